@@ -1,0 +1,27 @@
+# The front door. Every recipe delegates to a small script in tools/, which also runs alone.
+.DEFAULT_GOAL := help
+.PHONY: help run test bench build format lint clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+run: ## Start the echo server on 127.0.0.1:8081
+	@tools/install_packages tools/packages/run && tools/build_extension && exec ruby -Ilib examples/ruby/echo_server.rb
+
+test: ## Build with sanitizers and with clang, then run every check and every test
+	@tools/install_packages tools/packages/run tools/packages/test && exec tools/run_tests
+
+bench: build ## Measure our programs against their peers
+	@tools/install_packages bench/packages && exec bench/compare
+
+build: ## Build the C library (build/release) and the Ruby extension (lib/rubyeventmachine.so)
+	@tools/install_packages tools/packages/run tools/packages/build && tools/build_library release && tools/build_extension
+
+format: ## Lay out all C sources by .clang-format
+	@tools/install_packages tools/packages/lint && tools/list_sources | xargs -r clang-format -i
+
+lint: ## Check layout, layers and the findings of the static analysers
+	@tools/install_packages tools/packages/run tools/packages/lint && exec tools/lint
+
+clean: ## Remove everything that was built
+	@rm -rf build lib/rubyeventmachine.so

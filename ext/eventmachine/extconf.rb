@@ -1,0 +1,28 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# Builds the extension together with the C core into one rubyeventmachine.so, so that installing the gem needs neither
+# CMake nor an installed libeventmachine. EM_WERROR=1 in the environment makes warnings errors.
+
+require "mkmf"
+
+root = File.expand_path("../..", __dir__)
+core_sources = Dir["#{root}/src/**/*.c"].sort
+headers = Dir["#{root}/{include,src,ext}/**/*.h"].sort
+
+$srcs = Dir["#{__dir__}/*.c"].sort + core_sources
+$VPATH.concat(core_sources.map { |source| File.dirname(source) }.uniq)
+$INCFLAGS << " " << "-I#{root}/include".quote << " " << "-I#{root}/src".quote
+
+$CFLAGS << " -std=gnu11 -O2 -fvisibility=hidden -pthread"
+$CPPFLAGS << " -D_GNU_SOURCE"
+# Instead of Ruby's own choice, which forbids declarations between statements.
+$warnflags = +"-Wall -Wextra -Wno-unused-parameter"
+$warnflags << " -Werror" if ENV["EM_WERROR"] == "1"
+$LDFLAGS << " -pthread"
+
+create_makefile("rubyeventmachine")
+
+# mkmf only knows of headers beside this file.
+File.write("Makefile", "\n$(OBJS): #{headers.join(' ')}\n", mode: "a")
