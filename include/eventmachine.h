@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * EventMachine: a fast, single-threaded engine for network programs. This header includes all others; each of them is the
+ * manual of its subject.
+ */
+#ifndef EVENTMACHINE_H
+#define EVENTMACHINE_H
+
+#include <eventmachine/address.h>
+#include <eventmachine/connection.h>
+#include <eventmachine/loop.h>
+#include <eventmachine/server.h>
+#include <eventmachine/status.h>
+#include <eventmachine/timer.h>
+#include <eventmachine/version.h>
+
+#endif

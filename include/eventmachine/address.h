@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Addresses of sockets: IPv4, IPv6, Unix domain with a path, Unix domain in Linux's abstract namespace. A value to copy
+ * freely; nothing here opens a socket or asks a name server.
+ */
+#ifndef EVENTMACHINE_ADDRESS_H
+#define EVENTMACHINE_ADDRESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <eventmachine/export.h>
+#include <eventmachine/status.h>
+
+EM_BEGIN_DECLARATIONS
+
+/** Which kind of address it is. */
+typedef enum em_address_family {
+    EM_ADDRESS_NONE = 0, /**< empty, or of a family that the library does not know */
+    EM_ADDRESS_IPV4 = 4,
+    EM_ADDRESS_IPV6 = 6,
+    EM_ADDRESS_UNIX = 1
+} em_address_family;
+
+/** Enough for em_address_to_text on any address, the final zero included. */
+#define EM_ADDRESS_TEXT_BYTES 160
+
+/**
+ * One address as the system's `struct sockaddr` has it: `length` bytes of `bytes` are valid (0: no address).
+ * An unnamed Unix socket has the length of its family field alone, see unix(7).
+ */
+typedef struct em_address {
+    uint32_t length;
+    uint32_t reserved;
+    union {
+        unsigned char bytes[128];
+        uint64_t alignment;
+    } storage;
+} em_address;
+
+/**
+ * Reads a literal IPv4 or IPv6 address (RFC 4291, with an optional %zone as in RFC 4007) and sets the port.
+ * text: for instance "127.0.0.1", "::1", "fe80::1%eth0"; without brackets. port: 0 to 65535.
+ * EM_INVALID_ADDRESS if the text is not a literal (a host name, say), EM_INVALID_PORT. Any thread.
+ */
+EM_API em_status em_address_from_text(const char *text, int port, em_address *address);
+
+/**
+ * The address of a Unix-domain socket. A path that begins with '@' names a socket in Linux's abstract namespace (the '@'
+ * stands for the zero byte, the rest is the name); a file of such a name can be written "./@name".
+ * EM_PATH_TOO_LONG beyond the system's limit (108 bytes on Linux, unix(7)), EM_INVALID_ADDRESS for an empty path,
+ * EM_UNSUPPORTED for an abstract name where there are none. Any thread.
+ */
+EM_API em_status em_address_from_path(const char *path, em_address *address);
+
+/** Takes over a `struct sockaddr` of the given length in bytes. EM_INVALID_ADDRESS if it is larger than any known. */
+EM_API em_status em_address_from_sockaddr(const void *sockaddr, size_t length, em_address *address);
+
+/**
+ * Writes the address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "unix:/run/app.sock", "unix:@name", "unix:" for
+ * an unnamed socket, "" for none. The text is cut off to fit `capacity`, and always ends with a zero byte.
+ * Returns the length of the whole text without the zero byte, as snprintf does. Any thread.
+ */
+EM_API size_t em_address_to_text(const em_address *address, char *text, size_t capacity);
+
+/** The family. Any thread. */
+EM_API em_address_family em_address_get_family(const em_address *address);
+
+/** The port, 0 to 65535; -1 if the address has none (Unix domain, no address). Any thread. */
+EM_API int em_address_get_port(const em_address *address);
+
+EM_END_DECLARATIONS
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Connections: streams of bytes over TCP and Unix-domain sockets, accepted by a server or opened by em_connect, and the
+ * handler, the user's protocol.
+ *
+ * Life of a connection: post_init → [connection_completed] → receive_data* → [receive_end] → unbind. Every connection that got
+ * post_init gets unbind exactly once; the pointer is valid until unbind returns. All functions here are for the loop's
+ * thread. Functions on a connection may be called within any callback, also in unbind, where sending and closing answer
+ * EM_CLOSED and everything else tells the last state.
+ */
+#ifndef EVENTMACHINE_CONNECTION_H
+#define EVENTMACHINE_CONNECTION_H
+
+#include <eventmachine/address.h>
+#include <eventmachine/loop.h>
+
+EM_BEGIN_DECLARATIONS
+
+/** A connection. Owned by its loop; valid until its unbind callback returns. */
+typedef struct em_connection em_connection;
+
+/**
+ * The user's protocol: functions that are called when something happens; any of them may be NULL. The struct must outlive
+ * the connections that use it (usually it is static and const). The fields called `reserved` must be NULL.
+ */
+typedef struct em_handler {
+    /** The connection exists: a server accepted it, or em_connect made it (then it is not established yet). */
+    void (*post_init)(em_connection *connection);
+
+    /** A connection made by em_connect is established. Not called for accepted ones. */
+    void (*connection_completed)(em_connection *connection);
+
+    /** Bytes arrived, in order, length > 0. The memory is lent until the callback returns. */
+    void (*receive_data)(em_connection *connection, const void *data, size_t length);
+
+    /**
+     * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_close or em_close_after_writing.
+     * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind.
+     */
+    void (*receive_end)(em_connection *connection);
+
+    /** What waits to be sent has fallen to the low-water mark, after it had been above the high-water mark. */
+    void (*drained)(em_connection *connection);
+
+    /**
+     * The connection has ended. reason: EM_OK if either side closed it in the normal way, else what went wrong:
+     * EM_CONNECTION_REFUSED, EM_CONNECTION_RESET, EM_CONNECT_TIMEOUT, EM_INACTIVITY_TIMEOUT, EM_OUTBOX_LIMIT, …
+     */
+    void (*unbind)(em_connection *connection, em_status reason);
+
+    void (*reserved[10])(void);
+} em_handler;
+
+/** Where a connection stands. */
+typedef enum em_connection_state {
+    EM_STATE_RESOLVING,  /**< its peer's name is being resolved */
+    EM_STATE_CONNECTING, /**< being established */
+    EM_STATE_OPEN,       /**< established */
+    EM_STATE_DRAINING,   /**< to be closed when everything is sent; takes no more data to send */
+    EM_STATE_RELEASING,  /**< ended; unbind is to come, or running */
+    EM_STATE_CLOSED      /**< unbound */
+} em_connection_state;
+
+/**
+ * Options of a stream connection, for em_connect and for those that a server accepts. Begin with `.size = sizeof options`;
+ * zero means the default. Copied.
+ */
+typedef struct em_stream_options {
+    size_t size; /**< sizeof (em_stream_options) */
+
+    /** Ends the connection (EM_INACTIVITY_TIMEOUT) when nothing was received or sent for so long, once established.
+     *  0: never. */
+    uint64_t inactivity_timeout_ns;
+
+    /** Ends the connection (EM_WRITE_TIMEOUT) when the system took nothing of what waits to be sent for so long.
+     *  0: never. */
+    uint64_t write_timeout_ns;
+
+    /** Above this many bytes waiting to be sent, em_send answers EM_UNDER_PRESSURE. 0: 1 MiB. */
+    size_t high_water_bytes;
+
+    /** `drained` is called when the bytes waiting have fallen to this. 0: a quarter of the high-water mark. */
+    size_t low_water_bytes;
+
+    /** More than this waiting to be sent ends the connection with EM_OUTBOX_LIMIT. 0: no limit. */
+    size_t outbox_limit_bytes;
+
+    em_switch no_delay;  /**< TCP_NODELAY, tcp(7). Default: on */
+    em_switch keepalive; /**< SO_KEEPALIVE, socket(7). Default: off; times by em_connection_set_keepalive */
+
+    /** SO_LINGER, socket(7), in seconds plus one: 0 for the default (close in the background), 1 to reset at close. */
+    int linger_seconds_plus_one;
+
+    int send_buffer_bytes;    /**< SO_SNDBUF. 0: the system's */
+    int receive_buffer_bytes; /**< SO_RCVBUF. 0: the system's */
+
+    /** TCP_USER_TIMEOUT, tcp(7), RFC 5482: how long sent data may stay unacknowledged. 0: the system's. */
+    uint64_t user_timeout_ns;
+} em_stream_options;
+
+/** Options of em_connect and em_connect_unix. Begin with `.size = sizeof options`; zero means the default. Copied. */
+typedef struct em_connect_options {
+    size_t size;      /**< sizeof (em_connect_options) */
+    void *user;       /**< the connection's user pointer from the start, already in post_init */
+    const char *bind_host; /**< local end, a literal address; NULL: chosen by the system */
+    int bind_port;    /**< local port; 0: chosen by the system */
+    em_switch reuse_address; /**< SO_REUSEADDR on the local end when bound. Default: on */
+
+    /** How long resolving and connecting may take together. 0: 20 seconds; EM_FOREVER: as long as the system tries. */
+    uint64_t connect_timeout_ns;
+
+    const em_stream_options *stream; /**< NULL: all defaults */
+} em_connect_options;
+
+/**
+ * Opens a TCP connection. Returns at once: post_init has been called when it returns, what is sent is kept until the
+ * connection stands, connection_completed or unbind follow later, never before it returns.
+ * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are tried
+ * in turn. port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
+ * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
+ * EM_INVALID_PORT, EM_INVALID_ADDRESS (a malformed literal; a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and the like
+ * for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY. Everything that the network says comes as unbind's reason.
+ */
+EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
+                            const em_connect_options *options, em_connection **connection);
+
+/**
+ * The same to a Unix-domain socket, unix(7); path as in em_address_from_path. bind_host and bind_port do not apply. Here the
+ * system decides at once, so the errors of connecting come from the call, too: EM_NO_SUCH_FILE, EM_CONNECTION_REFUSED,
+ * EM_PERMISSION_DENIED, EM_PATH_TOO_LONG, EM_WOULD_BLOCK (the server's backlog is full).
+ */
+EM_API em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
+                                 const em_connect_options *options, em_connection **connection);
+
+/* Sending */
+
+/**
+ * Sends a copy of the bytes, after all that was sent before. All that one callback sends leaves together when it returns.
+ * length 0 is allowed and does nothing. EM_OK; EM_UNDER_PRESSURE: accepted, but more than the high-water mark is waiting, so
+ * hold back until `drained`; EM_CLOSED; EM_NO_MEMORY, EM_LOOP_OUTBOX_LIMIT: nothing was accepted, the connection goes on;
+ * EM_OUTBOX_LIMIT: nothing was accepted and the connection ends with this reason.
+ */
+EM_API em_status em_send(em_connection *connection, const void *data, size_t length);
+
+/** Sends a text that ends with a zero byte, without that byte. As em_send. */
+EM_API em_status em_send_text(em_connection *connection, const char *text);
+
+/**
+ * Sends bytes without copying them: they must stay as they are until release(user, data) is called, which happens exactly
+ * once, when they are sent or will never be, possibly before this function returns (after a failure, too) and possibly
+ * after unbind; not within another callback's send. release may be NULL (static data). As em_send.
+ */
+EM_API em_status em_send_borrowed(em_connection *connection, const void *data, size_t length,
+                                  void (*release)(void *user, const void *data), void *user);
+
+/** How many bytes wait to be sent in this library (not those in the system's buffers). */
+EM_API size_t em_connection_get_outbound_bytes(const em_connection *connection);
+
+/* Ending */
+
+/** Closes at the end of the present turn; what waits to be sent is dropped. unbind follows. EM_CLOSED if it has ended. */
+EM_API em_status em_close(em_connection *connection);
+
+/**
+ * Closes when everything is sent. Takes no more data to send from now on; what arrives is still delivered. Also while
+ * connecting: then it waits for the connection if there is anything to send. EM_CLOSED if it has ended.
+ */
+EM_API em_status em_close_after_writing(em_connection *connection);
+
+/**
+ * Half-close: tells the peer, when everything is sent, that nothing more will come (shutdown(2), SHUT_WR); receiving goes
+ * on. em_send answers EM_CLOSED from now on. EM_CLOSED if it has ended.
+ */
+EM_API em_status em_close_write(em_connection *connection);
+
+/* Flow */
+
+/**
+ * Stops receiving and sending until em_connection_resume; nothing is lost, timeouts go on. Takes effect before the next
+ * piece. EM_OK; EM_INVALID_STATE if it is paused already; EM_CLOSED.
+ */
+EM_API em_status em_connection_pause(em_connection *connection);
+
+/** Ends a pause. EM_OK; EM_INVALID_STATE if it is not paused; EM_CLOSED. */
+EM_API em_status em_connection_resume(em_connection *connection);
+
+/** 1 while paused, else 0. */
+EM_API int em_connection_is_paused(const em_connection *connection);
+
+/** Sets the water marks in bytes, as in em_stream_options. EM_INVALID_ARGUMENT if low > high or high is 0. */
+EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes);
+
+/** Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options. */
+EM_API em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes);
+
+/* Timeouts; all are set in nanoseconds, 0 switches off. EM_CLOSED; EM_NO_MEMORY. */
+
+/** See em_stream_options. Measured from the last activity. */
+EM_API em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_inactivity_timeout(const em_connection *connection);
+
+/** See em_stream_options. */
+EM_API em_status em_connection_set_write_timeout(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_write_timeout(const em_connection *connection);
+
+/** See em_connect_options; measured from em_connect. EM_INVALID_ARGUMENT for 0. No effect once established. */
+EM_API em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_connect_timeout(const em_connection *connection);
+
+/* What is known of it */
+
+EM_API em_loop *em_connection_get_loop(const em_connection *connection);
+
+/** The user's pointer; the library does nothing with it. Accepted connections begin with their server's. */
+EM_API void *em_connection_get_user(const em_connection *connection);
+EM_API void em_connection_set_user(em_connection *connection, void *user);
+
+/** Changes the handler, for protocols that switch midway. Takes effect with the next event. */
+EM_API em_status em_connection_set_handler(em_connection *connection, const em_handler *handler);
+
+/** Its number, and the way back: NULL if it has ended or never was. */
+EM_API em_signature em_connection_get_signature(const em_connection *connection);
+EM_API em_connection *em_connection_find(em_loop *loop, em_signature signature);
+
+EM_API em_connection_state em_connection_get_state(const em_connection *connection);
+
+/** 1 if the peer has sent its last byte, else 0. In unbind with EM_OK it tells who closed first. */
+EM_API int em_connection_has_peer_ended(const em_connection *connection);
+
+/**
+ * The addresses of both ends. Remembered for TCP, so the peer's is known in unbind, too, even after a reset.
+ * EM_NOT_CONNECTED before the connection stands, and where the system cannot tell any more.
+ */
+EM_API em_status em_connection_get_peer_address(em_connection *connection, em_address *address);
+EM_API em_status em_connection_get_local_address(em_connection *connection, em_address *address);
+
+/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made. */
+EM_API uint64_t em_connection_get_idle_ns(const em_connection *connection);
+
+/** Bytes received and sent so far. Either pointer may be NULL. */
+EM_API void em_connection_get_bytes(const em_connection *connection, uint64_t *received, uint64_t *sent);
+
+/** The socket's descriptor, -1 if there is none (any more). Owned by the library: do not read, write or close it. */
+EM_API int em_connection_get_descriptor(const em_connection *connection);
+
+/**
+ * Takes the pending error off the socket (SO_ERROR, socket(7)). EM_OK if there is none; EM_CLOSED if it has ended.
+ */
+EM_API em_status em_connection_take_error(em_connection *connection);
+
+/* Socket options: setsockopt(2) and getsockopt(2), by the system's numbers. EM_CLOSED, EM_INVALID_ARGUMENT, … */
+
+EM_API em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
+                                                 size_t value_bytes);
+
+/** value_bytes: in, the capacity; out, the length of the value. */
+EM_API em_status em_connection_get_socket_option(em_connection *connection, int level, int option, void *value,
+                                                 size_t *value_bytes);
+
+/**
+ * Keepalive probes, tcp(7): after idle_seconds of silence one every interval_seconds, count of them without answer end
+ * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF.
+ */
+EM_API em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
+                                             int interval_seconds, int count);
+
+EM_END_DECLARATIONS
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The loop (the reactor): one thread's event loop. Any number of loops live side by side in one process and know nothing
+ * of each other.
+ *
+ * Threads: a loop belongs to the thread that runs it. Every function that takes a loop, a connection or a server is for
+ * that thread only (before the loop first runs: for any one thread at a time), but for those marked "any thread".
+ *
+ * A turn of the loop: timers that are due, next ticks and posted calls; sending; waiting; what arrived; sending; connections
+ * that ended get `unbind`. em_loop_now_ns does not change within a turn's first part and again after waiting.
+ */
+#ifndef EVENTMACHINE_LOOP_H
+#define EVENTMACHINE_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <eventmachine/export.h>
+#include <eventmachine/status.h>
+
+EM_BEGIN_DECLARATIONS
+
+/** A loop. Made by em_loop_create, ended by em_loop_destroy. */
+typedef struct em_loop em_loop;
+
+/**
+ * The number of a handle (connection, server or timer). Greater than 0, unique within its loop: a number whose object has
+ * ended is never given again while anyone can still hold it, so a stale one is recognised and harmless.
+ */
+typedef uint64_t em_signature;
+
+/** "No time limit" where a time in nanoseconds is asked for. */
+#define EM_FOREVER UINT64_MAX
+
+/** Zero-initialised options mean "the default"; these two say it. */
+typedef enum em_switch { EM_DEFAULT = 0, EM_ON = 1, EM_OFF = 2 } em_switch;
+
+/** A call to be made by the loop. user: what was given along with it. */
+typedef void (*em_call)(em_loop *loop, void *user);
+
+/** How serious a log message is. */
+typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 2 } em_log_level;
+
+/**
+ * A source of memory. reallocate(user, NULL, bytes) allocates, reallocate(user, pointer, bytes) resizes,
+ * reallocate(user, pointer, 0) frees and returns NULL. Alignment as malloc's. It may return NULL for "no memory": the call
+ * concerned then fails with EM_NO_MEMORY and nothing is lost. Must be thread-safe if the loop is used from other threads
+ * (em_loop_post, name resolution).
+ */
+typedef struct em_allocator {
+    void *(*reallocate)(void *user, void *pointer, size_t bytes);
+    void *user;
+} em_allocator;
+
+/**
+ * Options of em_loop_create. Begin with `em_loop_options options = { .size = sizeof options };`: all else at zero means the
+ * default. Copied; the strings need not outlive the call.
+ */
+typedef struct em_loop_options {
+    size_t size; /**< sizeof (em_loop_options), so that the struct can grow */
+
+    /**
+     * How to wait for events: "epoll", "poll"; NULL for the best there is. The environment variable EM_BACKEND takes
+     * its place where this is NULL. Unknown or unavailable: EM_UNKNOWN_BACKEND.
+     */
+    const char *backend;
+
+    /** Where memory comes from; NULL: malloc(3). Copied. */
+    const em_allocator *allocator;
+
+    /**
+     * Called around every wait that may block, for hosts with a lock to give up while sleeping: it must call wait(wait_data)
+     * exactly once, from the loop's thread. Waits of zero length are made without it. NULL: none.
+     */
+    void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
+    void *around_wait_user;
+
+    /** Told of events that no caller is there to hear of (descriptors exhausted, say). NULL: nobody. */
+    void (*log)(void *user, em_log_level level, const char *message);
+    void *log_user;
+
+    /** How much all connections together may have waiting to be sent, in bytes. 0: no limit. */
+    size_t outbox_limit_bytes;
+
+    /** The largest piece that arrives at once, in bytes; one such buffer per loop. 0: 65536. At most 16 MiB. */
+    size_t receive_buffer_bytes;
+
+    /** Threads for name resolution, started when first needed. 0: 4. At most 64. */
+    unsigned pool_threads;
+} em_loop_options;
+
+/** Counters of a loop; see em_loop_get_stats. Times in nanoseconds, all others are counts or bytes since creation. */
+typedef struct em_loop_stats {
+    uint64_t turns;               /**< turns of the loop */
+    uint64_t waits;               /**< waits that may have blocked */
+    uint64_t timers_pending;      /**< now */
+    uint64_t timers_fired;
+    uint64_t ticks_run;           /**< calls by em_next_tick */
+    uint64_t posts_run;           /**< calls by em_loop_post */
+    uint64_t connections_open;    /**< now, those being established and those ending included */
+    uint64_t servers_open;        /**< now */
+    uint64_t connections_accepted;
+    uint64_t connections_opened;  /**< by em_connect and its like, whether they succeeded or not */
+    uint64_t connections_closed;  /**< unbound, for whatever reason */
+    uint64_t connections_shed;    /**< accepted and closed at once, for want of descriptors */
+    uint64_t accept_pauses;       /**< how often a server stopped accepting for a while, for want of descriptors or memory */
+    uint64_t bytes_received;
+    uint64_t bytes_sent;
+    uint64_t outbox_bytes;        /**< waiting to be sent, now */
+} em_loop_stats;
+
+/**
+ * Makes a loop. options: NULL for all defaults. On failure *loop is NULL.
+ * EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_UNKNOWN_BACKEND, EM_NO_DESCRIPTORS.
+ */
+EM_API em_status em_loop_create(const em_loop_options *options, em_loop **loop);
+
+/**
+ * Ends the loop: every remaining connection gets `unbind` (reason EM_OK), sockets are closed, what was not sent is
+ * dropped, timers and calls that did not run are forgotten. NULL is allowed. In a forked child it only closes the child's
+ * copies: the parent's connections go on. Not from within a callback of this loop: EM_INVALID_STATE, and nothing happens.
+ */
+EM_API em_status em_loop_destroy(em_loop *loop);
+
+/**
+ * Runs the loop until em_loop_stop. It does not end by itself when nothing is left to do.
+ * EM_OK after em_loop_stop; EM_INVALID_STATE if it is running already; EM_FORKED in a forked child.
+ */
+EM_API em_status em_loop_run(em_loop *loop);
+
+/**
+ * Runs one turn, waiting at most timeout_ns for something to happen (0: does not wait; EM_FOREVER).
+ * Errors as em_loop_run. To embed the loop in another, see em_loop_get_descriptor.
+ */
+EM_API em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns);
+
+/**
+ * Asks em_loop_run to return at the end of the present turn. If it is not running, its next run ends after one turn.
+ * Any thread, and signal handlers.
+ */
+EM_API em_status em_loop_stop(em_loop *loop);
+
+/** Whether em_loop_stop was called and the run has not ended yet: 1 or 0. Any thread. */
+EM_API int em_loop_is_stopping(const em_loop *loop);
+
+/** Ends the present or the next wait at once. Any thread, and signal handlers. Several wakes may be taken for one. */
+EM_API em_status em_loop_wake(em_loop *loop);
+
+/**
+ * Has `call` made by the loop's thread, in the order posted. Any thread. EM_NO_MEMORY, EM_INVALID_ARGUMENT.
+ * The caller sees to it that the loop is not being destroyed at the same time.
+ */
+EM_API em_status em_loop_post(em_loop *loop, em_call call, void *user);
+
+/**
+ * Has `call` made in the next tick: after the callback that asks for it has returned, and before the loop sleeps. In the
+ * order asked; a tick asked for by a tick waits for the turn after, so input gets its turn.
+ * Loop's thread. EM_NO_MEMORY, EM_INVALID_ARGUMENT.
+ */
+EM_API em_status em_next_tick(em_loop *loop, em_call call, void *user);
+
+/**
+ * The loop's time: nanoseconds of the monotonic clock (clock_gettime(2), CLOCK_MONOTONIC), read once before timers run and
+ * once after each wait.
+ */
+EM_API uint64_t em_loop_now_ns(const em_loop *loop);
+
+/** The name of the backend in use: "epoll" or "poll". Static text. */
+EM_API const char *em_loop_backend(const em_loop *loop);
+
+/**
+ * For embedding in another event loop: a descriptor that polls readable when em_loop_run_once(loop, 0) has something to do,
+ * timers apart. EM_UNSUPPORTED with the "poll" backend. Owned by the loop; do not read it or close it.
+ */
+EM_API em_status em_loop_get_descriptor(em_loop *loop, int *descriptor);
+
+/** How long em_loop_run_once may wait at most, for embedding: 0 if there is work now, EM_FOREVER if no timer is pending. */
+EM_API uint64_t em_loop_get_timeout_ns(em_loop *loop);
+
+/**
+ * Fills in the counters. stats_bytes: sizeof (em_loop_stats) of the caller, so that the struct can grow.
+ * EM_INVALID_ARGUMENT.
+ */
+EM_API em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t stats_bytes);
+
+/** The user's pointer, NULL at first; the library does nothing with it. */
+EM_API void *em_loop_get_user(const em_loop *loop);
+EM_API void em_loop_set_user(em_loop *loop, void *user);
+
+EM_END_DECLARATIONS
+
+#endif

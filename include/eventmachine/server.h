@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Servers: listening sockets that give birth to connections. All functions are for the loop's thread.
+ */
+#ifndef EVENTMACHINE_SERVER_H
+#define EVENTMACHINE_SERVER_H
+
+#include <eventmachine/connection.h>
+
+EM_BEGIN_DECLARATIONS
+
+/** A server. Owned by its loop; valid until em_stop_server or em_loop_destroy. */
+typedef struct em_server em_server;
+
+/** Options of a server. Begin with `.size = sizeof options`; zero means the default. Copied. */
+typedef struct em_server_options {
+    size_t size; /**< sizeof (em_server_options) */
+    void *user;  /**< the first user pointer of every connection that it accepts */
+    int backlog; /**< listen(2). 0: as large as the system allows */
+
+    /** How many connections it accepts in a row before others get their turn. 0: 64. */
+    unsigned accept_batch;
+
+    em_switch reuse_address; /**< SO_REUSEADDR, socket(7). Default: on */
+    em_switch reuse_port;    /**< SO_REUSEPORT: several loops or processes share the port. Default: off */
+    em_switch v6_only;       /**< IPV6_V6ONLY, ipv6(7). Default: the system's */
+
+    /** For Unix-domain servers: a socket file that is there already is removed first. Default: on. Never anything else
+     *  than a socket. */
+    em_switch replace_socket_file;
+
+    const em_stream_options *stream; /**< of the connections it accepts; NULL: all defaults */
+} em_server_options;
+
+/**
+ * Listens on a TCP port. host: a literal IPv4 or IPv6 address or a name; "" or NULL: all IPv4 addresses of the machine; "::"
+ * all addresses. A name is looked up while the caller waits (it stands in the hosts file, as a rule).
+ * port: 0 to 65535; 0: chosen by the system, see em_server_get_local_address.
+ * handler: required. options: NULL for defaults. server: receives the handle; may be NULL.
+ * EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED, EM_ADDRESS_NOT_AVAILABLE, EM_NAME_NOT_FOUND, EM_INVALID_PORT,
+ * EM_INVALID_ARGUMENT, EM_NO_DESCRIPTORS, EM_NO_MEMORY.
+ */
+EM_API em_status em_start_server(em_loop *loop, const char *host, int port, const em_handler *handler,
+                                 const em_server_options *options, em_server **server);
+
+/** Listens on a Unix-domain socket; path as in em_address_from_path. The socket file stays when the server stops. */
+EM_API em_status em_start_unix_server(em_loop *loop, const char *path, const em_handler *handler,
+                                      const em_server_options *options, em_server **server);
+
+/**
+ * Serves a socket that is bound and listening already (from a parent process, systemd, …). It is made non-blocking. The
+ * descriptor belongs to the loop from now on and is closed with the server; not so after a failure:
+ * EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (not listening).
+ */
+EM_API em_status em_start_server_on_descriptor(em_loop *loop, int descriptor, const em_handler *handler,
+                                               const em_server_options *options, em_server **server);
+
+/** Stops listening. Connections that it accepted go on. The handle is invalid afterwards. */
+EM_API em_status em_stop_server(em_server *server);
+
+/** The address it listens on. */
+EM_API em_status em_server_get_local_address(const em_server *server, em_address *address);
+
+EM_API em_loop *em_server_get_loop(const em_server *server);
+EM_API void *em_server_get_user(const em_server *server);
+EM_API int em_server_get_descriptor(const em_server *server);
+
+/** Its number, and the way back: NULL if it was stopped or never was. */
+EM_API em_signature em_server_get_signature(const em_server *server);
+EM_API em_server *em_server_find(em_loop *loop, em_signature signature);
+
+/** Changes how many connections it accepts in a row; at least 1. */
+EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch);
+
+EM_END_DECLARATIONS
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The one list of everything that can go wrong. Every function that can fail returns an em_status, every connection ends
+ * with one.
+ */
+#ifndef EVENTMACHINE_STATUS_H
+#define EVENTMACHINE_STATUS_H
+
+#include <eventmachine/export.h>
+
+EM_BEGIN_DECLARATIONS
+
+/*
+ * X(name, number, text). Numbers are part of the ABI: they are never changed or given again.
+ */
+#define EM_STATUS_LIST(X)                                                                                              \
+    /* Of this library. */                                                                                             \
+    X(EM_OK, 0, "success")                                                                                             \
+    X(EM_UNDER_PRESSURE, 1, "accepted, but more than the high-water mark is waiting to be sent")                       \
+    X(EM_NO_MEMORY, -1, "out of memory")                                                                               \
+    X(EM_INVALID_ARGUMENT, -2, "invalid argument")                                                                     \
+    X(EM_INVALID_STATE, -3, "not possible in the present state")                                                       \
+    X(EM_WRONG_THREAD, -4, "the loop belongs to another thread")                                                       \
+    X(EM_FORKED, -5, "the loop belongs to the parent process")                                                         \
+    X(EM_UNSUPPORTED, -6, "not supported on this system")                                                              \
+    X(EM_NOT_FOUND, -7, "no such object, or it has ended already")                                                     \
+    X(EM_LIMIT, -8, "a limit of the library is reached")                                                               \
+    X(EM_CANCELLED, -9, "cancelled")                                                                                   \
+    X(EM_CLOSED, -10, "the connection is closed or closing")                                                           \
+    X(EM_OUTBOX_LIMIT, -11, "the connection has more to send than its limit allows")                                   \
+    X(EM_LOOP_OUTBOX_LIMIT, -12, "all connections together have more to send than the loop's limit allows")            \
+    X(EM_RESOLVE_TIMEOUT, -13, "the name was not resolved in time")                                                    \
+    X(EM_CONNECT_TIMEOUT, -14, "the connection was not established in time")                                           \
+    X(EM_INACTIVITY_TIMEOUT, -15, "nothing was received or sent for too long")                                         \
+    X(EM_WRITE_TIMEOUT, -16, "the peer did not take what was sent for too long")                                       \
+    X(EM_INVALID_ADDRESS, -17, "malformed address")                                                                    \
+    X(EM_INVALID_PORT, -18, "port out of range")                                                                       \
+    X(EM_NAME_NOT_FOUND, -19, "the name does not resolve")                                                             \
+    X(EM_RESOLVER_FAILED, -20, "the name server failed, try again later")                                              \
+    X(EM_UNKNOWN_BACKEND, -21, "unknown or unavailable backend")                                                       \
+    /* Of the operating system. */                                                                                     \
+    X(EM_SYSTEM_ERROR, -100, "the operating system failed in an unexpected way")                                       \
+    X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \
+    X(EM_ADDRESS_NOT_AVAILABLE, -102, "address not available on this machine")                                         \
+    X(EM_ADDRESS_FAMILY, -103, "address family not supported")                                                         \
+    X(EM_PERMISSION_DENIED, -104, "permission denied")                                                                 \
+    X(EM_CONNECTION_REFUSED, -105, "connection refused")                                                               \
+    X(EM_CONNECTION_RESET, -106, "connection reset by peer")                                                           \
+    X(EM_CONNECTION_ABORTED, -107, "connection aborted")                                                               \
+    X(EM_BROKEN_PIPE, -108, "the peer takes no more data")                                                             \
+    X(EM_NETWORK_UNREACHABLE, -109, "network unreachable")                                                             \
+    X(EM_HOST_UNREACHABLE, -110, "host unreachable")                                                                   \
+    X(EM_TIMED_OUT, -111, "timed out in the operating system")                                                         \
+    X(EM_NETWORK_DOWN, -112, "network is down")                                                                        \
+    X(EM_NO_DESCRIPTORS, -113, "no more file descriptors")                                                             \
+    X(EM_NO_BUFFERS, -114, "the operating system has no buffers left")                                                 \
+    X(EM_NOT_CONNECTED, -115, "not connected")                                                                         \
+    X(EM_ALREADY_CONNECTED, -116, "already connected")                                                                 \
+    X(EM_NO_SUCH_FILE, -117, "no such file or directory")                                                              \
+    X(EM_BAD_DESCRIPTOR, -118, "bad file descriptor")                                                                  \
+    X(EM_NOT_A_SOCKET, -119, "not a socket")                                                                           \
+    X(EM_MESSAGE_TOO_LONG, -120, "message too long")                                                                   \
+    X(EM_PATH_TOO_LONG, -121, "path too long")                                                                         \
+    X(EM_FILE_EXISTS, -122, "file exists")                                                                             \
+    X(EM_IO_ERROR, -123, "input/output error")                                                                         \
+    X(EM_WOULD_BLOCK, -124, "the operation would block")                                                               \
+    X(EM_INTERRUPTED, -125, "interrupted by a signal")                                                                 \
+    X(EM_IN_PROGRESS, -126, "under way")                                                                               \
+    X(EM_PROTOCOL_ERROR, -127, "protocol error")                                                                       \
+    X(EM_NO_PROTOCOL_OPTION, -128, "no such socket option")
+
+/**
+ * EM_OK (0) for success; negative for failure. The one positive value, EM_UNDER_PRESSURE, is success with advice and
+ * comes from the sending functions only, so `status < 0` is the test for failure everywhere.
+ */
+typedef enum em_status {
+#define EM_STATUS_ENUMERATOR(name, number, text) name = number,
+    EM_STATUS_LIST(EM_STATUS_ENUMERATOR)
+#undef EM_STATUS_ENUMERATOR
+} em_status;
+
+/** What a status means, in a short English sentence without full stop. Any thread; static text, never NULL. */
+EM_API const char *em_status_text(em_status status);
+
+/** A status by its name, for instance "EM_CONNECTION_REFUSED". Any thread; static text, never NULL. */
+EM_API const char *em_status_name(em_status status);
+
+/**
+ * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error.
+ * Returns the exit status, 0 for success and 1 for failure.
+ */
+EM_API int em_report(em_status status);
+
+EM_END_DECLARATIONS
+
+#endif
