@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The only file that asks which platform this is. Everything else asks for a feature by the names defined here, each 0 or 1,
+ * and only around a whole file.
+ */
+#ifndef EMI_FEATURES_H
+#define EMI_FEATURES_H
+
+#if defined(__linux__)
+#define EMI_HAVE_EPOLL 1
+#define EMI_HAVE_EVENTFD 1
+#define EMI_HAVE_ABSTRACT_UNIX 1
+#else
+#define EMI_HAVE_EPOLL 0
+#define EMI_HAVE_EVENTFD 0
+#define EMI_HAVE_ABSTRACT_UNIX 0
+#endif
+
+#if defined(_WIN32)
+#define EMI_HAVE_POSIX 0
+#else
+#define EMI_HAVE_POSIX 1
+#endif
+
+/* C wants at least one declaration in every file (C11, 6.9), so also in one whose guard leaves nothing. */
+typedef int emi_nothing_else_here;
+
+#if defined(__GNUC__)
+#define EMI_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define EMI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#else
+#define EMI_LIKELY(condition) (condition)
+#define EMI_UNLIKELY(condition) (condition)
+#endif
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Memory through the loop's allocator; malloc(3) where the user gave none.
+ */
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *reallocate_by_malloc(void *user, void *pointer, size_t bytes)
+{
+    (void)user;
+    if (bytes == 0) {
+        free(pointer);
+        return NULL;
+    }
+    return realloc(pointer, bytes);
+}
+
+void emi_memory_init(emi_memory *memory, const em_allocator *allocator)
+{
+    static const em_allocator by_malloc = {.reallocate = reallocate_by_malloc};
+    *memory = allocator && allocator->reallocate ? *allocator : by_malloc;
+}
+
+void *emi_allocate(const emi_memory *memory, size_t bytes)
+{
+    return memory->reallocate(memory->user, NULL, bytes);
+}
+
+void *emi_allocate_zeroed(const emi_memory *memory, size_t bytes)
+{
+    void *pointer = emi_allocate(memory, bytes);
+    if (pointer)
+        memset(pointer, 0, bytes);
+    return pointer;
+}
+
+void *emi_reallocate(const emi_memory *memory, void *pointer, size_t bytes)
+{
+    return memory->reallocate(memory->user, pointer, bytes);
+}
+
+void emi_release(const emi_memory *memory, void *pointer)
+{
+    if (pointer)
+        memory->reallocate(memory->user, pointer, 0);
+}
+
+char *emi_copy_text(const emi_memory *memory, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *copy = emi_allocate(memory, bytes);
+    if (copy)
+        memcpy(copy, text, bytes);
+    return copy;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Memory through the loop's allocator. Every allocation may fail; the callers answer EM_NO_MEMORY.
+ */
+#ifndef EMI_MEMORY_H
+#define EMI_MEMORY_H
+
+#include <stddef.h>
+
+#include <eventmachine/loop.h>
+
+typedef em_allocator emi_memory;
+
+/** The allocator given, or malloc's where there is none. */
+void emi_memory_init(emi_memory *memory, const em_allocator *allocator);
+
+/** Uninitialised memory, or NULL. bytes > 0. */
+void *emi_allocate(const emi_memory *memory, size_t bytes);
+
+/** Memory of zeros, or NULL. bytes > 0. */
+void *emi_allocate_zeroed(const emi_memory *memory, size_t bytes);
+
+/** Resizes; on failure NULL, and the old memory stays as it is. bytes > 0. */
+void *emi_reallocate(const emi_memory *memory, void *pointer, size_t bytes);
+
+/** Frees; NULL is allowed. */
+void emi_release(const emi_memory *memory, void *pointer);
+
+/** A copy of a text, or NULL. */
+char *emi_copy_text(const emi_memory *memory, const char *text);
+
+#endif

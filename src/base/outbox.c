@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The outbox. A block either holds copied bytes behind its header or refers to borrowed ones.
+ */
+#include "base/outbox.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+    STANDARD_BYTES = 4096 - 64, /* of a block from the pool: with its header and malloc's just under a page */
+    LARGEST_BYTES = 256 * 1024, /* of one block */
+    SPARE_BLOCKS = 64
+};
+
+struct emi_outbox_block {
+    emi_outbox_block *next;
+    const unsigned char *data; /* of copied bytes: the memory behind this header */
+    size_t begin;              /* what is still to be sent lies from here … */
+    size_t end;                /* … to here */
+    size_t capacity;           /* for copied bytes; 0 for borrowed ones */
+    void (*release)(void *user, const void *data);
+    void *user;
+};
+
+void emi_outbox_pool_init(emi_outbox_pool *pool, const emi_memory *memory, size_t limit_bytes)
+{
+    *pool = (emi_outbox_pool){.memory = memory, .limit_bytes = limit_bytes ? limit_bytes : SIZE_MAX};
+}
+
+void emi_outbox_pool_clear(emi_outbox_pool *pool)
+{
+    while (pool->spare) {
+        emi_outbox_block *block = pool->spare;
+        pool->spare = block->next;
+        emi_release(pool->memory, block);
+    }
+    pool->spare_count = 0;
+}
+
+static unsigned char *memory_of(emi_outbox_block *block)
+{
+    return (unsigned char *)(block + 1);
+}
+
+static emi_outbox_block *new_block(emi_outbox_pool *pool, size_t bytes)
+{
+    emi_outbox_block *block;
+    size_t capacity = bytes <= STANDARD_BYTES ? STANDARD_BYTES : bytes < LARGEST_BYTES ? bytes : LARGEST_BYTES;
+    if (capacity == STANDARD_BYTES && pool->spare) {
+        block = pool->spare;
+        pool->spare = block->next;
+        pool->spare_count--;
+    } else {
+        block = emi_allocate(pool->memory, sizeof *block + capacity);
+        if (!block)
+            return NULL;
+    }
+    *block = (emi_outbox_block){.data = memory_of(block), .capacity = capacity};
+    return block;
+}
+
+static void free_block(emi_outbox_pool *pool, emi_outbox_block *block)
+{
+    if (block->release)
+        block->release(block->user, block->data);
+    if (block->capacity == STANDARD_BYTES && pool->spare_count < SPARE_BLOCKS) {
+        block->next = pool->spare;
+        pool->spare = block;
+        pool->spare_count++;
+    } else {
+        emi_release(pool->memory, block);
+    }
+}
+
+static void link_block(emi_outbox *outbox, emi_outbox_block *block)
+{
+    if (outbox->last)
+        outbox->last->next = block;
+    else
+        outbox->first = block;
+    while (block->next)
+        block = block->next;
+    outbox->last = block;
+}
+
+/* Blocks for `length` bytes, filled with them; NULL if memory runs out. */
+static emi_outbox_block *filled_blocks(emi_outbox_pool *pool, const unsigned char *data, size_t length)
+{
+    emi_outbox_block *first = NULL;
+    emi_outbox_block **next = &first;
+    while (length > 0) {
+        emi_outbox_block *block = new_block(pool, length);
+        if (!block) {
+            while ((block = first)) {
+                first = block->next;
+                free_block(pool, block);
+            }
+            return NULL;
+        }
+        size_t piece = length < block->capacity ? length : block->capacity;
+        memcpy(memory_of(block), data, piece);
+        block->end = piece;
+        data += piece;
+        length -= piece;
+        *next = block;
+        next = &block->next;
+    }
+    return first;
+}
+
+em_status emi_outbox_append(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length)
+{
+    if (length > pool->limit_bytes || pool->bytes > pool->limit_bytes - length)
+        return EM_LOOP_OUTBOX_LIMIT;
+    emi_outbox_block *last = outbox->last;
+    size_t room = last && last->capacity ? last->capacity - last->end : 0;
+    size_t head = length < room ? length : room;
+    if (head < length) {
+        emi_outbox_block *blocks = filled_blocks(pool, (const unsigned char *)data + head, length - head);
+        if (!blocks)
+            return EM_NO_MEMORY;
+        link_block(outbox, blocks);
+    }
+    if (head > 0) {
+        memcpy(memory_of(last) + last->end, data, head);
+        last->end += head;
+    }
+    outbox->bytes += length;
+    pool->bytes += length;
+    return EM_OK;
+}
+
+em_status emi_outbox_append_borrowed(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length,
+                                     void (*release)(void *user, const void *data), void *user)
+{
+    if (length > pool->limit_bytes || pool->bytes > pool->limit_bytes - length)
+        return EM_LOOP_OUTBOX_LIMIT;
+    emi_outbox_block *block = emi_allocate(pool->memory, sizeof *block);
+    if (!block)
+        return EM_NO_MEMORY;
+    *block = (emi_outbox_block){.data = data, .end = length, .release = release, .user = user};
+    link_block(outbox, block);
+    outbox->bytes += length;
+    pool->bytes += length;
+    return EM_OK;
+}
+
+unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned capacity)
+{
+    unsigned count = 0;
+    for (const emi_outbox_block *block = outbox->first; block && count < capacity; block = block->next) {
+        union {
+            const unsigned char *constant;
+            void *writable; /* as in struct iovec; nobody writes to it */
+        } bytes = {.constant = block->data + block->begin};
+        spans[count++] = (emi_span){.data = bytes.writable, .length = block->end - block->begin};
+    }
+    return count;
+}
+
+void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length)
+{
+    if (length > outbox->bytes)
+        length = outbox->bytes;
+    outbox->bytes -= length;
+    pool->bytes -= length;
+    while (length > 0) {
+        emi_outbox_block *block = outbox->first;
+        size_t waiting = block->end - block->begin;
+        if (length < waiting) {
+            block->begin += length;
+            return;
+        }
+        length -= waiting;
+        outbox->first = block->next;
+        if (!outbox->first)
+            outbox->last = NULL;
+        free_block(pool, block);
+    }
+}

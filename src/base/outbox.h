@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What a connection still has to send: a chain of blocks that never move, so that bytes once gathered stay where they are
+ * until they are consumed. Copied bytes are packed into blocks from the loop's pool; borrowed bytes stand in the chain by
+ * reference. An empty outbox owns no memory.
+ */
+#ifndef EMI_OUTBOX_H
+#define EMI_OUTBOX_H
+
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/span.h"
+
+typedef struct emi_outbox_block emi_outbox_block;
+
+/** Shared by all outboxes of a loop. */
+typedef struct emi_outbox_pool {
+    const emi_memory *memory;
+    emi_outbox_block *spare; /**< empty standard blocks, kept for the next use */
+    unsigned spare_count;
+    size_t bytes;       /**< in all outboxes */
+    size_t limit_bytes; /**< the most that all outboxes may hold; SIZE_MAX: no limit */
+} emi_outbox_pool;
+
+typedef struct emi_outbox {
+    emi_outbox_block *first;
+    emi_outbox_block *last;
+    size_t bytes;
+} emi_outbox;
+
+/** limit_bytes: 0 for no limit. */
+void emi_outbox_pool_init(emi_outbox_pool *pool, const emi_memory *memory, size_t limit_bytes);
+
+/** Frees the spare blocks. All outboxes must be empty. */
+void emi_outbox_pool_clear(emi_outbox_pool *pool);
+
+/** Appends a copy: all of it or, on EM_NO_MEMORY and EM_LOOP_OUTBOX_LIMIT, nothing. */
+em_status emi_outbox_append(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length);
+
+/** Appends by reference; release(user, data) is called when the bytes are consumed. On failure it is not called. */
+em_status emi_outbox_append_borrowed(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length,
+                                     void (*release)(void *user, const void *data), void *user);
+
+/** Fills up to `capacity` spans with what comes first; returns how many. */
+unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned capacity);
+
+/** Takes `length` bytes, at most all, off the front. */
+void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length);
+
+/** Drops everything. */
+static inline void emi_outbox_clear(emi_outbox *outbox, emi_outbox_pool *pool)
+{
+    emi_outbox_consume(outbox, pool, outbox->bytes);
+}
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A piece of memory to be written, with the layout of POSIX's struct iovec so that it can be handed on as it is.
+ */
+#ifndef EMI_SPAN_H
+#define EMI_SPAN_H
+
+#include <stddef.h>
+
+typedef struct emi_span {
+    void *data;
+    size_t length;
+} emi_span;
+
+/** The most spans that one gathering may fill. */
+#define EMI_MAX_SPANS 16
+
+#endif

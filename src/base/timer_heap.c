@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A pairing heap without recursion. A timer's link.next is its next sibling; link.previous its previous sibling or, for a first
+ * child, its parent; NULL where there is none.
+ */
+#include "base/timer_heap.h"
+
+static emi_timer *timer_at(emi_list *link)
+{
+    return link ? EMI_CONTAINER(link, emi_timer, link) : NULL;
+}
+
+static emi_list *link_of(emi_timer *timer)
+{
+    return timer ? &timer->link : NULL;
+}
+
+static bool runs_before(const emi_timer *a, const emi_timer *b)
+{
+    if (a->due_ns != b->due_ns)
+        return a->due_ns < b->due_ns;
+    return (int64_t)(a->handle.signature - b->handle.signature) < 0;
+}
+
+/* Joins two trees whose roots have no siblings; either may be NULL. */
+static emi_timer *meld(emi_timer *a, emi_timer *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    if (runs_before(b, a)) {
+        emi_timer *swap = a;
+        a = b;
+        b = swap;
+    }
+    b->link.next = link_of(a->child);
+    if (a->child)
+        a->child->link.previous = &b->link;
+    b->link.previous = &a->link;
+    a->child = b;
+    return a;
+}
+
+static emi_timer *detach_first(emi_timer **siblings)
+{
+    emi_timer *first = *siblings;
+    if (first) {
+        *siblings = timer_at(first->link.next);
+        first->link.next = NULL;
+        first->link.previous = NULL;
+    }
+    return first;
+}
+
+/* Melds siblings in pairs from left to right, then the pairs from right to left. */
+static emi_timer *combine(emi_timer *siblings)
+{
+    emi_timer *pairs = NULL;
+    while (siblings) {
+        emi_timer *first = detach_first(&siblings);
+        emi_timer *pair = meld(first, detach_first(&siblings));
+        pair->link.next = link_of(pairs);
+        pairs = pair;
+    }
+    emi_timer *root = NULL;
+    while (pairs)
+        root = meld(root, detach_first(&pairs));
+    return root;
+}
+
+void emi_timer_heap_insert(emi_timer **root, emi_timer *timer)
+{
+    timer->child = NULL;
+    timer->link.next = NULL;
+    timer->link.previous = NULL;
+    *root = meld(*root, timer);
+}
+
+static void cut_from_siblings(emi_timer *timer)
+{
+    emi_timer *previous = timer_at(timer->link.previous);
+    if (previous->child == timer)
+        previous->child = timer_at(timer->link.next);
+    else
+        previous->link.next = timer->link.next;
+    if (timer->link.next)
+        timer->link.next->previous = timer->link.previous;
+}
+
+void emi_timer_heap_remove(emi_timer **root, emi_timer *timer)
+{
+    emi_timer *subtree = combine(timer->child);
+    if (*root == timer) {
+        *root = subtree;
+    } else {
+        cut_from_siblings(timer);
+        *root = meld(*root, subtree);
+    }
+}

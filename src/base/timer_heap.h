@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The ordered part of the timer queue: an intrusive pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986), by due time, then
+ * by order of adding.
+ */
+#ifndef EMI_TIMER_HEAP_H
+#define EMI_TIMER_HEAP_H
+
+#include "base/timer_queue.h"
+
+void emi_timer_heap_insert(emi_timer **root, emi_timer *timer);
+
+/** Removes any timer of the heap, the root too. */
+void emi_timer_heap_remove(emi_timer **root, emi_timer *timer);
+
+#endif

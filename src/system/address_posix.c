@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Addresses: texts, paths and struct sockaddr.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_POSIX
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <eventmachine/address.h>
+
+_Static_assert(sizeof(struct sockaddr_un) <= sizeof(((em_address *)0)->storage), "every address fits");
+
+static const size_t path_offset = offsetof(struct sockaddr_un, sun_path);
+
+static int family_of(const em_address *address)
+{
+    sa_family_t family;
+    if (!address || address->length < offsetof(struct sockaddr, sa_family) + sizeof family)
+        return AF_UNSPEC;
+    memcpy(&family, address->storage.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
+    return family;
+}
+
+em_status em_address_from_sockaddr(const void *sockaddr, size_t length, em_address *address)
+{
+    if (!sockaddr || !address)
+        return EM_INVALID_ARGUMENT;
+    *address = (em_address){.length = 0};
+    if (length > sizeof address->storage.bytes)
+        return EM_INVALID_ADDRESS;
+    memcpy(address->storage.bytes, sockaddr, length);
+    address->length = (uint32_t)length;
+    return EM_OK;
+}
+
+static em_status from_ipv4(const char *text, int port, em_address *address)
+{
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    if (inet_pton(AF_INET, text, &ipv4.sin_addr) != 1)
+        return EM_INVALID_ADDRESS;
+    return em_address_from_sockaddr(&ipv4, sizeof ipv4, address);
+}
+
+/* RFC 4007, section 11.2: a zone is an interface's name or its number. */
+static em_status zone_to_scope(const char *zone, uint32_t *scope)
+{
+    *scope = if_nametoindex(zone);
+    if (*scope != 0)
+        return EM_OK;
+    char *end;
+    unsigned long number = strtoul(zone, &end, 10);
+    if (zone[0] < '0' || zone[0] > '9' || *end != '\0' || number > UINT32_MAX)
+        return EM_INVALID_ADDRESS;
+    *scope = (uint32_t)number;
+    return EM_OK;
+}
+
+static em_status from_ipv6(const char *text, int port, em_address *address)
+{
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    char literal[INET6_ADDRSTRLEN];
+    const char *zone = strchr(text, '%');
+    size_t length = zone ? (size_t)(zone - text) : strlen(text);
+    if (length >= sizeof literal)
+        return EM_INVALID_ADDRESS;
+    memcpy(literal, text, length);
+    literal[length] = '\0';
+    if (inet_pton(AF_INET6, literal, &ipv6.sin6_addr) != 1)
+        return EM_INVALID_ADDRESS;
+    if (zone && zone_to_scope(zone + 1, &ipv6.sin6_scope_id) != EM_OK)
+        return EM_INVALID_ADDRESS;
+    return em_address_from_sockaddr(&ipv6, sizeof ipv6, address);
+}
+
+em_status em_address_from_text(const char *text, int port, em_address *address)
+{
+    if (!text || !address)
+        return EM_INVALID_ARGUMENT;
+    *address = (em_address){.length = 0};
+    if (port < 0 || port > UINT16_MAX)
+        return EM_INVALID_PORT;
+    return strchr(text, ':') ? from_ipv6(text, port, address) : from_ipv4(text, port, address);
+}
+
+em_status em_address_from_path(const char *path, em_address *address)
+{
+    if (!path || !address)
+        return EM_INVALID_ARGUMENT;
+    *address = (em_address){.length = 0};
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    bool abstract = path[0] == '@';
+    if (length == 0 || (abstract && length == 1))
+        return EM_INVALID_ADDRESS;
+    if (abstract && !EMI_HAVE_ABSTRACT_UNIX)
+        return EM_UNSUPPORTED;
+    /* A file's path ends with a zero byte that counts; an abstract name begins with one and counts to its end. */
+    if (length + !abstract > sizeof local.sun_path)
+        return EM_PATH_TOO_LONG;
+    memcpy(local.sun_path, path, length);
+    if (abstract)
+        local.sun_path[0] = '\0';
+    return em_address_from_sockaddr(&local, path_offset + length + !abstract, address);
+}
+
+static int unix_to_text(const em_address *address, char *text, size_t capacity)
+{
+    size_t length = address->length > path_offset ? address->length - path_offset : 0;
+    const char *path = (const char *)address->storage.bytes + path_offset;
+    if (length > 0 && path[0] == '\0')
+        return snprintf(text, capacity, "unix:@%.*s", (int)(length - 1), path + 1);
+    return snprintf(text, capacity, "unix:%.*s", (int)length, path);
+}
+
+static int ipv4_to_text(const em_address *address, char *text, size_t capacity)
+{
+    struct sockaddr_in ipv4;
+    char literal[INET_ADDRSTRLEN];
+    memcpy(&ipv4, address->storage.bytes, sizeof ipv4);
+    inet_ntop(AF_INET, &ipv4.sin_addr, literal, sizeof literal);
+    return snprintf(text, capacity, "%s:%u", literal, ntohs(ipv4.sin_port));
+}
+
+static int ipv6_to_text(const em_address *address, char *text, size_t capacity)
+{
+    struct sockaddr_in6 ipv6;
+    char literal[INET6_ADDRSTRLEN];
+    memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
+    inet_ntop(AF_INET6, &ipv6.sin6_addr, literal, sizeof literal);
+    if (ipv6.sin6_scope_id != 0)
+        return snprintf(text, capacity, "[%s%%%u]:%u", literal, ipv6.sin6_scope_id, ntohs(ipv6.sin6_port));
+    return snprintf(text, capacity, "[%s]:%u", literal, ntohs(ipv6.sin6_port));
+}
+
+size_t em_address_to_text(const em_address *address, char *text, size_t capacity)
+{
+    int length = 0;
+    if (capacity > 0)
+        text[0] = '\0';
+    switch (em_address_get_family(address)) {
+    case EM_ADDRESS_IPV4:
+        length = ipv4_to_text(address, text, capacity);
+        break;
+    case EM_ADDRESS_IPV6:
+        length = ipv6_to_text(address, text, capacity);
+        break;
+    case EM_ADDRESS_UNIX:
+        length = unix_to_text(address, text, capacity);
+        break;
+    case EM_ADDRESS_NONE:
+        break;
+    }
+    return length > 0 ? (size_t)length : 0;
+}
+
+em_address_family em_address_get_family(const em_address *address)
+{
+    int family = family_of(address);
+    if (family == AF_INET && address->length >= sizeof(struct sockaddr_in))
+        return EM_ADDRESS_IPV4;
+    if (family == AF_INET6 && address->length >= sizeof(struct sockaddr_in6))
+        return EM_ADDRESS_IPV6;
+    return family == AF_UNIX ? EM_ADDRESS_UNIX : EM_ADDRESS_NONE;
+}
+
+int em_address_get_port(const em_address *address)
+{
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+    switch (em_address_get_family(address)) {
+    case EM_ADDRESS_IPV4:
+        memcpy(&ipv4, address->storage.bytes, sizeof ipv4);
+        return ntohs(ipv4.sin_port);
+    case EM_ADDRESS_IPV6:
+        memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
+        return ntohs(ipv6.sin6_port);
+    case EM_ADDRESS_UNIX:
+    case EM_ADDRESS_NONE:
+        break;
+    }
+    return -1;
+}
+
+#endif

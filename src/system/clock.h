@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The monotonic clock.
+ */
+#ifndef EMI_CLOCK_H
+#define EMI_CLOCK_H
+
+#include <stdint.h>
+
+/** Nanoseconds of CLOCK_MONOTONIC, clock_gettime(2). Any thread. */
+uint64_t emi_clock_now_ns(void);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Sockets: one system call each, with statuses instead of errno. Everything is close-on-exec from birth; nothing raises
+ * SIGPIPE. Nothing here retries or waits.
+ */
+#ifndef EMI_SOCKET_H
+#define EMI_SOCKET_H
+
+#include <stdbool.h>
+
+#include <eventmachine/address.h>
+
+#include "base/span.h"
+
+/** No descriptor. */
+#define EMI_NO_SOCKET (-1)
+
+/** A new non-blocking stream socket of an address's family. */
+em_status emi_socket_open(const em_address *address, int *socket);
+
+/** Two connected non-blocking stream sockets, socketpair(2). */
+em_status emi_socket_pair(int sockets[2]);
+
+/** Closes; EMI_NO_SOCKET is allowed. Descriptors 0, 1 and 2 are left open. */
+void emi_socket_close(int socket);
+
+em_status emi_socket_bind(int socket, const em_address *address);
+
+/** backlog: 0 for as large as the system allows. */
+em_status emi_socket_listen(int socket, int backlog);
+
+/** EM_OK if it stands at once, EM_IN_PROGRESS if it will poll writable when it is decided. */
+em_status emi_socket_connect(int socket, const em_address *address);
+
+/** Accepts one connection, non-blocking. peer: its address. */
+em_status emi_socket_accept(int listener, int *socket, em_address *peer);
+
+/** Accepts one connection and closes it at once. */
+em_status emi_socket_accept_and_close(int listener);
+
+/** Reads up to `capacity` bytes; *length 0 with EM_OK is the end. */
+em_status emi_socket_receive(int socket, void *buffer, size_t capacity, size_t *length);
+
+/** Writes from the spans; *length: how many bytes the system took. */
+em_status emi_socket_send(int socket, const emi_span *spans, unsigned count, size_t *length);
+
+/** Half-close: sends the end. */
+em_status emi_socket_shutdown_write(int socket);
+
+/** Takes the pending error (SO_ERROR); EM_OK if there is none. */
+em_status emi_socket_take_error(int socket);
+
+em_status emi_socket_set_option(int socket, int level, int option, const void *value, size_t bytes);
+em_status emi_socket_get_option(int socket, int level, int option, void *value, size_t *bytes);
+
+em_status emi_socket_set_nonblocking(int socket);
+em_status emi_socket_local_address(int socket, em_address *address);
+em_status emi_socket_peer_address(int socket, em_address *address);
+
+/** EM_OK if it is a listening stream socket. EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT. */
+em_status emi_socket_check_listening(int socket);
+
+/* Options by name; see em_stream_options and em_server_options. */
+
+em_status emi_socket_set_reuse_address(int socket, bool on);
+em_status emi_socket_set_reuse_port(int socket, bool on);
+em_status emi_socket_set_v6_only(int socket, bool on);
+em_status emi_socket_set_no_delay(int socket, bool on);
+em_status emi_socket_set_buffer_sizes(int socket, int send_bytes, int receive_bytes);
+em_status emi_socket_set_linger(int socket, int seconds);
+em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
+em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
+
+/** Removes the file of a Unix-domain socket; leaves files of every other kind alone. */
+void emi_remove_socket_file(const char *path);
+
+/** A descriptor that does nothing, to be closed when a real one is needed; EMI_NO_SOCKET on failure. */
+int emi_open_reserve_descriptor(void);
+
+#endif

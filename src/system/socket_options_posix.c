@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Socket options on POSIX systems, socket(7), tcp(7), ipv6(7).
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_POSIX
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "system/socket.h"
+#include "system/system_error.h"
+
+em_status emi_socket_set_option(int fd, int level, int option, const void *value, size_t bytes)
+{
+    if (bytes > INT_MAX)
+        return EM_INVALID_ARGUMENT;
+    return setsockopt(fd, level, option, value, (socklen_t)bytes) < 0 ? emi_last_status() : EM_OK;
+}
+
+em_status emi_socket_get_option(int fd, int level, int option, void *value, size_t *bytes)
+{
+    socklen_t length = *bytes > INT_MAX ? INT_MAX : (socklen_t)*bytes;
+    if (getsockopt(fd, level, option, value, &length) < 0)
+        return emi_last_status();
+    *bytes = length;
+    return EM_OK;
+}
+
+static em_status set_integer(int fd, int level, int option, int value)
+{
+    return emi_socket_set_option(fd, level, option, &value, sizeof value);
+}
+
+em_status emi_socket_check_listening(int fd)
+{
+    int listening = 0;
+    size_t bytes = sizeof listening;
+    em_status status = emi_socket_get_option(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &bytes);
+    if (status != EM_OK)
+        return status;
+    return listening ? EM_OK : EM_INVALID_ARGUMENT;
+}
+
+em_status emi_socket_set_reuse_address(int fd, bool on)
+{
+    return set_integer(fd, SOL_SOCKET, SO_REUSEADDR, on);
+}
+
+em_status emi_socket_set_reuse_port(int fd, bool on)
+{
+    return set_integer(fd, SOL_SOCKET, SO_REUSEPORT, on);
+}
+
+em_status emi_socket_set_v6_only(int fd, bool on)
+{
+    return set_integer(fd, IPPROTO_IPV6, IPV6_V6ONLY, on);
+}
+
+em_status emi_socket_set_no_delay(int fd, bool on)
+{
+    return set_integer(fd, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+em_status emi_socket_set_buffer_sizes(int fd, int send_bytes, int receive_bytes)
+{
+    em_status status = EM_OK;
+    if (send_bytes > 0)
+        status = set_integer(fd, SOL_SOCKET, SO_SNDBUF, send_bytes);
+    if (status == EM_OK && receive_bytes > 0)
+        status = set_integer(fd, SOL_SOCKET, SO_RCVBUF, receive_bytes);
+    return status;
+}
+
+em_status emi_socket_set_linger(int fd, int seconds)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = seconds};
+    return emi_socket_set_option(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
+{
+    uint64_t timeout_ms = timeout_ns / 1000000;
+    return set_integer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
+}
+
+em_status emi_socket_set_keepalive(int fd, bool on, int idle_seconds, int interval_seconds, int count)
+{
+    em_status status = set_integer(fd, SOL_SOCKET, SO_KEEPALIVE, on);
+    if (status == EM_OK && on && idle_seconds > 0)
+        status = set_integer(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_seconds);
+    if (status == EM_OK && on && interval_seconds > 0)
+        status = set_integer(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_seconds);
+    if (status == EM_OK && on && count > 0)
+        status = set_integer(fd, IPPROTO_TCP, TCP_KEEPCNT, count);
+    return status;
+}
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Sockets on POSIX systems: creation and traffic. Options are in socket_options_posix.c.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_POSIX
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "system/socket.h"
+#include "system/system_error.h"
+
+_Static_assert(sizeof(emi_span) == sizeof(struct iovec), "a span is handed on as a struct iovec");
+
+em_status emi_socket_open(const em_address *address, int *fd)
+{
+    sa_family_t family;
+    __builtin_memcpy(&family, address->storage.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
+    *fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return *fd < 0 ? emi_last_status() : EM_OK;
+}
+
+em_status emi_socket_pair(int sockets[2])
+{
+    int result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets);
+    return result < 0 ? emi_last_status() : EM_OK;
+}
+
+void emi_socket_close(int fd)
+{
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+em_status emi_socket_bind(int fd, const em_address *address)
+{
+    int result = bind(fd, (const struct sockaddr *)(const void *)address->storage.bytes, address->length);
+    return result < 0 ? emi_last_status() : EM_OK;
+}
+
+em_status emi_socket_listen(int fd, int backlog)
+{
+    /* The system cuts it down to its own limit, listen(2). */
+    return listen(fd, backlog > 0 ? backlog : INT_MAX) < 0 ? emi_last_status() : EM_OK;
+}
+
+em_status emi_socket_connect(int fd, const em_address *address)
+{
+    int result = connect(fd, (const struct sockaddr *)(const void *)address->storage.bytes, address->length);
+    if (result == 0)
+        return EM_OK;
+    em_status status = emi_last_status();
+    /* An interrupted connect goes on in the background, connect(2). */
+    return status == EM_INTERRUPTED ? EM_IN_PROGRESS : status;
+}
+
+em_status emi_socket_accept(int listener, int *fd, em_address *peer)
+{
+    socklen_t length = sizeof peer->storage.bytes;
+    *fd = accept4(listener, (struct sockaddr *)(void *)peer->storage.bytes, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (*fd < 0)
+        return emi_last_status();
+    peer->length = length <= sizeof peer->storage.bytes ? length : (socklen_t)sizeof peer->storage.bytes;
+    return EM_OK;
+}
+
+em_status emi_socket_accept_and_close(int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return emi_last_status();
+    close(fd);
+    return EM_OK;
+}
+
+em_status emi_socket_receive(int fd, void *buffer, size_t capacity, size_t *length)
+{
+    ssize_t result = read(fd, buffer, capacity);
+    if (result < 0) {
+        *length = 0;
+        return emi_last_status();
+    }
+    *length = (size_t)result;
+    return EM_OK;
+}
+
+em_status emi_socket_send(int fd, const emi_span *spans, unsigned count, size_t *length)
+{
+    ssize_t result;
+    if (count == 1) {
+        result = send(fd, spans[0].data, spans[0].length, MSG_NOSIGNAL);
+    } else {
+        union {
+            const emi_span *spans;
+            struct iovec *vector; /* sendmsg(2) does not write to it */
+        } pieces = {.spans = spans};
+        struct msghdr message = {.msg_iov = pieces.vector, .msg_iovlen = count};
+        result = sendmsg(fd, &message, MSG_NOSIGNAL);
+    }
+    *length = result < 0 ? 0 : (size_t)result;
+    return result < 0 ? emi_last_status() : EM_OK;
+}
+
+em_status emi_socket_shutdown_write(int fd)
+{
+    return shutdown(fd, SHUT_WR) < 0 ? emi_last_status() : EM_OK;
+}
+
+em_status emi_socket_take_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        return emi_last_status();
+    return emi_status_from_errno(error);
+}
+
+em_status emi_socket_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return emi_last_status();
+    return EM_OK;
+}
+
+em_status emi_socket_local_address(int fd, em_address *address)
+{
+    socklen_t length = sizeof address->storage.bytes;
+    if (getsockname(fd, (struct sockaddr *)(void *)address->storage.bytes, &length) < 0)
+        return emi_last_status();
+    address->length = length <= sizeof address->storage.bytes ? length : (socklen_t)sizeof address->storage.bytes;
+    return EM_OK;
+}
+
+em_status emi_socket_peer_address(int fd, em_address *address)
+{
+    socklen_t length = sizeof address->storage.bytes;
+    if (getpeername(fd, (struct sockaddr *)(void *)address->storage.bytes, &length) < 0)
+        return emi_last_status();
+    address->length = length <= sizeof address->storage.bytes ? length : (socklen_t)sizeof address->storage.bytes;
+    return EM_OK;
+}
+
+void emi_remove_socket_file(const char *path)
+{
+    struct stat file;
+    if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode))
+        unlink(path);
+}
+
+int emi_open_reserve_descriptor(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+#endif

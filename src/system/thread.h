@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Threads, locks, and the detection of fork(2).
+ */
+#ifndef EMI_THREAD_H
+#define EMI_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <eventmachine/status.h>
+
+typedef pthread_mutex_t emi_mutex;
+typedef pthread_cond_t emi_condition;
+
+em_status emi_mutex_open(emi_mutex *mutex);
+void emi_mutex_close(emi_mutex *mutex);
+void emi_mutex_lock(emi_mutex *mutex);
+void emi_mutex_unlock(emi_mutex *mutex);
+
+em_status emi_condition_open(emi_condition *condition);
+void emi_condition_close(emi_condition *condition);
+void emi_condition_wait(emi_condition *condition, emi_mutex *mutex);
+void emi_condition_signal(emi_condition *condition);
+void emi_condition_broadcast(emi_condition *condition);
+
+/**
+ * Starts a detached thread with all signals blocked, so that the program's handlers run in the program's own threads.
+ */
+em_status emi_thread_start(void (*run)(void *argument), void *argument);
+
+/** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
+unsigned emi_fork_count(void);
+
+#endif
