@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The seam between connections and the kernel. Readiness kernels (epoll, poll, kqueue) and completion kernels (io_uring) serve
+ * this one interface: the owner of a channel states standing wishes (receive, send, stop), the backend lends its own memory
+ * for what arrives and gathers the owner's output when the kernel can take it.
+ *
+ * Rules:
+ *  1. Phases. A turn of the loop calls: flush, wait, dispatch, flush, reap. Events come only from dispatch, flush and reap;
+ *     operations on channels never call events, so a caller's object never vanishes under it.
+ *  2. wait touches no channel and no owner, so that a host may give up a lock around it; wake may be called by any thread
+ *     and by signal handlers.
+ *  3. Arriving bytes are lent until the event returns.
+ *  4. Leaving bytes stay as they are from gather until sent, failed or released; one gathering is under way per stream. The
+ *     stream whose data event just returned is flushed right after it, the others in the flush phase.
+ *  5. The backend retries what needs no policy: interrupted and partial calls, ECONNABORTED. The owner hears of the rest: when
+ *     accepting fails for want of descriptors, the listener stops receiving and gets `failed`.
+ *  6. stop_receiving is exact: nothing more is reported; what has arrived comes first after the next start_receiving.
+ *  7. release yields exactly one `released`, from reap. What was not gathered is not sent.
+ *  8. attach owns the blocking mode, see emi_ownership.
+ *  9. abandon is destroy in a forked child: it closes the child's copies and leaves the kernel's shared objects alone.
+ */
+#ifndef EMI_BACKEND_H
+#define EMI_BACKEND_H
+
+#include "base/memory.h"
+#include "io/channel.h"
+
+typedef struct emi_backend_settings {
+    const emi_memory *memory;
+    size_t receive_buffer_bytes;
+} emi_backend_settings;
+
+typedef struct emi_backend_operations {
+    /** All channels must have been released and reaped. */
+    void (*destroy)(emi_backend *backend);
+    /** See rule 9. Channels need not be released before. */
+    void (*abandon)(emi_backend *backend);
+
+    /** Waits until something happened, somebody wakes it, or the time is over (EM_FOREVER: never). true: there are events to
+     *  dispatch. A time beyond what the system can wait for is cut. */
+    bool (*wait)(emi_backend *backend, uint64_t timeout_ns);
+    /** Delivers what wait found and what was known before, at most about `budget` channels. */
+    void (*dispatch)(emi_backend *backend, unsigned budget);
+    /** Sends for all channels that asked. */
+    void (*flush)(emi_backend *backend);
+    /** Ends released channels. */
+    void (*reap)(emi_backend *backend);
+    /** Ends the present or the next wait. Any thread, signal handlers. */
+    void (*wake)(emi_backend *backend);
+    /** Whether dispatch, flush or reap has work without waiting. */
+    bool (*has_work)(const emi_backend *backend);
+    /** A descriptor that polls readable when wait would find something; -1: there is none. */
+    int (*get_descriptor)(const emi_backend *backend);
+
+    /** Takes charge of the descriptor; nothing is received yet. On failure the descriptor stays the caller's. */
+    em_status (*attach)(emi_backend *backend, emi_channel *channel, emi_channel_kind kind, int descriptor,
+                        emi_ownership ownership);
+    /** Ends the relation; see rule 7. */
+    void (*release)(emi_channel *channel);
+    /** Stream and listener. */
+    em_status (*start_receiving)(emi_channel *channel);
+    void (*stop_receiving)(emi_channel *channel);
+    /** Stream, once, before anything else: EM_OK means under way, `connected` or `failed` follow. */
+    em_status (*connect)(emi_channel *channel, const em_address *address);
+    /** Polled: sets what to wait for (emi_interest); stays in force, level-triggered, until changed. */
+    em_status (*poll)(emi_channel *channel, unsigned interests);
+    /** Stream: there is something to send; `gather` asks for it. Ignored while connecting, remembered until it stands. */
+    void (*send)(emi_channel *channel);
+} emi_backend_operations;
+
+/** The common head of every backend. */
+struct emi_backend {
+    const emi_backend_operations *operations;
+    const char *name;
+};
+
+/** Reads or writes in a row on one channel, by default. */
+#define EMI_CHANNEL_BURST 8
+
+/** Prepares a channel that is embedded in zeroed memory. */
+static inline void emi_channel_init(emi_channel *channel, const emi_channel_events *events)
+{
+    channel->events = events;
+    channel->descriptor = -1;
+    channel->burst = EMI_CHANNEL_BURST;
+    emi_list_init(&channel->work);
+    emi_list_init(&channel->flush);
+}
+
+/* Shorthands for the operations on channels. */
+
+static inline void emi_channel_release(emi_channel *channel)
+{
+    channel->backend->operations->release(channel);
+}
+
+static inline em_status emi_channel_start_receiving(emi_channel *channel)
+{
+    return channel->backend->operations->start_receiving(channel);
+}
+
+static inline void emi_channel_stop_receiving(emi_channel *channel)
+{
+    channel->backend->operations->stop_receiving(channel);
+}
+
+static inline void emi_channel_send(emi_channel *channel)
+{
+    channel->backend->operations->send(channel);
+}
+
+/**
+ * Makes the backend of this name, or the best that works if it is NULL. EM_UNKNOWN_BACKEND if there is none of this name on
+ * this system; else what its create answers.
+ */
+em_status emi_backend_create(const char *name, const emi_backend_settings *settings, emi_backend **backend);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The poller by epoll(7), Linux. Edge-triggered: a descriptor is registered once and stays as it is.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_EPOLL
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/poller.h"
+#include "system/system_error.h"
+#include "system/waker.h"
+
+enum { BATCH = 256 };
+
+/* Stands for the waker among the events. */
+#define WAKER UINT64_MAX
+
+struct emi_poller {
+    const emi_memory *memory;
+    int epoll;
+    bool has_pwait2; /* epoll_pwait2(2) with nanoseconds: Linux 5.11 */
+    emi_waker waker;
+    struct epoll_event batch[BATCH];
+};
+
+static em_status watch_waker(emi_poller *poller)
+{
+    /* Edge-triggered, so that the counter need not be read back. */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = WAKER};
+    int result = epoll_ctl(poller->epoll, EPOLL_CTL_ADD, poller->waker.poll_descriptor, &event);
+    return result < 0 ? emi_last_status() : EM_OK;
+}
+
+static em_status create(const emi_memory *memory, emi_poller **created)
+{
+    emi_poller *poller = emi_allocate_zeroed(memory, sizeof *poller);
+    if (!poller)
+        return EM_NO_MEMORY;
+    poller->memory = memory;
+    poller->has_pwait2 = true;
+    poller->epoll = epoll_create1(EPOLL_CLOEXEC);
+    em_status status = poller->epoll < 0 ? emi_last_status() : EM_OK;
+    if (status != EM_OK)
+        goto no_epoll;
+    status = emi_waker_open(&poller->waker);
+    if (status != EM_OK)
+        goto no_waker;
+    status = watch_waker(poller);
+    if (status != EM_OK)
+        goto not_watched;
+    *created = poller;
+    return EM_OK;
+not_watched:
+    emi_waker_close(&poller->waker);
+no_waker:
+    close(poller->epoll);
+no_epoll:
+    emi_release(memory, poller);
+    return status;
+}
+
+static void destroy(emi_poller *poller)
+{
+    emi_waker_close(&poller->waker);
+    close(poller->epoll);
+    emi_release(poller->memory, poller);
+}
+
+static uint32_t to_epoll(unsigned bits)
+{
+    uint32_t events = bits & EMI_POLL_LEVEL ? 0 : EPOLLET;
+    if (bits & EMI_POLL_IN)
+        events |= EPOLLIN | EPOLLRDHUP | (bits & EMI_POLL_LEVEL ? 0 : EPOLLPRI);
+    if (bits & EMI_POLL_OUT)
+        events |= EPOLLOUT;
+    return events;
+}
+
+static em_status watch(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned old_bits,
+                       unsigned new_bits)
+{
+    struct epoll_event event = {
+        .events = to_epoll(new_bits),
+        .data.u64 = (uint64_t)generation << 32 | slot,
+    };
+    int operation = old_bits == 0 ? EPOLL_CTL_ADD : new_bits == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+    return epoll_ctl(poller->epoll, operation, descriptor, &event) < 0 ? emi_last_status() : EM_OK;
+}
+
+static void forget(emi_poller *poller, int descriptor, uint32_t slot, unsigned old_bits)
+{
+    /* close(2) ends the registration. Should a forked child keep it alive, the generation tells its events from others'. */
+    (void)poller;
+    (void)descriptor;
+    (void)slot;
+    (void)old_bits;
+}
+
+/* Rounded up to milliseconds: a wait must not end before its time. */
+static int to_milliseconds(uint64_t timeout_ns)
+{
+    if (timeout_ns == EM_FOREVER)
+        return -1;
+    uint64_t milliseconds = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+    return milliseconds > INT_MAX ? INT_MAX : (int)milliseconds;
+}
+
+static int wait_for_batch(emi_poller *poller, uint64_t timeout_ns, int capacity)
+{
+    if (poller->has_pwait2 && timeout_ns != 0 && timeout_ns != EM_FOREVER) {
+        uint64_t seconds = timeout_ns / 1000000000;
+        struct timespec timeout = {
+            .tv_sec = seconds > INT_MAX ? INT_MAX : (time_t)seconds,
+            .tv_nsec = (long)(timeout_ns % 1000000000),
+        };
+        int count = epoll_pwait2(poller->epoll, poller->batch, capacity, &timeout, NULL);
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM))
+            return count;
+        poller->has_pwait2 = false; /* an older kernel, or a seccomp filter that does not know it */
+    }
+    return epoll_wait(poller->epoll, poller->batch, capacity, to_milliseconds(timeout_ns));
+}
+
+static uint32_t from_epoll(uint32_t events)
+{
+    uint32_t bits = 0;
+    if (events & EPOLLIN)
+        bits |= EMI_POLL_IN;
+    if (events & EPOLLOUT)
+        bits |= EMI_POLL_OUT;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+        bits |= EMI_POLL_IN | EMI_POLL_END;
+    if (events & (EPOLLHUP | EPOLLERR))
+        bits |= EMI_POLL_OUT | EMI_POLL_ERROR;
+    return bits;
+}
+
+static unsigned wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity)
+{
+    int found = wait_for_batch(poller, timeout_ns, capacity < BATCH ? (int)capacity : BATCH);
+    unsigned count = 0;
+    for (int i = 0; i < found; i++) {
+        uint64_t number = poller->batch[i].data.u64;
+        if (number == WAKER)
+            continue;
+        events[count++] = (emi_poll_event){
+            .slot = (uint32_t)number,
+            .generation = (uint32_t)(number >> 32),
+            .bits = from_epoll(poller->batch[i].events),
+        };
+    }
+    return count;
+}
+
+static void wake(emi_poller *poller)
+{
+    emi_waker_wake(&poller->waker);
+}
+
+static int get_descriptor(const emi_poller *poller)
+{
+    return poller->epoll;
+}
+
+const emi_poller_operations emi_poller_epoll = {
+    .name = "epoll",
+    .edge_triggered = true,
+    .create = create,
+    .destroy = destroy,
+    .watch = watch,
+    .forget = forget,
+    .wait = wait,
+    .wake = wake,
+    .get_descriptor = get_descriptor,
+};
+
+#endif

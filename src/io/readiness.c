@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A backend over any poller: the operations on channels and the phases of a turn.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "io/readiness_private.h"
+#include "system/socket.h"
+
+#define NO_SLOT (UINT32_MAX >> 1)
+
+static emi_readiness *readiness_at(emi_backend *backend)
+{
+    return EMI_CONTAINER(backend, emi_readiness, base);
+}
+
+/* Slots: small numbers for channels, by which pollers report. */
+
+static bool is_free_slot(const emi_channel *entry)
+{
+    return ((uintptr_t)entry & 1) != 0;
+}
+
+static em_status take_slot(emi_readiness *readiness, emi_channel *channel)
+{
+    uint32_t slot = readiness->first_free_slot;
+    if (slot != NO_SLOT) {
+        readiness->first_free_slot = (uint32_t)((uintptr_t)readiness->slots[slot] >> 1);
+    } else {
+        if (readiness->slots_used == readiness->slots_capacity) {
+            uint32_t capacity = readiness->slots_capacity ? readiness->slots_capacity * 2 : 64;
+            emi_channel **slots = emi_reallocate(readiness->memory, readiness->slots, capacity * sizeof *slots);
+            if (!slots)
+                return EM_NO_MEMORY;
+            readiness->slots = slots;
+            readiness->slots_capacity = capacity;
+        }
+        slot = readiness->slots_used++;
+    }
+    readiness->slots[slot] = channel;
+    channel->slot = slot;
+    channel->generation = ++readiness->generation;
+    return EM_OK;
+}
+
+static void give_back_slot(emi_readiness *readiness, emi_channel *channel)
+{
+    readiness->slots[channel->slot] = (emi_channel *)(((uintptr_t)readiness->first_free_slot << 1) | 1);
+    readiness->first_free_slot = channel->slot;
+}
+
+/* The channel that an event is meant for; NULL if that one has gone. */
+static emi_channel *channel_of(const emi_readiness *readiness, const emi_poll_event *event)
+{
+    emi_channel *channel = readiness->slots[event->slot];
+    return is_free_slot(channel) || channel->generation != event->generation ? NULL : channel;
+}
+
+/* The end */
+
+static void destroy(emi_backend *backend)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    readiness->poller_operations->destroy(readiness->poller);
+    emi_release(readiness->memory, readiness->slots);
+    emi_release(readiness->memory, readiness->buffer);
+    emi_release(readiness->memory, readiness);
+}
+
+static void abandon(emi_backend *backend)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    for (uint32_t slot = 0; slot < readiness->slots_used; slot++) {
+        emi_channel *channel = readiness->slots[slot];
+        if (!is_free_slot(channel) && channel->ownership != EMI_SHARED)
+            emi_socket_close(channel->descriptor);
+    }
+    destroy(backend);
+}
+
+/* Operations on channels */
+
+static unsigned wanted_interest(const emi_readiness *readiness, const emi_channel *channel)
+{
+    bool blocked = channel->connecting || (channel->blocked && channel->sending);
+    if (readiness->poller_operations->edge_triggered)
+        return EMI_POLL_IN | (blocked || (channel->interest & EMI_POLL_OUT) ? EMI_POLL_OUT : 0U);
+    return (channel->receiving ? EMI_POLL_IN : 0U) | (blocked ? EMI_POLL_OUT : 0U);
+}
+
+em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel)
+{
+    unsigned wanted = wanted_interest(readiness, channel);
+    if (wanted == channel->interest)
+        return EM_OK;
+    em_status status = readiness->poller_operations->watch(
+        readiness->poller, channel->descriptor, channel->slot, channel->generation, channel->interest, wanted);
+    if (status == EM_OK)
+        channel->interest = (uint8_t)wanted;
+    return status;
+}
+
+static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_kind kind, int descriptor,
+                        emi_ownership ownership)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    em_status status = ownership == EMI_GIVEN ? emi_socket_set_nonblocking(descriptor) : EM_OK;
+    if (status == EM_OK)
+        status = take_slot(readiness, channel);
+    if (status != EM_OK)
+        return status;
+    channel->backend = backend;
+    channel->descriptor = descriptor;
+    channel->kind = (uint8_t)kind;
+    channel->ownership = (uint8_t)ownership;
+    channel->interest = 0;
+    channel->receiving = false;
+    channel->readable = false;
+    channel->blocked = kind == EMI_POLLED;
+    channel->connecting = false;
+    channel->sending = false;
+    channel->read_to_the_end = !channel->exact_reads;
+    channel->released = false;
+    return EM_OK;
+}
+
+static void release(emi_channel *channel)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    if (channel->released)
+        return;
+    channel->released = true;
+    channel->receiving = false;
+    channel->sending = false;
+    if (channel->ownership == EMI_SHARED && channel->interest != 0) {
+        readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot, channel->generation,
+                                            channel->interest, 0);
+    } else if (channel->ownership != EMI_SHARED) {
+        readiness->poller_operations->forget(readiness->poller, channel->descriptor, channel->slot, channel->interest);
+        emi_socket_close(channel->descriptor);
+    }
+    channel->descriptor = EMI_NO_SOCKET;
+    emi_list_remove(&channel->flush);
+    emi_list_remove(&channel->work);
+    emi_list_append(&readiness->buried, &channel->work);
+}
+
+static em_status start_receiving(emi_channel *channel)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    channel->receiving = true;
+    em_status status = emi_readiness_update_interest(readiness, channel);
+    if (status != EM_OK)
+        channel->receiving = false;
+    else if (channel->readable)
+        emi_readiness_add_work(readiness, channel);
+    return status;
+}
+
+static void stop_receiving(emi_channel *channel)
+{
+    channel->receiving = false;
+    emi_readiness_update_interest(emi_readiness_of(channel), channel);
+}
+
+static em_status start_connecting(emi_channel *channel, const em_address *address)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    em_status status = emi_socket_connect(channel->descriptor, address);
+    if (status != EM_OK && status != EM_IN_PROGRESS)
+        return status;
+    channel->connecting = true;
+    channel->blocked = status == EM_IN_PROGRESS;
+    if (!channel->blocked)
+        emi_readiness_add_work(readiness, channel);
+    return emi_readiness_update_interest(readiness, channel);
+}
+
+static em_status set_interest(emi_channel *channel, unsigned interests)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    unsigned bits = interests ? interests | EMI_POLL_LEVEL : 0;
+    if (bits == channel->interest)
+        return EM_OK;
+    em_status status = readiness->poller_operations->watch(
+        readiness->poller, channel->descriptor, channel->slot, channel->generation, channel->interest, bits);
+    if (status == EM_OK)
+        channel->interest = (uint8_t)bits;
+    return status;
+}
+
+static void ask_to_send(emi_channel *channel)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    channel->sending = true;
+    if (!channel->connecting && !channel->blocked && !emi_list_is_linked(&channel->flush))
+        emi_list_append(&readiness->flush, &channel->flush);
+}
+
+/* Phases */
+
+static bool wait_for_events(emi_backend *backend, uint64_t timeout_ns)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    if (readiness->next_event == readiness->event_count) {
+        readiness->next_event = 0;
+        readiness->event_count = readiness->poller_operations->wait(readiness->poller, timeout_ns, readiness->events,
+                                                                    EMI_READINESS_EVENTS);
+    }
+    return readiness->event_count > readiness->next_event;
+}
+
+static void take_event(emi_readiness *readiness, const emi_poll_event *event)
+{
+    emi_channel *channel = channel_of(readiness, event);
+    if (!channel || channel->released)
+        return;
+    if (event->bits & (EMI_POLL_IN | EMI_POLL_ERROR))
+        channel->readable = true;
+    if (event->bits & (EMI_POLL_OUT | EMI_POLL_ERROR))
+        channel->blocked = false;
+    if (event->bits & EMI_POLL_END)
+        channel->read_to_the_end = true;
+    emi_list_remove(&channel->work);
+    emi_readiness_serve(readiness, channel);
+    if (!channel->released && !readiness->poller_operations->edge_triggered && channel->kind != EMI_POLLED)
+        emi_readiness_update_interest(readiness, channel);
+}
+
+static void dispatch(emi_backend *backend, unsigned budget)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    emi_list work;
+    emi_list_init(&work);
+    emi_list_move_all(&work, &readiness->work);
+    for (; readiness->next_event < readiness->event_count && budget > 0; budget--)
+        take_event(readiness, &readiness->events[readiness->next_event++]);
+    for (; budget > 0 && !emi_list_is_empty(&work); budget--) {
+        emi_channel *channel = EMI_CONTAINER(emi_list_take_first(&work), emi_channel, work);
+        emi_readiness_serve(readiness, channel);
+    }
+    emi_list_move_all(&work, &readiness->work);
+    emi_list_move_all(&readiness->work, &work);
+}
+
+static void flush(emi_backend *backend)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    emi_list asked;
+    emi_list_init(&asked);
+    emi_list_move_all(&asked, &readiness->flush);
+    for (emi_list *link; (link = emi_list_take_first(&asked));) {
+        emi_channel *channel = EMI_CONTAINER(link, emi_channel, flush);
+        if (channel->sending && !channel->blocked && !channel->connecting)
+            emi_readiness_send(readiness, channel);
+    }
+}
+
+static void reap(emi_backend *backend)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    for (emi_list *link; (link = emi_list_take_first(&readiness->buried));) {
+        emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
+        give_back_slot(readiness, channel);
+        channel->backend = NULL;
+        channel->events->released(channel);
+    }
+}
+
+static void wake(emi_backend *backend)
+{
+    emi_readiness *readiness = readiness_at(backend);
+    readiness->poller_operations->wake(readiness->poller);
+}
+
+static bool has_work(const emi_backend *backend)
+{
+    const emi_readiness *readiness = (const emi_readiness *)(const void *)backend;
+    return !emi_list_is_empty(&readiness->work) || !emi_list_is_empty(&readiness->flush) ||
+           !emi_list_is_empty(&readiness->buried) || readiness->next_event < readiness->event_count;
+}
+
+static int get_descriptor(const emi_backend *backend)
+{
+    const emi_readiness *readiness = (const emi_readiness *)(const void *)backend;
+    return readiness->poller_operations->get_descriptor(readiness->poller);
+}
+
+static const emi_backend_operations operations = {
+    .destroy = destroy,
+    .abandon = abandon,
+    .wait = wait_for_events,
+    .dispatch = dispatch,
+    .flush = flush,
+    .reap = reap,
+    .wake = wake,
+    .has_work = has_work,
+    .get_descriptor = get_descriptor,
+    .attach = attach,
+    .release = release,
+    .start_receiving = start_receiving,
+    .stop_receiving = stop_receiving,
+    .connect = start_connecting,
+    .poll = set_interest,
+    .send = ask_to_send,
+};
+
+em_status emi_readiness_create(const emi_poller_operations *poller, const emi_backend_settings *settings,
+                               emi_backend **backend)
+{
+    emi_readiness *readiness = emi_allocate_zeroed(settings->memory, sizeof *readiness);
+    if (!readiness)
+        return EM_NO_MEMORY;
+    readiness->base = (emi_backend){.operations = &operations, .name = poller->name};
+    readiness->poller_operations = poller;
+    readiness->memory = settings->memory;
+    readiness->first_free_slot = NO_SLOT;
+    readiness->buffer_bytes = settings->receive_buffer_bytes;
+    emi_list_init(&readiness->work);
+    emi_list_init(&readiness->flush);
+    emi_list_init(&readiness->buried);
+    em_status status = EM_NO_MEMORY;
+    readiness->buffer = emi_allocate(readiness->memory, readiness->buffer_bytes);
+    if (readiness->buffer)
+        status = poller->create(readiness->memory, &readiness->poller);
+    if (status != EM_OK) {
+        emi_release(readiness->memory, readiness->buffer);
+        emi_release(readiness->memory, readiness);
+        return status;
+    }
+    *backend = &readiness->base;
+    return EM_OK;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What the files of the readiness backend share: readiness.c has the operations and phases, readiness_serve.c what
+ * happens on a channel that is ready.
+ */
+#ifndef EMI_READINESS_PRIVATE_H
+#define EMI_READINESS_PRIVATE_H
+
+#include "base/features.h"
+#include "io/readiness.h"
+
+enum { EMI_READINESS_EVENTS = 256 }; /* taken from the poller at once */
+
+typedef struct emi_readiness {
+    emi_backend base;
+    const emi_poller_operations *poller_operations;
+    emi_poller *poller;
+    const emi_memory *memory;
+
+    emi_channel **slots; /* channels by slot; of free slots: the next free one, tagged by the lowest bit */
+    uint32_t slots_capacity;
+    uint32_t slots_used;
+    uint32_t first_free_slot;
+    uint32_t generation;
+
+    emi_list work;   /* channels that can go on without an event */
+    emi_list flush;  /* channels that asked to send */
+    emi_list buried; /* released, waiting for reap */
+
+    unsigned event_count;
+    unsigned next_event;
+    emi_poll_event events[EMI_READINESS_EVENTS];
+
+    size_t buffer_bytes;
+    unsigned char *buffer; /* lent with data events */
+} emi_readiness;
+
+static inline emi_readiness *emi_readiness_of(const emi_channel *channel)
+{
+    return EMI_CONTAINER(channel->backend, emi_readiness, base);
+}
+
+/** Has the channel served in the next dispatch without an event. */
+static inline void emi_readiness_add_work(emi_readiness *readiness, emi_channel *channel)
+{
+    if (!emi_list_is_linked(&channel->work))
+        emi_list_append(&readiness->work, &channel->work);
+}
+
+/** Asks the poller for what the channel's state calls for, if that is not what it was asked for already. */
+em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel);
+
+/** Does what the channel is ready for. */
+void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel);
+
+/** Sends what the owner has until it has nothing, or the system takes no more, or it is the others' turn. */
+void emi_readiness_send(emi_readiness *readiness, emi_channel *channel);
+
+#endif
