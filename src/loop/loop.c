@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The loop: creation and end, and what may be asked of it. The turn is in turn.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop/loop_private.h"
+#include "system/clock.h"
+
+enum {
+    DEFAULT_RECEIVE_BUFFER_BYTES = 64 * 1024,
+    LARGEST_RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024,
+    DEFAULT_POOL_THREADS = 4,
+    MOST_POOL_THREADS = 64
+};
+
+/* Takes over as much of the caller's struct as it has; fields that it does not know are zero. */
+static em_status read_options(em_loop_options *own, const em_loop_options *given)
+{
+    *own = (em_loop_options){.size = sizeof *own};
+    if (given) {
+        if (given->size < sizeof given->size)
+            return EM_INVALID_ARGUMENT;
+        memcpy(own, given, given->size < sizeof *own ? given->size : sizeof *own);
+    }
+    if (own->receive_buffer_bytes == 0)
+        own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
+    if (own->pool_threads == 0)
+        own->pool_threads = DEFAULT_POOL_THREADS;
+    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS)
+        return EM_INVALID_ARGUMENT;
+    return EM_OK;
+}
+
+static void apply_options(em_loop *loop, const em_loop_options *options)
+{
+    loop->around_wait = options->around_wait;
+    loop->around_wait_user = options->around_wait_user;
+    loop->log = options->log;
+    loop->log_user = options->log_user;
+    loop->pool_threads = options->pool_threads;
+    loop->fork_count = emi_fork_count();
+    loop->now_ns = emi_clock_now_ns();
+    emi_outbox_pool_init(&loop->outboxes, &loop->memory, options->outbox_limit_bytes);
+    emi_timer_queue_init(&loop->timers, loop->now_ns);
+    emi_handle_table_init(&loop->user_timers, &loop->memory, &loop->serial);
+}
+
+em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker make_backend, void *argument,
+                               em_loop **created)
+{
+    *created = NULL;
+    em_loop_options options;
+    em_status status = read_options(&options, given);
+    if (status != EM_OK)
+        return status;
+    emi_memory memory;
+    emi_memory_init(&memory, options.allocator);
+    em_loop *loop = emi_allocate_zeroed(&memory, sizeof *loop);
+    if (!loop)
+        return EM_NO_MEMORY;
+    loop->memory = memory;
+    apply_options(loop, &options);
+    status = emi_mutex_open(&loop->posts_mutex);
+    if (status != EM_OK)
+        goto no_mutex;
+    emi_backend_settings settings = {
+        .memory = &loop->memory,
+        .receive_buffer_bytes = options.receive_buffer_bytes,
+    };
+    status = make_backend(argument, &settings, &loop->backend);
+    if (status != EM_OK)
+        goto no_backend;
+    *created = loop;
+    return EM_OK;
+no_backend:
+    emi_mutex_close(&loop->posts_mutex);
+no_mutex:
+    emi_release(&memory, loop);
+    return status;
+}
+
+static em_status make_named_backend(void *name, const emi_backend_settings *settings, emi_backend **backend)
+{
+    return emi_backend_create(name, settings, backend);
+}
+
+em_status em_loop_create(const em_loop_options *options, em_loop **loop)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    em_loop_options own;
+    *loop = NULL;
+    em_status status = read_options(&own, options);
+    if (status != EM_OK)
+        return status;
+    char name[32] = "";
+    const char *wanted = own.backend ? own.backend : getenv("EM_BACKEND");
+    if (wanted && strlen(wanted) >= sizeof name)
+        return EM_UNKNOWN_BACKEND;
+    if (wanted)
+        memcpy(name, wanted, strlen(wanted) + 1);
+    return emi_loop_create_over(options, make_named_backend, name[0] ? name : NULL, loop);
+}
+
+static void close_services(em_loop *loop)
+{
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
+        emi_service *service = loop->services[kind];
+        if (!service)
+            continue;
+        if (service->operations->close)
+            service->operations->close(service);
+        while (!emi_loop_is_forked(loop) && service->operations->is_open && service->operations->is_open(service)) {
+            service->operations->reap(service);
+            loop->backend->operations->reap(loop->backend);
+        }
+    }
+}
+
+em_status em_loop_destroy(em_loop *loop)
+{
+    if (!loop)
+        return EM_OK;
+    bool forked = emi_loop_is_forked(loop);
+    if ((loop->in_turn && !forked) || loop->closing)
+        return EM_INVALID_STATE;
+    loop->closing = true;
+    close_services(loop);
+    if (forked)
+        loop->backend->operations->abandon(loop->backend);
+    else
+        loop->backend->operations->destroy(loop->backend);
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
+        if (loop->services[kind])
+            loop->services[kind]->operations->destroy(loop->services[kind]);
+    emi_loop_free_timers(loop);
+    emi_outbox_pool_clear(&loop->outboxes);
+    emi_release(&loop->memory, loop->ticks.entries);
+    emi_release(&loop->memory, loop->ticks_running.entries);
+    emi_release(&loop->memory, loop->posts.entries);
+    emi_release(&loop->memory, loop->posts_running.entries);
+    emi_mutex_close(&loop->posts_mutex);
+    emi_memory memory = loop->memory;
+    emi_release(&memory, loop);
+    return EM_OK;
+}
+
+bool emi_loop_is_forked(const em_loop *loop)
+{
+    return emi_fork_count() != loop->fork_count;
+}
+
+em_status emi_loop_check(const em_loop *loop)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    if (loop->closing)
+        return EM_INVALID_STATE;
+    return emi_loop_is_forked(loop) ? EM_FORKED : EM_OK;
+}
+
+void emi_loop_log(const em_loop *loop, em_log_level level, const char *message)
+{
+    if (loop->log)
+        loop->log(loop->log_user, level, message);
+}
+
+em_status em_loop_stop(em_loop *loop)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    atomic_store(&loop->stopping, true);
+    return em_loop_wake(loop);
+}
+
+int em_loop_is_stopping(const em_loop *loop)
+{
+    return loop && atomic_load(&loop->stopping);
+}
+
+em_status em_loop_wake(em_loop *loop)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    if (!atomic_exchange(&loop->woken, true))
+        loop->backend->operations->wake(loop->backend);
+    return EM_OK;
+}
+
+em_status em_loop_post(em_loop *loop, em_call call, void *user)
+{
+    if (!loop || !call)
+        return EM_INVALID_ARGUMENT;
+    emi_mutex_lock(&loop->posts_mutex);
+    em_status status = emi_call_queue_add(&loop->posts, &loop->memory, call, user);
+    emi_mutex_unlock(&loop->posts_mutex);
+    if (status != EM_OK)
+        return status;
+    atomic_store(&loop->has_posts, true);
+    return em_loop_wake(loop);
+}
+
+em_status em_next_tick(em_loop *loop, em_call call, void *user)
+{
+    if (!loop || !call)
+        return EM_INVALID_ARGUMENT;
+    return emi_call_queue_add(&loop->ticks, &loop->memory, call, user);
+}
+
+uint64_t em_loop_now_ns(const em_loop *loop)
+{
+    return loop ? loop->now_ns : 0;
+}
+
+const char *em_loop_backend(const em_loop *loop)
+{
+    return loop ? loop->backend->name : "none";
+}
+
+em_status em_loop_get_descriptor(em_loop *loop, int *descriptor)
+{
+    if (!loop || !descriptor)
+        return EM_INVALID_ARGUMENT;
+    *descriptor = loop->backend->operations->get_descriptor(loop->backend);
+    return *descriptor < 0 ? EM_UNSUPPORTED : EM_OK;
+}
+
+em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t stats_bytes)
+{
+    if (!loop || !stats || stats_bytes == 0)
+        return EM_INVALID_ARGUMENT;
+    em_loop_stats now = loop->stats;
+    now.timers_pending = loop->timers.count;
+    now.outbox_bytes = loop->outboxes.bytes;
+    memset(stats, 0, stats_bytes);
+    memcpy(stats, &now, stats_bytes < sizeof now ? stats_bytes : sizeof now);
+    return EM_OK;
+}
+
+void *em_loop_get_user(const em_loop *loop)
+{
+    return loop ? loop->user : NULL;
+}
+
+void em_loop_set_user(em_loop *loop, void *user)
+{
+    if (loop)
+        loop->user = user;
+}

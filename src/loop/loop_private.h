@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The loop from within: what the layers above may use of it.
+ */
+#ifndef EMI_LOOP_PRIVATE_H
+#define EMI_LOOP_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <eventmachine/loop.h>
+#include <eventmachine/timer.h>
+
+#include "base/outbox.h"
+#include "base/timer_queue.h"
+#include "io/backend.h"
+#include "system/thread.h"
+
+/** A part of the loop that a layer above brings along when it is first needed. Embedded in the layer's own struct. */
+typedef struct emi_service emi_service;
+
+typedef struct emi_service_operations {
+    /** In every turn, where posted calls run. May be NULL. */
+    void (*turn)(emi_service *service);
+    /** At the end of every turn, before the backend reaps. May be NULL. */
+    void (*reap)(emi_service *service);
+    /** Whether `reap` has something to do. May be NULL. */
+    bool (*has_work)(const emi_service *service);
+    /** The loop ends: begins to end everything. May be NULL. */
+    void (*close)(emi_service *service);
+    /** Whether something is left that `reap` and the backend have to end. May be NULL. */
+    bool (*is_open)(const emi_service *service);
+    /** Frees everything; in a forked child (see emi_loop_is_forked) also what `close` could not end. */
+    void (*destroy)(emi_service *service);
+} emi_service_operations;
+
+struct emi_service {
+    const emi_service_operations *operations;
+};
+
+/** In the order in which they are closed. */
+typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_KINDS } emi_service_kind;
+
+/** Calls waiting to be made, in order. */
+typedef struct emi_call_entry {
+    em_call call;
+    void *user;
+} emi_call_entry;
+
+typedef struct emi_call_queue {
+    emi_call_entry *entries;
+    size_t count;
+    size_t capacity;
+} emi_call_queue;
+
+/** A timer of the library's own. Begins as emi_loop_timer_init leaves it. */
+typedef struct emi_loop_timer emi_loop_timer;
+struct emi_loop_timer {
+    emi_timer timer;
+    void (*fire)(emi_loop_timer *timer);
+};
+
+struct em_loop {
+    emi_memory memory;
+    emi_backend *backend;
+    uint64_t now_ns;
+    em_loop_stats stats;
+    emi_outbox_pool outboxes;
+
+    uint64_t serial; /* of handles */
+    emi_timer_queue timers;
+    emi_handle_table user_timers;
+
+    emi_call_queue ticks;
+    emi_call_queue ticks_running;
+
+    emi_mutex posts_mutex;
+    emi_call_queue posts; /* guarded by the mutex */
+    emi_call_queue posts_running;
+    atomic_bool has_posts;
+
+    atomic_bool stopping;
+    atomic_bool woken; /* since the turn began */
+    atomic_bool running;
+    bool in_turn;
+    bool closing;
+    unsigned fork_count;
+    emi_service *services[EMI_SERVICE_KINDS];
+
+    void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
+    void *around_wait_user;
+    void (*log)(void *user, em_log_level level, const char *message);
+    void *log_user;
+    unsigned pool_threads;
+    void *user;
+};
+
+/** Makes the backend of a loop; see emi_loop_create_over. */
+typedef em_status (*emi_backend_maker)(void *argument, const emi_backend_settings *settings, emi_backend **backend);
+
+/** em_loop_create over a backend of the caller's making; options->backend is not looked at. */
+em_status emi_loop_create_over(const em_loop_options *options, emi_backend_maker make_backend, void *argument,
+                               em_loop **loop);
+
+/** Whether this process is a forked child of the one that made the loop. */
+bool emi_loop_is_forked(const em_loop *loop);
+
+/** EM_OK if objects can be made on the loop: EM_INVALID_ARGUMENT for NULL, EM_FORKED, EM_INVALID_STATE while it ends. */
+em_status emi_loop_check(const em_loop *loop);
+
+/** Passes a message on to the user's log. */
+void emi_loop_log(const em_loop *loop, em_log_level level, const char *message);
+
+/* Call queues, see call_queue.c. */
+
+em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user);
+void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory);
+
+/* Timers of the library's own, see loop_timers.c. */
+
+void emi_loop_timer_init(emi_loop_timer *timer, void (*fire)(emi_loop_timer *timer));
+
+/** Sets it, pending or not, to be due at this time. */
+void emi_loop_timer_set(em_loop *loop, emi_loop_timer *timer, uint64_t due_ns);
+void emi_loop_timer_cancel(em_loop *loop, emi_loop_timer *timer);
+
+/** The time so many nanoseconds from now; UINT64_MAX, which is never, rather than an overflow. */
+static inline uint64_t emi_loop_due_ns(const em_loop *loop, uint64_t delay_ns)
+{
+    return delay_ns > UINT64_MAX - loop->now_ns ? UINT64_MAX : loop->now_ns + delay_ns;
+}
+
+/** Runs what is due. */
+void emi_loop_run_timers(em_loop *loop);
+
+/** Frees the timers of em_add_timer that are pending. */
+void emi_loop_free_timers(em_loop *loop);
+
+#endif

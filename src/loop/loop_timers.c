@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Timers on the loop: those of the user, which have a handle, and those of the library, which are embedded in their owners.
+ */
+#include "loop/loop_private.h"
+
+/* In place of an index in the numbers of the library's own timers. */
+#define NO_INDEX ((UINT64_C(1) << EMI_HANDLE_INDEX_BITS) - 1)
+
+/* Fills one cache line. */
+typedef struct user_timer {
+    emi_timer timer;
+    em_timer_callback callback;
+    void *user;
+    uint64_t period_ns; /* 0: one-shot */
+} user_timer;
+
+static user_timer *find(const em_loop *loop, em_timer timer)
+{
+    emi_handle *handle = emi_handle_table_find(&loop->user_timers, timer);
+    return handle ? EMI_CONTAINER(handle, user_timer, timer.handle) : NULL;
+}
+
+static em_status add(em_loop *loop, uint64_t delay_ns, uint64_t period_ns, em_timer_callback callback, void *user,
+                     em_timer *timer)
+{
+    if (timer)
+        *timer = 0;
+    if (!loop || !callback)
+        return EM_INVALID_ARGUMENT;
+    user_timer *added = emi_allocate(&loop->memory, sizeof *added);
+    if (!added)
+        return EM_NO_MEMORY;
+    em_status status = emi_handle_table_add(&loop->user_timers, &added->timer.handle);
+    if (status != EM_OK) {
+        emi_release(&loop->memory, added);
+        return status;
+    }
+    added->callback = callback;
+    added->user = user;
+    added->period_ns = period_ns;
+    emi_timer_queue_add(&loop->timers, &added->timer, emi_loop_due_ns(loop, delay_ns));
+    if (timer)
+        *timer = added->timer.handle.signature;
+    return EM_OK;
+}
+
+em_status em_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user, em_timer *timer)
+{
+    return add(loop, delay_ns, 0, callback, user, timer);
+}
+
+em_status em_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_callback callback, void *user,
+                                em_timer *timer)
+{
+    if (period_ns == 0)
+        return EM_INVALID_ARGUMENT;
+    return add(loop, period_ns, period_ns, callback, user, timer);
+}
+
+static void free_timer(em_loop *loop, user_timer *timer)
+{
+    emi_handle_table_remove(&loop->user_timers, &timer->timer.handle);
+    emi_release(&loop->memory, timer);
+}
+
+em_status em_cancel_timer(em_loop *loop, em_timer timer)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    user_timer *found = find(loop, timer);
+    if (!found)
+        return EM_NOT_FOUND;
+    if (emi_timer_is_pending(&found->timer))
+        emi_timer_queue_remove(&loop->timers, &found->timer);
+    free_timer(loop, found);
+    return EM_OK;
+}
+
+em_status em_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    user_timer *found = find(loop, timer);
+    if (!found)
+        return EM_NOT_FOUND;
+    if (emi_timer_is_pending(&found->timer))
+        emi_timer_queue_remove(&loop->timers, &found->timer);
+    emi_timer_queue_add(&loop->timers, &found->timer, emi_loop_due_ns(loop, delay_ns));
+    return EM_OK;
+}
+
+/* The next multiple of the period after now: what was missed is not made up for. */
+static uint64_t next_due_ns(const em_loop *loop, const user_timer *timer)
+{
+    uint64_t late_ns = loop->now_ns - timer->timer.due_ns;
+    uint64_t step_ns = late_ns - late_ns % timer->period_ns;
+    if (timer->period_ns > UINT64_MAX - timer->timer.due_ns - step_ns)
+        return UINT64_MAX;
+    return timer->timer.due_ns + step_ns + timer->period_ns;
+}
+
+static void fire_user_timer(em_loop *loop, user_timer *timer)
+{
+    em_timer handle = timer->timer.handle.signature;
+    if (timer->period_ns > 0)
+        emi_timer_queue_add(&loop->timers, &timer->timer, next_due_ns(loop, timer));
+    timer->callback(loop, handle, timer->user);
+    /* The callback may have cancelled it, and then it is gone; or re-armed it. */
+    timer = find(loop, handle);
+    if (timer && !emi_timer_is_pending(&timer->timer))
+        free_timer(loop, timer);
+}
+
+void emi_loop_run_timers(em_loop *loop)
+{
+    emi_list due;
+    emi_list_init(&due);
+    emi_timer_queue_expire(&loop->timers, loop->now_ns, &due);
+    while (!emi_list_is_empty(&due)) {
+        emi_timer *timer = EMI_CONTAINER(due.next, emi_timer, link);
+        emi_timer_queue_remove(&loop->timers, timer);
+        loop->stats.timers_fired++;
+        if ((timer->handle.signature & NO_INDEX) == NO_INDEX) {
+            emi_loop_timer *own = EMI_CONTAINER(timer, emi_loop_timer, timer);
+            own->fire(own);
+        } else {
+            fire_user_timer(loop, EMI_CONTAINER(timer, user_timer, timer));
+        }
+    }
+}
+
+void emi_loop_free_timers(em_loop *loop)
+{
+    for (uint32_t index = 0; index < loop->user_timers.used; index++) {
+        emi_handle *handle = emi_handle_table_at(&loop->user_timers, index);
+        if (handle)
+            emi_release(&loop->memory, EMI_CONTAINER(handle, user_timer, timer.handle));
+    }
+    emi_handle_table_clear(&loop->user_timers);
+}
+
+void emi_loop_timer_init(emi_loop_timer *timer, void (*fire)(emi_loop_timer *timer))
+{
+    emi_timer_init(&timer->timer);
+    timer->timer.handle.signature = 0;
+    timer->fire = fire;
+}
+
+void emi_loop_timer_set(em_loop *loop, emi_loop_timer *timer, uint64_t due_ns)
+{
+    emi_loop_timer_cancel(loop, timer);
+    timer->timer.handle.signature = emi_next_serial(&loop->serial) | NO_INDEX;
+    emi_timer_queue_add(&loop->timers, &timer->timer, due_ns);
+}
+
+void emi_loop_timer_cancel(em_loop *loop, emi_loop_timer *timer)
+{
+    if (emi_timer_is_pending(&timer->timer))
+        emi_timer_queue_remove(&loop->timers, &timer->timer);
+}

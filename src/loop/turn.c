@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A turn of the loop:
+ *
+ *   timers → posted calls → ticks → flush → wait → dispatch → flush → reap
+ *
+ * With work known already the wait takes no time. Where the host has a lock to give up around the wait, a wait of zero length
+ * that keeps the lock comes first, so that a busy loop never gives it up.
+ */
+#include "loop/loop_private.h"
+#include "system/clock.h"
+
+/* Channels served before timers get their turn. */
+enum { DISPATCH_BUDGET = 512 };
+
+static void run_calls(em_loop *loop, emi_call_queue *queue, uint64_t *counter)
+{
+    for (size_t i = 0; i < queue->count; i++) {
+        ++*counter;
+        queue->entries[i].call(loop, queue->entries[i].user);
+    }
+    emi_call_queue_clear(queue, &loop->memory);
+}
+
+static void swap(emi_call_queue *a, emi_call_queue *b)
+{
+    emi_call_queue saved = *a;
+    *a = *b;
+    *b = saved;
+}
+
+static void run_posts(em_loop *loop)
+{
+    atomic_store(&loop->woken, false);
+    if (!atomic_load(&loop->has_posts))
+        return;
+    emi_mutex_lock(&loop->posts_mutex);
+    atomic_store(&loop->has_posts, false);
+    swap(&loop->posts, &loop->posts_running);
+    emi_mutex_unlock(&loop->posts_mutex);
+    run_calls(loop, &loop->posts_running, &loop->stats.posts_run);
+}
+
+static void run_ticks(em_loop *loop)
+{
+    if (loop->ticks.count == 0)
+        return;
+    swap(&loop->ticks, &loop->ticks_running);
+    run_calls(loop, &loop->ticks_running, &loop->stats.ticks_run);
+}
+
+static void run_services(em_loop *loop)
+{
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
+        if (loop->services[kind] && loop->services[kind]->operations->turn)
+            loop->services[kind]->operations->turn(loop->services[kind]);
+}
+
+static void reap(em_loop *loop)
+{
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
+        if (loop->services[kind] && loop->services[kind]->operations->reap)
+            loop->services[kind]->operations->reap(loop->services[kind]);
+    loop->backend->operations->reap(loop->backend);
+}
+
+static bool has_work(const em_loop *loop)
+{
+    if (loop->ticks.count > 0 || atomic_load(&loop->has_posts) || atomic_load(&loop->stopping))
+        return true;
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
+        const emi_service *service = loop->services[kind];
+        if (service && service->operations->has_work && service->operations->has_work(service))
+            return true;
+    }
+    return loop->backend->operations->has_work(loop->backend);
+}
+
+/* How long the loop may sleep, seen from now_ns. */
+static uint64_t sleep_ns(em_loop *loop, uint64_t now_ns)
+{
+    if (has_work(loop))
+        return 0;
+    uint64_t due_ns = emi_timer_queue_next_ns(&loop->timers);
+    if (due_ns == UINT64_MAX)
+        return EM_FOREVER;
+    return due_ns > now_ns ? due_ns - now_ns : 0;
+}
+
+uint64_t em_loop_get_timeout_ns(em_loop *loop)
+{
+    return loop ? sleep_ns(loop, emi_clock_now_ns()) : EM_FOREVER;
+}
+
+typedef struct blocking_wait {
+    emi_backend *backend;
+    uint64_t timeout_ns;
+} blocking_wait;
+
+static void wait_without_lock(void *wait_data)
+{
+    blocking_wait *given = wait_data;
+    given->backend->operations->wait(given->backend, given->timeout_ns);
+}
+
+static void wait_for_events(em_loop *loop, uint64_t longest_ns)
+{
+    emi_backend *backend = loop->backend;
+    uint64_t timeout_ns = sleep_ns(loop, loop->now_ns);
+    if (timeout_ns > longest_ns)
+        timeout_ns = longest_ns;
+    if (timeout_ns == 0 || loop->around_wait) {
+        if (backend->operations->wait(backend, 0) || timeout_ns == 0)
+            return;
+    }
+    loop->stats.waits++;
+    if (loop->around_wait) {
+        blocking_wait given = {.backend = backend, .timeout_ns = timeout_ns};
+        loop->around_wait(loop->around_wait_user, wait_without_lock, &given);
+    } else {
+        backend->operations->wait(backend, timeout_ns);
+    }
+}
+
+static void turn(em_loop *loop, uint64_t longest_wait_ns)
+{
+    const emi_backend_operations *io = loop->backend->operations;
+    loop->in_turn = true;
+    loop->stats.turns++;
+    if (loop->timers.count > 0) {
+        loop->now_ns = emi_clock_now_ns();
+        emi_loop_run_timers(loop);
+    }
+    run_posts(loop);
+    run_services(loop);
+    run_ticks(loop);
+    io->flush(loop->backend);
+    wait_for_events(loop, longest_wait_ns);
+    loop->now_ns = emi_clock_now_ns();
+    io->dispatch(loop->backend, DISPATCH_BUDGET);
+    io->flush(loop->backend);
+    reap(loop);
+    loop->in_turn = false;
+}
+
+static em_status begin(em_loop *loop)
+{
+    if (!loop)
+        return EM_INVALID_ARGUMENT;
+    if (emi_loop_is_forked(loop))
+        return EM_FORKED;
+    if (loop->closing || atomic_exchange(&loop->running, true))
+        return EM_INVALID_STATE;
+    loop->now_ns = emi_clock_now_ns();
+    return EM_OK;
+}
+
+em_status em_loop_run(em_loop *loop)
+{
+    em_status status = begin(loop);
+    if (status != EM_OK)
+        return status;
+    do {
+        turn(loop, EM_FOREVER);
+        if (emi_loop_is_forked(loop))
+            return EM_FORKED;
+    } while (!atomic_load(&loop->stopping));
+    atomic_store(&loop->stopping, false);
+    atomic_store(&loop->running, false);
+    return EM_OK;
+}
+
+em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
+{
+    em_status status = begin(loop);
+    if (status != EM_OK)
+        return status;
+    turn(loop, timeout_ns);
+    atomic_store(&loop->running, false);
+    return EM_OK;
+}

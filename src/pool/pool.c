@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The pool of threads. The part that threads share lives until the last of them has ended, which may be after the loop.
+ */
+#include "pool/pool.h"
+
+#include <stdlib.h>
+
+#include "loop/loop_private.h"
+#include "system/thread.h"
+
+typedef struct pool {
+    emi_service service;
+    em_loop *loop; /* NULL when it has ended; all that follows and this are guarded by the mutex */
+    emi_mutex mutex;
+    emi_condition work_to_do;
+    emi_list waiting;
+    emi_list finished;
+    unsigned threads;
+    unsigned idle;
+    unsigned most_threads;
+} pool;
+
+static pool *pool_of(emi_service *service)
+{
+    return EMI_CONTAINER(service, pool, service);
+}
+
+/* With the mutex held; true if it was the last user, who must free it. */
+static bool is_unused(const pool *shared)
+{
+    return !shared->loop && shared->threads == 0;
+}
+
+static void free_pool(pool *shared)
+{
+    emi_condition_close(&shared->work_to_do);
+    emi_mutex_close(&shared->mutex);
+    free(shared);
+}
+
+static emi_job *take_job(emi_list *jobs)
+{
+    emi_list *link = emi_list_take_first(jobs);
+    return link ? EMI_CONTAINER(link, emi_job, link) : NULL;
+}
+
+/* With the mutex held, which it gives up while it works. */
+static void work_on(pool *shared, emi_job *job)
+{
+    emi_mutex_unlock(&shared->mutex);
+    job->work(job);
+    emi_mutex_lock(&shared->mutex);
+    if (shared->loop) {
+        emi_list_append(&shared->finished, &job->link);
+        em_loop_wake(shared->loop);
+    } else {
+        job->dispose(job);
+    }
+}
+
+static void run_thread(void *argument)
+{
+    pool *shared = argument;
+    emi_mutex_lock(&shared->mutex);
+    while (shared->loop) {
+        emi_job *job = take_job(&shared->waiting);
+        if (job) {
+            work_on(shared, job);
+            continue;
+        }
+        shared->idle++;
+        emi_condition_wait(&shared->work_to_do, &shared->mutex);
+        shared->idle--;
+    }
+    shared->threads--;
+    bool unused = is_unused(shared);
+    emi_mutex_unlock(&shared->mutex);
+    if (unused)
+        free_pool(shared);
+}
+
+static void deliver(emi_service *service)
+{
+    pool *shared = pool_of(service);
+    emi_list finished;
+    emi_list_init(&finished);
+    emi_mutex_lock(&shared->mutex);
+    emi_list_move_all(&finished, &shared->finished);
+    emi_mutex_unlock(&shared->mutex);
+    for (emi_job *job; (job = take_job(&finished));)
+        job->done(job);
+}
+
+static void end(emi_service *service)
+{
+    pool *shared = pool_of(service);
+    /* In a forked child there are no threads, and nobody knows who holds the mutex: what is left is left. */
+    if (emi_loop_is_forked(shared->loop))
+        return;
+    emi_list jobs;
+    emi_list_init(&jobs);
+    emi_mutex_lock(&shared->mutex);
+    shared->loop = NULL;
+    emi_list_move_all(&jobs, &shared->finished);
+    emi_list_move_all(&jobs, &shared->waiting);
+    emi_condition_broadcast(&shared->work_to_do);
+    bool unused = is_unused(shared);
+    emi_mutex_unlock(&shared->mutex);
+    for (emi_job *job; (job = take_job(&jobs));)
+        job->dispose(job);
+    if (unused)
+        free_pool(shared);
+}
+
+static const emi_service_operations operations = {
+    .turn = deliver,
+    .destroy = end,
+};
+
+static em_status open_pool(em_loop *loop, pool **opened)
+{
+    pool *shared = calloc(1, sizeof *shared);
+    if (!shared)
+        return EM_NO_MEMORY;
+    em_status status = emi_mutex_open(&shared->mutex);
+    if (status != EM_OK)
+        goto no_mutex;
+    status = emi_condition_open(&shared->work_to_do);
+    if (status != EM_OK)
+        goto no_condition;
+    shared->service.operations = &operations;
+    shared->loop = loop;
+    shared->most_threads = loop->pool_threads;
+    emi_list_init(&shared->waiting);
+    emi_list_init(&shared->finished);
+    loop->services[EMI_SERVICE_POOL] = &shared->service;
+    *opened = shared;
+    return EM_OK;
+no_condition:
+    emi_mutex_close(&shared->mutex);
+no_mutex:
+    free(shared);
+    return status;
+}
+
+em_status emi_pool_submit(em_loop *loop, emi_job *job)
+{
+    pool *shared = loop->services[EMI_SERVICE_POOL] ? pool_of(loop->services[EMI_SERVICE_POOL]) : NULL;
+    em_status status = shared ? EM_OK : open_pool(loop, &shared);
+    if (status != EM_OK)
+        return status;
+    emi_mutex_lock(&shared->mutex);
+    if (shared->idle == 0 && shared->threads < shared->most_threads) {
+        status = emi_thread_start(run_thread, shared);
+        if (status == EM_OK)
+            shared->threads++;
+    }
+    if (shared->threads > 0) {
+        emi_list_append(&shared->waiting, &job->link);
+        emi_condition_signal(&shared->work_to_do);
+        status = EM_OK;
+    }
+    emi_mutex_unlock(&shared->mutex);
+    return status;
+}
