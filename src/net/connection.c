@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The life of a connection: making it, the states it goes through, its end.
+ *
+ *   RESOLVING ──► CONNECTING ──► OPEN ──► DRAINING
+ *       │             │  ▲         │          │
+ *       │             └──┘ (next   │          │
+ *       ▼             ▼   address) ▼          ▼
+ *       └────────► RELEASING ◄─────┴──────────┘
+ *                     │ unbind
+ *                     ▼
+ *                  CLOSED
+ *
+ * Accepted connections begin in OPEN, those to a literal address in CONNECTING.
+ */
+#include "net/net_private.h"
+
+static const bool moves[EM_STATE_CLOSED + 1][EM_STATE_CLOSED + 1] = {
+    [EM_STATE_RESOLVING] = {[EM_STATE_CONNECTING] = true, [EM_STATE_RELEASING] = true},
+    [EM_STATE_CONNECTING] = {[EM_STATE_OPEN] = true, [EM_STATE_RELEASING] = true},
+    [EM_STATE_OPEN] = {[EM_STATE_DRAINING] = true, [EM_STATE_RELEASING] = true},
+    [EM_STATE_DRAINING] = {[EM_STATE_RELEASING] = true},
+    [EM_STATE_RELEASING] = {[EM_STATE_CLOSED] = true},
+};
+
+void emi_connection_enter(em_connection *connection, em_connection_state state)
+{
+    if (moves[connection->state][state])
+        connection->state = (uint8_t)state;
+    else
+        emi_loop_log(connection->loop, EM_LOG_ERROR, "connection: a move that the table of states does not have");
+}
+
+em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
+                                em_connection **created)
+{
+    em_loop *loop = net->loop;
+    em_connection *connection = emi_allocate_zeroed(&loop->memory, sizeof *connection);
+    if (!connection)
+        return EM_NO_MEMORY;
+    em_status status = emi_handle_table_add(&net->connections, &connection->handle);
+    if (status != EM_OK) {
+        emi_release(&loop->memory, connection);
+        return status;
+    }
+    emi_channel_init(&connection->channel, &emi_connection_events);
+    connection->loop = loop;
+    connection->handler = handler;
+    connection->user = user;
+    connection->state = (uint8_t)state;
+    connection->active_ns = loop->now_ns;
+    loop->stats.connections_open++;
+    *created = connection;
+    return EM_OK;
+}
+
+void emi_connection_free(em_connection *connection)
+{
+    em_loop *loop = connection->loop;
+    emi_connector_close(connection);
+    if (connection->extras)
+        emi_loop_timer_cancel(loop, &connection->extras->timer);
+    emi_release(&loop->memory, connection->extras);
+    emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
+    emi_outbox_clear(&connection->outbox, &loop->outboxes);
+    loop->stats.connections_open--;
+    emi_release(&loop->memory, connection);
+}
+
+void emi_connection_end(em_connection *connection, em_status reason)
+{
+    if (emi_connection_has_ended(connection))
+        return;
+    emi_connection_enter(connection, EM_STATE_RELEASING);
+    connection->reason = reason;
+    if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->loop))
+        emi_channel_stop_receiving(&connection->channel);
+    if (connection->extras)
+        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    emi_net *net = emi_net_at(connection->loop);
+    if (net->closing_last)
+        net->closing_last->next_closing = connection;
+    else
+        net->closing_first = connection;
+    net->closing_last = connection;
+}
+
+void emi_connection_unbind(em_connection *connection)
+{
+    em_loop *loop = connection->loop;
+    emi_connector_close(connection);
+    if (connection->handler->unbind)
+        connection->handler->unbind(connection, connection->reason);
+    emi_connection_enter(connection, EM_STATE_CLOSED);
+    loop->stats.connections_closed++;
+    if (emi_loop_is_forked(loop))
+        return; /* the channel ends with the backend, the memory after it */
+    emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
+    if (!connection->channel.backend)
+        emi_connection_free(connection);
+    else if (!connection->channel.released)
+        emi_channel_release(&connection->channel);
+}
+
+emi_connection_extras *emi_connection_extras_of(em_connection *connection)
+{
+    if (connection->extras)
+        return connection->extras;
+    emi_connection_extras *extras = emi_allocate_zeroed(&connection->loop->memory, sizeof *extras);
+    if (!extras)
+        return NULL;
+    extras->connection = connection;
+    extras->created_ns = connection->loop->now_ns;
+    extras->progress_ns = connection->loop->now_ns;
+    extras->connect_timeout_ns = EMI_DEFAULT_CONNECT_TIMEOUT_NS;
+    extras->high_water_bytes = EMI_DEFAULT_HIGH_WATER_BYTES;
+    extras->low_water_bytes = EMI_DEFAULT_HIGH_WATER_BYTES / 4;
+    emi_connection_timer_init(extras);
+    connection->extras = extras;
+    return extras;
+}
+
+/* Ending */
+
+em_status em_close(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    emi_connection_end(connection, EM_OK);
+    return EM_OK;
+}
+
+em_status em_close_after_writing(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    connection->write_closing = true;
+    connection->close_when_sent = true;
+    if (connection->state == EM_STATE_OPEN)
+        emi_connection_enter(connection, EM_STATE_DRAINING);
+    emi_connection_act_if_sent(connection);
+    return EM_OK;
+}
+
+em_status em_close_write(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    connection->write_closing = true;
+    emi_connection_act_if_sent(connection);
+    return EM_OK;
+}
+
+/* Flow */
+
+em_status em_connection_pause(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    if (connection->paused)
+        return EM_INVALID_STATE;
+    connection->paused = true;
+    if (connection->channel.backend)
+        emi_channel_stop_receiving(&connection->channel);
+    return EM_OK;
+}
+
+em_status em_connection_resume(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    if (!connection->paused)
+        return EM_INVALID_STATE;
+    connection->paused = false;
+    if (connection->state != EM_STATE_OPEN && connection->state != EM_STATE_DRAINING)
+        return EM_OK;
+    em_status status = EM_OK;
+    if (!connection->peer_ended)
+        status = emi_channel_start_receiving(&connection->channel);
+    if (status != EM_OK)
+        emi_connection_end(connection, status);
+    emi_connection_request_send(connection);
+    emi_connection_act_if_sent(connection);
+    return EM_OK;
+}
+
+int em_connection_is_paused(const em_connection *connection)
+{
+    return connection && connection->paused && !emi_connection_has_ended(connection);
+}

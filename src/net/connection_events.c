@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What the backend tells a connection. After every callback of the user the connection may have begun to end; its memory stays
+ * until it is reaped.
+ */
+#include "net/net_private.h"
+#include "system/socket.h"
+
+static em_connection *connection_of(emi_channel *channel)
+{
+    return EMI_CONTAINER(channel, em_connection, channel);
+}
+
+static void data(emi_channel *channel, const void *bytes, size_t length)
+{
+    em_connection *connection = connection_of(channel);
+    em_loop *loop = connection->loop;
+    connection->active_ns = loop->now_ns;
+    connection->bytes_received += length;
+    loop->stats.bytes_received += length;
+    if (connection->handler->receive_data)
+        connection->handler->receive_data(connection, bytes, length);
+}
+
+static void end(emi_channel *channel)
+{
+    em_connection *connection = connection_of(channel);
+    connection->peer_ended = true;
+    if (connection->state == EM_STATE_DRAINING)
+        return;
+    if (connection->handler->receive_end)
+        connection->handler->receive_end(connection);
+    else
+        em_close_after_writing(connection);
+    emi_connection_act_if_sent(connection);
+}
+
+void emi_connection_start(em_connection *connection)
+{
+    connection->active_ns = connection->loop->now_ns;
+    if (!connection->paused) {
+        em_status status = emi_channel_start_receiving(&connection->channel);
+        if (status != EM_OK)
+            emi_connection_end(connection, status);
+    }
+    emi_connection_request_send(connection);
+}
+
+static void connected(emi_channel *channel)
+{
+    em_connection *connection = connection_of(channel);
+    if (connection->state != EM_STATE_CONNECTING)
+        return;
+    const emi_connector *connector = connection->extras->connector;
+    emi_connection_note_peer(connection, &connector->addresses.list[connector->next - 1]);
+    emi_connector_close(connection);
+    emi_connection_enter(connection, EM_STATE_OPEN);
+    emi_connection_start(connection);
+    emi_connection_arm(connection);
+    if (!emi_connection_has_ended(connection) && connection->handler->connection_completed)
+        connection->handler->connection_completed(connection);
+    if (connection->close_when_sent && connection->state == EM_STATE_OPEN)
+        emi_connection_enter(connection, EM_STATE_DRAINING);
+    emi_connection_act_if_sent(connection);
+}
+
+static unsigned gather(emi_channel *channel, emi_span *spans)
+{
+    const em_connection *connection = connection_of(channel);
+    if (connection->paused || connection->state < EM_STATE_OPEN)
+        return 0;
+    return emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS);
+}
+
+static void sent(emi_channel *channel, size_t length)
+{
+    em_connection *connection = connection_of(channel);
+    em_loop *loop = connection->loop;
+    emi_outbox_consume(&connection->outbox, &loop->outboxes, length);
+    connection->active_ns = loop->now_ns;
+    connection->bytes_sent += length;
+    loop->stats.bytes_sent += length;
+    if (connection->extras)
+        connection->extras->progress_ns = loop->now_ns;
+    if (connection->outbox.bytes == 0)
+        channel->sending = false;
+    if (EMI_UNLIKELY(connection->under_pressure || connection->write_closing))
+        emi_connection_act_if_sent(connection);
+}
+
+static void failed(emi_channel *channel, em_status reason)
+{
+    em_connection *connection = connection_of(channel);
+    if (connection->state == EM_STATE_CONNECTING)
+        emi_connector_failed(connection, reason);
+    else
+        emi_connection_end(connection, reason);
+}
+
+static void released(emi_channel *channel)
+{
+    em_connection *connection = connection_of(channel);
+    emi_net *net = emi_net_at(connection->loop);
+    net->channels--;
+    emi_net_descriptor_freed(net);
+    if (connection->state == EM_STATE_CLOSED)
+        emi_connection_free(connection);
+    else if (connection->state == EM_STATE_CONNECTING)
+        emi_connector_released(connection);
+}
+
+const emi_channel_events emi_connection_events = {
+    .data = data,
+    .end = end,
+    .connected = connected,
+    .gather = gather,
+    .sent = sent,
+    .failed = failed,
+    .released = released,
+};

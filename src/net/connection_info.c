@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What is known of a connection, its addresses and its socket's options.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "net/net_private.h"
+#include "system/socket.h"
+
+void emi_connection_note_peer(em_connection *connection, const em_address *peer)
+{
+    switch (em_address_get_family(peer)) {
+    case EM_ADDRESS_IPV4: {
+        struct sockaddr_in ipv4;
+        memcpy(&ipv4, peer->storage.bytes, sizeof ipv4);
+        connection->peer_ipv4 = ipv4.sin_addr.s_addr;
+        connection->peer_port = ipv4.sin_port;
+        break;
+    }
+    case EM_ADDRESS_IPV6:
+        /* Without memory for it, the system is asked as long as it knows. */
+        if (emi_connection_extras_of(connection))
+            connection->extras->peer = *peer;
+        break;
+    case EM_ADDRESS_UNIX:
+    case EM_ADDRESS_NONE:
+        break;
+    }
+}
+
+/* The peer's address as it was remembered; length 0 if it was not. */
+static void remembered_peer(const em_connection *connection, em_address *address)
+{
+    *address = (em_address){.length = 0};
+    if (connection->peer_port != 0) {
+        struct sockaddr_in ipv4 = {
+            .sin_family = AF_INET,
+            .sin_port = connection->peer_port,
+            .sin_addr.s_addr = connection->peer_ipv4,
+        };
+        em_address_from_sockaddr(&ipv4, sizeof ipv4, address);
+    } else if (connection->extras) {
+        *address = connection->extras->peer;
+    }
+}
+
+em_status em_connection_get_peer_address(em_connection *connection, em_address *address)
+{
+    if (!connection || !address)
+        return EM_INVALID_ARGUMENT;
+    remembered_peer(connection, address);
+    if (address->length > 0)
+        return EM_OK;
+    if (connection->channel.descriptor == EMI_NO_SOCKET)
+        return EM_NOT_CONNECTED;
+    return emi_socket_peer_address(connection->channel.descriptor, address);
+}
+
+em_status em_connection_get_local_address(em_connection *connection, em_address *address)
+{
+    if (!connection || !address)
+        return EM_INVALID_ARGUMENT;
+    *address = (em_address){.length = 0};
+    if (connection->channel.descriptor == EMI_NO_SOCKET)
+        return EM_NOT_CONNECTED;
+    return emi_socket_local_address(connection->channel.descriptor, address);
+}
+
+em_loop *em_connection_get_loop(const em_connection *connection)
+{
+    return connection ? connection->loop : NULL;
+}
+
+void *em_connection_get_user(const em_connection *connection)
+{
+    return connection ? connection->user : NULL;
+}
+
+void em_connection_set_user(em_connection *connection, void *user)
+{
+    if (connection)
+        connection->user = user;
+}
+
+em_status em_connection_set_handler(em_connection *connection, const em_handler *handler)
+{
+    if (!connection || !handler)
+        return EM_INVALID_ARGUMENT;
+    connection->handler = handler;
+    return EM_OK;
+}
+
+em_signature em_connection_get_signature(const em_connection *connection)
+{
+    return connection ? connection->handle.signature : 0;
+}
+
+em_connection_state em_connection_get_state(const em_connection *connection)
+{
+    return connection ? (em_connection_state)connection->state : EM_STATE_CLOSED;
+}
+
+int em_connection_has_peer_ended(const em_connection *connection)
+{
+    return connection && connection->peer_ended;
+}
+
+uint64_t em_connection_get_idle_ns(const em_connection *connection)
+{
+    return connection ? connection->loop->now_ns - connection->active_ns : 0;
+}
+
+void em_connection_get_bytes(const em_connection *connection, uint64_t *received, uint64_t *sent)
+{
+    if (received)
+        *received = connection ? connection->bytes_received : 0;
+    if (sent)
+        *sent = connection ? connection->bytes_sent : 0;
+}
+
+int em_connection_get_descriptor(const em_connection *connection)
+{
+    return connection ? connection->channel.descriptor : EMI_NO_SOCKET;
+}
+
+em_status em_connection_take_error(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    if (connection->channel.descriptor == EMI_NO_SOCKET)
+        return EM_OK;
+    return emi_socket_take_error(connection->channel.descriptor);
+}
+
+/* Socket options */
+
+static em_status check_socket(const em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    return connection->channel.descriptor == EMI_NO_SOCKET ? EM_CLOSED : EM_OK;
+}
+
+em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
+                                          size_t value_bytes)
+{
+    em_status status = value ? check_socket(connection) : EM_INVALID_ARGUMENT;
+    if (status != EM_OK)
+        return status;
+    return emi_socket_set_option(connection->channel.descriptor, level, option, value, value_bytes);
+}
+
+em_status em_connection_get_socket_option(em_connection *connection, int level, int option, void *value,
+                                          size_t *value_bytes)
+{
+    em_status status = value && value_bytes ? check_socket(connection) : EM_INVALID_ARGUMENT;
+    if (status != EM_OK)
+        return status;
+    return emi_socket_get_option(connection->channel.descriptor, level, option, value, value_bytes);
+}
+
+em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
+                                      int interval_seconds, int count)
+{
+    if (enable != EM_ON && enable != EM_OFF)
+        return EM_INVALID_ARGUMENT;
+    em_status status = check_socket(connection);
+    if (status != EM_OK)
+        return status;
+    return emi_socket_set_keepalive(connection->channel.descriptor, enable == EM_ON, idle_seconds, interval_seconds,
+                                    count);
+}
+
+em_status emi_connection_apply(em_connection *connection, const em_stream_options *options)
+{
+    if (options->high_water_bytes == 0 && options->low_water_bytes == 0 && options->outbox_limit_bytes == 0 &&
+        options->inactivity_timeout_ns == 0 && options->write_timeout_ns == 0)
+        return EM_OK;
+    emi_connection_extras *extras = emi_connection_extras_of(connection);
+    if (!extras)
+        return EM_NO_MEMORY;
+    if (options->high_water_bytes > 0)
+        extras->high_water_bytes = options->high_water_bytes;
+    extras->low_water_bytes = options->low_water_bytes > 0 ? options->low_water_bytes : extras->high_water_bytes / 4;
+    if (extras->low_water_bytes > extras->high_water_bytes)
+        return EM_INVALID_ARGUMENT;
+    extras->outbox_limit_bytes = options->outbox_limit_bytes;
+    extras->inactivity_timeout_ns = options->inactivity_timeout_ns;
+    extras->write_timeout_ns = options->write_timeout_ns;
+    return EM_OK;
+}
+
+void emi_connection_apply_to_socket(const em_connection *connection, int socket, const em_stream_options *options)
+{
+    if (connection->is_tcp && options->no_delay != EM_OFF)
+        emi_socket_set_no_delay(socket, true);
+    if (options->send_buffer_bytes > 0 || options->receive_buffer_bytes > 0)
+        emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
+    if (options->linger_seconds_plus_one > 0)
+        emi_socket_set_linger(socket, options->linger_seconds_plus_one - 1);
+    if (!connection->is_tcp)
+        return;
+    if (options->keepalive == EM_ON)
+        emi_socket_set_keepalive(socket, true, 0, 0, 0);
+    if (options->user_timeout_ns > 0)
+        emi_socket_set_user_timeout(socket, options->user_timeout_ns);
+}

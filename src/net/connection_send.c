@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Sending: into the outbox, out of it, and what follows when it is empty.
+ */
+#include <string.h>
+
+#include "net/net_private.h"
+#include "system/socket.h"
+
+void emi_connection_request_send(em_connection *connection)
+{
+    if (connection->outbox.bytes == 0 || connection->paused)
+        return;
+    if (connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING)
+        emi_channel_send(&connection->channel);
+}
+
+static void relieve(em_connection *connection)
+{
+    size_t low_bytes =
+        connection->extras ? connection->extras->low_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES / 4;
+    if (connection->outbox.bytes > low_bytes)
+        return;
+    connection->under_pressure = false;
+    if (connection->handler->drained && !emi_connection_has_ended(connection))
+        connection->handler->drained(connection);
+}
+
+void emi_connection_act_if_sent(em_connection *connection)
+{
+    if (connection->under_pressure)
+        relieve(connection);
+    if (connection->outbox.bytes > 0 || emi_connection_has_ended(connection))
+        return;
+    if (connection->close_when_sent) {
+        if (!connection->paused)
+            emi_connection_end(connection, EM_OK);
+        return;
+    }
+    if (connection->state != EM_STATE_OPEN || !connection->write_closing)
+        return;
+    if (!connection->write_closed) {
+        connection->write_closed = true;
+        em_status status = emi_socket_shutdown_write(connection->channel.descriptor);
+        if (status != EM_OK && status != EM_NOT_CONNECTED)
+            emi_connection_end(connection, status);
+    }
+    if (connection->peer_ended)
+        emi_connection_end(connection, EM_OK);
+}
+
+/* Whether `length` more bytes may be queued. Too much for the connection's own limit ends it. */
+static em_status check_room(em_connection *connection, size_t length)
+{
+    if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING || connection->write_closing))
+        return EM_CLOSED;
+    const emi_connection_extras *extras = connection->extras;
+    if (!extras || extras->outbox_limit_bytes == 0)
+        return EM_OK;
+    size_t queued = connection->outbox.bytes;
+    if (queued <= extras->outbox_limit_bytes && length <= extras->outbox_limit_bytes - queued)
+        return EM_OK;
+    emi_connection_end(connection, EM_OUTBOX_LIMIT);
+    return EM_OUTBOX_LIMIT;
+}
+
+/* Something was added to the outbox, which held `before` bytes. */
+static em_status added(em_connection *connection, size_t before)
+{
+    emi_connection_extras *extras = connection->extras;
+    if (before == 0) {
+        if (extras && extras->write_timeout_ns > 0) {
+            extras->progress_ns = connection->loop->now_ns;
+            emi_connection_arm(connection);
+        }
+        emi_connection_request_send(connection);
+    }
+    size_t high_bytes = extras ? extras->high_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES;
+    if (EMI_LIKELY(connection->outbox.bytes <= high_bytes))
+        return EM_OK;
+    connection->under_pressure = true;
+    return EM_UNDER_PRESSURE;
+}
+
+em_status em_send(em_connection *connection, const void *data, size_t length)
+{
+    if (!connection || (!data && length > 0))
+        return EM_INVALID_ARGUMENT;
+    em_status status = check_room(connection, length);
+    if (status != EM_OK || length == 0)
+        return status;
+    size_t before = connection->outbox.bytes;
+    status = emi_outbox_append(&connection->outbox, &connection->loop->outboxes, data, length);
+    return status == EM_OK ? added(connection, before) : status;
+}
+
+em_status em_send_text(em_connection *connection, const char *text)
+{
+    return text ? em_send(connection, text, strlen(text)) : EM_INVALID_ARGUMENT;
+}
+
+em_status em_send_borrowed(em_connection *connection, const void *data, size_t length,
+                           void (*release)(void *user, const void *data), void *user)
+{
+    em_status status = !connection || (!data && length > 0) ? EM_INVALID_ARGUMENT : check_room(connection, length);
+    if (status == EM_OK && length > 0) {
+        size_t before = connection->outbox.bytes;
+        status = emi_outbox_append_borrowed(&connection->outbox, &connection->loop->outboxes, data, length, release,
+                                            user);
+        if (status == EM_OK)
+            return added(connection, before);
+    }
+    if (release)
+        release(user, data);
+    return status;
+}
+
+size_t em_connection_get_outbound_bytes(const em_connection *connection)
+{
+    return connection && !emi_connection_has_ended(connection) ? connection->outbox.bytes : 0;
+}
+
+em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes)
+{
+    if (!connection || high_bytes == 0 || low_bytes > high_bytes)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    emi_connection_extras *extras = emi_connection_extras_of(connection);
+    if (!extras)
+        return EM_NO_MEMORY;
+    extras->low_water_bytes = low_bytes;
+    extras->high_water_bytes = high_bytes;
+    return EM_OK;
+}
+
+em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    emi_connection_extras *extras = emi_connection_extras_of(connection);
+    if (!extras)
+        return EM_NO_MEMORY;
+    extras->outbox_limit_bytes = limit_bytes;
+    return EM_OK;
+}

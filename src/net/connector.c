@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Opening connections: resolve the name, try its addresses one after the other, all under one deadline, and say in the end
+ * which stage failed.
+ */
+#include <string.h>
+
+#include "net/net_private.h"
+#include "system/socket.h"
+
+static void finish_resolving(void *user, em_status status, const emi_addresses *addresses);
+
+/* A socket for the address, bound and prepared, but not attached yet. */
+static em_status open_socket(const em_connection *connection, const em_address *address, int *socket)
+{
+    const emi_connector *connector = connection->extras->connector;
+    em_status status = emi_socket_open(address, socket);
+    if (status != EM_OK)
+        return status;
+    if (connector->bind_address.length > 0) {
+        if (connector->options.reuse_address != EM_OFF)
+            emi_socket_set_reuse_address(*socket, true);
+        status = emi_socket_bind(*socket, &connector->bind_address);
+    }
+    if (status != EM_OK)
+        emi_socket_close(*socket);
+    return status;
+}
+
+/* Attaches the socket and starts connecting. What connect(2) answers at once is kept for the timer, see emi_connector_act. */
+static em_status start(em_connection *connection, int socket, const em_address *address)
+{
+    em_loop *loop = connection->loop;
+    emi_connector *connector = connection->extras->connector;
+    em_address_family family = em_address_get_family(address);
+    connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
+    connection->channel.exact_reads = connection->is_tcp;
+    emi_connection_apply_to_socket(connection, socket, &connector->stream);
+    em_status status =
+        loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
+    if (status != EM_OK) {
+        emi_socket_close(socket);
+        return status;
+    }
+    emi_net_at(loop)->channels++;
+    connector->failure = loop->backend->operations->connect(&connection->channel, address);
+    emi_connection_arm(connection);
+    return EM_OK;
+}
+
+static em_status try_next_address(em_connection *connection)
+{
+    emi_connector *connector = connection->extras->connector;
+    const em_address *address = &connector->addresses.list[connector->next++];
+    int socket;
+    em_status status = open_socket(connection, address, &socket);
+    return status == EM_OK ? start(connection, socket, address) : status;
+}
+
+/* Goes through the addresses until one is under way; otherwise ends with the last failure. */
+static void go_on(em_connection *connection, em_status reason)
+{
+    emi_connector *connector = connection->extras->connector;
+    while (connector->next < connector->addresses.count) {
+        reason = try_next_address(connection);
+        if (reason == EM_OK)
+            return;
+    }
+    emi_connection_end(connection, reason);
+}
+
+void emi_connector_failed(em_connection *connection, em_status reason)
+{
+    emi_connector *connector = connection->extras->connector;
+    connector->failure = reason;
+    if (connector->next < connector->addresses.count)
+        emi_channel_release(&connection->channel);
+    else
+        emi_connection_end(connection, reason);
+}
+
+bool emi_connector_act(em_connection *connection)
+{
+    if (connection->state != EM_STATE_CONNECTING || connection->channel.released)
+        return false;
+    em_status failure = connection->extras->connector->failure;
+    if (failure == EM_OK)
+        return false;
+    emi_connector_failed(connection, failure);
+    return true;
+}
+
+void emi_connector_released(em_connection *connection)
+{
+    em_status failure = connection->extras->connector->failure;
+    connection->extras->connector->failure = EM_OK;
+    emi_channel_init(&connection->channel, &emi_connection_events);
+    go_on(connection, failure);
+}
+
+void emi_connector_close(em_connection *connection)
+{
+    emi_connector *connector = connection->extras ? connection->extras->connector : NULL;
+    if (!connector)
+        return;
+    if (connector->resolution)
+        emi_resolve_cancel(connector->resolution);
+    connection->extras->connector = NULL;
+    emi_release(&connection->loop->memory, connector);
+}
+
+static void finish_resolving(void *user, em_status status, const emi_addresses *addresses)
+{
+    em_connection *connection = user;
+    emi_connector *connector = connection->extras->connector;
+    connector->resolution = NULL;
+    if (emi_connection_has_ended(connection))
+        return;
+    if (status != EM_OK) {
+        emi_connection_end(connection, status);
+        return;
+    }
+    connector->addresses = *addresses;
+    emi_connection_enter(connection, EM_STATE_CONNECTING);
+    emi_connection_arm(connection);
+    go_on(connection, EM_NAME_NOT_FOUND);
+}
+
+/* Options and what they refer to are copied, because the addresses are tried later. */
+static em_status read_options(emi_connector *connector, const em_connect_options *given)
+{
+    em_connect_options *options = &connector->options;
+    em_status status = emi_read_options(options, sizeof *options, given);
+    if (status == EM_OK)
+        status = emi_read_options(&connector->stream, sizeof connector->stream, options->stream);
+    if (status == EM_OK && options->bind_host)
+        status = em_address_from_text(options->bind_host, options->bind_port, &connector->bind_address);
+    options->stream = NULL;
+    options->bind_host = NULL;
+    return status;
+}
+
+/* A connection that knows its options and nothing of its peer. */
+static em_status prepare(em_loop *loop, em_connection_state state, const em_handler *handler,
+                         const em_connect_options *options, em_connection **prepared)
+{
+    emi_net *net;
+    em_status status = handler ? emi_net_of(loop, &net) : EM_INVALID_ARGUMENT;
+    if (status != EM_OK)
+        return status;
+    em_connection *connection;
+    status = emi_connection_create(net, handler, NULL, state, &connection);
+    if (status != EM_OK)
+        return status;
+    emi_connection_extras *extras = emi_connection_extras_of(connection);
+    emi_connector *connector = extras ? emi_allocate_zeroed(&loop->memory, sizeof *connector) : NULL;
+    if (!connector) {
+        emi_connection_free(connection);
+        return EM_NO_MEMORY;
+    }
+    extras->connector = connector;
+    status = read_options(connector, options);
+    if (status == EM_OK)
+        status = emi_connection_apply(connection, &connector->stream);
+    if (status != EM_OK) {
+        emi_connection_free(connection);
+        return status;
+    }
+    connection->user = connector->options.user;
+    if (connector->options.connect_timeout_ns > 0)
+        extras->connect_timeout_ns = connector->options.connect_timeout_ns;
+    *prepared = connection;
+    return EM_OK;
+}
+
+/* Starts, or gives up silently; then tells the user and the caller. */
+static em_status begin(em_connection *connection, em_status status, em_connection **made)
+{
+    em_loop *loop = connection->loop;
+    if (status != EM_OK) {
+        emi_connection_free(connection);
+        return status;
+    }
+    loop->stats.connections_opened++;
+    emi_connection_arm(connection);
+    if (made)
+        *made = connection;
+    if (connection->handler->post_init)
+        connection->handler->post_init(connection);
+    return EM_OK;
+}
+
+em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
+                     const em_connect_options *options, em_connection **made)
+{
+    if (made)
+        *made = NULL;
+    if (!host)
+        return EM_INVALID_ARGUMENT;
+    if (port < 1 || port > UINT16_MAX)
+        return EM_INVALID_PORT;
+    em_address literal;
+    bool is_literal = em_address_from_text(host, port, &literal) == EM_OK;
+    em_connection *connection;
+    em_status status =
+        prepare(loop, is_literal ? EM_STATE_CONNECTING : EM_STATE_RESOLVING, handler, options, &connection);
+    if (status != EM_OK)
+        return status;
+    emi_connector *connector = connection->extras->connector;
+    if (is_literal) {
+        connector->addresses = (emi_addresses){.count = 1, .list = {literal}};
+        status = try_next_address(connection);
+    } else {
+        status = emi_resolve(loop, host, port, finish_resolving, connection, &connector->resolution);
+    }
+    return begin(connection, status, made);
+}
+
+/* Ends a connection that has a channel but that nobody has heard of. */
+static void give_up(em_connection *connection)
+{
+    emi_connector_close(connection);
+    emi_connection_enter(connection, EM_STATE_RELEASING);
+    emi_connection_enter(connection, EM_STATE_CLOSED);
+    emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
+    emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    emi_channel_release(&connection->channel);
+}
+
+em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
+                          const em_connect_options *options, em_connection **made)
+{
+    if (made)
+        *made = NULL;
+    em_address address;
+    em_status status = em_address_from_path(path, &address);
+    if (status != EM_OK)
+        return status;
+    em_connection *connection;
+    status = prepare(loop, EM_STATE_CONNECTING, handler, options, &connection);
+    if (status != EM_OK)
+        return status;
+    emi_connector *connector = connection->extras->connector;
+    connector->bind_address.length = 0;
+    connector->addresses = (emi_addresses){.count = 1, .list = {address}};
+    status = try_next_address(connection);
+    if (status == EM_OK && connector->failure != EM_OK) {
+        status = connector->failure;
+        give_up(connection);
+        return status;
+    }
+    return begin(connection, status, made);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Connections and servers as a part of the loop: their numbers, the end of those that are closing, the end of all.
+ */
+#include <string.h>
+
+#include "net/net_private.h"
+#include "system/socket.h"
+
+static emi_net *net_of(emi_service *service)
+{
+    return EMI_CONTAINER(service, emi_net, service);
+}
+
+/* Only those that were closing before it began: what their callbacks close waits for the next turn. */
+static void reap(emi_service *service)
+{
+    emi_net *net = net_of(service);
+    em_connection *connection = net->closing_first;
+    net->closing_first = NULL;
+    net->closing_last = NULL;
+    while (connection) {
+        em_connection *next = connection->next_closing;
+        emi_connection_unbind(connection);
+        connection = next;
+    }
+}
+
+static bool has_work(const emi_service *service)
+{
+    const emi_net *net = (const emi_net *)(const void *)service;
+    return net->closing_first != NULL;
+}
+
+static void close_all(emi_service *service)
+{
+    emi_net *net = net_of(service);
+    for (uint32_t index = 0; index < net->connections.used; index++) {
+        emi_handle *handle = emi_handle_table_at(&net->connections, index);
+        if (handle)
+            emi_connection_end(EMI_CONTAINER(handle, em_connection, handle), EM_OK);
+    }
+    if (emi_loop_is_forked(net->loop)) {
+        /* The channels end with the backend, all at once. */
+        while (has_work(service))
+            reap(service);
+        return;
+    }
+    for (uint32_t index = 0; index < net->servers.used; index++) {
+        emi_handle *handle = emi_handle_table_at(&net->servers, index);
+        if (handle)
+            emi_server_release(EMI_CONTAINER(handle, em_server, handle));
+    }
+}
+
+static bool is_open(const emi_service *service)
+{
+    const emi_net *net = (const emi_net *)(const void *)service;
+    return net->closing_first || net->channels > 0;
+}
+
+/* What is left here is so in a forked child only, where no channel was released. */
+static void destroy(emi_service *service)
+{
+    emi_net *net = net_of(service);
+    for (uint32_t index = 0; index < net->connections.used; index++) {
+        emi_handle *handle = emi_handle_table_at(&net->connections, index);
+        if (handle)
+            emi_connection_free(EMI_CONTAINER(handle, em_connection, handle));
+    }
+    for (uint32_t index = 0; index < net->servers.used; index++) {
+        emi_handle *handle = emi_handle_table_at(&net->servers, index);
+        if (handle)
+            emi_server_free(EMI_CONTAINER(handle, em_server, handle));
+    }
+    emi_handle_table_clear(&net->connections);
+    emi_handle_table_clear(&net->servers);
+    emi_socket_close(net->reserve);
+    emi_release(&net->loop->memory, net);
+}
+
+static const emi_service_operations operations = {
+    .reap = reap,
+    .has_work = has_work,
+    .close = close_all,
+    .is_open = is_open,
+    .destroy = destroy,
+};
+
+em_status emi_net_of(em_loop *loop, emi_net **net)
+{
+    em_status status = emi_loop_check(loop);
+    if (status != EM_OK)
+        return status;
+    if (loop->services[EMI_SERVICE_NET]) {
+        *net = emi_net_at(loop);
+        return EM_OK;
+    }
+    emi_net *made = emi_allocate_zeroed(&loop->memory, sizeof *made);
+    if (!made)
+        return EM_NO_MEMORY;
+    made->service.operations = &operations;
+    made->loop = loop;
+    made->reserve = EMI_NO_SOCKET;
+    emi_list_init(&made->backing_off);
+    emi_handle_table_init(&made->connections, &loop->memory, &loop->serial);
+    emi_handle_table_init(&made->servers, &loop->memory, &loop->serial);
+    loop->services[EMI_SERVICE_NET] = &made->service;
+    *net = made;
+    return EM_OK;
+}
+
+em_status emi_read_options(void *own, size_t own_bytes, const void *given)
+{
+    memset(own, 0, own_bytes);
+    if (given) {
+        size_t given_bytes;
+        memcpy(&given_bytes, given, sizeof given_bytes);
+        if (given_bytes < sizeof given_bytes)
+            return EM_INVALID_ARGUMENT;
+        memcpy(own, given, given_bytes < own_bytes ? given_bytes : own_bytes);
+    }
+    memcpy(own, &own_bytes, sizeof own_bytes);
+    return EM_OK;
+}
+
+em_connection *em_connection_find(em_loop *loop, em_signature signature)
+{
+    if (!loop || !loop->services[EMI_SERVICE_NET])
+        return NULL;
+    emi_handle *handle = emi_handle_table_find(&emi_net_at(loop)->connections, signature);
+    return handle ? EMI_CONTAINER(handle, em_connection, handle) : NULL;
+}
+
+em_server *em_server_find(em_loop *loop, em_signature signature)
+{
+    if (!loop || !loop->services[EMI_SERVICE_NET])
+        return NULL;
+    emi_handle *handle = emi_handle_table_find(&emi_net_at(loop)->servers, signature);
+    return handle ? EMI_CONTAINER(handle, em_server, handle) : NULL;
+}

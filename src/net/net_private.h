@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Connections and servers from within: what the files of this folder share.
+ */
+#ifndef EMI_NET_PRIVATE_H
+#define EMI_NET_PRIVATE_H
+
+#include <stdbool.h>
+
+#include <eventmachine/connection.h>
+#include <eventmachine/server.h>
+
+#include "base/features.h"
+#include "dns/resolver.h"
+#include "loop/loop_private.h"
+
+#define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
+#define EMI_DEFAULT_CONNECT_TIMEOUT_NS (20 * EM_SECONDS)
+
+/** The way to an established connection: which addresses are left to try. See connector.c. */
+typedef struct emi_connector {
+    emi_resolution *resolution; /* while resolving */
+    emi_addresses addresses;
+    unsigned next;              /* the address to try after the present one */
+    em_status failure;          /* of the last try, to be acted on by the timer; EM_OK: none */
+    em_connect_options options; /* without what it refers to */
+    em_stream_options stream;
+    em_address bind_address; /* length 0: none */
+} emi_connector;
+
+/** What only some connections have; made when first needed. */
+typedef struct emi_connection_extras {
+    em_connection *connection;
+    emi_loop_timer timer; /* for the earliest of the timeouts */
+    uint64_t inactivity_timeout_ns;
+    uint64_t write_timeout_ns;
+    uint64_t connect_timeout_ns;
+    uint64_t created_ns;
+    uint64_t progress_ns; /* when the system last took something of the outbox, or the outbox was empty */
+    size_t high_water_bytes;
+    size_t low_water_bytes;
+    size_t outbox_limit_bytes; /* 0: none */
+    emi_connector *connector;  /* until it stands */
+    em_address peer;           /* of IPv6 */
+} emi_connection_extras;
+
+struct em_connection {
+    emi_channel channel;
+    const em_handler *handler;
+    em_loop *loop;
+    emi_outbox outbox;
+    uint64_t active_ns; /* when something was last received or sent */
+    void *user;
+    emi_connection_extras *extras; /* or NULL */
+    uint64_t bytes_received;
+    uint64_t bytes_sent;
+    emi_handle handle;
+    em_connection *next_closing;
+    em_status reason;
+    uint32_t peer_ipv4; /* network order */
+    uint16_t peer_port; /* network order; of IPv4 */
+    uint8_t state;      /* em_connection_state */
+    bool paused;
+    bool peer_ended;
+    bool write_closing;  /* takes nothing more to send … */
+    bool write_closed;   /* … and the peer was told */
+    bool close_when_sent;
+    bool under_pressure;
+    bool is_tcp;
+};
+
+struct em_server {
+    emi_channel channel;
+    em_loop *loop;
+    const em_handler *handler;
+    void *user;
+    emi_handle handle;
+    em_stream_options stream;
+    em_address_family family;
+    emi_loop_timer back_off; /* pending while it does not accept for want of descriptors or memory */
+    uint64_t back_off_ns;    /* how long the next pause will be */
+    emi_list backing_off;    /* among the servers in such a pause */
+};
+
+/** The loop's connections and servers. */
+typedef struct emi_net {
+    emi_service service;
+    em_loop *loop;
+    emi_handle_table connections;
+    emi_handle_table servers;
+    em_connection *closing_first; /* waiting for unbind */
+    em_connection *closing_last;
+    emi_list backing_off; /* servers that do not accept for want of descriptors or memory */
+    uint64_t shed_ns;     /* when connections were last turned away */
+    unsigned channels;    /* attached, not yet released */
+    int reserve;          /* a descriptor to be closed when none is left */
+} emi_net;
+
+/* net.c */
+
+/** The loop's, made when first needed. */
+em_status emi_net_of(em_loop *loop, emi_net **net);
+
+/** The loop's, which exists. */
+static inline emi_net *emi_net_at(const em_loop *loop)
+{
+    return EMI_CONTAINER(loop->services[EMI_SERVICE_NET], emi_net, service);
+}
+
+/* connection.c */
+
+extern const emi_channel_events emi_connection_events;
+
+/** Takes over as much of the caller's struct as it has. EM_INVALID_ARGUMENT. */
+em_status emi_read_options(void *own, size_t own_bytes, const void *given);
+
+/** A connection without a socket, in a first state; post_init has not been called. */
+em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
+                                em_connection **connection);
+
+/** Frees a connection of which no callback has heard, or all have. */
+void emi_connection_free(em_connection *connection);
+
+/** Applies the options that live in this library. EM_NO_MEMORY. */
+em_status emi_connection_apply(em_connection *connection, const em_stream_options *options);
+
+/** Applies the options of the socket; those that the kind of socket does not have are left out. */
+void emi_connection_apply_to_socket(const em_connection *connection, int socket, const em_stream_options *options);
+
+/** Moves to another state. The table in connection.c says which moves there are. */
+void emi_connection_enter(em_connection *connection, em_connection_state state);
+
+/** Begins the end: nothing more is received or sent, unbind(reason) follows at the end of the turn. */
+void emi_connection_end(em_connection *connection, em_status reason);
+
+/** The last part of the end, from reap: unbind, release. */
+void emi_connection_unbind(em_connection *connection);
+
+static inline bool emi_connection_has_ended(const em_connection *connection)
+{
+    return connection->state >= EM_STATE_RELEASING;
+}
+
+/** The extras, made if need be; NULL without memory. */
+emi_connection_extras *emi_connection_extras_of(em_connection *connection);
+
+/** Remembers the peer's address. */
+void emi_connection_note_peer(em_connection *connection, const em_address *peer);
+
+/* connection_events.c */
+
+/** It stands: asks for receiving and sending. */
+void emi_connection_start(em_connection *connection);
+
+/* connection_send.c */
+
+/** Asks for sending, if the state allows it and there is something. */
+void emi_connection_request_send(em_connection *connection);
+
+/** After a change of the outbox or of what should happen when it is empty: acts if it is. */
+void emi_connection_act_if_sent(em_connection *connection);
+
+/* connection_timeouts.c */
+
+void emi_connection_timer_init(emi_connection_extras *extras);
+
+/** Sets the timer anew, after a timeout, or what it is measured from, was changed. */
+void emi_connection_arm(em_connection *connection);
+
+/* connector.c */
+
+/** The present try failed: goes on with the next address or ends the connection. */
+void emi_connector_failed(em_connection *connection, em_status reason);
+
+/** The channel of the try before is gone. */
+void emi_connector_released(em_connection *connection);
+
+/** Frees the connector. */
+void emi_connector_close(em_connection *connection);
+
+/** From the timer: acts on a failure that the call to connect(2) itself answered. true if it did. */
+bool emi_connector_act(em_connection *connection);
+
+/* server.c */
+
+/** Ends it: closes the socket; the memory follows. */
+void emi_server_release(em_server *server);
+
+/** Frees the memory of one that has no channel (any more). */
+void emi_server_free(em_server *server);
+
+/* server_accept.c */
+
+extern const emi_channel_events emi_server_events;
+
+void emi_server_init_back_off(em_server *server);
+
+/** Ends a pause of accepting: takes it up again, or, as the server ends, does not. */
+void emi_server_resume(em_server *server);
+void emi_server_stop_back_off(em_server *server);
+
+/** A descriptor has become free: servers that wait for one go on. */
+void emi_net_descriptor_freed(emi_net *net);
+
+/** Opens the descriptor held in reserve, if there is none. */
+void emi_net_open_reserve(emi_net *net);
+
+#endif
