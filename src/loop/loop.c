@@ -44,7 +44,6 @@ static void apply_options(em_loop *loop, const em_loop_options *options)
     loop->now_ns = emi_clock_now_ns();
     emi_outbox_pool_init(&loop->outboxes, &loop->memory, options->outbox_limit_bytes);
     emi_timer_queue_init(&loop->timers, loop->now_ns);
-    emi_handle_table_init(&loop->user_timers, &loop->memory, &loop->serial);
 }
 
 em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker make_backend, void *argument,

@@ -60,6 +60,17 @@ struct emi_loop_timer {
     void (*fire)(emi_loop_timer *timer);
 };
 
+/** The timers of em_add_timer, see loop_timers.c. */
+typedef struct emi_timer_chunk emi_timer_chunk;
+
+typedef struct emi_user_timers {
+    emi_timer_chunk *chunks;
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint32_t used; /* timers that were in use at some time */
+    emi_timer *first_free;
+} emi_user_timers;
+
 struct em_loop {
     emi_memory memory;
     emi_backend *backend;
@@ -69,7 +80,7 @@ struct em_loop {
 
     uint64_t serial; /* of handles */
     emi_timer_queue timers;
-    emi_handle_table user_timers;
+    emi_user_timers user_timers;
 
     emi_call_queue ticks;
     emi_call_queue ticks_running;
@@ -133,7 +144,7 @@ static inline uint64_t emi_loop_due_ns(const em_loop *loop, uint64_t delay_ns)
 /** Runs what is due. */
 void emi_loop_run_timers(em_loop *loop);
 
-/** Frees the timers of em_add_timer that are pending. */
+/** Frees the memory of all timers of em_add_timer. */
 void emi_loop_free_timers(em_loop *loop);
 
 #endif

@@ -9,39 +9,100 @@
 
 /* Fills one cache line. */
 typedef struct user_timer {
-    emi_timer timer;
+    emi_timer timer; /* of a free one: the signature is the index alone, and `child` the next free one */
     em_timer_callback callback;
     void *user;
     uint64_t period_ns; /* 0: one-shot */
 } user_timer;
 
+enum { CHUNK_TIMERS = 1024, CACHE_LINE_BYTES = 64 };
+
+_Static_assert(sizeof(user_timer) <= CACHE_LINE_BYTES, "one cache line each");
+
+/* User timers live in chunks that never move; their indices count through all chunks. */
+struct emi_timer_chunk {
+    void *memory; /* as allocated; the timers are aligned within */
+    user_timer *timers;
+};
+
+static user_timer *timer_at(const emi_user_timers *all, uint32_t index)
+{
+    return &all->chunks[index / CHUNK_TIMERS].timers[index % CHUNK_TIMERS];
+}
+
 static user_timer *find(const em_loop *loop, em_timer timer)
 {
-    emi_handle *handle = emi_handle_table_find(&loop->user_timers, timer);
-    return handle ? EMI_CONTAINER(handle, user_timer, timer.handle) : NULL;
+    const emi_user_timers *all = &loop->user_timers;
+    uint32_t index = (uint32_t)(timer & NO_INDEX);
+    if (index >= all->used || timer == index)
+        return NULL;
+    user_timer *found = timer_at(all, index);
+    return found->timer.handle.signature == timer ? found : NULL;
+}
+
+static em_status add_chunk(em_loop *loop)
+{
+    emi_user_timers *all = &loop->user_timers;
+    if (all->used > NO_INDEX - CHUNK_TIMERS)
+        return EM_LIMIT;
+    if (all->chunk_count == all->chunk_capacity) {
+        uint32_t capacity = all->chunk_capacity ? all->chunk_capacity * 2 : 4;
+        emi_timer_chunk *chunks = emi_reallocate(&loop->memory, all->chunks, capacity * sizeof *chunks);
+        if (!chunks)
+            return EM_NO_MEMORY;
+        all->chunks = chunks;
+        all->chunk_capacity = capacity;
+    }
+    emi_timer_chunk chunk;
+    chunk.memory = emi_allocate(&loop->memory, CHUNK_TIMERS * sizeof *chunk.timers + CACHE_LINE_BYTES);
+    if (!chunk.memory)
+        return EM_NO_MEMORY;
+    uintptr_t address = ((uintptr_t)chunk.memory + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    chunk.timers = (user_timer *)address;
+    all->chunks[all->chunk_count++] = chunk;
+    return EM_OK;
+}
+
+/* A timer with a number; the one freed last comes first, because it is still in the cache. */
+static user_timer *take_timer(em_loop *loop, em_status *status)
+{
+    emi_user_timers *all = &loop->user_timers;
+    user_timer *timer;
+    if (all->first_free) {
+        timer = EMI_CONTAINER(all->first_free, user_timer, timer);
+        all->first_free = timer->timer.child;
+    } else {
+        *status = all->used == all->chunk_count * CHUNK_TIMERS ? add_chunk(loop) : EM_OK;
+        if (*status != EM_OK)
+            return NULL;
+        timer = timer_at(all, all->used);
+        timer->timer.handle.signature = all->used++;
+    }
+    timer->timer.handle.signature |= emi_next_serial(&loop->serial);
+    return timer;
+}
+
+static void free_timer(em_loop *loop, user_timer *timer)
+{
+    emi_user_timers *all = &loop->user_timers;
+    timer->timer.handle.signature &= NO_INDEX;
+    timer->timer.child = all->first_free;
+    all->first_free = &timer->timer;
 }
 
 static em_status add(em_loop *loop, uint64_t delay_ns, uint64_t period_ns, em_timer_callback callback, void *user,
                      em_timer *timer)
 {
+    em_status status = loop && callback ? EM_OK : EM_INVALID_ARGUMENT;
+    user_timer *added = status == EM_OK ? take_timer(loop, &status) : NULL;
     if (timer)
-        *timer = 0;
-    if (!loop || !callback)
-        return EM_INVALID_ARGUMENT;
-    user_timer *added = emi_allocate(&loop->memory, sizeof *added);
+        *timer = added ? added->timer.handle.signature : 0;
     if (!added)
-        return EM_NO_MEMORY;
-    em_status status = emi_handle_table_add(&loop->user_timers, &added->timer.handle);
-    if (status != EM_OK) {
-        emi_release(&loop->memory, added);
         return status;
-    }
     added->callback = callback;
     added->user = user;
     added->period_ns = period_ns;
     emi_timer_queue_add(&loop->timers, &added->timer, emi_loop_due_ns(loop, delay_ns));
-    if (timer)
-        *timer = added->timer.handle.signature;
     return EM_OK;
 }
 
@@ -56,12 +117,6 @@ em_status em_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_call
     if (period_ns == 0)
         return EM_INVALID_ARGUMENT;
     return add(loop, period_ns, period_ns, callback, user, timer);
-}
-
-static void free_timer(em_loop *loop, user_timer *timer)
-{
-    emi_handle_table_remove(&loop->user_timers, &timer->timer.handle);
-    emi_release(&loop->memory, timer);
 }
 
 em_status em_cancel_timer(em_loop *loop, em_timer timer)
@@ -132,12 +187,11 @@ void emi_loop_run_timers(em_loop *loop)
 
 void emi_loop_free_timers(em_loop *loop)
 {
-    for (uint32_t index = 0; index < loop->user_timers.used; index++) {
-        emi_handle *handle = emi_handle_table_at(&loop->user_timers, index);
-        if (handle)
-            emi_release(&loop->memory, EMI_CONTAINER(handle, user_timer, timer.handle));
-    }
-    emi_handle_table_clear(&loop->user_timers);
+    emi_user_timers *all = &loop->user_timers;
+    for (uint32_t chunk = 0; chunk < all->chunk_count; chunk++)
+        emi_release(&loop->memory, all->chunks[chunk].memory);
+    emi_release(&loop->memory, all->chunks);
+    *all = (emi_user_timers){.chunks = NULL};
 }
 
 void emi_loop_timer_init(emi_loop_timer *timer, void (*fire)(emi_loop_timer *timer))
