@@ -1,0 +1,149 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require_relative "results"
+require_relative "server"
+require_relative "table"
+require_relative "target"
+
+module Comparison
+  # Something that is measured of every program, in rounds: each round begins with another program. Where figures are
+  # told as multiples of the bare epoll loop's, each program is paired with a run of that loop right before or after
+  # it, so that both see the same machine. A subclass says what is measured: {#name}, {#cases}, {#programs},
+  # {#paired?}, {#seconds_each}, {#measure} and {#tables}.
+  class Measurement
+    # No program that runs alone takes longer, unless it hangs.
+    ALONE_SECONDS = 60
+
+    # @return [Results]
+    attr_reader :results
+
+    # @return [Array<Verdict>] on our figures, after {#tables}
+    attr_reader :verdicts
+
+    # @param machine [Machine]
+    # @param programs [Array<Program>] that can run
+    # @param rounds [Integer]
+    # @param seconds [Float] how long each load lasts
+    def initialize(machine, programs, rounds:, seconds:)
+      @machine = machine
+      @programs = programs
+      @rounds = rounds
+      @seconds = seconds
+      @results = Results.new
+      @verdicts = []
+    end
+
+    # @return [Float] about how long {#run} will take
+    def duration_seconds
+      each = compared.sum { |program| seconds_each(program) + (with_baseline? ? seconds_each(baseline) : 0) }
+      rounds * cases.size * each
+    end
+
+    def run
+      rounds.times do |round|
+        cases.each do |kase|
+          compared.rotate(round).each { |program| take(round, kase, program) }
+        end
+      end
+      $stderr.print "\r\e[K" if $stderr.tty?
+    end
+
+    # @return [Boolean] whether its figures are compared with the bare loop's
+    def paired?
+      false
+    end
+
+    # @return [Array] what the measurement is repeated for; each is handed to {#measure}
+    def cases
+      [nil]
+    end
+
+    # @return [Array<Program>] that it can be made of
+    def programs
+      @programs
+    end
+
+    def rounds
+      @rounds
+    end
+
+    private
+
+    def baseline
+      @programs.find { |program| program.name == BASELINE }
+    end
+
+    def with_baseline?
+      paired? && programs != [baseline]
+    end
+
+    def compared
+      with_baseline? ? programs - [baseline] : programs
+    end
+
+    def take(round, kase, program)
+      return pair(round, kase, program) if with_baseline?
+
+      results.add(kase, program, attempt(round, kase, program))
+    end
+
+    # Which of the two comes first changes from round to round.
+    def pair(round, kase, program)
+      both = round.even? ? [baseline, program] : [program, baseline]
+      figures = both.to_h { |one| [one, attempt(round, kase, one)] }
+      results.add(kase, baseline, figures[baseline])
+      results.add(kase, program, figures[program], figures[baseline])
+    end
+
+    def attempt(round, kase, program)
+      what = [name, describe(kase), program.label].compact.join(", ")
+      $stderr.print "\r\e[Kround #{round + 1} of #{rounds}: #{what}" if $stderr.tty?
+      measure(program, kase)
+    rescue Failure => e
+      puts "#{"\r\e[K" if $stderr.tty?}failed: #{what}: #{e.message}"
+      nil
+    end
+
+    def describe(_kase)
+      nil
+    end
+
+    # Runs a program that prints one line of JSON, on the core of the servers.
+    def run_alone(command)
+      output, error, status = Open3.capture3(*@machine.pin(:server), "timeout", ALONE_SECONDS.to_s, *command)
+      raise Failure, error.lines.last&.strip || status.to_s unless status.success?
+
+      JSON.parse(output)
+    end
+
+    def measured(kase)
+      programs.select { |program| results.any?(kase, program) }
+    end
+
+    def number(value, digits)
+      return unless value
+
+      whole, fraction = format("%.#{digits}f", value).split(".")
+      [whole.gsub(/(?<=\d)(?=(\d{3})+\z)/, " "), fraction].compact.join(".")
+    end
+
+    # A table with a row for each program that was measured; the block gives the cells after its name.
+    def table(title, columns, kase)
+      table = Table.new(title, columns)
+      measured(kase).each { |program| table.add([program.label, *yield(program)]) }
+      table
+    end
+
+    # @param targets [Hash] of program names to targets
+    # @return [String] a cell of the table; empty if the program has no target
+    def verdict(targets, program, figure, subject)
+      target = targets[program.name]
+      return "" unless target && figure
+
+      @verdicts << Verdict.new("#{program.label}, #{subject}", target, figure)
+      @verdicts.last.cell
+    end
+  end
+end

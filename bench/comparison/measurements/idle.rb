@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require_relative "../measurement"
+
+module Comparison
+  # The memory of the server's process for each connection that is open and has nothing to do.
+  class Idle < Measurement
+    CONNECTIONS = 10_000
+    TARGETS = { "eventmachine-c" => Target.at_most(256), "eventmachine-ruby" => Target.at_most(700) }.freeze
+
+    BYTES = "bytes_per_connection"
+
+    def name
+      "idle"
+    end
+
+    def seconds_each(_program)
+      2.5
+    end
+
+    def measure(program, _case)
+      Server.run(program, @machine) { |server| server.load(mode: "idle", connections: CONNECTIONS) }
+    end
+
+    def tables
+      title = "Memory per idle connection, #{number(CONNECTIONS, 0)} connections"
+      [table(title, ["", "bytes", "target"], nil) do |program|
+        bytes = results.median(nil, program, BYTES)
+        [number(bytes, 0), verdict(TARGETS, program, bytes, "bytes per idle connection")]
+      end]
+    end
+  end
+end

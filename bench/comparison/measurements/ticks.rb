@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require_relative "../measurement"
+
+module Comparison
+  # What a call by next_tick costs, in processor time of the process.
+  class Ticks < Measurement
+    TARGETS = { "eventmachine-ruby" => Target.at_most(0.8) }.freeze
+    COLUMNS = ["", "many queued at once, µs", "target", "each queued by the last, µs", "target"].freeze
+
+    def name
+      "ticks"
+    end
+
+    def programs
+      @programs.select { |program| program.extras.include?("ticks") }
+    end
+
+    def seconds_each(_program)
+      1.5
+    end
+
+    def measure(program, _case)
+      run_alone(program.command("ticks"))
+    end
+
+    def tables
+      [table("next_tick, CPU per call", COLUMNS, nil) do |program|
+        %w[queued_us chained_us].flat_map do |figure|
+          value = results.median(nil, program, figure)
+          [number(value, 3), verdict(TARGETS, program, value, "next_tick, #{figure.delete_suffix('_us')}")]
+        end
+      end]
+    end
+  end
+end

@@ -1,0 +1,146 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "open3"
+
+module Comparison
+  # Draws processor time per message as bars: a row of panels for C and one for the scripting languages, a column for
+  # each workload. Nothing behind the bars, and greys and colours that are legible on white and on black.
+  class Plot
+    WIDTH = 960
+    HEAD = 66
+    FOOT = 12
+    BAR = 27
+    GAP = 46
+    NAMES = 178
+    MARGIN = 12
+    TEXT = "#757d88"
+    OURS = "#e8590c"
+    BASE = "#757d88"
+    PEER = "#4c86c6"
+    GROUPS = { "C" => "C", "scripts" => "Ruby and Python" }.freeze
+
+    # @param echo [Echo] after it ran
+    # @param programs [Array<Program>]
+    def initialize(echo, programs)
+      @echo = echo
+      @groups = GROUPS.to_h { |group, title| [title, rows(programs, group)] }.reject { |_, rows| rows.empty? }
+    end
+
+    # @param path [String] of the SVG file
+    # @return [String, nil] what went wrong
+    def draw(path)
+      output, status = Open3.capture2e("gnuplot", stdin_data: script(path))
+      output.strip unless status.success?
+    rescue SystemCallError => e
+      e.message
+    end
+
+    # @return [String] what gnuplot is told
+    def script(path)
+      [head(path), *panels, "unset multiplot\n"].join("\n")
+    end
+
+    private
+
+    # The bare loop stands in both groups: it is the measure of both.
+    def rows(programs, group)
+      measured = programs.select { |program| @echo.cases.all? { |workload| @echo.ratio(workload, program) } }
+      chosen = measured.select { |program| program.group == group && program.name != BASELINE }
+      chosen.empty? ? [] : [programs.find { |program| program.name == BASELINE }, *chosen].compact
+    end
+
+    def height
+      HEAD + FOOT + @groups.sum { |_, rows| (rows.size * BAR) + GAP }
+    end
+
+    def head(path)
+      <<~GNUPLOT
+        set terminal svg size #{WIDTH},#{height} dynamic font "Helvetica,Arial,sans-serif,14"
+        set output "#{path}"
+        set multiplot
+        unset key
+        unset xtics
+        set border 0
+        set style fill solid 1 noborder
+        #{label(1, "{/:Bold=17 Processor time of the server per message}", 18)}
+        #{label(2, "64-byte echo; multiples of a bare epoll loop measured beside it, less is better", 42)}
+      GNUPLOT
+    end
+
+    def panels
+      top = HEAD
+      @groups.flat_map.with_index do |(title, rows), i|
+        top += GAP
+        bottom = top + (rows.size * BAR)
+        drawn = @echo.cases.each_index.map { |column| panel(i, column, title, rows, top, bottom) }
+        top = bottom
+        drawn
+      end
+    end
+
+    # A label at the left edge, so many pixels from the top.
+    def label(number, text, y)
+      place = "screen #{MARGIN.to_f / WIDTH},screen #{1 - (y.to_f / height)}"
+      "set label #{number} \"#{text}\" at #{place} left textcolor rgb \"#{TEXT}\""
+    end
+
+    def panel(group, column, title, rows, top, bottom)
+      workload = @echo.cases[column]
+      data = "$data#{group}_#{column}"
+      <<~GNUPLOT
+        #{data} << END
+        #{bars(workload, rows)}
+        END
+        #{margins(column, top, bottom)}
+        set title "#{workload_title(workload)}" offset 0,-0.6 textcolor rgb "#{TEXT}"
+        set xrange [0:#{(widest(rows) * 1.22).round(3)}]
+        set yrange [#{rows.size - 0.5}:-0.5]
+        #{names(column, title, rows, top)}
+        set arrow 1 from 1,graph 0 to 1,graph 1 nohead back lc rgb "#{TEXT}" dt 3
+        plot #{data} using (0):2:(0):3:($2-0.36):($2+0.36):4 with boxxyerror lc rgb variable, \\
+          #{data} using 3:2:5 with labels left offset 0.4,0 textcolor rgb "#{TEXT}"
+        unset label 1
+        unset label 2
+        unset label 3
+      GNUPLOT
+    end
+
+    def bars(workload, rows)
+      rows.each_with_index.filter_map do |program, i|
+        ratio = @echo.ratio(workload, program)
+        "bar #{i} #{ratio.round(4)} 0x#{colour(program)} #{format('%.2f', ratio)}" if ratio
+      end.join("\n")
+    end
+
+    def colour(program)
+      (program.ours? ? OURS : program.name == BASELINE ? BASE : PEER).delete("#")
+    end
+
+    def widest(rows)
+      @echo.cases.flat_map { |workload| rows.map { |program| @echo.ratio(workload, program) } }.compact.max || 1
+    end
+
+    def workload_title(workload)
+      return "#{workload.connections} connections" if workload.pipeline == 1
+
+      "#{workload.connections} × #{workload.pipeline} in flight"
+    end
+
+    def margins(column, top, bottom)
+      width = (WIDTH - NAMES - MARGIN) / @echo.cases.size
+      left = NAMES + (column * width)
+      sides = { lmargin: left, rmargin: left + width - 20 }.map { |side, x| "set #{side} at screen #{x.to_f / WIDTH}" }
+      ends = { tmargin: top, bmargin: bottom }.map { |side, y| "set #{side} at screen #{1 - (y.to_f / height)}" }
+      [*sides, *ends].join("\n")
+    end
+
+    def names(column, title, rows, top)
+      return "unset ytics" unless column.zero?
+
+      tics = rows.each_with_index.map { |program, i| "\"#{program.label}\" #{i}" }.join(", ")
+      "set ytics nomirror scale 0 textcolor rgb \"#{TEXT}\" (#{tics})\n" + label(3, "{/:Bold #{title}}", top - 16)
+    end
+  end
+end

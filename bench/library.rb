@@ -1,0 +1,55 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "optparse"
+require "socket"
+
+# What the Ruby programs of the benchmark share: their arguments, as many descriptors as allowed, and which of the two
+# EventMachines is loaded. Both are required by the same name, so it is checked that the one asked for was found.
+module Library
+  ROOT = File.expand_path("..", __dir__)
+
+  module_function
+
+  # The port that the program was started with.
+  # @return [Integer]
+  def port
+    abort "usage: #{$PROGRAM_NAME} PORT" unless ARGV.size == 1 && ARGV[0].to_i.between?(1, 65_535)
+    ARGV[0].to_i
+  end
+
+  # Loads the EventMachine that --library asks for, ours by default.
+  # @return [Integer] the COUNT of the command line
+  def load_by_options(default_count)
+    name = "ours"
+    OptionParser.new("usage: #{$PROGRAM_NAME} [--library ours|original] [COUNT]") do |parser|
+      parser.on("--library NAME", %w[ours original]) { |given| name = given }
+    end.parse!
+    load(name)
+    Integer(ARGV.fetch(0, default_count))
+  end
+
+  # @return [Integer] the number of descriptors that the process may have from now on
+  def raise_descriptor_limit
+    hard = Process.getrlimit(Process::RLIMIT_NOFILE).last
+    Process.setrlimit(Process::RLIMIT_NOFILE, hard, hard)
+    hard
+  end
+
+  # @param name [String] "ours" (of this checkout) or "original" (of the system), which leaves epoll off unless asked
+  def load(name)
+    ours = File.join(ROOT, "lib")
+    name == "ours" ? $LOAD_PATH.unshift(ours) : $LOAD_PATH.delete(ours)
+    require "eventmachine"
+    found = $LOADED_FEATURES.grep(%r{/(ruby)?eventmachine\.(rb|so)\z})
+    strangers = found.reject { |file| file.start_with?("#{ROOT}/") == (name == "ours") }
+    abort "#{name}: found #{strangers.join(' and ')} instead" unless strangers.empty?
+    EM.epoll
+  end
+
+  # @return [Float] processor time of this process in microseconds
+  def cpu_us
+    Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID, :float_microsecond)
+  end
+end

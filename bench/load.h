@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What the parts of the load generator share: its options, its clock, how it connects, what it sends and how it looks
+ * at the server's process from outside. The modes are in load_echo.c, load_accept.c and load_idle.c.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct load_options {
+    const char *mode;
+    const char *host;
+    uint16_t port;
+    pid_t server; /* 0: not told, then nothing is said about its processor time and memory */
+    unsigned connections;
+    unsigned size_bytes;
+    unsigned pipeline; /* messages in flight per connection */
+    double seconds;
+    double warmup_seconds;
+};
+
+/* The modes. Each prints one line of JSON and returns the exit status of the program. */
+int load_echo(const struct load_options *options);
+int load_accept(const struct load_options *options);
+int load_idle(const struct load_options *options);
+
+/* Prints what failed, with errno's text where errno is not 0, and ends the program. */
+_Noreturn void load_fail(const char *what);
+
+uint64_t load_now_ns(void);
+void *load_allocate(size_t count, size_t size);
+
+/* A blocking connection with Nagle's algorithm off. Successive calls use other source addresses of the loopback network
+ * once the ports of one could run out. */
+int load_connect(const struct load_options *options, unsigned index);
+
+/* Closes by reset, so that neither side keeps the port in TIME_WAIT. */
+void load_reset(int fd);
+
+/* Processor time of the server, all threads, those that ended included; exact to the nanosecond while it runs. */
+uint64_t load_server_cpu_ns(pid_t server);
+
+/* Private memory of the server in bytes, read until it stays the same for a while (at most 3 seconds). */
+uint64_t load_server_memory(pid_t server);
+
+/*
+ * The bytes of every connection: an endless stream that repeats after LOAD_PATTERN_PERIOD bytes. A connection starts
+ * at an offset of its own, so that bytes that arrive on the wrong one, twice or not at all are seen. The pointer is
+ * good for LOAD_CHUNK_BYTES bytes.
+ */
+enum { LOAD_PATTERN_PERIOD = 4093, LOAD_CHUNK_BYTES = 65536 };
+
+void load_pattern_fill(void);
+const unsigned char *load_pattern_at(uint64_t offset);
+
+/* Latencies in nanoseconds; 128 buckets for each power of two, so a percentile is exact to 0.8 %. */
+void load_histogram_clear(void);
+void load_histogram_add(uint64_t latency_ns);
+double load_histogram_percentile_us(double percentile);
+
+#endif

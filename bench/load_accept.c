@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The accept mode: a fixed number of connections at a time, each opened, used for one message and reset, over and over.
+ * A reset leaves no port in TIME_WAIT, so the run may be as long as one likes.
+ */
+#include "load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EVENTS = 512, LONGEST_WAIT_MS = 100 };
+
+struct visit {
+    int fd;
+    unsigned received;
+};
+
+struct accepting {
+    const struct load_options *options;
+    int epoll;
+    uint64_t accepted;
+};
+
+struct reading {
+    uint64_t accepted, time_ns, cpu_ns;
+};
+
+static void begin(struct accepting *accepting, struct visit *visit)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = visit};
+    size_t length = accepting->options->size_bytes;
+
+    visit->received = 0;
+    visit->fd = load_connect(accepting->options, 0);
+    if (send(visit->fd, load_pattern_at(0), length, 0) != (ssize_t)length)
+        load_fail("sending");
+    if (epoll_ctl(accepting->epoll, EPOLL_CTL_ADD, visit->fd, &event) != 0)
+        load_fail("registering with epoll");
+}
+
+static void receive(struct accepting *accepting, struct visit *visit)
+{
+    static unsigned char buffer[LOAD_CHUNK_BYTES];
+    ssize_t n = recv(visit->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+
+    if (n < 0)
+        load_fail("receiving");
+    errno = 0;
+    if (n == 0)
+        load_fail("the server closed a connection");
+    if (memcmp(buffer, load_pattern_at(visit->received), (size_t)n) != 0)
+        load_fail("the server sent other bytes than it was sent");
+    visit->received += (unsigned)n;
+    if (visit->received < accepting->options->size_bytes)
+        return;
+    accepting->accepted++;
+    load_reset(visit->fd);
+    begin(accepting, visit);
+}
+
+static struct reading run(struct accepting *accepting, double seconds)
+{
+    uint64_t end_ns = load_now_ns() + (uint64_t)(seconds * 1e9);
+    struct epoll_event events[EVENTS];
+
+    do {
+        int n = epoll_wait(accepting->epoll, events, EVENTS, LONGEST_WAIT_MS);
+
+        if (n < 0 && errno != EINTR)
+            load_fail("waiting");
+        for (int i = 0; i < n; i++)
+            receive(accepting, events[i].data.ptr);
+    } while (load_now_ns() < end_ns);
+    return (struct reading){accepting->accepted, load_now_ns(), load_server_cpu_ns(accepting->options->server)};
+}
+
+static int report(const struct load_options *options, struct reading before, struct reading after)
+{
+    uint64_t accepted = after.accepted - before.accepted;
+    double seconds = (double)(after.time_ns - before.time_ns) / 1e9;
+
+    errno = 0;
+    if (accepted == 0)
+        load_fail("not one connection was served");
+    printf("{\"mode\": \"accept\", \"connections\": %u, \"accepted\": %llu, \"seconds\": %.6f, "
+           "\"accepts_per_second\": %.1f",
+           options->connections, (unsigned long long)accepted, seconds, (double)accepted / seconds);
+    if (options->server)
+        printf(", \"server_cpu_ns_per_accept\": %.1f", (double)(after.cpu_ns - before.cpu_ns) / (double)accepted);
+    printf("}\n");
+    return 0;
+}
+
+int load_accept(const struct load_options *options)
+{
+    struct accepting accepting = {.options = options, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    struct visit *visits = load_allocate(options->connections, sizeof *visits);
+    struct reading before, after;
+
+    errno = 0;
+    if (options->size_bytes > LOAD_CHUNK_BYTES)
+        load_fail("a message of the accept mode is at most 64 KiB");
+    for (unsigned i = 0; i < options->connections; i++)
+        begin(&accepting, &visits[i]);
+    before = run(&accepting, options->warmup_seconds);
+    after = run(&accepting, options->seconds);
+    for (unsigned i = 0; i < options->connections; i++)
+        load_reset(visits[i].fd);
+    return report(options, before, after);
+}
