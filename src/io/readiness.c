@@ -7,6 +7,7 @@
 
 #include "io/readiness_private.h"
 #include "system/socket.h"
+#include "system/thread.h"
 
 #define NO_SLOT (UINT32_MAX >> 1)
 
@@ -138,6 +139,9 @@ static void release(emi_channel *channel)
                                             channel->interest, 0);
     } else if (channel->ownership != EMI_SHARED) {
         readiness->poller_operations->forget(readiness->poller, channel->descriptor, channel->slot, channel->interest);
+        /* Where a forked child may hold a copy, close(2) alone would not tell the peer. */
+        if (channel->kind == EMI_STREAM && emi_has_forked())
+            emi_socket_shutdown_write(channel->descriptor);
         emi_socket_close(channel->descriptor);
     }
     channel->descriptor = EMI_NO_SOCKET;

@@ -32,4 +32,7 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument);
 /** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
 unsigned emi_fork_count(void);
 
+/** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors. */
+bool emi_has_forked(void);
+
 #endif

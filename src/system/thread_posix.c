@@ -93,6 +93,12 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument)
 }
 
 static atomic_uint forks;
+static atomic_bool has_forked;
+
+static void note_child(void)
+{
+    atomic_store_explicit(&has_forked, true, memory_order_relaxed);
+}
 
 static void count_fork(void)
 {
@@ -101,7 +107,7 @@ static void count_fork(void)
 
 static void watch_forks(void)
 {
-    pthread_atfork(NULL, NULL, count_fork);
+    pthread_atfork(NULL, note_child, count_fork);
 }
 
 unsigned emi_fork_count(void)
@@ -109,6 +115,11 @@ unsigned emi_fork_count(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+bool emi_has_forked(void)
+{
+    return atomic_load_explicit(&has_forked, memory_order_relaxed);
 }
 
 #endif
