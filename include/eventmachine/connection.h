@@ -100,10 +100,10 @@ typedef struct em_stream_options {
 
 /** Options of em_connect and em_connect_unix. Begin with `.size = sizeof options`; zero means the default. Copied. */
 typedef struct em_connect_options {
-    size_t size;      /**< sizeof (em_connect_options) */
-    void *user;       /**< the connection's user pointer from the start, already in post_init */
-    const char *bind_host; /**< local end, a literal address; NULL: chosen by the system */
-    int bind_port;    /**< local port; 0: chosen by the system */
+    size_t size;             /**< sizeof (em_connect_options) */
+    void *user;              /**< the connection's user pointer from the start, already in post_init */
+    const char *bind_host;   /**< local end, a literal address; NULL: chosen by the system */
+    int bind_port;           /**< local port; 0: chosen by the system */
     em_switch reuse_address; /**< SO_REUSEADDR on the local end when bound. Default: on */
 
     /** How long resolving and connecting may take together. 0: 20 seconds; EM_FOREVER: as long as the system tries. */

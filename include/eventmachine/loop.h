@@ -91,22 +91,22 @@ typedef struct em_loop_options {
 
 /** Counters of a loop; see em_loop_get_stats. Times in nanoseconds, all others are counts or bytes since creation. */
 typedef struct em_loop_stats {
-    uint64_t turns;               /**< turns of the loop */
-    uint64_t waits;               /**< waits that may have blocked */
-    uint64_t timers_pending;      /**< now */
+    uint64_t turns;          /**< turns of the loop */
+    uint64_t waits;          /**< waits that may have blocked */
+    uint64_t timers_pending; /**< now */
     uint64_t timers_fired;
-    uint64_t ticks_run;           /**< calls by em_next_tick */
-    uint64_t posts_run;           /**< calls by em_loop_post */
-    uint64_t connections_open;    /**< now, those being established and those ending included */
-    uint64_t servers_open;        /**< now */
+    uint64_t ticks_run;        /**< calls by em_next_tick */
+    uint64_t posts_run;        /**< calls by em_loop_post */
+    uint64_t connections_open; /**< now, those being established and those ending included */
+    uint64_t servers_open;     /**< now */
     uint64_t connections_accepted;
-    uint64_t connections_opened;  /**< by em_connect and its like, whether they succeeded or not */
-    uint64_t connections_closed;  /**< unbound, for whatever reason */
-    uint64_t connections_shed;    /**< accepted and closed at once, for want of descriptors */
-    uint64_t accept_pauses;       /**< how often a server stopped accepting for a while, for want of descriptors or memory */
+    uint64_t connections_opened; /**< by em_connect and its like, whether they succeeded or not */
+    uint64_t connections_closed; /**< unbound, for whatever reason */
+    uint64_t connections_shed;   /**< accepted and closed at once, for want of descriptors */
+    uint64_t accept_pauses; /**< how often a server stopped accepting for a while, for want of descriptors or memory */
     uint64_t bytes_received;
     uint64_t bytes_sent;
-    uint64_t outbox_bytes;        /**< waiting to be sent, now */
+    uint64_t outbox_bytes; /**< waiting to be sent, now */
 } em_loop_stats;
 
 /**
@@ -135,8 +135,8 @@ EM_API em_status em_loop_run(em_loop *loop);
 EM_API em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns);
 
 /**
- * Asks em_loop_run to return at the end of the present turn. If it is not running, its next run ends after one turn.
- * Any thread, and signal handlers.
+ * Asks em_loop_run to return at the end of the present turn. If it is not running, its next run ends after one turn; until
+ * then em_loop_run_once does not wait. Any thread, and signal handlers.
  */
 EM_API em_status em_loop_stop(em_loop *loop);
 

@@ -20,24 +20,22 @@ EM_BEGIN_DECLARATIONS
     X(EM_NO_MEMORY, -1, "out of memory")                                                                               \
     X(EM_INVALID_ARGUMENT, -2, "invalid argument")                                                                     \
     X(EM_INVALID_STATE, -3, "not possible in the present state")                                                       \
-    X(EM_WRONG_THREAD, -4, "the loop belongs to another thread")                                                       \
-    X(EM_FORKED, -5, "the loop belongs to the parent process")                                                         \
-    X(EM_UNSUPPORTED, -6, "not supported on this system")                                                              \
-    X(EM_NOT_FOUND, -7, "no such object, or it has ended already")                                                     \
-    X(EM_LIMIT, -8, "a limit of the library is reached")                                                               \
-    X(EM_CANCELLED, -9, "cancelled")                                                                                   \
-    X(EM_CLOSED, -10, "the connection is closed or closing")                                                           \
-    X(EM_OUTBOX_LIMIT, -11, "the connection has more to send than its limit allows")                                   \
-    X(EM_LOOP_OUTBOX_LIMIT, -12, "all connections together have more to send than the loop's limit allows")            \
-    X(EM_RESOLVE_TIMEOUT, -13, "the name was not resolved in time")                                                    \
-    X(EM_CONNECT_TIMEOUT, -14, "the connection was not established in time")                                           \
-    X(EM_INACTIVITY_TIMEOUT, -15, "nothing was received or sent for too long")                                         \
-    X(EM_WRITE_TIMEOUT, -16, "the peer did not take what was sent for too long")                                       \
-    X(EM_INVALID_ADDRESS, -17, "malformed address")                                                                    \
-    X(EM_INVALID_PORT, -18, "port out of range")                                                                       \
-    X(EM_NAME_NOT_FOUND, -19, "the name does not resolve")                                                             \
-    X(EM_RESOLVER_FAILED, -20, "the name server failed, try again later")                                              \
-    X(EM_UNKNOWN_BACKEND, -21, "unknown or unavailable backend")                                                       \
+    X(EM_FORKED, -4, "the loop belongs to the parent process")                                                         \
+    X(EM_UNSUPPORTED, -5, "not supported on this system")                                                              \
+    X(EM_NOT_FOUND, -6, "no such object, or it has ended already")                                                     \
+    X(EM_LIMIT, -7, "a limit of the library is reached")                                                               \
+    X(EM_CLOSED, -8, "the connection is closed or closing")                                                            \
+    X(EM_OUTBOX_LIMIT, -9, "the connection has more to send than its limit allows")                                    \
+    X(EM_LOOP_OUTBOX_LIMIT, -10, "all connections together have more to send than the loop's limit allows")            \
+    X(EM_RESOLVE_TIMEOUT, -11, "the name was not resolved in time")                                                    \
+    X(EM_CONNECT_TIMEOUT, -12, "the connection was not established in time")                                           \
+    X(EM_INACTIVITY_TIMEOUT, -13, "nothing was received or sent for too long")                                         \
+    X(EM_WRITE_TIMEOUT, -14, "the peer did not take what was sent for too long")                                       \
+    X(EM_INVALID_ADDRESS, -15, "malformed address")                                                                    \
+    X(EM_INVALID_PORT, -16, "port out of range")                                                                       \
+    X(EM_NAME_NOT_FOUND, -17, "the name does not resolve")                                                             \
+    X(EM_RESOLVER_FAILED, -18, "the name server failed, try again later")                                              \
+    X(EM_UNKNOWN_BACKEND, -19, "unknown or unavailable backend")                                                       \
     /* Of the operating system. */                                                                                     \
     X(EM_SYSTEM_ERROR, -100, "the operating system failed in an unexpected way")                                       \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \

@@ -26,7 +26,8 @@ typedef void (*em_timer_callback)(em_loop *loop, em_timer timer, void *user);
  * timer: receives the handle; may be NULL. A delay beyond the clock's range means "never" and is still a timer.
  * EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_LIMIT (more than 2^28 pending).
  */
-EM_API em_status em_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user, em_timer *timer);
+EM_API em_status em_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user,
+                              em_timer *timer);
 
 /**
  * Has `callback` called every period_ns until cancelled, first after one period. The due times do not drift; those that

@@ -16,6 +16,13 @@
 #define EMI_HAVE_ABSTRACT_UNIX 0
 #endif
 
+/* Accepted sockets have the options of the listening one, tcp(7). */
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__APPLE__)
+#define EMI_ACCEPTED_INHERIT_OPTIONS 1
+#else
+#define EMI_ACCEPTED_INHERIT_OPTIONS 0
+#endif
+
 #if defined(_WIN32)
 #define EMI_HAVE_POSIX 0
 #else

@@ -19,7 +19,7 @@ typedef struct emi_handle_table {
     const emi_memory *memory;
     emi_handle **entries; /**< of free ones: the next free index, see the implementation */
     uint32_t capacity;
-    uint32_t used;       /**< entries up to here were used at some time */
+    uint32_t used; /**< entries up to here were used at some time */
     uint32_t first_free;
     uint64_t *serial; /**< shared by tables whose numbers must differ */
 } emi_handle_table;

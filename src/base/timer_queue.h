@@ -27,8 +27,8 @@ typedef struct emi_timer emi_timer;
 
 /** Embedded in its owner. */
 struct emi_timer {
-    emi_list link;     /**< in a slot or in the list of those due; in the heap: next sibling, previous sibling or parent */
-    emi_timer *child;  /**< in the heap: the first child or NULL; elsewhere EMI_TIMER_LISTED or EMI_TIMER_IDLE */
+    emi_list link; /**< in a slot or in the list of those due; in the heap: next sibling, previous sibling or parent */
+    emi_timer *child; /**< in the heap: the first child or NULL; elsewhere EMI_TIMER_LISTED or EMI_TIMER_IDLE */
     uint64_t due_ns;
     emi_handle handle; /**< its number breaks ties: smaller ones (modulo 2^64) run first. Set by the owner */
 };
@@ -40,9 +40,9 @@ extern emi_timer emi_timer_idle;
 #define EMI_TIMER_IDLE (&emi_timer_idle)
 
 typedef struct emi_timer_queue {
-    uint64_t tick;   /**< the wheel's hand; timers of ticks up to this one are in the heap */
-    uint64_t count;  /**< timers pending */
-    emi_timer *root; /**< of the heap */
+    uint64_t tick;                       /**< the wheel's hand; timers of ticks up to this one are in the heap */
+    uint64_t count;                      /**< timers pending */
+    emi_timer *root;                     /**< of the heap */
     uint64_t occupied[EMI_TIMER_LEVELS]; /**< a bit per slot; may be set for a slot that has become empty */
     emi_list slots[EMI_TIMER_LEVELS][EMI_TIMER_SLOTS];
 } emi_timer_queue;

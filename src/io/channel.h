@@ -25,9 +25,9 @@ typedef enum emi_channel_kind {
 
 /** Whose descriptor it is, which decides about its blocking mode. */
 typedef enum emi_ownership {
-    EMI_OURS,   /**< made by this library, non-blocking already; closed with the channel */
-    EMI_GIVEN,  /**< handed over by the user: made non-blocking, closed with the channel */
-    EMI_SHARED  /**< others use it, too: never changed, never closed. Polled channels only */
+    EMI_OURS,  /**< made by this library, non-blocking already; closed with the channel */
+    EMI_GIVEN, /**< handed over by the user: made non-blocking, closed with the channel */
+    EMI_SHARED /**< others use it, too: never changed, never closed. Polled channels only */
 } emi_ownership;
 
 /** What a polled channel waits for and is told; bits. */
@@ -70,16 +70,17 @@ struct emi_channel {
     emi_backend *backend; /**< NULL while it is not attached */
     int descriptor;       /**< -1 when closed */
     uint16_t burst;       /**< the owner's: reads or accepts in a row before others get their turn */
-    bool exact_reads;     /**< the owner's, before attach: a short read shows that nothing is left. True of TCP; not of Unix
+    bool exact_reads; /**< the owner's, before attach: a short read shows that nothing is left. True of TCP; not of Unix
                                sockets, where a read ends at a passed descriptor, nor of terminals */
-    uint32_t slot;        /**< its place in the backend's table … */
-    uint32_t generation;  /**< … and which of those that had this place */
-    uint8_t kind;         /**< emi_channel_kind */
-    uint8_t ownership;    /**< emi_ownership */
-    uint8_t interest;     /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
-    bool receiving;       /**< the owner wants to be told of data or connections */
-    bool readable;        /**< there may be something to read */
-    bool blocked;         /**< the system took no more the last time */
+    uint8_t
+        ownership; /**< emi_ownership as given to attach; the owner may change it to EMI_SHARED, to keep the socket */
+    uint32_t slot; /**< its place in the backend's table … */
+    uint32_t generation; /**< … and which of those that had this place */
+    uint8_t kind;        /**< emi_channel_kind */
+    uint8_t interest;    /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
+    bool receiving;      /**< the owner wants to be told of data or connections */
+    bool readable;       /**< there may be something to read */
+    bool blocked;        /**< the system took no more the last time */
     bool connecting;
     bool sending;         /**< the owner has something to send */
     bool read_to_the_end; /**< read until nothing is left, whatever exact_reads says */

@@ -53,8 +53,7 @@ static em_status reserve(emi_poller *poller, watch_list *list, unsigned count)
     if (!descriptors)
         return EM_NO_MEMORY;
     list->descriptors = descriptors;
-    registration *registrations =
-        emi_reallocate(poller->memory, list->registrations, capacity * sizeof *registrations);
+    registration *registrations = emi_reallocate(poller->memory, list->registrations, capacity * sizeof *registrations);
     if (!registrations)
         return EM_NO_MEMORY;
     list->registrations = registrations;

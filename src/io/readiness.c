@@ -95,8 +95,8 @@ em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *c
     unsigned wanted = wanted_interest(readiness, channel);
     if (wanted == channel->interest)
         return EM_OK;
-    em_status status = readiness->poller_operations->watch(
-        readiness->poller, channel->descriptor, channel->slot, channel->generation, channel->interest, wanted);
+    em_status status = readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot,
+                                                           channel->generation, channel->interest, wanted);
     if (status == EM_OK)
         channel->interest = (uint8_t)wanted;
     return status;
@@ -187,8 +187,8 @@ static em_status set_interest(emi_channel *channel, unsigned interests)
     unsigned bits = interests ? interests | EMI_POLL_LEVEL : 0;
     if (bits == channel->interest)
         return EM_OK;
-    em_status status = readiness->poller_operations->watch(
-        readiness->poller, channel->descriptor, channel->slot, channel->generation, channel->interest, bits);
+    em_status status = readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot,
+                                                           channel->generation, channel->interest, bits);
     if (status == EM_OK)
         channel->interest = (uint8_t)bits;
     return status;
@@ -209,8 +209,8 @@ static bool wait_for_events(emi_backend *backend, uint64_t timeout_ns)
     emi_readiness *readiness = readiness_at(backend);
     if (readiness->next_event == readiness->event_count) {
         readiness->next_event = 0;
-        readiness->event_count = readiness->poller_operations->wait(readiness->poller, timeout_ns, readiness->events,
-                                                                    EMI_READINESS_EVENTS);
+        readiness->event_count =
+            readiness->poller_operations->wait(readiness->poller, timeout_ns, readiness->events, EMI_READINESS_EVENTS);
     }
     return readiness->event_count > readiness->next_event;
 }

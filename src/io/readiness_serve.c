@@ -89,8 +89,7 @@ static void fail_after_receiving(emi_readiness *readiness, emi_channel *channel,
     channel->read_to_the_end = true;
     size_t length = 1;
     for (unsigned reads = 0; reads < LAST_READS && channel->receiving && length > 0; reads++) {
-        em_status status =
-            emi_socket_receive(channel->descriptor, readiness->buffer, readiness->buffer_bytes, &length);
+        em_status status = emi_socket_receive(channel->descriptor, readiness->buffer, readiness->buffer_bytes, &length);
         if (status == EM_INTERRUPTED)
             length = 1;
         else if (length > 0)

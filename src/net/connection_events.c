@@ -82,8 +82,6 @@ static void sent(emi_channel *channel, size_t length)
     loop->stats.bytes_sent += length;
     if (connection->extras)
         connection->extras->progress_ns = loop->now_ns;
-    if (connection->outbox.bytes == 0)
-        channel->sending = false;
     if (EMI_UNLIKELY(connection->under_pressure || connection->write_closing))
         emi_connection_act_if_sent(connection);
 }

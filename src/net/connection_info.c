@@ -193,15 +193,15 @@ em_status emi_connection_apply(em_connection *connection, const em_stream_option
     return EM_OK;
 }
 
-void emi_connection_apply_to_socket(const em_connection *connection, int socket, const em_stream_options *options)
+void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *options)
 {
-    if (connection->is_tcp && options->no_delay != EM_OFF)
+    if (is_tcp && options->no_delay != EM_OFF)
         emi_socket_set_no_delay(socket, true);
     if (options->send_buffer_bytes > 0 || options->receive_buffer_bytes > 0)
         emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
     if (options->linger_seconds_plus_one > 0)
         emi_socket_set_linger(socket, options->linger_seconds_plus_one - 1);
-    if (!connection->is_tcp)
+    if (!is_tcp)
         return;
     if (options->keepalive == EM_ON)
         emi_socket_set_keepalive(socket, true, 0, 0, 0);

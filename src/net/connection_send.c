@@ -17,8 +17,7 @@ void emi_connection_request_send(em_connection *connection)
 
 static void relieve(em_connection *connection)
 {
-    size_t low_bytes =
-        connection->extras ? connection->extras->low_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES / 4;
+    size_t low_bytes = connection->extras ? connection->extras->low_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES / 4;
     if (connection->outbox.bytes > low_bytes)
         return;
     connection->under_pressure = false;
@@ -105,8 +104,8 @@ em_status em_send_borrowed(em_connection *connection, const void *data, size_t l
     em_status status = !connection || (!data && length > 0) ? EM_INVALID_ARGUMENT : check_room(connection, length);
     if (status == EM_OK && length > 0) {
         size_t before = connection->outbox.bytes;
-        status = emi_outbox_append_borrowed(&connection->outbox, &connection->loop->outboxes, data, length, release,
-                                            user);
+        status =
+            emi_outbox_append_borrowed(&connection->outbox, &connection->loop->outboxes, data, length, release, user);
         if (status == EM_OK)
             return added(connection, before);
     }

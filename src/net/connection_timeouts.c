@@ -35,8 +35,7 @@ static deadline earliest_deadline(const em_connection *connection)
     case EM_STATE_OPEN:
     case EM_STATE_DRAINING:
         if (extras->inactivity_timeout_ns > 0)
-            consider(&earliest, later_ns(connection->active_ns, extras->inactivity_timeout_ns),
-                     EM_INACTIVITY_TIMEOUT);
+            consider(&earliest, later_ns(connection->active_ns, extras->inactivity_timeout_ns), EM_INACTIVITY_TIMEOUT);
         if (extras->write_timeout_ns > 0 && connection->outbox.bytes > 0)
             consider(&earliest, later_ns(extras->progress_ns, extras->write_timeout_ns), EM_WRITE_TIMEOUT);
         break;

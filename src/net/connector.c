@@ -35,7 +35,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
     em_address_family family = em_address_get_family(address);
     connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
     connection->channel.exact_reads = connection->is_tcp;
-    emi_connection_apply_to_socket(connection, socket, &connector->stream);
+    emi_apply_to_socket(socket, connection->is_tcp, &connector->stream);
     em_status status =
         loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
@@ -227,8 +227,8 @@ static void give_up(em_connection *connection)
     emi_channel_release(&connection->channel);
 }
 
-em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
-                          const em_connect_options *options, em_connection **made)
+em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler, const em_connect_options *options,
+                          em_connection **made)
 {
     if (made)
         *made = NULL;

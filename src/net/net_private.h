@@ -62,8 +62,8 @@ struct em_connection {
     uint8_t state;      /* em_connection_state */
     bool paused;
     bool peer_ended;
-    bool write_closing;  /* takes nothing more to send … */
-    bool write_closed;   /* … and the peer was told */
+    bool write_closing; /* takes nothing more to send … */
+    bool write_closed;  /* … and the peer was told */
     bool close_when_sent;
     bool under_pressure;
     bool is_tcp;
@@ -77,6 +77,7 @@ struct em_server {
     emi_handle handle;
     em_stream_options stream;
     em_address_family family;
+    bool inherits_options;   /* accepted sockets have the options already, from the listening one */
     emi_loop_timer back_off; /* pending while it does not accept for want of descriptors or memory */
     uint64_t back_off_ns;    /* how long the next pause will be */
     emi_list backing_off;    /* among the servers in such a pause */
@@ -125,7 +126,7 @@ void emi_connection_free(em_connection *connection);
 em_status emi_connection_apply(em_connection *connection, const em_stream_options *options);
 
 /** Applies the options of the socket; those that the kind of socket does not have are left out. */
-void emi_connection_apply_to_socket(const em_connection *connection, int socket, const em_stream_options *options);
+void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *options);
 
 /** Moves to another state. The table in connection.c says which moves there are. */
 void emi_connection_enter(em_connection *connection, em_connection_state state);

@@ -62,6 +62,10 @@ static em_status start(em_loop *loop, int socket, emi_ownership ownership, const
     em_address address;
     if (emi_socket_local_address(socket, &address) == EM_OK)
         server->family = em_address_get_family(&address);
+    /* A socket that was given may be shared with other processes, so its options stay as they are. */
+    server->inherits_options = EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS;
+    if (server->inherits_options)
+        emi_apply_to_socket(socket, server->family != EM_ADDRESS_UNIX, &server->stream);
     status = emi_handle_table_add(&net->servers, &server->handle);
     if (status == EM_OK)
         status = listen_with(net, server, socket, ownership);

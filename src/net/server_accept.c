@@ -36,7 +36,8 @@ static em_status make_connection(em_server *server, int socket, const em_address
     }
     emi_net_at(loop)->channels++;
     emi_connection_note_peer(connection, peer);
-    emi_connection_apply_to_socket(connection, socket, &server->stream);
+    if (!server->inherits_options)
+        emi_apply_to_socket(socket, connection->is_tcp, &server->stream);
     *made = connection;
     return EM_OK;
 }

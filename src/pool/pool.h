@@ -15,9 +15,9 @@
  */
 typedef struct emi_job emi_job;
 struct emi_job {
-    emi_list link;             /**< the pool's */
-    void (*work)(emi_job *);   /**< in a thread of the pool */
-    void (*done)(emi_job *);   /**< in the loop's thread, once `work` has returned; frees the job */
+    emi_list link;              /**< the pool's */
+    void (*work)(emi_job *);    /**< in a thread of the pool */
+    void (*done)(emi_job *);    /**< in the loop's thread, once `work` has returned; frees the job */
     void (*dispose)(emi_job *); /**< instead of `done`, in any thread, if the loop ended before; frees the job */
 };
 
