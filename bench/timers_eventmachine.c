@@ -33,8 +33,18 @@ void timers_cancel(uint32_t i)
     em_cancel_timer(loop, timers[i]);
 }
 
-void timers_run(void)
+static void on_start(em_loop *due_loop, em_timer timer, void *user)
 {
+    void (**measure)(void) = user;
+
+    (void)due_loop;
+    (void)timer;
+    (*measure)();
+}
+
+void timers_run(void (*measure)(void))
+{
+    em_add_timer(loop, 0, on_start, &measure, NULL);
     em_loop_run(loop);
 }
 

@@ -35,8 +35,21 @@ void timers_cancel(uint32_t i)
     ev_timer_stop(loop, &timers[i]);
 }
 
-void timers_run(void)
+static void on_start(struct ev_loop *due_loop, ev_timer *timer, int events)
 {
+    void (**measure)(void) = timer->data;
+
+    (void)due_loop;
+    (void)events;
+    (*measure)();
+}
+
+void timers_run(void (*measure)(void))
+{
+    ev_timer start = {.data = &measure};
+
+    ev_timer_init(&start, on_start, 0, 0);
+    ev_timer_start(loop, &start);
     ev_run(loop, 0);
 }
 

@@ -38,8 +38,20 @@ void timers_cancel(uint32_t i)
     evtimer_del(timers[i]);
 }
 
-void timers_run(void)
+static void on_start(evutil_socket_t fd, short events, void *user)
 {
+    void (**measure)(void) = user;
+
+    (void)fd;
+    (void)events;
+    (*measure)();
+}
+
+void timers_run(void (*measure)(void))
+{
+    struct timeval at_once = {.tv_sec = 0};
+
+    event_base_once(base, -1, EV_TIMEOUT, on_start, &measure, &at_once);
     event_base_dispatch(base);
 }
 

@@ -38,8 +38,20 @@ void timers_cancel(uint32_t i)
     uv_timer_stop(&timers[i]);
 }
 
-void timers_run(void)
+static void on_start(uv_timer_t *timer)
 {
+    void (**measure)(void) = timer->data;
+
+    (*measure)();
+}
+
+void timers_run(void (*measure)(void))
+{
+    uv_timer_t start;
+
+    uv_timer_init(loop, &start);
+    start.data = &measure;
+    uv_timer_start(&start, on_start, 0, 0);
     uv_run(loop, UV_RUN_DEFAULT);
 }
 

@@ -75,6 +75,58 @@ void emi_timer_heap_insert(emi_timer **root, emi_timer *timer)
     *root = meld(*root, timer);
 }
 
+/* Merges two ascending chains by link.next. */
+static emi_timer *merge(emi_timer *a, emi_timer *b)
+{
+    emi_list head;
+    emi_list *last = &head;
+    while (a && b) {
+        emi_timer **first = runs_before(b, a) ? &b : &a;
+        last->next = &(*first)->link;
+        last = last->next;
+        *first = timer_at(last->next);
+    }
+    last->next = link_of(a ? a : b);
+    return timer_at(head.next);
+}
+
+/* Merge sort from the bottom up: chains[i] is empty or has 2^i timers. */
+static emi_timer *sort(emi_list *timers)
+{
+    emi_timer *chains[64] = {NULL};
+    unsigned used = 0;
+    for (emi_list *link; (link = emi_list_take_first(timers));) {
+        emi_timer *chain = timer_at(link);
+        chain->link.next = NULL;
+        unsigned i = 0;
+        for (; chains[i]; i++) {
+            chain = merge(chains[i], chain);
+            chains[i] = NULL;
+        }
+        chains[i] = chain;
+        used = i >= used ? i + 1 : used;
+    }
+    emi_timer *sorted = NULL;
+    for (unsigned i = 0; i < used; i++)
+        sorted = merge(chains[i], sorted);
+    return sorted;
+}
+
+/* An ascending chain in which each is the only child of the one before is a heap, and one that is taken apart at no cost. */
+void emi_timer_heap_insert_all(emi_timer **root, emi_list *timers)
+{
+    emi_timer *first = sort(timers);
+    emi_timer *parent = NULL;
+    for (emi_timer *timer = first, *next; timer; timer = next) {
+        next = timer_at(timer->link.next);
+        timer->child = next;
+        timer->link.next = NULL;
+        timer->link.previous = link_of(parent);
+        parent = timer;
+    }
+    *root = meld(*root, first);
+}
+
 static void cut_from_siblings(emi_timer *timer)
 {
     emi_timer *previous = timer_at(timer->link.previous);

@@ -57,20 +57,27 @@ void emi_timer_queue_remove(emi_timer_queue *queue, emi_timer *timer)
     queue->count--;
 }
 
-/* The first occupied slot ahead of the hand and the tick at which it begins; false if the wheel is empty. */
-static bool first_slot(emi_timer_queue *queue, emi_list **slot, uint64_t *tick)
+typedef struct reached_slot {
+    emi_list *timers;
+    unsigned level;
+    uint64_t tick; /* at which it begins */
+} reached_slot;
+
+/* The first occupied slot ahead of the hand; false if the wheel is empty. */
+static bool first_slot(emi_timer_queue *queue, reached_slot *slot)
 {
     for (unsigned level = 0; level < EMI_TIMER_LEVELS; level++) {
         while (queue->occupied[level]) {
             unsigned index = (unsigned)__builtin_ctzll(queue->occupied[level]);
-            *slot = &queue->slots[level][index];
-            if (emi_list_is_empty(*slot)) {
+            slot->timers = &queue->slots[level][index];
+            if (emi_list_is_empty(slot->timers)) {
                 queue->occupied[level] &= ~(UINT64_C(1) << index);
                 continue;
             }
             unsigned shift = level * EMI_TIMER_LEVEL_BITS;
             uint64_t digits_above = queue->tick >> shift >> EMI_TIMER_LEVEL_BITS;
-            *tick = ((digits_above << EMI_TIMER_LEVEL_BITS) | index) << shift;
+            slot->tick = ((digits_above << EMI_TIMER_LEVEL_BITS) | index) << shift;
+            slot->level = level;
             return true;
         }
     }
@@ -80,13 +87,14 @@ static bool first_slot(emi_timer_queue *queue, emi_list **slot, uint64_t *tick)
 /* Moves the hand to now and empties every slot that it reaches. */
 static void advance(emi_timer_queue *queue, uint64_t now_tick)
 {
-    emi_list *slot;
-    uint64_t tick;
-    while (first_slot(queue, &slot, &tick) && tick <= now_tick) {
+    reached_slot slot;
+    while (first_slot(queue, &slot) && slot.tick <= now_tick) {
         emi_list reached;
         emi_list_init(&reached);
-        emi_list_move_all(&reached, slot);
-        queue->tick = tick;
+        emi_list_move_all(&reached, slot.timers);
+        queue->tick = slot.tick;
+        if (slot.level == 0)
+            emi_timer_heap_insert_all(&queue->root, &reached);
         for (emi_list *link; (link = emi_list_take_first(&reached));)
             place(queue, EMI_CONTAINER(link, emi_timer, link));
     }
@@ -109,15 +117,14 @@ uint64_t emi_timer_queue_next_ns(emi_timer_queue *queue)
 {
     if (queue->root)
         return queue->root->due_ns;
-    emi_list *slot;
-    uint64_t tick;
-    if (!first_slot(queue, &slot, &tick))
+    reached_slot slot;
+    if (!first_slot(queue, &slot))
         return UINT64_MAX;
     uint64_t earliest_ns = UINT64_MAX;
     unsigned looked_at = 0;
-    for (emi_list *link = slot->next; link != slot; link = link->next) {
+    for (emi_list *link = slot.timers->next; link != slot.timers; link = link->next) {
         if (++looked_at > EXACT_SEARCH)
-            return tick << EMI_TIMER_TICK_BITS;
+            return slot.tick << EMI_TIMER_TICK_BITS;
         const emi_timer *timer = EMI_CONTAINER(link, emi_timer, link);
         if (timer->due_ns < earliest_ns)
             earliest_ns = timer->due_ns;

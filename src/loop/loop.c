@@ -160,6 +160,12 @@ em_status emi_loop_check(const em_loop *loop)
     return emi_loop_is_forked(loop) ? EM_FORKED : EM_OK;
 }
 
+void emi_loop_refresh_time(em_loop *loop)
+{
+    if (!loop->in_turn)
+        loop->now_ns = emi_clock_now_ns();
+}
+
 void emi_loop_log(const em_loop *loop, em_log_level level, const char *message)
 {
     if (loop->log)

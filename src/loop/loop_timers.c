@@ -99,6 +99,7 @@ static em_status add(em_loop *loop, uint64_t delay_ns, uint64_t period_ns, em_ti
         *timer = added ? added->timer.handle.signature : 0;
     if (!added)
         return status;
+    emi_loop_refresh_time(loop);
     added->callback = callback;
     added->user = user;
     added->period_ns = period_ns;
@@ -141,6 +142,7 @@ em_status em_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns)
         return EM_NOT_FOUND;
     if (emi_timer_is_pending(&found->timer))
         emi_timer_queue_remove(&loop->timers, &found->timer);
+    emi_loop_refresh_time(loop);
     emi_timer_queue_add(&loop->timers, &found->timer, emi_loop_due_ns(loop, delay_ns));
     return EM_OK;
 }

@@ -35,6 +35,7 @@ em_status emi_connection_create(emi_net *net, const em_handler *handler, void *u
                                 em_connection **created)
 {
     em_loop *loop = net->loop;
+    emi_loop_refresh_time(loop);
     em_connection *connection = emi_allocate_zeroed(&loop->memory, sizeof *connection);
     if (!connection)
         return EM_NO_MEMORY;

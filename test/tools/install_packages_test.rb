@@ -1,0 +1,108 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "fileutils"
+require "minitest/autorun"
+require "open3"
+require "tmpdir"
+
+# Runs tools/install_packages on a pretended system, whose commands are those in one temporary folder.
+class InstallPackagesTest < Minitest::Test
+  TOOL = File.expand_path("../../tools/install_packages", __dir__)
+  COMMANDS = %w[awk cat env sed sh sort].freeze
+
+  def setup
+    @root = Dir.mktmpdir
+    COMMANDS.each do |name|
+      FileUtils.ln_s(ENV["PATH"].split(":").map { |folder| "#{folder}/#{name}" }.find { |path| File.file?(path) }, @root)
+    end
+    command("id", "echo 0")
+    list("list", "# comment\n\nlibthere-dev  <limits.h>  # why\nabsent  absent-program\n")
+  end
+
+  def teardown
+    FileUtils.remove_entry(@root)
+  end
+
+  def command(name, script)
+    File.write("#{@root}/#{name}", "#!/bin/sh\n#{script}\n", perm: 0o755)
+  end
+
+  def list(name, text)
+    File.write("#{@root}/#{name}", text)
+  end
+
+  # A Debian system where these packages are installed; apt-get tells what it is asked for.
+  def debian(*installed)
+    command("dpkg-query", "case \"$4\" in #{['none', *installed].join('|')}) printf installed ;; *) exit 1 ;; esac")
+    command("apt-get", "echo apt-get \"$@\"")
+  end
+
+  def install(*lists)
+    Open3.capture2e({ "PATH" => @root }, TOOL, *lists.map { |name| "#{@root}/#{name}" })
+  end
+
+  def test_says_nothing_and_asks_for_nothing_if_all_is_there
+    debian("libthere-dev", "absent")
+    output, status = install("list")
+    assert_empty output
+    assert_predicate status, :success?
+  end
+
+  def test_installs_what_is_missing_and_says_so_before
+    debian("libthere-dev")
+    output, status = install("list")
+    assert_predicate status, :success?
+    assert_equal "Installing with apt-get: absent", output.lines(chomp: true).first
+    assert_match(/^apt-get install .*--no-install-recommends absent$/, output)
+    assert_operator output.index("apt-get update"), :<, output.index("apt-get install")
+  end
+
+  def test_installs_once_what_several_lists_name
+    debian
+    list("other", "absent\nmore\n")
+    output, = install("list", "other")
+    assert_equal "Installing with apt-get: absent libthere-dev more", output.lines(chomp: true).first
+  end
+
+  def test_uses_sudo_if_not_root
+    debian("libthere-dev")
+    command("id", "echo 1000")
+    command("sudo", "echo as root: \"$@\"")
+    output, = install("list")
+    assert_match(/\AInstalling with sudo apt-get: absent\nas root: env .*apt-get install/m, output)
+  end
+
+  def test_says_what_root_would_have_to_do_if_there_is_no_sudo
+    debian("libthere-dev")
+    command("id", "echo 1000")
+    output, status = install("list")
+    refute_predicate status, :success?
+    assert_match(/As root: apt-get install absent$/, output)
+  end
+
+  def test_fails_if_apt_get_fails
+    debian
+    command("apt-get", "exit 100")
+    _, status = install("list")
+    refute_predicate status, :success?
+  end
+
+  def test_on_other_systems_says_what_is_missing_and_stops
+    command("cc", "cat >/dev/null")
+    output, status = install("list")
+    refute_predicate status, :success?
+    assert_match(/Debian calls: absent$/, output)
+  end
+
+  def test_on_other_systems_recognises_programs_headers_and_libraries
+    command("cc", "cat >/dev/null")
+    command("absent-program", "exit 1")
+    command("ruby", "exit 0")
+    list("library", "ruby-thing  ruby:thing\n")
+    output, status = install("list", "library")
+    assert_empty output
+    assert_predicate status, :success?
+  end
+end
