@@ -118,8 +118,8 @@ typedef struct em_connect_options {
  * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are tried
  * in turn. port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
  * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
- * EM_INVALID_PORT, EM_INVALID_ADDRESS (a malformed literal; a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and the like
- * for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY. Everything that the network says comes as unbind's reason.
+ * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and
+ * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY. Everything that the network says comes as unbind's reason.
  */
 EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
                             const em_connect_options *options, em_connection **connection);

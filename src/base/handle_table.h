@@ -6,7 +6,7 @@
 #ifndef EMI_HANDLE_TABLE_H
 #define EMI_HANDLE_TABLE_H
 
-#include "base/memory.h"
+#include "base/index_table.h"
 
 #define EMI_HANDLE_INDEX_BITS 28
 
@@ -16,11 +16,7 @@ typedef struct emi_handle {
 } emi_handle;
 
 typedef struct emi_handle_table {
-    const emi_memory *memory;
-    emi_handle **entries; /**< of free ones: the next free index, see the implementation */
-    uint32_t capacity;
-    uint32_t used; /**< entries up to here were used at some time */
-    uint32_t first_free;
+    emi_index_table objects;
     uint64_t *serial; /**< shared by tables whose numbers must differ */
 } emi_handle_table;
 
@@ -40,7 +36,15 @@ void emi_handle_table_remove(emi_handle_table *table, emi_handle *handle);
 /** The object of a number, or NULL if it has ended or never was. */
 emi_handle *emi_handle_table_find(const emi_handle_table *table, em_signature signature);
 
-/** For going through all objects: the one at `index`, or NULL; indices run to table->used. */
-emi_handle *emi_handle_table_at(const emi_handle_table *table, uint32_t index);
+/** For going through all objects: the one at `index`, or NULL; indices run to emi_handle_table_used. */
+static inline emi_handle *emi_handle_table_at(const emi_handle_table *table, uint32_t index)
+{
+    return emi_index_table_at(&table->objects, index);
+}
+
+static inline uint32_t emi_handle_table_used(const emi_handle_table *table)
+{
+    return table->objects.used;
+}
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/poller.h"
+#include "system/clock.h"
 #include "system/system_error.h"
 #include "system/waker.h"
 
@@ -102,15 +103,6 @@ static void forget(emi_poller *poller, int descriptor, uint32_t slot, unsigned o
     (void)old_bits;
 }
 
-/* Rounded up to milliseconds: a wait must not end before its time. */
-static int to_milliseconds(uint64_t timeout_ns)
-{
-    if (timeout_ns == EM_FOREVER)
-        return -1;
-    uint64_t milliseconds = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
-    return milliseconds > INT_MAX ? INT_MAX : (int)milliseconds;
-}
-
 static int wait_for_batch(emi_poller *poller, uint64_t timeout_ns, int capacity)
 {
     if (poller->has_pwait2 && timeout_ns != 0 && timeout_ns != EM_FOREVER) {
@@ -124,7 +116,7 @@ static int wait_for_batch(emi_poller *poller, uint64_t timeout_ns, int capacity)
             return count;
         poller->has_pwait2 = false; /* an older kernel, or a seccomp filter that does not know it */
     }
-    return epoll_wait(poller->epoll, poller->batch, capacity, to_milliseconds(timeout_ns));
+    return epoll_wait(poller->epoll, poller->batch, capacity, emi_clock_to_milliseconds(timeout_ns));
 }
 
 static uint32_t from_epoll(uint32_t events)

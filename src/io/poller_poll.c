@@ -6,11 +6,11 @@
 
 #if EMI_HAVE_POSIX
 
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
 #include "io/poller.h"
+#include "system/clock.h"
 #include "system/thread.h"
 #include "system/waker.h"
 
@@ -171,14 +171,6 @@ static void forget(emi_poller *poller, int descriptor, uint32_t slot, unsigned o
         watch(poller, descriptor, slot, 0, old_bits, 0);
 }
 
-static int to_milliseconds(uint64_t timeout_ns)
-{
-    if (timeout_ns == EM_FOREVER)
-        return -1;
-    uint64_t milliseconds = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
-    return milliseconds > INT_MAX ? INT_MAX : (int)milliseconds;
-}
-
 static uint32_t from_poll(int events)
 {
     uint32_t bits = 0;
@@ -209,7 +201,7 @@ static unsigned wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *ev
 {
     copy_watched(poller);
     const watch_list *waiting = &poller->waiting;
-    int found = poll(waiting->descriptors, waiting->count, to_milliseconds(timeout_ns));
+    int found = poll(waiting->descriptors, waiting->count, emi_clock_to_milliseconds(timeout_ns));
     if (found <= 0 || waiting->count == 0)
         return 0;
     if (waiting->descriptors[0].revents) {

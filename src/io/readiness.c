@@ -9,53 +9,18 @@
 #include "system/socket.h"
 #include "system/thread.h"
 
-#define NO_SLOT (UINT32_MAX >> 1)
+#define MOST_CHANNELS (UINT32_C(1) << 30)
 
 static emi_readiness *readiness_at(emi_backend *backend)
 {
     return EMI_CONTAINER(backend, emi_readiness, base);
 }
 
-/* Slots: small numbers for channels, by which pollers report. */
-
-static bool is_free_slot(const emi_channel *entry)
-{
-    return ((uintptr_t)entry & 1) != 0;
-}
-
-static em_status take_slot(emi_readiness *readiness, emi_channel *channel)
-{
-    uint32_t slot = readiness->first_free_slot;
-    if (slot != NO_SLOT) {
-        readiness->first_free_slot = (uint32_t)((uintptr_t)readiness->slots[slot] >> 1);
-    } else {
-        if (readiness->slots_used == readiness->slots_capacity) {
-            uint32_t capacity = readiness->slots_capacity ? readiness->slots_capacity * 2 : 64;
-            emi_channel **slots = emi_reallocate(readiness->memory, readiness->slots, capacity * sizeof *slots);
-            if (!slots)
-                return EM_NO_MEMORY;
-            readiness->slots = slots;
-            readiness->slots_capacity = capacity;
-        }
-        slot = readiness->slots_used++;
-    }
-    readiness->slots[slot] = channel;
-    channel->slot = slot;
-    channel->generation = ++readiness->generation;
-    return EM_OK;
-}
-
-static void give_back_slot(emi_readiness *readiness, emi_channel *channel)
-{
-    readiness->slots[channel->slot] = (emi_channel *)(((uintptr_t)readiness->first_free_slot << 1) | 1);
-    readiness->first_free_slot = channel->slot;
-}
-
 /* The channel that an event is meant for; NULL if that one has gone. */
 static emi_channel *channel_of(const emi_readiness *readiness, const emi_poll_event *event)
 {
-    emi_channel *channel = readiness->slots[event->slot];
-    return is_free_slot(channel) || channel->generation != event->generation ? NULL : channel;
+    emi_channel *channel = emi_index_table_at(&readiness->channels, event->slot);
+    return channel && channel->generation == event->generation ? channel : NULL;
 }
 
 /* The end */
@@ -64,7 +29,7 @@ static void destroy(emi_backend *backend)
 {
     emi_readiness *readiness = readiness_at(backend);
     readiness->poller_operations->destroy(readiness->poller);
-    emi_release(readiness->memory, readiness->slots);
+    emi_index_table_clear(&readiness->channels);
     emi_release(readiness->memory, readiness->buffer);
     emi_release(readiness->memory, readiness);
 }
@@ -72,9 +37,9 @@ static void destroy(emi_backend *backend)
 static void abandon(emi_backend *backend)
 {
     emi_readiness *readiness = readiness_at(backend);
-    for (uint32_t slot = 0; slot < readiness->slots_used; slot++) {
-        emi_channel *channel = readiness->slots[slot];
-        if (!is_free_slot(channel) && channel->ownership != EMI_SHARED)
+    for (uint32_t slot = 0; slot < readiness->channels.used; slot++) {
+        const emi_channel *channel = emi_index_table_at(&readiness->channels, slot);
+        if (channel && channel->ownership != EMI_SHARED)
             emi_socket_close(channel->descriptor);
     }
     destroy(backend);
@@ -108,9 +73,10 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     emi_readiness *readiness = readiness_at(backend);
     em_status status = ownership == EMI_GIVEN ? emi_socket_set_nonblocking(descriptor) : EM_OK;
     if (status == EM_OK)
-        status = take_slot(readiness, channel);
+        status = emi_index_table_add(&readiness->channels, channel, &channel->slot);
     if (status != EM_OK)
         return status;
+    channel->generation = ++readiness->generation;
     channel->backend = backend;
     channel->descriptor = descriptor;
     channel->kind = (uint8_t)kind;
@@ -266,7 +232,7 @@ static void reap(emi_backend *backend)
     emi_readiness *readiness = readiness_at(backend);
     for (emi_list *link; (link = emi_list_take_first(&readiness->buried));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
-        give_back_slot(readiness, channel);
+        emi_index_table_remove(&readiness->channels, channel->slot);
         channel->backend = NULL;
         channel->events->released(channel);
     }
@@ -319,7 +285,7 @@ em_status emi_readiness_create(const emi_poller_operations *poller, const emi_ba
     readiness->base = (emi_backend){.operations = &operations, .name = poller->name};
     readiness->poller_operations = poller;
     readiness->memory = settings->memory;
-    readiness->first_free_slot = NO_SLOT;
+    emi_index_table_init(&readiness->channels, readiness->memory, MOST_CHANNELS);
     readiness->buffer_bytes = settings->receive_buffer_bytes;
     emi_list_init(&readiness->work);
     emi_list_init(&readiness->flush);

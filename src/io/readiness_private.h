@@ -7,6 +7,7 @@
 #define EMI_READINESS_PRIVATE_H
 
 #include "base/features.h"
+#include "base/index_table.h"
 #include "io/readiness.h"
 
 enum { EMI_READINESS_EVENTS = 256 }; /* taken from the poller at once */
@@ -17,11 +18,8 @@ typedef struct emi_readiness {
     emi_poller *poller;
     const emi_memory *memory;
 
-    emi_channel **slots; /* channels by slot; of free slots: the next free one, tagged by the lowest bit */
-    uint32_t slots_capacity;
-    uint32_t slots_used;
-    uint32_t first_free_slot;
-    uint32_t generation;
+    emi_index_table channels; /* by slot */
+    uint32_t generation;      /* of the channel attached last */
 
     emi_list work;   /* channels that can go on without an event */
     emi_list flush;  /* channels that asked to send */

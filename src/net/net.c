@@ -35,7 +35,7 @@ static bool has_work(const emi_service *service)
 static void close_all(emi_service *service)
 {
     emi_net *net = net_of(service);
-    for (uint32_t index = 0; index < net->connections.used; index++) {
+    for (uint32_t index = 0; index < emi_handle_table_used(&net->connections); index++) {
         emi_handle *handle = emi_handle_table_at(&net->connections, index);
         if (handle)
             emi_connection_end(EMI_CONTAINER(handle, em_connection, handle), EM_OK);
@@ -46,7 +46,7 @@ static void close_all(emi_service *service)
             reap(service);
         return;
     }
-    for (uint32_t index = 0; index < net->servers.used; index++) {
+    for (uint32_t index = 0; index < emi_handle_table_used(&net->servers); index++) {
         emi_handle *handle = emi_handle_table_at(&net->servers, index);
         if (handle)
             emi_server_release(EMI_CONTAINER(handle, em_server, handle));
@@ -63,12 +63,12 @@ static bool is_open(const emi_service *service)
 static void destroy(emi_service *service)
 {
     emi_net *net = net_of(service);
-    for (uint32_t index = 0; index < net->connections.used; index++) {
+    for (uint32_t index = 0; index < emi_handle_table_used(&net->connections); index++) {
         emi_handle *handle = emi_handle_table_at(&net->connections, index);
         if (handle)
             emi_connection_free(EMI_CONTAINER(handle, em_connection, handle));
     }
-    for (uint32_t index = 0; index < net->servers.used; index++) {
+    for (uint32_t index = 0; index < emi_handle_table_used(&net->servers); index++) {
         emi_handle *handle = emi_handle_table_at(&net->servers, index);
         if (handle)
             emi_server_free(EMI_CONTAINER(handle, em_server, handle));
