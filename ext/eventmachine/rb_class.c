@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * EventMachine::Connection's own way of being made: new(signature, *arguments) hands initialize the arguments only, and
+ * calls post_init. A Connection is an ordinary object with the instance variable @signature; the rest of the class is
+ * written in Ruby, in lib/em/connection.rb.
+ */
+#include "rb_eventmachine.h"
+
+VALUE rb_em_connection_class;
+
+static ID id_signature, id_post_init;
+
+/* Enters the object before its constructor runs, so that it can send and close there already. */
+static void enter(VALUE object, VALUE signature)
+{
+    if (!FIXNUM_P(signature))
+        return;
+    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    if (slot && NIL_P(slot->value))
+        rb_em_slot_set(slot, object);
+}
+
+static VALUE make(int argc, VALUE *argv, VALUE class)
+{
+    rb_check_arity(argc, 1, UNLIMITED_ARGUMENTS);
+    VALUE object = rb_obj_alloc(class);
+    rb_ivar_set(object, id_signature, argv[0]);
+    enter(object, argv[0]);
+    rb_obj_call_init_kw(object, argc - 1, argv + 1, RB_PASS_CALLED_KEYWORDS);
+    rb_funcallv(object, id_post_init, 0, NULL);
+    return object;
+}
+
+static VALUE get_signature(VALUE self)
+{
+    return rb_ivar_get(self, id_signature);
+}
+
+static VALUE set_signature(VALUE self, VALUE signature)
+{
+    rb_em_the_reactor.current = NULL;
+    return rb_ivar_set(self, id_signature, signature);
+}
+
+void rb_em_define_class(void)
+{
+    id_signature = rb_intern("@signature");
+    id_post_init = rb_intern("post_init");
+    rb_em_connection_class = rb_define_class_under(rb_em_module, "Connection", rb_cObject);
+    rb_gc_register_mark_object(rb_em_connection_class);
+    rb_define_singleton_method(rb_em_connection_class, "new", make, -1);
+    rb_define_method(rb_em_connection_class, "signature", get_signature, 0);
+    rb_define_method(rb_em_connection_class, "signature=", set_signature, 1);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The primitives of outgoing connections: they return a signature, whose object the caller enters into @conns
+ * afterwards (lib/em/clients.rb). What can be known without the network raises; all else comes as unbind's reason.
+ */
+#include "rb_eventmachine.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+
+/*
+ * While the reactor is released nothing can be opened any more. A program that connects again in unbind gets an object
+ * that is unbound next; what that one's unbind opens in turn is never heard of, or there would be no end.
+ */
+static bool is_too_late(rb_em_slot *slot)
+{
+    rb_em_reactor *reactor = &rb_em_the_reactor;
+    if (!reactor->releasing)
+        return false;
+    slot->flags = RB_EM_STILLBORN;
+    if (reactor->dying && reactor->dying->flags & RB_EM_STILLBORN)
+        slot->flags |= RB_EM_SILENT;
+    reactor->stillborn++;
+    return true;
+}
+
+static VALUE opened(rb_em_slot *slot)
+{
+    rb_em_the_reactor.connections++;
+    rb_em_changed();
+    return ULL2NUM(slot->signature);
+}
+
+NORETURN(static void refuse(em_status status, bool bound));
+static void refuse(em_status status, bool bound)
+{
+    switch (status) {
+    case EM_NO_MEMORY:
+        rb_memerror();
+    case EM_INVALID_PORT:
+        rb_em_raise("ConnectionError", "invalid server or port");
+    case EM_INVALID_ADDRESS:
+    case EM_NAME_NOT_FOUND:
+    case EM_RESOLVER_FAILED:
+        rb_em_raise("ConnectionError", "unable to resolve address: %s", em_status_text(status));
+    case EM_NO_DESCRIPTORS:
+        rb_em_raise("ConnectionError", "unable to create new socket: %s", strerror(EMFILE));
+    default:
+        rb_em_raise("ConnectionError", bound ? "couldn't bind to address" : "no connection");
+    }
+}
+
+/* The C library takes literals for the local end; a name is looked up here. */
+static void resolve_bind_address(const char *name, char *literal, size_t capacity)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *list = NULL;
+    int error = getaddrinfo(*name ? name : "0.0.0.0", NULL, &hints, &list);
+    if (error == 0)
+        error = getnameinfo(list->ai_addr, list->ai_addrlen, literal, (socklen_t)capacity, NULL, 0, NI_NUMERICHOST);
+    if (list)
+        freeaddrinfo(list);
+    if (error != 0)
+        rb_em_raise("ConnectionError", "invalid bind address: %s", gai_strerror(error));
+}
+
+static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_port)
+{
+    const char *name = StringValueCStr(host);
+    long number = NUM2LONG(port);
+    em_loop *loop = rb_em_loop("connect_to_server");
+    if (*name == '\0' || number == 0 || number > 65535)
+        refuse(EM_INVALID_PORT, false);
+    if (number < 0)
+        refuse(EM_INVALID_ADDRESS, false);
+    rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
+    em_connect_options options = {.size = sizeof options, .user = slot, .bind_host = bind_host, .bind_port = bind_port};
+    em_status status = EM_OK;
+    if (!is_too_late(slot))
+        status = em_connect(loop, name, (int)number, &rb_em_outgoing_handler, &options, &slot->native.connection);
+    if (status < 0) {
+        rb_em_leave(slot);
+        refuse(status, bind_host != NULL);
+    }
+    return opened(slot);
+}
+
+static VALUE connect_server(VALUE self, VALUE host, VALUE port)
+{
+    return connect_to(host, port, NULL, 0);
+}
+
+static VALUE bind_connect_server(VALUE self, VALUE bind_host, VALUE bind_port, VALUE host, VALUE port)
+{
+    char literal[EM_ADDRESS_TEXT_BYTES];
+    if (!RTEST(bind_host))
+        return connect_to(host, port, NULL, 0);
+    long number = NIL_P(bind_port) ? 0 : NUM2LONG(bind_port);
+    resolve_bind_address(StringValueCStr(bind_host), literal, sizeof literal);
+    if (number < 0 || number > 65535)
+        rb_em_raise("ConnectionError", "couldn't bind to address");
+    return connect_to(host, port, literal, (int)number);
+}
+
+static VALUE connect_unix_server(VALUE self, VALUE path)
+{
+    const char *name = rb_em_path(&path);
+    em_loop *loop = rb_em_loop("connect_to_unix_server");
+    rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
+    em_connect_options options = {.size = sizeof options, .user = slot};
+    em_status status = EM_OK;
+    if (!is_too_late(slot))
+        status = em_connect_unix(loop, name, &rb_em_outgoing_handler, &options, &slot->native.connection);
+    if (status >= 0)
+        return opened(slot);
+    rb_em_leave(slot);
+    if (status == EM_NO_MEMORY)
+        rb_memerror();
+    rb_raise(rb_eRuntimeError, status == EM_PATH_TOO_LONG ? "unix-domain server name is too long" : "no connection");
+}
+
+void rb_em_define_client(void)
+{
+    RB_EM_FUNCTION("connect_server", connect_server, 2);
+    RB_EM_FUNCTION("bind_connect_server", bind_connect_server, 4);
+    RB_EM_FUNCTION("connect_unix_server", connect_unix_server, 1);
+}

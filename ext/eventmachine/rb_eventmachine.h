@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What the files of the Ruby extension share: the one reactor of a process, the slots that keep Ruby objects alive, the
+ * table of signatures, and the way to call Ruby from within the loop. Everything here needs Ruby's VM lock.
+ */
+#ifndef RB_EVENTMACHINE_H
+#define RB_EVENTMACHINE_H
+
+#include <ruby.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <eventmachine.h>
+
+/* What a slot stands for. */
+typedef enum rb_em_kind {
+    RB_EM_FREE = 0,
+    RB_EM_CONNECTION, /* value: the Connection, nil as long as there is none */
+    RB_EM_SERVER,     /* value: [class, arguments, block or nil, socket or nil] */
+    RB_EM_TIMER,      /* value: what is to be called */
+    RB_EM_TEXT        /* value: a frozen String that the loop is sending from */
+} rb_em_kind;
+
+enum {
+    RB_EM_SILENT = 1,   /* ends without a call to unbind */
+    RB_EM_CLOSING = 2,  /* counted in close_scheduled */
+    RB_EM_KEYWORDS = 4, /* a server whose last argument holds keywords */
+    RB_EM_STILLBORN = 8 /* made while the reactor is released: it is unbound at once */
+};
+
+/*
+ * Ties one native object to one Ruby object. Slots live in pages that the collector knows (rb_page.c), so their
+ * addresses are stable and serve as the user pointers of connections, servers and timers.
+ */
+typedef struct rb_em_slot {
+    VALUE value;
+    uint64_t signature;
+    union {
+        em_connection *connection;
+        em_server *server;
+        em_timer timer;
+        struct rb_em_slot *next;
+    } native;
+    uint16_t index; /* within its page */
+    uint8_t kind;
+    uint8_t flags;
+    int32_t reason; /* of an unbind that waits, an em_status */
+} rb_em_slot;
+
+/* The reactor: Ruby's API knows one per process. */
+typedef struct rb_em_reactor {
+    em_loop *loop;       /* NULL: not initialised */
+    rb_pid_t pid;        /* of the process that made it */
+    unsigned generation; /* grows with each release and in a forked child */
+    int state;           /* of rb_protect, when a callback was left by more than an error for the handler; else 0 */
+    bool sleeping;       /* the loop's thread waits without the VM lock */
+    bool turning;        /* the loop's frames are on the stack */
+    bool stopping;
+    bool releasing;
+    bool tick_scheduled;
+    rb_em_slot *current;    /* the connection whose callback runs */
+    rb_em_slot *dying;      /* the connection whose unbind runs */
+    rb_em_slot *late_first; /* connections whose unbind waits for the exit sequence */
+    rb_em_slot *late_last;
+    size_t stillborn; /* waiting for their unbind */
+    size_t connections;
+    size_t servers;
+    size_t timers; /* the one that runs included */
+    size_t close_scheduled;
+    uint64_t polled;    /* the last signature that the latest turn knew */
+    uint64_t rested_ns; /* when other threads last had a chance to run, in loop time */
+    double heartbeat;
+} rb_em_reactor;
+
+extern rb_em_reactor rb_em_the_reactor;
+extern VALUE rb_em_module;
+extern VALUE rb_em_connection_class;
+
+/* rb_eventmachine.c */
+
+/* Defines a function of EventMachine that is private to whoever includes the module. */
+#define RB_EM_FUNCTION(name, function, arity) rb_define_module_function(rb_em_module, name, function, arity)
+
+/* rb_reactor.c */
+
+/* The loop; RuntimeError "eventmachine not initialized: evma_NAME" if there is none. */
+em_loop *rb_em_loop(const char *name);
+
+/* To be called after anything that changes what the loop should wait for. */
+void rb_em_changed(void);
+void rb_em_define_reactor(void);
+
+/* rb_wait.c */
+void rb_em_around_wait(void *user, void (*wait)(void *wait_data), void *wait_data);
+
+/* rb_release.c */
+void rb_em_release(void);
+void rb_em_define_release(void);
+
+/* rb_protect.c */
+
+/*
+ * Calls into Ruby from a callback of the loop. Errors go to the error handler or end the loop
+ * (EventMachine.error_handler). Returns true if the call returned in the ordinary way. Does nothing and returns false
+ * once the loop is being left.
+ */
+bool rb_em_call(VALUE (*function)(VALUE), VALUE argument);
+
+/* The same for unbind, where any exception is kept until the loop has ended. */
+bool rb_em_call_unbind(VALUE (*function)(VALUE), VALUE argument);
+
+/* Calls a function that turns the loop, and from which a callback in a forked child may escape. */
+VALUE rb_em_with_escape(VALUE (*function)(void));
+void rb_em_define_protect(void);
+
+/* rb_page.c */
+rb_em_slot *rb_em_slot_take(rb_em_kind kind, VALUE value);
+void rb_em_slot_set(rb_em_slot *slot, VALUE value);
+void rb_em_slot_give_back(rb_em_slot *slot);
+
+/* Calls visit with every slot in use, until it returns false. */
+void rb_em_slot_each(bool (*visit)(rb_em_slot *slot, void *data), void *data);
+void rb_em_define_pages(void);
+
+/* rb_table.c */
+
+/* A slot with the next signature, to be found by it; and the end of both. */
+rb_em_slot *rb_em_enter(rb_em_kind kind, VALUE value);
+void rb_em_leave(rb_em_slot *slot);
+void rb_em_table_remove(rb_em_slot *slot);
+rb_em_slot *rb_em_table_find(uint64_t signature);
+
+/* The one given last. */
+uint64_t rb_em_last_signature(void);
+
+/* NULL if there is no such object of this kind. TypeError unless the signature is an Integer. */
+rb_em_slot *rb_em_find(VALUE signature, rb_em_kind kind);
+
+/* rb_view.c */
+void rb_em_define_views(void);
+
+/* rb_status.c */
+int rb_em_status_errno(em_status status);
+
+/* nil, an Errno class or :unknown, as unbind gets it. */
+VALUE rb_em_reason(em_status status);
+NORETURN(void rb_em_raise(const char *class_name, const char *format, ...));
+NORETURN(void rb_em_raise_status(em_status status));
+void rb_em_define_status(void);
+
+/* rb_connection.c */
+extern const em_handler rb_em_outgoing_handler;
+extern const em_handler rb_em_accepted_handler;
+
+/* A connection that is alive, or NULL; the object's own, as its signature tells. */
+rb_em_slot *rb_em_connection_of(VALUE object);
+
+/* As rb_em_find for connections, and finds the one whose unbind is running. */
+rb_em_slot *rb_em_find_connection(VALUE signature);
+void rb_em_schedule_close(rb_em_slot *slot);
+void rb_em_run_late_unbinds(void);
+void rb_em_define_connection(void);
+
+/* rb_accept.c */
+void rb_em_accepted(em_connection *connection);
+void rb_em_define_accept(void);
+
+/* rb_server.c */
+void rb_em_stop_server(rb_em_slot *slot);
+void rb_em_define_server(void);
+
+/* rb_timer.c */
+void rb_em_drop_timer(rb_em_slot *slot);
+void rb_em_define_timer(void);
+
+/* rb_tick.c */
+
+/* Has the tick phase run in the present turn or the next one. */
+void rb_em_schedule_tick(void);
+void rb_em_define_tick(void);
+
+/* Others, one subject each. */
+void rb_em_define_class(void);
+void rb_em_define_client(void);
+void rb_em_define_send(void);
+void rb_em_define_socket(void);
+void rb_em_define_flow(void);
+void rb_em_define_settings(void);
+void rb_em_define_stats(void);
+
+/* rb_argument.c */
+
+/* An address for the C library from one for EventMachine in Ruby, where only a zero byte marks an abstract name. */
+const char *rb_em_path(VALUE *path);
+double rb_em_seconds(VALUE number);
+uint64_t rb_em_seconds_to_ns(double seconds);
+void rb_em_define_argument(void);
+
+#endif

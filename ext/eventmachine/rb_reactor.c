@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The reactor's life: initialising, turning, stopping. The order of things around it (hooks, release, what run raises)
+ * is told in Ruby, in lib/em/reactor.rb; the end is in rb_release.c.
+ */
+#include "rb_eventmachine.h"
+
+rb_em_reactor rb_em_the_reactor;
+
+em_loop *rb_em_loop(const char *name)
+{
+    if (!rb_em_the_reactor.loop)
+        rb_raise(rb_eRuntimeError, "eventmachine not initialized: evma_%s", name);
+    return rb_em_the_reactor.loop;
+}
+
+void rb_em_changed(void)
+{
+    if (rb_em_the_reactor.sleeping)
+        em_loop_wake(rb_em_the_reactor.loop);
+}
+
+static VALUE print_warning(VALUE message)
+{
+    rb_warn("eventmachine: %s", (const char *)message);
+    return Qnil;
+}
+
+static void log_message(void *user, em_log_level level, const char *message)
+{
+    if (level >= EM_LOG_WARNING)
+        rb_em_call(print_warning, (VALUE)message);
+}
+
+static bool is_inherited(void)
+{
+    return rb_em_the_reactor.loop && rb_em_the_reactor.pid != getpid();
+}
+
+/* Whether there is a reactor that the parent process left to this one. */
+static VALUE reactor_inherited(VALUE self)
+{
+    return is_inherited() ? Qtrue : Qfalse;
+}
+
+static VALUE initialize_event_machine(VALUE self)
+{
+    rb_em_reactor *reactor = &rb_em_the_reactor;
+    if (is_inherited())
+        rb_em_release();
+    if (reactor->loop)
+        rb_raise(rb_eRuntimeError, "eventmachine already initialized: evma_initialize_library");
+    em_loop_options options = {
+        .size = sizeof options,
+        .around_wait = rb_em_around_wait,
+        .around_wait_user = reactor,
+        .log = log_message,
+    };
+    em_loop *loop;
+    em_status status = em_loop_create(&options, &loop);
+    if (status < 0)
+        rb_em_raise_status(status);
+    *reactor = (rb_em_reactor){.loop = loop, .pid = getpid(), .generation = reactor->generation, .heartbeat = 2.0};
+    rb_em_schedule_tick();
+    return Qnil;
+}
+
+NORETURN(static void leave_by_state(void));
+static void leave_by_state(void)
+{
+    int state = rb_em_the_reactor.state;
+    rb_em_the_reactor.state = 0;
+    rb_jump_tag(state);
+}
+
+/* A loop that always has something to do would leave the VM lock to others only ten times a second. */
+static void give_others_a_turn(em_loop *loop)
+{
+    uint64_t now = em_loop_now_ns(loop);
+    if (now - rb_em_the_reactor.rested_ns < 2 * EM_MILLISECONDS)
+        return;
+    rb_em_the_reactor.rested_ns = now;
+    if (!rb_thread_alone())
+        rb_thread_schedule();
+}
+
+/* One turn; returns whether there are to be more. Here no frame of the loop is left, so Ruby may raise. */
+static bool turn(em_loop *loop)
+{
+    rb_em_the_reactor.turning = true;
+    em_status status = em_loop_run_once(loop, rb_em_the_reactor.stopping ? 0 : EM_FOREVER);
+    rb_em_the_reactor.turning = false;
+    if (rb_em_the_reactor.state != 0)
+        leave_by_state();
+    if (status == EM_FORKED)
+        return false;
+    if (status < 0)
+        rb_em_raise_status(status);
+    rb_em_the_reactor.polled = rb_em_last_signature();
+    rb_thread_check_ints();
+    give_others_a_turn(loop);
+    return !rb_em_the_reactor.stopping;
+}
+
+static VALUE turn_until_stopped(void)
+{
+    em_loop *loop = rb_em_loop("run_machine");
+    while (turn(loop))
+        continue;
+    return Qnil;
+}
+
+static VALUE turn_once(void)
+{
+    return turn(rb_em_loop("run_machine_once")) ? Qtrue : Qfalse;
+}
+
+static VALUE run_machine(VALUE self)
+{
+    return rb_em_with_escape(turn_until_stopped);
+}
+
+static VALUE run_machine_once(VALUE self)
+{
+    return rb_em_with_escape(turn_once);
+}
+
+static VALUE stop(VALUE self)
+{
+    em_loop *loop = rb_em_loop("stop_machine");
+    rb_em_the_reactor.stopping = true;
+    em_loop_stop(loop);
+    return Qnil;
+}
+
+static VALUE is_stopping(VALUE self)
+{
+    rb_em_loop("stopping");
+    return rb_em_the_reactor.stopping ? Qtrue : Qfalse;
+}
+
+static VALUE current_time(VALUE self)
+{
+    uint64_t now = em_loop_now_ns(rb_em_loop("get_current_loop_time"));
+    return rb_time_nano_new((time_t)(now / EM_SECONDS), (long)(now % EM_SECONDS));
+}
+
+void rb_em_define_reactor(void)
+{
+    RB_EM_FUNCTION("initialize_event_machine", initialize_event_machine, 0);
+    RB_EM_FUNCTION("run_machine", run_machine, 0);
+    RB_EM_FUNCTION("run_machine_without_threads", run_machine, 0);
+    RB_EM_FUNCTION("run_machine_once", run_machine_once, 0);
+    RB_EM_FUNCTION("stop", stop, 0);
+    RB_EM_FUNCTION("stopping?", is_stopping, 0);
+    RB_EM_FUNCTION("current_time", current_time, 0);
+    rb_define_private_method(rb_singleton_class(rb_em_module), "reactor_inherited?", reactor_inherited, 0);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What is known of a connection's or server's socket: addresses, descriptor, options, pending error.
+ */
+#include "rb_eventmachine.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static VALUE address_text(rb_em_slot *slot, em_status status, const em_address *address, const char *complaint)
+{
+    if (status >= 0)
+        return rb_str_new((const char *)address->storage.bytes, address->length);
+    if (slot == rb_em_the_reactor.dying)
+        return Qnil;
+    rb_raise(rb_eRuntimeError, "%s: %s", complaint, strerror(ENOTCONN));
+}
+
+static VALUE get_peername(VALUE self, VALUE signature)
+{
+    rb_em_loop("get_peername");
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    em_address address;
+    if (!slot)
+        return Qnil;
+    em_status status = em_connection_get_peer_address(slot->native.connection, &address);
+    return address_text(slot, status, &address, "unable to get peer name");
+}
+
+static VALUE get_sockname(VALUE self, VALUE signature)
+{
+    rb_em_loop("get_sockname");
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    rb_em_slot *server = rb_em_find(signature, RB_EM_SERVER);
+    em_address address;
+    em_status status;
+    if (slot)
+        status = em_connection_get_local_address(slot->native.connection, &address);
+    else if (server)
+        status = em_server_get_local_address(server->native.server, &address);
+    else
+        return Qnil;
+    return address_text(slot, status, &address, "unable to get sock name");
+}
+
+static int descriptor_of(VALUE signature)
+{
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    if (slot)
+        return em_connection_get_descriptor(slot->native.connection);
+    slot = rb_em_find(signature, RB_EM_SERVER);
+    if (!slot)
+        rb_raise(rb_eRuntimeError, "invalid binding to get_fd");
+    return em_server_get_descriptor(slot->native.server);
+}
+
+static VALUE get_file_descriptor(VALUE self, VALUE signature)
+{
+    rb_em_loop("get_file_descriptor");
+    return INT2NUM(descriptor_of(signature));
+}
+
+static VALUE get_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option)
+{
+    rb_em_loop("get_file_descriptor");
+    char value[128];
+    socklen_t length = sizeof value;
+    if (getsockopt(descriptor_of(signature), NUM2INT(level), NUM2INT(option), value, &length) < 0)
+        rb_sys_fail("getsockopt");
+    return rb_str_new(value, length);
+}
+
+static VALUE set_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option, VALUE value)
+{
+    rb_em_loop("get_file_descriptor");
+    int descriptor = descriptor_of(signature);
+    int number;
+    const void *bytes = &number;
+    socklen_t length = sizeof number;
+    if (value == Qtrue || value == Qfalse) {
+        number = value == Qtrue;
+    } else if (FIXNUM_P(value)) {
+        number = NUM2INT(value);
+    } else {
+        bytes = StringValuePtr(value);
+        length = (socklen_t)RSTRING_LEN(value);
+    }
+    if (setsockopt(descriptor, NUM2INT(level), NUM2INT(option), bytes, length) < 0)
+        rb_sys_fail("setsockopt");
+    RB_GC_GUARD(value);
+    return INT2FIX(0);
+}
+
+/* 0, the errno of the pending error, or -1 for a connection that is gone. */
+static VALUE report_connection_error_status(VALUE self, VALUE signature)
+{
+    rb_em_loop("report_connection_error_status");
+    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    if (!slot)
+        return INT2FIX(rb_em_find(signature, RB_EM_SERVER) ? 0 : -1);
+    if (!slot->native.connection)
+        return INT2FIX(0);
+    return INT2NUM(rb_em_status_errno(em_connection_take_error(slot->native.connection)));
+}
+
+static rb_em_slot *keepalive_slot(VALUE self)
+{
+    rb_em_slot *slot = rb_em_connection_of(self);
+    if (!slot || !slot->native.connection)
+        rb_raise(rb_eRuntimeError, "invalid binding to enable keepalive");
+    return slot;
+}
+
+static void check_keepalive(em_status status, const char *complaint)
+{
+    if (status < 0)
+        rb_raise(rb_eRuntimeError, "%s: %s", complaint, em_status_text(status));
+}
+
+static int optional_count(int argc, const VALUE *argv, int i)
+{
+    int number = i < argc && RTEST(argv[i]) ? NUM2INT(argv[i]) : 0;
+    return number > 0 ? number : 0;
+}
+
+static VALUE enable_keepalive(int argc, VALUE *argv, VALUE self)
+{
+    rb_check_arity(argc, 0, 3);
+    int idle = optional_count(argc, argv, 0);
+    int interval = optional_count(argc, argv, 1);
+    int count = optional_count(argc, argv, 2);
+    em_connection *connection = keepalive_slot(self)->native.connection;
+    check_keepalive(em_connection_set_keepalive(connection, EM_ON, 0, 0, 0), "unable to enable keepalive");
+    check_keepalive(em_connection_set_keepalive(connection, EM_ON, idle, 0, 0), "unable set keepalive idle");
+    check_keepalive(em_connection_set_keepalive(connection, EM_ON, 0, interval, 0), "unable set keepalive interval");
+    check_keepalive(em_connection_set_keepalive(connection, EM_ON, 0, 0, count), "unable set keepalive count");
+    return INT2FIX(0);
+}
+
+static VALUE disable_keepalive(VALUE self)
+{
+    em_connection *connection = keepalive_slot(self)->native.connection;
+    check_keepalive(em_connection_set_keepalive(connection, EM_OFF, 0, 0, 0), "unable to disable keepalive");
+    return INT2FIX(0);
+}
+
+void rb_em_define_socket(void)
+{
+    RB_EM_FUNCTION("get_peername", get_peername, 1);
+    RB_EM_FUNCTION("get_sockname", get_sockname, 1);
+    RB_EM_FUNCTION("get_file_descriptor", get_file_descriptor, 1);
+    RB_EM_FUNCTION("get_sock_opt", get_sock_opt, 3);
+    RB_EM_FUNCTION("set_sock_opt", set_sock_opt, 4);
+    RB_EM_FUNCTION("report_connection_error_status", report_connection_error_status, 1);
+    rb_define_method(rb_em_connection_class, "enable_keepalive", enable_keepalive, -1);
+    rb_define_method(rb_em_connection_class, "disable_keepalive", disable_keepalive, 0);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The tick phase: results of EventMachine.defer, then what next_tick has queued. The queue is the Array
+ * @next_tick_queue of the module, which Ruby code looks into. No Mutex anywhere: next_tick works in trap handlers, too.
+ */
+#include "rb_eventmachine.h"
+
+static ID id_call, id_queue, id_run_deferred_callbacks, id_deliver_results;
+static bool results_ready;
+
+static VALUE queue(void)
+{
+    VALUE queue = rb_attr_get(rb_em_module, id_queue);
+    if (RB_TYPE_P(queue, T_ARRAY))
+        return queue;
+    queue = rb_ary_new();
+    rb_ivar_set(rb_em_module, id_queue, queue);
+    return queue;
+}
+
+static VALUE call_run_deferred_callbacks(VALUE unused)
+{
+    return rb_funcallv(rb_em_module, id_run_deferred_callbacks, 0, NULL);
+}
+
+/* By way of the method, which tools wrap. What an exception has kept from running comes in the next turn. */
+static void on_tick(em_loop *loop, void *user)
+{
+    rb_em_the_reactor.tick_scheduled = false;
+    rb_em_call(call_run_deferred_callbacks, Qnil);
+    if (results_ready || RARRAY_LEN(queue()) > 0)
+        rb_em_schedule_tick();
+}
+
+void rb_em_schedule_tick(void)
+{
+    rb_em_reactor *reactor = &rb_em_the_reactor;
+    if (reactor->tick_scheduled || !reactor->loop)
+        return;
+    reactor->tick_scheduled = em_next_tick(reactor->loop, on_tick, NULL) == EM_OK;
+    rb_em_changed();
+}
+
+static VALUE run_deferred_callbacks(VALUE self)
+{
+    if (results_ready) {
+        results_ready = false;
+        rb_funcallv(self, id_deliver_results, 0, NULL);
+    }
+    VALUE ticks = queue();
+    for (long count = RARRAY_LEN(ticks); count > 0 && RARRAY_LEN(ticks) > 0; count--)
+        rb_funcallv(rb_ary_shift(ticks), id_call, 0, NULL);
+    return Qnil;
+}
+
+static bool is_callable(VALUE object)
+{
+    return rb_obj_is_proc(object) == Qtrue || rb_respond_to(object, id_call);
+}
+
+static VALUE next_tick(int argc, VALUE *argv, VALUE self)
+{
+    rb_check_arity(argc, 0, 1);
+    VALUE callable = argc > 0 && argv[0] != Qfalse ? argv[0] : Qnil;
+    if (rb_block_given_p())
+        callable = NIL_P(callable) ? rb_block_proc() : callable;
+    else if (!is_callable(callable))
+        rb_raise(rb_eArgError, "no proc or block given");
+    rb_ary_push(queue(), callable);
+    rb_em_schedule_tick();
+    return Qnil;
+}
+
+static VALUE signal_loopbreak(VALUE self)
+{
+    rb_em_loop("signal_loopbreak");
+    rb_em_schedule_tick();
+    return Qnil;
+}
+
+/* For the threads of the pool: has @resultqueue looked at, now or by the next reactor. */
+static VALUE announce_results(VALUE self)
+{
+    results_ready = true;
+    rb_em_schedule_tick();
+    return Qnil;
+}
+
+void rb_em_define_tick(void)
+{
+    id_call = rb_intern("call");
+    id_queue = rb_intern("@next_tick_queue");
+    id_run_deferred_callbacks = rb_intern("run_deferred_callbacks");
+    id_deliver_results = rb_intern("deliver_results");
+    VALUE singleton = rb_singleton_class(rb_em_module);
+    rb_define_singleton_method(rb_em_module, "next_tick", next_tick, -1);
+    rb_define_singleton_method(rb_em_module, "run_deferred_callbacks", run_deferred_callbacks, 0);
+    rb_define_private_method(singleton, "announce_results", announce_results, 0);
+    RB_EM_FUNCTION("signal_loopbreak", signal_loopbreak, 0);
+}

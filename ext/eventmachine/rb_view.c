@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The tables that Ruby code knows as the module's @conns, @acceptors and @timers: views of the slots of one kind. What
+ * makes them look like a Hash is in lib/em/signature_table.rb.
+ */
+#include "rb_eventmachine.h"
+
+static ID id_kind;
+
+static rb_em_kind kind_of(VALUE self)
+{
+    return (rb_em_kind)NUM2INT(rb_ivar_get(self, id_kind));
+}
+
+static rb_em_slot *find(VALUE self, VALUE signature)
+{
+    return RB_INTEGER_TYPE_P(signature) ? rb_em_find(signature, kind_of(self)) : NULL;
+}
+
+static VALUE fetch(VALUE self, VALUE signature)
+{
+    rb_em_slot *slot = find(self, signature);
+    return slot ? slot->value : Qnil;
+}
+
+static void note_keywords(rb_em_slot *slot)
+{
+    VALUE arguments = rb_ary_entry(slot->value, 1);
+    VALUE last = NIL_P(arguments) ? Qnil : rb_ary_entry(arguments, -1);
+    if (RB_TYPE_P(last, T_HASH) && RTEST(rb_funcall(rb_cHash, rb_intern("ruby2_keywords_hash?"), 1, last)))
+        slot->flags |= RB_EM_KEYWORDS;
+}
+
+static VALUE store(VALUE self, VALUE signature, VALUE value)
+{
+    rb_em_slot *slot = find(self, signature);
+    if (!slot)
+        return value;
+    if (slot->kind == RB_EM_SERVER)
+        Check_Type(value, T_ARRAY);
+    if (slot->kind == RB_EM_TIMER && !RTEST(value)) {
+        rb_em_drop_timer(slot);
+        return value;
+    }
+    rb_em_slot_set(slot, value);
+    if (slot->kind == RB_EM_SERVER)
+        note_keywords(slot);
+    return value;
+}
+
+static VALUE delete (VALUE self, VALUE signature)
+{
+    rb_em_slot *slot = find(self, signature);
+    if (!slot)
+        return Qnil;
+    VALUE value = slot->value;
+    if (slot->kind == RB_EM_TIMER)
+        rb_em_drop_timer(slot);
+    else
+        rb_em_slot_set(slot, Qnil);
+    return value;
+}
+
+typedef struct collection {
+    VALUE signatures;
+    rb_em_kind kind;
+} collection;
+
+static bool collect(rb_em_slot *slot, void *data)
+{
+    collection *collection = data;
+    if (slot->kind == collection->kind && slot->signature != 0 && !NIL_P(slot->value))
+        rb_ary_push(collection->signatures, ULL2NUM(slot->signature));
+    return true;
+}
+
+static VALUE keys(VALUE self)
+{
+    collection collection = {rb_ary_new(), kind_of(self)};
+    rb_em_slot_each(collect, &collection);
+    return rb_ary_sort_bang(collection.signatures);
+}
+
+void rb_em_define_views(void)
+{
+    id_kind = rb_intern("@kind");
+    VALUE class = rb_define_class_under(rb_em_module, "SignatureTable", rb_cObject);
+    rb_define_const(class, "CONNECTIONS", INT2FIX(RB_EM_CONNECTION));
+    rb_define_const(class, "SERVERS", INT2FIX(RB_EM_SERVER));
+    rb_define_const(class, "TIMERS", INT2FIX(RB_EM_TIMER));
+    rb_define_method(class, "[]", fetch, 1);
+    rb_define_method(class, "[]=", store, 2);
+    rb_define_method(class, "delete", delete, 1);
+    rb_define_method(class, "keys", keys, 0);
+}

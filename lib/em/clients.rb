@@ -1,0 +1,82 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  class << self
+    # Opens a connection. Returns at once; `connection_completed` or `unbind` of the object tell how it went.
+    #
+    # @param server [String] a host name or address; or the path of a Unix-domain socket
+    # @param port [Integer, String, nil] for a Unix-domain socket left out, or the handler in its place
+    # @param handler [Class, Module, nil] see {klass_from_handler}
+    # @param args what the handler's `initialize` gets
+    # @yieldparam connection [Connection] the new object, after its `post_init`
+    # @return [Connection]
+    # @raise [ConnectionError] what is known to be wrong without asking the network
+    # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing was opened then
+    def connect(server, port = nil, handler = nil, *args, &block)
+      bind_connect(nil, nil, server, port, handler, *args, &block)
+    end
+    ruby2_keywords :connect
+
+    # The same from a local address of one's choice; for Unix-domain sockets that is ignored.
+    #
+    # @param bind_addr [String, nil] nil: as the system chooses
+    # @param bind_port [Integer, String, nil] nil: as the system chooses
+    # @see connect
+    def bind_connect(bind_addr, bind_port, server, port = nil, handler = nil, *args, &block)
+      port, handler, args = split_port(port, handler, args)
+      klass = klass_from_handler(Connection, handler, *args)
+      signature = open_connection(bind_addr, bind_port, server, port)
+      connection = make_connection(klass, signature, args)
+      block&.call(connection)
+      connection
+    end
+    ruby2_keywords :bind_connect
+
+    # Opens a connection to a Unix-domain socket.
+    # @raise [RuntimeError] if nobody listens there
+    # @see connect
+    def connect_unix_domain(socketname, *args, &block)
+      connect(socketname, nil, *args, &block)
+    end
+    ruby2_keywords :connect_unix_domain
+
+    # Gives an existing object a new connection and a new signature, without calling `initialize` or `post_init` again.
+    # While it is still connected nothing happens. In `unbind` this is the way to connect again.
+    #
+    # @param server [String] as for {connect}
+    # @param port [Integer, String, nil] as for {connect}
+    # @param handler [Connection]
+    # @yieldparam connection [Connection] the object, unless it was still connected
+    # @return [Connection] the object
+    # @raise [RuntimeError] if the object is not a connection
+    # @raise [ConnectionError] as {connect}
+    def reconnect(server, port, handler)
+      raise "invalid handler" unless handler.respond_to?(:connection_completed, true)
+      return handler if @conns.key?(handler.signature)
+
+      signature = open_connection(nil, nil, server, port && Integer(port))
+      handler.signature = signature
+      @conns[signature] = handler
+      yield handler if block_given?
+      handler
+    end
+
+    private
+
+    def open_connection(bind_addr, bind_port, server, port)
+      return connect_unix_server(server) unless port
+      return connect_server(server, port) unless bind_addr
+
+      bind_connect_server(bind_addr, bind_port.to_i, server, port)
+    end
+
+    # Nobody is told of a connection whose object could not be made.
+    def make_connection(klass, signature, args)
+      @conns[signature] = connection = klass.new(signature, *args)
+    ensure
+      discard_connection(signature) unless connection
+    end
+  end
+end

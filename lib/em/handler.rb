@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  class << self
+    # The class that a handler stands for.
+    #
+    # @param base [Class]
+    # @param handler [Class, Module, nil] nil: the base itself; a descendant of the base; or a module, for which a
+    #   descendant that includes it is made, once
+    # @param arguments [Array] what the constructor is going to get
+    # @return [Class]
+    # @raise [ArgumentError] for a class of another kind, or if the constructor cannot take the arguments
+    # @raise [TypeError] for anything but a class or a module
+    def klass_from_handler(base = Connection, handler = nil, *arguments)
+      klass = resolve_handler(base, handler)
+      check_constructor(klass, arguments.size)
+      klass
+    end
+
+    private
+
+    def resolve_handler(base, handler)
+      return base unless handler
+      return class_including(base, handler) unless handler.is_a?(Class)
+      return handler if handler <= base
+
+      raise ArgumentError, "must provide module or subclass of #{base.name}"
+    end
+
+    # The module's own constants only: those of modules that it includes stand for other classes.
+    def class_including(base, handler)
+      raise TypeError, "wrong argument type #{handler.class} (expected Module)" unless handler.is_a?(Module)
+
+      name = cache_name(base)
+      return handler.const_get(name, false) if handler.const_defined?(name, false)
+
+      handler.const_set(name, Class.new(base) { include handler })
+    end
+
+    def cache_name(base)
+      return :EM_CONNECTION_CLASS if base == Connection
+
+      label = base.name || "Anonymous#{base.object_id}"
+      :"EM_CONNECTION_CLASS_OF_#{label.gsub('::', '_')}"
+    end
+
+    def check_constructor(klass, given)
+      arity = klass.instance_method(:initialize).arity
+      required = arity.negative? ? -(arity + 1) : arity
+      return if arity.negative? ? given >= required : given == required
+
+      raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
+    end
+
+    # Where a port may be left out: returns port or nil, handler, arguments. What is no number must be the handler.
+    def split_port(port, handler, arguments)
+      return [nil, handler, arguments] unless port
+
+      [Integer(port), handler, arguments]
+    rescue ArgumentError, TypeError
+      arguments = [handler, *arguments] if handler || !arguments.empty?
+      [nil, port, arguments]
+    end
+  end
+end

@@ -1,0 +1,48 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # Calls something again and again. The interval lies between the end of one call and the start of the next. A call
+  # that raises is the last one.
+  class PeriodicTimer
+    # @return [Numeric] seconds; a change takes effect after the next call
+    attr_accessor :interval
+
+    # @param interval [Numeric] seconds; 0: once in every turn of the reactor
+    # @param callback [#call, nil] called instead of the block
+    def initialize(interval, callback = nil, &block)
+      @interval = interval
+      @code = callback || block
+      @cancelled = false
+      @work = method(:fire)
+      schedule
+    end
+
+    # Ends it, also from within its own call.
+    # @return [true]
+    def cancel
+      EventMachine.cancel_timer(@signature)
+      @cancelled = true
+    end
+
+    # @private
+    def schedule
+      @signature = EventMachine.add_timer(@interval, @work)
+    end
+
+    # @private
+    def fire
+      return if @cancelled
+
+      @code.call
+      schedule unless @cancelled
+    end
+  end
+
+  # Calls the callable or the block every `interval` seconds.
+  # @return [PeriodicTimer]
+  def self.add_periodic_timer(interval, callable = nil, &block)
+    PeriodicTimer.new(interval, callable || block)
+  end
+end

@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  @reactor_running = false
+  @reactor_pid = nil
+  @reactor_thread = nil
+
+  # @!method self.stop
+  #   Asks the reactor to end after its present turn. Any thread, and trap handlers.
+  #   @return [nil]
+
+  # @!method self.stopping?
+  #   @return [Boolean] whether {stop} was called
+
+  # @!method self.current_time
+  #   @return [Time] the reactor's time, which stands still within a turn. It is that of the monotonic clock: only
+  #     differences mean something
+
+  class << self
+    # Runs the reactor until {stop}, on the calling thread; the block is called inside it. Where one runs already the
+    # block is called at once and its value returned.
+    #
+    # In the end, however the reactor is left: shutdown hooks, the last added first; `unbind` for what is still
+    # connected; the end of the thread pool; then whatever was raised.
+    #
+    # @param blk [#call, nil] called instead of the block
+    # @param tail [#call, nil] called at the end, after all shutdown hooks
+    # @return [nil]
+    def run(blk = nil, tail = nil, &block)
+      forget_inherited_reactor
+      @tails.unshift(tail) if tail
+      blk ||= block
+      if reactor_running?
+        blk&.call
+      else
+        start_reactor(blk)
+      end
+    end
+
+    # Runs the block in a reactor of its own, which stops after the turn.
+    # @return [nil]
+    def run_block(&block)
+      run do
+        block.call
+        stop
+      end
+    end
+
+    # @see stop
+    def stop_event_loop
+      stop
+    end
+
+    # Whether a reactor runs in this process; false in a forked child of the process that runs it.
+    def reactor_running?
+      @reactor_running && Process.pid == @reactor_pid
+    end
+
+    # @return [Thread, nil] the thread that runs the reactor
+    def reactor_thread
+      @reactor_thread if Process.pid == @reactor_pid
+    end
+
+    # Whether the caller runs on the reactor's thread.
+    def reactor_thread?
+      Thread.current == reactor_thread
+    end
+
+    private
+
+    def start_reactor(blk)
+      pid = Process.pid
+      @wrapped_exception = nil
+      initialize_event_machine
+      @reactor_pid = pid
+      @reactor_thread = Thread.current
+      @reactor_running = true
+      error = turn_reactor(pid, blk)
+      raise error if error
+    end
+
+    # @return [Exception, nil] what a hook or an unbind has raised
+    def turn_reactor(pid, blk)
+      error = nil
+      begin
+        add_timer(0, blk) if blk
+        run_machine
+      ensure
+        # A forked child that has replaced the reactor may come by here, too.
+        error = end_reactor if Process.pid == pid
+      end
+      error
+    end
+
+    def end_reactor
+      unbind_failed = @wrapped_exception
+      hook_error = nil
+      begin
+        hook_error = run_shutdown_hooks
+      ensure
+        release_reactor
+      end
+      unbind_failed ? @wrapped_exception : hook_error || @wrapped_exception
+    end
+
+    def release_reactor
+      sockets = @acceptors.values.map { |_, _, _, socket| socket }
+      release_machine
+    ensure
+      close_attached_sockets(sockets)
+      cleanup_machine
+      @reactor_running = false
+      @reactor_thread = nil
+    end
+  end
+end

@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  class << self
+    # Listens, and makes an object of the handler for each connection that comes.
+    #
+    # @param server [String] a host name or address, "" for all IPv4 addresses; or the path of a Unix-domain socket
+    # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); for a Unix-domain
+    #   socket left out, or the handler in its place
+    # @param handler [Class, Module, nil] see {klass_from_handler}
+    # @param args what the handler's `initialize` gets
+    # @yieldparam connection [Connection] each new connection, after its `post_init`
+    # @return [Integer] the server's signature, for {stop_server}
+    # @raise [RuntimeError] if it cannot listen there
+    # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing was opened then
+    def start_server(server, port = nil, handler = nil, *args, &block)
+      port, handler, args = split_port(port, handler, args)
+      klass = klass_from_handler(Connection, handler, *args)
+      signature = port ? start_tcp_server(server, port) : start_unix_server(server)
+      @acceptors[signature] = [klass, args, block]
+      signature
+    end
+    ruby2_keywords :start_server
+
+    # Listens on a Unix-domain socket.
+    # @see start_server
+    def start_unix_domain_server(filename, *args, &block)
+      start_server(filename, nil, *args, &block)
+    end
+    ruby2_keywords :start_unix_domain_server
+
+    # Serves a socket that is bound and listening already.
+    #
+    # @param sock [#fileno, Integer] closed when the server stops, unless it is an Integer
+    # @return [Integer] the server's signature
+    # @raise [RuntimeError] if it is no listening socket
+    # @see start_server
+    def attach_server(sock, handler = nil, *args, &block)
+      klass = klass_from_handler(Connection, handler, *args)
+      signature = attach_sd(sock.respond_to?(:fileno) ? sock.fileno : sock)
+      @acceptors[signature] = [klass, args, block, sock]
+      signature
+    end
+    ruby2_keywords :attach_server
+
+    # Stops listening; connections that were accepted go on.
+    #
+    # @param signature [Integer] what {start_server} has returned
+    # @return [nil]
+    # @raise [RuntimeError] if there is no such server
+    def stop_server(signature)
+      socket = @acceptors[signature]&.at(3)
+      stop_tcp_server(signature)
+      close_attached_sockets([socket])
+    end
+
+    private
+
+    # Closing is the IO object's own affair, or it would go on believing to be open.
+    def close_attached_sockets(sockets)
+      sockets.each do |socket|
+        socket.close if socket.respond_to?(:close)
+      rescue IOError, SystemCallError
+        next
+      end
+      nil
+    end
+  end
+end

@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # @!method self.backend
+  #   @return [String] how the reactor waits for events: "epoll" or "poll"
+
+  # @!method self.stats
+  #   What the reactor has counted since it began, and what it has now.
+  #   @return [Hash{Symbol => Integer}] turns, waits, timers_pending, timers_fired, ticks_run, connections_open,
+  #     servers_open, connections_accepted, connections_opened, connections_closed, connections_shed, accept_pauses,
+  #     bytes_received, bytes_sent, outbox_bytes and others
+
+  class << self
+    # How many timers may be pending before {add_timer} raises.
+    # @return [Integer]
+    def get_max_timers
+      get_max_timer_count
+    end
+
+    # Changes {get_max_timers}; only while there is no reactor. Below 100 it becomes 100.
+    # @param count [Integer]
+    # @return [nil]
+    def set_max_timers(count)
+      set_max_timer_count(count)
+    end
+
+    # Kept for programs that set it: the reactor sleeps exactly as long as it may.
+    # @param milliseconds [Numeric] 5 to 300000
+    # @return [nil]
+    # @raise [RuntimeError] out of that range
+    def set_quantum(milliseconds)
+      set_timer_quantum(milliseconds.to_i)
+    end
+
+    # @return [Integer] how many connections and servers there are
+    def connection_count
+      get_connection_count
+    end
+
+    # Kept for programs that set it; without effect.
+    # @return [Float] seconds, at first 2.0
+    def heartbeat_interval
+      get_heartbeat_interval
+    end
+
+    # @param seconds [Numeric] positive
+    def heartbeat_interval=(seconds)
+      set_heartbeat_interval(seconds.to_f)
+    end
+
+    # Changes the limit of open descriptors of this process as far as the system allows; nil only asks.
+    # Works without a reactor.
+    # @param count [Integer, nil]
+    # @return [Integer] what holds now
+    def set_descriptor_table_size(count = nil)
+      set_rlimit_nofile(count)
+    end
+
+    # Gives up root's rights (setuid) once privileged ports are bound. Groups stay as they are. Works without a reactor.
+    # @param username [String]
+    # @return [nil]
+    # @raise [RuntimeError] if that did not succeed
+    def set_effective_user(username)
+      setuid_string(username)
+    end
+  end
+end

@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # Looks like a Hash from signatures to what belongs to them, in the order of the signatures. The entries themselves
+  # are kept by the extension, which defines `[]`, `[]=`, `delete` and `keys`.
+  class SignatureTable
+    include Enumerable
+
+    # @param kind [Integer] CONNECTIONS, SERVERS or TIMERS
+    def initialize(kind)
+      @kind = kind
+    end
+
+    # @yieldparam signature [Integer]
+    # @yieldparam value [Object]
+    def each
+      return to_enum(:each) { size } unless block_given?
+
+      keys.each { |signature| yield [signature, self[signature]] }
+      self
+    end
+    alias each_pair each
+
+    def values
+      keys.map { |signature| self[signature] }
+    end
+
+    def size
+      keys.size
+    end
+    alias length size
+
+    def empty?
+      keys.empty?
+    end
+
+    def key?(signature)
+      !self[signature].nil?
+    end
+    alias has_key? key?
+    alias include? key?
+    alias member? key?
+
+    def each_key(&block)
+      keys.each(&block)
+    end
+
+    def each_value(&block)
+      values.each(&block)
+    end
+
+    def to_h(&block)
+      each.to_a.to_h(&block)
+    end
+
+    def inspect
+      to_h.inspect
+    end
+  end
+  private_constant :SignatureTable
+
+  @conns = SignatureTable.new(SignatureTable::CONNECTIONS)
+  @acceptors = SignatureTable.new(SignatureTable::SERVERS)
+  @timers = SignatureTable.new(SignatureTable::TIMERS)
+end

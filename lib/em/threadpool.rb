@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  @threadpool = nil
+  @threadpool_size = 20
+  @threadqueue = nil
+  @resultqueue = nil
+
+  class << self
+    # How many threads the pool gets when it is next created (Integer, at first 20).
+    attr_accessor :threadpool_size
+
+    # @return [Array<Thread>, nil] the pool; nil until {defer} is first used
+    attr_reader :threadpool
+
+    # Has blocking work done by a thread of the pool, and its result told on the reactor's thread.
+    #
+    # @param operation [#call, nil] the work; instead of the block
+    # @param callback [#call, nil] called with the result
+    # @param errback [#call, nil] called with the exception, of whatever class; without it the exception is raised in
+    #   the main thread
+    def defer(operation = nil, callback = nil, errback = nil, &block)
+      spawn_threadpool unless @threadpool
+      @threadqueue << [operation || block, callback, errback]
+    end
+
+    # Whether no deferred work is waiting or under way, and all results have been told.
+    def defers_finished?
+      return true unless @threadpool
+
+      @threadpool.size == @threadpool_goal && @threadqueue.empty? && @resultqueue.empty? &&
+        @threadqueue.num_waiting == @threadpool_goal
+    end
+
+    # Creates the pool. {defer} does so when needed.
+    # @private
+    def spawn_threadpool
+      @threadqueue ||= Queue.new
+      @resultqueue ||= Queue.new
+      @threadpool_goal = threadpool_size.to_i
+      @threadpool = []
+      @threadpool << work_in_thread until @threadpool.size >= @threadpool_goal
+    end
+
+    # Ends the pool and forgets its work, its results and what waits for the next tick. Works without a reactor, too.
+    def cleanup_machine
+      threads = @threadpool || []
+      @threadpool = nil
+      threads.each(&:kill)
+      threads.each { |thread| thread.join(0.01) }
+      @threadqueue = nil
+      @resultqueue = nil
+      @next_tick_queue.clear
+    end
+
+    private
+
+    def work_in_thread
+      Thread.new(@threadqueue, @resultqueue) do |work, results|
+        Thread.current.abort_on_exception = true
+        do_work(work, results)
+      end
+    end
+
+    def do_work(work, results)
+      loop do
+        operation, callback, errback = work.pop
+        begin
+          results << [operation.call, callback]
+        rescue Exception => e
+          raise unless errback
+
+          results << [e, errback]
+        end
+        announce_results
+      end
+    end
+
+    # Called by the tick phase once results have been announced.
+    def deliver_results
+      until @resultqueue.nil? || @resultqueue.empty?
+        result, callback = @resultqueue.pop
+        callback&.call(result)
+      end
+    ensure
+      announce_results unless @resultqueue.nil? || @resultqueue.empty?
+    end
+  end
+end

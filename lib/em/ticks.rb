@@ -1,0 +1,28 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  @next_tick_queue = []
+  @next_tick_mutex = Mutex.new
+
+  # @!method self.next_tick(callable = nil, &block)
+  #   Calls the callable, or else the block, in the reactor's next turn; in the order asked for. Before {run}: in the
+  #   reactor to come. Any thread, and trap handlers.
+  #   @return [nil]
+  #   @raise [ArgumentError] if there is nothing to call
+
+  class << self
+    # Calls the callback at once if this is the reactor's thread, and from the reactor in its next turn if not.
+    # Any thread. Arguments as for {EventMachine.Callback}.
+    # @return [Object, nil] what the callback returned, if it was called at once
+    # @raise [ArgumentError] if there is nothing to call
+    def schedule(*arguments, &block)
+      callback = Callback(*arguments, &block)
+      return callback.call if reactor_running? && Thread.current == @reactor_thread
+
+      next_tick(callback)
+      nil
+    end
+  end
+end

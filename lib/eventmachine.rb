@@ -1,0 +1,48 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+unless defined?(EventMachine.library_type) && EventMachine.library_type == :pure_ruby
+  begin
+    require "rubyeventmachine"
+  rescue LoadError
+    warn "Unable to load the EventMachine C extension; to use the pure-ruby reactor, require 'em/pure_ruby'"
+    raise
+  end
+end
+
+require "shellwords"
+require "thread"
+require "resolv"
+
+require "em/version"
+require "em/errors"
+require "em/events"
+require "em/signature_table"
+require "em/callback"
+require "em/timers"
+require "em/hooks"
+require "em/reactor"
+require "em/fork"
+require "em/ticks"
+require "em/threadpool"
+require "em/handler"
+require "em/connection"
+require "em/protocols"
+require "em/servers"
+require "em/clients"
+require "em/settings"
+
+# An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.
+#
+#   EventMachine.run do
+#     EventMachine.start_server("127.0.0.1", 8081, EchoServer)
+#   end
+#
+# Functions called while no reactor runs raise RuntimeError ("eventmachine not initialized: …") unless they say
+# otherwise.
+module EventMachine
+end
+
+# The short name that programs use.
+EM = EventMachine unless defined?(EM)
