@@ -6,7 +6,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 run: ## Start the echo server on 127.0.0.1:8081
-	@tools/install_packages tools/packages/run && tools/build_extension && exec ruby -Ilib examples/ruby/echo_server.rb
+	@tools/install_packages tools/packages/run && tools/build_extension && echo "Listening on 127.0.0.1:8081; Ctrl-C ends it." && exec ruby -Ilib examples/ruby/echo_server.rb
 
 test: ## Build with sanitizers and with clang, then run every check and every test
 	@tools/install_packages tools/packages/run tools/packages/test && exec tools/run_tests

@@ -17,9 +17,9 @@ EM_BEGIN_DECLARATIONS
 /** Which kind of address it is. */
 typedef enum em_address_family {
     EM_ADDRESS_NONE = 0, /**< empty, or of a family that the library does not know */
-    EM_ADDRESS_IPV4 = 4,
-    EM_ADDRESS_IPV6 = 6,
-    EM_ADDRESS_UNIX = 1
+    EM_ADDRESS_UNIX = 1, /**< Unix domain, unix(7) */
+    EM_ADDRESS_IPV4 = 4, /**< Internet Protocol, version 4, ip(7) */
+    EM_ADDRESS_IPV6 = 6  /**< Internet Protocol, version 6, ipv6(7) */
 } em_address_family;
 
 /** Enough for em_address_to_text on any address, the final zero included. */
@@ -31,7 +31,7 @@ typedef enum em_address_family {
  */
 typedef struct em_address {
     uint32_t length;
-    uint32_t reserved;
+    uint32_t reserved; /**< zero */
     union {
         unsigned char bytes[128];
         uint64_t alignment;
@@ -53,7 +53,7 @@ EM_API em_status em_address_from_text(const char *text, int port, em_address *ad
  */
 EM_API em_status em_address_from_path(const char *path, em_address *address);
 
-/** Takes over a `struct sockaddr` of the given length in bytes. EM_INVALID_ADDRESS if it is larger than any known. */
+/** Takes over a `struct sockaddr` of the given length in bytes. EM_INVALID_ADDRESS if it is longer than 128 bytes. Any thread. */
 EM_API em_status em_address_from_sockaddr(const void *sockaddr, size_t length, em_address *address);
 
 /**

@@ -44,7 +44,8 @@ typedef struct em_handler {
 
     /**
      * The connection has ended. reason: EM_OK if either side closed it in the normal way, else what went wrong:
-     * EM_CONNECTION_REFUSED, EM_CONNECTION_RESET, EM_CONNECT_TIMEOUT, EM_INACTIVITY_TIMEOUT, EM_OUTBOX_LIMIT, …
+     * EM_NAME_NOT_FOUND, EM_RESOLVE_TIMEOUT, EM_CONNECTION_REFUSED, EM_CONNECT_TIMEOUT, EM_CONNECTION_RESET,
+     * EM_INACTIVITY_TIMEOUT, EM_OUTBOX_LIMIT, …
      */
     void (*unbind)(em_connection *connection, em_status reason);
 
@@ -63,7 +64,7 @@ typedef enum em_connection_state {
 
 /**
  * Options of a stream connection, for em_connect and for those that a server accepts. Begin with `.size = sizeof options`;
- * zero means the default. Copied.
+ * zero means the default. Copied. A low-water mark above the high one is an EM_INVALID_ARGUMENT.
  */
 typedef struct em_stream_options {
     size_t size; /**< sizeof (em_stream_options) */
@@ -98,7 +99,10 @@ typedef struct em_stream_options {
     uint64_t user_timeout_ns;
 } em_stream_options;
 
-/** Options of em_connect and em_connect_unix. Begin with `.size = sizeof options`; zero means the default. Copied. */
+/**
+ * Options of em_connect and em_connect_unix. Begin with `.size = sizeof options`; zero means the default. Copied, and so are
+ * the strings and options that it refers to.
+ */
 typedef struct em_connect_options {
     size_t size;             /**< sizeof (em_connect_options) */
     void *user;              /**< the connection's user pointer from the start, already in post_init */
@@ -119,7 +123,8 @@ typedef struct em_connect_options {
  * in turn. port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
  * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
  * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and
- * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY. Everything that the network says comes as unbind's reason.
+ * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything
+ * that the network says comes as unbind's reason.
  */
 EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
                             const em_connect_options *options, em_connection **connection);
@@ -148,7 +153,7 @@ EM_API em_status em_send_text(em_connection *connection, const char *text);
 /**
  * Sends bytes without copying them: they must stay as they are until release(user, data) is called, which happens exactly
  * once, when they are sent or will never be, possibly before this function returns (after a failure, too) and possibly
- * after unbind; not within another callback's send. release may be NULL (static data). As em_send.
+ * after unbind. It must not send or close. release: may be NULL, for data that never goes away. As em_send.
  */
 EM_API em_status em_send_borrowed(em_connection *connection, const void *data, size_t length,
                                   void (*release)(void *user, const void *data), void *user);
@@ -187,13 +192,19 @@ EM_API em_status em_connection_resume(em_connection *connection);
 /** 1 while paused, else 0. */
 EM_API int em_connection_is_paused(const em_connection *connection);
 
-/** Sets the water marks in bytes, as in em_stream_options. EM_INVALID_ARGUMENT if low > high or high is 0. */
+/**
+ * Sets the water marks in bytes, as in em_stream_options. EM_INVALID_ARGUMENT if low > high or high is 0; EM_CLOSED;
+ * EM_NO_MEMORY.
+ */
 EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes);
 
-/** Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options. */
+/**
+ * Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options; counts from the next em_send on.
+ * EM_CLOSED; EM_NO_MEMORY.
+ */
 EM_API em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes);
 
-/* Timeouts; all are set in nanoseconds, 0 switches off. EM_CLOSED; EM_NO_MEMORY. */
+/* Timeouts: in nanoseconds, 0 for none. To set one answers EM_CLOSED if the connection has ended, or EM_NO_MEMORY. */
 
 /** See em_stream_options. Measured from the last activity. */
 EM_API em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64_t timeout_ns);
@@ -203,25 +214,32 @@ EM_API uint64_t em_connection_get_inactivity_timeout(const em_connection *connec
 EM_API em_status em_connection_set_write_timeout(em_connection *connection, uint64_t timeout_ns);
 EM_API uint64_t em_connection_get_write_timeout(const em_connection *connection);
 
-/** See em_connect_options; measured from em_connect. EM_INVALID_ARGUMENT for 0. No effect once established. */
+/** See em_connect_options; measured from em_connect; 20 seconds at first. EM_INVALID_ARGUMENT for 0. No effect once established. */
 EM_API em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t timeout_ns);
 EM_API uint64_t em_connection_get_connect_timeout(const em_connection *connection);
 
 /* What is known of it */
 
+/** The loop that it belongs to. */
 EM_API em_loop *em_connection_get_loop(const em_connection *connection);
 
 /** The user's pointer; the library does nothing with it. Accepted connections begin with their server's. */
 EM_API void *em_connection_get_user(const em_connection *connection);
 EM_API void em_connection_set_user(em_connection *connection, void *user);
 
-/** Changes the handler, for protocols that switch midway. Takes effect with the next event. */
+/**
+ * Changes the handler, for protocols that switch midway. Takes effect with the next event. The handler must outlive the
+ * connection. EM_INVALID_ARGUMENT for NULL.
+ */
 EM_API em_status em_connection_set_handler(em_connection *connection, const em_handler *handler);
 
-/** Its number, and the way back: NULL if it has ended or never was. */
+/** Its number; 0 for NULL. */
 EM_API em_signature em_connection_get_signature(const em_connection *connection);
+
+/** The connection of a number; NULL if it has ended or never was. */
 EM_API em_connection *em_connection_find(em_loop *loop, em_signature signature);
 
+/** Where it stands; EM_STATE_CLOSED for NULL. */
 EM_API em_connection_state em_connection_get_state(const em_connection *connection);
 
 /** 1 if the peer has sent its last byte, else 0. In unbind with EM_OK it tells who closed first. */
@@ -248,18 +266,22 @@ EM_API int em_connection_get_descriptor(const em_connection *connection);
  */
 EM_API em_status em_connection_take_error(em_connection *connection);
 
-/* Socket options: setsockopt(2) and getsockopt(2), by the system's numbers. EM_CLOSED, EM_INVALID_ARGUMENT, … */
+/* Socket options */
 
+/**
+ * Sets an option by the system's numbers, setsockopt(2); value_bytes: the length of the value. EM_CLOSED if there is no socket
+ * (not yet, while a name is resolved, or any more), EM_INVALID_ARGUMENT, EM_NO_PROTOCOL_OPTION.
+ */
 EM_API em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
                                                  size_t value_bytes);
 
-/** value_bytes: in, the capacity; out, the length of the value. */
+/** Gets one, getsockopt(2); value_bytes: in, the capacity; out, the length of the value. Errors as for setting. */
 EM_API em_status em_connection_get_socket_option(em_connection *connection, int level, int option, void *value,
                                                  size_t *value_bytes);
 
 /**
  * Keepalive probes, tcp(7): after idle_seconds of silence one every interval_seconds, count of them without answer end
- * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF.
+ * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF. EM_CLOSED, EM_INVALID_ARGUMENT.
  */
 EM_API em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                              int interval_seconds, int count);

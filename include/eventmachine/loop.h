@@ -6,7 +6,7 @@
  * Threads: a loop belongs to the thread that runs it. Every function that takes a loop, a connection or a server is for
  * that thread only (before the loop first runs: for any one thread at a time), but for those marked "any thread".
  *
- * A turn of the loop: timers that are due, next ticks and posted calls; sending; waiting; what arrived; sending; connections
+ * A turn of the loop: timers that are due, posted calls, next ticks; sending; waiting; what arrived; sending; connections
  * that ended get `unbind`. em_loop_now_ns does not change within a turn's first part and again after waiting.
  */
 #ifndef EVENTMACHINE_LOOP_H
@@ -44,8 +44,8 @@ typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 
 /**
  * A source of memory. reallocate(user, NULL, bytes) allocates, reallocate(user, pointer, bytes) resizes,
  * reallocate(user, pointer, 0) frees and returns NULL. Alignment as malloc's. It may return NULL for "no memory": the call
- * concerned then fails with EM_NO_MEMORY and nothing is lost. Must be thread-safe if the loop is used from other threads
- * (em_loop_post, name resolution).
+ * concerned then fails with EM_NO_MEMORY and nothing is lost. Must be thread-safe if em_loop_post is called from other
+ * threads. Work for other threads that may outlive the loop (name resolution) takes its memory from malloc(3) always.
  */
 typedef struct em_allocator {
     void *(*reallocate)(void *user, void *pointer, size_t bytes);
@@ -73,11 +73,12 @@ typedef struct em_loop_options {
      * exactly once, from the loop's thread. Waits of zero length are made without it. NULL: none.
      */
     void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
-    void *around_wait_user;
+    void *around_wait_user; /**< given to it as `user` */
 
-    /** Told of events that no caller is there to hear of (descriptors exhausted, say). NULL: nobody. */
+    /** Told, in the loop's thread, of events that no caller is there to hear of (descriptors exhausted, say). The message is
+     *  lent until it returns. NULL: nobody is told. */
     void (*log)(void *user, em_log_level level, const char *message);
-    void *log_user;
+    void *log_user; /**< given to it as `user` */
 
     /** How much all connections together may have waiting to be sent, in bytes. 0: no limit. */
     size_t outbox_limit_bytes;
@@ -89,24 +90,24 @@ typedef struct em_loop_options {
     unsigned pool_threads;
 } em_loop_options;
 
-/** Counters of a loop; see em_loop_get_stats. Times in nanoseconds, all others are counts or bytes since creation. */
+/** Counters of a loop since its creation, but for those marked "now"; see em_loop_get_stats. */
 typedef struct em_loop_stats {
-    uint64_t turns;          /**< turns of the loop */
-    uint64_t waits;          /**< waits that may have blocked */
-    uint64_t timers_pending; /**< now */
-    uint64_t timers_fired;
-    uint64_t ticks_run;        /**< calls by em_next_tick */
-    uint64_t posts_run;        /**< calls by em_loop_post */
-    uint64_t connections_open; /**< now, those being established and those ending included */
-    uint64_t servers_open;     /**< now */
-    uint64_t connections_accepted;
-    uint64_t connections_opened; /**< by em_connect and its like, whether they succeeded or not */
-    uint64_t connections_closed; /**< unbound, for whatever reason */
-    uint64_t connections_shed;   /**< accepted and closed at once, for want of descriptors */
-    uint64_t accept_pauses; /**< how often a server stopped accepting for a while, for want of descriptors or memory */
-    uint64_t bytes_received;
-    uint64_t bytes_sent;
-    uint64_t outbox_bytes; /**< waiting to be sent, now */
+    uint64_t turns;                /**< turns of the loop */
+    uint64_t waits;                /**< waits that may have blocked */
+    uint64_t timers_pending;       /**< now */
+    uint64_t timers_fired;         /**< the library's own included */
+    uint64_t ticks_run;            /**< calls by em_next_tick */
+    uint64_t posts_run;            /**< calls by em_loop_post */
+    uint64_t connections_open;     /**< now, those being established and those ending included */
+    uint64_t servers_open;         /**< now */
+    uint64_t connections_accepted; /**< by servers */
+    uint64_t connections_opened;   /**< by em_connect and its like, whether they succeeded or not */
+    uint64_t connections_closed;   /**< unbound, for whatever reason */
+    uint64_t connections_shed;     /**< accepted and closed at once, for want of descriptors */
+    uint64_t accept_pauses;  /**< how often a server stopped accepting for a while, for want of descriptors or memory */
+    uint64_t bytes_received; /**< by all connections */
+    uint64_t bytes_sent;     /**< taken by the system, of all connections */
+    uint64_t outbox_bytes;   /**< waiting to be sent, now */
 } em_loop_stats;
 
 /**
@@ -165,12 +166,12 @@ EM_API em_status em_next_tick(em_loop *loop, em_call call, void *user);
  */
 EM_API uint64_t em_loop_now_ns(const em_loop *loop);
 
-/** The name of the backend in use: "epoll" or "poll". Static text. */
+/** The name of the backend in use: "epoll" or "poll"; "none" for NULL. Static text. */
 EM_API const char *em_loop_backend(const em_loop *loop);
 
 /**
  * For embedding in another event loop: a descriptor that polls readable when em_loop_run_once(loop, 0) has something to do,
- * timers apart. EM_UNSUPPORTED with the "poll" backend. Owned by the loop; do not read it or close it.
+ * timers apart. EM_UNSUPPORTED with the "poll" backend, EM_INVALID_ARGUMENT for NULL. Owned by the loop; do not read it or close it.
  */
 EM_API em_status em_loop_get_descriptor(em_loop *loop, int *descriptor);
 
@@ -183,7 +184,7 @@ EM_API uint64_t em_loop_get_timeout_ns(em_loop *loop);
  */
 EM_API em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t stats_bytes);
 
-/** The user's pointer, NULL at first; the library does nothing with it. */
+/** The user's pointer, NULL at first; the library does nothing with it. A loop of NULL has none. */
 EM_API void *em_loop_get_user(const em_loop *loop);
 EM_API void em_loop_set_user(em_loop *loop, void *user);
 

@@ -18,7 +18,7 @@ typedef struct em_server_options {
     void *user;  /**< the first user pointer of every connection that it accepts */
     int backlog; /**< listen(2). 0: as large as the system allows */
 
-    /** How many connections it accepts in a row before others get their turn. 0: 64. */
+    /** How many connections it accepts in a row before others get their turn. 0: 64; at most 4096. */
     unsigned accept_batch;
 
     em_switch reuse_address; /**< SO_REUSEADDR, socket(7). Default: on */
@@ -36,14 +36,18 @@ typedef struct em_server_options {
  * Listens on a TCP port. host: a literal IPv4 or IPv6 address or a name; "" or NULL: all IPv4 addresses of the machine; "::"
  * all addresses. A name is looked up while the caller waits (it stands in the hosts file, as a rule).
  * port: 0 to 65535; 0: chosen by the system, see em_server_get_local_address.
- * handler: required. options: NULL for defaults. server: receives the handle; may be NULL.
+ * handler: required; must outlive the server and its connections. options: NULL for defaults. server: receives the handle;
+ * may be NULL.
  * EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED, EM_ADDRESS_NOT_AVAILABLE, EM_NAME_NOT_FOUND, EM_INVALID_PORT,
  * EM_INVALID_ARGUMENT, EM_NO_DESCRIPTORS, EM_NO_MEMORY.
  */
 EM_API em_status em_start_server(em_loop *loop, const char *host, int port, const em_handler *handler,
                                  const em_server_options *options, em_server **server);
 
-/** Listens on a Unix-domain socket; path as in em_address_from_path. The socket file stays when the server stops. */
+/**
+ * Listens on a Unix-domain socket; path as in em_address_from_path. The socket file stays when the server stops.
+ * EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED, EM_NO_SUCH_FILE, EM_PATH_TOO_LONG and the like.
+ */
 EM_API em_status em_start_unix_server(em_loop *loop, const char *path, const em_handler *handler,
                                       const em_server_options *options, em_server **server);
 
@@ -55,21 +59,28 @@ EM_API em_status em_start_unix_server(em_loop *loop, const char *path, const em_
 EM_API em_status em_start_server_on_descriptor(em_loop *loop, int descriptor, const em_handler *handler,
                                                const em_server_options *options, em_server **server);
 
-/** Stops listening. Connections that it accepted go on. The handle is invalid afterwards. */
+/** Stops listening. Connections that it accepted go on. The handle is invalid afterwards. EM_INVALID_ARGUMENT for NULL. */
 EM_API em_status em_stop_server(em_server *server);
 
-/** The address it listens on. */
+/** The address it listens on. EM_INVALID_ARGUMENT, or what getsockname(2) says. */
 EM_API em_status em_server_get_local_address(const em_server *server, em_address *address);
 
+/** The loop that it belongs to. */
 EM_API em_loop *em_server_get_loop(const em_server *server);
+
+/** The user pointer of its options. */
 EM_API void *em_server_get_user(const em_server *server);
+
+/** Its listening socket, owned by the library: do not accept from it or close it. */
 EM_API int em_server_get_descriptor(const em_server *server);
 
-/** Its number, and the way back: NULL if it was stopped or never was. */
+/** Its number; 0 for NULL. */
 EM_API em_signature em_server_get_signature(const em_server *server);
+
+/** The server of a number; NULL if it was stopped or never was. */
 EM_API em_server *em_server_find(em_loop *loop, em_signature signature);
 
-/** Changes how many connections it accepts in a row; at least 1. */
+/** Changes how many connections it accepts in a row: at least 1; more than 4096 count as 4096. EM_INVALID_ARGUMENT for 0. */
 EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch);
 
 EM_END_DECLARATIONS

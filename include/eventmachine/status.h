@@ -10,8 +10,9 @@
 
 EM_BEGIN_DECLARATIONS
 
-/*
- * X(name, number, text). Numbers are part of the ABI: they are never changed or given again.
+/**
+ * The list behind em_status: X(name, number, text) is called for each. Numbers are part of the ABI: they are never changed or
+ * given again.
  */
 #define EM_STATUS_LIST(X)                                                                                              \
     /* Of this library. */                                                                                             \
@@ -77,15 +78,18 @@ typedef enum em_status {
 #undef EM_STATUS_ENUMERATOR
 } em_status;
 
-/** What a status means, in a short English sentence without full stop. Any thread; static text, never NULL. */
+/**
+ * What a status means, in a short English sentence without full stop; "unknown status" for a number that is none. Any thread;
+ * static text, never NULL.
+ */
 EM_API const char *em_status_text(em_status status);
 
-/** A status by its name, for instance "EM_CONNECTION_REFUSED". Any thread; static text, never NULL. */
+/** A status by its name, for instance "EM_CONNECTION_REFUSED"; "unknown" as above. Any thread; static text, never NULL. */
 EM_API const char *em_status_name(em_status status);
 
 /**
  * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error.
- * Returns the exit status, 0 for success and 1 for failure.
+ * Returns the exit status, 0 for success and 1 for failure. Any thread.
  */
 EM_API int em_report(em_status status);
 

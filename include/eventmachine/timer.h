@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Timers, one-shot and periodic. Never early; run in the order of their due times, equal ones in the order added. There is
- * no limit on their number, and the cost of adding, cancelling and re-arming does not grow with it.
+ * no limit on their number below 2^28, and the cost of adding, cancelling and re-arming does not grow with it.
  */
 #ifndef EVENTMACHINE_TIMER_H
 #define EVENTMACHINE_TIMER_H
@@ -16,7 +16,7 @@ typedef em_signature em_timer;
 /** Called when a timer is due. user: what was given when it was added. It may cancel or re-arm any timer, itself too. */
 typedef void (*em_timer_callback)(em_loop *loop, em_timer timer, void *user);
 
-/** Time units in nanoseconds, for readable delays: 5 * EM_SECONDS. */
+/** Time units in nanoseconds, for readable delays: 5 * EM_SECONDS. Of type uint64_t. */
 #define EM_SECONDS UINT64_C(1000000000)
 #define EM_MILLISECONDS UINT64_C(1000000)
 #define EM_MICROSECONDS UINT64_C(1000)
@@ -37,12 +37,15 @@ EM_API em_status em_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callbac
 EM_API em_status em_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_callback callback, void *user,
                                        em_timer *timer);
 
-/** Cancels a timer; it will not be called any more. EM_NOT_FOUND if it has fired or was cancelled: harmless. */
+/**
+ * Cancels a timer; it will not be called any more. EM_NOT_FOUND if it has fired or was cancelled: harmless.
+ * EM_INVALID_ARGUMENT for a loop of NULL.
+ */
 EM_API em_status em_cancel_timer(em_loop *loop, em_timer timer);
 
 /**
  * Sets a pending timer anew: it is due delay_ns from the loop's time on, under the same handle. A periodic timer goes on
- * with its period from there. Within its own callback a one-shot timer can be re-armed, too. EM_NOT_FOUND as above.
+ * with its period from there. Within its own callback a one-shot timer can be re-armed, too. Errors as em_cancel_timer.
  */
 EM_API em_status em_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns);
 
