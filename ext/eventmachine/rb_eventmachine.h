@@ -68,8 +68,9 @@ typedef struct rb_em_reactor {
     size_t servers;
     size_t timers; /* the one that runs included */
     size_t close_scheduled;
-    uint64_t polled;    /* the last signature that the latest turn knew */
-    uint64_t rested_ns; /* when other threads last had a chance to run, in loop time */
+    uint64_t polled;      /* the last signature that the latest turn knew */
+    bool rested;          /* the loop slept, so other threads have had their turn */
+    uint64_t rest_due_ns; /* when they get the next one, in loop time */
     double heartbeat;
 } rb_em_reactor;
 
@@ -89,6 +90,9 @@ em_loop *rb_em_loop(const char *name);
 
 /* To be called after anything that changes what the loop should wait for. */
 void rb_em_changed(void);
+
+/* CLOCK_MONOTONIC, as the loop's time is. */
+uint64_t rb_em_clock_ns(void);
 void rb_em_define_reactor(void);
 
 /* rb_wait.c */

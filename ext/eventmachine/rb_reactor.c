@@ -5,6 +5,11 @@
  */
 #include "rb_eventmachine.h"
 
+#include <time.h>
+
+/* How long the loop may keep the VM lock from others at least. */
+#define SHORTEST_RUN_NS (2 * EM_MILLISECONDS)
+
 rb_em_reactor rb_em_the_reactor;
 
 em_loop *rb_em_loop(const char *name)
@@ -73,15 +78,32 @@ static void leave_by_state(void)
     rb_jump_tag(state);
 }
 
-/* A loop that always has something to do would leave the VM lock to others only ten times a second. */
+uint64_t rb_em_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * EM_SECONDS + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * A loop that always has something to do would leave the VM lock to others only ten times a second, so it offers it: after
+ * 2 ms or, where others have kept it for longer, after as long as they had it.
+ */
 static void give_others_a_turn(em_loop *loop)
 {
+    rb_em_reactor *reactor = &rb_em_the_reactor;
     uint64_t now = em_loop_now_ns(loop);
-    if (now - rb_em_the_reactor.rested_ns < 2 * EM_MILLISECONDS)
+    if (reactor->rested) {
+        reactor->rested = false;
+        reactor->rest_due_ns = now + SHORTEST_RUN_NS;
+    }
+    if (now < reactor->rest_due_ns || rb_thread_alone())
         return;
-    rb_em_the_reactor.rested_ns = now;
-    if (!rb_thread_alone())
-        rb_thread_schedule();
+    uint64_t offered = rb_em_clock_ns();
+    rb_thread_schedule();
+    uint64_t back = rb_em_clock_ns();
+    uint64_t kept = back - offered;
+    reactor->rest_due_ns = back + (kept > SHORTEST_RUN_NS ? kept : SHORTEST_RUN_NS);
 }
 
 /* One turn; returns whether there are to be more. Here no frame of the loop is left, so Ruby may raise. */

@@ -6,9 +6,11 @@
 #include "rb_eventmachine.h"
 
 #include <math.h>
-#include <time.h>
 
 enum { LEAST_LIMIT = 100, FIRST_LIMIT = 100000 };
+
+/* A quarter of a millisecond. */
+#define GRAIN_NS (EM_MILLISECONDS / 4)
 
 static ID id_call, id_cancel;
 static size_t limit = FIRST_LIMIT;
@@ -31,28 +33,24 @@ static void on_timer(em_loop *loop, em_timer timer, void *user)
 }
 
 /*
- * How far the clock has gone on since the loop last read it: a timer must not be early after a long callback. It is
- * also the room in which timers with a negative delay go before those without any. Outside of a turn the loop's time
- * does not stand still.
+ * From the clock and not from the loop's time, which stands still during a turn: a timer must not be early after a long
+ * callback. The difference is also the room in which timers with a negative delay go before those without any. Due times
+ * are rounded up to a grain, so that many timers wake the loop together.
  */
-static uint64_t loop_lag_ns(em_loop *loop)
-{
-    if (!rb_em_the_reactor.turning)
-        return 0;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * EM_SECONDS + (uint64_t)now.tv_nsec;
-    uint64_t loop_ns = em_loop_now_ns(loop);
-    return now_ns > loop_ns ? now_ns - loop_ns : 0;
-}
-
 static uint64_t delay_ns(em_loop *loop, double milliseconds)
 {
-    uint64_t lag = loop_lag_ns(loop);
+    uint64_t now = rb_em_clock_ns();
+    uint64_t loop_now = rb_em_the_reactor.turning ? em_loop_now_ns(loop) : now;
+    uint64_t lag = now > loop_now ? now - loop_now : 0;
     uint64_t distance = rb_em_seconds_to_ns(fabs(trunc(milliseconds)) / 1000);
     if (milliseconds < 0)
         return lag > distance ? lag - distance : 0;
-    return distance < EM_FOREVER - 1 - lag ? distance + lag : EM_FOREVER - 1;
+    if (distance == 0)
+        return lag;
+    if (distance > EM_FOREVER - 1 - now - GRAIN_NS)
+        return EM_FOREVER - 1;
+    uint64_t due = (now + distance + GRAIN_NS - 1) / GRAIN_NS * GRAIN_NS;
+    return due - loop_now;
 }
 
 static VALUE add(double milliseconds, VALUE callable)

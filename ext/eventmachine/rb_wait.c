@@ -35,7 +35,7 @@ void rb_em_around_wait(void *user, void (*wait)(void *wait_data), void *wait_dat
         reactor->sleeping = true;
         rb_nogvl(sleep_unlocked, &nap, wake_up, reactor->loop, RB_NOGVL_INTR_FAIL | RB_NOGVL_UBF_ASYNC_SAFE);
         reactor->sleeping = false;
-        reactor->rested_ns = em_loop_now_ns(reactor->loop);
+        reactor->rested = true;
     }
     /* With an interrupt pending already Ruby has not made the call, and the loop expects exactly one wait. */
     if (!nap.done) {

@@ -173,6 +173,8 @@ static void ask_to_send(emi_channel *channel)
 static bool wait_for_events(emi_backend *backend, uint64_t timeout_ns)
 {
     emi_readiness *readiness = readiness_at(backend);
+    if (emi_readiness_is_forked(readiness))
+        return false;
     if (readiness->next_event == readiness->event_count) {
         readiness->next_event = 0;
         readiness->event_count =
@@ -285,6 +287,7 @@ em_status emi_readiness_create(const emi_poller_operations *poller, const emi_ba
     readiness->base = (emi_backend){.operations = &operations, .name = poller->name};
     readiness->poller_operations = poller;
     readiness->memory = settings->memory;
+    readiness->fork_count = emi_fork_count();
     emi_index_table_init(&readiness->channels, readiness->memory, MOST_CHANNELS);
     readiness->buffer_bytes = settings->receive_buffer_bytes;
     emi_list_init(&readiness->work);

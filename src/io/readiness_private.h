@@ -9,6 +9,7 @@
 #include "base/features.h"
 #include "base/index_table.h"
 #include "io/readiness.h"
+#include "system/thread.h"
 
 enum { EMI_READINESS_EVENTS = 256 }; /* taken from the poller at once */
 
@@ -25,6 +26,7 @@ typedef struct emi_readiness {
     emi_list flush;  /* channels that asked to send */
     emi_list buried; /* released, waiting for reap */
 
+    unsigned fork_count; /* of the process that made it */
     unsigned event_count;
     unsigned next_event;
     emi_poll_event events[EMI_READINESS_EVENTS];
@@ -43,6 +45,18 @@ static inline void emi_readiness_add_work(emi_readiness *readiness, emi_channel 
 {
     if (!emi_list_is_linked(&channel->work))
         emi_list_append(&readiness->work, &channel->work);
+}
+
+/** Whether this is a forked child by now: what a callback may have done. Then everything here is the parent's. */
+static inline bool emi_readiness_is_forked(const emi_readiness *readiness)
+{
+    return emi_is_forked_since(readiness->fork_count);
+}
+
+/** After a callback: whether the channel is to be left alone. */
+static inline bool emi_readiness_is_over(const emi_readiness *readiness, const emi_channel *channel)
+{
+    return channel->released || emi_readiness_is_forked(readiness);
 }
 
 /** Asks the poller for what the channel's state calls for, if that is not what it was asked for already. */

@@ -56,11 +56,11 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel)
 static void receive(emi_readiness *readiness, emi_channel *channel)
 {
     for (unsigned reads = 0; reads < channel->burst; reads++) {
-        if (!receive_once(readiness, channel) || channel->released)
+        if (!receive_once(readiness, channel) || emi_readiness_is_over(readiness, channel))
             return;
         if (channel->sending && !channel->blocked)
             emi_readiness_send(readiness, channel);
-        if (channel->released || !channel->readable || !channel->receiving)
+        if (emi_readiness_is_over(readiness, channel) || !channel->readable || !channel->receiving)
             return;
     }
     emi_readiness_add_work(readiness, channel);
@@ -72,12 +72,12 @@ static void serve_stream(emi_readiness *readiness, emi_channel *channel)
         if (channel->blocked)
             return;
         finish_connect(channel);
-        if (channel->released)
+        if (emi_readiness_is_over(readiness, channel))
             return;
     }
     if (channel->receiving && channel->readable)
         receive(readiness, channel);
-    if (!channel->released && channel->sending && !channel->blocked)
+    if (channel->sending && !channel->blocked && !emi_readiness_is_over(readiness, channel))
         emi_readiness_send(readiness, channel);
 }
 
@@ -94,6 +94,8 @@ static void fail_after_receiving(emi_readiness *readiness, emi_channel *channel,
             length = 1;
         else if (length > 0)
             channel->events->data(channel, readiness->buffer, length);
+        if (emi_readiness_is_over(readiness, channel))
+            return;
     }
     if (!channel->released)
         fail(channel, reason);
@@ -129,8 +131,10 @@ static bool send_once(emi_readiness *readiness, emi_channel *channel)
 void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
 {
     emi_list_remove(&channel->flush);
+    if (emi_readiness_is_forked(readiness))
+        return;
     for (unsigned writes = 0; writes < channel->burst; writes++)
-        if (!send_once(readiness, channel) || channel->released || !channel->sending)
+        if (!send_once(readiness, channel) || emi_readiness_is_over(readiness, channel) || !channel->sending)
             return;
     emi_readiness_add_work(readiness, channel);
 }
@@ -158,7 +162,7 @@ static bool concerns_one_connection(em_status status)
 static void serve_listener(emi_readiness *readiness, emi_channel *channel)
 {
     for (unsigned accepts = 0; accepts < channel->burst; accepts++) {
-        if (channel->released || !channel->receiving || !channel->readable)
+        if (emi_readiness_is_over(readiness, channel) || !channel->receiving || !channel->readable)
             return;
         em_address peer;
         int socket;
@@ -189,6 +193,8 @@ static void serve_polled(emi_channel *channel)
 
 void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel)
 {
+    if (emi_readiness_is_forked(readiness))
+        return;
     switch ((emi_channel_kind)channel->kind) {
     case EMI_STREAM:
         serve_stream(readiness, channel);

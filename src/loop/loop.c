@@ -148,7 +148,7 @@ em_status em_loop_destroy(em_loop *loop)
 
 bool emi_loop_is_forked(const em_loop *loop)
 {
-    return emi_fork_count() != loop->fork_count;
+    return emi_is_forked_since(loop->fork_count);
 }
 
 em_status emi_loop_check(const em_loop *loop)

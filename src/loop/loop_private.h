@@ -91,9 +91,10 @@ struct em_loop {
     atomic_bool has_posts;
 
     atomic_bool stopping;
-    atomic_bool woken; /* since the turn began */
+    atomic_bool woken; /* the backend was, since the latest wait ended */
     atomic_bool running;
     bool in_turn;
+    bool found_events; /* the latest wait did */
     bool closing;
     unsigned fork_count;
     emi_service *services[EMI_SERVICE_KINDS];

@@ -31,7 +31,6 @@ static void swap(emi_call_queue *a, emi_call_queue *b)
 
 static void run_posts(em_loop *loop)
 {
-    atomic_store(&loop->woken, false);
     if (!atomic_load(&loop->has_posts))
         return;
     emi_mutex_lock(&loop->posts_mutex);
@@ -76,20 +75,18 @@ static bool has_work(const em_loop *loop)
     return loop->backend->operations->has_work(loop->backend);
 }
 
-/* How long the loop may sleep, seen from now_ns. */
-static uint64_t sleep_ns(em_loop *loop, uint64_t now_ns)
+uint64_t em_loop_get_timeout_ns(em_loop *loop)
 {
+    if (!loop)
+        return EM_FOREVER;
     if (has_work(loop))
         return 0;
     uint64_t due_ns = emi_timer_queue_next_ns(&loop->timers);
     if (due_ns == UINT64_MAX)
         return EM_FOREVER;
+    /* The turn's time is of no use here: its callbacks may have taken long. */
+    uint64_t now_ns = emi_clock_now_ns();
     return due_ns > now_ns ? due_ns - now_ns : 0;
-}
-
-uint64_t em_loop_get_timeout_ns(em_loop *loop)
-{
-    return loop ? sleep_ns(loop, emi_clock_now_ns()) : EM_FOREVER;
 }
 
 typedef struct blocking_wait {
@@ -103,23 +100,33 @@ static void wait_without_lock(void *wait_data)
     given->backend->operations->wait(given->backend, given->timeout_ns);
 }
 
+static void wait_and_give_up_lock(em_loop *loop, uint64_t timeout_ns)
+{
+    blocking_wait given = {.backend = loop->backend, .timeout_ns = timeout_ns};
+    loop->around_wait(loop->around_wait_user, wait_without_lock, &given);
+}
+
+/* A host's lock is kept as long as there is something to do; after a wait that found nothing it is given up at once. */
 static void wait_for_events(em_loop *loop, uint64_t longest_ns)
 {
     emi_backend *backend = loop->backend;
-    uint64_t timeout_ns = sleep_ns(loop, loop->now_ns);
+    uint64_t timeout_ns = em_loop_get_timeout_ns(loop);
     if (timeout_ns > longest_ns)
         timeout_ns = longest_ns;
-    if (timeout_ns == 0 || loop->around_wait) {
-        if (backend->operations->wait(backend, 0) || timeout_ns == 0)
-            return;
+    bool found = false;
+    if (timeout_ns == 0 || (loop->around_wait && loop->found_events))
+        found = backend->operations->wait(backend, 0);
+    if (!found && timeout_ns > 0) {
+        loop->stats.waits++;
+        if (loop->around_wait)
+            wait_and_give_up_lock(loop, timeout_ns);
+        else
+            backend->operations->wait(backend, timeout_ns);
+        found = backend->operations->has_work(backend);
     }
-    loop->stats.waits++;
-    if (loop->around_wait) {
-        blocking_wait given = {.backend = backend, .timeout_ns = timeout_ns};
-        loop->around_wait(loop->around_wait_user, wait_without_lock, &given);
-    } else {
-        backend->operations->wait(backend, timeout_ns);
-    }
+    loop->found_events = found;
+    /* Whatever a wake up to here was for is looked at before the next wait; a wake from here on ends that one. */
+    atomic_store(&loop->woken, false);
 }
 
 static void turn(em_loop *loop, uint64_t longest_wait_ns)
@@ -176,6 +183,8 @@ em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
     if (status != EM_OK)
         return status;
     turn(loop, timeout_ns);
+    if (emi_loop_is_forked(loop))
+        return EM_FORKED;
     atomic_store(&loop->running, false);
     return EM_OK;
 }

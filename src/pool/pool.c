@@ -11,11 +11,13 @@
 
 typedef struct pool {
     emi_service service;
-    em_loop *loop; /* NULL when it has ended; all that follows and this are guarded by the mutex */
+    em_loop *loop; /* NULL when it is ending; all that follows and this are guarded by the mutex */
+    bool is_kept;  /* by the loop, until its very end */
     emi_mutex mutex;
     emi_condition work_to_do;
     emi_list waiting;
     emi_list finished;
+    atomic_bool has_finished; /* the one that is read without it */
     unsigned threads;
     unsigned idle;
     unsigned most_threads;
@@ -29,7 +31,7 @@ static pool *pool_of(emi_service *service)
 /* With the mutex held; true if it was the last user, who must free it. */
 static bool is_unused(const pool *shared)
 {
-    return !shared->loop && shared->threads == 0;
+    return !shared->is_kept && shared->threads == 0;
 }
 
 static void free_pool(pool *shared)
@@ -53,6 +55,7 @@ static void work_on(pool *shared, emi_job *job)
     emi_mutex_lock(&shared->mutex);
     if (shared->loop) {
         emi_list_append(&shared->finished, &job->link);
+        atomic_store(&shared->has_finished, true);
         em_loop_wake(shared->loop);
     } else {
         job->dispose(job);
@@ -83,16 +86,25 @@ static void run_thread(void *argument)
 static void deliver(emi_service *service)
 {
     pool *shared = pool_of(service);
+    if (!atomic_load(&shared->has_finished))
+        return;
     emi_list finished;
     emi_list_init(&finished);
     emi_mutex_lock(&shared->mutex);
+    atomic_store(&shared->has_finished, false);
     emi_list_move_all(&finished, &shared->finished);
     emi_mutex_unlock(&shared->mutex);
     for (emi_job *job; (job = take_job(&finished));)
         job->done(job);
 }
 
-static void end(emi_service *service)
+static bool has_finished(const emi_service *service)
+{
+    return atomic_load(&((const pool *)(const void *)service)->has_finished);
+}
+
+/* Before the backend goes, because threads wake the loop. */
+static void close_pool(emi_service *service)
 {
     pool *shared = pool_of(service);
     /* In a forked child there are no threads, and nobody knows who holds the mutex: what is left is left. */
@@ -105,17 +117,29 @@ static void end(emi_service *service)
     emi_list_move_all(&jobs, &shared->finished);
     emi_list_move_all(&jobs, &shared->waiting);
     emi_condition_broadcast(&shared->work_to_do);
-    bool unused = is_unused(shared);
     emi_mutex_unlock(&shared->mutex);
     for (emi_job *job; (job = take_job(&jobs));)
         job->dispose(job);
+}
+
+static void leave_pool(emi_service *service)
+{
+    pool *shared = pool_of(service);
+    if (shared->loop)
+        return; /* of a forked child */
+    emi_mutex_lock(&shared->mutex);
+    shared->is_kept = false;
+    bool unused = is_unused(shared);
+    emi_mutex_unlock(&shared->mutex);
     if (unused)
         free_pool(shared);
 }
 
 static const emi_service_operations operations = {
     .turn = deliver,
-    .destroy = end,
+    .has_work = has_finished,
+    .close = close_pool,
+    .destroy = leave_pool,
 };
 
 static em_status open_pool(em_loop *loop, pool **opened)
@@ -131,6 +155,7 @@ static em_status open_pool(em_loop *loop, pool **opened)
         goto no_condition;
     shared->service.operations = &operations;
     shared->loop = loop;
+    shared->is_kept = true;
     shared->most_threads = loop->pool_threads;
     emi_list_init(&shared->waiting);
     emi_list_init(&shared->finished);

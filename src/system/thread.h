@@ -6,6 +6,7 @@
 #define EMI_THREAD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <eventmachine/status.h>
@@ -31,6 +32,14 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument);
 
 /** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
 unsigned emi_fork_count(void);
+
+extern atomic_uint emi_forks;
+
+/** Whether fork(2) has come between an earlier answer of emi_fork_count and now. Costs a load: for the hot path. */
+static inline bool emi_is_forked_since(unsigned fork_count)
+{
+    return atomic_load_explicit(&emi_forks, memory_order_relaxed) != fork_count;
+}
 
 /** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors. */
 bool emi_has_forked(void);

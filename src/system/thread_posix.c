@@ -7,7 +7,6 @@
 #if EMI_HAVE_POSIX
 
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "system/system_error.h"
@@ -92,7 +91,7 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument)
     return EM_OK;
 }
 
-static atomic_uint forks;
+atomic_uint emi_forks;
 static atomic_bool has_forked;
 
 static void note_child(void)
@@ -102,7 +101,7 @@ static void note_child(void)
 
 static void count_fork(void)
 {
-    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&emi_forks, 1, memory_order_relaxed);
 }
 
 static void watch_forks(void)
@@ -114,7 +113,7 @@ unsigned emi_fork_count(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
-    return atomic_load_explicit(&forks, memory_order_relaxed);
+    return atomic_load_explicit(&emi_forks, memory_order_relaxed);
 }
 
 bool emi_has_forked(void)
