@@ -114,9 +114,11 @@ static void wait_for_events(em_loop *loop, uint64_t longest_ns)
     if (timeout_ns > longest_ns)
         timeout_ns = longest_ns;
     bool found = false;
-    if (timeout_ns == 0 || (loop->around_wait && loop->found_events))
+    bool short_wait_first = timeout_ns == 0 || (loop->around_wait && loop->found_events);
+    if (short_wait_first)
         found = backend->operations->wait(backend, 0);
-    if (!found && timeout_ns > 0) {
+    /* The short wait may have taken a wake that was meant for this one. */
+    if (!found && timeout_ns > 0 && !(short_wait_first && atomic_load(&loop->woken))) {
         loop->stats.waits++;
         if (loop->around_wait)
             wait_and_give_up_lock(loop, timeout_ns);

@@ -169,7 +169,7 @@ em_status em_connection_pause(em_connection *connection)
     if (connection->paused)
         return EM_INVALID_STATE;
     connection->paused = true;
-    if (connection->channel.backend)
+    if (connection->channel.backend && !connection->channel.released)
         emi_channel_stop_receiving(&connection->channel);
     return EM_OK;
 }

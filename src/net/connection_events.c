@@ -38,6 +38,8 @@ static void end(emi_channel *channel)
 void emi_connection_start(em_connection *connection)
 {
     connection->active_ns = connection->loop->now_ns;
+    if (connection->extras)
+        connection->extras->progress_ns = connection->active_ns;
     if (!connection->paused) {
         em_status status = emi_channel_start_receiving(&connection->channel);
         if (status != EM_OK)
