@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Connections that cannot be made: what fails at once fails without side effect, everything else ends in one unbind with its
+ * reason. And the local end. Names are tested in names.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "support/system_peer.h"
+#include "support/system_record.h"
+#include "support/system_test.h"
+
+static void a_dead_port_ends_with_connection_refused(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    em_connection *client = system_dial(*state, system_dead_port(), &system_recorder, record);
+    assert_int_equal(record->post_init, 1);
+    assert_int_equal(record->unbind, 0); /* never before em_connect returns */
+    assert_int_equal(em_send_text(client, "lost"), EM_OK);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->unbind, 1);
+    assert_int_equal(record->completed, 0);
+    assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
+}
+
+static void a_port_that_never_answers_ends_at_the_connect_timeout(void **state)
+{
+    int port;
+    int fillers[SYSTEM_MOST_FILLERS];
+    int listener = system_listen(0, &port);
+    unsigned filled = system_fill_queue(port, fillers);
+    if (filled == 0)
+        system_skip("this system answers however full the queue is");
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    em_connect_options options = {.user = record, .connect_timeout_ns = 200 * EM_MILLISECONDS};
+    uint64_t started_ns = system_now_ns();
+    uint64_t used_before_ns = system_cpu_ns();
+    em_connection *client = system_dial_with(*state, port, &system_recorder, options);
+    assert_int_equal(em_connection_get_state(client), EM_STATE_CONNECTING);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    uint64_t took_ns = system_now_ns() - started_ns;
+    assert_int_equal(record->reason, EM_CONNECT_TIMEOUT);
+    assert_in_range(took_ns, 200 * EM_MILLISECONDS, 2 * EM_SECONDS);
+    assert_in_range(system_cpu_ns() - used_before_ns, 0, took_ns / 4); /* waits, does not spin */
+    for (unsigned i = 0; i < filled; i++)
+        close(fillers[i]);
+    close(listener);
+}
+
+static void what_is_wrong_in_itself_fails_at_once_and_calls_nothing(void **state)
+{
+    static const struct {
+        const char *host;
+        int port;
+        em_status status;
+    } wrong[] = {
+        {"127.0.0.1", 0, EM_INVALID_PORT},     {"127.0.0.1", -1, EM_INVALID_PORT},
+        {"127.0.0.1", 65536, EM_INVALID_PORT}, {"127.0.0.1.1", 80, EM_INVALID_ADDRESS},
+        {"::1::", 80, EM_INVALID_ADDRESS},     {"", 80, EM_INVALID_ADDRESS},
+        {"300.0.0.1", 80, EM_INVALID_ADDRESS}, {"tab\there", 80, EM_INVALID_ADDRESS},
+        {NULL, 80, EM_INVALID_ARGUMENT},
+    };
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connect_options options = {.size = sizeof options, .user = record};
+    em_connection *client = (em_connection *)record;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        em_status status = em_connect(*state, wrong[i].host, wrong[i].port, &system_recorder, &options, &client);
+        assert_int_equal(status, wrong[i].status);
+        assert_null(client);
+    }
+    assert_int_equal(em_connect(*state, "127.0.0.1", 80, NULL, &options, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connect(NULL, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
+    options.size = 3;
+    assert_int_equal(em_connect(*state, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
+    system_turn(*state);
+    assert_int_equal(record->post_init + record->unbind, 0);
+    assert_int_equal(system_stats(*state).connections_open, 0);
+}
+
+static void a_unix_socket_that_is_not_there_fails_at_once(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connect_options options = {.size = sizeof options, .user = record};
+    char path[sizeof((struct sockaddr_un){0}.sun_path)];
+    snprintf(path, sizeof path, "/tmp/em_stale_%d", (int)getpid());
+    assert_int_equal(em_connect_unix(*state, path, &system_recorder, &options, NULL), EM_NO_SUCH_FILE);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, sizeof path);
+    int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_return_code(bind(stale, (struct sockaddr *)&address, sizeof address), errno);
+    close(stale);
+    assert_int_equal(em_connect_unix(*state, path, &system_recorder, &options, NULL), EM_CONNECTION_REFUSED);
+    unlink(path);
+    system_turn(*state);
+    assert_int_equal(record->post_init + record->unbind, 0);
+    assert_int_equal(system_stats(*state).connections_open, 0);
+}
+
+static void a_unix_server_with_a_full_queue_fails_at_once(void **state)
+{
+    char path[64];
+    system_record *served = system_new_record(SYSTEM_NONE);
+    em_server_options serving = {.size = sizeof serving, .user = served, .backlog = 1};
+    snprintf(path, sizeof path, "@em_full_%d", (int)getpid());
+    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, &serving, NULL), EM_OK);
+    system_record *records[SYSTEM_MOST_FILLERS];
+    em_status status = EM_OK;
+    for (unsigned i = 0; i < SYSTEM_MOST_FILLERS && status == EM_OK; i++) {
+        records[i] = system_new_record(SYSTEM_NONE);
+        em_connect_options options = {.size = sizeof options, .user = records[i]};
+        status = em_connect_unix(*state, path, &system_recorder, &options, NULL);
+    }
+    assert_int_equal(status, EM_WOULD_BLOCK);
+    while (!records[0]->completed)
+        system_turn(*state); /* the others are served */
+    assert_int_equal(em_loop_destroy(*state), EM_OK);
+    *state = NULL;
+    assert_int_equal(served->unbind, served->post_init);
+}
+
+static void a_client_is_bound_to_the_local_end_it_asks_for(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_COMPLETED);
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int port = system_serve(*state, &system_recorder, served);
+    em_connect_options options = {.user = record, .bind_host = "127.0.0.2", .bind_port = system_dead_port()};
+    em_connection *client = system_dial_with(*state, port, &system_recorder, options);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    em_address local;
+    em_address peer;
+    char text[EM_ADDRESS_TEXT_BYTES];
+    char expected[EM_ADDRESS_TEXT_BYTES];
+    snprintf(expected, sizeof expected, "127.0.0.2:%d", options.bind_port);
+    assert_int_equal(em_connection_get_local_address(client, &local), EM_OK);
+    em_address_to_text(&local, text, sizeof text);
+    assert_string_equal(text, expected);
+    while (!served->connection)
+        system_turn(*state);
+    assert_int_equal(em_connection_get_peer_address(served->connection, &peer), EM_OK);
+    em_address_to_text(&peer, text, sizeof text);
+    assert_string_equal(text, expected);
+}
+
+static void a_local_end_that_cannot_be_fails_at_once(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int port = system_serve(*state, &system_recorder, served);
+    em_connect_options options = {.size = sizeof options, .bind_host = "127.0.0.1", .bind_port = port};
+    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_ADDRESS_IN_USE);
+    options.bind_host = "203.0.113.1"; /* RFC 5737 */
+    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_ADDRESS_NOT_AVAILABLE);
+    options.bind_host = "no literal";
+    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_INVALID_ADDRESS);
+    options.bind_host = "127.0.0.1";
+    options.bind_port = 65536;
+    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_INVALID_PORT);
+    assert_int_equal(system_stats(*state).connections_open, 0);
+}
+
+static void what_is_sent_before_the_connection_stands_arrives(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_NONE);
+    system_record *served = system_new_record(SYSTEM_UNBIND);
+    em_connection *client =
+        system_dial(*state, system_serve(*state, &system_recorder, served), &system_recorder, record);
+    assert_int_equal(em_send_text(client, "early "), EM_OK);
+    assert_int_equal(em_send_text(client, "bird"), EM_OK);
+    assert_int_equal(em_close_after_writing(client), EM_OK);
+    assert_int_equal(em_send_text(client, "late"), EM_CLOSED);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_string_equal(served->text, "early bird");
+    assert_int_equal(record->completed, 1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(a_dead_port_ends_with_connection_refused),
+        SYSTEM_TEST(a_port_that_never_answers_ends_at_the_connect_timeout),
+        SYSTEM_TEST(what_is_wrong_in_itself_fails_at_once_and_calls_nothing),
+        SYSTEM_TEST(a_unix_socket_that_is_not_there_fails_at_once),
+        SYSTEM_TEST(a_unix_server_with_a_full_queue_fails_at_once),
+        SYSTEM_TEST(a_client_is_bound_to_the_local_end_it_asks_for),
+        SYSTEM_TEST(a_local_end_that_cannot_be_fails_at_once),
+        SYSTEM_TEST(what_is_sent_before_the_connection_stands_arrives),
+    };
+    return SYSTEM_RUN(tests);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Each program of examples/c, run as a child process and talked to. They lie beside the tests in the build folder.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/system_peer.h"
+#include "support/system_test.h"
+
+enum { ECHO_PORT = 8081, PATIENCE_MILLISECONDS = 20000 };
+
+typedef struct program {
+    pid_t child;
+    int input;  /* what it reads */
+    int output; /* what it prints, errors included */
+} program;
+
+static void run_program(const char *name, const char *const *arguments, int input, int output)
+{
+    char self[PATH_MAX] = "";
+    char path[PATH_MAX + 64];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    snprintf(path, sizeof path, "%s/../examples/c/%s", length > 0 ? dirname(self) : ".", name);
+    dup2(input, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    setenv("EM_BACKEND", system_backend(), 1);
+    alarm(PATIENCE_MILLISECONDS / 1000);
+    execl(path, name, arguments[0], arguments[1], arguments[2], (char *)NULL);
+    perror(path);
+    _exit(127);
+}
+
+static program start(const char *name, const char *first, const char *second, const char *third)
+{
+    const char *const arguments[] = {first, second, third};
+    int input[2];
+    int output[2];
+    assert_return_code(pipe2(input, O_CLOEXEC), errno);
+    assert_return_code(pipe2(output, O_CLOEXEC), errno);
+    pid_t child = fork();
+    if (child == 0)
+        run_program(name, arguments, input[0], output[1]);
+    assert_true(child > 0);
+    close(input[0]);
+    close(output[1]);
+    return (program){.child = child, .input = input[1], .output = output[0]};
+}
+
+/* Reads until the text is there, or the end. */
+static void expect(int fd, const char *text)
+{
+    char heard[4096] = "";
+    size_t length = 0;
+    while (!strstr(heard, text)) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, PATIENCE_MILLISECONDS), 1);
+        ssize_t more = read(fd, heard + length, sizeof heard - 1 - length);
+        if (more <= 0)
+            fail_msg("\"%s\" was expected, \"%s\" was heard", text, heard);
+        length += (size_t)more;
+        heard[length] = '\0';
+    }
+}
+
+/* What it says at first: the port that it listens on. */
+static int port_of(program *started)
+{
+    char line[256];
+    FILE *output = fdopen(dup(started->output), "r");
+    assert_non_null(output);
+    assert_non_null(fgets(line, sizeof line, output));
+    fclose(output);
+    assert_non_null(strstr(line, "listening on 127.0.0.1:"));
+    return atoi(strrchr(line, ':') + 1);
+}
+
+/* Its exit status. */
+static int finish(program *started)
+{
+    close(started->input);
+    int status = system_wait(started->child);
+    close(started->output);
+    return status;
+}
+
+static void end(program *started)
+{
+    int status;
+    assert_return_code(kill(started->child, SIGTERM), errno);
+    assert_int_equal(waitpid(started->child, &status, 0), started->child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    close(started->input);
+    close(started->output);
+}
+
+static void say(int fd, const char *text)
+{
+    system_write(fd, text, strlen(text));
+}
+
+static bool is_taken(int port)
+{
+    em_loop *loop = system_create_loop((em_loop_options){.size = 0});
+    static const em_handler nobody;
+    em_status status = em_start_server(loop, "127.0.0.1", port, &nobody, NULL, NULL);
+    em_loop_destroy(loop);
+    return status != EM_OK;
+}
+
+/* The echo server has its port in its text, so it may take a moment, and there is nothing else to wait for. */
+static int connect_when_ready(em_loop *loop, int port)
+{
+    for (;;) {
+        em_connection *connection;
+        static const em_handler nobody;
+        em_address peer;
+        assert_int_equal(em_connect(loop, "127.0.0.1", port, &nobody, NULL, &connection), EM_OK);
+        em_signature signature = em_connection_get_signature(connection);
+        while (em_connection_find(loop, signature) && em_connection_get_state(connection) != EM_STATE_OPEN)
+            system_turn(loop);
+        if (em_connection_find(loop, signature) && em_connection_get_peer_address(connection, &peer) == EM_OK)
+            break;
+    }
+    return system_connect(port);
+}
+
+static void echo_says_what_it_was_sent(void **state)
+{
+    if (is_taken(ECHO_PORT))
+        system_skip("somebody else listens on port 8081");
+    program echo = start("echo", NULL, NULL, NULL);
+    int client = connect_when_ready(*state, ECHO_PORT);
+    say(client, "hello");
+    expect(client, ">>>you sent: hello");
+    say(client, "quit");
+    expect(client, ">>>you sent: quit");
+    char byte;
+    assert_int_equal(recv(client, &byte, 1, 0), 0);
+    close(client);
+    end(&echo);
+}
+
+static void client_prints_the_answer(void **state)
+{
+    (void)state;
+    int port;
+    char text[16];
+    int listener = system_listen(4, &port);
+    snprintf(text, sizeof text, "%d", port);
+    program client = start("client", "localhost", text, "hello");
+    int served = system_accept(listener);
+    expect(served, "hello\n");
+    say(served, "and good day to you\n");
+    close(served);
+    expect(client.output, "and good day to you\n");
+    assert_int_equal(finish(&client), 0);
+    close(listener);
+}
+
+static void client_says_why_it_failed(void **state)
+{
+    (void)state;
+    char text[16];
+    snprintf(text, sizeof text, "%d", system_dead_port());
+    program client = start("client", "127.0.0.1", text, "hello");
+    expect(client.output, "eventmachine: connection refused (EM_CONNECTION_REFUSED)\n");
+    assert_int_equal(finish(&client), 1);
+}
+
+static void timers_tick_are_put_off_and_end(void **state)
+{
+    (void)state;
+    program timers = start("timers", NULL, NULL, NULL);
+    expect(timers.output, "the loop runs\ntick 1\ntick 2\na little longer\ntick 3\ntick 4\nboiled\n");
+    assert_int_equal(finish(&timers), 0);
+}
+
+static void chat_tells_the_others(void **state)
+{
+    (void)state;
+    program chat = start("chat", "0", NULL, NULL);
+    int port = port_of(&chat);
+    int members[3];
+    for (unsigned i = 0; i < 3; i++) {
+        members[i] = system_connect(port);
+        expect(members[i], "welcome\n");
+    }
+    say(members[0], "good morning\n");
+    expect(members[1], "good morning\n");
+    expect(members[2], "good morning\n");
+    close(members[1]);
+    say(members[2], "and good night\n");
+    expect(members[0], "and good night\n");
+    close(members[0]);
+    close(members[2]);
+    end(&chat);
+}
+
+static void several_loops_serve_one_port_until_the_input_ends(void **state)
+{
+    (void)state;
+    program loops = start("several_loops", "0", NULL, NULL);
+    int port = port_of(&loops);
+    for (unsigned i = 0; i < 16; i++) {
+        int client = system_connect(port);
+        say(client, "hello");
+        expect(client, ": hello");
+        close(client);
+    }
+    assert_int_equal(finish(&loops), 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(echo_says_what_it_was_sent), SYSTEM_TEST(client_prints_the_answer),
+        SYSTEM_TEST(client_says_why_it_failed),  SYSTEM_TEST(timers_tick_are_put_off_and_end),
+        SYSTEM_TEST(chat_tells_the_others),      SYSTEM_TEST(several_loops_serve_one_port_until_the_input_ends),
+    };
+    return SYSTEM_RUN(tests);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A peer that resets the connection, in every state that a connection can be in: unbind comes once, says so, and still knows who
+ * it was.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "support/system_peer.h"
+#include "support/system_record.h"
+#include "support/system_test.h"
+
+enum { BACKLOG_BYTES = 16 * 1024 * 1024, WRITES = 1000 };
+
+/* A bare client of a server that records, as far as the server's post_init. */
+static int connected_client(em_loop *loop, const em_handler *handler, system_record *served)
+{
+    int client = system_connect(system_serve(loop, handler, served));
+    while (!served->connection)
+        system_turn(loop);
+    return client;
+}
+
+static void expect_unbind(em_loop *loop, const system_record *served)
+{
+    while (!served->unbind)
+        system_turn(loop);
+    system_turn(loop);
+    assert_int_equal(served->unbind, 1);
+    if (served->reason != EM_BROKEN_PIPE) /* the other name of it, for a side that had heard the end already */
+        assert_int_equal(served->reason, EM_CONNECTION_RESET);
+    assert_int_equal(system_stats(loop).connections_open, 0);
+    assert_int_equal(system_stats(loop).outbox_bytes, 0);
+}
+
+/* Sends so much that most of it waits. */
+static void send_backlog(em_connection *connection)
+{
+    static const char backlog[BACKLOG_BYTES];
+    assert_int_equal(em_send_borrowed(connection, backlog, sizeof backlog, NULL, NULL), EM_UNDER_PRESSURE);
+}
+
+static void a_reset_of_an_idle_connection_is_told(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    system_reset(connected_client(*state, &system_recorder, served));
+    expect_unbind(*state, served);
+    assert_int_equal(served->reason, EM_CONNECTION_RESET);
+}
+
+static void a_reset_before_it_is_accepted_does_not_harm_the_server(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int port = system_serve(*state, &system_recorder, served);
+    system_reset(system_connect(port));
+    int client = system_connect(port);
+    system_write(client, "here", 4);
+    while (served->bytes < 4)
+        system_turn(*state);
+    close(client);
+    while (served->unbind < served->post_init)
+        system_turn(*state);
+    assert_string_equal(served->text, "here");
+}
+
+static void what_arrived_before_a_reset_is_delivered(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_recorder, served);
+    system_write(client, "last words", 10);
+    system_reset(client);
+    expect_unbind(*state, served);
+    assert_string_equal(served->text, "last words");
+}
+
+static void what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_recorder, served);
+    system_write(client, "last words", 10);
+    system_reset(client);
+    assert_int_equal(em_send_text(served->connection, "too late"), EM_OK); /* leaves before anything is read */
+    expect_unbind(*state, served);
+    assert_string_equal(served->text, "last words");
+}
+
+static void a_reset_while_much_waits_to_be_sent_is_told(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_recorder, served);
+    send_backlog(served->connection);
+    system_await(*state, client);
+    system_reset(client);
+    expect_unbind(*state, served);
+}
+
+static void a_reset_while_draining_is_told(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_recorder, served);
+    send_backlog(served->connection);
+    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    assert_int_equal(em_connection_get_state(served->connection), EM_STATE_DRAINING);
+    system_await(*state, client);
+    system_reset(client);
+    expect_unbind(*state, served);
+}
+
+static void a_reset_while_paused_is_told_after_the_pause_and_nothing_spins(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_recorder, served);
+    assert_int_equal(em_connection_pause(served->connection), EM_OK);
+    system_write(client, "kept", 4);
+    system_reset(client);
+    uint64_t turns_before = system_stats(*state).turns;
+    system_run_for(*state, 100 * EM_MILLISECONDS);
+    assert_in_range(system_stats(*state).turns - turns_before, 1, 10);
+    assert_int_equal(served->bytes, 0);
+    if (served->connection) { /* else: told already, which is as good */
+        assert_int_equal(em_connection_resume(served->connection), EM_OK);
+        expect_unbind(*state, served);
+        assert_string_equal(served->text, "kept");
+    }
+}
+
+static void a_reset_after_the_peers_end_is_told_when_something_is_sent(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_open_recorder, served);
+    shutdown(client, SHUT_WR);
+    while (!served->end)
+        system_turn(*state);
+    system_reset(client);
+    system_run_for(*state, 20 * EM_MILLISECONDS);
+    if (served->connection)
+        em_send_text(served->connection, "anybody?");
+    while (!served->unbind) {
+        system_turn(*state);
+        if (served->connection)
+            em_send_text(served->connection, "anybody?");
+    }
+    expect_unbind(*state, served);
+}
+
+static void a_reset_after_our_end_is_told(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_recorder, served);
+    assert_int_equal(em_close_write(served->connection), EM_OK);
+    system_await(*state, client);
+    system_reset(client);
+    expect_unbind(*state, served);
+}
+
+static void a_reset_right_after_connecting_is_told_to_the_client(void **state)
+{
+    int port;
+    int listener = system_listen(4, &port);
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    em_connection *client = system_dial(*state, port, &system_recorder, record);
+    em_send_text(client, "hello");
+    system_reset(system_accept(listener));
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->unbind, 1);
+    assert_int_equal(record->reason, EM_CONNECTION_RESET);
+    close(listener);
+}
+
+static em_address peer_in_unbind;
+static em_status told_in_unbind;
+
+static void ask_for_peer(em_connection *connection, em_status reason)
+{
+    (void)reason;
+    told_in_unbind = em_connection_get_peer_address(connection, &peer_in_unbind);
+    em_loop_stop(em_connection_get_loop(connection));
+}
+
+static void the_peers_address_is_known_in_unbind_after_a_reset(void **state)
+{
+    static const em_handler asking = {.unbind = ask_for_peer};
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        em_server *server;
+        if (em_start_server(*state, hosts[i], 0, &asking, NULL, &server) != EM_OK)
+            continue; /* no IPv6 here; IPv4 there always is */
+        em_stream_options resetting = {.size = sizeof resetting, .linger_seconds_plus_one = 1};
+        em_connect_options options = {.size = sizeof options, .stream = &resetting};
+        system_record *record = options.user = system_new_record(SYSTEM_COMPLETED);
+        em_connection *client;
+        em_address expected;
+        char expected_text[EM_ADDRESS_TEXT_BYTES];
+        char text[EM_ADDRESS_TEXT_BYTES];
+        assert_int_equal(em_connect(*state, hosts[i], system_port_of(server), &system_recorder, &options, &client),
+                         EM_OK);
+        assert_int_equal(em_loop_run(*state), EM_OK);
+        assert_int_equal(record->completed, 1);
+        assert_int_equal(em_connection_get_local_address(client, &expected), EM_OK);
+        assert_int_equal(em_close(client), EM_OK);
+        assert_int_equal(em_loop_run(*state), EM_OK);
+        assert_int_equal(told_in_unbind, EM_OK);
+        em_address_to_text(&expected, expected_text, sizeof expected_text);
+        em_address_to_text(&peer_in_unbind, text, sizeof text);
+        assert_string_equal(text, expected_text);
+    }
+}
+
+static volatile sig_atomic_t broken_pipes;
+
+static void count_signal(int signal_number)
+{
+    (void)signal_number;
+    broken_pipes = broken_pipes + 1;
+}
+
+static void write_until_it_breaks(em_loop *loop, const system_record *served)
+{
+    for (unsigned i = 0; i < WRITES && served->connection; i++) {
+        em_send_text(served->connection, "one ");
+        em_send_borrowed(served->connection, "two ", 4, NULL, NULL); /* several pieces go another way than one */
+        system_turn(loop);
+    }
+    assert_int_equal(served->unbind, 1);
+    assert_true(served->reason < 0);
+}
+
+static void no_sigpipe_is_ever_delivered(void **state)
+{
+    system_record *over_tcp = system_new_record(SYSTEM_NONE);
+    system_record *over_unix = system_new_record(SYSTEM_NONE);
+    broken_pipes = 0;
+    signal(SIGPIPE, count_signal);
+    int client = connected_client(*state, &system_open_recorder, over_tcp);
+    close(client);
+    write_until_it_breaks(*state, over_tcp);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int length = snprintf(address.sun_path, sizeof address.sun_path, "@em_pipe_%d", (int)getpid());
+    em_server_options options = {.size = sizeof options, .user = over_unix};
+    assert_int_equal(em_start_unix_server(*state, address.sun_path, &system_open_recorder, &options, NULL), EM_OK);
+    address.sun_path[0] = '\0';
+    client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length);
+    assert_return_code(connect(client, (struct sockaddr *)&address, address_bytes), errno);
+    while (!over_unix->connection)
+        system_turn(*state);
+    close(client);
+    write_until_it_breaks(*state, over_unix);
+    signal(SIGPIPE, SIG_DFL);
+    assert_int_equal(broken_pipes, 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(a_reset_of_an_idle_connection_is_told),
+        SYSTEM_TEST(a_reset_before_it_is_accepted_does_not_harm_the_server),
+        SYSTEM_TEST(what_arrived_before_a_reset_is_delivered),
+        SYSTEM_TEST(what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out),
+        SYSTEM_TEST(a_reset_while_much_waits_to_be_sent_is_told),
+        SYSTEM_TEST(a_reset_while_draining_is_told),
+        SYSTEM_TEST(a_reset_while_paused_is_told_after_the_pause_and_nothing_spins),
+        SYSTEM_TEST(a_reset_after_the_peers_end_is_told_when_something_is_sent),
+        SYSTEM_TEST(a_reset_after_our_end_is_told),
+        SYSTEM_TEST(a_reset_right_after_connecting_is_told_to_the_client),
+        SYSTEM_TEST(the_peers_address_is_known_in_unbind_after_a_reset),
+        SYSTEM_TEST(no_sigpipe_is_ever_delivered),
+    };
+    return SYSTEM_RUN(tests);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Options of sockets, addresses of both ends, and urgent data.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "support/system_peer.h"
+#include "support/system_record.h"
+#include "support/system_test.h"
+
+/* A server's connection and its client, both of this loop. */
+typedef struct pair {
+    em_connection *client;
+    em_connection *served;
+} pair;
+
+static pair connected_pair(em_loop *loop, const em_stream_options *stream)
+{
+    system_record *record = system_new_record(SYSTEM_NONE);
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int port = system_serve_with(loop, &system_recorder, (em_server_options){.user = served, .stream = stream}, NULL);
+    em_connection *client =
+        system_dial_with(loop, port, &system_recorder, (em_connect_options){.user = record, .stream = stream});
+    while (!record->completed || !served->connection)
+        system_turn(loop);
+    return (pair){.client = client, .served = served->connection};
+}
+
+static int option_of(em_connection *connection, int level, int option)
+{
+    int value = -1;
+    size_t length = sizeof value;
+    assert_int_equal(em_connection_get_socket_option(connection, level, option, &value, &length), EM_OK);
+    assert_int_equal(length, sizeof value);
+    return value;
+}
+
+static void small_messages_are_not_delayed_unless_asked_for(void **state)
+{
+    em_stream_options delaying = {.size = sizeof delaying, .no_delay = EM_OFF};
+    pair prompt = connected_pair(*state, NULL);
+    pair slow = connected_pair(*state, &delaying);
+    assert_true(option_of(prompt.client, IPPROTO_TCP, TCP_NODELAY));
+    assert_true(option_of(prompt.served, IPPROTO_TCP, TCP_NODELAY));
+    assert_false(option_of(slow.client, IPPROTO_TCP, TCP_NODELAY));
+    assert_false(option_of(slow.served, IPPROTO_TCP, TCP_NODELAY));
+}
+
+static void keepalive_is_off_unless_asked_for_and_has_its_times(void **state)
+{
+    em_stream_options alive = {.size = sizeof alive, .keepalive = EM_ON};
+    pair with = connected_pair(*state, &alive);
+    pair without = connected_pair(*state, NULL);
+    assert_true(option_of(with.client, SOL_SOCKET, SO_KEEPALIVE));
+    assert_true(option_of(with.served, SOL_SOCKET, SO_KEEPALIVE));
+    assert_false(option_of(without.served, SOL_SOCKET, SO_KEEPALIVE));
+    assert_int_equal(em_connection_set_keepalive(without.served, EM_ON, 11, 3, 4), EM_OK);
+    assert_true(option_of(without.served, SOL_SOCKET, SO_KEEPALIVE));
+    assert_int_equal(option_of(without.served, IPPROTO_TCP, TCP_KEEPIDLE), 11);
+    assert_int_equal(option_of(without.served, IPPROTO_TCP, TCP_KEEPINTVL), 3);
+    assert_int_equal(option_of(without.served, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    assert_int_equal(em_connection_set_keepalive(without.served, EM_OFF, 0, 0, 0), EM_OK);
+    assert_false(option_of(without.served, SOL_SOCKET, SO_KEEPALIVE));
+}
+
+static void stream_options_reach_the_sockets_of_both_sides(void **state)
+{
+    em_stream_options options = {
+        .size = sizeof options,
+        .send_buffer_bytes = 32 * 1024,
+        .receive_buffer_bytes = 48 * 1024,
+        .linger_seconds_plus_one = 8,
+        .user_timeout_ns = 3 * EM_SECONDS,
+    };
+    pair both = connected_pair(*state, &options);
+    em_connection *ends[] = {both.client, both.served};
+    for (size_t i = 0; i < 2; i++) {
+        struct linger linger;
+        size_t length = sizeof linger;
+        assert_in_range(option_of(ends[i], SOL_SOCKET, SO_SNDBUF), 32 * 1024, 2 * 32 * 1024); /* doubled, socket(7) */
+        assert_in_range(option_of(ends[i], SOL_SOCKET, SO_RCVBUF), 48 * 1024, 2 * 48 * 1024);
+        assert_int_equal(option_of(ends[i], IPPROTO_TCP, TCP_USER_TIMEOUT), 3000);
+        assert_int_equal(em_connection_get_socket_option(ends[i], SOL_SOCKET, SO_LINGER, &linger, &length), EM_OK);
+        assert_int_equal(linger.l_onoff, 1);
+        assert_int_equal(linger.l_linger, 7);
+    }
+}
+
+static void any_option_of_the_socket_can_be_set_and_read(void **state)
+{
+    pair both = connected_pair(*state, NULL);
+    int priority = 5;
+    size_t length = 1;
+    assert_int_equal(em_connection_set_socket_option(both.client, SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority),
+                     EM_OK);
+    assert_int_equal(option_of(both.client, SOL_SOCKET, SO_PRIORITY), 5);
+    assert_int_equal(em_connection_get_socket_option(both.client, SOL_SOCKET, 12345, &priority, &length),
+                     EM_NO_PROTOCOL_OPTION);
+    assert_int_equal(em_connection_take_error(both.client), EM_OK);
+}
+
+static void both_ends_know_both_addresses(void **state)
+{
+    pair both = connected_pair(*state, NULL);
+    em_connection *ends[] = {both.client, both.served};
+    for (size_t i = 0; i < 2; i++) {
+        char mine[EM_ADDRESS_TEXT_BYTES];
+        char theirs[EM_ADDRESS_TEXT_BYTES];
+        em_address address;
+        assert_int_equal(em_connection_get_local_address(ends[i], &address), EM_OK);
+        assert_int_equal(em_address_get_family(&address), EM_ADDRESS_IPV4);
+        em_address_to_text(&address, mine, sizeof mine);
+        assert_int_equal(em_connection_get_peer_address(ends[1 - i], &address), EM_OK);
+        em_address_to_text(&address, theirs, sizeof theirs);
+        assert_string_equal(mine, theirs);
+    }
+}
+
+static void before_it_stands_a_connection_has_no_peer(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connect_options options = {.size = sizeof options, .user = record};
+    em_connection *client;
+    em_address address;
+    assert_int_equal(em_connect(*state, "localhost", system_dead_port(), &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_connection_get_peer_address(client, &address), EM_NOT_CONNECTED);
+    assert_int_equal(em_connection_get_local_address(client, &address), EM_NOT_CONNECTED);
+}
+
+static void urgent_data_neither_stops_the_stream_nor_makes_it_spin(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = system_connect(system_serve(*state, &system_recorder, served));
+    while (!served->connection)
+        system_turn(*state);
+    system_write(client, "before", 6);
+    assert_int_equal(send(client, "!", 1, MSG_OOB | MSG_NOSIGNAL), 1);
+    system_write(client, "after", 5);
+    while (served->bytes < 11)
+        system_turn(*state);
+    assert_int_equal(send(client, "!", 1, MSG_OOB | MSG_NOSIGNAL), 1);
+    uint64_t turns_before = system_stats(*state).turns;
+    system_run_for(*state, 100 * EM_MILLISECONDS);
+    assert_in_range(system_stats(*state).turns - turns_before, 1, 10);
+    system_write(client, "end", 3);
+    close(client);
+    while (!served->unbind)
+        system_turn(*state);
+    assert_string_equal(served->text, "beforeafterend"); /* the urgent bytes are out of band, tcp(7) */
+}
+
+static void a_message_of_one_byte_arrives_by_itself(void **state)
+{
+    pair both = connected_pair(*state, NULL);
+    system_record *heard = em_connection_get_user(both.served);
+    for (size_t i = 1; i <= 100; i++) {
+        em_send(both.client, "x", 1);
+        while (heard->bytes < i)
+            system_turn(*state);
+    }
+    assert_int_equal(heard->data, 100);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(small_messages_are_not_delayed_unless_asked_for),
+        SYSTEM_TEST(keepalive_is_off_unless_asked_for_and_has_its_times),
+        SYSTEM_TEST(stream_options_reach_the_sockets_of_both_sides),
+        SYSTEM_TEST(any_option_of_the_socket_can_be_set_and_read),
+        SYSTEM_TEST(both_ends_know_both_addresses),
+        SYSTEM_TEST(before_it_stands_a_connection_has_no_peer),
+        SYSTEM_TEST(urgent_data_neither_stops_the_stream_nor_makes_it_spin),
+        SYSTEM_TEST(a_message_of_one_byte_arrives_by_itself),
+    };
+    return SYSTEM_RUN(tests);
+}
