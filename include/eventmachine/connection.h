@@ -36,6 +36,7 @@ typedef struct em_handler {
     /**
      * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_close or em_close_after_writing.
      * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind.
+     * After it, nothing is received any more, so only sending can show that the peer has gone altogether.
      */
     void (*receive_end)(em_connection *connection);
 
@@ -74,7 +75,8 @@ typedef struct em_stream_options {
     uint64_t inactivity_timeout_ns;
 
     /** Ends the connection (EM_WRITE_TIMEOUT) when the system took nothing of what waits to be sent for so long.
-     *  0: never. */
+     *  0: never. The system takes more only when a good part of its buffer has become free, so a short timeout wants a
+     *  small send_buffer_bytes. */
     uint64_t write_timeout_ns;
 
     /** Above this many bytes waiting to be sent, em_send answers EM_UNDER_PRESSURE. 0: 1 MiB. */
@@ -169,6 +171,8 @@ EM_API em_status em_close(em_connection *connection);
 /**
  * Closes when everything is sent. Takes no more data to send from now on; what arrives is still delivered. Also while
  * connecting: then it waits for the connection if there is anything to send. EM_CLOSED if it has ended.
+ * Over TCP the socket lives on after unbind, for two seconds at most, while the peer has not acknowledged everything: closing
+ * it at once could make the peer lose what is under way (RFC 9112, section 9.6).
  */
 EM_API em_status em_close_after_writing(em_connection *connection);
 

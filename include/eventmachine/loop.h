@@ -119,7 +119,8 @@ EM_API em_status em_loop_create(const em_loop_options *options, em_loop **loop);
 /**
  * Ends the loop: every remaining connection gets `unbind` (reason EM_OK), sockets are closed, what was not sent is
  * dropped, timers and calls that did not run are forgotten. NULL is allowed. In a forked child it only closes the child's
- * copies: the parent's connections go on. Not from within a callback of this loop: EM_INVALID_STATE, and nothing happens.
+ * copies: the parent's connections go on. Not from within a callback of this loop: EM_INVALID_STATE, and nothing happens; in
+ * a forked child it may be called there, but then the callback must not return.
  */
 EM_API em_status em_loop_destroy(em_loop *loop);
 

@@ -16,6 +16,13 @@
 #define EMI_HAVE_ABSTRACT_UNIX 0
 #endif
 
+/* ioctl(2) with SIOCOUTQ tells how many bytes sent are not acknowledged, tcp(7). */
+#if defined(__linux__)
+#define EMI_HAVE_SIOCOUTQ 1
+#else
+#define EMI_HAVE_SIOCOUTQ 0
+#endif
+
 /* Accepted sockets have the options of the listening one, tcp(7). */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__APPLE__)
 #define EMI_ACCEPTED_INHERIT_OPTIONS 1

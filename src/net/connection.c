@@ -59,8 +59,10 @@ void emi_connection_free(em_connection *connection)
 {
     em_loop *loop = connection->loop;
     emi_connector_close(connection);
-    if (connection->extras)
+    if (connection->extras) {
         emi_loop_timer_cancel(loop, &connection->extras->timer);
+        emi_list_remove(&connection->extras->lingering);
+    }
     emi_release(&loop->memory, connection->extras);
     emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
     emi_outbox_clear(&connection->outbox, &loop->outboxes);
@@ -99,7 +101,7 @@ void emi_connection_unbind(em_connection *connection)
     emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
     if (!connection->channel.backend)
         emi_connection_free(connection);
-    else if (!connection->channel.released)
+    else if (!connection->channel.released && !emi_connection_linger(connection))
         emi_channel_release(&connection->channel);
 }
 
@@ -116,6 +118,7 @@ emi_connection_extras *emi_connection_extras_of(em_connection *connection)
     extras->connect_timeout_ns = EMI_DEFAULT_CONNECT_TIMEOUT_NS;
     extras->high_water_bytes = EMI_DEFAULT_HIGH_WATER_BYTES;
     extras->low_water_bytes = EMI_DEFAULT_HIGH_WATER_BYTES / 4;
+    emi_list_init(&extras->lingering);
     emi_connection_timer_init(extras);
     connection->extras = extras;
     return extras;

@@ -35,6 +35,7 @@ static bool has_work(const emi_service *service)
 static void close_all(emi_service *service)
 {
     emi_net *net = net_of(service);
+    net->closing = true;
     for (uint32_t index = 0; index < emi_handle_table_used(&net->connections); index++) {
         emi_handle *handle = emi_handle_table_at(&net->connections, index);
         if (handle)
@@ -46,6 +47,7 @@ static void close_all(emi_service *service)
             reap(service);
         return;
     }
+    emi_net_stop_lingering(net);
     for (uint32_t index = 0; index < emi_handle_table_used(&net->servers); index++) {
         emi_handle *handle = emi_handle_table_at(&net->servers, index);
         if (handle)
@@ -73,6 +75,8 @@ static void destroy(emi_service *service)
         if (handle)
             emi_server_free(EMI_CONTAINER(handle, em_server, handle));
     }
+    while (!emi_list_is_empty(&net->lingering))
+        emi_connection_free(EMI_CONTAINER(net->lingering.next, emi_connection_extras, lingering)->connection);
     emi_handle_table_clear(&net->connections);
     emi_handle_table_clear(&net->servers);
     emi_socket_close(net->reserve);
@@ -103,6 +107,7 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     made->loop = loop;
     made->reserve = EMI_NO_SOCKET;
     emi_list_init(&made->backing_off);
+    emi_list_init(&made->lingering);
     emi_handle_table_init(&made->connections, &loop->memory, &loop->serial);
     emi_handle_table_init(&made->servers, &loop->memory, &loop->serial);
     loop->services[EMI_SERVICE_NET] = &made->service;

@@ -41,6 +41,7 @@ typedef struct emi_connection_extras {
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
     emi_connector *connector;  /* until it stands */
+    emi_list lingering;        /* after unbind, see linger.c */
     em_address peer;           /* of IPv6 */
 } emi_connection_extras;
 
@@ -92,6 +93,8 @@ typedef struct emi_net {
     em_connection *closing_first; /* waiting for unbind */
     em_connection *closing_last;
     emi_list backing_off; /* servers that do not accept for want of descriptors or memory */
+    emi_list lingering;   /* connections whose sockets live on after unbind */
+    bool closing;         /* the loop ends */
     uint64_t shed_ns;     /* when connections were last turned away */
     unsigned channels;    /* attached, not yet released */
     int reserve;          /* a descriptor to be closed when none is left */
@@ -167,6 +170,14 @@ void emi_connection_timer_init(emi_connection_extras *extras);
 
 /** Sets the timer anew, after a timeout, or what it is measured from, was changed. */
 void emi_connection_arm(em_connection *connection);
+
+/* linger.c */
+
+/** After unbind: keeps the socket until the peer has what was sent, if need be; false if it can be closed now. */
+bool emi_connection_linger(em_connection *connection);
+
+/** Closes all sockets that were kept. */
+void emi_net_stop_lingering(emi_net *net);
 
 /* connector.c */
 

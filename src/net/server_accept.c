@@ -97,6 +97,8 @@ static void failed(emi_channel *channel, em_status reason)
         if (reason == EM_NO_DESCRIPTORS)
             shed(server);
     }
+    if (reason == EM_NO_DESCRIPTORS)
+        emi_net_stop_lingering(net);
     loop->stats.accept_pauses++;
     emi_loop_timer_set(loop, &server->back_off, emi_loop_due_ns(loop, server->back_off_ns));
     emi_list_append(&net->backing_off, &server->backing_off);

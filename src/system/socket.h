@@ -47,6 +47,9 @@ em_status emi_socket_send(int socket, const emi_span *spans, unsigned count, siz
 /** Half-close: sends the end. */
 em_status emi_socket_shutdown_write(int socket);
 
+/** Whether the peer has not acknowledged yet all that was sent; false where the system does not tell. */
+bool emi_socket_has_unacknowledged(int socket);
+
 /** Takes the pending error (SO_ERROR); EM_OK if there is none. */
 em_status emi_socket_take_error(int socket);
 
