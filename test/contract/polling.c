@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The contract of every backend: descriptors that others read and write, and of which only the readiness is reported.
+ */
+#include "support/contract.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static void wait_for(test_channel *channel, unsigned interests)
+{
+    emi_backend *backend = channel->contract->backend;
+    assert_int_equal(backend->operations->poll(&channel->channel, interests), EM_OK);
+}
+
+static void nothing_is_reported_without_interest(void **state)
+{
+    test_channel channel;
+    test_peer other;
+    open_pollable(*state, &channel, 'P', &other);
+    make_readable(&channel, &other);
+    settle(*state);
+    wait_for(&channel, EMI_NO_INTEREST);
+    settle(*state);
+    assert_int_equal(channel.ready_events, 0);
+    test_channel_end(&channel);
+    peer_close(&other);
+}
+
+static void readiness_is_reported_again_and_again_as_long_as_it_lasts(void **state)
+{
+    test_channel channel;
+    test_peer other;
+    open_pollable(*state, &channel, 'P', &other);
+    wait_for(&channel, EMI_READABLE);
+    settle(*state);
+    assert_int_equal(channel.ready_events, 0);
+    make_readable(&channel, &other);
+    run_until(*state, channel.ready_events >= 5);
+    assert_int_equal(channel.ready, EMI_READABLE);
+    make_unreadable(&channel);
+    contract_turn(*state, 0);
+    unsigned before = channel.ready_events;
+    settle(*state);
+    assert_int_equal(channel.ready_events, before);
+    make_readable(&channel, &other);
+    run_until(*state, channel.ready_events > before);
+    test_channel_end(&channel);
+    peer_close(&other);
+}
+
+static void only_what_was_asked_for_is_reported(void **state)
+{
+    test_channel channel;
+    test_peer other;
+    open_pollable(*state, &channel, 'P', &other);
+    make_readable(&channel, &other);
+    wait_for(&channel, EMI_WRITABLE);
+    run_until(*state, channel.ready_events > 0);
+    assert_int_equal(channel.ready, EMI_WRITABLE);
+    wait_for(&channel, EMI_READABLE);
+    run_until(*state, channel.ready == EMI_READABLE);
+    wait_for(&channel, EMI_READABLE | EMI_WRITABLE);
+    run_until(*state, channel.ready == (EMI_READABLE | EMI_WRITABLE));
+    make_unreadable(&channel);
+    run_until(*state, channel.ready == EMI_WRITABLE);
+    wait_for(&channel, EMI_NO_INTEREST);
+    unsigned before = channel.ready_events;
+    settle(*state);
+    assert_int_equal(channel.ready_events, before);
+    test_channel_end(&channel);
+    peer_close(&other);
+}
+
+static void want_other(test_channel *channel)
+{
+    wait_for(channel, channel->ready == EMI_READABLE ? EMI_WRITABLE : EMI_READABLE);
+}
+
+static void want_nothing(test_channel *channel)
+{
+    wait_for(channel, EMI_NO_INTEREST);
+}
+
+static void the_interest_may_be_changed_within_ready(void **state)
+{
+    test_channel channel;
+    test_peer other;
+    open_pollable(*state, &channel, 'P', &other);
+    make_readable(&channel, &other);
+    channel.on_ready = want_other;
+    wait_for(&channel, EMI_READABLE);
+    run_until(*state, channel.ready_events == 10);
+    channel.on_ready = want_nothing;
+    run_until(*state, channel.ready_events == 11);
+    settle(*state);
+    assert_int_equal(channel.ready_events, 11);
+    test_channel_end(&channel);
+    peer_close(&other);
+}
+
+static void a_channel_can_be_released_within_ready(void **state)
+{
+    test_channel channel;
+    test_peer other;
+    open_pollable(*state, &channel, 'P', &other);
+    make_readable(&channel, &other);
+    channel.on_ready = test_channel_release;
+    wait_for(&channel, EMI_READABLE | EMI_WRITABLE);
+    run_until(*state, channel.released_events == 1);
+    assert_int_equal(channel.ready_events, 1);
+    test_channel_clear(&channel);
+    peer_close(&other);
+}
+
+static void a_descriptor_shared_with_others_is_left_as_it_is(void **state)
+{
+    contract_fixture *c = *state;
+    test_channel channel;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    int flags = fcntl(ends[0], F_GETFL);
+    test_channel_init(&channel, c, 'P');
+    assert_int_equal(test_channel_attach(&channel, EMI_POLLED, ends[0], EMI_SHARED), EM_OK);
+    wait_for(&channel, EMI_READABLE);
+    settle(c);
+    assert_int_equal(fcntl(ends[0], F_GETFL), flags);
+    test_channel_end(&channel);
+    assert_int_equal(fcntl(ends[0], F_GETFL), flags);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    settle(c);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void the_same_shared_descriptor_can_be_attached_again(void **state)
+{
+    contract_fixture *c = *state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    for (unsigned round = 0; round < 3; round++) {
+        test_channel channel;
+        test_channel_init(&channel, c, 'P');
+        assert_int_equal(test_channel_attach(&channel, EMI_POLLED, ends[0], EMI_SHARED), EM_OK);
+        if (c->simulated)
+            simulated_make_ready(c->simulated, ends[0], EMI_READABLE);
+        wait_for(&channel, EMI_READABLE);
+        run_until(c, channel.ready_events >= 2);
+        test_channel_end(&channel);
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_given_descriptor_becomes_nonblocking_and_is_closed_with_the_channel(void **state)
+{
+    contract_fixture *c = *state;
+    test_channel channel;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    test_channel_init(&channel, c, 'P');
+    assert_int_equal(test_channel_attach(&channel, EMI_POLLED, ends[0], EMI_GIVEN), EM_OK);
+    assert_true(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+    test_channel_end(&channel);
+    assert_int_equal(fcntl(ends[0], F_GETFL), -1);
+    close(ends[1]);
+}
+
+static void a_hang_up_is_reported_as_readable_and_a_broken_pipe_as_writable(void **state)
+{
+    int ends[2];
+    for (unsigned end = 0; end < 2; end++) {
+        test_channel channel;
+        assert_int_equal(pipe(ends), 0);
+        test_channel_init(&channel, *state, 'P');
+        assert_int_equal(test_channel_attach(&channel, EMI_POLLED, ends[end], EMI_OURS), EM_OK);
+        wait_for(&channel, end == 0 ? EMI_READABLE : EMI_WRITABLE);
+        contract_turn(*state, 0);
+        close(ends[1 - end]);
+        unsigned before = channel.ready_events;
+        run_until(*state, channel.ready_events > before + 2);
+        assert_int_equal(channel.ready, end == 0 ? EMI_READABLE : EMI_WRITABLE);
+        test_channel_end(&channel);
+    }
+}
+
+int main(void)
+{
+    static const contract_test tests[] = {
+        CONTRACT_TEST(nothing_is_reported_without_interest),
+        CONTRACT_TEST(readiness_is_reported_again_and_again_as_long_as_it_lasts),
+        CONTRACT_TEST(only_what_was_asked_for_is_reported),
+        CONTRACT_TEST(the_interest_may_be_changed_within_ready),
+        CONTRACT_TEST(a_channel_can_be_released_within_ready),
+        CONTRACT_TEST(a_descriptor_shared_with_others_is_left_as_it_is),
+        CONTRACT_TEST(the_same_shared_descriptor_can_be_attached_again),
+        CONTRACT_TEST(a_given_descriptor_becomes_nonblocking_and_is_closed_with_the_channel),
+        KERNEL_TEST(a_hang_up_is_reported_as_readable_and_a_broken_pipe_as_writable),
+    };
+    return run_contract("polling", tests, sizeof tests / sizeof tests[0]);
+}

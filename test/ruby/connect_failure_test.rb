@@ -1,0 +1,179 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# Outgoing connections that fail: what is raised at once, what arrives as the reason of unbind, and when.
+
+require "test_helper"
+
+class ConnectFailureTest < ReactorTest
+  repeat_under_gc_pressure except: [/never_answers/, /inactivity_timeout/, /without_descriptors/, /fifty_failures/]
+
+  # @return [Scripted] a connection that has failed
+  def failed(host, port, **script)
+    connection = nil
+    reactor do
+      connection = EM.connect(host, port, Scripted, { unbind: ->(*) { EM.stop }, **script })
+      yield connection if block_given?
+    end
+    connection
+  end
+
+  # @return [Exception] what connect raises
+  def raised(error, *arguments)
+    result = nil
+    reactor do
+      result = assert_raises(error) { EM.connect(*arguments) }
+      assert_equal 0, EM.connection_count
+      EM.stop
+    end
+    result
+  end
+
+  def test_a_dead_port_ends_in_unbind_with_connection_refused
+    connection = failed("127.0.0.1", dead_port)
+    assert_equal Errno::ECONNREFUSED, connection.reason
+    assert_equal %i[initialize post_init unbind], connection.events
+  end
+
+  def test_a_dead_port_of_localhost_ends_in_unbind_with_connection_refused
+    connection = failed("localhost", dead_port)
+    assert_equal Errno::ECONNREFUSED, connection.reason
+    assert_equal %i[initialize post_init unbind], connection.events
+  end
+
+  def test_unbind_does_not_come_before_connect_has_returned
+    returned = false
+    early = nil
+    failed("127.0.0.1", dead_port, unbind: ->(*) { (early = !returned) || EM.stop }) { returned = true }
+    assert_equal false, early
+  end
+
+  def test_what_was_sent_to_a_dead_port_is_dropped
+    connection = failed("127.0.0.1", dead_port) { |it| it.send_data("x" * 100_000) }
+    assert_equal Errno::ECONNREFUSED, connection.reason
+  end
+
+  def test_fifty_failures_in_one_turn
+    reasons = []
+    reactor do
+      port = dead_port
+      50.times { client(port, unbind: ->(_, reason) { (reasons << reason) && reasons.size == 50 && EM.stop }) }
+    end
+    assert_equal [Errno::ECONNREFUSED] * 50, reasons
+  end
+
+  def test_an_address_that_never_answers_ends_in_a_timeout
+    port = silent_port
+    connection = nil
+    elapsed = seconds do
+      connection = failed("127.0.0.1", port) { |it| assert it.set_pending_connect_timeout(0.3) }
+    end
+    assert_equal Errno::ETIMEDOUT, connection.reason
+    assert_equal %i[initialize post_init unbind], connection.events
+    assert_in_delta 0.4, elapsed, 0.2
+  end
+
+  def test_the_inactivity_timeout_waits_for_the_connection
+    port = silent_port
+    elapsed = seconds do
+      failed("127.0.0.1", port) do |connection|
+        connection.comm_inactivity_timeout = 0.05
+        connection.pending_connect_timeout = 0.4
+      end
+    end
+    assert_operator elapsed, :>, 0.3
+  end
+
+  def test_a_pending_connection_may_be_closed
+    port = silent_port
+    assert_nil failed("127.0.0.1", port, &:close_connection).reason
+  end
+
+  def test_a_pending_connection_is_released_when_the_reactor_stops
+    port = silent_port
+    connection = nil
+    reactor do
+      connection = client(port)
+      connection.send_data("never sent")
+      EM.add_timer(0.01) { EM.stop }
+    end
+    assert_equal [1, nil], [connection.events.count(:unbind), connection.reason]
+  end
+
+  def test_an_empty_host_is_refused
+    assert_equal "invalid server or port", raised(EM::ConnectionError, "", 80).message
+  end
+
+  def test_ports_out_of_range_are_refused
+    [0, 65_536, 65_536 + 80, 2**40].each do |port|
+      assert_equal "invalid server or port", raised(EM::ConnectionError, "127.0.0.1", port).message, port
+    end
+    assert_match(/\Aunable to resolve address: /, raised(EM::ConnectionError, "127.0.0.1", -1).message)
+  end
+
+  def test_names_that_cannot_exist_are_refused_at_once
+    ["host.invalid", "HOST.INVALID.", "300.1.2.3", "1.2.3.4.5", "12:34::z", "fe80:::1"].each do |host|
+      assert_match(/\Aunable to resolve address: ./, raised(EM::ConnectionError, host, 80).message, host)
+    end
+  end
+
+  def test_a_host_is_not_cut_at_a_null_byte
+    reactor do
+      port = server
+      assert_raises(ArgumentError, EM::ConnectionError) { EM.connect("127.0.0.1\0.example", port) }
+      EM.stop
+    end
+  end
+
+  def test_a_host_that_is_no_string_is_a_type_error
+    [nil, 42, :localhost].each { |host| raised(TypeError, host, 80) }
+  end
+
+  def test_a_wrong_local_address_is_refused
+    reactor do
+      bad = assert_raises(EM::ConnectionError) { EM.bind_connect("300.1.2.3", 0, "127.0.0.1", 80) }
+      assert_match(/\Ainvalid bind address: ./, bad.message)
+      foreign = assert_raises(EM::ConnectionError) { EM.bind_connect("192.0.2.1", 0, "127.0.0.1", 80) }
+      assert_match(/\Acouldn't bind to address/, foreign.message)
+      EM.stop
+    end
+  end
+
+  def test_a_refused_call_leaves_nothing_behind
+    reactor do
+      assert_raises(EM::ConnectionError) { EM.connect("", 80, Scripted, { post_init: ->(_) { flunk "born" } }) }
+      assert_equal 0, EM.connection_count
+      EM.stop
+    end
+  end
+
+  def test_without_descriptors_connecting_raises_and_works_again_later
+    first, later = in_child do
+      outcome = []
+      reactor do
+        port = server
+        raised = exhaust_descriptors { assert_raises(EM::ConnectionError) { client(port) } }
+        outcome << raised.message
+        client(port, connection_completed: ->(_) { (outcome << :connected) && EM.stop })
+      end
+      outcome
+    end
+    assert_equal ["unable to create new socket: Too many open files", :connected], [first, later]
+  end
+
+  private
+
+  # Calls the block while the process has no descriptor left.
+  def exhaust_descriptors
+    Process.setrlimit(:NOFILE, 100, Process.getrlimit(:NOFILE).last)
+    files = []
+    begin
+      files << File.open(File::NULL) while true
+    rescue Errno::EMFILE
+      yield
+    end
+  ensure
+    files.each(&:close)
+  end
+end

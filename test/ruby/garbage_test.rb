@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# The garbage collector: nobody needs to keep what the reactor was given, wherever the collector moves it. These tests
+# collect and compact by themselves; EM_TEST_GC does it to the tests of the other files.
+
+require "test_helper"
+
+class GarbageTest < ReactorTest
+  repeat_under_gc_pressure except: [/strings_that_were_sent/], full: true
+
+  def collect
+    GC.start
+    GC.compact
+  end
+
+  # Calls the block in a frame of its own, so that nothing on the stack keeps what it made.
+  def forgetting
+    Thread.new { yield && nil }.join
+    nil
+  end
+
+  def test_connections_survive_between_turns
+    log = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, Echo))
+      forgetting do
+        5.times do |i|
+          finish = ->(it, _) { (log << it.received) && log.size == 5 && EM.stop }
+          client(port, connection_completed: ->(it) { it.send_data(i.to_s) }, receive_data: finish)
+        end
+      end
+      EM.add_periodic_timer(0.002) { collect }
+    end
+    assert_equal %w[0 1 2 3 4], log.sort
+  end
+
+  def test_handlers_their_arguments_and_blocks_survive
+    log = []
+    reactor do
+      port = nil
+      forgetting do
+        handler = Module.new do
+          define_method(:initialize) { |argument| @argument = argument }
+          define_method(:post_init) { send_data(@argument) }
+        end
+        port = port_of(EM.start_server("127.0.0.1", 0, handler, +"argument") { |it| it.send_data(" block") })
+      end
+      collect
+      client(port, receive_data: ->(it, _) { it.received.size == 14 && (log << it.received) && EM.stop })
+    end
+    assert_equal ["argument block"], log
+  end
+
+  def test_timers_ticks_and_hooks_survive
+    log = []
+    reactor do
+      forgetting do
+        EM.add_shutdown_hook { log << :hook }
+        EM.add_timer(0.02) { (log << :timer) && EM.stop }
+        EM.next_tick { log << :tick }
+        EM.defer(-> { :operation }, ->(result) { log << result })
+      end
+      EM.next_tick { collect }
+    end
+    assert_equal %i[hook operation tick timer], log.sort
+    assert_equal :hook, log.last
+  end
+
+  def test_the_error_handler_survives
+    log = []
+    forgetting { EM.error_handler { |error| (log << error.message) && EM.stop } }
+    collect
+    reactor { EM.next_tick { raise "handled" } }
+    assert_equal ["handled"], log
+  end
+
+  def test_strings_that_were_sent_survive_until_they_have_left
+    conversation = nil
+    reactor do
+      port = server(post_init: lambda { |it|
+        forgetting { 50.times { |i| it.send_data((i % 10).to_s * 30_000) && it.send_data(("x" * 50_000).freeze) } }
+        collect
+        Array.new(200) { "scrap" * 10_000 }.clear
+      })
+      conversation = talk(port) { |socket| Array.new(50) { socket.read(80_000) } }
+    end
+    expected = Array.new(50) { |i| ((i % 10).to_s * 30_000) + ("x" * 50_000) }
+    assert_equal expected.map(&:hash), conversation.value.map(&:hash)
+  end
+
+  def test_the_object_stays_the_same_wherever_it_is_moved
+    seen = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, Echo))
+      look = lambda do |it, _|
+        seen << it
+        collect
+        seen.size == 4 ? EM.stop : it.send_data("x")
+      end
+      client(port, receive_data: look).send_data("x")
+    end
+    assert_equal 1, seen.uniq(&:object_id).size
+    assert_equal "xxxx", seen.first.received
+  end
+
+  def test_an_error_on_its_way_out_survives
+    error = assert_raises(RuntimeError) do
+      reactor do
+        client(server, unbind: ->(*) { collect })
+        EM.add_shutdown_hook { collect }
+        EM.add_timer(0.01) { raise "on its way #{now}" }
+      end
+    end
+    assert_match(/\Aon its way/, error.message)
+  end
+end

@@ -1,0 +1,76 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# Bounds the time of every test, twice. A thread raises in the test when its time is up, which also stops the reactor.
+# If that does not help because native code hangs and keeps the VM lock, a process beside this one says which test
+# hangs and kills this one.
+
+module TimeLimit
+  # A failure, and no StandardError: no error handler sees it, so that it leaves the reactor.
+  class Exceeded < Minitest::Assertion; end
+
+  # The process beside this one. It is told what begins and what has ended, and leaves when this process does.
+  class Guardian
+    GRACE = 10
+
+    def self.tell(line)
+      @guardian = new unless @guardian&.mine?
+      @guardian.tell(line)
+    end
+
+    def initialize
+      @owner = Process.pid
+      reader, @writer = IO.pipe
+      Process.detach(fork { watch(reader) })
+      reader.close
+    end
+
+    def mine?
+      @owner == Process.pid
+    end
+
+    def tell(line)
+      @writer.puts(line)
+      @writer.flush
+    end
+
+    private
+
+    def watch(reader)
+      @writer.close
+      %w[INT TERM HUP].each { |signal| trap(signal, "IGNORE") }
+      limit = nil
+      loop do
+        kill_owner(limit) unless reader.wait_readable(limit && (limit.to_f + GRACE))
+        limit = reader.gets&.chomp or break
+        limit = nil if limit.empty?
+      end
+    ensure
+      exit!(0)
+    end
+
+    def kill_owner(limit)
+      warn "\n#{limit.split(' ', 2).last} hangs in native code and does not even take an exception: killed"
+      Process.kill(:KILL, @owner)
+    end
+  end
+
+  def before_setup
+    limit = self.class.time_limit
+    test = Thread.current
+    Guardian.tell("#{limit} #{self.class}##{name}")
+    @time_limit = Thread.new do
+      sleep limit
+      test.raise(Exceeded, "not finished after #{limit} s")
+    end
+    super
+  end
+
+  def after_teardown
+    super
+  ensure
+    @time_limit.kill.join
+    Guardian.tell("")
+  end
+end

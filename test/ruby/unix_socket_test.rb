@@ -1,0 +1,162 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# Servers and clients of unix-domain sockets: the same as TCP but for the path.
+
+require "test_helper"
+
+class UnixSocketTest < ReactorTest
+  repeat_under_gc_pressure
+
+  NO_ACCEPTOR = "no unix-domain acceptor"
+
+  # Runs the block in a reactor.
+  # @return what it returned
+  def inside
+    result = nil
+    reactor do
+      result = yield
+      EM.stop
+    end
+    result
+  end
+
+  def assert_raises_inside(error, message, &block)
+    raised = inside { assert_raises(error, &block) }
+    assert_equal message, raised.message
+  end
+
+  # @return [Array<Scripted>] client and accepted connection after an exchange of words
+  def exchange
+    path = socket_path
+    accepted = connection = nil
+    reactor do
+      yield(path, { post_init: ->(it) { accepted = it }, receive_data: ->(it, data) { it.send_data(data.upcase) } })
+      connection = EM.connect_unix_domain(path, Scripted, { receive_data: ->(*) { EM.stop } })
+      connection.send_data("word")
+    end
+    [connection, accepted]
+  end
+
+  def test_a_server_at_a_path_and_its_client_talk
+    connection, accepted = exchange { |path, script| EM.start_unix_domain_server(path, Scripted, script) }
+    assert_equal %w[WORD word], [connection.received, accepted.received]
+  end
+
+  def test_start_server_without_a_port_listens_at_a_path
+    connection, = exchange { |path, script| EM.start_server(path, Scripted, script) }
+    assert_equal "WORD", connection.received
+  end
+
+  def test_connect_without_a_port_connects_to_a_path
+    connection = nil
+    reactor do
+      EM.start_unix_domain_server(socket_path, Echo)
+      connection = EM.connect(socket_path, Scripted, { receive_data: ->(*) { EM.stop } })
+      connection.send_data("word")
+    end
+    assert_equal "word", connection.received
+  end
+
+  def test_the_block_gets_the_connection
+    given = []
+    reactor do
+      EM.start_unix_domain_server(socket_path) { |accepted| (given << accepted) && EM.stop }
+      EM.connect_unix_domain(socket_path) { |connection| given << connection }
+    end
+    assert_equal [EM::Connection] * 2, given.map(&:class)
+  end
+
+  def test_the_client_is_told_that_it_is_connected_and_the_server_is_not
+    client, accepted = exchange { |path, script| EM.start_unix_domain_server(path, Scripted, script) }
+    assert_equal %i[initialize post_init connection_completed receive_data unbind], client.events
+    assert_equal %i[initialize post_init receive_data unbind], accepted.events
+  end
+
+  def test_a_blocking_peer_is_served
+    conversation = nil
+    reactor do
+      EM.start_unix_domain_server(socket_path, Echo)
+      conversation = Thread.new do
+        UNIXSocket.open(socket_path) { |socket| socket.write("hello") && socket.read(5) }
+      ensure
+        EM.stop
+      end
+    end
+    assert_equal "hello", conversation.value
+  end
+
+  def test_get_sockname_of_the_server_tells_the_path
+    path = inside { Socket.unpack_sockaddr_un(EM.get_sockname(EM.start_unix_domain_server(socket_path))) }
+    assert_equal socket_path, path
+  end
+
+  def test_get_peername_of_the_client_tells_the_path
+    path = nil
+    reactor do
+      EM.start_unix_domain_server(socket_path)
+      ask = ->(connection) { (path = Socket.unpack_sockaddr_un(connection.get_peername)) && EM.stop }
+      EM.connect_unix_domain(socket_path, Scripted, { connection_completed: ask })
+    end
+    assert_equal socket_path, path
+  end
+
+  def test_a_socket_left_by_somebody_else_is_replaced
+    UNIXServer.new(socket_path).close
+    connection, = exchange { |path, script| EM.start_unix_domain_server(path, Scripted, script) }
+    assert_equal "WORD", connection.received
+  end
+
+  def test_the_socket_stays_when_the_server_stops
+    inside { EM.start_unix_domain_server(socket_path) }
+    assert File.socket?(socket_path)
+  end
+
+  def test_stop_server_works_for_paths
+    raised = nil
+    reactor do
+      signature = EM.start_unix_domain_server(socket_path)
+      assert_nil EM.stop_server(signature)
+      EM.add_timer(0.01) do
+        raised = assert_raises(RuntimeError) { EM.connect_unix_domain(socket_path) }
+        EM.stop
+      end
+    end
+    assert_equal "no connection", raised.message
+  end
+
+  def test_a_server_in_a_missing_directory_is_refused
+    assert_raises_inside(RuntimeError, NO_ACCEPTOR) { EM.start_unix_domain_server(socket_path("missing/socket")) }
+  end
+
+  def test_a_server_at_a_path_that_is_too_long_is_refused
+    path = socket_path("x" * 200)
+    assert_raises_inside(RuntimeError, NO_ACCEPTOR) { EM.start_unix_domain_server(path) }
+    assert_empty Dir.children(File.dirname(path))
+  end
+
+  def test_connecting_to_nothing_raises_at_once
+    assert_raises_inside(RuntimeError, "no connection") { EM.connect_unix_domain(socket_path) }
+    UNIXServer.new(socket_path).close
+    assert_raises_inside(RuntimeError, "no connection") { EM.connect_unix_domain(socket_path) }
+  end
+
+  def test_connecting_to_a_path_that_is_too_long_raises
+    message = "unix-domain server name is too long"
+    assert_raises_inside(RuntimeError, message) { EM.connect_unix_domain(socket_path("x" * 200)) }
+  end
+
+  def test_the_longest_path_that_fits_works
+    path = socket_path
+    path += "x" * (107 - path.bytesize)
+    @directory = File.dirname(path)
+    conversation = nil
+    reactor do
+      EM.start_unix_domain_server(path, Echo)
+      conversation = EM.connect_unix_domain(path, Scripted, { receive_data: ->(*) { EM.stop } })
+      conversation.send_data("long")
+    end
+    assert_equal "long", conversation.received
+  end
+end

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The simulated backend from within: simulated_backend.c has the operations and phases, simulated_serve.c what happens on a
+ * channel, simulated_peer.c what the test does.
+ */
+#ifndef TEST_SIMULATED_PRIVATE_H
+#define TEST_SIMULATED_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "support/simulated_backend.h"
+#include "system/waker.h"
+
+typedef enum connect_answer { NO_CONNECT, UNANSWERED, TAKEN, ACCEPTED, REFUSED } connect_answer;
+
+struct simulated_peer {
+    simulated_backend *backend;
+    emi_channel *channel; /* NULL before attach and after released */
+    int descriptor;       /* the owner's end; -1 when closed */
+    int probe;            /* the other end, to see the owner shut down; -1: none */
+    bool found;           /* by wait, or known to have more to do */
+    bool is_held;         /* the descriptor has not been handed to the owner yet */
+
+    /* what the peer sends */
+    byte_buffer inbound;
+    uint64_t inbound_ns; /* when it arrives */
+    bool ended;
+    bool end_told;
+    em_status reset; /* EM_OK: none */
+
+    /* what the owner sends */
+    byte_buffer outbound;
+    size_t window_bytes;
+    em_status send_failure;
+    bool in_flight; /* gathered, not yet sent */
+    uint64_t sent_ns;
+    unsigned span_count;
+    emi_span spans[EMI_MAX_SPANS];
+    uint64_t checksum;
+
+    /* connecting */
+    connect_answer answer;
+    em_status refusal;
+    uint64_t answered_ns;
+    em_address address;
+
+    /* listeners */
+    simulated_peer **knocks;
+    size_t knock_count;
+    size_t knocks_taken;
+    em_status accept_failure;
+
+    unsigned ready;      /* polled: emi_interest */
+    unsigned reaps_left; /* buried: so many reaps later it is released */
+};
+
+struct simulated_backend {
+    emi_backend base;
+    const emi_memory *memory;
+    size_t receive_buffer_bytes;
+    uint64_t seed; /* 0: plain */
+    size_t window_bytes;
+    simulated_peer **peers; /* a channel's slot is its index here */
+    uint32_t peer_count;
+    uint32_t next_served;
+    unsigned channels;
+    emi_list flush;
+    emi_list buried;
+    em_status failures[SIMULATED_OPERATIONS];
+    emi_waker waker;
+    atomic_bool woken;
+};
+
+static inline simulated_backend *simulated_of(emi_backend *backend)
+{
+    return EMI_CONTAINER(backend, simulated_backend, base);
+}
+
+static inline simulated_peer *simulated_peer_at(const emi_channel *channel)
+{
+    return simulated_of(channel->backend)->peers[channel->slot];
+}
+
+/** True once in `times`, by the seed; never for a plain backend. */
+bool simulated_chance(simulated_backend *backend, unsigned times);
+
+/** When something that begins now is over: at once for a plain backend. */
+uint64_t simulated_later_ns(simulated_backend *backend);
+
+/** A peer for an inert descriptor of its own. */
+simulated_peer *simulated_new_peer(simulated_backend *backend);
+
+/** A socket pair: the inert descriptor and its probe. */
+void simulated_open_pair(simulated_peer *peer);
+
+/* simulated_serve.c */
+
+/** When there is next something to tell about or to do; UINT64_MAX: nothing known. */
+uint64_t simulated_due_ns(const simulated_peer *peer);
+
+/** Does what can be done now. */
+void simulated_serve(simulated_peer *peer);
+
+/** Gathers and sends. */
+void simulated_send(simulated_peer *peer);
+
+/** The owner gets its memory back: checks that it left it alone. Some of it may have been sent. */
+void simulated_drop_gathered(simulated_peer *peer);
+
+#endif

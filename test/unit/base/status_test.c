@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Statuses: names, texts, numbers; memory; the version.
+ */
+#include <eventmachine/status.h>
+#include <eventmachine/version.h>
+
+#include "base/memory.h"
+#include "support/unit.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct listed_status {
+    em_status status;
+    int number;
+    const char *name;
+} statuses[] = {
+#define LISTED(name, number, text) {name, number, #name},
+    EM_STATUS_LIST(LISTED)
+#undef LISTED
+};
+
+static void every_status_has_a_name_and_a_text_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        assert_string_equal(em_status_name(statuses[i].status), statuses[i].name);
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(statuses[i].number, statuses[j].number);
+            assert_string_not_equal(em_status_text(statuses[i].status), em_status_text(statuses[j].status));
+        }
+    }
+}
+
+static void texts_are_sentences_without_capital_and_full_stop(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        const char *text = em_status_text(statuses[i].status);
+        assert_true(strlen(text) > 3);
+        assert_false(isupper((unsigned char)text[0]));
+        assert_int_not_equal(text[strlen(text) - 1], '.');
+    }
+}
+
+static void only_success_and_advice_are_not_negative(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        bool accepted = statuses[i].status == EM_OK || statuses[i].status == EM_UNDER_PRESSURE;
+        assert_int_equal(statuses[i].status >= 0, accepted);
+    }
+}
+
+static void an_unknown_number_has_a_name_and_a_text_too(void **state)
+{
+    (void)state;
+    static const int strangers[] = {2, -99, -1000, 12345};
+    for (size_t i = 0; i < COUNT(strangers); i++) {
+        assert_string_equal(em_status_name((em_status)strangers[i]), "unknown");
+        assert_string_equal(em_status_text((em_status)strangers[i]), "unknown status");
+    }
+}
+
+/* Runs em_report and reads what it printed to standard error. */
+static int report(em_status status, char *printed, size_t capacity)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(stderr);
+    int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    int result = em_report(status);
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[1]);
+    ssize_t length = read(ends[0], printed, capacity - 1);
+    printed[length > 0 ? length : 0] = '\0';
+    close(ends[0]);
+    return result;
+}
+
+static void report_prints_failures_only(void **state)
+{
+    (void)state;
+    char printed[256];
+    assert_int_equal(report(EM_OK, printed, sizeof printed), 0);
+    assert_string_equal(printed, "");
+    assert_int_equal(report(EM_UNDER_PRESSURE, printed, sizeof printed), 0);
+    assert_string_equal(printed, "");
+    assert_int_equal(report(EM_ADDRESS_IN_USE, printed, sizeof printed), 1);
+    assert_string_equal(printed, "eventmachine: address already in use (EM_ADDRESS_IN_USE)\n");
+}
+
+static void the_version_is_that_of_the_headers(void **state)
+{
+    (void)state;
+    char expected[32];
+    snprintf(expected, sizeof expected, "%d.%d.%d", EM_VERSION_MAJOR, EM_VERSION_MINOR, EM_VERSION_PATCH);
+    assert_string_equal(em_version(), expected);
+    assert_string_equal(EM_VERSION, expected);
+}
+
+static void memory_comes_from_the_allocator_given(void **state)
+{
+    (void)state;
+    failing_allocator allocator;
+    emi_memory memory;
+    failing_allocator_init(&allocator);
+    emi_memory_init(&memory, &allocator.allocator);
+    unsigned char *zeros = emi_allocate_zeroed(&memory, 1000);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(zeros[i], 0);
+    zeros = emi_reallocate(&memory, zeros, 2000);
+    char *copy = emi_copy_text(&memory, "text");
+    assert_string_equal(copy, "text");
+    assert_int_equal(atomic_load(&allocator.live), 2);
+    emi_release(&memory, zeros);
+    emi_release(&memory, copy);
+    emi_release(&memory, NULL);
+    assert_int_equal(atomic_load(&allocator.live), 0);
+    failing_allocator_fail(&allocator, 1, EM_ON);
+    assert_null(emi_allocate(&memory, 1));
+    assert_null(emi_allocate_zeroed(&memory, 1));
+    assert_null(emi_copy_text(&memory, ""));
+}
+
+static void without_an_allocator_memory_comes_from_the_system(void **state)
+{
+    (void)state;
+    static const em_allocator empty = {.reallocate = NULL};
+    const em_allocator *given[] = {NULL, &empty};
+    for (size_t i = 0; i < COUNT(given); i++) {
+        emi_memory memory;
+        emi_memory_init(&memory, given[i]);
+        void *pointer = emi_allocate(&memory, 100);
+        assert_non_null(pointer);
+        pointer = emi_reallocate(&memory, pointer, 1000);
+        assert_non_null(pointer);
+        emi_release(&memory, pointer);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_status_has_a_name_and_a_text_of_its_own),
+        cmocka_unit_test(texts_are_sentences_without_capital_and_full_stop),
+        cmocka_unit_test(only_success_and_advice_are_not_negative),
+        cmocka_unit_test(an_unknown_number_has_a_name_and_a_text_too),
+        cmocka_unit_test(report_prints_failures_only),
+        cmocka_unit_test(the_version_is_that_of_the_headers),
+        cmocka_unit_test(memory_comes_from_the_allocator_given),
+        cmocka_unit_test(without_an_allocator_memory_comes_from_the_system),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
