@@ -31,8 +31,8 @@ static void pump(contract_fixture *contract, test_peer *peer, size_t length)
 static void messages_of_every_size_arrive_complete(void **state)
 {
     static const size_t sizes[] = {
-        1,     2,      100,        4096, CONTRACT_BUFFER_BYTES - 1, CONTRACT_BUFFER_BYTES, CONTRACT_BUFFER_BYTES + 1,
-        65536, 100001, 1024 * 1024};
+        1,     2,      100,    4096, CONTRACT_BUFFER_BYTES - 1, CONTRACT_BUFFER_BYTES, CONTRACT_BUFFER_BYTES + 1,
+        65536, 100001, 1048576};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         test_channel channel;
         test_peer peer;

@@ -86,7 +86,7 @@ static void a_blocked_sender_is_released_and_its_bytes_are_left_alone_until_then
     test_channel channel;
     test_peer peer;
     open_stream(c, &channel, 'A', &peer);
-    test_channel_prepare(&channel, 16 * 1024 * 1024);
+    test_channel_prepare(&channel, (size_t)16 * 1024 * 1024);
     test_channel_send(&channel, channel.outgoing_capacity);
     settle(c);
     assert_true(channel.sent < channel.queued);

@@ -69,8 +69,8 @@ static void partial_sends_keep_the_order(void **state)
     } else {
         shrink_buffers(channel.channel.descriptor);
     }
-    test_channel_prepare(&channel, 64 * 1024);
-    test_channel_send(&channel, 64 * 1024);
+    test_channel_prepare(&channel, 65536);
+    test_channel_send(&channel, 65536);
     run_until_arrived(c, &channel, &peer, &arrived);
     assert_true(channel.sent_events > 1);
     test_channel_end(&channel);

@@ -26,26 +26,28 @@ static const struct contract_backend {
 
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
 
-static int set_up(void **state)
+static em_status make_backend(const struct contract_backend *backend, contract_fixture *made)
 {
-    const struct contract_backend *backend = *state;
-    contract_fixture *made = calloc(1, sizeof *made);
-    if (!made)
-        stop_test("no memory");
-    failing_allocator_init(&made->allocator);
     emi_backend_settings settings = {
         .memory = &made->allocator.allocator,
         .receive_buffer_bytes = CONTRACT_BUFFER_BYTES,
     };
-    em_status status;
-    if (backend->kind == SIMULATED) {
-        simulated_maker maker = {.options.seed = backend->seed};
-        status = simulated_make(&maker, &settings, &made->backend);
-        made->simulated = maker.made;
-    } else {
-        status = emi_backend_create(backend->name, &settings, &made->backend);
-    }
+    failing_allocator_init(&made->allocator);
     made->is_plain = backend->seed == 0;
+    if (backend->kind == KERNEL)
+        return emi_backend_create(backend->name, &settings, &made->backend);
+    simulated_maker maker = {.options.seed = backend->seed};
+    em_status status = simulated_make(&maker, &settings, &made->backend);
+    made->simulated = maker.made;
+    return status;
+}
+
+static int set_up(void **state)
+{
+    contract_fixture *made = calloc(1, sizeof *made);
+    if (!made)
+        stop_test("no memory");
+    em_status status = make_backend(*state, made);
     *state = made;
     deadline_start(SECONDS_PER_TEST);
     return status == EM_OK ? 0 : -1;
@@ -66,23 +68,45 @@ static int tear_down(void **state)
     return live == 0 ? 0 : -1;
 }
 
+/* Whether this system has the backend. */
+static bool is_available(const struct contract_backend *backend)
+{
+    static contract_fixture probe;
+    probe = (contract_fixture){.backend = NULL};
+    if (make_backend(backend, &probe) == EM_UNKNOWN_BACKEND)
+        return false;
+    if (probe.backend)
+        probe.backend->operations->destroy(probe.backend);
+    return true;
+}
+
+static void skip_all(void **state)
+{
+    const struct contract_backend *backend = *state;
+    print_message("skipped: %s is not available on this system\n", backend->name);
+    skip();
+}
+
 static int run_for(const struct contract_backend *backend, const char *subject, const contract_test *tests,
                    size_t count)
 {
     struct CMUnitTest *selected = calloc(count, sizeof *selected);
     char *names = calloc(count, 160);
     size_t used = 0;
+    union {
+        const struct contract_backend *constant;
+        void *state; /* nobody writes to it */
+    } initial = {.constant = backend};
     if (!selected || !names)
         stop_test("no memory");
-    for (size_t i = 0; i < count; i++) {
+    bool available = is_available(backend);
+    if (!available)
+        selected[used++] = (struct CMUnitTest){"all", skip_all, NULL, NULL, initial.state};
+    for (size_t i = 0; available && i < count; i++) {
         if (tests[i].scope == KERNELS_ONLY && backend->kind != KERNEL)
             continue;
         char *name = names + used * 160;
         snprintf(name, 160, "%s: %s", backend->name, tests[i].name);
-        union {
-            const struct contract_backend *constant;
-            void *state; /* nobody writes to it */
-        } initial = {.constant = backend};
         selected[used++] = (struct CMUnitTest){name, tests[i].run, set_up, tear_down, initial.state};
     }
     char group[160];
@@ -97,7 +121,7 @@ int run_contract(const char *subject, const contract_test *tests, size_t count)
 {
     int failed = 0;
     for (size_t i = 0; i < BACKENDS; i++)
-        failed += run_for(&backends[i], subject, tests, count);
+        failed += run_for(&backends[i], subject, tests, count) != 0;
     return failed;
 }
 

@@ -42,8 +42,6 @@ typedef void (*test_hook)(test_channel *channel);
 struct test_channel {
     emi_channel channel;
     contract_fixture *contract;
-    char name;     /* in the list of events */
-    bool released; /* the test called release: no event may come but released */
     void *user;
 
     byte_buffer received;
@@ -52,6 +50,8 @@ struct test_channel {
     unsigned accepted_events, released_events;
     em_status failure; /* the last one */
     unsigned ready;    /* the last interests */
+    char name;         /* in the list of events */
+    bool released;     /* the test called release: no event may come but released */
     int accepted[1024];
     em_address last_peer;
 
@@ -91,7 +91,7 @@ typedef struct contract_test {
 #function, function, KERNELS_ONLY                                                                              \
     }
 
-/** Runs the tests for every backend; how many failed. */
+/** Runs the tests for every backend; with how many something failed. */
 int run_contract(const char *subject, const contract_test *tests, size_t count);
 
 /** One turn, as the loop makes it. */

@@ -38,7 +38,7 @@ void stop_test(const char *format, ...)
     va_start(arguments, format);
     fflush(stdout);
     fputs("\ntest: ", stderr);
-    vfprintf(stderr, format, arguments);
+    vfprintf(stderr, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): a false alarm */
     fputc('\n', stderr);
     va_end(arguments);
     abort();

@@ -340,7 +340,7 @@ em_status simulated_make(void *argument, const emi_backend_settings *settings, e
     backend->memory = settings->memory;
     backend->receive_buffer_bytes = settings->receive_buffer_bytes;
     backend->seed = maker->options.seed;
-    backend->window_bytes = maker->options.window_bytes ? maker->options.window_bytes : 64 * 1024;
+    backend->window_bytes = maker->options.window_bytes ? maker->options.window_bytes : 65536;
     emi_list_init(&backend->flush);
     emi_list_init(&backend->buried);
     em_status status = emi_waker_open(&backend->waker);

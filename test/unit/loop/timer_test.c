@@ -87,7 +87,7 @@ static void earlier_timers_fire_before_later_ones_whatever_the_order_added(void 
     for (unsigned i = 20; i-- > 0;) {
         timers[i].then = expect_other_fired;
         timers[i].other = i > 0 ? &timers[i - 1] : NULL;
-        add(&timers[i], fixture, (i + 1) * 100);
+        add(&timers[i], fixture, UINT64_C(100) * (i + 1));
     }
     test_clock_advance(EM_SECONDS);
     run_turns(fixture, 1);
@@ -211,7 +211,7 @@ static void a_one_shot_timer_can_be_rearmed_within_its_callback(void **state)
     add(&timer, fixture, MS);
     run_for(fixture, EM_SECONDS);
     assert_int_equal(timer.fired, 5);
-    assert_int_equal(timer.fired_ns[4], begin_ns + MS + 4 * 7 * MS);
+    assert_int_equal(timer.fired_ns[4], begin_ns + 29 * MS);
     assert_int_equal(em_rearm_timer(fixture->loop, timer.timer, MS), EM_NOT_FOUND);
 }
 
@@ -242,7 +242,7 @@ static void a_rearmed_periodic_timer_goes_on_with_its_period(void **state)
     run_for(fixture, 30 * MS);
     assert_int_equal(timer.fired, 3);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(timer.fired_ns[i], begin_ns + 3 * MS + i * 10 * MS);
+        assert_int_equal(timer.fired_ns[i], begin_ns + 3 * MS + UINT64_C(10) * i * MS);
 }
 
 static void a_delay_beyond_the_clock_means_never(void **state)

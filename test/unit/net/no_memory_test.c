@@ -141,7 +141,7 @@ static em_status set_timeout(simulated_loop *fixture, recorder *told)
 static em_status set_water_marks(simulated_loop *fixture, recorder *told)
 {
     (void)fixture;
-    return em_connection_set_water_marks(told->connection, LARGE_BYTES, LARGE_BYTES * 2);
+    return em_connection_set_water_marks(told->connection, LARGE_BYTES, (size_t)LARGE_BYTES * 2);
 }
 
 static const struct named_operation {

@@ -120,7 +120,7 @@ static void act_on_connection(life *own)
         em_connection_set_water_marks(connection, random_below(&own->world->seed, 100), 100);
         break;
     case 11:
-        em_connection_set_outbox_limit(connection, 200 * LARGEST);
+        em_connection_set_outbox_limit(connection, (size_t)200 * LARGEST);
         break;
     default:
         send_some(own);
