@@ -8,6 +8,13 @@
 
 static ID id_to_f;
 
+long rb_em_port(VALUE number)
+{
+    if (!RB_TYPE_P(number, T_BIGNUM))
+        return NUM2LONG(number);
+    return RBIGNUM_NEGATIVE_P(number) ? LONG_MIN : LONG_MAX;
+}
+
 double rb_em_seconds(VALUE number)
 {
     if (RB_FLOAT_TYPE_P(number))

@@ -68,7 +68,7 @@ static void resolve_bind_address(const char *name, char *literal, size_t capacit
 static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_port)
 {
     const char *name = StringValueCStr(host);
-    long number = NUM2LONG(port);
+    long number = rb_em_port(port);
     em_loop *loop = rb_em_loop("connect_to_server");
     if (*name == '\0' || number == 0 || number > 65535)
         refuse(EM_INVALID_PORT, false);
@@ -96,7 +96,7 @@ static VALUE bind_connect_server(VALUE self, VALUE bind_host, VALUE bind_port, V
     char literal[EM_ADDRESS_TEXT_BYTES];
     if (!RTEST(bind_host))
         return connect_to(host, port, NULL, 0);
-    long number = NIL_P(bind_port) ? 0 : NUM2LONG(bind_port);
+    long number = NIL_P(bind_port) ? 0 : rb_em_port(bind_port);
     resolve_bind_address(StringValueCStr(bind_host), literal, sizeof literal);
     if (number < 0 || number > 65535)
         rb_em_raise("ConnectionError", "couldn't bind to address");

@@ -72,6 +72,7 @@ typedef struct rb_em_reactor {
     bool rested;          /* the loop slept, so other threads have had their turn */
     uint64_t rest_due_ns; /* when they get the next one, in loop time */
     double heartbeat;
+    long quantum_ms; /* the longest wait of run_machine_once */
 } rb_em_reactor;
 
 extern rb_em_reactor rb_em_the_reactor;
@@ -197,6 +198,9 @@ void rb_em_define_stats(void);
 
 /* An address for the C library from one for EventMachine in Ruby, where only a zero byte marks an abstract name. */
 const char *rb_em_path(VALUE *path);
+
+/* An Integer as a port; one out of range stays out of range, however large. */
+long rb_em_port(VALUE number);
 double rb_em_seconds(VALUE number);
 uint64_t rb_em_seconds_to_ns(double seconds);
 void rb_em_define_argument(void);

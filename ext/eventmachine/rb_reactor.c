@@ -65,7 +65,13 @@ static VALUE initialize_event_machine(VALUE self)
     em_status status = em_loop_create(&options, &loop);
     if (status < 0)
         rb_em_raise_status(status);
-    *reactor = (rb_em_reactor){.loop = loop, .pid = getpid(), .generation = reactor->generation, .heartbeat = 2.0};
+    *reactor = (rb_em_reactor){
+        .loop = loop,
+        .pid = getpid(),
+        .generation = reactor->generation,
+        .heartbeat = 2.0,
+        .quantum_ms = 90,
+    };
     rb_em_schedule_tick();
     return Qnil;
 }
@@ -107,10 +113,10 @@ static void give_others_a_turn(em_loop *loop)
 }
 
 /* One turn; returns whether there are to be more. Here no frame of the loop is left, so Ruby may raise. */
-static bool turn(em_loop *loop)
+static bool turn(em_loop *loop, uint64_t longest_wait_ns)
 {
     rb_em_the_reactor.turning = true;
-    em_status status = em_loop_run_once(loop, rb_em_the_reactor.stopping ? 0 : EM_FOREVER);
+    em_status status = em_loop_run_once(loop, rb_em_the_reactor.stopping ? 0 : longest_wait_ns);
     rb_em_the_reactor.turning = false;
     if (rb_em_the_reactor.state != 0)
         leave_by_state();
@@ -127,14 +133,15 @@ static bool turn(em_loop *loop)
 static VALUE turn_until_stopped(void)
 {
     em_loop *loop = rb_em_loop("run_machine");
-    while (turn(loop))
+    while (turn(loop, EM_FOREVER))
         continue;
     return Qnil;
 }
 
 static VALUE turn_once(void)
 {
-    return turn(rb_em_loop("run_machine_once")) ? Qtrue : Qfalse;
+    em_loop *loop = rb_em_loop("run_machine_once");
+    return turn(loop, (uint64_t)rb_em_the_reactor.quantum_ms * EM_MILLISECONDS) ? Qtrue : Qfalse;
 }
 
 static VALUE run_machine(VALUE self)

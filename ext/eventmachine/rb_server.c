@@ -28,7 +28,7 @@ static VALUE started(rb_em_slot *slot, em_status status, const char *complaint)
 static VALUE start_tcp_server(VALUE self, VALUE host, VALUE port)
 {
     const char *name = StringValueCStr(host);
-    long number = NUM2LONG(port);
+    long number = rb_em_port(port);
     em_loop *loop = rb_em_loop("create_tcp_server");
     rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);

@@ -61,6 +61,7 @@ static VALUE set_timer_quantum(VALUE self, VALUE milliseconds)
     rb_em_loop("set_timer_quantum");
     if (quantum < 5 || quantum > 300000)
         rb_raise(rb_eRuntimeError, "invalid timer-quantum");
+    rb_em_the_reactor.quantum_ms = quantum;
     return Qnil;
 }
 

@@ -73,6 +73,7 @@ class ServerTest < ReactorTest
 
   def test_a_port_beyond_65535_is_refused
     assert_no_acceptor "127.0.0.1", 65_536
+    assert_no_acceptor "127.0.0.1", 2**70
     assert_no_acceptor "127.0.0.1", 65_536 + free_port
     assert_no_acceptor "127.0.0.1", 2**40
   end

@@ -20,6 +20,17 @@ class SettingsTest < ReactorTest
     end
   end
 
+  def test_a_single_turn_waits_no_longer_than_the_quantum
+    EM.initialize_event_machine
+    EM.set_quantum(5)
+    EM.run_machine_once
+    began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    assert EM.run_machine_once
+    assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - began, :<, 5
+  ensure
+    EM.release_machine
+  end
+
   def test_the_heartbeat_interval_is_kept_and_must_be_positive
     reactor do
       assert_equal 2.0, EM.heartbeat_interval
