@@ -31,14 +31,14 @@ struct emi_resolution {
     char name[LONGEST_NAME + 1];
 };
 
-static bool ends_in_invalid(const char *name)
+/* Whether the name is this top-level one or under it. */
+static bool is_under(const char *name, const char *top)
 {
-    static const char reserved[] = "invalid";
     size_t length = strlen(name);
     if (length > 0 && name[length - 1] == '.')
         length--;
-    size_t tail = sizeof reserved - 1;
-    if (length < tail || strncasecmp(name + length - tail, reserved, tail) != 0)
+    size_t tail = strlen(top);
+    if (length < tail || strncasecmp(name + length - tail, top, tail) != 0)
         return false;
     return length == tail || name[length - tail - 1] == '.';
 }
@@ -57,7 +57,7 @@ static em_status check_name(const char *name)
     for (size_t i = 0; i < length; i++)
         if (isspace((unsigned char)name[i]) || iscntrl((unsigned char)name[i]))
             return EM_INVALID_ADDRESS;
-    return ends_in_invalid(name) ? EM_NAME_NOT_FOUND : EM_OK;
+    return is_under(name, "invalid") ? EM_NAME_NOT_FOUND : EM_OK;
 }
 
 static em_status status_of(int error)
@@ -74,6 +74,15 @@ static em_status status_of(int error)
     default:
         return EM_NAME_NOT_FOUND;
     }
+}
+
+/* RFC 6761, section 6.3: these names mean this machine, also where the hosts file does not say so. */
+static em_status look_up_loopback(int port, emi_addresses *addresses)
+{
+    static const char *const loopback[] = {"127.0.0.1", "::1"};
+    for (addresses->count = 0; addresses->count < 2; addresses->count++)
+        em_address_from_text(loopback[addresses->count], port, &addresses->list[addresses->count]);
+    return EM_OK;
 }
 
 static em_status look_up(const char *name, int port, emi_addresses *addresses)
@@ -93,6 +102,8 @@ static em_status look_up(const char *name, int port, emi_addresses *addresses)
             addresses->count++;
     if (found)
         freeaddrinfo(found);
+    if (addresses->count == 0 && is_under(name, "localhost"))
+        return look_up_loopback(port, addresses);
     return status == EM_OK && addresses->count == 0 ? EM_NAME_NOT_FOUND : status;
 }
 

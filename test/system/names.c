@@ -44,6 +44,14 @@ static void a_server_may_be_given_a_name(void **state)
     assert_true(system_port_of(server) > 0);
 }
 
+/* RFC 6761, section 6.3, whatever the hosts file and the name server say. */
+static void all_names_of_localhost_mean_this_machine(void **state)
+{
+    static const char *const names[] = {"localhost.", "any.localhost", "ANY.LOCALHOST."};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(em_start_server(*state, names[i], 0, &system_recorder, NULL, NULL), EM_OK);
+}
+
 static void a_name_under_invalid_fails_at_once(void **state)
 {
     static const char *const names[] = {"host.invalid", "host.INVALID", "invalid", "a.b.invalid."};
@@ -140,6 +148,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(localhost_is_found),
         SYSTEM_TEST(a_server_may_be_given_a_name),
+        SYSTEM_TEST(all_names_of_localhost_mean_this_machine),
         SYSTEM_TEST(a_name_under_invalid_fails_at_once),
         SYSTEM_TEST(a_name_too_long_fails_at_once),
         SYSTEM_TEST(an_unknown_name_ends_in_one_unbind_while_timers_go_on),

@@ -4,4 +4,5 @@
 #
 # Runs every test of the tools in one process: ruby test/tools/all.rb
 
+Encoding.default_external = Encoding::UTF_8
 Dir[File.join(__dir__, "*_test.rb")].sort.each { |test| require test }
