@@ -142,9 +142,12 @@ static em_status start_connecting(emi_channel *channel, const em_address *addres
         return status;
     channel->connecting = true;
     channel->blocked = status == EM_IN_PROGRESS;
-    if (!channel->blocked)
+    status = emi_readiness_update_interest(readiness, channel);
+    if (status != EM_OK)
+        channel->connecting = false;
+    else if (!channel->blocked)
         emi_readiness_add_work(readiness, channel);
-    return emi_readiness_update_interest(readiness, channel);
+    return status;
 }
 
 static em_status set_interest(emi_channel *channel, unsigned interests)

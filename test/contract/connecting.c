@@ -204,19 +204,26 @@ static void refuse_gather_before_connected(test_channel *channel)
         stop_test("gather before connected");
 }
 
-/* A Unix-domain socket stands as soon as it is asked for; the order of events is the same. */
+/* A Unix-domain socket that listens in the abstract namespace, and one to connect to it. */
+static void unix_listener_and_client(em_address *address, int *listener, int *client)
+{
+    char name[64];
+    snprintf(name, sizeof name, "@eventmachine-test-%ld", (long)getpid());
+    assert_int_equal(em_address_from_path(name, address), EM_OK);
+    *listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(*listener, (struct sockaddr *)(void *)address->storage.bytes, address->length), 0);
+    assert_int_equal(listen(*listener, 1), 0);
+}
+
+/* Such a connection stands as soon as it is asked for; the order of events is the same. */
 static void a_connection_that_stands_at_once_is_told_before_anything_is_gathered(void **state)
 {
     contract_fixture *c = *state;
     test_channel channel;
     em_address address;
-    char name[64];
-    snprintf(name, sizeof name, "@eventmachine-test-%ld", (long)getpid());
-    assert_int_equal(em_address_from_path(name, &address), EM_OK);
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)(void *)address.storage.bytes, address.length), 0);
-    assert_int_equal(listen(listener, 1), 0);
+    int listener, client;
+    unix_listener_and_client(&address, &listener, &client);
     test_channel_init(&channel, c, 'A');
     assert_int_equal(test_channel_attach(&channel, EMI_STREAM, client, EMI_OURS), EM_OK);
     assert_int_equal(c->backend->operations->connect(&channel.channel, &address), EM_OK);
@@ -230,6 +237,37 @@ static void a_connection_that_stands_at_once_is_told_before_anything_is_gathered
     close(listener);
 }
 
+/* So many channels that a backend that keeps a list of them must make it longer for the next one. */
+static void a_connect_that_fails_for_want_of_memory_is_not_heard_of_again(void **state)
+{
+    enum { OTHERS = 63 };
+    contract_fixture *c = *state;
+    test_channel others[OTHERS];
+    test_peer peers[OTHERS];
+    test_channel channel;
+    em_address address;
+    int listener, client;
+    for (unsigned i = 0; i < OTHERS; i++) {
+        open_unix_stream(c, &others[i], 'O', &peers[i]);
+        assert_int_equal(emi_channel_start_receiving(&others[i].channel), EM_OK);
+    }
+    unix_listener_and_client(&address, &listener, &client);
+    test_channel_init(&channel, c, 'A');
+    assert_int_equal(test_channel_attach(&channel, EMI_STREAM, client, EMI_OURS), EM_OK);
+    failing_allocator_fail(&c->allocator, 1, EM_ON);
+    em_status status = c->backend->operations->connect(&channel.channel, &address);
+    settle(c);
+    failing_allocator_fail(&c->allocator, 0, EM_DEFAULT);
+    settle(c);
+    assert_int_equal(channel.connected_events + channel.failed_events, status == EM_OK);
+    test_channel_end(&channel);
+    close(listener);
+    for (unsigned i = 0; i < OTHERS; i++) {
+        test_channel_end(&others[i]);
+        peer_close(&peers[i]);
+    }
+}
+
 int main(void)
 {
     static const contract_test tests[] = {
@@ -240,6 +278,7 @@ int main(void)
         CONTRACT_TEST(a_connection_can_be_given_up_while_it_is_under_way),
         CONTRACT_TEST(a_connection_can_be_given_up_within_connected_and_within_failed),
         CONTRACT_TEST(what_the_system_knows_to_fail_at_once_fails_the_call),
+        KERNEL_TEST(a_connect_that_fails_for_want_of_memory_is_not_heard_of_again),
         KERNEL_TEST(a_connection_that_stands_at_once_is_told_before_anything_is_gathered),
     };
     return run_contract("connecting", tests, sizeof tests / sizeof tests[0]);

@@ -67,6 +67,20 @@ static void a_wake_before_the_wait_ends_it(void **state)
     }
 }
 
+/* Several wakes may end several waits, but each of them no more than one. */
+static void a_wake_is_over_with_the_wait_that_it_ended(void **state)
+{
+    for (unsigned i = 0; i < 3; i++)
+        wake(*state);
+    uint64_t waited_ns = 0;
+    for (unsigned waits = 0; waited_ns < 5000000; waits++) {
+        assert_true(waits < 100);
+        uint64_t begin_ns = system_clock_now_ns();
+        assert_false(wait_on(*state, 5000000));
+        waited_ns = system_clock_now_ns() - begin_ns;
+    }
+}
+
 static void a_wake_from_another_thread_ends_an_endless_wait(void **state)
 {
     for (unsigned round = 0; round < 100; round++) {
@@ -249,6 +263,7 @@ int main(void)
         CONTRACT_TEST(a_short_wait_is_never_early),
         CONTRACT_TEST(waits_beyond_what_the_system_can_wait_for_end_when_woken),
         CONTRACT_TEST(a_wake_before_the_wait_ends_it),
+        CONTRACT_TEST(a_wake_is_over_with_the_wait_that_it_ended),
         CONTRACT_TEST(a_wake_from_another_thread_ends_an_endless_wait),
         CONTRACT_TEST(a_wake_from_a_signal_handler_ends_an_endless_wait),
         CONTRACT_TEST(many_wakes_from_many_threads_lose_no_data),

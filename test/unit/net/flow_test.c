@@ -31,6 +31,22 @@ static void a_paused_connection_neither_receives_nor_sends_and_loses_nothing(voi
     recorder_free(&told);
 }
 
+static void what_was_sent_just_before_a_pause_waits_for_the_resume(void **state)
+{
+    simulated_loop *fixture = *state;
+    recorder told;
+    recorder_init(&told, fixture);
+    simulated_peer *peer = open_accepted(&told, &recording, NULL);
+    em_send_text(told.connection, "held back");
+    assert_int_equal(em_connection_pause(told.connection), EM_OK);
+    run_turns(fixture, 3);
+    expect_sent(peer, "");
+    em_connection_resume(told.connection);
+    run_turns(fixture, 2);
+    expect_sent(peer, "held back");
+    recorder_free(&told);
+}
+
 static void pause_now(recorder *told)
 {
     assert_int_equal(em_connection_pause(told->connection), EM_OK);
@@ -373,6 +389,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         FLOW_TEST(a_paused_connection_neither_receives_nor_sends_and_loses_nothing),
+        FLOW_TEST(what_was_sent_just_before_a_pause_waits_for_the_resume),
         FLOW_TEST(a_pause_within_receive_data_takes_effect_before_the_next_piece),
         FLOW_TEST(a_pause_within_post_init_holds_everything_back),
         FLOW_TEST(a_connection_paused_while_connecting_is_established_and_stays_paused),
