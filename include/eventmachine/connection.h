@@ -122,7 +122,7 @@ typedef struct em_connect_options {
  * Opens a TCP connection. Returns at once: post_init has been called when it returns, what is sent is kept until the
  * connection stands, connection_completed or unbind follow later, never before it returns.
  * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are tried
- * in turn. port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
+ * in turn. Names under localhost mean 127.0.0.1, then ::1 (RFC 6761). port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
  * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
  * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and
  * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything

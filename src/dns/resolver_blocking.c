@@ -76,7 +76,7 @@ static em_status status_of(int error)
     }
 }
 
-/* RFC 6761, section 6.3: these names mean this machine, also where the hosts file does not say so. */
+/* RFC 6761, section 6.3: names under localhost mean this machine, and nobody is to be asked. */
 static em_status look_up_loopback(int port, emi_addresses *addresses)
 {
     static const char *const loopback[] = {"127.0.0.1", "::1"};
@@ -87,6 +87,8 @@ static em_status look_up_loopback(int port, emi_addresses *addresses)
 
 static em_status look_up(const char *name, int port, emi_addresses *addresses)
 {
+    if (is_under(name, "localhost"))
+        return look_up_loopback(port, addresses);
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_STREAM,
@@ -102,8 +104,6 @@ static em_status look_up(const char *name, int port, emi_addresses *addresses)
             addresses->count++;
     if (found)
         freeaddrinfo(found);
-    if (addresses->count == 0 && is_under(name, "localhost"))
-        return look_up_loopback(port, addresses);
     return status == EM_OK && addresses->count == 0 ? EM_NAME_NOT_FOUND : status;
 }
 
