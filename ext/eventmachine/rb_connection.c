@@ -38,6 +38,8 @@ static void deliver(VALUE (*function)(VALUE), const message *message)
     rb_em_slot *slot = message->slot;
     if (!slot || slot->flags & RB_EM_SILENT)
         return;
+    if (NIL_P(slot->value))
+        rb_em_await_object(slot);
     rb_em_slot *outer = rb_em_the_reactor.current;
     rb_em_the_reactor.current = slot;
     rb_em_call(function, (VALUE)message);
@@ -128,6 +130,8 @@ static void on_unbind(em_connection *connection, em_status reason)
     rb_em_slot *slot = em_connection_get_user(connection);
     if (!slot)
         return;
+    if (NIL_P(slot->value) && !(slot->flags & RB_EM_SILENT) && !rb_em_the_reactor.releasing)
+        rb_em_await_object(slot);
     rb_em_table_remove(slot);
     slot->reason = reason;
     if (rb_em_the_reactor.state != 0)

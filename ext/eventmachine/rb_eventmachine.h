@@ -99,6 +99,9 @@ void rb_em_define_reactor(void);
 /* rb_wait.c */
 void rb_em_around_wait(void *user, void (*wait)(void *wait_data), void *wait_data);
 
+/* Another thread may have opened the connection and not come to make its object yet: waits for that, not for long. */
+void rb_em_await_object(const rb_em_slot *slot);
+
 /* rb_release.c */
 void rb_em_release(void);
 void rb_em_define_release(void);

@@ -120,6 +120,19 @@ class ThreadTest < ReactorTest
     assert_equal 200, completed
   end
 
+  def test_a_connection_waits_for_the_object_that_another_thread_is_making
+    completed = 0
+    slow = Class.new(EM::Connection) do
+      define_singleton_method(:new) { |*args| sleep(0.01) && super(*args) }
+      define_method(:connection_completed) { EM.stop if (completed += 1) == 4 }
+    end
+    reactor do
+      port = server
+      Thread.new { 4.times { EM.connect("127.0.0.1", port, slow) } }
+    end
+    assert_equal 4, completed
+  end
+
   def test_eight_threads_add_and_cancel_timers
     fired = 0
     reactor do
