@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "loop/loop_private.h"
 #include "system/clock.h"
 
@@ -15,15 +16,11 @@ enum {
     MOST_POOL_THREADS = 64
 };
 
-/* Takes over as much of the caller's struct as it has; fields that it does not know are zero. */
 static em_status read_options(em_loop_options *own, const em_loop_options *given)
 {
-    *own = (em_loop_options){.size = sizeof *own};
-    if (given) {
-        if (given->size < sizeof given->size)
-            return EM_INVALID_ARGUMENT;
-        memcpy(own, given, given->size < sizeof *own ? given->size : sizeof *own);
-    }
+    em_status status = emi_read_options(own, sizeof *own, given);
+    if (status != EM_OK)
+        return status;
     if (own->receive_buffer_bytes == 0)
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
     if (own->pool_threads == 0)

@@ -2,8 +2,6 @@
 /*
  * Connections and servers as a part of the loop: their numbers, the end of those that are closing, the end of all.
  */
-#include <string.h>
-
 #include "net/net_private.h"
 #include "system/socket.h"
 
@@ -112,20 +110,6 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     emi_handle_table_init(&made->servers, &loop->memory, &loop->serial);
     loop->services[EMI_SERVICE_NET] = &made->service;
     *net = made;
-    return EM_OK;
-}
-
-em_status emi_read_options(void *own, size_t own_bytes, const void *given)
-{
-    memset(own, 0, own_bytes);
-    if (given) {
-        size_t given_bytes;
-        memcpy(&given_bytes, given, sizeof given_bytes);
-        if (given_bytes < sizeof given_bytes)
-            return EM_INVALID_ARGUMENT;
-        memcpy(own, given, given_bytes < own_bytes ? given_bytes : own_bytes);
-    }
-    memcpy(own, &own_bytes, sizeof own_bytes);
     return EM_OK;
 }
 

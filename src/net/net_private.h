@@ -11,6 +11,7 @@
 #include <eventmachine/server.h>
 
 #include "base/features.h"
+#include "base/options.h"
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
 
@@ -114,9 +115,6 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 /* connection.c */
 
 extern const emi_channel_events emi_connection_events;
-
-/** Takes over as much of the caller's struct as it has. EM_INVALID_ARGUMENT. */
-em_status emi_read_options(void *own, size_t own_bytes, const void *given);
 
 /** A connection without a socket, in a first state; post_init has not been called. */
 em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
