@@ -22,6 +22,13 @@ $warnflags = +"-Wall -Wextra -Wno-unused-parameter"
 $warnflags << " -Werror" if ENV["EM_WERROR"] == "1"
 $LDFLAGS << " -pthread"
 
+# io_uring, where its library is. EM_LIBURING=0 leaves it out.
+if ENV["EM_LIBURING"] != "0" && have_header("liburing.h") && have_library("uring", "io_uring_register_buf_ring")
+  $defs << "-DEM_WITH_LIBURING"
+else
+  message "built without liburing: no io_uring backend\n"
+end
+
 create_makefile("rubyeventmachine")
 
 # mkmf only knows of headers beside this file.

@@ -21,6 +21,12 @@ static VALUE backend(VALUE self)
     return rb_str_new_cstr(em_loop_backend(rb_em_loop("backend")));
 }
 
+static VALUE backend_reason(VALUE self)
+{
+    const char *reason = em_loop_backend_reason(rb_em_loop("backend_reason"));
+    return reason ? rb_str_new_cstr(reason) : Qnil;
+}
+
 static void put(VALUE hash, const char *name, uint64_t count)
 {
     rb_hash_aset(hash, ID2SYM(rb_intern(name)), ULL2NUM(count));
@@ -57,5 +63,6 @@ void rb_em_define_stats(void)
     RB_EM_FUNCTION("get_connection_count", get_connection_count, 0);
     RB_EM_FUNCTION("num_close_scheduled", num_close_scheduled, 0);
     rb_define_singleton_method(rb_em_module, "backend", backend, 0);
+    rb_define_singleton_method(rb_em_module, "backend_reason", backend_reason, 0);
     rb_define_singleton_method(rb_em_module, "stats", stats, 0);
 }

@@ -60,8 +60,9 @@ typedef struct em_loop_options {
     size_t size; /**< sizeof (em_loop_options), so that the struct can grow */
 
     /**
-     * How to wait for events: "epoll", "poll"; NULL for the best there is. The environment variable EM_BACKEND takes
-     * its place where this is NULL. Unknown or unavailable: EM_UNKNOWN_BACKEND.
+     * How to wait for events: "uring" (io_uring, Linux), "epoll" (Linux), "poll"; NULL for the best there is. The environment
+     * variable EM_BACKEND takes its place where this is NULL. Unknown or unavailable: EM_UNKNOWN_BACKEND, and `log` is told
+     * why. With "uring" a loop stays with the thread that first runs it.
      */
     const char *backend;
 
@@ -75,19 +76,27 @@ typedef struct em_loop_options {
     void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
     void *around_wait_user; /**< given to it as `user` */
 
-    /** Told, in the loop's thread, of events that no caller is there to hear of (descriptors exhausted, say). The message is
-     *  lent until it returns. NULL: nobody is told. */
+    /** Told, in the loop's thread, of events that no caller is there to hear of (descriptors exhausted, say), and within
+     *  em_loop_create why a backend was not to be had. The message is lent until it returns. NULL: nobody is told. */
     void (*log)(void *user, em_log_level level, const char *message);
     void *log_user; /**< given to it as `user` */
 
     /** How much all connections together may have waiting to be sent, in bytes. 0: no limit. */
     size_t outbox_limit_bytes;
 
-    /** The largest piece that arrives at once, in bytes; one such buffer per loop. 0: 65536. At most 16 MiB. */
+    /** The largest piece that arrives at once, in bytes; one such buffer per loop, or see ring_buffers. 0: 65536. At most 16 MiB. */
     size_t receive_buffer_bytes;
 
     /** Threads for name resolution, started when first needed. 0: 4. At most 64. */
     unsigned pool_threads;
+
+    /**
+     * Of the "uring" backend: how many operations are handed to the kernel at once, and into how many buffers it receives, each
+     * of receive_buffer_bytes, but 64 KiB at most. Rounded up to powers of two. 0: 256 and 16. At most 32768 each. Small ones
+     * make it slow, not wrong. This memory is the system's (mmap(2)), not the allocator's.
+     */
+    unsigned ring_entries;
+    unsigned ring_buffers;
 } em_loop_options;
 
 /** Counters of a loop since its creation, but for those marked "now"; see em_loop_get_stats. */
@@ -167,8 +176,12 @@ EM_API em_status em_next_tick(em_loop *loop, em_call call, void *user);
  */
 EM_API uint64_t em_loop_now_ns(const em_loop *loop);
 
-/** The name of the backend in use: "epoll" or "poll"; "none" for NULL. Static text. */
+/** The name of the backend in use: "uring", "epoll" or "poll"; "none" for NULL. Static text. */
 EM_API const char *em_loop_backend(const em_loop *loop);
+
+/** Why a better backend is not in use: "io_uring: forbidden, …"; NULL if this one is the best there is, or was asked for by name.
+ *  Static text. */
+EM_API const char *em_loop_backend_reason(const em_loop *loop);
 
 /**
  * For embedding in another event loop: a descriptor that polls readable when em_loop_run_once(loop, 0) has something to do,

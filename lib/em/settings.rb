@@ -4,7 +4,11 @@
 
 module EventMachine
   # @!method self.backend
-  #   @return [String] how the reactor waits for events: "epoll" or "poll"
+  #   @return [String] how the reactor waits for events: "uring" (io_uring), "epoll" or "poll". The environment variable
+  #     EM_BACKEND chooses one of them.
+
+  # @!method self.backend_reason
+  #   @return [String, nil] why a better backend is not in use: "io_uring: forbidden, ..."
 
   # @!method self.stats
   #   What the reactor has counted since it began, and what it has now.

@@ -16,6 +16,13 @@
 #define EMI_HAVE_ABSTRACT_UNIX 0
 #endif
 
+/* The build says whether liburing is there, by defining EM_WITH_LIBURING. */
+#if defined(__linux__) && defined(EM_WITH_LIBURING)
+#define EMI_HAVE_URING 1
+#else
+#define EMI_HAVE_URING 0
+#endif
+
 /* ioctl(2) with SIOCOUTQ tells how many bytes sent are not acknowledged, tcp(7). */
 #if defined(__linux__)
 #define EMI_HAVE_SIOCOUTQ 1

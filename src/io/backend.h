@@ -28,6 +28,10 @@
 typedef struct emi_backend_settings {
     const emi_memory *memory;
     size_t receive_buffer_bytes;
+    unsigned ring_entries; /**< io_uring: see em_loop_options */
+    unsigned ring_buffers;
+    void (*log)(void *user, em_log_level level, const char *message); /**< or NULL */
+    void *log_user;
 } emi_backend_settings;
 
 typedef struct emi_backend_operations {
@@ -45,6 +49,9 @@ typedef struct emi_backend_operations {
     void (*flush)(emi_backend *backend);
     /** Ends released channels. */
     void (*reap)(emi_backend *backend);
+    /** The loop is left for the time being: what was flushed goes to the kernel now, not with the next wait. NULL where it has
+     *  gone already. */
+    void (*leave)(emi_backend *backend);
     /** Ends the present or the next wait. Any thread, signal handlers. */
     void (*wake)(emi_backend *backend);
     /** Whether dispatch, flush or reap has work without waiting. */
@@ -72,6 +79,7 @@ typedef struct emi_backend_operations {
 struct emi_backend {
     const emi_backend_operations *operations;
     const char *name;
+    const char *reason; /**< why it is this one and not a better one; NULL if there is nothing to say. Static text */
 };
 
 /** Reads or writes in a row on one channel, by default. */
@@ -87,7 +95,7 @@ static inline void emi_channel_init(emi_channel *channel, const emi_channel_even
     emi_list_init(&channel->flush);
 }
 
-/* Shorthands for the operations on channels. */
+/* The operations on channels. A backend may hand a channel on to another that serves it, so they go by the channel's. */
 
 static inline void emi_channel_release(emi_channel *channel)
 {
@@ -104,6 +112,16 @@ static inline void emi_channel_stop_receiving(emi_channel *channel)
     channel->backend->operations->stop_receiving(channel);
 }
 
+static inline em_status emi_channel_connect(emi_channel *channel, const em_address *address)
+{
+    return channel->backend->operations->connect(channel, address);
+}
+
+static inline em_status emi_channel_poll(emi_channel *channel, unsigned interests)
+{
+    return channel->backend->operations->poll(channel, interests);
+}
+
 static inline void emi_channel_send(emi_channel *channel)
 {
     channel->backend->operations->send(channel);
@@ -111,8 +129,9 @@ static inline void emi_channel_send(emi_channel *channel)
 
 /**
  * Makes the backend of this name, or the best that works if it is NULL. EM_UNKNOWN_BACKEND if there is none of this name on
- * this system; else what its create answers.
+ * this system; else what its create answers. *reason: why the best one, or the one named, was not to be had; untouched if it was.
  */
-em_status emi_backend_create(const char *name, const emi_backend_settings *settings, emi_backend **backend);
+em_status emi_backend_create(const char *name, const emi_backend_settings *settings, emi_backend **backend,
+                             const char **reason);
 
 #endif

@@ -75,16 +75,20 @@ struct emi_channel {
     uint8_t
         ownership; /**< emi_ownership as given to attach; the owner may change it to EMI_SHARED, to keep the socket */
     uint32_t slot; /**< its place in the backend's table … */
-    uint32_t generation; /**< … and which of those that had this place */
-    uint8_t kind;        /**< emi_channel_kind */
-    uint8_t interest;    /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
-    bool receiving;      /**< the owner wants to be told of data or connections */
-    bool readable;       /**< there may be something to read */
-    bool blocked;        /**< the system took no more the last time */
+    uint32_t
+        generation; /**< … and which of those that had this place; a completion backend's: what it holds back, or 0 */
+    uint8_t kind;   /**< emi_channel_kind */
+    uint8_t interest; /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
+    bool receiving;   /**< the owner wants to be told of data or connections */
+    bool readable;    /**< there may be something to read */
+    bool blocked;     /**< the system took no more the last time */
     bool connecting;
     bool sending;         /**< the owner has something to send */
     bool read_to_the_end; /**< read until nothing is left, whatever exact_reads says */
     bool released;        /**< by the owner */
+    uint8_t under_way;    /**< a completion backend's: operations that the kernel has … */
+    uint8_t flags;        /**< … and what it knows of them */
+    em_status reason;     /**< a completion backend's: why nothing more comes, or goes */
     emi_list work;        /**< among the channels with work known, or those buried */
     emi_list flush;       /**< among the channels to be flushed */
 };

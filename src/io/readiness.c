@@ -281,14 +281,15 @@ static const emi_backend_operations operations = {
     .send = ask_to_send,
 };
 
-em_status emi_readiness_create(const emi_poller_operations *poller, const emi_backend_settings *settings,
-                               emi_backend **backend)
+em_status emi_readiness_create_over(const emi_poller_operations *poller_operations, emi_poller *poller,
+                                    const emi_backend_settings *settings, emi_backend **backend)
 {
     emi_readiness *readiness = emi_allocate_zeroed(settings->memory, sizeof *readiness);
     if (!readiness)
         return EM_NO_MEMORY;
-    readiness->base = (emi_backend){.operations = &operations, .name = poller->name};
-    readiness->poller_operations = poller;
+    readiness->base = (emi_backend){.operations = &operations, .name = poller_operations->name};
+    readiness->poller_operations = poller_operations;
+    readiness->poller = poller;
     readiness->memory = settings->memory;
     readiness->fork_count = emi_fork_count();
     emi_index_table_init(&readiness->channels, readiness->memory, MOST_CHANNELS);
@@ -296,15 +297,24 @@ em_status emi_readiness_create(const emi_poller_operations *poller, const emi_ba
     emi_list_init(&readiness->work);
     emi_list_init(&readiness->flush);
     emi_list_init(&readiness->buried);
-    em_status status = EM_NO_MEMORY;
     readiness->buffer = emi_allocate(readiness->memory, readiness->buffer_bytes);
-    if (readiness->buffer)
-        status = poller->create(readiness->memory, &readiness->poller);
-    if (status != EM_OK) {
-        emi_release(readiness->memory, readiness->buffer);
+    if (!readiness->buffer) {
         emi_release(readiness->memory, readiness);
-        return status;
+        return EM_NO_MEMORY;
     }
     *backend = &readiness->base;
     return EM_OK;
+}
+
+em_status emi_readiness_create(const emi_poller_operations *poller_operations, const emi_backend_settings *settings,
+                               emi_backend **backend)
+{
+    emi_poller *poller;
+    em_status status = poller_operations->create(settings->memory, &poller);
+    if (status != EM_OK)
+        return status;
+    status = emi_readiness_create_over(poller_operations, poller, settings, backend);
+    if (status != EM_OK)
+        poller_operations->destroy(poller);
+    return status;
 }

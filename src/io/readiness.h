@@ -12,4 +12,8 @@
 em_status emi_readiness_create(const emi_poller_operations *poller, const emi_backend_settings *settings,
                                emi_backend **backend);
 
+/** Likewise, over a poller that exists and whose `create` is not needed; on success the backend destroys it. */
+em_status emi_readiness_create_over(const emi_poller_operations *operations, emi_poller *poller,
+                                    const emi_backend_settings *settings, emi_backend **backend);
+
 #endif

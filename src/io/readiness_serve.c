@@ -3,6 +3,7 @@
  * What the readiness backend does on channels that are ready. Readable and writable are remembered, so that an
  * edge-triggered poller need not be asked again.
  */
+#include "io/accept_errors.h"
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
@@ -139,26 +140,6 @@ void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
     emi_readiness_add_work(readiness, channel);
 }
 
-/* Errors of a connection that died in the queue, or of its network: accept(2) says to treat them as "try again". */
-static bool concerns_one_connection(em_status status)
-{
-    switch (status) {
-    case EM_INTERRUPTED:
-    case EM_CONNECTION_ABORTED:
-    case EM_CONNECTION_RESET:
-    case EM_PROTOCOL_ERROR:
-    case EM_NO_PROTOCOL_OPTION:
-    case EM_NETWORK_DOWN:
-    case EM_NETWORK_UNREACHABLE:
-    case EM_HOST_UNREACHABLE:
-    case EM_PERMISSION_DENIED: /* a firewall's rule */
-    case EM_TIMED_OUT:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void serve_listener(emi_readiness *readiness, emi_channel *channel)
 {
     for (unsigned accepts = 0; accepts < channel->burst; accepts++) {
@@ -171,7 +152,7 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
             channel->events->accepted(channel, socket, &peer);
         } else if (status == EM_WOULD_BLOCK) {
             channel->readable = false;
-        } else if (!concerns_one_connection(status)) {
+        } else if (!emi_accept_may_go_on(status)) {
             channel->receiving = false;
             channel->events->failed(channel, status);
         }

@@ -2,6 +2,7 @@
 /*
  * The loop: creation and end, and what may be asked of it. The turn is in turn.c.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,12 @@ enum {
     DEFAULT_RECEIVE_BUFFER_BYTES = 64 * 1024,
     LARGEST_RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024,
     DEFAULT_POOL_THREADS = 4,
-    MOST_POOL_THREADS = 64
+    MOST_POOL_THREADS = 64,
+    LARGEST_RING = 32768
 };
+
+/* How long to wait at most, at the end, for what the kernel still has. */
+#define LAST_WAIT_NS (10 * EM_MILLISECONDS)
 
 static em_status read_options(em_loop_options *own, const em_loop_options *given)
 {
@@ -25,7 +30,8 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
     if (own->pool_threads == 0)
         own->pool_threads = DEFAULT_POOL_THREADS;
-    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS)
+    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS ||
+        own->ring_entries > LARGEST_RING || own->ring_buffers > LARGEST_RING)
         return EM_INVALID_ARGUMENT;
     return EM_OK;
 }
@@ -64,6 +70,10 @@ em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker m
     emi_backend_settings settings = {
         .memory = &loop->memory,
         .receive_buffer_bytes = options.receive_buffer_bytes,
+        .ring_entries = options.ring_entries,
+        .ring_buffers = options.ring_buffers,
+        .log = options.log,
+        .log_user = options.log_user,
     };
     status = make_backend(argument, &settings, &loop->backend);
     if (status != EM_OK)
@@ -79,7 +89,11 @@ no_mutex:
 
 static em_status make_named_backend(void *name, const emi_backend_settings *settings, emi_backend **backend)
 {
-    return emi_backend_create(name, settings, backend);
+    const char *reason = NULL;
+    em_status status = emi_backend_create(name, settings, backend, &reason);
+    if (reason && settings->log)
+        settings->log(settings->log_user, status == EM_OK ? EM_LOG_INFO : EM_LOG_ERROR, reason);
+    return status;
 }
 
 em_status em_loop_create(const em_loop_options *options, em_loop **loop)
@@ -100,6 +114,21 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
     return emi_loop_create_over(options, make_named_backend, name[0] ? name : NULL, loop);
 }
 
+/* Ends what was released. A completion kernel answers that it has let go of everything. */
+static void end_released(em_loop *loop, emi_service *service)
+{
+    const emi_backend_operations *io = loop->backend->operations;
+    service->operations->reap(service);
+    io->reap(loop->backend);
+    while (!emi_loop_is_forked(loop) && service->operations->is_open(service)) {
+        io->flush(loop->backend);
+        io->wait(loop->backend, LAST_WAIT_NS);
+        io->dispatch(loop->backend, UINT_MAX);
+        service->operations->reap(service);
+        io->reap(loop->backend);
+    }
+}
+
 static void close_services(em_loop *loop)
 {
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
@@ -108,10 +137,8 @@ static void close_services(em_loop *loop)
             continue;
         if (service->operations->close)
             service->operations->close(service);
-        while (!emi_loop_is_forked(loop) && service->operations->is_open && service->operations->is_open(service)) {
-            service->operations->reap(service);
-            loop->backend->operations->reap(loop->backend);
-        }
+        if (!emi_loop_is_forked(loop) && service->operations->is_open && service->operations->is_open(service))
+            end_released(loop, service);
     }
 }
 
@@ -219,6 +246,11 @@ uint64_t em_loop_now_ns(const em_loop *loop)
 const char *em_loop_backend(const em_loop *loop)
 {
     return loop ? loop->backend->name : "none";
+}
+
+const char *em_loop_backend_reason(const em_loop *loop)
+{
+    return loop ? loop->backend->reason : NULL;
 }
 
 em_status em_loop_get_descriptor(em_loop *loop, int *descriptor)

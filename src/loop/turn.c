@@ -152,6 +152,13 @@ static void turn(em_loop *loop, uint64_t longest_wait_ns)
     loop->in_turn = false;
 }
 
+static void leave(em_loop *loop)
+{
+    if (loop->backend->operations->leave)
+        loop->backend->operations->leave(loop->backend);
+    atomic_store(&loop->running, false);
+}
+
 static em_status begin(em_loop *loop)
 {
     if (!loop)
@@ -175,7 +182,7 @@ em_status em_loop_run(em_loop *loop)
             return EM_FORKED;
     } while (!atomic_load(&loop->stopping));
     atomic_store(&loop->stopping, false);
-    atomic_store(&loop->running, false);
+    leave(loop);
     return EM_OK;
 }
 
@@ -187,6 +194,6 @@ em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
     turn(loop, timeout_ns);
     if (emi_loop_is_forked(loop))
         return EM_FORKED;
-    atomic_store(&loop->running, false);
+    leave(loop);
     return EM_OK;
 }

@@ -43,7 +43,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
         return status;
     }
     emi_net_at(loop)->channels++;
-    connector->failure = loop->backend->operations->connect(&connection->channel, address);
+    connector->failure = emi_channel_connect(&connection->channel, address);
     emi_connection_arm(connection);
     return EM_OK;
 }

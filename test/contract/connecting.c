@@ -28,11 +28,10 @@ static void close_target(target *to)
 
 static em_status begin(const target *to, test_channel *channel)
 {
-    emi_backend *backend = to->contract->backend;
     test_channel_init(channel, to->contract, 'A');
     channel->channel.exact_reads = true;
     assert_int_equal(test_channel_attach(channel, EMI_STREAM, tcp_socket(), EMI_OURS), EM_OK);
-    return backend->operations->connect(&channel->channel, &to->address);
+    return emi_channel_connect(&channel->channel, &to->address);
 }
 
 /* The peer of a connection under way, accepted. */
@@ -192,7 +191,7 @@ static void what_the_system_knows_to_fail_at_once_fails_the_call(void **state)
     assert_int_equal(test_channel_attach(&channel, EMI_STREAM, socket_to_nowhere, EMI_OURS), EM_OK);
     if (c->simulated)
         simulated_fail_next(c->simulated, SIMULATED_CONNECT, EM_NO_SUCH_FILE);
-    assert_int_equal(c->backend->operations->connect(&channel.channel, &address), EM_NO_SUCH_FILE);
+    assert_int_equal(emi_channel_connect(&channel.channel, &address), EM_NO_SUCH_FILE);
     settle(c);
     assert_int_equal(channel.connected_events + channel.failed_events, 0);
     test_channel_end(&channel);
@@ -226,7 +225,7 @@ static void a_connection_that_stands_at_once_is_told_before_anything_is_gathered
     unix_listener_and_client(&address, &listener, &client);
     test_channel_init(&channel, c, 'A');
     assert_int_equal(test_channel_attach(&channel, EMI_STREAM, client, EMI_OURS), EM_OK);
-    assert_int_equal(c->backend->operations->connect(&channel.channel, &address), EM_OK);
+    assert_int_equal(emi_channel_connect(&channel.channel, &address), EM_OK);
     assert_int_equal(channel.connected_events, 0);
     channel.on_gather = refuse_gather_before_connected;
     test_channel_prepare(&channel, 100);
@@ -255,7 +254,7 @@ static void a_connect_that_fails_for_want_of_memory_is_not_heard_of_again(void *
     test_channel_init(&channel, c, 'A');
     assert_int_equal(test_channel_attach(&channel, EMI_STREAM, client, EMI_OURS), EM_OK);
     failing_allocator_fail(&c->allocator, 1, EM_ON);
-    em_status status = c->backend->operations->connect(&channel.channel, &address);
+    em_status status = emi_channel_connect(&channel.channel, &address);
     settle(c);
     failing_allocator_fail(&c->allocator, 0, EM_DEFAULT);
     settle(c);

@@ -9,8 +9,7 @@
 
 static void wait_for(test_channel *channel, unsigned interests)
 {
-    emi_backend *backend = channel->contract->backend;
-    assert_int_equal(backend->operations->poll(&channel->channel, interests), EM_OK);
+    assert_int_equal(emi_channel_poll(&channel->channel, interests), EM_OK);
 }
 
 static void nothing_is_reported_without_interest(void **state)

@@ -10,18 +10,24 @@
 
 enum { SECONDS_PER_TEST = 60 };
 
-/* A backend joins the contract with one line. Of the simulated one the seed is given; 0 is the plain one. */
+/* A backend joins the contract with one line. Of the simulated one the seed is given; 0 is the plain one. Tiny rings overflow
+ * and run out of buffers all the time. */
 static const struct contract_backend {
     const char *name;
     enum { KERNEL, SIMULATED } kind;
+    const char *kernel;
     uint64_t seed;
+    unsigned ring;     /* entries and buffers; 0: the default */
+    unsigned in_a_row; /* the most that the kernel itself serves on one channel before others; 0: it has no say */
 } backends[] = {
-    {"epoll", KERNEL, 0},
-    {"poll", KERNEL, 0},
-    {"simulated", SIMULATED, 0},
-    {"simulated, seed 1", SIMULATED, 1},
-    {"simulated, seed 2", SIMULATED, 2},
-    {"simulated, seed 3", SIMULATED, 3},
+    {.name = "epoll", .kernel = "epoll"},
+    {.name = "poll", .kernel = "poll"},
+    {.name = "uring", .kernel = "uring", .in_a_row = 64},
+    {.name = "uring, tiny", .kernel = "uring", .ring = 1, .in_a_row = 64},
+    {.name = "simulated", .kind = SIMULATED},
+    {.name = "simulated, seed 1", .kind = SIMULATED, .seed = 1},
+    {.name = "simulated, seed 2", .kind = SIMULATED, .seed = 2},
+    {.name = "simulated, seed 3", .kind = SIMULATED, .seed = 3},
 };
 
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
@@ -31,11 +37,15 @@ static em_status make_backend(const struct contract_backend *backend, contract_f
     emi_backend_settings settings = {
         .memory = &made->allocator.allocator,
         .receive_buffer_bytes = CONTRACT_BUFFER_BYTES,
+        .ring_entries = backend->ring,
+        .ring_buffers = backend->ring,
     };
     failing_allocator_init(&made->allocator);
     made->is_plain = backend->seed == 0;
+    made->in_a_row = backend->in_a_row;
+    const char *reason;
     if (backend->kind == KERNEL)
-        return emi_backend_create(backend->name, &settings, &made->backend);
+        return emi_backend_create(backend->kernel, &settings, &made->backend, &reason);
     simulated_maker maker = {.options.seed = backend->seed};
     em_status status = simulated_make(&maker, &settings, &made->backend);
     made->simulated = maker.made;

@@ -30,6 +30,7 @@ typedef struct contract_fixture {
     emi_backend *backend;
     simulated_backend *simulated; /* NULL with a kernel */
     bool is_plain;                /* nothing is delayed or split by a seed */
+    unsigned in_a_row;            /* so many events in a row on one channel are the kernel's choice */
     failing_allocator allocator;
     char events[4096]; /* what happened, a letter of each channel's name and one of the event */
     size_t event_count;

@@ -16,7 +16,7 @@
 /* No test takes longer, also with sanitizers on a busy machine. */
 enum { WATCHDOG_SECONDS = 20, SETTLING_MILLISECONDS = 2000 };
 
-static const char *const backends[] = {"epoll", "poll"};
+static const char *const backends[] = {"epoll", "poll", "uring"};
 
 /* Of system_memory, in front of what the test gets. */
 typedef union block {

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What is asked of the kernel: receiving and accepting until further notice, sending, waiting for a connect, giving up. Only
+ * flush and dispatch come here, in the thread to which the ring belongs.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_URING
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "io/uring_private.h"
+#include "system/clock.h"
+
+/* The kernel counts what it sent in 31 bits. */
+#define LONGEST_SEND ((size_t)1 << 30)
+
+/* What one callback has to send does not wait longer than this for the others. */
+#define LONGEST_BATCH_NS 100000
+
+static bool has_room(emi_uring *uring)
+{
+    if (EMI_LIKELY(io_uring_sq_space_left(&uring->ring) > 0))
+        return true;
+    emi_uring_submit(uring);
+    return io_uring_sq_space_left(&uring->ring) > 0;
+}
+
+static struct io_uring_sqe *begin(emi_uring *uring, emi_channel *channel, emi_uring_operation operation)
+{
+    struct io_uring_sqe *entry = emi_uring_get_entry(uring, emi_uring_user_data(channel, operation));
+    if (!entry)
+        return NULL;
+    entry->fd = channel->descriptor;
+    channel->under_way++;
+    return entry;
+}
+
+/* Receives or accepts from now on. */
+static bool arm(emi_uring *uring, emi_channel *channel)
+{
+    bool is_listener = channel->kind == EMI_LISTENER;
+    struct io_uring_sqe *entry = begin(uring, channel, is_listener ? EMI_URING_ACCEPT : EMI_URING_RECEIVE);
+    if (!entry)
+        return false;
+    if (is_listener) {
+        entry->opcode = IORING_OP_ACCEPT;
+        entry->ioprio = IORING_ACCEPT_MULTISHOT;
+        entry->accept_flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+    } else {
+        entry->opcode = IORING_OP_RECV;
+        entry->ioprio = IORING_RECV_MULTISHOT | IORING_RECVSEND_POLL_FIRST;
+        entry->flags = IOSQE_BUFFER_SELECT;
+    }
+    channel->flags |= EMI_URING_ARMED;
+    return true;
+}
+
+static bool await_connect(emi_uring *uring, emi_channel *channel)
+{
+    struct io_uring_sqe *entry = begin(uring, channel, EMI_URING_CONNECT);
+    if (!entry)
+        return false;
+    entry->opcode = IORING_OP_POLL_ADD;
+    entry->poll32_events = POLLOUT;
+    return true;
+}
+
+static bool cancel(emi_uring *uring, emi_channel *channel)
+{
+    struct io_uring_sqe *entry = begin(uring, channel, EMI_URING_CANCEL);
+    if (!entry)
+        return false;
+    entry->opcode = IORING_OP_ASYNC_CANCEL;
+    if (channel->released) {
+        entry->cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+    } else {
+        entry->fd = -1;
+        entry->addr =
+            emi_uring_user_data(channel, channel->kind == EMI_LISTENER ? EMI_URING_ACCEPT : EMI_URING_RECEIVE);
+    }
+    channel->flags |= EMI_URING_CANCELLING;
+    return true;
+}
+
+/* The spans as a message that stays until it is submitted; NULL without memory. */
+static struct msghdr *make_message(emi_uring *uring, const struct io_uring_sqe *entry, const emi_span *spans,
+                                   unsigned count)
+{
+    if (!uring->messages)
+        uring->messages = emi_allocate(uring->memory, uring->ring.sq.ring_entries * sizeof *uring->messages);
+    if (!uring->messages)
+        return NULL;
+    emi_uring_message *message = &uring->messages[entry - uring->ring.sq.sqes];
+    for (unsigned i = 0; i < count; i++)
+        message->spans[i] = spans[i];
+    message->header = (struct msghdr){.msg_iov = (struct iovec *)(void *)message->spans, .msg_iovlen = count};
+    return &message->header;
+}
+
+static void submit_send(emi_uring *uring, emi_channel *channel, const emi_span *spans, unsigned count)
+{
+    struct io_uring_sqe *entry = begin(uring, channel, EMI_URING_SEND);
+    struct msghdr *message = count > 1 ? make_message(uring, entry, spans, count) : NULL;
+    if (message) {
+        entry->opcode = IORING_OP_SENDMSG;
+        entry->addr = (uint64_t)(uintptr_t)message;
+        entry->len = 1;
+    } else {
+        entry->opcode = IORING_OP_SEND;
+        entry->addr = (uint64_t)(uintptr_t)spans[0].data;
+        entry->len = (uint32_t)(spans[0].length < LONGEST_SEND ? spans[0].length : LONGEST_SEND);
+    }
+    entry->msg_flags = MSG_NOSIGNAL;
+    channel->flags |= EMI_URING_SENDING;
+}
+
+bool emi_uring_send(emi_uring *uring, emi_channel *channel)
+{
+    if (channel->flags & (EMI_URING_SENDING | EMI_URING_SEND_FAILED))
+        return true;
+    if (!has_room(uring))
+        return false;
+    emi_span spans[EMI_MAX_SPANS];
+    unsigned count = channel->events->gather(channel, spans);
+    if (emi_uring_is_over(uring, channel))
+        return true;
+    if (count == 0)
+        channel->sending = false;
+    else
+        submit_send(uring, channel, spans, count);
+    return true;
+}
+
+void emi_uring_submit_in_time(emi_uring *uring)
+{
+    uint64_t now_ns = emi_clock_now_ns();
+    if (now_ns - uring->submitted_ns < LONGEST_BATCH_NS)
+        return;
+    uring->submitted_ns = now_ns;
+    emi_uring_submit(uring);
+}
+
+static bool should_cancel(const emi_channel *channel)
+{
+    if (channel->flags & EMI_URING_CANCELLING)
+        return false;
+    if (channel->released)
+        return channel->under_way > 0;
+    return (channel->flags & EMI_URING_ARMED) && (channel->flags & EMI_URING_UNWANTED);
+}
+
+static bool should_arm(const emi_channel *channel)
+{
+    return channel->receiving && !channel->connecting && !emi_uring_has_held(channel) &&
+           !(channel->flags & (EMI_URING_ARMED | EMI_URING_CANCELLING | EMI_URING_ENDED | EMI_URING_SEND_FAILED));
+}
+
+bool emi_uring_attend_now(emi_uring *uring, emi_channel *channel)
+{
+    if (should_cancel(channel))
+        return cancel(uring, channel);
+    if (channel->released)
+        return true;
+    if (channel->connecting)
+        return channel->under_way > 0 || await_connect(uring, channel);
+    if (should_arm(channel) && !arm(uring, channel))
+        return false;
+    return !channel->sending || emi_uring_send(uring, channel);
+}
+
+#endif
