@@ -92,7 +92,7 @@ typedef struct em_loop_options {
 
     /**
      * Of the "uring" backend: how many operations are handed to the kernel at once, and into how many buffers it receives, each
-     * of receive_buffer_bytes, but 64 KiB at most. Rounded up to powers of two. 0: 256 and 16. At most 32768 each. Small ones
+     * of receive_buffer_bytes, but 64 KiB at most. Rounded up to powers of two. 0: 256 and 8. At most 32768 each. Small ones
      * make it slow, not wrong. This memory is the system's (mmap(2)), not the allocator's.
      */
     unsigned ring_entries;

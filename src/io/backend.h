@@ -10,8 +10,9 @@
  *  2. wait touches no channel and no owner, so that a host may give up a lock around it; wake may be called by any thread
  *     and by signal handlers.
  *  3. Arriving bytes are lent until the event returns.
- *  4. Leaving bytes stay as they are from gather until sent, failed or released; one gathering is under way per stream. The
- *     stream whose data event just returned is flushed right after it, the others in the flush phase.
+ *  4. Leaving bytes stay as they are from gather until sent, failed or released; one gathering is under way per stream. What
+ *     was asked for within dispatch is gathered at the latest in the flush phase, before the stream is read again, and soon where
+ *     callbacks are slow or the stream has much to send.
  *  5. The backend retries what needs no policy: interrupted and partial calls, ECONNABORTED. The owner hears of the rest: when
  *     accepting fails for want of descriptors, the listener stops receiving and gets `failed`.
  *  6. stop_receiving is exact: nothing more is reported; what has arrived comes first after the next start_receiving.

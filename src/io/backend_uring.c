@@ -12,13 +12,12 @@
 
 #include "io/readiness.h"
 #include "io/uring_private.h"
-#include "system/clock.h"
 #include "system/socket.h"
 
 enum {
     MOST_CHANNELS = 1 << 30,
     DEFAULT_ENTRIES = 256,
-    DEFAULT_BUFFERS = 16,
+    DEFAULT_BUFFERS = 8,
     LARGEST_BUFFER_BYTES = 64 * 1024,
     PLAIN_BUFFER_BYTES = 16 * 1024, /* where every arrival takes a buffer of its own … */
     PLAIN_BUFFER_FACTOR = 16        /* … there have to be more of them */
@@ -237,8 +236,8 @@ static void dispatch(emi_backend *backend, unsigned budget)
         fail_all(uring);
         return;
     }
+    emi_batch_begin(&uring->batch);
     budget = serve_known_work(uring, budget);
-    uring->submitted_ns = emi_clock_now_ns();
     emi_uring_completion completion;
     while (budget > 0 && !emi_uring_is_forked(uring) && emi_uring_take(uring, &completion)) {
         emi_uring_serve(uring, &completion);

@@ -8,6 +8,7 @@
 
 #include "base/features.h"
 #include "base/index_table.h"
+#include "io/batch.h"
 #include "io/readiness.h"
 #include "system/thread.h"
 
@@ -31,6 +32,7 @@ typedef struct emi_readiness {
     unsigned next_event;
     emi_poll_event events[EMI_READINESS_EVENTS];
 
+    emi_batch batch;
     size_t buffer_bytes;
     unsigned char *buffer; /* lent with data events */
 } emi_readiness;

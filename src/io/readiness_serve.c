@@ -54,14 +54,23 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel)
     return false;
 }
 
+static bool has_much_to_send(emi_channel *channel)
+{
+    emi_span spans[EMI_MAX_SPANS];
+    unsigned count = channel->events->gather(channel, spans);
+    return count > 0 && emi_batch_is_large(spans, count);
+}
+
+/* What is to be sent goes before the next read; after the last one, little of it waits for that of others. */
 static void receive(emi_readiness *readiness, emi_channel *channel)
 {
     for (unsigned reads = 0; reads < channel->burst; reads++) {
         if (!receive_once(readiness, channel) || emi_readiness_is_over(readiness, channel))
             return;
-        if (channel->sending && !channel->blocked)
+        bool goes_on = channel->readable && channel->receiving;
+        if (channel->sending && !channel->blocked && (goes_on || has_much_to_send(channel)) && !channel->released)
             emi_readiness_send(readiness, channel);
-        if (emi_readiness_is_over(readiness, channel) || !channel->readable || !channel->receiving)
+        if (!goes_on || emi_readiness_is_over(readiness, channel) || !channel->receiving)
             return;
     }
     emi_readiness_add_work(readiness, channel);
@@ -78,7 +87,9 @@ static void serve_stream(emi_readiness *readiness, emi_channel *channel)
     }
     if (channel->receiving && channel->readable)
         receive(readiness, channel);
-    if (channel->sending && !channel->blocked && !emi_readiness_is_over(readiness, channel))
+    /* What was asked for just now is in the list, and sent with the others'; see dispatch in readiness.c. */
+    if (channel->sending && !channel->blocked && !emi_list_is_linked(&channel->flush) &&
+        !emi_readiness_is_over(readiness, channel))
         emi_readiness_send(readiness, channel);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/index_table.h"
 #include "io/backend.h"
+#include "io/batch.h"
 #include "io/poller.h"
 #include "io/uring.h"
 #include "system/thread.h"
@@ -79,9 +80,9 @@ typedef struct emi_uring {
     emi_list flush;           /**< channels that want something of the kernel */
     emi_list buried;          /**< released, waiting for reap */
 
-    uint64_t submitted_ns; /**< when the kernel was last entered, or thereabouts */
-    unsigned fork_count;   /**< of the process that made it */
-    bool enabled;          /**< it belongs to a thread */
+    emi_batch batch;
+    unsigned fork_count; /**< of the process that made it */
+    bool enabled;        /**< it belongs to a thread */
     bool waker_armed;
     em_status lost; /**< why the ring is of no use any more; EM_OK: it is */
 } emi_uring;
@@ -197,9 +198,6 @@ bool emi_uring_attend_now(emi_uring *uring, emi_channel *channel);
 
 /** Gathers and sends, if nothing is being sent; false if the kernel takes nothing just now. */
 bool emi_uring_send(emi_uring *uring, emi_channel *channel);
-
-/** In a long dispatch: does not let what is prepared wait too long. */
-void emi_uring_submit_in_time(emi_uring *uring);
 
 /* uring_serve.c */
 

@@ -58,15 +58,26 @@ static void enable(emi_uring *uring)
         io_uring_register_ring_fd(&uring->ring); /* spares the kernel a look into the table of descriptors */
 }
 
-/* What entering the kernel answered. */
+/* What entering the kernel answered. What does not pass is the ring's end: else the loop would spin. */
 static void note_result(emi_uring *uring, int result)
 {
-    if (result == -EEXIST)
-        uring->lost = EM_INVALID_STATE; /* another thread */
-    else if (result == -EBADR)
-        uring->lost = EM_NO_MEMORY; /* completions were dropped */
-    else if (result == -EBADF || result == -EOPNOTSUPP)
-        uring->lost = EM_BAD_DESCRIPTOR; /* somebody closed it */
+    switch (result) {
+    case -EINTR:
+    case -ETIME:
+    case -EAGAIN:
+    case -EBUSY:
+    case -ENOMEM:
+        break;
+    case -EEXIST: /* another thread */
+        uring->lost = EM_INVALID_STATE;
+        break;
+    case -EBADR: /* completions were dropped */
+        uring->lost = EM_NO_MEMORY;
+        break;
+    default: /* somebody closed it, or forbade it */
+        if (result < 0)
+            uring->lost = emi_status_from_errno(-result);
+    }
 }
 
 void emi_uring_submit(emi_uring *uring)

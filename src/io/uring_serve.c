@@ -59,7 +59,8 @@ static void deliver(emi_uring *uring, emi_channel *channel, const unsigned char 
         return;
     if (!emi_uring_send(uring, channel))
         emi_uring_attend(uring, channel);
-    emi_uring_submit_in_time(uring);
+    if (emi_batch_is_over(&uring->batch))
+        emi_uring_submit(uring);
 }
 
 /* The owner does not want it now. The kernel is asked to stop, so that no more than is under way has to be kept. */

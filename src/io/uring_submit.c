@@ -11,13 +11,10 @@
 #include <sys/socket.h>
 
 #include "io/uring_private.h"
-#include "system/clock.h"
+#include "system/socket.h"
 
 /* The kernel counts what it sent in 31 bits. */
 #define LONGEST_SEND ((size_t)1 << 30)
-
-/* What one callback has to send does not wait longer than this for the others. */
-#define LONGEST_BATCH_NS 100000
 
 static bool has_room(emi_uring *uring)
 {
@@ -116,30 +113,39 @@ static void submit_send(emi_uring *uring, emi_channel *channel, const emi_span *
     channel->flags |= EMI_URING_SENDING;
 }
 
-bool emi_uring_send(emi_uring *uring, emi_channel *channel)
+/* true: the system took something, and there may be more to send. */
+static bool send_now(emi_channel *channel, const emi_span *spans, unsigned count)
 {
-    if (channel->flags & (EMI_URING_SENDING | EMI_URING_SEND_FAILED))
-        return true;
-    if (!has_room(uring))
-        return false;
-    emi_span spans[EMI_MAX_SPANS];
-    unsigned count = channel->events->gather(channel, spans);
-    if (emi_uring_is_over(uring, channel))
-        return true;
-    if (count == 0)
-        channel->sending = false;
-    else
-        submit_send(uring, channel, spans, count);
+    size_t length;
+    if (emi_socket_send(channel->descriptor, spans, count, &length) != EM_OK || length == 0)
+        return false; /* the ring waits for room, or hears what is wrong */
+    channel->events->sent(channel, length);
     return true;
 }
 
-void emi_uring_submit_in_time(emi_uring *uring)
+bool emi_uring_send(emi_uring *uring, emi_channel *channel)
 {
-    uint64_t now_ns = emi_clock_now_ns();
-    if (now_ns - uring->submitted_ns < LONGEST_BATCH_NS)
-        return;
-    uring->submitted_ns = now_ns;
-    emi_uring_submit(uring);
+    emi_span spans[EMI_MAX_SPANS];
+    if (channel->flags & (EMI_URING_SENDING | EMI_URING_SEND_FAILED))
+        return true;
+    for (unsigned sends = 0; sends < channel->burst && channel->sending; sends++) {
+        if (!has_room(uring))
+            return false;
+        unsigned count = channel->events->gather(channel, spans);
+        if (emi_uring_is_over(uring, channel))
+            return true;
+        if (count == 0) {
+            channel->sending = false;
+        } else if (!emi_batch_is_large(spans, count) || !send_now(channel, spans, count)) {
+            submit_send(uring, channel, spans, count);
+            return true;
+        } else if (emi_uring_is_over(uring, channel)) {
+            return true;
+        }
+    }
+    if (channel->sending)
+        emi_uring_attend(uring, channel);
+    return true;
 }
 
 static bool should_cancel(const emi_channel *channel)

@@ -47,7 +47,7 @@ typedef struct trial_end {
     size_t sent;
     size_t received;
     unsigned accepted;
-    bool is_wrong;
+    em_status reason; /* what went wrong */
     bool is_released;
 } trial_end;
 
@@ -65,7 +65,8 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
 {
     trial_end *end = end_of(channel);
     for (size_t i = 0; i < length; i++)
-        end->is_wrong |= ((const unsigned char *)bytes)[i] != pattern(end->received + i);
+        if (((const unsigned char *)bytes)[i] != pattern(end->received + i))
+            end->reason = EM_INVALID_STATE;
     end->received += length;
     emi_channel_send(channel); /* answers by its own */
 }
@@ -90,13 +91,12 @@ static void sent(emi_channel *channel, size_t length)
 
 static void end(emi_channel *channel)
 {
-    end_of(channel)->is_wrong = true;
+    end_of(channel)->reason = EM_CLOSED;
 }
 
 static void failed(emi_channel *channel, em_status reason)
 {
-    (void)reason;
-    end_of(channel)->is_wrong = true;
+    end_of(channel)->reason = reason;
 }
 
 static void accepted(emi_channel *channel, int socket, const em_address *peer)
@@ -127,17 +127,25 @@ typedef struct trial {
     trial_end ends[3]; /* two of a pair, and a listener */
 } trial;
 
-/* A turn; false when it takes too long or something went wrong. */
-static bool turn(trial *made)
+/* EM_OK as long as there is time. */
+static em_status turn(trial *made)
 {
     const emi_backend_operations *io = made->backend->operations;
     io->flush(made->backend);
-    io->wait(made->backend, LONGEST_TRIAL_NS / 10);
+    io->wait(made->backend, io->has_work(made->backend) ? 0 : LONGEST_TRIAL_NS / 10);
     io->dispatch(made->backend, 64);
     io->flush(made->backend);
     io->reap(made->backend);
-    return emi_clock_now_ns() < made->due_ns && !made->ends[0].is_wrong && !made->ends[1].is_wrong &&
-           !made->ends[2].is_wrong;
+    return emi_clock_now_ns() < made->due_ns ? EM_OK : EM_TIMED_OUT;
+}
+
+/* The same; EM_OK as long as nothing went wrong, too. */
+static em_status try_turn(trial *made)
+{
+    em_status status = turn(made);
+    for (unsigned i = 0; i < 3 && status == EM_OK; i++)
+        status = made->ends[i].reason;
+    return status;
 }
 
 static em_status attach(trial *made, unsigned index, emi_channel_kind kind, int socket)
@@ -153,61 +161,78 @@ static em_status attach(trial *made, unsigned index, emi_channel_kind kind, int 
     return status == EM_OK ? emi_channel_start_receiving(&end->channel) : status;
 }
 
-static bool try_streams(trial *made)
+static em_status try_streams(trial *made)
 {
     int sockets[2];
-    if (emi_socket_pair(sockets) != EM_OK)
-        return false;
-    if (attach(made, 0, EMI_STREAM, sockets[0]) != EM_OK) {
+    em_status status = emi_socket_pair(sockets);
+    if (status != EM_OK)
+        return status;
+    status = attach(made, 0, EMI_STREAM, sockets[0]);
+    if (status != EM_OK) {
         emi_socket_close(sockets[1]);
-        return false;
+        return status;
     }
-    bool goes_on = attach(made, 1, EMI_STREAM, sockets[1]) == EM_OK && turn(made);
+    status = attach(made, 1, EMI_STREAM, sockets[1]);
     emi_channel_send(&made->ends[0].channel);
-    while (goes_on && (made->ends[0].received < TOTAL_BYTES || made->ends[1].received < TOTAL_BYTES))
-        goes_on = turn(made);
-    return goes_on;
+    while (status == EM_OK && (made->ends[0].received < TOTAL_BYTES || made->ends[1].received < TOTAL_BYTES))
+        status = try_turn(made);
+    return status;
 }
 
 /* A Unix socket of which the system makes the name, unix(7). */
-static bool try_accepting(trial *made)
+static em_status listen_somewhere(em_address *address, int *listener)
 {
-    em_address address = {.length = sizeof(sa_family_t)};
     const sa_family_t family = AF_UNIX;
-    memcpy(address.storage.bytes, &family, sizeof family);
-    int listener;
-    int client;
-    if (emi_socket_open(&address, &listener) != EM_OK)
-        return false;
-    if (emi_socket_bind(listener, &address) != EM_OK || emi_socket_listen(listener, 1) != EM_OK ||
-        emi_socket_local_address(listener, &address) != EM_OK || emi_socket_open(&address, &client) != EM_OK) {
-        emi_socket_close(listener);
-        return false;
-    }
-    bool goes_on =
-        attach(made, 2, EMI_LISTENER, listener) == EM_OK && turn(made) && emi_socket_connect(client, &address) == EM_OK;
-    while (goes_on && made->ends[2].accepted == 0)
-        goes_on = turn(made);
-    emi_socket_close(client);
-    return goes_on;
+    *address = (em_address){.length = sizeof family};
+    memcpy(address->storage.bytes, &family, sizeof family);
+    em_status status = emi_socket_open(address, listener);
+    if (status != EM_OK)
+        return status;
+    status = emi_socket_bind(*listener, address);
+    if (status == EM_OK)
+        status = emi_socket_listen(*listener, 1);
+    if (status == EM_OK)
+        status = emi_socket_local_address(*listener, address);
+    if (status != EM_OK)
+        emi_socket_close(*listener);
+    return status;
 }
 
-static bool release_all(trial *made)
+static em_status try_accepting(trial *made)
 {
-    bool goes_on = true;
+    em_address address;
+    int listener;
+    int client;
+    em_status status = listen_somewhere(&address, &listener);
+    if (status == EM_OK)
+        status = attach(made, 2, EMI_LISTENER, listener);
+    if (status == EM_OK)
+        status = emi_socket_open(&address, &client);
+    if (status != EM_OK)
+        return status;
+    status = emi_socket_connect(client, &address);
+    while (status == EM_OK && made->ends[2].accepted == 0)
+        status = try_turn(made);
+    emi_socket_close(client);
+    return status;
+}
+
+static em_status release_all(trial *made)
+{
+    em_status status = EM_OK;
     for (unsigned i = 0; i < 3; i++) {
         trial_end *end = &made->ends[i];
         if (!end->channel.backend)
             continue;
-        end->is_wrong = false;
         emi_channel_release(&end->channel);
-        while (goes_on && !end->is_released)
-            goes_on = turn(made);
+        while (status == EM_OK && !end->is_released)
+            status = turn(made);
     }
-    return goes_on;
+    return status;
 }
 
-static verdict judge(em_status status)
+/* What follows from an error; otherwise: from one that says nothing. */
+static verdict judge(em_status status, verdict otherwise)
 {
     switch (status) {
     case EM_PERMISSION_DENIED:
@@ -215,10 +240,8 @@ static verdict judge(em_status status)
     case EM_NO_MEMORY:
     case EM_NO_DESCRIPTORS:
         return NO_RESOURCES;
-    case EM_UNSUPPORTED:
-        return NOT_THERE;
     default:
-        return TOO_OLD;
+        return otherwise;
     }
 }
 
@@ -238,17 +261,19 @@ static verdict try_out(bool incremental)
     em_status status = emi_uring_open(&settings, incremental, &made->backend);
     if (status != EM_OK) {
         emi_release(&memory, made);
-        return judge(status);
+        return judge(status, status == EM_UNSUPPORTED ? NOT_THERE : TOO_OLD);
     }
     made->due_ns = emi_clock_now_ns() + LONGEST_TRIAL_NS;
-    bool works = try_streams(made) && try_accepting(made);
+    status = try_streams(made);
+    if (status == EM_OK)
+        status = try_accepting(made);
     made->due_ns = emi_clock_now_ns() + LONGEST_TRIAL_NS;
-    if (!release_all(made))
+    if (release_all(made) != EM_OK)
         return MISBEHAVES; /* the kernel may still write there: the memory is left to it */
     made->backend->operations->destroy(made->backend);
     emi_release(&memory, made);
-    if (!works)
-        return MISBEHAVES;
+    if (status != EM_OK)
+        return judge(status, MISBEHAVES);
     return incremental ? INCREMENTAL : PLAIN;
 }
 

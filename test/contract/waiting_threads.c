@@ -130,38 +130,82 @@ static void many_wakes_from_many_threads_lose_no_data(void **state)
     peer_close(&peer);
 }
 
-static void *wait_forever(void *argument)
+/* A host with a lock, as Ruby's: one thread takes all turns and gives up the lock while it waits. */
+typedef struct host {
+    contract_fixture *contract;
+    pthread_mutex_t lock;
+    bool is_over;
+} host;
+
+static void *take_turns(void *argument)
 {
-    wait_on(argument, EM_FOREVER);
+    host *own = argument;
+    emi_backend *backend = own->contract->backend;
+    const emi_backend_operations *io = backend->operations;
+    pthread_mutex_lock(&own->lock);
+    while (!own->is_over) {
+        io->flush(backend);
+        uint64_t timeout_ns = io->has_work(backend) ? 0 : EM_FOREVER;
+        pthread_mutex_unlock(&own->lock);
+        io->wait(backend, timeout_ns);
+        pthread_mutex_lock(&own->lock);
+        io->dispatch(backend, 512);
+        io->flush(backend);
+        io->reap(backend);
+    }
+    pthread_mutex_unlock(&own->lock);
     return NULL;
 }
 
-/* A host may give up its lock around the wait, and then others go on with their work. */
+/* Gives the other thread the lock until it has made a counter move. */
+static void let_it_run(host *own, const unsigned *counter)
+{
+    while (*counter == 0) {
+        pthread_mutex_unlock(&own->lock);
+        poll(NULL, 0, 1);
+        pthread_mutex_lock(&own->lock);
+    }
+}
+
+/* Within the lock. */
+static void use_channels(host *own)
+{
+    test_channel channels[2];
+    test_peer peers[2];
+    for (unsigned i = 0; i < 2; i++) {
+        open_stream(own->contract, &channels[i], (char)('A' + i), &peers[i]);
+        assert_int_equal(emi_channel_start_receiving(&channels[i].channel), EM_OK);
+        wake(own->contract);
+        peer_send_text(&peers[i], "hello");
+        let_it_run(own, &channels[i].data_events);
+    }
+    test_channel_prepare(&channels[0], 10);
+    test_channel_send(&channels[0], 10);
+    wake(own->contract);
+    let_it_run(own, &channels[0].sent_events);
+    for (unsigned i = 0; i < 2; i++) {
+        test_channel_release(&channels[i]);
+        wake(own->contract);
+        let_it_run(own, &channels[i].released_events);
+        test_channel_clear(&channels[i]);
+        peer_close(&peers[i]);
+    }
+}
+
 static void channels_may_be_used_while_another_thread_waits(void **state)
 {
-    contract_fixture *c = *state;
-    for (unsigned round = 0; round < 20; round++) {
-        test_channel channels[2];
-        test_peer peers[2];
-        pthread_t thread;
-        open_stream(c, &channels[0], 'A', &peers[0]);
-        assert_int_equal(emi_channel_start_receiving(&channels[0].channel), EM_OK);
-        contract_turn(c, 0);
-        assert_int_equal(pthread_create(&thread, NULL, wait_forever, c), 0);
-        open_stream(c, &channels[1], 'B', &peers[1]);
-        assert_int_equal(emi_channel_start_receiving(&channels[1].channel), EM_OK);
-        test_channel_prepare(&channels[0], 10);
-        test_channel_send(&channels[0], 10);
-        test_channel_release(&channels[0]);
-        wake(c);
-        pthread_join(thread, NULL);
-        peer_send_text(&peers[1], "hello");
-        run_until(c, bytes_length(&channels[1].received) == 5);
-        for (unsigned i = 0; i < 2; i++) {
-            test_channel_end(&channels[i]);
-            peer_close(&peers[i]);
-        }
-    }
+    host own = {.contract = *state};
+    pthread_t thread;
+    pthread_mutex_init(&own.lock, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, take_turns, &own), 0);
+    pthread_mutex_lock(&own.lock);
+    for (unsigned round = 0; round < 20; round++)
+        use_channels(&own);
+    own.is_over = true;
+    pthread_mutex_unlock(&own.lock);
+    wake(own.contract);
+    pthread_join(thread, NULL);
+    pthread_mutex_destroy(&own.lock);
 }
 
 static void what_arrives_ends_the_wait(void **state)
