@@ -21,6 +21,8 @@ $CPPFLAGS << " -D_GNU_SOURCE"
 $warnflags = +"-Wall -Wextra -Wno-unused-parameter"
 $warnflags << " -Werror" if ENV["EM_WERROR"] == "1"
 $LDFLAGS << " -pthread"
+# Its own core, whatever other libeventmachine the process has loaded.
+append_ldflags("-Wl,-Bsymbolic-functions")
 
 # io_uring, where its library is. EM_LIBURING=0 leaves it out.
 if ENV["EM_LIBURING"] != "0" && have_header("liburing.h") && have_library("uring", "io_uring_register_buf_ring")

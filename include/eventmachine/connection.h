@@ -142,10 +142,11 @@ EM_API em_status em_connect_unix(em_loop *loop, const char *path, const em_handl
 /* Sending */
 
 /**
- * Sends a copy of the bytes, after all that was sent before. All that one callback sends leaves together when it returns.
+ * Sends a copy of the bytes, after all that was sent before. What one callback sends in small pieces leaves together when it
+ * returns; a piece of 4 KiB or more with nothing waiting before it goes to the system at once, as far as that takes it.
  * length 0 is allowed and does nothing. EM_OK; EM_UNDER_PRESSURE: accepted, but more than the high-water mark is waiting, so
- * hold back until `drained`; EM_CLOSED; EM_NO_MEMORY, EM_LOOP_OUTBOX_LIMIT: nothing was accepted, the connection goes on;
- * EM_OUTBOX_LIMIT: nothing was accepted and the connection ends with this reason.
+ * hold back until `drained`; EM_CLOSED; EM_NO_MEMORY, EM_LOOP_OUTBOX_LIMIT: nothing was accepted, the connection goes on (but
+ * it ends with EM_NO_MEMORY if a part had left); EM_OUTBOX_LIMIT: nothing was accepted and the connection ends with this reason.
  */
 EM_API em_status em_send(em_connection *connection, const void *data, size_t length);
 

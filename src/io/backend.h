@@ -74,6 +74,9 @@ typedef struct emi_backend_operations {
     em_status (*poll)(emi_channel *channel, unsigned interests);
     /** Stream: there is something to send; `gather` asks for it. Ignored while connecting, remembered until it stands. */
     void (*send)(emi_channel *channel);
+    /** Stream: hands bytes that need not be gathered to the system at once; returns how many it took. 0 if it takes none now, if
+     *  others are to go first, or if something is wrong, which gathering will tell. No event follows. NULL: never any. */
+    size_t (*send_now)(emi_channel *channel, const void *bytes, size_t length);
 } emi_backend_operations;
 
 /** The common head of every backend. */

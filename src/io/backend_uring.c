@@ -195,6 +195,14 @@ static void ask_to_send(emi_channel *channel)
         emi_uring_attend(emi_uring_of(channel), channel);
 }
 
+static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
+{
+    if (channel->sending || channel->connecting || channel->released ||
+        (channel->flags & (EMI_URING_SENDING | EMI_URING_SEND_FAILED)) || emi_uring_is_forked(emi_uring_of(channel)))
+        return 0;
+    return emi_socket_send_bytes(channel->descriptor, bytes, length);
+}
+
 /* Phases */
 
 static bool wait_for_completions(emi_backend *backend, uint64_t timeout_ns)
@@ -325,6 +333,7 @@ static const emi_backend_operations operations = {
     .connect = start_connecting,
     .poll = refuse_to_poll,
     .send = ask_to_send,
+    .send_now = send_now,
 };
 
 /* Making one */

@@ -171,6 +171,14 @@ static void ask_to_send(emi_channel *channel)
         emi_list_append(&readiness->flush, &channel->flush);
 }
 
+static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
+{
+    if (channel->sending || channel->blocked || channel->connecting || channel->released ||
+        emi_readiness_is_forked(emi_readiness_of(channel)))
+        return 0;
+    return emi_socket_send_bytes(channel->descriptor, bytes, length);
+}
+
 /* Phases */
 
 static bool wait_for_events(emi_backend *backend, uint64_t timeout_ns)
@@ -293,6 +301,7 @@ static const emi_backend_operations operations = {
     .connect = start_connecting,
     .poll = set_interest,
     .send = ask_to_send,
+    .send_now = send_now,
 };
 
 em_status emi_readiness_create_over(const emi_poller_operations *poller_operations, emi_poller *poller,

@@ -74,16 +74,21 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
     return emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS);
 }
 
-static void sent(emi_channel *channel, size_t length)
+void emi_connection_note_sent(em_connection *connection, size_t length)
 {
-    em_connection *connection = connection_of(channel);
     em_loop *loop = connection->loop;
-    emi_outbox_consume(&connection->outbox, &loop->outboxes, length);
     connection->active_ns = loop->now_ns;
     connection->bytes_sent += length;
     loop->stats.bytes_sent += length;
     if (connection->extras)
         connection->extras->progress_ns = loop->now_ns;
+}
+
+static void sent(emi_channel *channel, size_t length)
+{
+    em_connection *connection = connection_of(channel);
+    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    emi_connection_note_sent(connection, length);
     if (EMI_UNLIKELY(connection->under_pressure || connection->write_closing))
         emi_connection_act_if_sent(connection);
 }

@@ -7,6 +7,9 @@
 #include "net/net_private.h"
 #include "system/socket.h"
 
+/* From so many bytes on, copying costs more than a system call. */
+enum { LARGE_BYTES = 4096 };
+
 void emi_connection_request_send(em_connection *connection)
 {
     if (connection->outbox.bytes == 0 || connection->paused)
@@ -81,6 +84,21 @@ static em_status added(em_connection *connection, size_t before)
     return EM_UNDER_PRESSURE;
 }
 
+/* How much the system takes at once, without a copy in the outbox. With a limit on what all may have waiting, all goes there, so
+ * that a refusal leaves nothing half sent. */
+static size_t send_large(em_connection *connection, const void *data, size_t length)
+{
+    em_loop *loop = connection->loop;
+    emi_channel *channel = &connection->channel;
+    if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused || !channel->backend ||
+        !channel->backend->operations->send_now || loop->outboxes.limit_bytes != SIZE_MAX)
+        return 0;
+    size_t taken = channel->backend->operations->send_now(channel, data, length);
+    if (taken > 0)
+        emi_connection_note_sent(connection, taken);
+    return taken;
+}
+
 em_status em_send(em_connection *connection, const void *data, size_t length)
 {
     if (!connection || (!data && length > 0))
@@ -88,9 +106,17 @@ em_status em_send(em_connection *connection, const void *data, size_t length)
     em_status status = check_room(connection, length);
     if (status != EM_OK || length == 0)
         return status;
+    size_t taken = length >= LARGE_BYTES ? send_large(connection, data, length) : 0;
+    if (taken == length)
+        return EM_OK;
     size_t before = connection->outbox.bytes;
-    status = emi_outbox_append(&connection->outbox, &connection->loop->outboxes, data, length);
-    return status == EM_OK ? added(connection, before) : status;
+    status =
+        emi_outbox_append(&connection->outbox, &connection->loop->outboxes, (const char *)data + taken, length - taken);
+    if (status == EM_OK)
+        return added(connection, before);
+    if (taken > 0)
+        emi_connection_end(connection, status); /* the peer has the first part only */
+    return status;
 }
 
 em_status em_send_text(em_connection *connection, const char *text)

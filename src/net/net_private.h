@@ -151,6 +151,9 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 
 /* connection_events.c */
 
+/** The system has taken so many bytes. */
+void emi_connection_note_sent(em_connection *connection, size_t length);
+
 /** It stands: asks for receiving and sending. */
 void emi_connection_start(em_connection *connection);
 

@@ -44,6 +44,9 @@ em_status emi_socket_receive(int socket, void *buffer, size_t capacity, size_t *
 /** Writes from the spans; *length: how many bytes the system took. */
 em_status emi_socket_send(int socket, const emi_span *spans, unsigned count, size_t *length);
 
+/** Writes from one piece of memory; how many bytes the system took, 0 where emi_socket_send would tell of an error. */
+size_t emi_socket_send_bytes(int socket, const void *bytes, size_t length);
+
 /** Half-close: sends the end. */
 em_status emi_socket_shutdown_write(int socket);
 

@@ -107,6 +107,12 @@ em_status emi_socket_send(int fd, const emi_span *spans, unsigned count, size_t 
     return result < 0 ? emi_last_status() : EM_OK;
 }
 
+size_t emi_socket_send_bytes(int fd, const void *bytes, size_t length)
+{
+    ssize_t result = send(fd, bytes, length, MSG_NOSIGNAL);
+    return result < 0 ? 0 : (size_t)result;
+}
+
 em_status emi_socket_shutdown_write(int fd)
 {
     return shutdown(fd, SHUT_WR) < 0 ? emi_last_status() : EM_OK;

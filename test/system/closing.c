@@ -11,7 +11,7 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-enum { BLOCK_BYTES = 256 * 1024 };
+enum { BLOCK_BYTES = 256 * 1024, PIECE_BYTES = 1024 };
 
 typedef enum callback { POST_INIT, COMPLETED, DATA, END, DRAINED, UNBIND, CALLBACKS } callback;
 
@@ -41,9 +41,10 @@ static void post_init(em_connection *connection)
 
 static void connection_completed(em_connection *connection)
 {
-    static const char block[BLOCK_BYTES];
-    em_connection_set_water_marks(connection, 1, 1024);
-    em_send(connection, block, sizeof block); /* above the mark, so that it drains some time */
+    static const char piece[PIECE_BYTES]; /* too small to leave at once */
+    em_connection_set_water_marks(connection, 1, PIECE_BYTES);
+    for (unsigned i = 0; i < BLOCK_BYTES / PIECE_BYTES; i++)
+        em_send(connection, piece, sizeof piece); /* above the mark, so that it drains some time */
     at(connection, COMPLETED);
 }
 
