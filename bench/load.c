@@ -6,6 +6,7 @@
  *   echo    messages per second, the server's processor time per message, latency at p50, p99 and p99.9
  *   accept  connections per second that are opened, echo one message and are reset; processor time of each
  *   idle    memory that the server keeps for each open connection that has nothing to do
+ *   bulk    processor time of the server for what it receives and throws away, over one connection
  *
  * It checks every byte that comes back and fails if one is wrong. It never runs longer than asked plus half a minute.
  */
@@ -21,14 +22,15 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: load [options] PORT\n"
-                            "  --mode echo|accept|idle  what to measure (echo)\n"
-                            "  --host ADDRESS           IPv4 address of the server (127.0.0.1)\n"
-                            "  --connections N          connections open at a time (100)\n"
-                            "  --size BYTES             of a message (64)\n"
-                            "  --pipeline N             messages in flight per connection (1)\n"
-                            "  --seconds S              measured interval (1)\n"
-                            "  --warmup S               before it (0.3)\n"
-                            "  --pid PID                the server's process, for its processor time and memory\n";
+                            "  --mode NAME        what to measure: echo, accept, idle or bulk (echo)\n"
+                            "  --host ADDRESS     IPv4 address of the server (127.0.0.1)\n"
+                            "  --connections N    connections open at a time (100)\n"
+                            "  --size BYTES       of a message (64)\n"
+                            "  --pipeline N       messages in flight per connection (1)\n"
+                            "  --bytes N          in all, of the bulk mode (1 GiB)\n"
+                            "  --seconds S        measured interval (1)\n"
+                            "  --warmup S         before it (0.3)\n"
+                            "  --pid PID          the server's process, for its processor time and memory\n";
 
 static const struct option long_options[] = {
     {"mode", required_argument, NULL, 'm'},
@@ -36,6 +38,7 @@ static const struct option long_options[] = {
     {"connections", required_argument, NULL, 'c'},
     {"size", required_argument, NULL, 'b'},
     {"pipeline", required_argument, NULL, 'p'},
+    {"bytes", required_argument, NULL, 'n'},
     {"seconds", required_argument, NULL, 's'},
     {"warmup", required_argument, NULL, 'w'},
     {"pid", required_argument, NULL, 'P'},
@@ -68,6 +71,7 @@ static struct load_options parse(int argc, char **argv)
                                    .connections = 100,
                                    .size_bytes = 64,
                                    .pipeline = 1,
+                                   .bytes = 1 << 30,
                                    .seconds = 1,
                                    .warmup_seconds = 0.3};
     int option;
@@ -88,6 +92,9 @@ static struct load_options parse(int argc, char **argv)
             break;
         case 'p':
             options.pipeline = (unsigned)number(optarg, 1, 65536);
+            break;
+        case 'n':
+            options.bytes = (uint64_t)number(optarg, 1, 1e15);
             break;
         case 's':
             options.seconds = number(optarg, 0.01, 3600);
@@ -137,5 +144,7 @@ int main(int argc, char **argv)
         return load_accept(&options);
     if (strcmp(options.mode, "idle") == 0)
         return load_idle(&options);
+    if (strcmp(options.mode, "bulk") == 0)
+        return load_bulk(&options);
     refuse();
 }

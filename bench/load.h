@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * What the parts of the load generator share: its options, its clock, how it connects, what it sends and how it looks
- * at the server's process from outside. The modes are in load_echo.c, load_accept.c and load_idle.c.
+ * at the server's process from outside. The modes are in load_echo.c, load_accept.c, load_idle.c and
+ * load_bulk.c.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -18,6 +19,7 @@ struct load_options {
     unsigned connections;
     unsigned size_bytes;
     unsigned pipeline; /* messages in flight per connection */
+    uint64_t bytes;    /* in all, of the bulk mode */
     double seconds;
     double warmup_seconds;
 };
@@ -26,6 +28,7 @@ struct load_options {
 int load_echo(const struct load_options *options);
 int load_accept(const struct load_options *options);
 int load_idle(const struct load_options *options);
+int load_bulk(const struct load_options *options);
 
 /* Prints what failed, with errno's text where errno is not 0, and ends the program. */
 _Noreturn void load_fail(const char *what);

@@ -5,14 +5,28 @@
 require "fileutils"
 require "open3"
 require_relative "program"
+require_relative "server"
 
 module Comparison
-  # Compiles the load generator and the programs in C, and finds out which of all programs can run here.
+  # Compiles the load generator and the programs in C and Go, and finds out which of all programs can run here: those
+  # whose server starts.
   class Builder
     COMPILER = ENV.fetch("CC", "cc")
     FLAGS = %w[-std=c11 -D_GNU_SOURCE -O2 -DNDEBUG].freeze
 
-    LOAD = File.join(BUILD, "load")
+    # Nothing but the standard library is looked for, nothing is downloaded, nothing is kept outside build/.
+    GO_ENVIRONMENT = { "GO111MODULE" => "off", "GOTOOLCHAIN" => "local", "CGO_ENABLED" => "0",
+                       "GOCACHE" => File.join(BUILD, "go") }.freeze
+
+    # @return [Hash] labels of programs that cannot run to the reason why, after {#available}
+    attr_reader :skipped
+
+    # @param machine [Machine]
+    def initialize(machine)
+      @machine = machine
+      @skipped = {}
+      @built = {}
+    end
 
     def build_load
       FileUtils.mkdir_p(BUILD)
@@ -24,9 +38,12 @@ module Comparison
     # @return [Array<Program>] those that can run; says why of the others
     def available(programs)
       programs.select do |program|
-        reason = missing(program) || (program.c? ? build(program) : probe(program))
-        puts "skipped: #{program.label}: #{reason}" if reason
-        reason.nil?
+        reason = missing(program) || build(program) || start(program)
+        next true unless reason
+
+        puts "skipped: #{program.label}: #{reason}"
+        @skipped[program.label] = reason
+        false
       end
     end
 
@@ -38,25 +55,40 @@ module Comparison
     end
 
     def build(program)
-      error = ["echo", *program.extras].filter_map do |kind|
-        sources = [File.join(BENCH, "#{kind}_#{program.source}")]
-        sources << File.join(BENCH, "timers_measure.c") if kind == "timers"
-        compile(program.command(kind).first, sources, program.link)
-      end.first
-      error && "does not compile (#{error.lines.grep(/error|cannot find|undefined/).first.to_s.strip})"
+      return unless program.c? || program.go?
+
+      error = program.kinds.filter_map { |kind| build_once(program, kind) }.first
+      error && "does not compile (#{(error.lines.grep(/error|cannot find|undefined/).first || error).strip})"
+    end
+
+    # Programs of ours that differ in the backend only are one file.
+    def build_once(program, kind)
+      target = program.command(kind).first
+      return @built[target] if @built.key?(target)
+
+      source = File.join(BENCH, "#{kind}_#{program.source}")
+      sources = [source, *(File.join(BENCH, "timers_measure.c") if kind == "timers")]
+      @built[target] = program.go? ? compile_go(target, source) : compile(target, sources, program.link.to_a)
     end
 
     def compile(target, sources, link)
-      output, status = Open3.capture2e(COMPILER, *FLAGS, *sources, "-o", target, *link)
+      error_of(COMPILER, *FLAGS, *sources, "-o", target, *link)
+    end
+
+    def compile_go(target, source)
+      error_of(GO_ENVIRONMENT, "go", "build", "-o", target, source)
+    end
+
+    def error_of(*command)
+      output, status = Open3.capture2e(*command)
       status.success? ? nil : output
     rescue SystemCallError => e
       e.message
     end
 
-    def probe(program)
-      output, status = Open3.capture2e(*program.probe)
-      status.success? ? nil : output.lines.first.to_s.strip
-    rescue SystemCallError => e
+    def start(program)
+      Server.run(program, @machine, program.kinds.first) { nil }
+    rescue Failure => e
       e.message
     end
   end

@@ -33,12 +33,14 @@ module Comparison
       "taskset is missing: server and load are not bound to cores of their own" unless taskset?
     end
 
-    # @param programs [Array<Program>]
+    # @param programs [Array<Program>] that were measured
+    # @param skipped [Array<String>] labels of those that could not be
     # @return [Array<Array(String, String)>] what the report says: subject and text
-    def facts(programs)
+    def facts(programs, skipped)
       [["Date", Time.now.utc.strftime("%Y-%m-%d")], ["Processor", processor],
-       ["Kernel", output("uname", "-sr")], ["Compiler", compiler],
-       ["Ruby", RUBY_DESCRIPTION], ["Peers", versions(programs)]]
+       ["Kernel", "#{output('uname', '-sr')}, #{io_uring}"], ["Compiler", compiler],
+       ["Ruby", RUBY_DESCRIPTION], ["Default backend in Ruby", default_backend],
+       ["Peers", versions(programs)], ["Left out", skipped.join(", ")]].reject { |_, text| text.empty? }
     end
 
     private
@@ -52,6 +54,20 @@ module Comparison
       expand(File.read("/sys/devices/system/cpu/cpu#{cpu}/topology/thread_siblings_list").strip)
     rescue SystemCallError
       [cpu]
+    end
+
+    # io_uring_setup(2), which has this number on nearly all processors; asked for a ring of no size, it makes none.
+    def io_uring
+      syscall(425, 0, 0)
+    rescue Errno::EINVAL, Errno::EFAULT
+      "with io_uring"
+    rescue SystemCallError, NotImplementedError
+      "without io_uring"
+    end
+
+    def default_backend
+      script = 'require "eventmachine"; EM.run { puts EM.backend; EM.stop }'
+      output({ "EM_BACKEND" => nil }, "ruby", "-I#{ROOT}/lib", "-e", script)
     end
 
     # "0-2,5" to [0, 1, 2, 5]

@@ -9,12 +9,15 @@ require_relative "target"
 
 module Comparison
   # Something that is measured of every program, in rounds: each round begins with another program. Where figures are
-  # told as multiples of the bare epoll loop's, each program is paired with a run of that loop right before or after
-  # it, so that both see the same machine. A subclass says what is measured: {#name}, {#cases}, {#programs},
-  # {#paired?}, {#seconds_each}, {#measure} and {#tables}.
+  # told as multiples of the bare epoll loop's, each program runs right before or after that loop, so that both see the
+  # same machine. A subclass says what is measured: {#name}, {#kind}, {#cases}, {#paired?}, {#seconds_each}, {#measure}
+  # and {#tables}.
   class Measurement
     # No program that runs alone takes longer, unless it hangs.
     ALONE_SECONDS = 60
+
+    # About how long it takes to start a server, open the connections, and end both.
+    START_AND_END_SECONDS = 0.1
 
     # @return [Results]
     attr_reader :results
@@ -37,17 +40,22 @@ module Comparison
 
     # @return [Float] about how long {#run} will take
     def duration_seconds
-      each = compared.sum { |program| seconds_each(program) + (with_baseline? ? seconds_each(baseline) : 0) }
-      rounds * cases.size * each
+      between = with_baseline? ? (compared.size / 2.0).ceil * seconds_each(baseline) : 0
+      rounds * cases.size * (compared.sum { |program| seconds_each(program) } + between)
     end
 
     def run
       rounds.times do |round|
         cases.each do |kase|
-          compared.rotate(round).each { |program| take(round, kase, program) }
+          compared.rotate(round).each_slice(2) { |programs| take(round, kase, programs) }
         end
       end
       $stderr.print "\r\e[K" if $stderr.tty?
+    end
+
+    # @return [String] which of the programs' kinds is measured
+    def kind
+      "echo"
     end
 
     # @return [Boolean] whether its figures are compared with the bare loop's
@@ -62,7 +70,7 @@ module Comparison
 
     # @return [Array<Program>] that it can be made of
     def programs
-      @programs
+      @programs.select { |program| program.kinds.include?(kind) }
     end
 
     def rounds
@@ -83,18 +91,19 @@ module Comparison
       with_baseline? ? programs - [baseline] : programs
     end
 
-    def take(round, kase, program)
-      return pair(round, kase, program) if with_baseline?
-
-      results.add(kase, program, attempt(round, kase, program))
+    # The bare loop runs between two programs, and serves as the measure of both.
+    def take(round, kase, programs)
+      figures = order(round, *programs).to_h { |program| [program, attempt(round, kase, program)] }
+      figures.each do |program, figure|
+        results.add(kase, program, figure, program == baseline ? nil : figures[baseline])
+      end
     end
 
-    # Which of the two comes first changes from round to round.
-    def pair(round, kase, program)
-      both = round.even? ? [baseline, program] : [program, baseline]
-      figures = both.to_h { |one| [one, attempt(round, kase, one)] }
-      results.add(kase, baseline, figures[baseline])
-      results.add(kase, program, figures[program], figures[baseline])
+    def order(round, first, second = nil)
+      return [first, second].compact unless with_baseline?
+      return [first, baseline, second] if second
+
+      round.even? ? [baseline, first] : [first, baseline]
     end
 
     def attempt(round, kase, program)
@@ -110,9 +119,10 @@ module Comparison
       nil
     end
 
-    # Runs a program that prints one line of JSON, on the core of the servers.
-    def run_alone(command)
-      output, error, status = Open3.capture3(*@machine.pin(:server), "timeout", ALONE_SECONDS.to_s, *command)
+    # Runs a program of this measurement's kind, which prints one line of JSON, on the core of the servers.
+    def run_alone(program)
+      output, error, status = Open3.capture3(program.environment, *@machine.pin(:server),
+                                            "timeout", ALONE_SECONDS.to_s, *program.command(kind))
       raise Failure, error.lines.last&.strip || status.to_s unless status.success?
 
       JSON.parse(output)

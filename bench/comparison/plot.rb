@@ -5,21 +5,26 @@
 require "open3"
 
 module Comparison
-  # Draws processor time per message as bars: a row of panels for C and one for the scripting languages, a column for
-  # each workload. Nothing behind the bars, and greys and colours that are legible on white and on black.
+  # Draws processor time per message as bars: a row of panels for C and one for the other languages, a column for each
+  # workload. Nothing behind the bars, and greys and colours that are legible on white and on black.
   class Plot
-    WIDTH = 960
+    WIDTH = 1000
     HEAD = 66
     FOOT = 12
     BAR = 27
     GAP = 46
-    NAMES = 178
+    NAMES = 212
     MARGIN = 12
+    # Longer bars are cut, and show a gap; else the few that are long would make all others short.
+    LONGEST = 2.5
+    CUT = 0.04
     TEXT = "#757d88"
     OURS = "#e8590c"
     BASE = "#757d88"
     PEER = "#4c86c6"
-    GROUPS = { "C" => "C", "scripts" => "Ruby and Python" }.freeze
+    SUBTITLE = "64-byte echo unless said otherwise; multiples of a bare epoll loop measured beside it, " \
+               "less is better; a bar with a gap is longer"
+    GROUPS = { "C" => "C", "others" => "Ruby and other languages" }.freeze
 
     # @param echo [Echo] after it ran
     # @param programs [Array<Program>]
@@ -65,7 +70,7 @@ module Comparison
         set border 0
         set style fill solid 1 noborder
         #{label(1, "{/:Bold=17 Processor time of the server per message}", 18)}
-        #{label(2, "64-byte echo; multiples of a bare epoll loop measured beside it, less is better", 42)}
+        #{label(2, SUBTITLE, 42)}
       GNUPLOT
     end
 
@@ -95,22 +100,28 @@ module Comparison
         END
         #{margins(column, top, bottom)}
         set title "#{workload_title(workload)}" offset 0,-0.6 textcolor rgb "#{TEXT}"
-        set xrange [0:#{(widest(rows) * 1.22).round(3)}]
+        set xrange [0:#{(longest(rows) * 1.22).round(3)}]
         set yrange [#{rows.size - 0.5}:-0.5]
         #{names(column, title, rows, top)}
         set arrow 1 from 1,graph 0 to 1,graph 1 nohead back lc rgb "#{TEXT}" dt 3
-        plot #{data} using (0):2:(0):3:($2-0.36):($2+0.36):4 with boxxyerror lc rgb variable, \\
-          #{data} using 3:2:5 with labels left offset 0.4,0 textcolor rgb "#{TEXT}"
+        plot #{data} using 2:1:2:3:($1-0.36):($1+0.36):5 with boxxyerror lc rgb variable, \\
+          #{data} using 4:1:6 with labels left offset 0.4,0 textcolor rgb "#{TEXT}"
         unset label 1
         unset label 2
         unset label 3
       GNUPLOT
     end
 
+    # Of each piece of a bar: its row, where it begins and ends, where its text stands, its colour, the text.
     def bars(workload, rows)
-      rows.each_with_index.filter_map do |program, i|
+      rows.each_with_index.flat_map do |program, i|
         ratio = @echo.ratio(workload, program)
-        "bar #{i} #{ratio.round(4)} 0x#{colour(program)} #{format('%.2f', ratio)}" if ratio
+        drawn = [ratio, LONGEST].min
+        pieces = drawn < ratio ? [[0, drawn - (3 * CUT)], [drawn - (2 * CUT), drawn]] : [[0, drawn]]
+        pieces.map.with_index do |(from, to), piece|
+          text = piece.zero? ? format("%.2f", ratio) : '""'
+          [i, from.round(4), to.round(4), [drawn, 1].max.round(4), "0x#{colour(program)}", text].join(" ")
+        end
       end.join("\n")
     end
 
@@ -118,14 +129,16 @@ module Comparison
       (program.ours? ? OURS : program.name == BASELINE ? BASE : PEER).delete("#")
     end
 
-    def widest(rows)
-      @echo.cases.flat_map { |workload| rows.map { |program| @echo.ratio(workload, program) } }.compact.max || 1
+    def longest(rows)
+      ratios = @echo.cases.flat_map { |workload| rows.map { |program| @echo.ratio(workload, program) } }
+      [ratios.max, LONGEST].min
     end
 
     def workload_title(workload)
-      return "#{workload.connections} connections" if workload.pipeline == 1
+      return "#{workload.connections} × #{workload.pipeline} in flight" if workload.pipeline > 1
+      return "#{workload.connections} × #{workload.size_text}" if workload.size != 64
 
-      "#{workload.connections} × #{workload.pipeline} in flight"
+      "#{workload.connections} connections"
     end
 
     def margins(column, top, bottom)
@@ -140,7 +153,8 @@ module Comparison
       return "unset ytics" unless column.zero?
 
       tics = rows.each_with_index.map { |program, i| "\"#{program.label}\" #{i}" }.join(", ")
-      "set ytics nomirror scale 0 textcolor rgb \"#{TEXT}\" (#{tics})\n" + label(3, "{/:Bold #{title}}", top - 16)
+      ["set ytics nomirror noenhanced scale 0 textcolor rgb \"#{TEXT}\" (#{tics})",
+       label(3, "{/:Bold #{title}}", top - 16)].join("\n")
     end
   end
 end

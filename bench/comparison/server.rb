@@ -5,35 +5,37 @@
 require "json"
 require "open3"
 require "socket"
+require "tempfile"
 require "timeout"
-require_relative "builder"
+require_relative "program"
 
 module Comparison
   # Something could not be measured; the message says why.
   class Failure < StandardError; end
 
-  # An echo server that runs on its own core, for as long as the block of {Server.run}.
+  # A server that runs on its own core, for as long as the block of {Server.run}.
   class Server
     START_SECONDS = 10
     STOP_SECONDS = 5
 
-    attr_reader :pid
+    attr_reader :pid, :port
 
+    # @param kind [String] which of the program's servers
     # @yieldparam server [Server]
     # @return what the block returns
     # @raise [Failure]
-    def self.run(program, machine)
-      server = new(program, machine)
+    def self.run(program, machine, kind)
+      server = new(program, machine, kind)
       yield server
     ensure
       server&.stop
     end
 
-    def initialize(program, machine)
+    def initialize(program, machine, kind)
       @machine = machine
       @port = free_port
-      @pid = Process.spawn(*machine.pin(:server), *program.command("echo"), @port.to_s,
-                           in: File::NULL, out: File::NULL, err: File::NULL)
+      @errors = Tempfile.new("bench")
+      @pid = start([*machine.pin(:server), *program.command(kind), @port.to_s], program.environment)
       await_port
     rescue Failure
       stop
@@ -45,10 +47,22 @@ module Comparison
     # @return [Hash] what it measured
     def load(**arguments)
       options = arguments.merge(pid: @pid).flat_map { |name, value| ["--#{name}", value.to_s] }
-      output, error, status = Open3.capture3(*@machine.pin(:load), Builder::LOAD, *options, @port.to_s)
-      raise Failure, error.strip unless status.success?
+      drive(LOAD, *options, @port.to_s)
+    end
+
+    # Runs a program that talks to it, on the core of the load.
+    # @param command [Array<String>]
+    # @return [Hash] the JSON that it prints
+    def drive(*command)
+      output, error, status = Open3.capture3(*@machine.pin(:load), *command)
+      raise Failure, error.empty? ? status.to_s : error.strip unless status.success?
 
       JSON.parse(output)
+    end
+
+    # @return [Integer] processor time that it has used so far, by its process clock, see clock_getcpuclockid(3)
+    def cpu_ns
+      Process.clock_gettime((~@pid << 3) | 2, :nanosecond)
     end
 
     def stop
@@ -63,9 +77,16 @@ module Comparison
       nil
     ensure
       @pid = nil
+      @errors.close!
     end
 
     private
+
+    def start(command, environment)
+      Process.spawn(environment, *command, in: File::NULL, out: File::NULL, err: @errors.path)
+    rescue SystemCallError => e
+      raise Failure, e.message
+    end
 
     def free_port
       listener = TCPServer.new("127.0.0.1", 0)
@@ -79,7 +100,7 @@ module Comparison
       begin
         TCPSocket.new("127.0.0.1", @port).close
       rescue SystemCallError
-        raise Failure, "ended at once" if ended?
+        raise Failure, last_words if ended?
         raise Failure, "does not listen" if now > deadline
 
         sleep 0.01
@@ -90,6 +111,11 @@ module Comparison
     def ended?
       Process.wait(@pid, Process::WNOHANG) && @pid = nil
       @pid.nil?
+    end
+
+    def last_words
+      lines = File.readlines(@errors.path, chomp: true)
+      lines.find { |line| line.match?(/error|cannot|failed/i) } || lines.first || "ended at once"
     end
 
     def now

@@ -9,7 +9,7 @@ module Comparison
   # server, so the rate says who keeps up with it, and the processor time what it costs.
   class Accept < Measurement
     CONNECTIONS = 100
-    WARMUP_SECONDS = 0.2
+    WARMUP_SECONDS = 0.15
     TARGETS = { "eventmachine-c" => Target.at_least(0.95), "eventmachine-ruby" => Target.at_least(0.7) }.freeze
 
     RATE = "accepts_per_second"
@@ -25,11 +25,11 @@ module Comparison
     end
 
     def seconds_each(_program)
-      @seconds + WARMUP_SECONDS + 0.3
+      @seconds + WARMUP_SECONDS + START_AND_END_SECONDS
     end
 
     def measure(program, _case)
-      Server.run(program, @machine) do |server|
+      Server.run(program, @machine, kind) do |server|
         server.load(mode: "accept", connections: CONNECTIONS, seconds: @seconds, warmup: WARMUP_SECONDS)
       end
     end

@@ -7,20 +7,28 @@ require_relative "../measurement"
 module Comparison
   # What it costs to echo a message: the server's processor time, and how many a second and how fast when it is busy.
   class Echo < Measurement
-    SIZE = 64
-    WARMUP_SECONDS = 0.2
+    WARMUP_SECONDS = 0.15
 
-    Workload = Struct.new(:connections, :pipeline, :targets) do
+    # size: of a message, in bytes. pipeline: messages in flight on each connection.
+    Workload = Struct.new(:size, :connections, :pipeline, :targets) do
       def title
-        text = "#{connections} connections"
+        text = "#{size_text} messages, #{connections} connections"
         pipeline == 1 ? text : "#{text}, #{pipeline} messages in flight on each"
+      end
+
+      def size_text
+        (size % 1024).zero? ? "#{size / 1024} KiB" : "#{size}-byte"
       end
     end
 
+    C_TARGETS = { "eventmachine-c-uring" => Target.at_most(0.95),
+                  "eventmachine-c-epoll" => Target.at_most(1.03) }.freeze
+
     WORKLOADS = [
-      Workload.new(100, 1, { "eventmachine-c" => Target.at_most(1.05), "eventmachine-ruby" => Target.at_most(1.12) }),
-      Workload.new(1000, 1, { "eventmachine-c" => Target.at_most(1.05), "eventmachine-ruby" => Target.at_most(1.12) }),
-      Workload.new(50, 32, { "eventmachine-ruby" => Target.at_most(1.10) })
+      Workload.new(64, 100, 1, { **C_TARGETS, "eventmachine-ruby" => Target.at_most(1.03) }),
+      Workload.new(64, 1000, 1, { **C_TARGETS, "eventmachine-ruby" => Target.at_most(1.00) }),
+      Workload.new(64, 50, 32, { "eventmachine-ruby" => Target.at_most(1.10) }),
+      Workload.new(16_384, 50, 1, { "eventmachine-c" => Target.at_most(1.00) })
     ].freeze
 
     CPU = "server_cpu_ns_per_message"
@@ -40,12 +48,12 @@ module Comparison
     end
 
     def seconds_each(_program)
-      @seconds + WARMUP_SECONDS + 0.3
+      @seconds + WARMUP_SECONDS + START_AND_END_SECONDS
     end
 
     def measure(program, workload)
-      Server.run(program, @machine) do |server|
-        server.load(mode: "echo", size: SIZE, connections: workload.connections, pipeline: workload.pipeline,
+      Server.run(program, @machine, kind) do |server|
+        server.load(mode: "echo", size: workload.size, connections: workload.connections, pipeline: workload.pipeline,
                     seconds: @seconds, warmup: WARMUP_SECONDS)
       end
     end
@@ -57,7 +65,7 @@ module Comparison
 
     def tables
       cases.map do |workload|
-        table("Echo, #{SIZE}-byte messages, #{workload.title}", COLUMNS, workload) { |program| row(workload, program) }
+        table("Echo, #{workload.title}", COLUMNS, workload) { |program| row(workload, program) }
       end
     end
 

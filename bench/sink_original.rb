@@ -1,0 +1,23 @@
+#!/usr/bin/env ruby
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+# The sink on the original EventMachine, with epoll.
+
+require_relative "library"
+port = Library.port
+Library.load "original"
+
+module Sink
+  def post_init
+    @received = 0
+  end
+
+  def receive_data(data)
+    @received += data.bytesize
+  end
+end
+
+EM.set_descriptor_table_size(Library.raise_descriptor_limit)
+EM.run { EM.start_server("127.0.0.1", port, Sink) }
