@@ -62,7 +62,7 @@ typedef struct em_loop_options {
     /**
      * How to wait for events: "uring" (io_uring, Linux), "epoll" (Linux), "poll"; NULL for the best there is. The environment
      * variable EM_BACKEND takes its place where this is NULL. Unknown or unavailable: EM_UNKNOWN_BACKEND, and `log` is told
-     * why. With "uring" a loop stays with the thread that first runs it.
+     * why. With "uring" a loop stays with the thread that first runs it: run by another it answers EM_INVALID_STATE.
      */
     const char *backend;
 

@@ -50,6 +50,8 @@ typedef struct emi_backend_operations {
     void (*flush)(emi_backend *backend);
     /** Ends released channels. */
     void (*reap)(emi_backend *backend);
+    /** The loop is to be run: EM_INVALID_STATE if this thread may not. NULL where any may. */
+    em_status (*enter)(const emi_backend *backend);
     /** The loop is left for the time being: what was flushed goes to the kernel now, not with the next wait. NULL where it has
      *  gone already. */
     void (*leave)(emi_backend *backend);

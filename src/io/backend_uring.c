@@ -289,6 +289,11 @@ static void reap(emi_backend *backend)
     uring->readiness->operations->reap(uring->readiness);
 }
 
+static em_status enter(const emi_backend *backend)
+{
+    return emi_uring_is_at_home((const emi_uring *)(const void *)backend) ? EM_OK : EM_INVALID_STATE;
+}
+
 static void leave(emi_backend *backend)
 {
     emi_uring *uring = uring_at(backend);
@@ -322,6 +327,7 @@ static const emi_backend_operations operations = {
     .dispatch = dispatch,
     .flush = flush,
     .reap = reap,
+    .enter = enter,
     .leave = leave,
     .wake = wake,
     .has_work = has_work,

@@ -81,8 +81,8 @@ typedef struct emi_uring {
     emi_list buried;          /**< released, waiting for reap */
 
     emi_batch batch;
+    uint64_t thread;     /**< the number of the one that it belongs to; 0: of none yet */
     unsigned fork_count; /**< of the process that made it */
-    bool enabled;        /**< it belongs to a thread */
     bool waker_armed;
     em_status lost; /**< why the ring is of no use any more; EM_OK: it is */
 } emi_uring;
@@ -138,6 +138,9 @@ em_status emi_uring_open(const emi_backend_settings *settings, bool incremental,
 void emi_uring_bury(emi_uring *uring, emi_channel *channel);
 
 /* uring_ring.c */
+
+/** Whether the calling thread may submit and wait. */
+bool emi_uring_is_at_home(const emi_uring *uring);
 
 em_status emi_uring_open_ring(emi_uring *uring, unsigned entries);
 void emi_uring_close_ring(emi_uring *uring);

@@ -64,19 +64,22 @@ static bool await_connect(emi_uring *uring, emi_channel *channel)
     return true;
 }
 
+/* One that the kernel has; by number, because to search by descriptor it would look at all that it has of all channels. */
+static emi_uring_operation operation_under_way(const emi_channel *channel)
+{
+    if (channel->flags & EMI_URING_ARMED)
+        return channel->kind == EMI_LISTENER ? EMI_URING_ACCEPT : EMI_URING_RECEIVE;
+    return channel->flags & EMI_URING_SENDING ? EMI_URING_SEND : EMI_URING_CONNECT;
+}
+
 static bool cancel(emi_uring *uring, emi_channel *channel)
 {
     struct io_uring_sqe *entry = begin(uring, channel, EMI_URING_CANCEL);
     if (!entry)
         return false;
     entry->opcode = IORING_OP_ASYNC_CANCEL;
-    if (channel->released) {
-        entry->cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
-    } else {
-        entry->fd = -1;
-        entry->addr =
-            emi_uring_user_data(channel, channel->kind == EMI_LISTENER ? EMI_URING_ACCEPT : EMI_URING_RECEIVE);
-    }
+    entry->fd = -1;
+    entry->addr = emi_uring_user_data(channel, operation_under_way(channel));
     channel->flags |= EMI_URING_CANCELLING;
     return true;
 }

@@ -167,6 +167,12 @@ static em_status begin(em_loop *loop)
         return EM_FORKED;
     if (loop->closing || atomic_exchange(&loop->running, true))
         return EM_INVALID_STATE;
+    const emi_backend_operations *io = loop->backend->operations;
+    em_status status = io->enter ? io->enter(loop->backend) : EM_OK;
+    if (status != EM_OK) {
+        atomic_store(&loop->running, false);
+        return status;
+    }
     loop->now_ns = emi_clock_now_ns();
     return EM_OK;
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <eventmachine/status.h>
 
@@ -29,6 +30,9 @@ void emi_condition_broadcast(emi_condition *condition);
  * Starts a detached thread with all signals blocked, so that the program's handlers run in the program's own threads.
  */
 em_status emi_thread_start(void (*run)(void *argument), void *argument);
+
+/** The number of the calling thread, from 1 on, which no other thread of this process ever has. */
+uint64_t emi_thread_number(void);
 
 /** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
 unsigned emi_fork_count(void);
