@@ -91,9 +91,10 @@ typedef struct em_loop_options {
     unsigned pool_threads;
 
     /**
-     * Of the "uring" backend: how many operations are handed to the kernel at once, and into how many buffers it receives, each
-     * of receive_buffer_bytes, but 64 KiB at most. Rounded up to powers of two. 0: 256 and 8. At most 32768 each. Small ones
-     * make it slow, not wrong. This memory is the system's (mmap(2)), not the allocator's.
+     * Of the "uring" backend: how many operations are handed to the kernel at once, and into how many buffers it receives at
+     * most, each of receive_buffer_bytes, but 64 KiB at most. Rounded up to powers of two. 0: 256 and 32. At most 32768 each.
+     * Small ones make it slow, not wrong; of the buffers two are used until more are needed. This memory is the system's
+     * (mmap(2)), not the allocator's.
      */
     unsigned ring_entries;
     unsigned ring_buffers;

@@ -17,10 +17,10 @@
 enum {
     MOST_CHANNELS = 1 << 30,
     DEFAULT_ENTRIES = 256,
-    DEFAULT_BUFFERS = 8,
+    DEFAULT_BUFFERS = 32,
     LARGEST_BUFFER_BYTES = 64 * 1024,
     PLAIN_BUFFER_BYTES = 16 * 1024, /* where every arrival takes a buffer of its own … */
-    PLAIN_BUFFER_FACTOR = 16        /* … there have to be more of them */
+    PLAIN_BUFFER_FACTOR = 8         /* … there have to be more of them */
 };
 
 static emi_uring *uring_at(emi_backend *backend)

@@ -14,7 +14,7 @@
 #include "io/uring_private.h"
 #include "system/system_error.h"
 
-enum { GROUP = 0 };
+enum { GROUP = 0, FIRST_BUFFERS = 2 };
 
 /* Of Linux 6.12, and younger than some liburing: IOU_PBUF_RING_INC, which goes where older headers have `pad`. */
 enum { REGISTER_INCREMENTAL = 2 };
@@ -84,9 +84,17 @@ em_status emi_uring_open_buffers(emi_uring *uring, unsigned count, uint32_t byte
         emi_uring_close_buffers(uring);
         return status;
     }
-    for (unsigned number = 0; number < count; number++)
-        lend(buffers, number);
+    emi_uring_lend_more(uring);
     return EM_OK;
+}
+
+/* Few at first, so that a loop with little to do touches little memory. */
+void emi_uring_lend_more(emi_uring *uring)
+{
+    emi_uring_buffers *buffers = &uring->buffers;
+    unsigned more = buffers->lent > 0 ? buffers->lent : FIRST_BUFFERS;
+    for (; more > 0 && buffers->lent < buffers->count; more--)
+        lend(buffers, buffers->lent++);
 }
 
 void emi_uring_close_buffers(emi_uring *uring)

@@ -53,6 +53,7 @@ typedef struct emi_uring_buffers {
     size_t memory_bytes;
     uint32_t *used;   /**< of each buffer, how much the kernel has filled already */
     unsigned count;   /**< a power of two */
+    unsigned lent;    /**< so many of them the kernel knows of */
     uint32_t bytes;   /**< of each */
     bool incremental; /**< the kernel fills a buffer piece by piece before it takes the next: Linux 6.12 */
 } emi_uring_buffers;
@@ -167,6 +168,9 @@ bool emi_uring_has_completions(const emi_uring *uring);
 
 em_status emi_uring_open_buffers(emi_uring *uring, unsigned count, uint32_t bytes, bool incremental);
 void emi_uring_close_buffers(emi_uring *uring);
+
+/** The kernel ran out of buffers: doubles those that it knows of, as far as there are more. */
+void emi_uring_lend_more(emi_uring *uring);
 
 /** Where the bytes of a completion stand that has IORING_CQE_F_BUFFER. */
 unsigned char *emi_uring_received(const emi_uring *uring, const emi_uring_completion *completion);

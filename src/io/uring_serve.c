@@ -183,6 +183,9 @@ static void serve_receive(emi_uring *uring, emi_channel *channel, emi_uring_comp
         note_end(channel, EM_OK);
         break;
     case -ENOBUFS: /* all buffers were in use; those delivered since are free again */
+        emi_uring_lend_more(uring);
+        emi_uring_attend(uring, channel);
+        break;
     case -ECANCELED:
     case -EINTR:
     case -EAGAIN:
