@@ -67,7 +67,11 @@ int system_connect(int port)
 {
     struct sockaddr_in address = loopback(port);
     int fd = with_time_limit(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof address), errno);
+    int result;
+    do /* a ring that is being closed may interrupt any call with a time limit, for some milliseconds */
+        result = connect(fd, (struct sockaddr *)&address, sizeof address);
+    while (result < 0 && errno == EINTR);
+    assert_return_code(result, errno);
     return fd;
 }
 
@@ -101,7 +105,11 @@ unsigned system_fill_queue(int port, int fillers[SYSTEM_MOST_FILLERS])
 
 void system_write(int fd, const void *data, size_t length)
 {
-    assert_int_equal(send(fd, data, length, MSG_NOSIGNAL), length);
+    for (size_t sent = 0; sent < length;) {
+        ssize_t more = send(fd, (const char *)data + sent, length - sent, MSG_NOSIGNAL);
+        assert_true(more > 0 || (more < 0 && errno == EINTR)); /* see system_connect */
+        sent += more > 0 ? (size_t)more : 0;
+    }
 }
 
 static bool is_readable(int fd)

@@ -13,14 +13,7 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-enum {
-    FLOWS = 200,
-    FLOW_BYTES = 64 * 1024,
-    SMALL_FLOW_BYTES = 8 * 1024,
-    PEERS = 300,
-    ROUNDS = 10,
-    MESSAGE_BYTES = 100
-};
+enum { FLOWS = 200, FLOW_BYTES = 64 * 1024, SMALL_FLOW_BYTES = 1024, PEERS = 300, ROUNDS = 10, MESSAGE_BYTES = 100 };
 
 static const em_loop_options tiny = {.ring_entries = 1, .ring_buffers = 1};
 
