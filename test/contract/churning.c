@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { PLACES = 40, STEPS = 3000, OUTGOING_BYTES = 1000000 };
+enum { PLACES = 40, STEPS = 1000, OUTGOING_BYTES = 1000000 };
 
 typedef struct place {
     test_channel channel;
