@@ -120,7 +120,7 @@ class SignalTest < ReactorTest
         connection = EM.connect("127.0.0.1", port, client)
         connection.send_data("x")
         Thread.new { 100.times { spawn("true") } }
-        EM.add_periodic_timer(0.005) { EM.stop if ended == 100 && connection && connection.count > 100 }
+        EM.add_periodic_timer(0.005) { EM.stop if ended == 100 && connection.count.to_i > 100 }
         EM.add_timer(15) { EM.stop }
         EM.add_shutdown_hook { puts "\#{ended} \#{connection.count > 100}" }
       end
