@@ -252,7 +252,10 @@ static void dispatch(emi_backend *backend, unsigned budget)
         budget--;
     }
     emi_backend *readiness = uring->readiness;
-    if (!emi_uring_is_forked(uring) && readiness->operations->wait(readiness, 0))
+    if (emi_uring_is_forked(uring))
+        return;
+    /* What bursts left over makes no event. */
+    if (readiness->operations->wait(readiness, 0) || readiness->operations->has_work(readiness))
         readiness->operations->dispatch(readiness, budget + 1);
 }
 

@@ -64,26 +64,25 @@ static void deliver(emi_uring *uring, emi_channel *channel, const unsigned char 
 }
 
 /* The owner does not want it now. The kernel is asked to stop, so that no more than is under way has to be kept. */
-static void keep(emi_uring *uring, emi_channel *channel, const unsigned char *bytes, size_t length)
+static bool keep(emi_uring *uring, emi_channel *channel, const void *bytes, size_t length)
 {
-    if (!emi_uring_hold(uring, channel, bytes, length)) {
-        channel->flags |= EMI_URING_ENDED;
-        channel->reason = EM_NO_MEMORY;
-    }
     if ((channel->flags & EMI_URING_ARMED) && !channel->receiving) {
         channel->flags |= EMI_URING_UNWANTED;
         emi_uring_attend(uring, channel);
     }
+    return emi_uring_hold(uring, channel, bytes, length);
 }
 
 static void deliver_or_keep(emi_uring *uring, emi_channel *channel, const unsigned char *bytes, size_t length)
 {
     if (channel->released || (channel->flags & EMI_URING_ENDED))
         return;
-    if (EMI_LIKELY(channel->receiving && !emi_uring_has_held(channel)))
+    if (EMI_LIKELY(channel->receiving && !emi_uring_has_held(channel))) {
         deliver(uring, channel, bytes, length);
-    else
-        keep(uring, channel, bytes, length);
+    } else if (!keep(uring, channel, bytes, length)) {
+        channel->flags |= EMI_URING_ENDED;
+        channel->reason = EM_NO_MEMORY;
+    }
 }
 
 /*
@@ -230,7 +229,7 @@ static void take_socket(emi_uring *uring, emi_channel *channel, int socket)
         emi_socket_close(socket);
     else if (channel->receiving && !emi_uring_has_held(channel))
         hand_over(channel, socket);
-    else if (!emi_uring_hold(uring, channel, &socket, sizeof socket))
+    else if (!keep(uring, channel, &socket, sizeof socket))
         emi_socket_close(socket);
 }
 

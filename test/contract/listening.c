@@ -135,6 +135,29 @@ static void those_who_come_while_it_is_stopped_are_accepted_after_the_restart(vo
     end_listener(&listener, peers, 5);
 }
 
+/* Some may be taken that were under way; the others wait with the system, which has a limit for them. */
+static void a_listener_that_is_stopped_does_not_go_on_accepting(void **state)
+{
+    contract_fixture *c = *state;
+    test_listener listener;
+    test_peer peers[31];
+    open_listener(c, &listener, 'L');
+    assert_int_equal(start(&listener), EM_OK);
+    knock_often(&listener, peers, 1);
+    run_until(c, listener.channel.accepted_events == 1);
+    emi_channel_stop_receiving(&listener.channel.channel);
+    knock_often(&listener, peers + 1, 10);
+    settle(c);
+    unsigned before = count_descriptors();
+    knock_often(&listener, peers + 11, 20);
+    settle(c);
+    assert_int_equal(count_descriptors(), before + 20);
+    assert_int_equal(listener.channel.accepted_events, 1);
+    assert_int_equal(start(&listener), EM_OK);
+    run_until(c, listener.channel.accepted_events == 31);
+    end_listener(&listener, peers, 31);
+}
+
 static void a_listener_can_be_released_within_accepted(void **state)
 {
     test_listener listener;
@@ -227,6 +250,7 @@ int main(void)
         CONTRACT_TEST(two_busy_listeners_take_turns),
         CONTRACT_TEST(stopping_within_accepted_is_exact_and_the_restart_accepts_the_rest),
         CONTRACT_TEST(those_who_come_while_it_is_stopped_are_accepted_after_the_restart),
+        KERNEL_TEST(a_listener_that_is_stopped_does_not_go_on_accepting),
         CONTRACT_TEST(a_listener_can_be_released_within_accepted),
         CONTRACT_TEST(without_descriptors_accepting_fails_once_and_goes_on_after_a_restart),
         CONTRACT_TEST(accepting_may_be_taken_up_again_within_failed),

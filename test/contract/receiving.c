@@ -328,6 +328,28 @@ static void streams_over_unix_sockets_deliver_data_and_end_together(void **state
     test_channel_end(&channel);
 }
 
+/* What a burst leaves over is served without another event. */
+static void a_short_burst_on_a_unix_socket_does_not_leave_the_rest(void **state)
+{
+    enum { LENGTH = 4 * CONTRACT_BUFFER_BYTES };
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    static unsigned char pattern[LENGTH];
+    pattern_fill(pattern, sizeof pattern, 0);
+    open_unix_stream(c, &channel, 'A', &peer);
+    channel.channel.burst = 1;
+    for (size_t at = 0; at < sizeof pattern;)
+        at += peer_send(&peer, pattern + at, sizeof pattern - at);
+    start(&channel);
+    run_until(c, bytes_length(&channel.received) == LENGTH);
+    assert_true(pattern_matches(bytes_at(&channel.received), LENGTH, 0));
+    settle(c);
+    assert_false(c->backend->operations->has_work(c->backend));
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
 int main(void)
 {
     static const contract_test tests[] = {
@@ -346,6 +368,7 @@ int main(void)
         KERNEL_TEST(urgent_data_does_not_stall_the_stream),
         KERNEL_TEST(bytes_around_a_passed_descriptor_are_not_lost),
         KERNEL_TEST(streams_over_unix_sockets_deliver_data_and_end_together),
+        KERNEL_TEST(a_short_burst_on_a_unix_socket_does_not_leave_the_rest),
     };
     return run_contract("receiving", tests, sizeof tests / sizeof tests[0]);
 }
