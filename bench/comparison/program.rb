@@ -22,7 +22,7 @@ module Comparison
 
     # @return [Boolean] whether it is this project's own
     def ours?
-      source.to_s.start_with?("eventmachine.")
+      source.to_s.start_with?("eventmachine")
     end
 
     # @return [Boolean] whether it is our own on a backend that is asked for, which not every kernel has
@@ -87,6 +87,8 @@ module Comparison
     Program.new(name: IPERF3, label: "iperf3", group: "C", kinds: %w[sink], foreign: %w[iperf3 -s -p],
                 package: "iperf3"),
     *ours("eventmachine-ruby", "EventMachine, Ruby", group: "others", source: "eventmachine.rb"),
+    Program.new(name: "eventmachine-ruby-into", label: "EventMachine, Ruby, receive_into", group: "others", kinds: %w[sink],
+                source: "eventmachine_into.rb"),
     Program.new(name: "original", label: "original EventMachine", group: "others", kinds: %w[echo sink timers ticks],
                 source: "original.rb", package: "ruby-eventmachine"),
     Program.new(name: "nio4r", label: "nio4r", group: "others", kinds: %w[echo sink], source: "nio4r.rb",

@@ -20,7 +20,8 @@ static VALUE receive_data(VALUE argument)
     if (NIL_P(object))
         rb_em_raise("ConnectionNotBound", "received %lu bytes of data for unknown signature: %lu",
                     (unsigned long)message->length, (unsigned long)message->slot->signature);
-    VALUE data = rb_str_new(message->data, (long)message->length);
+    VALUE data = message->slot->flags & RB_EM_INTO ? rb_em_received_into(message->slot, message->data, message->length)
+                                                   : rb_str_new(message->data, (long)message->length);
     return rb_funcallv(object, id_receive_data, 1, &data);
 }
 
@@ -151,6 +152,13 @@ const em_handler rb_em_outgoing_handler = {
 const em_handler rb_em_accepted_handler = {
     .post_init = rb_em_accepted,
     .receive_data = on_data,
+    .unbind = on_unbind,
+};
+
+const em_handler rb_em_into_handler = {
+    .connection_completed = on_completed,
+    .receive_data = on_data,
+    .receive_buffer = rb_em_receive_buffer,
     .unbind = on_unbind,
 };
 

@@ -35,6 +35,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_protect();
     rb_em_define_class();
     rb_em_define_connection();
+    rb_em_define_receive();
     rb_em_define_accept();
     rb_em_define_views();
     rb_em_define_reactor();

@@ -23,10 +23,11 @@ typedef enum rb_em_kind {
 } rb_em_kind;
 
 enum {
-    RB_EM_SILENT = 1,   /* ends without a call to unbind */
-    RB_EM_CLOSING = 2,  /* counted in close_scheduled */
-    RB_EM_KEYWORDS = 4, /* a server whose last argument holds keywords */
-    RB_EM_STILLBORN = 8 /* made while the reactor is released: it is unbound at once */
+    RB_EM_SILENT = 1,    /* ends without a call to unbind */
+    RB_EM_CLOSING = 2,   /* counted in close_scheduled */
+    RB_EM_KEYWORDS = 4,  /* a server whose last argument holds keywords */
+    RB_EM_STILLBORN = 8, /* made while the reactor is released: it is unbound at once */
+    RB_EM_INTO = 16      /* receives into a String of the user's */
 };
 
 /*
@@ -160,6 +161,7 @@ void rb_em_define_status(void);
 /* rb_connection.c */
 extern const em_handler rb_em_outgoing_handler;
 extern const em_handler rb_em_accepted_handler;
+extern const em_handler rb_em_into_handler; /* see rb_receive.c */
 
 /* A connection that is alive, or NULL; the object's own, as its signature tells. */
 rb_em_slot *rb_em_connection_of(VALUE object);
@@ -169,6 +171,15 @@ rb_em_slot *rb_em_find_connection(VALUE signature);
 void rb_em_schedule_close(rb_em_slot *slot);
 void rb_em_run_late_unbinds(void);
 void rb_em_define_connection(void);
+
+/* rb_receive.c */
+
+/* For em_handler: the memory of the String that is received into. */
+void *rb_em_receive_buffer(em_connection *connection, size_t *capacity);
+
+/* What arrived, in the String that it was to be received into. */
+VALUE rb_em_received_into(const rb_em_slot *slot, const void *data, size_t length);
+void rb_em_define_receive(void);
 
 /* rb_accept.c */
 void rb_em_accepted(em_connection *connection);

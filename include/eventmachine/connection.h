@@ -34,6 +34,14 @@ typedef struct em_handler {
     void (*receive_data)(em_connection *connection, const void *data, size_t length);
 
     /**
+     * Much arrives: memory of the handler's own for what comes next, of *capacity bytes; NULL: it has none now. It spares a copy
+     * where the bytes are kept. The library receives into it before it returns to the loop; if something was there, receive_data
+     * follows at once with exactly this pointer. Other receive_data bring memory of the library's, so compare.
+     * Asked while pieces of 8 KiB or more arrive.
+     */
+    void *(*receive_buffer)(em_connection *connection, size_t *capacity);
+
+    /**
      * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_close or em_close_after_writing.
      * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind.
      * After it, nothing is received any more, so only sending can show that the peer has gone altogether.
@@ -50,7 +58,7 @@ typedef struct em_handler {
      */
     void (*unbind)(em_connection *connection, em_status reason);
 
-    void (*reserved[10])(void);
+    void (*reserved[9])(void);
 } em_handler;
 
 /** Where a connection stands. */

@@ -4,6 +4,7 @@
  */
 #include "base/memory.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,16 @@ void *emi_allocate_zeroed(const emi_memory *memory, size_t bytes)
 void *emi_reallocate(const emi_memory *memory, void *pointer, size_t bytes)
 {
     return memory->reallocate(memory->user, pointer, bytes);
+}
+
+void *emi_allocate_page_aligned(const emi_memory *memory, size_t bytes, void **allocation)
+{
+    enum { PAGE_BYTES = 4096 };
+    *allocation = bytes <= SIZE_MAX - PAGE_BYTES ? emi_allocate(memory, bytes + PAGE_BYTES) : NULL;
+    if (!*allocation)
+        return NULL;
+    uintptr_t address = (uintptr_t)*allocation;
+    return (char *)*allocation + (PAGE_BYTES - address % PAGE_BYTES) % PAGE_BYTES;
 }
 
 void emi_release(const emi_memory *memory, void *pointer)

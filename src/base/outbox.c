@@ -10,7 +10,7 @@
 enum {
     STANDARD_BYTES = 4096 - 64, /* of a block from the pool: with its header and malloc's just under a page */
     LARGEST_BYTES = 256 * 1024, /* of one block */
-    SPARE_BLOCKS = 512 /* as many connections as are served in one go */
+    SPARE_BLOCKS = 512          /* as many connections as are served in one go */
 };
 
 struct emi_outbox_block {

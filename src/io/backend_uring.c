@@ -41,7 +41,7 @@ static void destroy(emi_backend *backend)
     emi_index_table_clear(&uring->channels);
     emi_index_table_clear(&uring->held);
     emi_release(uring->memory, uring->messages);
-    emi_release(uring->memory, uring->scratch);
+    emi_release(uring->memory, uring->scratch_allocation);
     emi_release(uring->memory, uring);
 }
 
@@ -95,11 +95,14 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->kind = (uint8_t)kind;
     channel->ownership = (uint8_t)ownership;
     channel->receiving = false;
+    channel->readable = false;
     channel->connecting = false;
     channel->sending = false;
+    channel->read_to_the_end = false;
     channel->released = false;
     channel->under_way = 0;
     channel->flags = 0;
+    channel->bulk = 0;
     channel->reason = EM_OK;
     return EM_OK;
 }
@@ -152,7 +155,7 @@ static em_status start_receiving(emi_channel *channel)
     channel->receiving = true;
     if (!(channel->flags & EMI_URING_SEND_FAILED))
         channel->flags &= (uint8_t)~EMI_URING_UNWANTED;
-    if (emi_uring_has_held(channel) || (channel->flags & EMI_URING_ENDED))
+    if (emi_uring_has_held(channel) || (channel->flags & EMI_URING_ENDED) || emi_uring_can_read(channel))
         emi_uring_add_work(uring, channel);
     else if (!(channel->flags & EMI_URING_ARMED))
         emi_uring_attend(uring, channel);
@@ -362,7 +365,7 @@ static em_status open_buffers(emi_uring *uring, const emi_backend_settings *sett
     unsigned count = power_of_two(settings->ring_buffers > 0 ? settings->ring_buffers : DEFAULT_BUFFERS);
     if (settings->ring_buffers == 0 && !incremental)
         count *= PLAIN_BUFFER_FACTOR;
-    uring->scratch = emi_allocate(uring->memory, bytes);
+    uring->scratch = emi_allocate_page_aligned(uring->memory, bytes, &uring->scratch_allocation);
     return uring->scratch ? emi_uring_open_buffers(uring, count, (uint32_t)bytes, incremental) : EM_NO_MEMORY;
 }
 
@@ -387,7 +390,7 @@ static em_status open_parts(emi_uring *uring, const emi_backend_settings *settin
 no_poller:
     emi_uring_close_buffers(uring);
 no_buffers:
-    emi_release(uring->memory, uring->scratch);
+    emi_release(uring->memory, uring->scratch_allocation);
     emi_uring_close_ring(uring);
 no_ring:
     emi_waker_close(&uring->waker);

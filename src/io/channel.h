@@ -45,6 +45,9 @@ typedef enum emi_interest {
 typedef struct emi_channel_events {
     /** Stream: bytes arrived, lent until the return. length > 0. */
     void (*data)(emi_channel *channel, const void *bytes, size_t length);
+    /** Stream: may be NULL. Much arrives: memory of the owner's for what comes next, of *capacity bytes; NULL: it has none. What is
+     *  received into it is told by the very next event of the channel, or not at all if nothing was there. */
+    void *(*room)(emi_channel *channel, size_t *capacity);
     /** Stream: the peer has sent its last byte. Once. */
     void (*end)(emi_channel *channel);
     /** Stream: emi_backend_connect succeeded. */
@@ -88,6 +91,7 @@ struct emi_channel {
     bool released;        /**< by the owner */
     uint8_t under_way;    /**< a completion backend's: operations that the kernel has … */
     uint8_t flags;        /**< … and what it knows of them */
+    uint8_t bulk;         /**< not 0: much arrives; see bulk.h */
     em_status reason;     /**< a completion backend's: why nothing more comes, or goes */
     emi_list work;        /**< among the channels with work known, or those buried */
     emi_list flush;       /**< among the channels to be flushed */

@@ -30,7 +30,7 @@ static void destroy(emi_backend *backend)
     emi_readiness *readiness = readiness_at(backend);
     readiness->poller_operations->destroy(readiness->poller);
     emi_index_table_clear(&readiness->channels);
-    emi_release(readiness->memory, readiness->buffer);
+    emi_release(readiness->memory, readiness->buffer_allocation);
     emi_release(readiness->memory, readiness);
 }
 
@@ -89,6 +89,7 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->sending = false;
     channel->read_to_the_end = !channel->exact_reads;
     channel->released = false;
+    channel->bulk = 0;
     return EM_OK;
 }
 
@@ -320,7 +321,8 @@ em_status emi_readiness_create_over(const emi_poller_operations *poller_operatio
     emi_list_init(&readiness->work);
     emi_list_init(&readiness->flush);
     emi_list_init(&readiness->buried);
-    readiness->buffer = emi_allocate(readiness->memory, readiness->buffer_bytes);
+    readiness->buffer =
+        emi_allocate_page_aligned(readiness->memory, readiness->buffer_bytes, &readiness->buffer_allocation);
     if (!readiness->buffer) {
         emi_release(readiness->memory, readiness);
         return EM_NO_MEMORY;

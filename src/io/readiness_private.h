@@ -34,7 +34,8 @@ typedef struct emi_readiness {
 
     emi_batch batch;
     size_t buffer_bytes;
-    unsigned char *buffer; /* lent with data events */
+    unsigned char *buffer;   /* lent with data events … */
+    void *buffer_allocation; /* … and what to release for it */
 } emi_readiness;
 
 static inline emi_readiness *emi_readiness_of(const emi_channel *channel)

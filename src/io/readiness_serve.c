@@ -4,6 +4,7 @@
  * edge-triggered poller need not be asked again.
  */
 #include "io/accept_errors.h"
+#include "io/bulk.h"
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
@@ -35,11 +36,14 @@ static void finish_connect(emi_channel *channel)
 static bool receive_once(emi_readiness *readiness, emi_channel *channel)
 {
     size_t length;
-    em_status status = emi_socket_receive(channel->descriptor, readiness->buffer, readiness->buffer_bytes, &length);
+    size_t capacity = readiness->buffer_bytes;
+    unsigned char *memory = emi_bulk_room(channel, readiness->buffer, &capacity);
+    em_status status = emi_socket_receive(channel->descriptor, memory, capacity, &length);
     if (EMI_LIKELY(status == EM_OK && length > 0)) {
-        if (length < readiness->buffer_bytes && !channel->read_to_the_end)
+        if (length < capacity && !channel->read_to_the_end)
             channel->readable = false;
-        channel->events->data(channel, readiness->buffer, length);
+        emi_bulk_note(channel, length);
+        channel->events->data(channel, memory, length);
         return true;
     }
     if (status == EM_INTERRUPTED)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * What the files of the io_uring backend share: backend_uring.c has the operations and phases, uring_serve.c what follows from
- * completions, uring_submit.c what is asked of the kernel, uring_ring.c the ring itself, uring_buffers.c the memory into
- * which the kernel receives, uring_held.c what arrives for a stream that is stopped, poller_uring.c the channels whose
+ * completions, uring_submit.c what is asked of the kernel, uring_bulk.c receiving where much arrives, uring_ring.c the ring
+ * itself, uring_buffers.c the memory into which the kernel receives, uring_held.c what arrives for a stream that is stopped, poller_uring.c the channels whose
  * readiness only is asked, uring_trial.c whether it all works here.
  *
  * One thread submits (IORING_SETUP_SINGLE_ISSUER). Operations on channels may come from others while it waits, ordered by the
@@ -37,12 +37,13 @@ enum { EMI_URING_TAG_BITS = 3, EMI_URING_TAG_MASK = (1 << EMI_URING_TAG_BITS) - 
 
 /** What is known of a channel, in emi_channel.flags. */
 enum {
-    EMI_URING_ARMED = 1,       /**< the kernel has a receive or accept that goes on and on */
-    EMI_URING_SENDING = 2,     /**< the kernel has a send */
-    EMI_URING_CANCELLING = 4,  /**< the kernel has a request to give up the first, or, after release, all */
-    EMI_URING_UNWANTED = 8,    /**< the receive is to be given up */
-    EMI_URING_ENDED = 16,      /**< nothing more will arrive, for emi_channel.reason; to be told when all else is */
-    EMI_URING_SEND_FAILED = 32 /**< sending failed for emi_channel.reason; to be told when all that arrived is */
+    EMI_URING_ARMED = 1,        /**< the kernel has a receive or accept that goes on and on */
+    EMI_URING_SENDING = 2,      /**< the kernel has a send */
+    EMI_URING_CANCELLING = 4,   /**< the kernel has a request to give up the first, or, after release, all */
+    EMI_URING_UNWANTED = 8,     /**< the receive is to be given up */
+    EMI_URING_ENDED = 16,       /**< nothing more will arrive, for emi_channel.reason; to be told when all else is */
+    EMI_URING_SEND_FAILED = 32, /**< sending failed for emi_channel.reason; to be told when all that arrived is */
+    EMI_URING_POLLING = 64      /**< what is armed is a poll: much arrives, and is read by calls of its own */
 };
 
 /** Memory into which the kernel receives: a ring of equal buffers, lent to it in order. */
@@ -69,7 +70,8 @@ typedef struct emi_uring {
     const emi_memory *memory;
     struct io_uring ring;
     emi_uring_buffers buffers;
-    unsigned char *scratch;      /**< of buffers.bytes: pieces put together; what is received without the ring */
+    unsigned char *scratch;      /**< of buffers.bytes: pieces put together; what is received without the ring … */
+    void *scratch_allocation;    /**< … and what to release for it */
     emi_uring_message *messages; /**< one for each entry of the submission queue; NULL until needed */
     emi_waker waker;
     emi_poller *poller;     /**< on the ring, below … */
@@ -216,6 +218,35 @@ void emi_uring_serve_work(emi_uring *uring, emi_channel *channel);
 
 /** Takes the channel for failed if the ring is lost. */
 void emi_uring_fail_lost(emi_uring *uring, emi_channel *channel);
+
+/** Gives the owner what arrived, and sends what it answers. */
+void emi_uring_deliver(emi_uring *uring, emi_channel *channel, const unsigned char *bytes, size_t length);
+
+/** Nothing more will arrive. */
+void emi_uring_note_end(emi_channel *channel, em_status reason);
+
+/** What was armed has ended: true, and the channel with it, or receiving, as it was to. */
+bool emi_uring_disarmed(emi_uring *uring, emi_channel *channel);
+
+/* uring_bulk.c */
+
+/** Whether what is armed is the wrong way of receiving for what arrives. */
+static inline bool emi_uring_should_change(const emi_channel *channel)
+{
+    return (channel->bulk > 0) != ((channel->flags & EMI_URING_POLLING) != 0);
+}
+
+/** Whether there may be something to read by a call. */
+static inline bool emi_uring_can_read(const emi_channel *channel)
+{
+    return (channel->flags & EMI_URING_POLLING) && channel->readable;
+}
+
+/** Reads what there is, as long as it is this channel's turn. */
+void emi_uring_read(emi_uring *uring, emi_channel *channel);
+
+/** Acts on what the poll reports. */
+void emi_uring_serve_poll(emi_uring *uring, emi_channel *channel, const emi_uring_completion *completion);
 
 /* poller_uring.c */
 

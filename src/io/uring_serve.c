@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "io/accept_errors.h"
+#include "io/bulk.h"
 #include "io/uring_private.h"
 #include "system/socket.h"
 #include "system/system_error.h"
@@ -52,10 +53,15 @@ static bool ends_channel(emi_uring *uring, emi_channel *channel)
 
 /* Receiving */
 
-static void deliver(emi_uring *uring, emi_channel *channel, const unsigned char *bytes, size_t length)
+void emi_uring_deliver(emi_uring *uring, emi_channel *channel, const unsigned char *bytes, size_t length)
 {
+    emi_bulk_note(channel, length);
     channel->events->data(channel, bytes, length);
-    if (!channel->sending || emi_uring_is_over(uring, channel))
+    if (emi_uring_is_over(uring, channel))
+        return;
+    if (EMI_UNLIKELY(emi_uring_should_change(channel)))
+        emi_uring_attend(uring, channel);
+    if (!channel->sending)
         return;
     if (!emi_uring_send(uring, channel))
         emi_uring_attend(uring, channel);
@@ -78,7 +84,7 @@ static void deliver_or_keep(emi_uring *uring, emi_channel *channel, const unsign
     if (channel->released || (channel->flags & EMI_URING_ENDED))
         return;
     if (EMI_LIKELY(channel->receiving && !emi_uring_has_held(channel))) {
-        deliver(uring, channel, bytes, length);
+        emi_uring_deliver(uring, channel, bytes, length);
     } else if (!keep(uring, channel, bytes, length)) {
         channel->flags |= EMI_URING_ENDED;
         channel->reason = EM_NO_MEMORY;
@@ -134,7 +140,7 @@ static void tell_end(emi_channel *channel)
     channel->events->end(channel);
 }
 
-static void note_end(emi_channel *channel, em_status reason)
+void emi_uring_note_end(emi_channel *channel, em_status reason)
 {
     if (channel->flags & (EMI_URING_SEND_FAILED | EMI_URING_ENDED))
         return;
@@ -165,21 +171,29 @@ static void finish_failure(emi_uring *uring, emi_channel *channel)
     fail(channel, channel->reason);
 }
 
+bool emi_uring_disarmed(emi_uring *uring, emi_channel *channel)
+{
+    channel->flags &= (uint8_t) ~(EMI_URING_ARMED | EMI_URING_POLLING | EMI_URING_UNWANTED);
+    if (ends_channel(uring, channel))
+        return true;
+    if (!(channel->flags & EMI_URING_SEND_FAILED))
+        return false;
+    finish_failure(uring, channel);
+    return true;
+}
+
 static void serve_receive(emi_uring *uring, emi_channel *channel, emi_uring_completion *completion)
 {
-    take_bytes(uring, channel, completion);
-    if (completion->flags & IORING_CQE_F_MORE || emi_uring_is_forked(uring))
-        return;
-    channel->flags &= (uint8_t)~EMI_URING_UNWANTED;
-    if (ends_channel(uring, channel))
-        return;
-    if (channel->flags & EMI_URING_SEND_FAILED) {
-        finish_failure(uring, channel);
+    if (EMI_UNLIKELY(channel->flags & EMI_URING_POLLING)) {
+        emi_uring_serve_poll(uring, channel, completion);
         return;
     }
+    take_bytes(uring, channel, completion);
+    if (completion->flags & IORING_CQE_F_MORE || emi_uring_is_forked(uring) || emi_uring_disarmed(uring, channel))
+        return;
     switch (completion->result) {
     case 0:
-        note_end(channel, EM_OK);
+        emi_uring_note_end(channel, EM_OK);
         break;
     case -ENOBUFS: /* all buffers were in use; those delivered since are free again */
         emi_uring_lend_more(uring);
@@ -192,7 +206,7 @@ static void serve_receive(emi_uring *uring, emi_channel *channel, emi_uring_comp
         break;
     default:
         if (completion->result < 0)
-            note_end(channel, emi_status_from_errno(-completion->result));
+            emi_uring_note_end(channel, emi_status_from_errno(-completion->result));
         else
             emi_uring_attend(uring, channel);
     }
@@ -204,7 +218,7 @@ static void deliver_held(emi_uring *uring, emi_channel *channel)
         size_t length = emi_uring_take_held(uring, channel, uring->scratch, uring->buffers.bytes);
         if (length == 0)
             break;
-        deliver(uring, channel, uring->scratch, length);
+        emi_uring_deliver(uring, channel, uring->scratch, length);
         if (emi_uring_is_over(uring, channel) || !channel->receiving)
             return;
     }
@@ -355,6 +369,8 @@ void emi_uring_serve_work(emi_uring *uring, emi_channel *channel)
         return;
     if (channel->flags & EMI_URING_ENDED)
         tell_end(channel);
+    else if (emi_uring_can_read(channel))
+        emi_uring_read(uring, channel);
     else
         emi_uring_attend(uring, channel);
 }

@@ -45,6 +45,11 @@ static bool arm(emi_uring *uring, emi_channel *channel)
         entry->opcode = IORING_OP_ACCEPT;
         entry->ioprio = IORING_ACCEPT_MULTISHOT;
         entry->accept_flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+    } else if (channel->bulk > 0) {
+        entry->opcode = IORING_OP_POLL_ADD;
+        entry->poll32_events = POLLIN | POLLRDHUP | POLLPRI;
+        entry->len = IORING_POLL_ADD_MULTI;
+        channel->flags |= EMI_URING_POLLING;
     } else {
         entry->opcode = IORING_OP_RECV;
         entry->ioprio = IORING_RECV_MULTISHOT | IORING_RECVSEND_POLL_FIRST;
@@ -157,7 +162,8 @@ static bool should_cancel(const emi_channel *channel)
         return false;
     if (channel->released)
         return channel->under_way > 0;
-    return (channel->flags & EMI_URING_ARMED) && (channel->flags & EMI_URING_UNWANTED);
+    return (channel->flags & EMI_URING_ARMED) &&
+           ((channel->flags & EMI_URING_UNWANTED) || emi_uring_should_change(channel));
 }
 
 static bool should_arm(const emi_channel *channel)

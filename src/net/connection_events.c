@@ -102,7 +102,7 @@ static void failed(emi_channel *channel, em_status reason)
         emi_connection_end(connection, reason);
 }
 
-static void released(emi_channel *channel)
+void emi_connection_released(emi_channel *channel)
 {
     em_connection *connection = connection_of(channel);
     emi_net *net = emi_net_at(connection->loop);
@@ -114,12 +114,32 @@ static void released(emi_channel *channel)
         emi_connector_released(connection);
 }
 
-const emi_channel_events emi_connection_events = {
-    .data = data,
-    .end = end,
-    .connected = connected,
-    .gather = gather,
-    .sent = sent,
-    .failed = failed,
-    .released = released,
-};
+static void *room(emi_channel *channel, size_t *capacity)
+{
+    em_connection *connection = connection_of(channel);
+    return connection->handler->receive_buffer(connection, capacity);
+}
+
+const emi_channel_events *emi_connection_events_for(const em_handler *handler)
+{
+    static const emi_channel_events plain = {
+        .data = data,
+        .end = end,
+        .connected = connected,
+        .gather = gather,
+        .sent = sent,
+        .failed = failed,
+        .released = emi_connection_released,
+    };
+    static const emi_channel_events with_room = {
+        .data = data,
+        .room = room,
+        .end = end,
+        .connected = connected,
+        .gather = gather,
+        .sent = sent,
+        .failed = failed,
+        .released = emi_connection_released,
+    };
+    return handler->receive_buffer ? &with_room : &plain;
+}

@@ -88,6 +88,7 @@ em_status em_connection_set_handler(em_connection *connection, const em_handler 
     if (!connection || !handler)
         return EM_INVALID_ARGUMENT;
     connection->handler = handler;
+    connection->channel.events = emi_connection_events_for(handler);
     return EM_OK;
 }
 

@@ -39,17 +39,12 @@ static void fail(emi_channel *channel, em_status reason)
     stop(channel);
 }
 
-static void released(emi_channel *channel)
-{
-    emi_connection_events.released(channel);
-}
-
 static const emi_channel_events lingering_events = {
     .data = drop,
     .end = stop,
     .gather = gather_nothing,
     .failed = fail,
-    .released = released,
+    .released = emi_connection_released,
 };
 
 static void fire(emi_loop_timer *timer)

@@ -114,8 +114,6 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 
 /* connection.c */
 
-extern const emi_channel_events emi_connection_events;
-
 /** A connection without a socket, in a first state; post_init has not been called. */
 em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
                                 em_connection **connection);
@@ -150,6 +148,12 @@ emi_connection_extras *emi_connection_extras_of(em_connection *connection);
 void emi_connection_note_peer(em_connection *connection, const em_address *peer);
 
 /* connection_events.c */
+
+/** What the backend is to tell a connection of this handler. */
+const emi_channel_events *emi_connection_events_for(const em_handler *handler);
+
+/** Its socket is closed: goes on with the next address, or frees the memory. */
+void emi_connection_released(emi_channel *channel);
 
 /** The system has taken so many bytes. */
 void emi_connection_note_sent(em_connection *connection, size_t length);

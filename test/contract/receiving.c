@@ -328,6 +328,92 @@ static void streams_over_unix_sockets_deliver_data_and_end_together(void **state
     test_channel_end(&channel);
 }
 
+/* Where much arrives the backend may receive in another way, and takes the owner's memory if there is some. */
+static void much_and_little_in_turn_arrive_in_order(void **state)
+{
+    enum { MUCH = 200000, LITTLE = 30, ROUNDS = 5 };
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    static unsigned char pattern[MUCH * ROUNDS + LITTLE * ROUNDS];
+    pattern_fill(pattern, sizeof pattern, 0);
+    open_stream(c, &channel, 'A', &peer);
+    start(&channel);
+    size_t at = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (size_t due = at + MUCH; at < due; contract_turn(c, 0))
+            at += peer_send(&peer, pattern + at, due - at);
+        for (unsigned i = 0; i < LITTLE; i++, at++) {
+            assert_int_equal(peer_send(&peer, pattern + at, 1), 1);
+            run_until(c, bytes_length(&channel.received) == at + 1);
+        }
+    }
+    assert_true(pattern_matches(bytes_at(&channel.received), sizeof pattern, 0));
+    if (c->offers_room)
+        assert_in_range(channel.rooms_used, ROUNDS, channel.rooms_asked);
+    else
+        assert_int_equal(channel.rooms_asked, 0);
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
+static void stop_receiving(test_channel *channel)
+{
+    emi_channel_stop_receiving(&channel->channel);
+}
+
+static void a_stream_on_which_much_arrives_can_be_stopped_after_each_piece(void **state)
+{
+    enum { LENGTH = 400000 };
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    static unsigned char pattern[LENGTH];
+    pattern_fill(pattern, sizeof pattern, 0);
+    open_stream(c, &channel, 'A', &peer);
+    channel.on_data = stop_receiving;
+    start(&channel);
+    for (size_t at = 0; bytes_length(&channel.received) < LENGTH; contract_turn(c, 0)) {
+        at += peer_send(&peer, pattern + at, sizeof pattern - at);
+        unsigned pieces = channel.data_events;
+        contract_turn(c, 0);
+        assert_in_range(channel.data_events, pieces, pieces + 1);
+        if (!channel.channel.receiving)
+            start(&channel);
+    }
+    assert_true(pattern_matches(bytes_at(&channel.received), LENGTH, 0));
+    peer_end(&peer);
+    channel.on_data = NULL;
+    if (!channel.channel.receiving)
+        start(&channel);
+    run_until(c, channel.end_events == 1);
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
+static void the_end_after_much_comes_last_and_once(void **state)
+{
+    enum { LENGTH = 300000 };
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    static unsigned char pattern[LENGTH];
+    pattern_fill(pattern, sizeof pattern, 0);
+    open_stream(c, &channel, 'A', &peer);
+    start(&channel);
+    for (size_t at = 0; at < LENGTH; contract_turn(c, 0))
+        at += peer_send(&peer, pattern + at, sizeof pattern - at);
+    peer_end(&peer);
+    run_until(c, channel.end_events == 1);
+    assert_int_equal(bytes_length(&channel.received), LENGTH);
+    settle(c);
+    assert_int_equal(channel.end_events, 1);
+    assert_int_equal(channel.failed_events, 0);
+    assert_false(c->backend->operations->has_work(c->backend));
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
 /* What a burst leaves over is served without another event. */
 static void a_short_burst_on_a_unix_socket_does_not_leave_the_rest(void **state)
 {
@@ -368,6 +454,9 @@ int main(void)
         KERNEL_TEST(urgent_data_does_not_stall_the_stream),
         KERNEL_TEST(bytes_around_a_passed_descriptor_are_not_lost),
         KERNEL_TEST(streams_over_unix_sockets_deliver_data_and_end_together),
+        CONTRACT_TEST(much_and_little_in_turn_arrive_in_order),
+        CONTRACT_TEST(a_stream_on_which_much_arrives_can_be_stopped_after_each_piece),
+        CONTRACT_TEST(the_end_after_much_comes_last_and_once),
         KERNEL_TEST(a_short_burst_on_a_unix_socket_does_not_leave_the_rest),
     };
     return run_contract("receiving", tests, sizeof tests / sizeof tests[0]);

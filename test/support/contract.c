@@ -14,20 +14,24 @@ enum { SECONDS_PER_TEST = 60 };
  * and run out of buffers all the time. */
 static const struct contract_backend {
     const char *name;
-    enum { KERNEL, SIMULATED } kind;
     const char *kernel;
     uint64_t seed;
+    enum { KERNEL, SIMULATED } kind;
     unsigned ring;     /* entries and buffers; 0: the default */
     unsigned in_a_row; /* the most that the kernel itself serves on one channel before others; 0: it has no say */
+    bool offers_room;
 } backends[] = {
     {.name = "epoll", .kernel = "epoll"},
+    {.name = "epoll, room", .kernel = "epoll", .offers_room = true},
     {.name = "poll", .kernel = "poll"},
     {.name = "uring", .kernel = "uring", .in_a_row = 64},
     {.name = "uring, tiny", .kernel = "uring", .ring = 1, .in_a_row = 64},
+    {.name = "uring, room", .kernel = "uring", .in_a_row = 64, .offers_room = true},
     {.name = "simulated", .kind = SIMULATED},
     {.name = "simulated, seed 1", .kind = SIMULATED, .seed = 1},
     {.name = "simulated, seed 2", .kind = SIMULATED, .seed = 2},
     {.name = "simulated, seed 3", .kind = SIMULATED, .seed = 3},
+    {.name = "simulated, seed 4, room", .kind = SIMULATED, .seed = 4, .offers_room = true},
 };
 
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
@@ -43,6 +47,7 @@ static em_status make_backend(const struct contract_backend *backend, contract_f
     failing_allocator_init(&made->allocator);
     made->is_plain = backend->seed == 0;
     made->in_a_row = backend->in_a_row;
+    made->offers_room = backend->offers_room;
     const char *reason;
     if (backend->kind == KERNEL)
         return emi_backend_create(backend->kernel, &settings, &made->backend, &reason);
@@ -171,6 +176,19 @@ static void note(test_channel *channel, char event)
     }
 }
 
+/* Of another size than the backend's own memory. Sometimes it has none. */
+static void *room(emi_channel *channel, size_t *capacity)
+{
+    enum { ROOM_BYTES = 12288 };
+    test_channel *owner = channel_of(channel);
+    if (owner->released || !channel->receiving)
+        stop_test("room asked for in vain");
+    free(owner->room);
+    owner->room = owner->rooms_asked++ % 4 < 3 ? malloc(ROOM_BYTES) : NULL;
+    *capacity = ROOM_BYTES;
+    return owner->room;
+}
+
 static void call(test_hook hook, test_channel *channel)
 {
     if (hook)
@@ -187,7 +205,10 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
         stop_test("a piece of %zu bytes", length);
     if (owner->end_events > 0)
         stop_test("data after the end");
+    owner->rooms_used += bytes == owner->room;
     bytes_append(&owner->received, bytes, length);
+    free(owner->room);
+    owner->room = NULL;
     owner->largest_piece = length > owner->largest_piece ? length : owner->largest_piece;
     owner->data_events++;
     call(owner->on_data, owner);
@@ -286,6 +307,17 @@ static const emi_channel_events events = {
     .released = released,
 };
 
+static const emi_channel_events events_with_room = {
+    .data = data,
+    .room = room,
+    .end = end,
+    .connected = connected,
+    .gather = gather,
+    .sent = sent,
+    .failed = failed,
+    .released = released,
+};
+
 /* Channels */
 
 void test_channel_init(test_channel *channel, contract_fixture *contract, char name)
@@ -300,6 +332,7 @@ void test_channel_init(test_channel *channel, contract_fixture *contract, char n
 void test_channel_clear(test_channel *channel)
 {
     bytes_free(&channel->received);
+    free(channel->room);
     free(channel->outgoing);
     channel->outgoing = NULL;
 }
@@ -307,6 +340,8 @@ void test_channel_clear(test_channel *channel)
 em_status test_channel_attach(test_channel *channel, emi_channel_kind kind, int descriptor, emi_ownership ownership)
 {
     emi_backend *backend = channel->contract->backend;
+    if (kind == EMI_STREAM && channel->contract->offers_room)
+        channel->channel.events = &events_with_room;
     return backend->operations->attach(backend, &channel->channel, kind, descriptor, ownership);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "io/bulk.h"
 #include "support/deadline.h"
 #include "support/simulated_private.h"
 #include "system/clock.h"
@@ -72,14 +73,17 @@ static void fail(simulated_peer *peer, em_status reason)
 static void lend(simulated_peer *peer)
 {
     simulated_backend *backend = peer->backend;
-    size_t length = earlier(bytes_length(&peer->inbound), backend->receive_buffer_bytes);
+    size_t capacity = backend->receive_buffer_bytes;
+    unsigned char *offered = emi_bulk_room(peer->channel, NULL, &capacity);
+    size_t length = earlier(bytes_length(&peer->inbound), capacity);
     if (simulated_chance(backend, 2))
         length = 1 + random_below(&backend->seed, length);
-    unsigned char *lent = malloc(length);
-    if (!lent)
+    unsigned char *lent = offered ? NULL : malloc(length);
+    if (!offered && !lent)
         stop_test("no memory");
-    bytes_take(&peer->inbound, lent, length);
-    peer->channel->events->data(peer->channel, lent, length);
+    bytes_take(&peer->inbound, offered ? offered : lent, length);
+    emi_bulk_note(peer->channel, length);
+    peer->channel->events->data(peer->channel, offered ? offered : lent, length);
     free(lent);
 }
 

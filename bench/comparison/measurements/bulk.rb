@@ -10,7 +10,8 @@ module Comparison
   class Bulk < Measurement
     BYTES = 1 << 30
     IPERF3_SECONDS = 60
-    TARGETS = { "eventmachine-c" => Target.at_most(1.1), "eventmachine-ruby" => Target.at_most(1.3) }.freeze
+    TARGETS = { "eventmachine-c" => Target.at_most(1.1), "eventmachine-ruby" => Target.at_most(1.3),
+                "eventmachine-ruby-into" => Target.at_most(1.3) }.freeze
 
     RATE = "gib_per_second"
     CPU = "server_cpu_ms_per_gib"
