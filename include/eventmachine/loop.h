@@ -98,6 +98,15 @@ typedef struct em_loop_options {
      */
     unsigned ring_entries;
     unsigned ring_buffers;
+
+    /**
+     * Of the "uring" backend, Linux 6.2: whether what em_send_borrowed sends, from 16 KiB on, is read by the network card where it
+     * stands, without a copy; the release function is then called when the peer has it. Default: where the peer is on
+     * another machine, and as long as the kernel does not copy it all the same. EM_ON: also on this machine, where it costs
+     * more than it saves. EM_OFF: never. A connection that ends before its peer has everything keeps its socket for up to two
+     * seconds, em_loop_destroy waits for that, and then the peer gets a reset.
+     */
+    em_switch zero_copy;
 } em_loop_options;
 
 /** Counters of a loop since its creation, but for those marked "now"; see em_loop_get_stats. */

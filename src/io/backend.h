@@ -31,6 +31,7 @@ typedef struct emi_backend_settings {
     size_t receive_buffer_bytes;
     unsigned ring_entries; /**< io_uring: see em_loop_options */
     unsigned ring_buffers;
+    uint64_t hold_timeout_ns; /**< how long a released stream waits for what its peer does not take. 0: two seconds */
     void (*log)(void *user, em_log_level level, const char *message); /**< or NULL */
     void *log_user;
 } emi_backend_settings;

@@ -23,6 +23,8 @@ enum {
     PLAIN_BUFFER_FACTOR = 8         /* … there have to be more of them */
 };
 
+#define DEFAULT_HOLD_TIMEOUT_NS UINT64_C(2000000000)
+
 static emi_uring *uring_at(emi_backend *backend)
 {
     return EMI_CONTAINER(backend, emi_uring, base);
@@ -40,6 +42,7 @@ static void destroy(emi_backend *backend)
     emi_waker_close(&uring->waker);
     emi_index_table_clear(&uring->channels);
     emi_index_table_clear(&uring->held);
+    emi_uring_drop_zero_copies(uring, NULL);
     emi_release(uring->memory, uring->messages);
     emi_release(uring->memory, uring->scratch_allocation);
     emi_release(uring->memory, uring);
@@ -116,6 +119,8 @@ void emi_uring_bury(emi_uring *uring, emi_channel *channel)
         emi_socket_close(channel->descriptor);
     }
     channel->descriptor = EMI_NO_SOCKET;
+    if (EMI_UNLIKELY(uring->zero_copy_count > 0))
+        emi_uring_drop_zero_copies(uring, channel);
     emi_list_remove(&channel->flush);
     emi_list_remove(&channel->work);
     emi_list_append(&uring->buried, &channel->work);
@@ -211,7 +216,10 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
 static bool wait_for_completions(emi_backend *backend, uint64_t timeout_ns)
 {
     emi_uring *uring = uring_at(backend);
-    return !emi_uring_is_forked(uring) && emi_uring_enter(uring, timeout_ns);
+    if (emi_uring_is_forked(uring))
+        return false;
+    uint64_t due_ns = emi_uring_zero_copy_due_ns(uring);
+    return emi_uring_enter(uring, timeout_ns < due_ns ? timeout_ns : due_ns);
 }
 
 static void fail_all(emi_uring *uring)
@@ -286,6 +294,7 @@ static void flush(emi_backend *backend)
 static void reap(emi_backend *backend)
 {
     emi_uring *uring = uring_at(backend);
+    emi_uring_expire_zero_copies(uring);
     for (emi_list *link; (link = emi_list_take_first(&uring->buried));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
         emi_index_table_remove(&uring->channels, channel->slot);
@@ -405,11 +414,13 @@ em_status emi_uring_open(const emi_backend_settings *settings, bool incremental,
     uring->base = (emi_backend){.operations = &operations, .name = "uring"};
     uring->memory = settings->memory;
     uring->fork_count = emi_fork_count();
+    uring->hold_timeout_ns = settings->hold_timeout_ns > 0 ? settings->hold_timeout_ns : DEFAULT_HOLD_TIMEOUT_NS;
     emi_index_table_init(&uring->channels, uring->memory, MOST_CHANNELS);
     emi_index_table_init(&uring->held, uring->memory, MOST_CHANNELS);
     emi_list_init(&uring->work);
     emi_list_init(&uring->flush);
     emi_list_init(&uring->buried);
+    emi_list_init(&uring->zero_copies);
     em_status status = open_parts(uring, settings, incremental);
     if (status != EM_OK)
         emi_release(uring->memory, uring);

@@ -59,6 +59,12 @@ typedef struct emi_channel_events {
     void (*sent)(emi_channel *channel, size_t length);
     /** Listener: a connection was accepted; the owner owns the socket now. */
     void (*accepted)(emi_channel *channel, int socket, const em_address *peer);
+    /** Stream; may be NULL. Whether the bytes gathered last may be read by the kernel beyond `sent`: then `held` takes its place. */
+    bool (*may_hold)(emi_channel *channel);
+    /** Stream: as `sent`, but the bytes must stay as they are until they are let go, or until `released`. */
+    void (*held)(emi_channel *channel, size_t length);
+    /** Stream: the kernel is done with the oldest `length` bytes held. was_copied: holding them was of no use. May be NULL. */
+    void (*let_go)(emi_channel *channel, size_t length, bool was_copied);
     /** Polled: it is ready for these interests. */
     void (*ready)(emi_channel *channel, unsigned interests);
     /** Connecting, receiving, sending or accepting failed for good. Receiving has stopped; the owner decides what is next. */

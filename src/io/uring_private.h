@@ -2,7 +2,7 @@
 /*
  * What the files of the io_uring backend share: backend_uring.c has the operations and phases, uring_serve.c what follows from
  * completions, uring_submit.c what is asked of the kernel, uring_bulk.c receiving where much arrives, uring_ring.c the ring
- * itself, uring_buffers.c the memory into which the kernel receives, uring_held.c what arrives for a stream that is stopped, poller_uring.c the channels whose
+ * itself, uring_buffers.c the memory into which the kernel receives, uring_held.c what arrives for a stream that is stopped, uring_zero_copy.c sending without a copy, poller_uring.c the channels whose
  * readiness only is asked, uring_trial.c whether it all works here.
  *
  * One thread submits (IORING_SETUP_SINGLE_ISSUER). Operations on channels may come from others while it waits, ordered by the
@@ -21,7 +21,8 @@
 #include "system/thread.h"
 #include "system/waker.h"
 
-/** What an operation was, in the low bits of its user data; the rest is the channel's address, or the poller's number. */
+/** What an operation was, in the low bits of its user data; the rest is the channel's address, the poller's number, or the address of
+ * what is known of a send without copy. */
 typedef enum emi_uring_operation {
     EMI_URING_RECEIVE,
     EMI_URING_SEND,
@@ -30,10 +31,15 @@ typedef enum emi_uring_operation {
     EMI_URING_CANCEL,
     EMI_URING_POLL,
     EMI_URING_WAKE,
-    EMI_URING_IGNORED
+    EMI_URING_ZERO_COPY
 } emi_uring_operation;
 
-enum { EMI_URING_TAG_BITS = 3, EMI_URING_TAG_MASK = (1 << EMI_URING_TAG_BITS) - 1 };
+enum {
+    EMI_URING_TAG_BITS = 3,
+    EMI_URING_TAG_MASK = (1 << EMI_URING_TAG_BITS) - 1,
+    EMI_URING_IGNORED =
+        EMI_URING_WAKE | 1 << EMI_URING_TAG_BITS /**< whole user data: of what nobody wants to know the result */
+};
 
 /** What is known of a channel, in emi_channel.flags. */
 enum {
@@ -87,7 +93,12 @@ typedef struct emi_uring {
     uint64_t thread;     /**< the number of the one that it belongs to; 0: of none yet */
     unsigned fork_count; /**< of the process that made it */
     bool waker_armed;
-    em_status lost; /**< why the ring is of no use any more; EM_OK: it is */
+    bool never_hold;            /**< the kernel does not send without copying */
+    emi_list zero_copies;       /**< what it may still read of what was sent, see uring_zero_copy.c … */
+    unsigned zero_copy_count;   /**< … and how many of them there are, … */
+    unsigned zero_copy_waiting; /**< … and how many of those are of released channels, … */
+    uint64_t hold_timeout_ns;   /**< … which wait so long for them */
+    em_status lost;             /**< why the ring is of no use any more; EM_OK: it is */
 } emi_uring;
 
 typedef struct emi_uring_completion {
@@ -227,6 +238,41 @@ void emi_uring_note_end(emi_channel *channel, em_status reason);
 
 /** What was armed has ended: true, and the channel with it, or receiving, as it was to. */
 bool emi_uring_disarmed(emi_uring *uring, emi_channel *channel);
+
+/** A send has ended, its operation is off the channel's count already. is_held: the kernel still reads what it took. */
+void emi_uring_finish_send(emi_uring *uring, emi_channel *channel, int result, bool is_held);
+
+/** An operation has ended; true: and the channel with it. */
+bool emi_uring_ends_channel(emi_uring *uring, emi_channel *channel);
+
+/* uring_zero_copy.c */
+
+/** Sends without a copy if that is allowed and worth while; false: it is not, send otherwise. */
+bool emi_uring_send_held(emi_uring *uring, emi_channel *channel, const emi_span *spans, unsigned count);
+
+/** Acts on a completion of such a send. */
+void emi_uring_serve_zero_copy(emi_uring *uring, const emi_uring_completion *completion);
+
+/** The user data of such a send that the kernel has not answered; 0: there is none. */
+uint64_t emi_uring_zero_copy_under_way(const emi_uring *uring, const emi_channel *channel);
+
+/** Of a released channel the kernel has nothing but what it still reads: tells the peer the end and sets a limit to it. */
+void emi_uring_await_let_go(emi_uring *uring, emi_channel *channel);
+
+/** When that limit is reached first, from now; EM_FOREVER: there is none. */
+uint64_t emi_uring_zero_copy_due_ns(const emi_uring *uring);
+
+/** Resets the connections for which it is reached. */
+void emi_uring_expire_zero_copies(emi_uring *uring);
+
+/** Forgets those of a channel, or of all where it is NULL. */
+void emi_uring_drop_zero_copies(emi_uring *uring, const emi_channel *channel);
+
+/* uring_submit.c */
+
+/** An entry for sending the spans; NULL if the kernel takes nothing just now. */
+struct io_uring_sqe *emi_uring_prepare_send(emi_uring *uring, emi_channel *channel, uint64_t user_data,
+                                            const emi_span *spans, unsigned count);
 
 /* uring_bulk.c */
 

@@ -32,14 +32,14 @@ void emi_uring_fail_lost(emi_uring *uring, emi_channel *channel)
     bool is_used = channel->receiving || channel->sending || channel->connecting;
     channel->under_way = 0;
     channel->flags = EMI_URING_ENDED;
+    emi_uring_drop_zero_copies(uring, channel);
     if (channel->released)
         emi_uring_bury(uring, channel);
     else if (is_used)
         fail(channel, uring->lost);
 }
 
-/* An operation has ended; true: and the channel with it. */
-static bool ends_channel(emi_uring *uring, emi_channel *channel)
+bool emi_uring_ends_channel(emi_uring *uring, emi_channel *channel)
 {
     channel->under_way--;
     if (!channel->released)
@@ -174,7 +174,7 @@ static void finish_failure(emi_uring *uring, emi_channel *channel)
 bool emi_uring_disarmed(emi_uring *uring, emi_channel *channel)
 {
     channel->flags &= (uint8_t) ~(EMI_URING_ARMED | EMI_URING_POLLING | EMI_URING_UNWANTED);
-    if (ends_channel(uring, channel))
+    if (emi_uring_ends_channel(uring, channel))
         return true;
     if (!(channel->flags & EMI_URING_SEND_FAILED))
         return false;
@@ -263,7 +263,7 @@ static void serve_accept(emi_uring *uring, emi_channel *channel, const emi_uring
         channel->flags &= (uint8_t) ~(EMI_URING_ARMED | EMI_URING_UNWANTED);
     if (completion->result >= 0)
         take_socket(uring, channel, completion->result);
-    if (completion->flags & IORING_CQE_F_MORE || emi_uring_is_forked(uring) || ends_channel(uring, channel))
+    if (completion->flags & IORING_CQE_F_MORE || emi_uring_is_forked(uring) || emi_uring_ends_channel(uring, channel))
         return;
     em_status status = completion->result < 0 ? emi_status_from_errno(-completion->result) : EM_OK;
     if (status == EM_OK || completion->result == -ECANCELED || emi_accept_may_go_on(status))
@@ -277,15 +277,22 @@ static void serve_accept(emi_uring *uring, emi_channel *channel, const emi_uring
 static void serve_send(emi_uring *uring, emi_channel *channel, const emi_uring_completion *completion)
 {
     channel->flags &= (uint8_t)~EMI_URING_SENDING;
-    if (ends_channel(uring, channel))
-        return;
-    if (EMI_LIKELY(completion->result > 0)) {
-        channel->events->sent(channel, (size_t)completion->result);
+    if (!emi_uring_ends_channel(uring, channel))
+        emi_uring_finish_send(uring, channel, completion->result, false);
+}
+
+void emi_uring_finish_send(emi_uring *uring, emi_channel *channel, int result, bool is_held)
+{
+    if (EMI_LIKELY(result > 0)) {
+        if (EMI_UNLIKELY(is_held))
+            channel->events->held(channel, (size_t)result);
+        else
+            channel->events->sent(channel, (size_t)result);
         if (channel->sending && !emi_uring_is_over(uring, channel) && !emi_uring_send(uring, channel))
             emi_uring_attend(uring, channel);
         return;
     }
-    int error = -completion->result;
+    int error = -result;
     if (error == 0 || error == EINTR || error == EAGAIN || error == ECANCELED) {
         emi_uring_attend(uring, channel);
         return;
@@ -317,7 +324,7 @@ static void finish_connect(emi_uring *uring, emi_channel *channel)
 static void serve_cancel(emi_uring *uring, emi_channel *channel)
 {
     channel->flags &= (uint8_t)~EMI_URING_CANCELLING;
-    if (!ends_channel(uring, channel))
+    if (!emi_uring_ends_channel(uring, channel))
         emi_uring_attend(uring, channel);
 }
 
@@ -335,7 +342,7 @@ void emi_uring_serve(emi_uring *uring, emi_uring_completion *completion)
         serve_accept(uring, channel, completion);
         break;
     case EMI_URING_CONNECT:
-        if (!ends_channel(uring, channel))
+        if (!emi_uring_ends_channel(uring, channel))
             finish_connect(uring, channel);
         break;
     case EMI_URING_CANCEL:
@@ -345,10 +352,11 @@ void emi_uring_serve(emi_uring *uring, emi_uring_completion *completion)
         emi_poller_uring_note(uring->poller, completion);
         break;
     case EMI_URING_WAKE:
-        if (!(completion->flags & IORING_CQE_F_MORE))
+        if (completion->user_data == EMI_URING_WAKE && !(completion->flags & IORING_CQE_F_MORE))
             uring->waker_armed = false;
         break;
-    case EMI_URING_IGNORED:
+    case EMI_URING_ZERO_COPY:
+        emi_uring_serve_zero_copy(uring, completion);
         break;
     }
 }

@@ -24,14 +24,19 @@ static bool has_room(emi_uring *uring)
     return io_uring_sq_space_left(&uring->ring) > 0;
 }
 
-static struct io_uring_sqe *begin(emi_uring *uring, emi_channel *channel, emi_uring_operation operation)
+static struct io_uring_sqe *begin_as(emi_uring *uring, emi_channel *channel, uint64_t user_data)
 {
-    struct io_uring_sqe *entry = emi_uring_get_entry(uring, emi_uring_user_data(channel, operation));
+    struct io_uring_sqe *entry = emi_uring_get_entry(uring, user_data);
     if (!entry)
         return NULL;
     entry->fd = channel->descriptor;
     channel->under_way++;
     return entry;
+}
+
+static struct io_uring_sqe *begin(emi_uring *uring, emi_channel *channel, emi_uring_operation operation)
+{
+    return begin_as(uring, channel, emi_uring_user_data(channel, operation));
 }
 
 /* Receives or accepts from now on. */
@@ -70,11 +75,14 @@ static bool await_connect(emi_uring *uring, emi_channel *channel)
 }
 
 /* One that the kernel has; by number, because to search by descriptor it would look at all that it has of all channels. */
-static emi_uring_operation operation_under_way(const emi_channel *channel)
+static uint64_t operation_under_way(const emi_uring *uring, const emi_channel *channel)
 {
     if (channel->flags & EMI_URING_ARMED)
-        return channel->kind == EMI_LISTENER ? EMI_URING_ACCEPT : EMI_URING_RECEIVE;
-    return channel->flags & EMI_URING_SENDING ? EMI_URING_SEND : EMI_URING_CONNECT;
+        return emi_uring_user_data(channel, channel->kind == EMI_LISTENER ? EMI_URING_ACCEPT : EMI_URING_RECEIVE);
+    if (!(channel->flags & EMI_URING_SENDING))
+        return emi_uring_user_data(channel, EMI_URING_CONNECT);
+    uint64_t zero_copy = emi_uring_zero_copy_under_way(uring, channel);
+    return zero_copy ? zero_copy : emi_uring_user_data(channel, EMI_URING_SEND);
 }
 
 static bool cancel(emi_uring *uring, emi_channel *channel)
@@ -84,7 +92,7 @@ static bool cancel(emi_uring *uring, emi_channel *channel)
         return false;
     entry->opcode = IORING_OP_ASYNC_CANCEL;
     entry->fd = -1;
-    entry->addr = emi_uring_user_data(channel, operation_under_way(channel));
+    entry->addr = operation_under_way(uring, channel);
     channel->flags |= EMI_URING_CANCELLING;
     return true;
 }
@@ -104,9 +112,12 @@ static struct msghdr *make_message(emi_uring *uring, const struct io_uring_sqe *
     return &message->header;
 }
 
-static void submit_send(emi_uring *uring, emi_channel *channel, const emi_span *spans, unsigned count)
+struct io_uring_sqe *emi_uring_prepare_send(emi_uring *uring, emi_channel *channel, uint64_t user_data,
+                                            const emi_span *spans, unsigned count)
 {
-    struct io_uring_sqe *entry = begin(uring, channel, EMI_URING_SEND);
+    struct io_uring_sqe *entry = begin_as(uring, channel, user_data);
+    if (!entry)
+        return NULL;
     struct msghdr *message = count > 1 ? make_message(uring, entry, spans, count) : NULL;
     if (message) {
         entry->opcode = IORING_OP_SENDMSG;
@@ -119,6 +130,7 @@ static void submit_send(emi_uring *uring, emi_channel *channel, const emi_span *
     }
     entry->msg_flags = MSG_NOSIGNAL;
     channel->flags |= EMI_URING_SENDING;
+    return entry;
 }
 
 /* true: the system took something, and there may be more to send. */
@@ -144,9 +156,11 @@ bool emi_uring_send(emi_uring *uring, emi_channel *channel)
             return true;
         if (count == 0) {
             channel->sending = false;
-        } else if (!emi_batch_is_large(spans, count) || !send_now(channel, spans, count)) {
-            submit_send(uring, channel, spans, count);
+        } else if (EMI_UNLIKELY(emi_batch_is_large(spans, count)) &&
+                   emi_uring_send_held(uring, channel, spans, count)) {
             return true;
+        } else if (!emi_batch_is_large(spans, count) || !send_now(channel, spans, count)) {
+            return emi_uring_prepare_send(uring, channel, emi_uring_user_data(channel, EMI_URING_SEND), spans, count);
         } else if (emi_uring_is_over(uring, channel)) {
             return true;
         }
@@ -161,7 +175,8 @@ static bool should_cancel(const emi_channel *channel)
     if (channel->flags & EMI_URING_CANCELLING)
         return false;
     if (channel->released)
-        return channel->under_way > 0;
+        return channel->flags & (EMI_URING_ARMED | EMI_URING_SENDING) ||
+               (channel->connecting && channel->under_way > 0);
     return (channel->flags & EMI_URING_ARMED) &&
            ((channel->flags & EMI_URING_UNWANTED) || emi_uring_should_change(channel));
 }
@@ -176,8 +191,11 @@ bool emi_uring_attend_now(emi_uring *uring, emi_channel *channel)
 {
     if (should_cancel(channel))
         return cancel(uring, channel);
-    if (channel->released)
+    if (channel->released) {
+        if (uring->zero_copy_count > 0 && channel->under_way > 0 && !(channel->flags & EMI_URING_CANCELLING))
+            emi_uring_await_let_go(uring, channel);
         return true;
+    }
     if (channel->connecting)
         return channel->under_way > 0 || await_connect(uring, channel);
     if (should_arm(channel) && !arm(uring, channel))

@@ -31,7 +31,7 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
     if (own->pool_threads == 0)
         own->pool_threads = DEFAULT_POOL_THREADS;
     if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS ||
-        own->ring_entries > LARGEST_RING || own->ring_buffers > LARGEST_RING)
+        own->ring_entries > LARGEST_RING || own->ring_buffers > LARGEST_RING || (unsigned)own->zero_copy > EM_OFF)
         return EM_INVALID_ARGUMENT;
     return EM_OK;
 }
@@ -46,6 +46,7 @@ static void apply_options(em_loop *loop, const em_loop_options *options)
     loop->fork_count = emi_fork_count();
     loop->now_ns = emi_clock_now_ns();
     emi_outbox_pool_init(&loop->outboxes, &loop->memory, options->outbox_limit_bytes);
+    loop->zero_copy = options->zero_copy;
     emi_timer_queue_init(&loop->timers, loop->now_ns);
 }
 

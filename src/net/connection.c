@@ -63,9 +63,11 @@ void emi_connection_free(em_connection *connection)
         emi_loop_timer_cancel(loop, &connection->extras->timer);
         emi_list_remove(&connection->extras->lingering);
     }
+    emi_outbox_clear(&connection->outbox, &loop->outboxes);
+    if (connection->extras)
+        emi_outbox_let_go(&connection->extras->holds, &loop->outboxes, SIZE_MAX);
     emi_release(&loop->memory, connection->extras);
     emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
-    emi_outbox_clear(&connection->outbox, &loop->outboxes);
     loop->stats.connections_open--;
     emi_release(&loop->memory, connection);
 }

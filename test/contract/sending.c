@@ -57,6 +57,69 @@ static void many_small_spans_are_gathered_until_nothing_is_left(void **state)
     peer_close(&peer);
 }
 
+/* Where the kernel reads what is sent without a copy. Also on this machine, where it copies it when it arrives. */
+static void what_was_held_is_let_go_when_the_peer_has_it(void **state)
+{
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    size_t arrived = 0;
+    open_stream(c, &channel, 'A', &peer);
+    test_channel_prepare(&channel, 3 * MIB);
+    for (unsigned i = 0; i < 30; i++) {
+        test_channel_send(&channel, 3 * MIB / 30);
+        run_until_arrived(c, &channel, &peer, &arrived);
+    }
+    if (c->may_hold)
+        assert_in_range(channel.held, MIB, 3 * MIB);
+    else
+        assert_int_equal(channel.held, 0);
+    run_until(c, channel.let_go == channel.held);
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
+/* Released while its peer takes nothing: what was sent arrives all the same, and the end of it. */
+static void a_stream_released_before_all_is_let_go_delivers_it(void **state)
+{
+    enum { LENGTH = 100000 };
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    size_t arrived = 0;
+    static unsigned char taken[LENGTH + 1];
+    bool ended = false;
+    open_stream(c, &channel, 'A', &peer);
+    start(&channel);
+    test_channel_prepare(&channel, LENGTH);
+    test_channel_send(&channel, LENGTH);
+    run_until(c, channel.sent == LENGTH);
+    test_channel_release(&channel);
+    settle(c);
+    while (!ended)
+        arrived += peer_receive(&peer, taken + arrived, sizeof taken - arrived, &ended);
+    assert_int_equal(arrived, LENGTH);
+    assert_true(pattern_matches(taken, LENGTH, 0));
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
+static void a_released_stream_does_not_wait_for_long_for_a_peer_that_takes_nothing(void **state)
+{
+    contract_fixture *c = *state;
+    test_channel channel;
+    test_peer peer;
+    open_stream(c, &channel, 'A', &peer);
+    shrink_buffers(channel.channel.descriptor);
+    start(&channel);
+    test_channel_prepare(&channel, 30 * MIB);
+    test_channel_send(&channel, 30 * MIB);
+    settle(c);
+    assert_true(channel.sent < 30 * MIB);
+    test_channel_end(&channel);
+    peer_close(&peer);
+}
+
 static void partial_sends_keep_the_order(void **state)
 {
     contract_fixture *c = *state;
@@ -299,6 +362,9 @@ int main(void)
     static const contract_test tests[] = {
         CONTRACT_TEST(messages_of_every_size_arrive_complete),
         CONTRACT_TEST(many_small_spans_are_gathered_until_nothing_is_left),
+        CONTRACT_TEST(what_was_held_is_let_go_when_the_peer_has_it),
+        KERNEL_TEST(a_released_stream_does_not_wait_for_long_for_a_peer_that_takes_nothing),
+        KERNEL_TEST(a_stream_released_before_all_is_let_go_delivers_it),
         CONTRACT_TEST(partial_sends_keep_the_order),
         CONTRACT_TEST(ten_mebibytes_both_ways_at_once_stay_in_order),
         CONTRACT_TEST(a_blocked_stream_goes_on_when_the_peer_takes_something),
