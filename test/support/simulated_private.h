@@ -37,6 +37,10 @@ struct simulated_peer {
     unsigned span_count;
     emi_span spans[EMI_MAX_SPANS];
     uint64_t checksum;
+    bool holds;         /* what is sent, where the owner allows it … */
+    size_t held;        /* … and did; not let go yet */
+    size_t letting_go;  /* to be told */
+    bool copied_though; /* likewise */
 
     /* connecting */
     connect_answer answer;
