@@ -123,7 +123,7 @@ static void end_released(em_loop *loop, emi_service *service)
     io->reap(loop->backend);
     while (!emi_loop_is_forked(loop) && service->operations->is_open(service)) {
         io->flush(loop->backend);
-        io->wait(loop->backend, LAST_WAIT_NS);
+        emi_loop_wait(loop, LAST_WAIT_NS);
         io->dispatch(loop->backend, UINT_MAX);
         service->operations->reap(service);
         io->reap(loop->backend);

@@ -124,6 +124,9 @@ em_status emi_loop_check(const em_loop *loop);
 /** Brings the loop's time up to date outside of a turn, where it stands still: what is measured from now must not be early. */
 void emi_loop_refresh_time(em_loop *loop);
 
+/** Waits for the backend's events, without the host's lock if it has one; see turn.c. */
+void emi_loop_wait(em_loop *loop, uint64_t timeout_ns);
+
 /** Passes a message on to the user's log. */
 void emi_loop_log(const em_loop *loop, em_log_level level, const char *message);
 

@@ -100,10 +100,13 @@ static void wait_without_lock(void *wait_data)
     given->backend->operations->wait(given->backend, given->timeout_ns);
 }
 
-static void wait_and_give_up_lock(em_loop *loop, uint64_t timeout_ns)
+void emi_loop_wait(em_loop *loop, uint64_t timeout_ns)
 {
     blocking_wait given = {.backend = loop->backend, .timeout_ns = timeout_ns};
-    loop->around_wait(loop->around_wait_user, wait_without_lock, &given);
+    if (loop->around_wait)
+        loop->around_wait(loop->around_wait_user, wait_without_lock, &given);
+    else
+        wait_without_lock(&given);
 }
 
 /* A host's lock is kept as long as there is something to do; after a wait that found nothing it is given up at once. */
@@ -120,10 +123,7 @@ static void wait_for_events(em_loop *loop, uint64_t longest_ns)
     /* The short wait may have taken a wake that was meant for this one. */
     if (!found && timeout_ns > 0 && !(short_wait_first && atomic_load(&loop->woken))) {
         loop->stats.waits++;
-        if (loop->around_wait)
-            wait_and_give_up_lock(loop, timeout_ns);
-        else
-            backend->operations->wait(backend, timeout_ns);
+        emi_loop_wait(loop, timeout_ns);
         found = backend->operations->has_work(backend);
     }
     loop->found_events = found;
