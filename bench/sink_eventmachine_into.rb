@@ -14,7 +14,7 @@ module Sink
 
   def post_init
     @received = 0
-    receive_into BUFFER
+    EM.receive_into(self, BUFFER)
   end
 
   def receive_data(data)

@@ -49,17 +49,17 @@ VALUE rb_em_received_into(const rb_em_slot *slot, const void *data, size_t lengt
     return rb_str_cat(text, data, (long)length);
 }
 
-static VALUE receive_into(VALUE self, VALUE buffer)
+static VALUE receive_into(VALUE module, VALUE connection, VALUE buffer)
 {
     if (!NIL_P(buffer)) {
         StringValue(buffer);
         rb_str_modify(buffer);
         rb_enc_associate(buffer, rb_ascii8bit_encoding());
     }
-    rb_em_slot *slot = rb_em_connection_of(self);
+    rb_em_slot *slot = rb_em_connection_of(connection);
     if (!slot || !slot->native.connection)
         return Qnil;
-    rb_ivar_set(self, id_receive_into, buffer);
+    rb_ivar_set(connection, id_receive_into, buffer);
     slot->flags = (uint8_t)(NIL_P(buffer) ? slot->flags & ~RB_EM_INTO : slot->flags | RB_EM_INTO);
     em_connection_set_handler(slot->native.connection, NIL_P(buffer) ? &rb_em_outgoing_handler : &rb_em_into_handler);
     return buffer;
@@ -68,5 +68,5 @@ static VALUE receive_into(VALUE self, VALUE buffer)
 void rb_em_define_receive(void)
 {
     id_receive_into = rb_intern("receive_into"); /* no name of an instance variable: Ruby code does not see it */
-    rb_define_method(rb_em_connection_class, "receive_into", receive_into, 1);
+    rb_define_singleton_method(rb_em_module, "receive_into", receive_into, 2);
 }

@@ -40,14 +40,6 @@ module EventMachine
     #   @return [0]
     #   @raise [RuntimeError] as {#enable_keepalive}
 
-    # @!method receive_into(buffer)
-    #   Has `receive_data` get this String each time, filled anew, instead of one of its own for each piece: where much
-    #   arrives that takes half the time. What is to outlast `receive_data` must be copied. One String may serve many
-    #   connections. It becomes binary, and has room for 64 KiB.
-    #   @param buffer [String, nil] nil: each piece is a String of its own again
-    #   @return [String, nil] buffer; nil if the connection is gone
-    #   @raise [TypeError, FrozenError] if it is no String, or cannot be changed
-
     # Handlers may define a method called `method`.
     alias original_method method
 

@@ -16,6 +16,15 @@ module EventMachine
   #     servers_open, connections_accepted, connections_opened, connections_closed, connections_shed, accept_pauses,
   #     bytes_received, bytes_sent, outbox_bytes and others
 
+  # @!method self.receive_into(connection, buffer)
+  #   Has `receive_data` get this String each time, filled anew, instead of one of its own for each piece: where much
+  #   arrives that takes half the time. What is to outlast `receive_data` must be copied. One String may serve many
+  #   connections. It becomes binary, and has room for 64 KiB.
+  #   @param connection [Connection]
+  #   @param buffer [String, nil] nil: each piece is a String of its own again
+  #   @return [String, nil] buffer; nil if the connection is gone
+  #   @raise [TypeError, FrozenError] if it is no String, or cannot be changed
+
   class << self
     # How many timers may be pending before {add_timer} raises.
     # @return [Integer]

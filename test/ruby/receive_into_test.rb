@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# receive_into: the same String is received into again and again, whatever the program does with it between.
+# EM.receive_into: the same String is received into again and again, whatever the program does with it between.
 
 require "test_helper"
 
@@ -14,7 +14,7 @@ class ReceiveIntoTest < ReactorTest
     strings = []
     accepted = nil
     reactor do
-      port = server(post_init: ->(it) { (accepted = it).receive_into(buffer) }, receive_data: ->(_, data) { strings << data })
+      port = server(post_init: ->(it) { EM.receive_into(accepted = it, buffer) }, receive_data: ->(_, data) { strings << data })
       talk(port) do |socket|
         ["one", "two2", "x" * 30_000, "3"].each do |text|
           before = accepted&.received&.bytesize.to_i
@@ -32,7 +32,7 @@ class ReceiveIntoTest < ReactorTest
     all = Random.new(3).bytes(5_000_000)
     received = nil
     reactor do
-      port = server(post_init: ->(it) { it.receive_into(+"") }, unbind: ->(it, _) { received = it.received })
+      port = server(post_init: ->(it) { EM.receive_into(it, +"") }, unbind: ->(it, _) { received = it.received })
       talk(port) do |socket|
         socket.write(all)
         socket.close
@@ -50,7 +50,7 @@ class ReceiveIntoTest < ReactorTest
       sums << data[1..].sum << data.sum
     end
     reactor do
-      port = server(post_init: ->(it) { it.receive_into(String.new(capacity: 100_000)) }, receive_data: keep)
+      port = server(post_init: ->(it) { EM.receive_into(it, String.new(capacity: 100_000)) }, receive_data: keep)
       talk(port) do |socket|
         100.times { |i| socket.write((i % 10).to_s * 20_000) }
         wait_until { parts.sum(&:bytesize) + (parts.size / 2) == 4_000_000 }
@@ -63,7 +63,7 @@ class ReceiveIntoTest < ReactorTest
     replies = nil
     all = Random.new(4).bytes(1_000_000)
     reactor do
-      port = server(post_init: ->(it) { it.receive_into(+"") }, receive_data: ->(it, data) { it.send_data(data) })
+      port = server(post_init: ->(it) { EM.receive_into(it, +"") }, receive_data: ->(it, data) { it.send_data(data) })
       replies = talk(port) do |socket|
         writer = Thread.new { socket.write(all) }
         socket.read(all.bytesize).tap { writer.join }
@@ -76,7 +76,7 @@ class ReceiveIntoTest < ReactorTest
     buffer = +"é"
     results = []
     reactor do
-      port = server(post_init: ->(it) { results << it.receive_into(buffer) })
+      port = server(post_init: ->(it) { results << EM.receive_into(it, buffer) })
       talk(port) { |socket| socket.write("\xFF") && wait_until { buffer == "\xFF".b } }
     end
     assert_equal [buffer], results
@@ -87,10 +87,10 @@ class ReceiveIntoTest < ReactorTest
     strings = []
     take = lambda do |it, data|
       strings << data
-      it.receive_into(nil) if strings.size == 1
+      EM.receive_into(it, nil) if strings.size == 1
     end
     reactor do
-      port = server(post_init: ->(it) { it.receive_into(+"") }, receive_data: take)
+      port = server(post_init: ->(it) { EM.receive_into(it, +"") }, receive_data: take)
       talk(port) do |socket|
         3.times { |i| socket.write(i.to_s * 20_000) && wait_until { strings.sum(&:bytesize) >= (i + 1) * 20_000 } }
       end
@@ -102,7 +102,7 @@ class ReceiveIntoTest < ReactorTest
     buffer = +""
     received = Hash.new { |sums, it| sums[it] = 0 }
     reactor do
-      port = server(post_init: ->(it) { it.receive_into(buffer) }, receive_data: ->(it, data) { received[it] += data.sum(64) })
+      port = server(post_init: ->(it) { EM.receive_into(it, buffer) }, receive_data: ->(it, data) { received[it] += data.sum(64) })
       5.times do |i|
         talk(port) do |socket|
           socket.write(i.to_s * 50_000)
@@ -118,7 +118,7 @@ class ReceiveIntoTest < ReactorTest
     errors = []
     EM.error_handler { |error| errors << error.class }
     reactor do
-      port = server(post_init: ->(it) { it.receive_into(buffer) }, receive_data: ->(_, data) { data.freeze })
+      port = server(post_init: ->(it) { EM.receive_into(it, buffer) }, receive_data: ->(_, data) { data.freeze })
       talk(port) do |socket|
         socket.write("a" * 40_000)
         wait_until { buffer.frozen? }
@@ -136,7 +136,7 @@ class ReceiveIntoTest < ReactorTest
     reactor do
       try = lambda do |it|
         [1, :name, "frozen"].each do |wrong|
-          it.receive_into(wrong)
+          EM.receive_into(it, wrong)
         rescue TypeError, FrozenError => e
           errors << e.class
         end
@@ -151,8 +151,8 @@ class ReceiveIntoTest < ReactorTest
     answers = []
     reactor do
       client(server, connection_completed: ->(it) { it.close_connection }, unbind: lambda { |it, _|
-        answers << it.receive_into(+"")
-        EM.next_tick { (answers << it.receive_into(+"")) && EM.stop }
+        answers << EM.receive_into(it, +"")
+        EM.next_tick { (answers << EM.receive_into(it, +"")) && EM.stop }
       })
     end
     assert_equal [nil, nil], answers
