@@ -62,25 +62,12 @@ static void count_unbind(em_connection *connection, em_status reason)
 
 static const em_handler lending = {.post_init = send_everything, .unbind = count_unbind};
 
-static em_loop *loop_with(em_switch zero_copy)
-{
-    em_loop_options options = {.zero_copy = zero_copy};
-    return system_create_loop(options);
-}
-
-/* A client whose receive buffer is small, so that the server's kernel has to keep what it took. */
-static int connect_narrow(em_loop *loop, lender *server_side)
-{
-    em_stream_options stream = {.size = sizeof stream, .send_buffer_bytes = 2 * PIECE_BYTES};
-    em_server_options options = {.user = server_side, .stream = &stream};
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    server.sin_port = htons((uint16_t)system_serve_with(loop, &lending, options, NULL));
-    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int little = 8192;
-    assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
-    assert_int_equal(connect(client, (const struct sockaddr *)&server, sizeof server), 0);
-    return client;
-}
+/* A loop that has sent everything to a client, as far as its kernel takes it. */
+typedef struct scene {
+    em_loop *loop;
+    lender *mine;
+    int client;
+} scene;
 
 static void run_until_stalled(em_loop *loop, const lender *mine)
 {
@@ -93,96 +80,101 @@ static void run_until_stalled(em_loop *loop, const lender *mine)
     }
 }
 
-/* Some of it is in this kernel, which for want of room over there cannot have been acknowledged. */
-static bool holds_what_it_took(em_loop *loop, const lender *mine)
+/* The client's receive buffer is small, so that the server's kernel has to keep what it took. */
+static scene set_scene(em_switch zero_copy)
 {
-    run_until_stalled(loop, mine);
-    size_t taken = TOTAL_BYTES - em_connection_get_outbound_bytes(mine->connection);
-    assert_in_range(taken, PIECE_BYTES, TOTAL_BYTES - 1);
-    assert_true(mine->given_back <= taken / PIECE_BYTES);
-    return mine->given_back < taken / PIECE_BYTES;
+    scene set = {.loop = system_create_loop((em_loop_options){.zero_copy = zero_copy}),
+                 .mine = system_memory(sizeof *set.mine),
+                 .client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    em_stream_options stream = {.size = sizeof stream, .send_buffer_bytes = 2 * PIECE_BYTES};
+    em_server_options options = {.user = set.mine, .stream = &stream};
+    struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    server.sin_port = htons((uint16_t)system_serve_with(set.loop, &lending, options, NULL));
+    int little = 8192;
+    assert_int_equal(setsockopt(set.client, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
+    assert_int_equal(connect(set.client, (const struct sockaddr *)&server, sizeof server), 0);
+    run_until_stalled(set.loop, set.mine);
+    return set;
 }
 
-static void expect_everything(em_loop *loop, int client)
+static void run_until_all_is_over(scene set)
+{
+    while (!set.mine->unbind || set.mine->given_back < PIECES)
+        system_turn(set.loop);
+    assert_int_equal(set.mine->unbind, 1);
+    assert_int_equal(em_loop_destroy(set.loop), EM_OK);
+    assert_int_equal(set.mine->given_back, PIECES);
+}
+
+/* Some of it is in this kernel, which for want of room over there cannot have been acknowledged. */
+static bool holds_what_it_took(scene set)
+{
+    size_t taken = TOTAL_BYTES - em_connection_get_outbound_bytes(set.mine->connection);
+    assert_in_range(taken, PIECE_BYTES, TOTAL_BYTES - 1);
+    assert_true(set.mine->given_back <= taken / PIECE_BYTES);
+    return set.mine->given_back < taken / PIECE_BYTES;
+}
+
+static void expect_everything(scene set)
 {
     static unsigned char received[TOTAL_BYTES];
-    assert_int_equal(system_read(loop, client, received, TOTAL_BYTES), TOTAL_BYTES);
+    em_close_after_writing(set.mine->connection);
+    assert_int_equal(system_read(set.loop, set.client, received, TOTAL_BYTES), TOTAL_BYTES);
     for (size_t at = 0; at < TOTAL_BYTES; at++)
         if (received[at] != pattern(at))
             fail_msg("byte %zu is another", at);
-}
-
-static void deliver_all(em_switch zero_copy, bool may_hold)
-{
-    em_loop *loop = loop_with(zero_copy);
-    lender *mine = system_memory(sizeof *mine);
-    int client = connect_narrow(loop, mine);
-    bool holds = holds_what_it_took(loop, mine);
-    assert_int_equal(holds, may_hold && strcmp(system_backend(), "uring") == 0);
-    em_close_after_writing(mine->connection);
-    expect_everything(loop, client);
-    while (!mine->unbind || mine->given_back < PIECES)
-        system_turn(loop);
-    close(client);
-    assert_int_equal(em_loop_destroy(loop), EM_OK);
-    assert_int_equal(mine->given_back, PIECES);
+    close(set.client);
+    run_until_all_is_over(set);
 }
 
 static void what_the_kernel_still_reads_is_not_given_back(void **state)
 {
     (void)state;
-    deliver_all(EM_ON, true);
+    scene set = set_scene(EM_ON);
+    assert_int_equal(holds_what_it_took(set), strcmp(system_backend(), "uring") == 0);
+    expect_everything(set);
 }
 
 static void on_this_machine_it_is_copied(void **state)
 {
     (void)state;
-    deliver_all(EM_DEFAULT, false);
-    deliver_all(EM_OFF, false);
+    const em_switch not_wanted[] = {EM_DEFAULT, EM_OFF};
+    for (unsigned i = 0; i < 2; i++) {
+        scene set = set_scene(not_wanted[i]);
+        assert_false(holds_what_it_took(set));
+        expect_everything(set);
+    }
 }
 
 static void a_connection_that_is_closed_gives_everything_back_in_the_end(void **state)
 {
     (void)state;
-    em_loop *loop = loop_with(EM_ON);
-    lender *mine = system_memory(sizeof *mine);
-    int client = connect_narrow(loop, mine);
-    run_until_stalled(loop, mine);
-    em_close(mine->connection);
-    while (!mine->unbind || mine->given_back < PIECES)
-        system_turn(loop);
-    close(client);
-    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    scene set = set_scene(EM_ON);
+    em_close(set.mine->connection);
+    run_until_all_is_over(set);
+    close(set.client);
 }
 
 static void a_loop_that_ends_waits_for_what_the_kernel_reads_but_not_for_long(void **state)
 {
     (void)state;
-    em_loop *loop = loop_with(EM_ON);
-    lender *mine = system_memory(sizeof *mine);
-    int client = connect_narrow(loop, mine);
-    run_until_stalled(loop, mine);
+    scene set = set_scene(EM_ON);
     uint64_t began_ns = system_now_ns();
-    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    assert_int_equal(em_loop_destroy(set.loop), EM_OK);
     assert_in_range(system_now_ns() - began_ns, 0, 5 * EM_SECONDS);
-    assert_int_equal(mine->given_back, PIECES);
-    close(client);
+    assert_int_equal(set.mine->given_back, PIECES);
+    close(set.client);
 }
 
 static void a_peer_that_resets_is_no_obstacle(void **state)
 {
     (void)state;
-    em_loop *loop = loop_with(EM_ON);
-    lender *mine = system_memory(sizeof *mine);
-    int client = connect_narrow(loop, mine);
-    run_until_stalled(loop, mine);
-    system_reset(client);
-    while (!mine->unbind || mine->given_back < PIECES)
-        system_turn(loop);
-    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    scene set = set_scene(EM_ON);
+    system_reset(set.client);
+    run_until_all_is_over(set);
 }
 
-static void a_child_of_fork_can_end_its_copy(void *argument)
+static void end_copy(void *argument)
 {
     system_child_check(em_loop_destroy(argument) == EM_OK, "its copy ends");
 }
@@ -190,17 +182,9 @@ static void a_child_of_fork_can_end_its_copy(void *argument)
 static void a_forked_child_leaves_what_is_held_alone(void **state)
 {
     (void)state;
-    em_loop *loop = loop_with(EM_ON);
-    lender *mine = system_memory(sizeof *mine);
-    int client = connect_narrow(loop, mine);
-    run_until_stalled(loop, mine);
-    assert_int_equal(system_wait(system_fork(a_child_of_fork_can_end_its_copy, loop)), 0);
-    em_close_after_writing(mine->connection);
-    expect_everything(loop, client);
-    while (!mine->unbind || mine->given_back < PIECES)
-        system_turn(loop);
-    close(client);
-    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    scene set = set_scene(EM_ON);
+    assert_int_equal(system_wait(system_fork(end_copy, set.loop)), 0);
+    expect_everything(set);
 }
 
 int main(void)
