@@ -94,7 +94,7 @@ static void where_sending_without_a_copy_is_refused_it_is_copied(void **state)
     test_channel_init(&channel, c, 'A');
     channel.channel.exact_reads = true; /* over the ring itself, whatever socket it is */
     assert_int_equal(test_channel_attach(&channel, EMI_STREAM, pair[0], EMI_OURS), EM_OK);
-    test_channel_prepare(&channel, 3 * LENGTH);
+    test_channel_prepare(&channel, (size_t)3 * LENGTH);
     for (unsigned i = 0; i < 3; i++) {
         test_channel_send(&channel, LENGTH);
         run_until_arrived(c, &channel, &peer, &arrived);
