@@ -84,29 +84,11 @@ typedef struct em_loop_options {
     /** How much all connections together may have waiting to be sent, in bytes. 0: no limit. */
     size_t outbox_limit_bytes;
 
-    /** The largest piece that arrives at once, in bytes; one such buffer per loop, or see ring_buffers. 0: 65536. At most 16 MiB. */
+    /** The largest piece that arrives at once, in bytes; one such buffer per loop. 0: 65536. At most 16 MiB. */
     size_t receive_buffer_bytes;
 
     /** Threads for name resolution, started when first needed. 0: 4. At most 64. */
     unsigned pool_threads;
-
-    /**
-     * Of the "uring" backend: how many operations are handed to the kernel at once, and into how many buffers it receives at
-     * most, each of receive_buffer_bytes, but 64 KiB at most. Rounded up to powers of two. 0: 256 and 32. At most 32768 each.
-     * Small ones make it slow, not wrong; of the buffers two are used until more are needed. This memory is the system's
-     * (mmap(2)), not the allocator's.
-     */
-    unsigned ring_entries;
-    unsigned ring_buffers;
-
-    /**
-     * Of the "uring" backend, Linux 6.2: whether what em_send_borrowed sends, from 16 KiB on, is read by the network card where it
-     * stands, without a copy; the release function is then called when the peer has it. Default: where the peer is on
-     * another machine, and as long as the kernel does not copy it all the same. EM_ON: also on this machine, where it costs
-     * more than it saves. EM_OFF: never. A connection that ends before its peer has everything keeps its socket for up to two
-     * seconds, em_loop_destroy waits for that, and then the peer gets a reset.
-     */
-    em_switch zero_copy;
 } em_loop_options;
 
 /** Counters of a loop since its creation, but for those marked "now"; see em_loop_get_stats. */

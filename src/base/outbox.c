@@ -160,31 +160,7 @@ unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned c
     return count;
 }
 
-bool emi_outbox_has_borrowed(const emi_outbox *outbox, unsigned capacity, size_t bytes)
-{
-    for (const emi_outbox_block *block = outbox->first; block && capacity > 0; block = block->next, capacity--)
-        if (block->capacity == 0 && block->end - block->begin >= bytes)
-            return true;
-    return false;
-}
-
-/* A block that is sent, of which earlier parts may be held. Where the held bytes end by now stands in `begin`. */
-static void retire(emi_outbox_pool *pool, emi_outbox_block *block, emi_outbox_holds *holds)
-{
-    if (EMI_LIKELY(!holds || holds->held == holds->let_go)) {
-        free_block(pool, block);
-        return;
-    }
-    block->next = NULL;
-    block->begin = holds->held;
-    if (holds->last)
-        holds->last->next = block;
-    else
-        holds->first = block;
-    holds->last = block;
-}
-
-void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length, emi_outbox_holds *holds)
+void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length)
 {
     if (length > outbox->bytes)
         length = outbox->bytes;
@@ -201,25 +177,6 @@ void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length
         outbox->first = block->next;
         if (!outbox->first)
             outbox->last = NULL;
-        retire(pool, block, holds);
-    }
-}
-
-void emi_outbox_hold(emi_outbox *outbox, emi_outbox_pool *pool, size_t length, emi_outbox_holds *holds)
-{
-    holds->held += length;
-    emi_outbox_consume(outbox, pool, length, holds);
-}
-
-void emi_outbox_let_go(emi_outbox_holds *holds, emi_outbox_pool *pool, size_t length)
-{
-    holds->let_go += length < holds->held - holds->let_go ? length : holds->held - holds->let_go;
-    /* No more bytes are still held than were held after the block; said so that it is right when the numbers wrap, too. */
-    while (holds->first && holds->held - holds->first->begin >= holds->held - holds->let_go) {
-        emi_outbox_block *block = holds->first;
-        holds->first = block->next;
-        if (!holds->first)
-            holds->last = NULL;
         free_block(pool, block);
     }
 }

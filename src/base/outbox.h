@@ -30,14 +30,6 @@ typedef struct emi_outbox {
     size_t bytes;
 } emi_outbox;
 
-/** What was sent and the kernel still reads, where it was not copied: blocks that are not freed yet. Zeroed memory is empty. */
-typedef struct emi_outbox_holds {
-    emi_outbox_block *first;
-    emi_outbox_block *last;
-    size_t held; /**< bytes, counted from the first ever held … */
-    size_t let_go;
-} emi_outbox_holds;
-
 /** limit_bytes: 0 for no limit. */
 void emi_outbox_pool_init(emi_outbox_pool *pool, const emi_memory *memory, size_t limit_bytes);
 
@@ -54,22 +46,13 @@ em_status emi_outbox_append_borrowed(emi_outbox *outbox, emi_outbox_pool *pool, 
 /** Fills up to `capacity` spans with what comes first; returns how many. */
 unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned capacity);
 
-/** Whether what emi_outbox_gather yields has a borrowed piece of so many bytes. */
-bool emi_outbox_has_borrowed(const emi_outbox *outbox, unsigned capacity, size_t bytes);
-
-/** Takes `length` bytes, at most all, off the front. holds: NULL where nothing was ever held. */
-void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length, emi_outbox_holds *holds);
-
-/** The same, but these bytes stay as they are until they are let go. */
-void emi_outbox_hold(emi_outbox *outbox, emi_outbox_pool *pool, size_t length, emi_outbox_holds *holds);
-
-/** The oldest `length` bytes held, at most all, need not stay any longer. */
-void emi_outbox_let_go(emi_outbox_holds *holds, emi_outbox_pool *pool, size_t length);
+/** Takes `length` bytes, at most all, off the front. */
+void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length);
 
 /** Drops everything. */
 static inline void emi_outbox_clear(emi_outbox *outbox, emi_outbox_pool *pool)
 {
-    emi_outbox_consume(outbox, pool, outbox->bytes, NULL);
+    emi_outbox_consume(outbox, pool, outbox->bytes);
 }
 
 #endif

@@ -29,9 +29,6 @@
 typedef struct emi_backend_settings {
     const emi_memory *memory;
     size_t receive_buffer_bytes;
-    unsigned ring_entries; /**< io_uring: see em_loop_options */
-    unsigned ring_buffers;
-    uint64_t hold_timeout_ns; /**< how long a released stream waits for what its peer does not take. 0: two seconds */
     void (*log)(void *user, em_log_level level, const char *message); /**< or NULL */
     void *log_user;
 } emi_backend_settings;
@@ -51,11 +48,6 @@ typedef struct emi_backend_operations {
     void (*flush)(emi_backend *backend);
     /** Ends released channels. */
     void (*reap)(emi_backend *backend);
-    /** The loop is to be run: EM_INVALID_STATE if this thread may not. NULL where any may. */
-    em_status (*enter)(const emi_backend *backend);
-    /** The loop is left for the time being: what was flushed goes to the kernel now, not with the next wait. NULL where it has
-     *  gone already. */
-    void (*leave)(emi_backend *backend);
     /** Ends the present or the next wait. Any thread, signal handlers. */
     void (*wake)(emi_backend *backend);
     /** Whether dispatch, flush or reap has work without waiting. */

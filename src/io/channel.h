@@ -59,12 +59,6 @@ typedef struct emi_channel_events {
     void (*sent)(emi_channel *channel, size_t length);
     /** Listener: a connection was accepted; the owner owns the socket now. */
     void (*accepted)(emi_channel *channel, int socket, const em_address *peer);
-    /** Stream; may be NULL. Whether the bytes gathered last may be read by the kernel beyond `sent`: then `held` takes its place. */
-    bool (*may_hold)(emi_channel *channel);
-    /** Stream: as `sent`, but the bytes must stay as they are until they are let go, or until `released`. */
-    void (*held)(emi_channel *channel, size_t length);
-    /** Stream: the kernel is done with the oldest `length` bytes held. was_copied: holding them was of no use. May be NULL. */
-    void (*let_go)(emi_channel *channel, size_t length, bool was_copied);
     /** Polled: it is ready for these interests. */
     void (*ready)(emi_channel *channel, unsigned interests);
     /** Connecting, receiving, sending or accepting failed for good. Receiving has stopped; the owner decides what is next. */
@@ -84,21 +78,17 @@ struct emi_channel {
     uint8_t
         ownership; /**< emi_ownership as given to attach; the owner may change it to EMI_SHARED, to keep the socket */
     uint32_t slot; /**< its place in the backend's table … */
-    uint32_t
-        generation; /**< … and which of those that had this place; a completion backend's: what it holds back, or 0 */
-    uint8_t kind;   /**< emi_channel_kind */
-    uint8_t interest; /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
-    bool receiving;   /**< the owner wants to be told of data or connections */
-    bool readable;    /**< there may be something to read */
-    bool blocked;     /**< the system took no more the last time */
+    uint32_t generation; /**< … and which of those that had this place */
+    uint8_t kind;        /**< emi_channel_kind */
+    uint8_t interest;    /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
+    bool receiving;      /**< the owner wants to be told of data or connections */
+    bool readable;       /**< there may be something to read */
+    bool blocked;        /**< the system took no more the last time */
     bool connecting;
     bool sending;         /**< the owner has something to send */
     bool read_to_the_end; /**< read until nothing is left, whatever exact_reads says */
     bool released;        /**< by the owner */
-    uint8_t under_way;    /**< a completion backend's: operations that the kernel has … */
-    uint8_t flags;        /**< … and what it knows of them */
     uint8_t bulk;         /**< not 0: much arrives; see bulk.h */
-    em_status reason;     /**< a completion backend's: why nothing more comes, or goes */
     emi_list work;        /**< among the channels with work known, or those buried */
     emi_list flush;       /**< among the channels to be flushed */
 };

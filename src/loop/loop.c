@@ -14,8 +14,7 @@ enum {
     DEFAULT_RECEIVE_BUFFER_BYTES = 64 * 1024,
     LARGEST_RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024,
     DEFAULT_POOL_THREADS = 4,
-    MOST_POOL_THREADS = 64,
-    LARGEST_RING = 32768
+    MOST_POOL_THREADS = 64
 };
 
 /* How long to wait at most, at the end, for what the kernel still has. */
@@ -30,8 +29,7 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
     if (own->pool_threads == 0)
         own->pool_threads = DEFAULT_POOL_THREADS;
-    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS ||
-        own->ring_entries > LARGEST_RING || own->ring_buffers > LARGEST_RING || (unsigned)own->zero_copy > EM_OFF)
+    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS)
         return EM_INVALID_ARGUMENT;
     return EM_OK;
 }
@@ -46,7 +44,6 @@ static void apply_options(em_loop *loop, const em_loop_options *options)
     loop->fork_count = emi_fork_count();
     loop->now_ns = emi_clock_now_ns();
     emi_outbox_pool_init(&loop->outboxes, &loop->memory, options->outbox_limit_bytes);
-    loop->zero_copy = options->zero_copy;
     emi_timer_queue_init(&loop->timers, loop->now_ns);
 }
 
@@ -71,8 +68,6 @@ em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker m
     emi_backend_settings settings = {
         .memory = &loop->memory,
         .receive_buffer_bytes = options.receive_buffer_bytes,
-        .ring_entries = options.ring_entries,
-        .ring_buffers = options.ring_buffers,
         .log = options.log,
         .log_user = options.log_user,
     };

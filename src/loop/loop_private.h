@@ -77,7 +77,6 @@ struct em_loop {
     uint64_t now_ns;
     em_loop_stats stats;
     emi_outbox_pool outboxes;
-    em_switch zero_copy;
 
     uint64_t serial; /* of handles */
     emi_timer_queue timers;

@@ -152,13 +152,6 @@ static void turn(em_loop *loop, uint64_t longest_wait_ns)
     loop->in_turn = false;
 }
 
-static void leave(em_loop *loop)
-{
-    if (loop->backend->operations->leave)
-        loop->backend->operations->leave(loop->backend);
-    atomic_store(&loop->running, false);
-}
-
 static em_status begin(em_loop *loop)
 {
     if (!loop)
@@ -167,12 +160,6 @@ static em_status begin(em_loop *loop)
         return EM_FORKED;
     if (loop->closing || atomic_exchange(&loop->running, true))
         return EM_INVALID_STATE;
-    const emi_backend_operations *io = loop->backend->operations;
-    em_status status = io->enter ? io->enter(loop->backend) : EM_OK;
-    if (status != EM_OK) {
-        atomic_store(&loop->running, false);
-        return status;
-    }
     loop->now_ns = emi_clock_now_ns();
     return EM_OK;
 }
@@ -188,7 +175,7 @@ em_status em_loop_run(em_loop *loop)
             return EM_FORKED;
     } while (!atomic_load(&loop->stopping));
     atomic_store(&loop->stopping, false);
-    leave(loop);
+    atomic_store(&loop->running, false);
     return EM_OK;
 }
 
@@ -200,6 +187,6 @@ em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
     turn(loop, timeout_ns);
     if (emi_loop_is_forked(loop))
         return EM_FORKED;
-    leave(loop);
+    atomic_store(&loop->running, false);
     return EM_OK;
 }

@@ -64,8 +64,6 @@ void emi_connection_free(em_connection *connection)
         emi_list_remove(&connection->extras->lingering);
     }
     emi_outbox_clear(&connection->outbox, &loop->outboxes);
-    if (connection->extras)
-        emi_outbox_let_go(&connection->extras->holds, &loop->outboxes, SIZE_MAX);
     emi_release(&loop->memory, connection->extras);
     emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
     loop->stats.connections_open--;

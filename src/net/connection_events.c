@@ -84,18 +84,13 @@ void emi_connection_note_sent(em_connection *connection, size_t length)
         connection->extras->progress_ns = loop->now_ns;
 }
 
-void emi_connection_finish_sent(em_connection *connection, size_t length)
-{
-    emi_connection_note_sent(connection, length);
-    if (EMI_UNLIKELY(connection->under_pressure || connection->write_closing))
-        emi_connection_act_if_sent(connection);
-}
-
 static void sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = connection_of(channel);
-    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length, emi_connection_holds(connection));
-    emi_connection_finish_sent(connection, length);
+    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    emi_connection_note_sent(connection, length);
+    if (EMI_UNLIKELY(connection->under_pressure || connection->write_closing))
+        emi_connection_act_if_sent(connection);
 }
 
 static void failed(emi_channel *channel, em_status reason)
@@ -133,9 +128,6 @@ const emi_channel_events *emi_connection_events_for(const em_handler *handler)
         .connected = connected,
         .gather = gather,
         .sent = sent,
-        .may_hold = emi_connection_may_hold,
-        .held = emi_connection_held,
-        .let_go = emi_connection_let_go,
         .failed = failed,
         .released = emi_connection_released,
     };
@@ -146,9 +138,6 @@ const emi_channel_events *emi_connection_events_for(const em_handler *handler)
         .connected = connected,
         .gather = gather,
         .sent = sent,
-        .may_hold = emi_connection_may_hold,
-        .held = emi_connection_held,
-        .let_go = emi_connection_let_go,
         .failed = failed,
         .released = emi_connection_released,
     };

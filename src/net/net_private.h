@@ -43,7 +43,6 @@ typedef struct emi_connection_extras {
     size_t outbox_limit_bytes; /* 0: none */
     emi_connector *connector;  /* until it stands */
     emi_list lingering;        /* after unbind, see linger.c */
-    emi_outbox_holds holds;    /* see zero_copy.c */
     em_address peer;           /* of IPv6 */
 } emi_connection_extras;
 
@@ -70,7 +69,6 @@ struct em_connection {
     bool close_when_sent;
     bool under_pressure;
     bool is_tcp;
-    bool copies; /* sending without a copy is of no use here */
 };
 
 struct em_server {
@@ -160,9 +158,6 @@ void emi_connection_released(emi_channel *channel);
 /** The system has taken so many bytes. */
 void emi_connection_note_sent(em_connection *connection, size_t length);
 
-/** And they are off the outbox. */
-void emi_connection_finish_sent(em_connection *connection, size_t length);
-
 /** It stands: asks for receiving and sending. */
 void emi_connection_start(em_connection *connection);
 
@@ -180,18 +175,6 @@ void emi_connection_timer_init(emi_connection_extras *extras);
 
 /** Sets the timer anew, after a timeout, or what it is measured from, was changed. */
 void emi_connection_arm(em_connection *connection);
-
-/* zero_copy.c: for the tables of connection_events.c */
-
-bool emi_connection_may_hold(emi_channel *channel);
-void emi_connection_held(emi_channel *channel, size_t length);
-void emi_connection_let_go(emi_channel *channel, size_t length, bool was_copied);
-
-/** What is to stay as it is beyond being sent; NULL: there was nothing ever. */
-static inline emi_outbox_holds *emi_connection_holds(em_connection *connection)
-{
-    return connection->extras ? &connection->extras->holds : NULL;
-}
 
 /* linger.c */
 

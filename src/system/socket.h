@@ -53,9 +53,6 @@ em_status emi_socket_shutdown_write(int socket);
 /** Whether the peer has not acknowledged yet all that was sent; false where the system does not tell. */
 bool emi_socket_has_unacknowledged(int socket);
 
-/** Whether the other end of an internet socket is surely on this machine: both have the same address, or loopback ones. */
-bool emi_socket_is_local(int socket);
-
 /** Takes the pending error (SO_ERROR); EM_OK if there is none. */
 em_status emi_socket_take_error(int socket);
 

@@ -167,39 +167,4 @@ int emi_open_reserve_descriptor(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-typedef union any_address {
-    struct sockaddr plain;
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-} any_address;
-
-static bool is_loopback(const any_address *address)
-{
-    const struct in6_addr *ipv6 = &address->ipv6.sin6_addr;
-    if (address->plain.sa_family == AF_INET)
-        return ntohl(address->ipv4.sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(ipv6) || (IN6_IS_ADDR_V4MAPPED(ipv6) && ipv6->s6_addr[12] == 127);
-}
-
-static bool is_same_host(const any_address *one, const any_address *other)
-{
-    if (one->plain.sa_family == AF_INET)
-        return one->ipv4.sin_addr.s_addr == other->ipv4.sin_addr.s_addr;
-    return memcmp(&one->ipv6.sin6_addr, &other->ipv6.sin6_addr, sizeof one->ipv6.sin6_addr) == 0;
-}
-
-bool emi_socket_is_local(int socket)
-{
-    any_address here = {.plain.sa_family = AF_UNSPEC};
-    any_address there = here;
-    socklen_t here_bytes = sizeof here;
-    socklen_t there_bytes = sizeof there;
-    if (getsockname(socket, &here.plain, &here_bytes) < 0 || getpeername(socket, &there.plain, &there_bytes) < 0)
-        return false;
-    int family = here.plain.sa_family;
-    if ((family != AF_INET && family != AF_INET6) || there.plain.sa_family != family)
-        return false;
-    return is_loopback(&there) || is_same_host(&here, &there);
-}
-
 #endif

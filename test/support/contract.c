@@ -10,25 +10,17 @@
 
 enum { SECONDS_PER_TEST = 60 };
 
-/* A backend joins the contract with one line. Of the simulated one the seed is given; 0 is the plain one. Tiny rings overflow
- * and run out of buffers all the time. */
+/* A backend joins the contract with one line. Of the simulated one the seed is given; 0 is the plain one. */
 static const struct contract_backend {
     const char *name;
     const char *kernel;
     uint64_t seed;
     enum { KERNEL, SIMULATED } kind;
-    unsigned ring;     /* entries and buffers; 0: the default */
-    unsigned in_a_row; /* the most that the kernel itself serves on one channel before others; 0: it has no say */
     bool offers_room;
-    bool may_hold;
 } backends[] = {
     {.name = "epoll", .kernel = "epoll"},
     {.name = "epoll, room", .kernel = "epoll", .offers_room = true},
     {.name = "poll", .kernel = "poll"},
-    {.name = "uring", .kernel = "uring", .in_a_row = 64},
-    {.name = "uring, tiny", .kernel = "uring", .ring = 1, .in_a_row = 64},
-    {.name = "uring, room", .kernel = "uring", .in_a_row = 64, .offers_room = true},
-    {.name = "uring, zero-copy", .kernel = "uring", .in_a_row = 64, .may_hold = true},
     {.name = "simulated", .kind = SIMULATED},
     {.name = "simulated, seed 1", .kind = SIMULATED, .seed = 1},
     {.name = "simulated, seed 2", .kind = SIMULATED, .seed = 2},
@@ -43,15 +35,10 @@ static em_status make_backend(const struct contract_backend *backend, contract_f
     emi_backend_settings settings = {
         .memory = &made->allocator.allocator,
         .receive_buffer_bytes = CONTRACT_BUFFER_BYTES,
-        .ring_entries = backend->ring,
-        .ring_buffers = backend->ring,
-        .hold_timeout_ns = 20000000,
     };
     failing_allocator_init(&made->allocator);
     made->is_plain = backend->seed == 0;
-    made->in_a_row = backend->in_a_row;
     made->offers_room = backend->offers_room;
-    made->may_hold = backend->may_hold;
     const char *reason;
     if (backend->kind == KERNEL)
         return emi_backend_create(backend->kernel, &settings, &made->backend, &reason);
@@ -262,28 +249,6 @@ static void sent(emi_channel *channel, size_t length)
     call(owner->on_sent, owner);
 }
 
-static bool may_hold(emi_channel *channel)
-{
-    return channel_of(channel)->contract->may_hold;
-}
-
-static void held(emi_channel *channel, size_t length)
-{
-    channel_of(channel)->held += length;
-    sent(channel, length);
-}
-
-static void let_go(emi_channel *channel, size_t length, bool was_copied)
-{
-    (void)was_copied;
-    test_channel *owner = channel_of(channel);
-    if (owner->released)
-        stop_test("let go after release");
-    if (length > owner->held - owner->let_go)
-        stop_test("let go of %zu of %zu", length, owner->held - owner->let_go);
-    owner->let_go += length;
-}
-
 static void accepted(emi_channel *channel, int socket, const em_address *peer)
 {
     test_channel *owner = channel_of(channel);
@@ -327,9 +292,6 @@ static const emi_channel_events events = {
     .connected = connected,
     .gather = gather,
     .sent = sent,
-    .may_hold = may_hold,
-    .held = held,
-    .let_go = let_go,
     .ready = ready,
     .accepted = accepted,
     .failed = failed,

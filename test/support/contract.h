@@ -30,9 +30,7 @@ typedef struct contract_fixture {
     emi_backend *backend;
     simulated_backend *simulated; /* NULL with a kernel */
     bool is_plain;                /* nothing is delayed or split by a seed */
-    unsigned in_a_row;            /* so many events in a row on one channel are the kernel's choice */
     bool offers_room;             /* channels offer memory of their own where much arrives, mostly */
-    bool may_hold;                /* channels leave what they send alone until it is let go */
     failing_allocator allocator;
     char events[4096]; /* what happened, a letter of each channel's name and one of the event */
     size_t event_count;
@@ -51,7 +49,6 @@ struct test_channel {
     size_t largest_piece;
     unsigned char *room; /* what it offered last, freed with the next event; NULL: nothing */
     unsigned rooms_asked, rooms_used;
-    size_t held, let_go; /* bytes */
     unsigned data_events, end_events, connected_events, gather_events, sent_events, ready_events, failed_events;
     unsigned accepted_events, released_events;
     em_status failure; /* the last one */

@@ -87,13 +87,6 @@ bool simulated_saw_close(const simulated_peer *peer);
 void simulated_fail_sending(simulated_peer *peer, em_status status);
 /** How many bytes the system takes before the peer takes them, from now on. */
 void simulated_set_window(simulated_peer *peer, size_t window_bytes);
-/** From now on what is sent is held where the owner allows it. */
-void simulated_hold(simulated_peer *peer);
-/** How much of it was not let go. */
-size_t simulated_held(const simulated_peer *peer);
-/** The oldest bytes held are let go in the next turn. */
-void simulated_let_go(simulated_peer *peer, size_t length, bool was_copied);
-
 /** What a polled descriptor is ready for from now on (emi_interest). */
 void simulated_make_ready(simulated_backend *backend, int descriptor, unsigned interests);
 

@@ -175,22 +175,6 @@ void simulated_fail_sending(simulated_peer *peer, em_status status)
     peer->send_failure = status;
 }
 
-void simulated_hold(simulated_peer *peer)
-{
-    peer->holds = true;
-}
-
-size_t simulated_held(const simulated_peer *peer)
-{
-    return peer->held;
-}
-
-void simulated_let_go(simulated_peer *peer, size_t length, bool was_copied)
-{
-    peer->letting_go = length < peer->held ? length : peer->held;
-    peer->copied_though = was_copied;
-}
-
 void simulated_set_window(simulated_peer *peer, size_t window_bytes)
 {
     peer->window_bytes = window_bytes;

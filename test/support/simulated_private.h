@@ -32,15 +32,11 @@ struct simulated_peer {
     byte_buffer outbound;
     size_t window_bytes;
     em_status send_failure;
-    bool in_flight;     /* gathered, not yet sent */
-    bool holds;         /* what is sent, where the owner allows it */
-    bool copied_though; /* told with letting_go */
+    bool in_flight; /* gathered, not yet sent */
     uint64_t sent_ns;
     unsigned span_count;
     emi_span spans[EMI_MAX_SPANS];
     uint64_t checksum;
-    size_t held;       /* of what was sent; not let go yet */
-    size_t letting_go; /* to be told … */
 
     /* connecting */
     connect_answer answer;

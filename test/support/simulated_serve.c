@@ -35,8 +35,6 @@ static uint64_t stream_due_ns(const simulated_peer *peer)
     bool has_input = bytes_length(&peer->inbound) > 0 || (peer->ended && !peer->end_told) || peer->reset != EM_OK;
     if (channel->receiving && has_input)
         due_ns = peer->inbound_ns;
-    if (peer->letting_go > 0)
-        return 0;
     if (peer->in_flight && can_send(peer))
         due_ns = earlier(due_ns, peer->sent_ns);
     else if (channel->sending && !emi_list_is_linked(&channel->flush) && can_send(peer))
@@ -207,12 +205,7 @@ static bool send_once(simulated_peer *peer)
         length = 1 + random_below(&backend->seed, length);
     put_out(peer, length);
     peer->in_flight = false;
-    if (peer->holds && peer->channel->events->may_hold && peer->channel->events->may_hold(peer->channel)) {
-        peer->held += length;
-        peer->channel->events->held(peer->channel, length);
-    } else {
-        peer->channel->events->sent(peer->channel, length);
-    }
+    peer->channel->events->sent(peer->channel, length);
     return true;
 }
 
@@ -236,19 +229,9 @@ static void finish_connect(simulated_peer *peer)
         peer->channel->events->connected(peer->channel);
 }
 
-static void let_go(simulated_peer *peer)
-{
-    size_t length = peer->letting_go;
-    peer->letting_go = 0;
-    peer->held -= length;
-    peer->channel->events->let_go(peer->channel, length, peer->copied_though);
-}
-
 static void serve_stream(simulated_peer *peer)
 {
     emi_channel *channel = peer->channel;
-    if (peer->letting_go > 0)
-        let_go(peer);
     if (channel->connecting)
         finish_connect(peer);
     if (channel->released || channel->connecting)

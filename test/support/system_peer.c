@@ -67,10 +67,7 @@ int system_connect(int port)
 {
     struct sockaddr_in address = loopback(port);
     int fd = with_time_limit(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    int result;
-    do /* a ring that is being closed may interrupt any call with a time limit, for some milliseconds */
-        result = connect(fd, (struct sockaddr *)&address, sizeof address);
-    while (result < 0 && errno == EINTR);
+    int result = connect(fd, (struct sockaddr *)&address, sizeof address);
     assert_return_code(result, errno);
     return fd;
 }

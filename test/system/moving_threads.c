@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop and the thread that runs it. What one thread ran, another may always destroy. To run it there works, or, where the
- * kernel ties a ring to a thread, is refused and harms nothing.
+ * A loop and the thread that runs it. What one thread ran, another may always destroy. Another thread may also
+ * run it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-enum { BORROWED_BYTES = 32 * 1024 * 1024, THREADS = 5 };
+enum { BORROWED_BYTES = 32 * 1024 * 1024 };
 
 /* A loop with much under way, and a thread of its own that has run it. */
 typedef struct scene {
@@ -64,15 +64,6 @@ static void *run_and_stay(void *argument)
     return NULL;
 }
 
-static void *run_twice(void *argument)
-{
-    scene *set = argument;
-    run_and_stay(set);
-    while (set->status == EM_OK && set->talking->unbind == 0)
-        set->status = em_loop_run_once(set->loop, EM_MILLISECONDS);
-    return NULL;
-}
-
 static scene *set_scene(em_loop *loop, void *(*run_by_thread)(void *scene))
 {
     static em_handler flooding;
@@ -103,7 +94,7 @@ static void let_go_on(scene *set)
     pthread_join(set->thread, NULL);
 }
 
-/* Skips what comes before; a ring that is being closed may interrupt the call. */
+/* Skips what comes before. */
 static void expect_end(int peer)
 {
     static char dropped[65536];
@@ -124,11 +115,6 @@ static void strike(scene *set)
     pthread_barrier_destroy(&set->may_go_on);
     close(set->client);
     close(set->deaf);
-}
-
-static bool is_tied_to_its_thread(void)
-{
-    return strcmp(system_backend(), "uring") == 0;
 }
 
 static void a_loop_is_destroyed_by_another_thread_when_its_own_has_ended(void **state)
@@ -152,48 +138,8 @@ static void a_loop_is_destroyed_by_another_thread_while_its_own_lives_on(void **
     strike(set);
 }
 
-/* Each has a loop of its own that it runs, too; nothing of it may be taken for the other's. */
-static void expect_refusal(em_loop *loop, em_loop *own)
+static void another_thread_may_run_a_loop_and_go_on(void **state)
 {
-    system_record *served = system_new_record(SYSTEM_NONE);
-    int client = system_connect(system_serve(own, &system_echo, served));
-    char answer[4];
-    for (unsigned i = 0; i < 3; i++) {
-        system_write(client, "mine", 4);
-        assert_int_equal(em_loop_run_once(loop, 0), EM_INVALID_STATE);
-        assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_INVALID_STATE);
-        assert_int_equal(em_loop_run(loop), EM_INVALID_STATE);
-        assert_int_equal(system_read(own, client, answer, 4), 4);
-        assert_memory_equal(answer, "mine", 4);
-    }
-    close(client);
-}
-
-static void another_thread_may_not_run_a_tied_loop_and_does_no_harm(void **state)
-{
-    if (!is_tied_to_its_thread())
-        system_skip("here any thread may run it");
-    char answer[5];
-    em_loop *own = system_create_loop((em_loop_options){.size = 0});
-    scene *set = set_scene(*state, run_twice);
-    expect_refusal(*state, own);
-    system_write(set->client, "still", 5);
-    shutdown(set->client, SHUT_WR);
-    let_go_on(set);
-    assert_int_equal(set->status, EM_OK);
-    assert_int_equal(recv(set->client, answer, sizeof answer, MSG_DONTWAIT), sizeof answer);
-    assert_memory_equal(answer, "still", 5);
-    assert_int_equal(set->talking->reason, EM_OK);
-    assert_int_equal(em_loop_destroy(*state), EM_OK);
-    *state = NULL;
-    strike(set);
-    assert_int_equal(em_loop_destroy(own), EM_OK);
-}
-
-static void another_thread_may_run_an_untied_loop_and_go_on(void **state)
-{
-    if (is_tied_to_its_thread())
-        system_skip("here a loop stays with the thread that first ran it");
     char answer[5];
     scene *set = set_scene(*state, run);
     system_write(set->client, "still", 5);
@@ -204,43 +150,12 @@ static void another_thread_may_run_an_untied_loop_and_go_on(void **state)
     strike(set);
 }
 
-typedef struct attempt {
-    em_loop *loop;
-    em_status status;
-} attempt;
-
-static void *run_once(void *argument)
-{
-    attempt *made = argument;
-    made->status = em_loop_run_once(made->loop, 0);
-    return NULL;
-}
-
-/* The system gives a new thread the address, and at times the number, of one that has ended. */
-static void a_thread_is_not_taken_for_one_that_has_ended(void **state)
-{
-    scene *set = set_scene(*state, run);
-    for (unsigned i = 0; i < THREADS; i++) {
-        pthread_t thread;
-        attempt made = {.loop = *state};
-        assert_int_equal(pthread_create(&thread, NULL, run_once, &made), 0);
-        pthread_join(thread, NULL);
-        assert_int_equal(made.status, is_tied_to_its_thread() ? EM_INVALID_STATE : EM_OK);
-    }
-    assert_int_equal(set->talking->unbind + set->flooded->unbind, 0);
-    assert_int_equal(em_loop_destroy(*state), EM_OK);
-    *state = NULL;
-    strike(set);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_loop_is_destroyed_by_another_thread_when_its_own_has_ended),
         SYSTEM_TEST(a_loop_is_destroyed_by_another_thread_while_its_own_lives_on),
-        SYSTEM_TEST(another_thread_may_not_run_a_tied_loop_and_does_no_harm),
-        SYSTEM_TEST(another_thread_may_run_an_untied_loop_and_go_on),
-        SYSTEM_TEST(a_thread_is_not_taken_for_one_that_has_ended),
+        SYSTEM_TEST(another_thread_may_run_a_loop_and_go_on),
     };
     return SYSTEM_RUN(tests);
 }

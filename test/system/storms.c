@@ -173,7 +173,7 @@ static void a_loop_may_end_at_any_moment(void **state)
     (void)state;
     borrowed = given_back = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        em_loop *loop = system_create_loop((em_loop_options){.ring_entries = round % 2 ? 4 : 0});
+        em_loop *loop = system_create_loop((em_loop_options){.size = 0});
         system_flows *flows = begin_everything(loop, deaf_port, full_port);
         for (unsigned turns = 0; turns < round % 20; turns++)
             system_turn(loop);

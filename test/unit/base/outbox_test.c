@@ -80,7 +80,7 @@ static em_status borrow(outbox_fixture *fixture, size_t length)
 
 static void consume(outbox_fixture *fixture, size_t length)
 {
-    emi_outbox_consume(&fixture->outbox, &fixture->pool, length, NULL);
+    emi_outbox_consume(&fixture->outbox, &fixture->pool, length);
     bytes_take(&fixture->model, NULL, length);
 }
 
@@ -233,67 +233,6 @@ static void without_memory_all_or_nothing_is_appended(void **state)
     assert_int_equal(fixture->released, 0);
 }
 
-static void hold(outbox_fixture *fixture, size_t length, emi_outbox_holds *holds)
-{
-    emi_outbox_hold(&fixture->outbox, &fixture->pool, length, holds);
-    bytes_take(&fixture->model, NULL, length);
-}
-
-static void bytes_held_are_released_when_they_are_let_go(void **state)
-{
-    outbox_fixture *fixture = *state;
-    emi_outbox_holds holds = {.first = NULL};
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(borrow(fixture, 100), EM_OK);
-    hold(fixture, 150, &holds); /* the first, and half of the second */
-    assert_int_equal(fixture->released, 0);
-    emi_outbox_consume(&fixture->outbox, &fixture->pool, 50, &holds); /* the rest of it is copied by the kernel */
-    bytes_take(&fixture->model, NULL, 50);
-    check(fixture, EMI_MAX_SPANS);
-    assert_int_equal(fixture->released, 0);
-    hold(fixture, 100, &holds);
-    emi_outbox_let_go(&holds, &fixture->pool, 149);
-    assert_int_equal(fixture->released, 0);
-    emi_outbox_let_go(&holds, &fixture->pool, 1);
-    assert_int_equal(fixture->released, 2);
-    emi_outbox_let_go(&holds, &fixture->pool, SIZE_MAX);
-    assert_int_equal(fixture->released, 3);
-    assert_null(holds.first);
-    emi_outbox_consume(&fixture->outbox, &fixture->pool, 100, &holds); /* nothing is held any more */
-    bytes_take(&fixture->model, NULL, 100);
-    assert_int_equal(fixture->released, 4);
-}
-
-static void copies_can_be_held_like_borrowed_bytes(void **state)
-{
-    outbox_fixture *fixture = *state;
-    emi_outbox_holds holds = {.first = NULL};
-    emi_span span;
-    assert_int_equal(append(fixture, 3000), EM_OK);
-    assert_int_equal(emi_outbox_gather(&fixture->outbox, &span, 1), 1);
-    hold(fixture, 3000, &holds);
-    for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(append(fixture, 4000), EM_OK);
-        assert_true(pattern_matches(span.data, 3000, 0));
-    }
-    emi_outbox_let_go(&holds, &fixture->pool, 3000);
-    check(fixture, EMI_MAX_SPANS);
-}
-
-static void whether_a_large_piece_is_borrowed_is_known(void **state)
-{
-    outbox_fixture *fixture = *state;
-    assert_false(emi_outbox_has_borrowed(&fixture->outbox, 16, 1));
-    assert_int_equal(append(fixture, 5000), EM_OK);
-    assert_int_equal(borrow(fixture, 999), EM_OK);
-    assert_false(emi_outbox_has_borrowed(&fixture->outbox, 16, 1000));
-    assert_int_equal(borrow(fixture, 1000), EM_OK);
-    assert_true(emi_outbox_has_borrowed(&fixture->outbox, 16, 1000));
-    assert_false(emi_outbox_has_borrowed(&fixture->outbox, 2, 1000));
-    consume(fixture, 6000);
-    assert_false(emi_outbox_has_borrowed(&fixture->outbox, 16, 1000));
-}
-
 static void random_steps_agree_with_a_flat_buffer(void **state)
 {
     outbox_fixture *fixture = *state;
@@ -335,9 +274,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(borrowing_without_a_release_function_is_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_limit_of_all_outboxes_holds_to_the_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_all_or_nothing_is_appended, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bytes_held_are_released_when_they_are_let_go, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(copies_can_be_held_like_borrowed_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(whether_a_large_piece_is_borrowed_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_steps_agree_with_a_flat_buffer, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

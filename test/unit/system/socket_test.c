@@ -234,26 +234,6 @@ static void a_linger_of_no_seconds_resets_the_peer(void **state)
     emi_socket_close(pair[1]);
 }
 
-static void whether_a_peer_is_on_this_machine_is_known(void **state)
-{
-    (void)state;
-    int pair[2];
-    tcp_pair(pair);
-    assert_true(emi_socket_is_local(pair[0]));
-    assert_true(emi_socket_is_local(pair[1]));
-    emi_socket_close(pair[0]);
-    emi_socket_close(pair[1]);
-    assert_int_equal(emi_socket_pair(pair), EM_OK);
-    assert_false(emi_socket_is_local(pair[0])); /* no internet socket */
-    emi_socket_close(pair[0]);
-    emi_socket_close(pair[1]);
-    em_address address;
-    listen_on_any_port(pair, &address);
-    assert_false(emi_socket_is_local(pair[0])); /* has no peer */
-    emi_socket_close(pair[0]);
-    assert_false(emi_socket_is_local(EMI_NO_SOCKET));
-}
-
 static void wrong_descriptors_are_told_apart(void **state)
 {
     (void)state;
@@ -311,7 +291,6 @@ int main(void)
         cmocka_unit_test(turning_away_accepts_and_closes),
         cmocka_unit_test(options_have_names),
         cmocka_unit_test(a_linger_of_no_seconds_resets_the_peer),
-        cmocka_unit_test(whether_a_peer_is_on_this_machine_is_known),
         cmocka_unit_test(wrong_descriptors_are_told_apart),
         cmocka_unit_test(standard_streams_are_never_closed),
         cmocka_unit_test(only_socket_files_are_removed),
