@@ -25,10 +25,10 @@ $LDFLAGS << " -pthread"
 append_ldflags("-Wl,-Bsymbolic-functions")
 
 # io_uring, where its library is. EM_LIBURING=0 leaves it out.
-if ENV["EM_LIBURING"] != "0" && have_header("liburing.h") && have_library("uring", "io_uring_register_buf_ring")
+if ENV["EM_LIBURING"] != "0" && have_header("liburing.h") && have_library("uring", "io_uring_queue_init")
   $defs << "-DEM_WITH_LIBURING"
 else
-  message "built without liburing: no io_uring backend\n"
+  message "built without liburing: io_uring is not used\n"
 end
 
 create_makefile("rubyeventmachine")

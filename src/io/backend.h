@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The seam between connections and the kernel. Readiness kernels (epoll, poll, kqueue) and completion kernels (io_uring) serve
- * this one interface: the owner of a channel states standing wishes (receive, send, stop), the backend lends its own memory
- * for what arrives and gathers the owner's output when the kernel can take it.
+ * The seam between connections and the kernel. Kernels that report readiness (epoll, poll, kqueue) serve it, and kernels that
+ * complete operations could: the owner of a channel states standing wishes (receive, send, stop), the backend lends its own
+ * memory for what arrives and gathers the owner's output when the kernel can take it.
  *
  * Rules:
  *  1. Phases. A turn of the loop calls: flush, wait, dispatch, flush, reap. Events come only from dispatch, flush and reap;
@@ -29,7 +29,7 @@
 typedef struct emi_backend_settings {
     const emi_memory *memory;
     size_t receive_buffer_bytes;
-    void (*log)(void *user, em_log_level level, const char *message); /**< or NULL */
+    void (*log)(void *user, em_log_level level, const char *message); /**< or NULL; not within wait */
     void *log_user;
 } emi_backend_settings;
 
@@ -79,6 +79,7 @@ struct emi_backend {
     const emi_backend_operations *operations;
     const char *name;
     const char *reason; /**< why it is this one and not a better one; NULL if there is nothing to say. Static text */
+    em_status failure;  /**< set by wait: it will never find anything again; EM_OK as long as all is well */
 };
 
 /** Reads or writes in a row on one channel, by default. */

@@ -67,6 +67,9 @@ typedef struct emi_channel_events {
     void (*released)(emi_channel *channel);
 } emi_channel_events;
 
+/** What a batch has read for a channel that did not want it any more when its turn came; see readiness_receive.c. */
+typedef struct emi_kept emi_kept;
+
 /** The fields from `slot` on belong to the backend. At most 96 bytes. */
 struct emi_channel {
     const emi_channel_events *events;
@@ -80,16 +83,20 @@ struct emi_channel {
     uint32_t slot; /**< its place in the backend's table … */
     uint32_t generation; /**< … and which of those that had this place */
     uint8_t kind;        /**< emi_channel_kind */
-    uint8_t interest;    /**< what the kernel was asked to report, or of a polled channel, what the owner asked for */
-    bool receiving;      /**< the owner wants to be told of data or connections */
+    uint8_t interest;    /**< what the poller was asked to report */
+    bool receiving;      /**< the owner wants to receive data or connections */
     bool readable;       /**< there may be something to read */
     bool blocked;        /**< the system took no more the last time */
     bool connecting;
     bool sending;         /**< the owner has something to send */
     bool read_to_the_end; /**< read until nothing is left, whatever exact_reads says */
     bool released;        /**< by the owner */
+    bool always_ready;    /**< polled: the poller refuses it, as epoll does regular files */
+    bool has_early;       /**< a batch has read something for it, which comes next in this dispatch */
     uint8_t bulk;         /**< not 0: much arrives; see bulk.h */
-    emi_list work;        /**< among the channels with work known, or those buried */
+    em_status failure;    /**< what the next read is to report, or EM_OK */
+    emi_kept *kept;       /**< comes before what is read next; or NULL */
+    emi_list work;        /**< among the channels that can go on without an event, or those that end */
     emi_list flush;       /**< among the channels to be flushed */
 };
 

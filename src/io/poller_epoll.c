@@ -133,10 +133,12 @@ static uint32_t from_epoll(uint32_t events)
     return bits;
 }
 
-static unsigned wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity)
+static int wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity)
 {
     int found = wait_for_batch(poller, timeout_ns, capacity < BATCH ? (int)capacity : BATCH);
-    unsigned count = 0;
+    if (found < 0)
+        return errno == EINTR ? 0 : (int)emi_last_status();
+    int count = 0;
     for (int i = 0; i < found; i++) {
         uint64_t number = poller->batch[i].data.u64;
         if (number == WAKER)

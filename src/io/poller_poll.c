@@ -6,13 +6,17 @@
 
 #if EMI_HAVE_POSIX
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #include "io/poller.h"
 #include "system/clock.h"
+#include "system/system_error.h"
 #include "system/thread.h"
 #include "system/waker.h"
+
+enum { PAUSE_MILLISECONDS = 10 };
 
 typedef struct registration {
     uint32_t slot;
@@ -29,7 +33,7 @@ typedef struct watch_list {
 
 /*
  * While one thread waits, another that holds the host's lock may change what is watched: so the wait goes on over a copy, and a
- * lock guards the making of the copy.
+ * lock guards the making of the copy. The memory for it is there before it is needed, so a wait never fails for want of it.
  */
 struct emi_poller {
     const emi_memory *memory;
@@ -37,6 +41,7 @@ struct emi_poller {
     emi_mutex mutex;
     watch_list watched;
     watch_list waiting;
+    watch_list spare;        /* takes the place of `waiting` where that has become too small */
     unsigned *index_of_slot; /* in `watched` */
     uint32_t slots;
     unsigned next; /* where the search for events goes on, so that each gets its turn */
@@ -61,6 +66,22 @@ static em_status reserve(emi_poller *poller, watch_list *list, unsigned count)
     return EM_OK;
 }
 
+static void release_list(const emi_poller *poller, watch_list *list)
+{
+    emi_release(poller->memory, list->descriptors);
+    emi_release(poller->memory, list->registrations);
+    *list = (watch_list){.count = 0};
+}
+
+/* Room for so many in the list of what is watched and in the copies to come. */
+static em_status reserve_all(emi_poller *poller, unsigned count)
+{
+    em_status status = reserve(poller, &poller->watched, count);
+    if (status == EM_OK && poller->waiting.capacity < count)
+        status = reserve(poller, &poller->spare, count);
+    return status;
+}
+
 static em_status grow_slots(emi_poller *poller, uint32_t slot)
 {
     uint32_t slots = poller->slots ? poller->slots : 64;
@@ -78,10 +99,9 @@ static void destroy(emi_poller *poller)
 {
     emi_waker_close(&poller->waker);
     emi_mutex_close(&poller->mutex);
-    emi_release(poller->memory, poller->watched.descriptors);
-    emi_release(poller->memory, poller->watched.registrations);
-    emi_release(poller->memory, poller->waiting.descriptors);
-    emi_release(poller->memory, poller->waiting.registrations);
+    release_list(poller, &poller->watched);
+    release_list(poller, &poller->waiting);
+    release_list(poller, &poller->spare);
     emi_release(poller->memory, poller->index_of_slot);
     emi_release(poller->memory, poller);
 }
@@ -98,7 +118,7 @@ static em_status create(const emi_memory *memory, emi_poller **created)
     status = emi_waker_open(&poller->waker);
     if (status != EM_OK)
         goto no_waker;
-    status = reserve(poller, &poller->watched, 1);
+    status = reserve_all(poller, 1);
     if (status != EM_OK) {
         destroy(poller);
         return status;
@@ -125,10 +145,21 @@ static short to_poll(unsigned bits)
     return (short)events;
 }
 
+/* What epoll refuses, too. Streams and listeners have descriptors of their own, so nobody looks for theirs. */
+static bool is_watched(const emi_poller *poller, int descriptor)
+{
+    for (unsigned i = 0; i < poller->watched.count; i++)
+        if (poller->watched.descriptors[i].fd == descriptor)
+            return true;
+    return false;
+}
+
 static em_status add(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned bits)
 {
     watch_list *watched = &poller->watched;
-    em_status status = reserve(poller, watched, watched->count + 1);
+    if (bits & EMI_POLL_LEVEL && is_watched(poller, descriptor))
+        return EM_FILE_EXISTS;
+    em_status status = reserve_all(poller, watched->count + 1);
     if (status == EM_OK && slot >= poller->slots)
         status = grow_slots(poller, slot);
     if (status != EM_OK)
@@ -183,27 +214,40 @@ static uint32_t from_poll(int events)
     return bits;
 }
 
-/* Copies what is watched; without memory for it, the wait goes on over the copy made before. */
 static void copy_watched(emi_poller *poller)
 {
     watch_list *waiting = &poller->waiting;
     const watch_list *watched = &poller->watched;
     emi_mutex_lock(&poller->mutex);
-    if (reserve(poller, waiting, watched->count) == EM_OK) {
-        memcpy(waiting->descriptors, watched->descriptors, watched->count * sizeof *watched->descriptors);
-        memcpy(waiting->registrations, watched->registrations, watched->count * sizeof *watched->registrations);
-        waiting->count = watched->count;
+    if (waiting->capacity < watched->count) {
+        release_list(poller, waiting);
+        *waiting = poller->spare;
+        poller->spare = (watch_list){.count = 0};
     }
+    memcpy(waiting->descriptors, watched->descriptors, watched->count * sizeof *watched->descriptors);
+    memcpy(waiting->registrations, watched->registrations, watched->count * sizeof *watched->registrations);
+    waiting->count = watched->count;
     emi_mutex_unlock(&poller->mutex);
 }
 
-static unsigned wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity)
+/* Without memory in the kernel it may work the next time, but not at once. */
+static int failed_wait(void)
+{
+    if (errno == EINTR)
+        return 0;
+    if (errno != ENOMEM && errno != EAGAIN)
+        return (int)emi_last_status();
+    poll(NULL, 0, PAUSE_MILLISECONDS);
+    return 0;
+}
+
+static int wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity)
 {
     copy_watched(poller);
     const watch_list *waiting = &poller->waiting;
     int found = poll(waiting->descriptors, waiting->count, emi_clock_to_milliseconds(timeout_ns));
-    if (found <= 0 || waiting->count == 0)
-        return 0;
+    if (found < 0)
+        return failed_wait();
     if (waiting->descriptors[0].revents) {
         emi_waker_drain(&poller->waker);
         found--;
@@ -223,7 +267,7 @@ static unsigned wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *ev
         if (count == capacity)
             poller->next = index;
     }
-    return count;
+    return (int)count;
 }
 
 static void wake(emi_poller *poller)

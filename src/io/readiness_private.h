@@ -1,46 +1,75 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the files of the readiness backend share: readiness.c has the operations and phases, readiness_serve.c what
- * happens on a channel that is ready.
+ * What the files of the readiness backend share:
+ *
+ *   readiness.c           making and ending it; the operations on channels
+ *   readiness_turn.c      the phases of a turn: wait, dispatch, flush, reap
+ *   readiness_serve.c     what a channel that is ready gets: connecting, accepting, polling, receiving, sending
+ *   readiness_receive.c   reading, one by one or for a row of streams at once
+ *   readiness_send.c      sending, likewise
  */
 #ifndef EMI_READINESS_PRIVATE_H
 #define EMI_READINESS_PRIVATE_H
 
 #include "base/features.h"
 #include "base/index_table.h"
-#include "io/batch.h"
 #include "io/readiness.h"
+#include "io/slice.h"
 #include "system/thread.h"
 
-enum { EMI_READINESS_EVENTS = 256 }; /* taken from the poller at once */
+enum {
+    EMI_READINESS_EVENTS = 256,               /* taken from the poller at once */
+    EMI_READINESS_ROW = EMI_BATCH_MOST_CALLS, /* channels served in a row */
+    EMI_READINESS_EARLY_BYTES =
+        20 * 1024,               /* what a batch reads of one stream at most: a piece of 16 KiB and its frame */
+    EMI_READINESS_EARLY_GAP = 64 /* behind each, or all would fall into the same sets of the cache */
+};
+
+/* Channels with work known, taken off the list of work together, and the reads made for them at once. */
+typedef struct emi_row {
+    unsigned count;
+    emi_channel *channels[EMI_READINESS_ROW];
+    const emi_call *early[EMI_READINESS_ROW]; /* the read made for each, or NULL */
+    emi_call calls[EMI_BATCH_MOST_CALLS];
+} emi_row;
 
 typedef struct emi_readiness {
     emi_backend base;
     const emi_poller_operations *poller_operations;
     emi_poller *poller;
+    emi_batcher *batcher; /* NULL: plain calls */
     const emi_memory *memory;
+    void (*log)(void *user, em_log_level level, const char *message);
+    void *log_user;
 
     emi_index_table channels; /* by slot */
     uint32_t generation;      /* of the channel attached last */
 
-    emi_list work;   /* channels that can go on without an event */
+    emi_list work;   /* channels that can go on without an event, in the order in which they are served */
     emi_list flush;  /* channels that asked to send */
     emi_list buried; /* released, waiting for reap */
 
     unsigned fork_count; /* of the process that made it */
     unsigned event_count;
-    unsigned next_event;
     emi_poll_event events[EMI_READINESS_EVENTS];
 
-    emi_batch batch;
+    emi_slice slice;
+    emi_row row;
     size_t buffer_bytes;
     unsigned char *buffer;   /* lent with data events … */
     void *buffer_allocation; /* … and what to release for it */
+    size_t early_bytes;      /* the room that a batch has for each stream … */
+    unsigned char *early;    /* … and for all; NULL without a batcher */
 } emi_readiness;
+
+static inline emi_readiness *emi_readiness_at(emi_backend *backend)
+{
+    return EMI_CONTAINER(backend, emi_readiness, base);
+}
 
 static inline emi_readiness *emi_readiness_of(const emi_channel *channel)
 {
-    return EMI_CONTAINER(channel->backend, emi_readiness, base);
+    return emi_readiness_at(channel->backend);
 }
 
 /** Has the channel served in the next dispatch without an event. */
@@ -62,13 +91,55 @@ static inline bool emi_readiness_is_over(const emi_readiness *readiness, const e
     return channel->released || emi_readiness_is_forked(readiness);
 }
 
+/* readiness.c */
+
 /** Asks the poller for what the channel's state calls for, if that is not what it was asked for already. */
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel);
 
-/** Does what the channel is ready for. */
-void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel);
+/** Makes a batch of calls, by a broken or missing ring plainly. */
+void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count);
+
+/* readiness_turn.c */
+
+bool emi_readiness_wait(emi_backend *backend, uint64_t timeout_ns);
+void emi_readiness_dispatch(emi_backend *backend, unsigned budget);
+void emi_readiness_flush(emi_backend *backend);
+void emi_readiness_reap(emi_backend *backend);
+
+/* readiness_serve.c */
+
+/** Ends receiving, sending and connecting, and reports why. */
+void emi_readiness_fail(emi_channel *channel, em_status reason);
+
+/** Does what the channel is ready for. early: the read made for it in a batch, or NULL. */
+void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
+
+/* readiness_receive.c */
+
+/** Reads for all streams of the row that have something, if they are enough for a batch. */
+void emi_readiness_read_early(emi_readiness *readiness);
+
+/** Reads and delivers until there is nothing, or it is the others' turn. early: what was read already, or NULL. */
+void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
+
+/** Delivers what is still there although the peer takes nothing any more; then fails with the reason. */
+void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason);
+
+/** Keeps what a batch has read for a channel that does not receive now. */
+void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
+
+/** Drops what was kept. */
+void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
+
+/* readiness_send.c */
 
 /** Sends what the owner has until it has nothing, or the system takes no more, or it is the others' turn. */
 void emi_readiness_send(emi_readiness *readiness, emi_channel *channel);
+
+/** Whether what the owner has is too much to wait for others. */
+bool emi_readiness_has_much_to_send(emi_channel *channel);
+
+/** Sends for all channels in the list of those that asked. */
+void emi_readiness_send_all(emi_readiness *readiness);
 
 #endif

@@ -21,6 +21,8 @@ static const struct contract_backend {
     {.name = "epoll", .kernel = "epoll"},
     {.name = "epoll, room", .kernel = "epoll", .offers_room = true},
     {.name = "poll", .kernel = "poll"},
+    {.name = "uring", .kernel = "uring"},
+    {.name = "uring, room", .kernel = "uring", .offers_room = true},
     {.name = "simulated", .kind = SIMULATED},
     {.name = "simulated, seed 1", .kind = SIMULATED, .seed = 1},
     {.name = "simulated, seed 2", .kind = SIMULATED, .seed = 2},

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What batcher_uring.c and its trial share.
+ */
+#ifndef EMI_BATCHER_PRIVATE_H
+#define EMI_BATCHER_PRIVATE_H
+
+#include "io/batcher.h"
+
+/** emi_batcher_create without the trial; on failure what io_uring_setup(2) reported. */
+em_status emi_batcher_try(const emi_memory *memory, emi_batcher **batcher);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The batcher by io_uring(7). The ring has no setup flags: it belongs to no thread, and the kernel makes the calls within
+ * io_uring_enter(2), because none of them may block. Single issuers, deferred task run and registered files gained nothing
+ * over that. Whether the kernel is fit for it is found out in batcher_trial.c.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_URING
+
+#include <errno.h>
+#include <liburing.h>
+
+#include "io/batcher_private.h"
+#include "system/system_error.h"
+
+/* A call that has no result after so long will never have one. */
+#define LONGEST_WAIT_SECONDS 1
+
+struct emi_batcher {
+    const emi_memory *memory;
+    struct io_uring ring;
+};
+
+em_status emi_batcher_try(const emi_memory *memory, emi_batcher **created)
+{
+    emi_batcher *batcher = emi_allocate_zeroed(memory, sizeof *batcher);
+    if (!batcher)
+        return EM_NO_MEMORY;
+    batcher->memory = memory;
+    int result = io_uring_queue_init(EMI_BATCH_MOST_CALLS, &batcher->ring, 0);
+    if (result < 0) {
+        emi_release(memory, batcher);
+        return emi_status_from_errno(-result);
+    }
+    *created = batcher;
+    return EM_OK;
+}
+
+em_status emi_batcher_create(const emi_memory *memory, emi_batcher **created)
+{
+    if (emi_batcher_refusal())
+        return EM_UNKNOWN_BACKEND;
+    return emi_batcher_try(memory, created);
+}
+
+void emi_batcher_destroy(emi_batcher *batcher)
+{
+    if (!batcher)
+        return;
+    io_uring_queue_exit(&batcher->ring);
+    emi_release(batcher->memory, batcher);
+}
+
+static void prepare(struct io_uring *ring, emi_call *call, unsigned number)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(ring); /* the queue is empty before each batch, and long enough */
+    if (call->kind == EMI_CALL_RECEIVE)
+        io_uring_prep_recv(entry, call->descriptor, call->bytes, call->length, MSG_DONTWAIT);
+    else
+        io_uring_prep_send(entry, call->descriptor, call->bytes, call->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    entry->user_data = number;
+    call->status = EM_IN_PROGRESS;
+    call->done = 0;
+}
+
+static void note_result(emi_call *call, int result)
+{
+    call->status = result < 0 ? emi_status_from_errno(-result) : EM_OK;
+    call->done = result < 0 ? 0 : (size_t)result;
+}
+
+static unsigned collect(struct io_uring *ring, emi_call *calls)
+{
+    unsigned head, found = 0;
+    struct io_uring_cqe *entry;
+    io_uring_for_each_cqe(ring, head, entry)
+    {
+        note_result(&calls[entry->user_data], entry->res);
+        found++;
+    }
+    io_uring_cq_advance(ring, found);
+    return found;
+}
+
+/* All calls are taken, but results are missing, which no kernel that passed the trial has shown yet. */
+static bool wait_for_result(struct io_uring *ring)
+{
+    struct __kernel_timespec limit = {.tv_sec = LONGEST_WAIT_SECONDS};
+    struct io_uring_cqe *entry;
+    return io_uring_wait_cqe_timeout(ring, &entry, &limit) == 0;
+}
+
+static void give_up(emi_call *calls, unsigned taken, unsigned count)
+{
+    for (unsigned i = 0; i < taken; i++)
+        if (calls[i].status == EM_IN_PROGRESS)
+            calls[i].status = EM_SYSTEM_ERROR;
+    emi_calls_run(calls + taken, count - taken);
+}
+
+bool emi_batcher_run(emi_batcher *batcher, emi_call *calls, unsigned count)
+{
+    struct io_uring *ring = &batcher->ring;
+    for (unsigned i = 0; i < count; i++)
+        prepare(ring, &calls[i], i);
+    unsigned taken = 0;
+    for (unsigned left = count; left > 0;) {
+        int submitted = taken < count ? io_uring_submit(ring) : 0;
+        if (submitted > 0)
+            taken += (unsigned)submitted;
+        unsigned found = collect(ring, calls);
+        left -= found;
+        bool goes_on = found > 0 || submitted > 0;
+        if (!goes_on && (taken < count || !wait_for_result(ring))) {
+            give_up(calls, taken, count);
+            return false;
+        }
+    }
+    return true;
+}
+
+#endif

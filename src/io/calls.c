@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Prepared calls, made one by one.
+ */
+#include "io/batcher.h"
+#include "system/socket.h"
+
+static void run(emi_call *call)
+{
+    const emi_span span = {.data = call->bytes, .length = call->length};
+    if (call->kind == EMI_CALL_RECEIVE)
+        call->status = emi_socket_receive(call->descriptor, call->bytes, call->length, &call->done);
+    else
+        call->status = emi_socket_send(call->descriptor, &span, 1, &call->done);
+}
+
+void emi_calls_run(emi_call *calls, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        run(&calls[i]);
+}

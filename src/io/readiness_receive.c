@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Receiving. A stream is read by calls of its own, through the backend's one buffer or into its owner's memory; or, where
+ * several are ready, a first time by a batch for all of them, which is told from the plain read by nothing but its price:
+ * what a batch has read for a stream that was paused meanwhile is kept and comes before what is read next, in one piece with
+ * it; a stream that is closed with such bytes undelivered is reset, as the kernel does with unread bytes.
+ */
+#include <string.h>
+
+#include "io/bulk.h"
+#include "io/readiness_private.h"
+#include "system/socket.h"
+
+/* So much is still read from a stream that cannot be written to any more: more than a socket's buffer holds. */
+enum { LAST_READS = 1024 };
+
+struct emi_kept {
+    size_t length;
+    unsigned char bytes[];
+};
+
+/* One read: `length` bytes, 0 at the end of the stream or with an error. */
+typedef struct piece {
+    unsigned char *bytes;
+    size_t length;
+    bool fills; /* all the room that there was, so there may be more */
+} piece;
+
+void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel)
+{
+    emi_release(readiness->memory, channel->kept);
+    channel->kept = NULL;
+}
+
+void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
+{
+    channel->has_early = false;
+    channel->readable = early->status != EM_WOULD_BLOCK;
+    if (early->status == EM_OK && early->done > 0) {
+        channel->kept = emi_allocate(readiness->memory, sizeof *channel->kept + early->done);
+        if (channel->kept) {
+            channel->kept->length = early->done;
+            memcpy(channel->kept->bytes, early->bytes, early->done);
+        } else {
+            channel->failure = EM_NO_MEMORY;
+        }
+    } else if (early->status != EM_OK && early->status != EM_WOULD_BLOCK && early->status != EM_INTERRUPTED) {
+        channel->failure = early->status;
+    }
+}
+
+/* Reads on behind `before` bytes that are in the backend's buffer already. */
+static em_status read_behind(emi_readiness *readiness, emi_channel *channel, size_t before, piece *got)
+{
+    size_t capacity = readiness->buffer_bytes - before;
+    size_t length = 0;
+    *got = (piece){.bytes = readiness->buffer, .length = before, .fills = true};
+    if (capacity == 0)
+        return EM_OK;
+    em_status status = emi_socket_receive(channel->descriptor, readiness->buffer + before, capacity, &length);
+    got->length += length;
+    if (status == EM_OK && length > 0)
+        got->fills = length == capacity;
+    else if (status == EM_WOULD_BLOCK)
+        channel->readable = false;
+    else if (status != EM_OK && status != EM_INTERRUPTED)
+        channel->failure = status;
+    return EM_OK;
+}
+
+static em_status read_kept(emi_readiness *readiness, emi_channel *channel, piece *got)
+{
+    size_t before = channel->kept->length;
+    memcpy(readiness->buffer, channel->kept->bytes, before);
+    emi_readiness_drop_kept(readiness, channel);
+    return read_behind(readiness, channel, before, got);
+}
+
+static em_status read_early(emi_readiness *readiness, emi_channel *channel, const emi_call *early, piece *got)
+{
+    channel->has_early = false;
+    *got = (piece){.bytes = early->bytes, .length = early->done};
+    if (early->done < early->length)
+        return early->status;
+    memcpy(readiness->buffer, early->bytes, early->done);
+    return read_behind(readiness, channel, early->done, got);
+}
+
+static em_status read_plainly(emi_readiness *readiness, emi_channel *channel, piece *got)
+{
+    size_t capacity = readiness->buffer_bytes;
+    *got = (piece){.bytes = emi_bulk_room(channel, readiness->buffer, &capacity)};
+    if (EMI_UNLIKELY(!channel->receiving || emi_readiness_is_over(readiness, channel)))
+        return EM_INTERRUPTED; /* by the owner, when asked for room */
+    em_status status = emi_socket_receive(channel->descriptor, got->bytes, capacity, &got->length);
+    got->fills = got->length == capacity;
+    return status;
+}
+
+static em_status read_piece(emi_readiness *readiness, emi_channel *channel, const emi_call *early, piece *got)
+{
+    if (early)
+        return read_early(readiness, channel, early, got);
+    if (EMI_UNLIKELY(channel->kept))
+        return read_kept(readiness, channel, got);
+    if (EMI_UNLIKELY(channel->failure != EM_OK)) {
+        *got = (piece){.length = 0};
+        return channel->failure;
+    }
+    return read_plainly(readiness, channel, got);
+}
+
+/*
+ * One read. false: nothing more for now. A short read usually shows that the socket is empty, which saves the read that would
+ * report "would block"; not so when the end or urgent data (which splits reads) was reported.
+ */
+static bool receive_once(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
+{
+    piece got;
+    em_status status = read_piece(readiness, channel, early, &got);
+    if (EMI_LIKELY(status == EM_OK && got.length > 0)) {
+        if (!got.fills && !channel->read_to_the_end && channel->failure == EM_OK)
+            channel->readable = false;
+        emi_bulk_note(channel, got.length);
+        channel->events->data(channel, got.bytes, got.length);
+        return true;
+    }
+    if (status == EM_INTERRUPTED)
+        return true;
+    channel->readable = false;
+    if (status == EM_OK) {
+        channel->receiving = false;
+        channel->events->end(channel);
+    } else if (status != EM_WOULD_BLOCK) {
+        emi_readiness_fail(channel, status);
+    }
+    return false;
+}
+
+/* What is to be sent goes before the next read; after the last one, little of it waits for that of others. */
+void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
+{
+    for (unsigned reads = 0; reads < channel->burst; reads++) {
+        if (!receive_once(readiness, channel, early) || emi_readiness_is_over(readiness, channel))
+            return;
+        early = NULL;
+        bool goes_on = channel->readable && channel->receiving;
+        if (channel->sending && !channel->blocked && (goes_on || emi_readiness_has_much_to_send(channel)) &&
+            !channel->released)
+            emi_readiness_send(readiness, channel);
+        if (!goes_on || emi_readiness_is_over(readiness, channel) || !channel->receiving)
+            return;
+        if (emi_slice_is_over(&readiness->slice)) {
+            emi_readiness_send_all(readiness);
+            break; /* callbacks are slow: others come first */
+        }
+    }
+    if (!emi_readiness_is_over(readiness, channel))
+        emi_readiness_add_work(readiness, channel);
+}
+
+void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason)
+{
+    em_status status = EM_OK;
+    channel->sending = false;
+    for (unsigned reads = 0; reads < LAST_READS && channel->receiving; reads++) {
+        piece got;
+        status = read_piece(readiness, channel, NULL, &got);
+        if (status == EM_OK && got.length > 0)
+            channel->events->data(channel, got.bytes, got.length);
+        else if (status != EM_INTERRUPTED)
+            break;
+        if (emi_readiness_is_over(readiness, channel))
+            return;
+    }
+    /* Of the two that a reset yields, a read's error is the same in whatever order reading and sending come. */
+    bool is_told = status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED;
+    emi_readiness_fail(channel, is_told ? status : reason);
+}
+
+/* Not Unix sockets, because the peer of one that is closed with unread bytes is told so, and nothing else does that; and not
+ * streams on which much arrives. */
+static bool may_read_early(const emi_channel *channel)
+{
+    return channel->kind == EMI_STREAM && channel->receiving && channel->readable && channel->exact_reads &&
+           !channel->connecting && !channel->released && channel->bulk == 0 && !channel->kept &&
+           channel->failure == EM_OK;
+}
+
+void emi_readiness_read_early(emi_readiness *readiness)
+{
+    emi_row *row = &readiness->row;
+    unsigned count = 0;
+    for (unsigned i = 0; i < row->count; i++) {
+        const emi_channel *channel = row->channels[i];
+        row->early[i] = NULL;
+        if (!may_read_early(channel))
+            continue;
+        emi_call *call = &row->calls[count];
+        *call =
+            (emi_call){.kind = EMI_CALL_RECEIVE, .descriptor = channel->descriptor, .length = readiness->early_bytes};
+        call->bytes = readiness->early + count * (readiness->early_bytes + EMI_READINESS_EARLY_GAP);
+        row->early[i] = call;
+        count++;
+    }
+    if (count < EMI_BATCH_FEWEST_CALLS) {
+        memset(row->early, 0, row->count * sizeof row->early[0]);
+        return;
+    }
+    emi_readiness_run(readiness, row->calls, count);
+    for (unsigned i = 0; i < row->count; i++)
+        row->channels[i]->has_early = row->early[i] && row->early[i]->done > 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Sending: for one stream until it has nothing or the system takes no more, or for all that asked, where little of several
+ * goes to the kernel as a batch.
+ */
+#include "io/readiness_private.h"
+#include "system/socket.h"
+
+bool emi_readiness_has_much_to_send(emi_channel *channel)
+{
+    emi_span spans[EMI_MAX_SPANS];
+    unsigned count = channel->events->gather(channel, spans);
+    return count > 0 && emi_slice_is_large(spans, count);
+}
+
+/* What a send has reported. true: it may go on. */
+static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_status status, size_t length)
+{
+    if (EMI_LIKELY(status == EM_OK)) {
+        if (length > 0)
+            channel->events->sent(channel, length);
+        return true;
+    }
+    if (status == EM_INTERRUPTED)
+        return true;
+    if (status == EM_WOULD_BLOCK) {
+        channel->blocked = true;
+        status = emi_readiness_update_interest(readiness, channel);
+    }
+    if (status != EM_OK)
+        emi_readiness_fail_after_receiving(readiness, channel, status);
+    return false;
+}
+
+/* One write of what the owner gathers; false when there is no more to do for now. */
+static bool send_once(emi_readiness *readiness, emi_channel *channel)
+{
+    emi_span spans[EMI_MAX_SPANS];
+    unsigned count = channel->events->gather(channel, spans);
+    if (count == 0) {
+        channel->sending = false;
+        return false;
+    }
+    size_t length = 0;
+    em_status status = emi_socket_send(channel->descriptor, spans, count, &length);
+    return finish_send(readiness, channel, status, length);
+}
+
+void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
+{
+    emi_list_remove(&channel->flush);
+    if (emi_readiness_is_forked(readiness))
+        return;
+    for (unsigned writes = 0; writes < channel->burst; writes++)
+        if (!send_once(readiness, channel) || emi_readiness_is_over(readiness, channel) || !channel->sending)
+            return;
+    emi_readiness_add_work(readiness, channel);
+}
+
+/* A row of sends, and whose they are. */
+typedef struct send_row {
+    unsigned count;
+    emi_channel *channels[EMI_BATCH_MOST_CALLS];
+    emi_call calls[EMI_BATCH_MOST_CALLS];
+} send_row;
+
+/* Little goes into the row; more is sent at once. */
+static void gather_into(emi_readiness *readiness, emi_channel *channel, send_row *row)
+{
+    emi_span spans[EMI_MAX_SPANS];
+    unsigned count = channel->events->gather(channel, spans);
+    if (count == 0) {
+        channel->sending = false;
+    } else if (emi_slice_is_large(spans, count)) {
+        emi_readiness_send(readiness, channel);
+    } else {
+        row->channels[row->count] = channel;
+        row->calls[row->count++] = (emi_call){.kind = EMI_CALL_SEND,
+                                              .descriptor = channel->descriptor,
+                                              .bytes = spans[0].data,
+                                              .length = spans[0].length};
+    }
+}
+
+/* In a forked child as well: what the kernel has taken is off the outbox. */
+static void finish_row(emi_readiness *readiness, const send_row *row)
+{
+    for (unsigned i = 0; i < row->count; i++) {
+        emi_channel *channel = row->channels[i];
+        if (!channel->released && finish_send(readiness, channel, row->calls[i].status, row->calls[i].done) &&
+            channel->sending && !channel->released)
+            emi_readiness_send(readiness, channel);
+    }
+}
+
+static void send_rows(emi_readiness *readiness, emi_list *asked)
+{
+    while (!emi_list_is_empty(asked) && !emi_readiness_is_forked(readiness)) {
+        send_row row;
+        row.count = 0;
+        for (emi_list *link; row.count < EMI_BATCH_MOST_CALLS && (link = emi_list_take_first(asked));) {
+            emi_channel *channel = EMI_CONTAINER(link, emi_channel, flush);
+            if (channel->sending && !channel->blocked && !channel->connecting)
+                gather_into(readiness, channel, &row);
+        }
+        emi_readiness_run(readiness, row.calls, row.count);
+        finish_row(readiness, &row);
+    }
+    emi_list_move_all(&readiness->flush, asked); /* in a forked child */
+}
+
+void emi_readiness_send_all(emi_readiness *readiness)
+{
+    if (emi_list_is_empty(&readiness->flush) || emi_readiness_is_forked(readiness))
+        return;
+    emi_list asked;
+    emi_list_init(&asked);
+    emi_list_move_all(&asked, &readiness->flush);
+    if (readiness->batcher) {
+        send_rows(readiness, &asked);
+        return;
+    }
+    for (emi_list *link; (link = emi_list_take_first(&asked));) {
+        emi_channel *channel = EMI_CONTAINER(link, emi_channel, flush);
+        if (channel->sending && !channel->blocked && !channel->connecting)
+            emi_readiness_send(readiness, channel);
+    }
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * How long callbacks run before what they have to send is sent: in a row each kind of work finds its code in the processor's
+ * cache, but where callbacks are slow, nobody's answer is to wait for all the others'. So a slice ends by the clock, which is
+ * read rarely as long as callbacks are fast. Large answers are sent at once, while they are in the cache.
+ */
+#ifndef EMI_SLICE_H
+#define EMI_SLICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "system/clock.h"
+
+enum { EMI_SLICE_NS = 200000, EMI_SLICE_LONGEST_STRIDE = 16, EMI_SLICE_SMALL_BYTES = 2048 };
+
+/** Whether what was gathered is too much to wait for others. */
+static inline bool emi_slice_is_large(const emi_span *spans, unsigned count)
+{
+    return count > 1 || spans[0].length > EMI_SLICE_SMALL_BYTES;
+}
+
+typedef struct emi_slice {
+    uint64_t begun_ns;
+    uint64_t read_ns; /* when the clock was last read */
+    unsigned stride;  /* callbacks between two readings … */
+    unsigned left;    /* … and from now to the next */
+} emi_slice;
+
+/** Begins a slice. Zeroed memory will do before the first. */
+static inline void emi_slice_begin(emi_slice *slice)
+{
+    slice->begun_ns = slice->read_ns = emi_clock_now_ns();
+}
+
+/** After a callback: whether the slice is over. Then the next one has begun. */
+static inline bool emi_slice_is_over(emi_slice *slice)
+{
+    if (slice->left > 0) {
+        slice->left--;
+        return false;
+    }
+    uint64_t now_ns = emi_clock_now_ns();
+    uint64_t passed_ns = now_ns - slice->read_ns;
+    if (passed_ns > EMI_SLICE_NS / 4)
+        slice->stride = 0;
+    else if (slice->stride < EMI_SLICE_LONGEST_STRIDE)
+        slice->stride = slice->stride * 2 + 1;
+    slice->left = slice->stride;
+    slice->read_ns = now_ns;
+    if (now_ns - slice->begun_ns < EMI_SLICE_NS)
+        return false;
+    slice->begun_ns = now_ns;
+    return true;
+}
+
+#endif
