@@ -82,6 +82,19 @@ static void gather_into(emi_readiness *readiness, emi_channel *channel, send_row
     }
 }
 
+/* An owner may release another's channel when it is asked for its bytes. */
+static void drop_released(send_row *row)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < row->count; i++) {
+        if (row->channels[i]->released)
+            continue;
+        row->channels[kept] = row->channels[i];
+        row->calls[kept++] = row->calls[i];
+    }
+    row->count = kept;
+}
+
 /* In a forked child as well: what the kernel has taken is off the outbox. */
 static void finish_row(emi_readiness *readiness, const send_row *row)
 {
@@ -103,6 +116,7 @@ static void send_rows(emi_readiness *readiness, emi_list *asked)
             if (channel->sending && !channel->blocked && !channel->connecting)
                 gather_into(readiness, channel, &row);
         }
+        drop_released(&row);
         emi_readiness_run(readiness, row.calls, row.count);
         finish_row(readiness, &row);
     }

@@ -31,9 +31,6 @@ void emi_condition_broadcast(emi_condition *condition);
  */
 em_status emi_thread_start(void (*run)(void *argument), void *argument);
 
-/** The number of the calling thread, from 1 on, which no other thread of this process ever has. */
-uint64_t emi_thread_number(void);
-
 /** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
 unsigned emi_fork_count(void);
 

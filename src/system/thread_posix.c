@@ -91,15 +91,6 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument)
     return EM_OK;
 }
 
-uint64_t emi_thread_number(void)
-{
-    static atomic_uint_least64_t last;
-    static _Thread_local uint64_t own;
-    if (own == 0)
-        own = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-    return own;
-}
-
 atomic_uint emi_forks;
 static atomic_bool has_forked;
 

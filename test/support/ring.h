@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Breaking the process's rings of io_uring(7), as a program does that closes descriptors it does not own.
+ */
+#ifndef TEST_RING_H
+#define TEST_RING_H
+
+/** Replaces the descriptor of every ring of this process by one of /dev/null; returns how many there were. */
+unsigned break_rings(void);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Batches of calls: each has the result that it would have had alone, and a ring that breaks loses nothing.
+ */
+#include "io/batcher.h"
+
+#include "support/failing_allocator.h"
+#include "support/ring.h"
+#include "support/unit.h"
+#include "system/socket.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PAIRS = 8 };
+
+typedef struct fixture {
+    failing_allocator allocator;
+    emi_batcher *batcher;
+    int pairs[PAIRS][2];
+    emi_call calls[PAIRS];
+    char bytes[PAIRS][100];
+} fixture;
+
+static int set_up(void **state)
+{
+    static fixture made;
+    memset(&made, 0, sizeof made);
+    failing_allocator_init(&made.allocator);
+    for (unsigned i = 0; i < PAIRS; i++)
+        if (emi_socket_pair(made.pairs[i]) != EM_OK)
+            return -1;
+    em_status status = emi_batcher_create(&made.allocator.allocator, &made.batcher);
+    *state = &made;
+    return status == EM_OK || status == EM_UNKNOWN_BACKEND ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    fixture *used = *state;
+    emi_batcher_destroy(used->batcher);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        emi_socket_close(used->pairs[i][0]);
+        emi_socket_close(used->pairs[i][1]);
+    }
+    return atomic_load(&used->allocator.live) == 0 ? 0 : -1;
+}
+
+static fixture *with_ring(void **state)
+{
+    fixture *used = *state;
+    if (!used->batcher) {
+        print_message("skipped: %s\n", emi_batcher_refusal());
+        skip();
+    }
+    return used;
+}
+
+static void prepare(fixture *used, emi_call_kind kind)
+{
+    for (unsigned i = 0; i < PAIRS; i++)
+        used->calls[i] = (emi_call){
+            .kind = kind, .descriptor = used->pairs[i][0], .bytes = used->bytes[i], .length = sizeof used->bytes[i]};
+}
+
+static void write_to_each(fixture *used)
+{
+    for (unsigned i = 0; i < PAIRS; i++) {
+        char text[20];
+        int length = snprintf(text, sizeof text, "for number %u", i);
+        assert_int_equal(emi_socket_send_bytes(used->pairs[i][1], text, (size_t)length), length);
+    }
+}
+
+static void expect_each(const fixture *used)
+{
+    for (unsigned i = 0; i < PAIRS; i++) {
+        char text[20];
+        int length = snprintf(text, sizeof text, "for number %u", i);
+        assert_int_equal(used->calls[i].status, EM_OK);
+        assert_int_equal(used->calls[i].done, length);
+        assert_memory_equal(used->bytes[i], text, length);
+    }
+}
+
+static void every_receive_gets_its_own_bytes(void **state)
+{
+    fixture *used = with_ring(state);
+    for (unsigned round = 0; round < 100; round++) {
+        write_to_each(used);
+        prepare(used, EMI_CALL_RECEIVE);
+        assert_true(emi_batcher_run(used->batcher, used->calls, PAIRS));
+        expect_each(used);
+    }
+}
+
+static void an_empty_socket_an_end_and_a_wrong_descriptor_are_told_apart(void **state)
+{
+    fixture *used = with_ring(state);
+    prepare(used, EMI_CALL_RECEIVE);
+    emi_socket_shutdown_write(used->pairs[1][1]);
+    used->calls[2].descriptor = EMI_NO_SOCKET;
+    assert_int_equal(emi_socket_send_bytes(used->pairs[3][1], "xyz", 3), 3);
+    assert_true(emi_batcher_run(used->batcher, used->calls, PAIRS));
+    assert_int_equal(used->calls[0].status, EM_WOULD_BLOCK);
+    assert_int_equal(used->calls[1].status, EM_OK);
+    assert_int_equal(used->calls[1].done, 0);
+    assert_int_equal(used->calls[2].status, EM_BAD_DESCRIPTOR);
+    assert_int_equal(used->calls[3].status, EM_OK);
+    assert_int_equal(used->calls[3].done, 3);
+    assert_int_equal(used->calls[PAIRS - 1].status, EM_WOULD_BLOCK);
+}
+
+static void sends_arrive_and_a_full_or_dead_peer_refuses_alone(void **state)
+{
+    static char fill[65536];
+    fixture *used = with_ring(state);
+    char received[100];
+    size_t length;
+    prepare(used, EMI_CALL_SEND);
+    memset(used->bytes[0], 'a', sizeof used->bytes[0]);
+    while (emi_socket_send_bytes(used->pairs[1][0], fill, sizeof fill) > 0)
+        continue;
+    emi_socket_close(used->pairs[2][1]);
+    used->pairs[2][1] = EMI_NO_SOCKET;
+    assert_true(emi_batcher_run(used->batcher, used->calls, PAIRS));
+    assert_int_equal(used->calls[0].done, sizeof used->bytes[0]);
+    assert_int_equal(used->calls[1].status, EM_WOULD_BLOCK);
+    assert_int_equal(used->calls[2].status, EM_BROKEN_PIPE);
+    assert_int_equal(emi_socket_receive(used->pairs[0][1], received, sizeof received, &length), EM_OK);
+    assert_int_equal(length, sizeof received);
+    assert_memory_equal(received, used->bytes[0], sizeof received);
+}
+
+static void a_broken_ring_is_reported_and_the_calls_are_made_all_the_same(void **state)
+{
+    fixture *used = with_ring(state);
+    assert_int_equal(break_rings(), 1);
+    write_to_each(used);
+    prepare(used, EMI_CALL_RECEIVE);
+    assert_false(emi_batcher_run(used->batcher, used->calls, PAIRS));
+    expect_each(used);
+}
+
+static void without_memory_none_is_made(void **state)
+{
+    fixture *used = with_ring(state);
+    emi_batcher *another = NULL;
+    failing_allocator_fail(&used->allocator, 1, EM_OFF);
+    assert_int_equal(emi_batcher_create(&used->allocator.allocator, &another), EM_NO_MEMORY);
+    assert_null(another);
+}
+
+static void plain_calls_have_the_same_results(void **state)
+{
+    fixture *used = *state;
+    write_to_each(used);
+    prepare(used, EMI_CALL_RECEIVE);
+    emi_calls_run(used->calls, PAIRS);
+    expect_each(used);
+    emi_calls_run(used->calls, 1);
+    assert_int_equal(used->calls[0].status, EM_WOULD_BLOCK);
+    assert_int_equal(used->calls[0].done, 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_receive_gets_its_own_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_socket_an_end_and_a_wrong_descriptor_are_told_apart, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(sends_arrive_and_a_full_or_dead_peer_refuses_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_broken_ring_is_reported_and_the_calls_are_made_all_the_same, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(without_memory_none_is_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(plain_calls_have_the_same_results, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
