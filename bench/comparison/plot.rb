@@ -8,7 +8,7 @@ module Comparison
   # Draws processor time per message as bars: a row of panels for C and one for the other languages, a column for each
   # workload. Nothing behind the bars, and greys and colours that are legible on white and on black.
   class Plot
-    WIDTH = 1000
+    WIDTH = 1100
     HEAD = 66
     FOOT = 12
     BAR = 27
