@@ -38,7 +38,7 @@ module Comparison
     # @return [Array<Program>] those that can run; says why of the others
     def available(programs)
       programs.select do |program|
-        reason = missing(program) || build(program) || start(program)
+        reason = program.checkout&.missing(c: program.c?) || build(program) || start(program)
         next true unless reason
 
         puts "skipped: #{program.label}: #{reason}"
@@ -48,11 +48,6 @@ module Comparison
     end
 
     private
-
-    def missing(program)
-      file = program.c? ? LIBRARY : EXTENSION
-      "#{file.delete_prefix("#{ROOT}/")} is missing, run `make build`" if program.ours? && !File.exist?(file)
-    end
 
     def build(program)
       return unless program.c? || program.go?
@@ -66,8 +61,9 @@ module Comparison
       target = program.command(kind).first
       return @built[target] if @built.key?(target)
 
-      source = File.join(BENCH, "#{kind}_#{program.source}")
-      sources = [source, *(File.join(BENCH, "timers_measure.c") if kind == "timers")]
+      FileUtils.mkdir_p(File.dirname(target))
+      source = program.file("#{kind}_#{program.source}")
+      sources = [source, *(program.file("timers_measure.c") if kind == "timers")]
       @built[target] = program.go? ? compile_go(target, source) : compile(target, sources, program.link.to_a)
     end
 

@@ -2,6 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "etc"
 require "open3"
 require "time"
 require_relative "program"
@@ -35,12 +36,24 @@ module Comparison
 
     # @param programs [Array<Program>] that were measured
     # @param skipped [Array<String>] labels of those that could not be
+    # @param before [Checkout, nil] that ours was compared with
     # @return [Array<Array(String, String)>] what the report says: subject and text
-    def facts(programs, skipped)
+    def facts(programs, skipped, before)
       [["Date", Time.now.utc.strftime("%Y-%m-%d")], ["Processor", processor],
        ["Kernel", "#{output('uname', '-sr')}, #{io_uring}"], ["Compiler", compiler],
-       ["Ruby", RUBY_DESCRIPTION], ["Default backend in Ruby", default_backend],
-       ["Peers", versions(programs)], ["Left out", skipped.join(", ")]].reject { |_, text| text.empty? }
+       ["Ruby", RUBY_DESCRIPTION], ["Default backend in Ruby", HERE.default_backend],
+       ["Before", before ? "commit #{before.commit}, default backend in Ruby: #{before.default_backend}" : ""],
+       ["Peers", versions(programs)], ["Left out", skipped.join("; ")],
+       ["Taken by others", others]].reject { |_, text| text.empty? }
+    end
+
+    # Takes note of how busy the cores are with others while the block measures.
+    def watch
+      busy, ours, began = busy_seconds, our_seconds, now
+      yield
+    ensure
+      core_seconds = (now - began) * measuring_cores.size
+      @others_share = [busy_seconds - busy - (our_seconds - ours), 0].max / core_seconds
     end
 
     private
@@ -65,9 +78,33 @@ module Comparison
       "without io_uring"
     end
 
-    def default_backend
-      script = 'require "eventmachine"; EM.run { puts EM.backend; EM.stop }'
-      output({ "EM_BACKEND" => nil }, "ruby", "-I#{ROOT}/lib", "-e", script)
+    def others
+      @others_share ? "#{(@others_share * 100).round(1)} % of the time of the cores that were measured on" : ""
+    end
+
+    def measuring_cores
+      cores || allowed_cpus.first(1)
+    end
+
+    # Of both cores since the machine started: all but idling and waiting for disks, what the hypervisor took included.
+    def busy_seconds
+      ticks = File.readlines("/proc/stat").sum do |line|
+        name, user, nice, system, _idle, _iowait, *interrupts_and_stolen = line.split
+        next 0 unless measuring_cores.any? { |cpu| name == "cpu#{cpu}" }
+
+        [user, nice, system, *interrupts_and_stolen.first(3)].sum(&:to_i)
+      end
+      ticks.to_f / Etc.sysconf(Etc::SC_CLK_TCK)
+    end
+
+    # Of this process and of all that it started and that have ended.
+    def our_seconds
+      times = Process.times
+      times.utime + times.stime + times.cutime + times.cstime
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
 
     # "0-2,5" to [0, 1, 2, 5]

@@ -9,8 +9,8 @@ require_relative "target"
 
 module Comparison
   # Something that is measured of every program, in rounds: each round begins with another program. Where figures are
-  # told as multiples of the bare epoll loop's, each program runs right before or after that loop, so that both see the
-  # same machine. A subclass says what is measured: {#name}, {#kind}, {#cases}, {#paired?}, {#seconds_each}, {#measure}
+  # told as multiples of the bare epoll loop's, that loop runs before and after each program, so that both see the same
+  # machine. A subclass says what is measured: {#name}, {#kind}, {#cases}, {#paired?}, {#seconds_each}, {#measure}
   # and {#tables}.
   class Measurement
     # No program that runs alone takes longer, unless it hangs.
@@ -40,14 +40,15 @@ module Comparison
 
     # @return [Float] about how long {#run} will take
     def duration_seconds
-      between = with_baseline? ? (compared.size / 2.0).ceil * seconds_each(baseline) : 0
+      between = with_baseline? ? (compared.size + 1) * seconds_each(baseline) : 0
       rounds * cases.size * (compared.sum { |program| seconds_each(program) } + between)
     end
 
     def run
       rounds.times do |round|
         cases.each do |kase|
-          compared.rotate(round).each_slice(2) { |programs| take(round, kase, programs) }
+          order = compared.rotate(round)
+          with_baseline? ? run_beside_baseline(round, kase, order) : run_each(round, kase, order)
         end
       end
       $stderr.print "\r\e[K" if $stderr.tty?
@@ -91,19 +92,23 @@ module Comparison
       with_baseline? ? programs - [baseline] : programs
     end
 
-    # The bare loop runs between two programs, and serves as the measure of both.
-    def take(round, kase, programs)
-      figures = order(round, *programs).to_h { |program| [program, attempt(round, kase, program)] }
-      figures.each do |program, figure|
-        results.add(kase, program, figure, program == baseline ? nil : figures[baseline])
+    def run_each(round, kase, order)
+      order.each { |program| results.add(kase, program, attempt(round, kase, program)) }
+    end
+
+    # Each run of the bare loop is the one after a program and the one before the next.
+    def run_beside_baseline(round, kase, order)
+      before = run_baseline(round, kase)
+      order.each do |program|
+        figures = attempt(round, kase, program)
+        after = run_baseline(round, kase)
+        results.add(kase, program, figures, [before, after])
+        before = after
       end
     end
 
-    def order(round, first, second = nil)
-      return [first, second].compact unless with_baseline?
-      return [first, baseline, second] if second
-
-      round.even? ? [baseline, first] : [first, baseline]
+    def run_baseline(round, kase)
+      attempt(round, kase, baseline).tap { |figures| results.add(kase, baseline, figures) }
     end
 
     def attempt(round, kase, program)
@@ -137,6 +142,26 @@ module Comparison
 
       whole, fraction = format("%.#{digits}f", value).split(".")
       [whole.gsub(/(?<=\d)(?=(\d{3})+\z)/, " "), fraction].compact.join(".")
+    end
+
+    # @return [Array<String>] the heading of the last column, if there is another checkout to compare with
+    def before_column
+      programs.any?(&:before?) ? ["÷ before"] : []
+    end
+
+    # @param target [Target, nil] for those of ours on the backend that they choose by themselves
+    # @return [Array<String, nil>] the last cell of a row: the figure as a multiple of that of the other checkout
+    def before_cell(kase, program, figure, subject, target: nil)
+      return [] if before_column.empty?
+
+      before = programs.find { |other| other.before? && other.source == program.source }
+      return [""] if before.nil? || program.before?
+
+      value = results.against(kase, program, before, figure)
+      if value && target && !program.variant?
+        @verdicts << Verdict.new("#{program.label}, #{subject}, as a multiple of before", target, value)
+      end
+      [number(value, 3)]
     end
 
     # A table with a row for each program that was measured; the block gives the cells after its name.

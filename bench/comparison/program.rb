@@ -2,16 +2,29 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require_relative "checkout"
+
 module Comparison
+  ROOT = File.expand_path("../..", __dir__)
+  BENCH = File.join(ROOT, "bench")
+  BUILD = File.join(ROOT, "build", "bench")
+  LOAD = File.join(BUILD, "load")
+  HERE = Checkout.new(ROOT)
+
+  BASELINE = "epoll"
+  BARE = [BASELINE, "batch", "uring"].freeze
+  IPERF3 = "iperf3"
+
   # One of the libraries that are compared, and the programs that bench/ has for it.
   #
   # name: as given to --programs. label: as it stands in tables. group: "C" or "others", which are told apart in the
-  # plot. kinds: which programs there are, the servers "echo" and "sink", and "timers" and "ticks", which run alone.
-  # source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments for the C compiler.
-  # foreign: instead of a source, the command of a server that is no program of bench/; its last argument will be the
-  # port. package: Debian's, for its version. backend: of ours, which one EM_BACKEND asks for; nil for the default.
-  Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :backend,
-                       keyword_init: true) do
+  # plot; nil for what is not drawn. kinds: which programs there are, the servers "echo" and "sink", and "timers" and
+  # "ticks", which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments
+  # for the C compiler. foreign: instead of a source, the command of a server that is no program of bench/; its last
+  # argument will be the port. package: Debian's, for its version. checkout: of ours, where it is from. backend: of
+  # ours, which one EM_BACKEND asks for; nil for the default.
+  Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :checkout,
+                       :backend, keyword_init: true) do
     def c?
       source.to_s.end_with?(".c")
     end
@@ -22,7 +35,12 @@ module Comparison
 
     # @return [Boolean] whether it is this project's own
     def ours?
-      source.to_s.start_with?("eventmachine")
+      !checkout.nil?
+    end
+
+    # @return [Boolean] whether it is of the other checkout that this one is compared with
+    def before?
+      ours? && checkout != HERE
     end
 
     # @return [Boolean] whether it is our own on a backend that is asked for, which not every kernel has
@@ -39,68 +57,75 @@ module Comparison
     # @return [Array<String>] the command that starts it
     def command(kind)
       return foreign if foreign
-      return [File.join(BUILD, "#{kind}_#{File.basename(source, '.*')}")] if c? || go?
-      return [File.join(BENCH, "#{kind}_#{source}")] if %w[echo sink].include?(kind)
+      return [File.join(BUILD, *("before" if before?), "#{kind}_#{File.basename(source, '.*')}")] if c? || go?
+      return [file("#{kind}_#{source}")] if %w[echo sink].include?(kind)
 
-      [File.join(BENCH, "#{kind}.rb"), "--library", ours? ? "ours" : "original"]
+      [file("#{kind}.rb"), "--library", ours? ? "ours" : "original"]
+    end
+
+    # @param name [String]
+    # @return [String] the path of that file in bench/ of its checkout
+    def file(name)
+      File.join((checkout || HERE).bench, name)
     end
   end
 
-  ROOT = File.expand_path("../..", __dir__)
-  BENCH = File.join(ROOT, "bench")
-  BUILD = File.join(ROOT, "build", "bench")
-  LOAD = File.join(BUILD, "load")
-  LIBRARY = File.join(ROOT, "build", "release", "libeventmachine.a")
-  LIBRARY_FACTS = File.join(ROOT, "build", "release", "eventmachine.pc")
-  EXTENSION = File.join(ROOT, "lib", "rubyeventmachine.so")
+  # Ours, on the backend that it chooses by itself and on each that can be asked for, and that of the other checkout.
+  def self.ours(before, name:, label:, source:, group:)
+    common = { source: source, group: group, checkout: HERE, link: HERE.link, kinds: %w[echo sink] }
+    here = [Program.new(**common, name: name, label: label, kinds: %w[echo sink timers ticks]),
+            Program.new(**common, name: "#{name}-epoll", label: "#{label}, epoll", backend: "epoll"),
+            Program.new(**common, name: "#{name}-uring", label: "#{label}, io_uring", backend: "uring")]
+    return here unless before
 
-  BASELINE = "epoll"
-  IPERF3 = "iperf3"
-
-  # What a program that uses our static library is linked with.
-  def self.library_link
-    needed = File.exist?(LIBRARY_FACTS) ? File.read(LIBRARY_FACTS)[/^Libs\.private:(.*)/, 1].to_s.split : []
-    ["-I#{ROOT}/include", LIBRARY, *needed]
+    [*here, Program.new(**common, name: "#{name}-before", label: "#{label}, before", group: nil, checkout: before,
+                                  link: before.link)]
   end
 
-  # Ours, on the backend that it chooses by itself and on each that can be asked for.
-  def self.ours(name, label, **others)
-    [Program.new(name: name, label: label, kinds: %w[echo sink timers ticks], **others),
-     *{ "epoll" => "epoll", "uring" => "io_uring" }.map do |backend, title|
-       Program.new(name: "#{name}-#{backend}", label: "#{label}, #{title}", kinds: %w[echo sink], backend: backend,
-                   **others)
-     end]
+  # @param before [Checkout, nil] another one of this project, whose programs are measured, too
+  # @return [Array<Program>] everything that can be compared, in the order of the tables
+  def self.programs(before = nil)
+    [*bare_loops, *ours(before, name: "eventmachine-c", label: "EventMachine, C", source: "eventmachine.c", group: "C"),
+     *peers_in_c,
+     *ours(before, name: "eventmachine-ruby", label: "EventMachine, Ruby", source: "eventmachine.rb", group: "others"),
+     Program.new(name: "eventmachine-ruby-into", label: "EventMachine, Ruby, receive_into", group: "others",
+                 kinds: %w[sink], source: "eventmachine_into.rb", checkout: HERE),
+     *peers_in_other_languages]
   end
 
-  # Everything that can be compared, in the order of the tables.
-  PROGRAMS = [
-    Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: %w[echo sink], source: "epoll.c"),
-    Program.new(name: "uring", label: "bare io_uring loop", group: "C", kinds: %w[echo sink], source: "uring.c",
-                link: ["-luring"], package: "liburing-dev"),
-    *ours("eventmachine-c", "EventMachine, C", group: "C", source: "eventmachine.c", link: library_link),
-    Program.new(name: "libuv", label: "libuv", group: "C", kinds: %w[echo sink timers], source: "libuv.c",
-                link: ["-luv"], package: "libuv1-dev"),
-    Program.new(name: "libev", label: "libev", group: "C", kinds: %w[echo sink timers], source: "libev.c",
-                link: ["-lev"], package: "libev-dev"),
-    Program.new(name: "libevent", label: "libevent", group: "C", kinds: %w[echo sink timers], source: "libevent.c",
-                link: ["-levent"], package: "libevent-dev"),
-    Program.new(name: IPERF3, label: "iperf3", group: "C", kinds: %w[sink], foreign: %w[iperf3 -s -p],
-                package: "iperf3"),
-    *ours("eventmachine-ruby", "EventMachine, Ruby", group: "others", source: "eventmachine.rb"),
-    Program.new(name: "eventmachine-ruby-into", label: "EventMachine, Ruby, receive_into", group: "others", kinds: %w[sink],
-                source: "eventmachine_into.rb"),
-    Program.new(name: "original", label: "original EventMachine", group: "others", kinds: %w[echo sink timers ticks],
-                source: "original.rb", package: "ruby-eventmachine"),
-    Program.new(name: "nio4r", label: "nio4r", group: "others", kinds: %w[echo sink], source: "nio4r.rb",
-                package: "ruby-nio4r"),
-    Program.new(name: "async", label: "async", group: "others", kinds: %w[echo], source: "async.rb",
-                package: "ruby-async"),
-    Program.new(name: "threads", label: "Ruby threads", group: "others", kinds: %w[echo], source: "threads.rb"),
-    Program.new(name: "uvloop", label: "uvloop (Python)", group: "others", kinds: %w[echo], source: "uvloop.py",
-                package: "python3-uvloop"),
-    Program.new(name: "node", label: "Node", group: "others", kinds: %w[echo sink], source: "node.js",
-                package: "nodejs"),
-    Program.new(name: "go", label: "Go", group: "others", kinds: %w[echo sink], source: "goroutines.go",
-                package: "golang-go")
-  ].freeze
+  # What the kernel costs: plain calls, calls in batches, completions.
+  def self.bare_loops
+    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: %w[echo sink], source: "epoll.c"),
+     Program.new(name: "batch", label: "bare batched loop", group: "C", kinds: %w[echo], source: "batch.c",
+                 link: ["-luring"]),
+     Program.new(name: "uring", label: "bare io_uring loop", group: "C", kinds: %w[echo sink], source: "uring.c",
+                 link: ["-luring"], package: "liburing-dev")]
+  end
+
+  def self.peers_in_c
+    [Program.new(name: "libuv", label: "libuv", group: "C", kinds: %w[echo sink timers], source: "libuv.c",
+                 link: ["-luv"], package: "libuv1-dev"),
+     Program.new(name: "libev", label: "libev", group: "C", kinds: %w[echo sink timers], source: "libev.c",
+                 link: ["-lev"], package: "libev-dev"),
+     Program.new(name: "libevent", label: "libevent", group: "C", kinds: %w[echo sink timers], source: "libevent.c",
+                 link: ["-levent"], package: "libevent-dev"),
+     Program.new(name: IPERF3, label: "iperf3", group: "C", kinds: %w[sink], foreign: %w[iperf3 -s -p],
+                 package: "iperf3")]
+  end
+
+  def self.peers_in_other_languages
+    [Program.new(name: "original", label: "original EventMachine", group: "others", kinds: %w[echo sink timers ticks],
+                 source: "original.rb", package: "ruby-eventmachine"),
+     Program.new(name: "nio4r", label: "nio4r", group: "others", kinds: %w[echo sink], source: "nio4r.rb",
+                 package: "ruby-nio4r"),
+     Program.new(name: "async", label: "async", group: "others", kinds: %w[echo], source: "async.rb",
+                 package: "ruby-async"),
+     Program.new(name: "threads", label: "Ruby threads", group: "others", kinds: %w[echo], source: "threads.rb"),
+     Program.new(name: "uvloop", label: "uvloop (Python)", group: "others", kinds: %w[echo], source: "uvloop.py",
+                 package: "python3-uvloop"),
+     Program.new(name: "node", label: "Node", group: "others", kinds: %w[echo sink], source: "node.js",
+                 package: "nodejs"),
+     Program.new(name: "go", label: "Go", group: "others", kinds: %w[echo sink], source: "goroutines.go",
+                 package: "golang-go")]
+  end
 end

@@ -6,16 +6,26 @@ require_relative "program"
 
 module Comparison
   # The figures of one measurement: for each case and program one Hash of figures per round, nil for a round that
-  # failed, each with those of the bare epoll loop that was measured along with it, if any.
+  # failed, each with those of the bare epoll loop's runs before and after it, if any.
   class Results
-    Round = Struct.new(:figures, :baseline)
+    Round = Struct.new(:figures, :baselines) do
+      # @return [Float, nil] the figure as a multiple of the bare loop's: of the mean of both its runs, so that what
+      #   drifts steadily over the three runs makes no difference
+      def ratio(figure)
+        return if figures.nil? || baselines.empty?
+
+        figures[figure] * baselines.size / baselines.sum { |baseline| baseline[figure].to_f }
+      end
+    end
 
     def initialize
       @rounds = Hash.new { |cases, key| cases[key] = Hash.new { |programs, name| programs[name] = [] } }
     end
 
-    def add(kase, program, figures, baseline = nil)
-      @rounds[kase][program.name] << Round.new(figures, baseline)
+    # @param figures [Hash, nil]
+    # @param baselines [Array<Hash, nil>] those of the bare loop's runs beside it
+    def add(kase, program, figures, baselines = [])
+      @rounds[kase][program.name] << Round.new(figures, baselines.compact)
     end
 
     # @return [Boolean] whether there is at least one round of it
@@ -28,18 +38,37 @@ module Comparison
       middle(@rounds[kase][program.name].map { |round| round.figures && round.figures[figure] })
     end
 
-    # @return [Float, nil] the median of the figure's ratio to the bare epoll loop's, measured right before or after.
-    #   Such a
-    #   ratio holds where the figure itself drifts with whatever else the machine does.
+    # @return [Float, nil] the median of the figure's ratio to the bare epoll loop's runs beside it. Such a ratio holds
+    #   where the figure itself drifts with whatever else the machine does.
     def ratio(kase, program, figure)
-      return 1.0 if program.name == BASELINE
+      program.name == BASELINE ? 1.0 : middle(ratios(kase, program, figure))
+    end
 
-      middle(@rounds[kase][program.name].map do |round|
-        round.figures[figure].to_f / round.baseline[figure] if round.figures && round.baseline
+    # @return [Array(Float, Float), nil] between what the middle half of the rounds' ratios lies
+    def quartiles(kase, program, figure)
+      sorted = ratios(kase, program, figure).compact.sort
+      [sorted[sorted.size / 4], sorted[-1 - (sorted.size / 4)]] unless sorted.empty?
+    end
+
+    # @return [Float, nil] the median of the figure's ratio to another program's in the same round. Where the bare loop
+    #   ran beside them, their ratios to it are compared.
+    def against(kase, program, other, figure)
+      middle(comparable(kase, program, figure).zip(comparable(kase, other, figure)).map do |ours, theirs|
+        ours / theirs if ours && theirs
       end)
     end
 
     private
+
+    def ratios(kase, program, figure)
+      @rounds[kase][program.name].map { |round| round.ratio(figure) }
+    end
+
+    def comparable(kase, program, figure)
+      @rounds[kase][program.name].map do |round|
+        round.baselines.empty? ? round.figures && round.figures[figure].to_f : round.ratio(figure)
+      end
+    end
 
     def middle(values)
       sorted = values.compact.sort

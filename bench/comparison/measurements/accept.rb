@@ -36,7 +36,7 @@ module Comparison
 
     def tables
       title = "Accepting, #{CONNECTIONS} connections at a time, one message on each"
-      [table(title, COLUMNS, nil) { |program| row(program) }]
+      [table(title, [*COLUMNS, *before_column], nil) { |program| row(program) }]
     end
 
     private
@@ -45,7 +45,8 @@ module Comparison
       cpu_ns = results.median(nil, program, CPU)
       rate = results.ratio(nil, program, RATE)
       [number(results.median(nil, program, RATE), 0), number(rate, 3), verdict(TARGETS, program, rate, "accepts/s"),
-       number(cpu_ns && cpu_ns / 1000, 2), number(results.ratio(nil, program, CPU), 3)]
+       number(cpu_ns && cpu_ns / 1000, 2), number(results.ratio(nil, program, CPU), 3),
+       *before_cell(nil, program, CPU, "CPU per accept")]
     end
   end
 end

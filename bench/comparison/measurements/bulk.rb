@@ -45,7 +45,7 @@ module Comparison
     end
 
     def tables
-      [table("Bulk, 1 GiB one way over one connection", COLUMNS, nil) { |program| row(program) }]
+      [table("Bulk, 1 GiB one way over one connection", [*COLUMNS, *before_column], nil) { |program| row(program) }]
     end
 
     private
@@ -70,7 +70,8 @@ module Comparison
       ratio = results.ratio(nil, program, CPU)
       to_floor = ratio && (ratio / floor)
       [number(results.median(nil, program, CPU), 1), number(ratio, 3), number(to_floor, 3),
-       verdict(TARGETS, program, to_floor, "bulk"), number(results.median(nil, program, RATE), 2)]
+       verdict(TARGETS, program, to_floor, "bulk"), number(results.median(nil, program, RATE), 2),
+       *before_cell(nil, program, CPU, "bulk")]
     end
   end
 end

@@ -21,18 +21,22 @@ module Comparison
       end
     end
 
-    C_TARGETS = { "eventmachine-c-uring" => Target.at_most(0.95),
-                  "eventmachine-c-epoll" => Target.at_most(1.03) }.freeze
+    SMALL_TARGETS = { "eventmachine-c" => Target.at_most(0.95), "eventmachine-c-epoll" => Target.at_most(1.03),
+                      "eventmachine-ruby" => Target.at_most(1.00),
+                      "eventmachine-ruby-epoll" => Target.at_most(1.05) }.freeze
+    BEFORE_TARGET = Target.at_most(1.00)
 
     WORKLOADS = [
-      Workload.new(64, 100, 1, { **C_TARGETS, "eventmachine-ruby" => Target.at_most(1.03) }),
-      Workload.new(64, 1000, 1, { **C_TARGETS, "eventmachine-ruby" => Target.at_most(1.00) }),
+      Workload.new(64, 8, 1, SMALL_TARGETS),
+      Workload.new(64, 100, 1, SMALL_TARGETS),
+      Workload.new(64, 1000, 1, SMALL_TARGETS),
       Workload.new(64, 50, 32, { "eventmachine-ruby" => Target.at_most(1.10) }),
-      Workload.new(16_384, 50, 1, { "eventmachine-c" => Target.at_most(1.00) })
+      Workload.new(16_384, 50, 1, { "eventmachine-c" => Target.at_most(0.95),
+                                    "eventmachine-ruby" => Target.at_most(1.10) })
     ].freeze
 
     CPU = "server_cpu_ns_per_message"
-    COLUMNS = ["", "CPU per message, ns", "÷ bare epoll", "target", "messages/s", "p50, µs", "p99, µs",
+    COLUMNS = ["", "CPU per message, ns", "÷ bare epoll", "quartiles", "target", "messages/s", "p50, µs", "p99, µs",
                "p99.9, µs"].freeze
 
     def name
@@ -65,7 +69,7 @@ module Comparison
 
     def tables
       cases.map do |workload|
-        table("Echo, #{workload.title}", COLUMNS, workload) { |program| row(workload, program) }
+        table("Echo, #{workload.title}", [*COLUMNS, *before_column], workload) { |program| row(workload, program) }
       end
     end
 
@@ -79,7 +83,13 @@ module Comparison
       value = ratio(workload, program)
       figures = { CPU => 0, "messages_per_second" => 0, "p50_us" => 0, "p99_us" => 0, "p99_9_us" => 0 }
       cpu, *others = figures.map { |figure, digits| number(results.median(workload, program, figure), digits) }
-      [cpu, number(value, 3), verdict(workload.targets, program, value, "echo, #{workload.title}"), *others]
+      subject = "echo, #{workload.title}"
+      [cpu, number(value, 3), quartiles(workload, program), verdict(workload.targets, program, value, subject), *others,
+       *before_cell(workload, program, CPU, subject, target: BEFORE_TARGET)]
+    end
+
+    def quartiles(workload, program)
+      results.quartiles(workload, program, CPU)&.map { |ratio| number(ratio, 2) }&.join("–") || ""
     end
   end
 end

@@ -8,7 +8,7 @@ module Comparison
   # The memory of the server's process for each connection that is open and has nothing to do.
   class Idle < Measurement
     CONNECTIONS = 10_000
-    TARGETS = { "eventmachine-c" => Target.at_most(256), "eventmachine-ruby" => Target.at_most(700) }.freeze
+    TARGETS = { "eventmachine-c" => Target.at_most(230), "eventmachine-ruby" => Target.at_most(380) }.freeze
 
     BYTES = "bytes_per_connection"
 
@@ -31,9 +31,10 @@ module Comparison
 
     def tables
       title = "Memory per idle connection, #{number(CONNECTIONS, 0)} connections"
-      [table(title, ["", "bytes", "target"], nil) do |program|
+      [table(title, ["", "bytes", "target", *before_column], nil) do |program|
         bytes = results.median(nil, program, BYTES)
-        [number(bytes, 0), verdict(TARGETS, program, bytes, "bytes per idle connection")]
+        [number(bytes, 0), verdict(TARGETS, program, bytes, "bytes per idle connection"),
+         *before_cell(nil, program, BYTES, "bytes per idle connection")]
       end]
     end
   end
