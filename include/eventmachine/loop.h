@@ -60,9 +60,9 @@ typedef struct em_loop_options {
     size_t size; /**< sizeof (em_loop_options), so that the struct can grow */
 
     /**
-     * How to wait for events: "uring" (io_uring, Linux), "epoll" (Linux), "poll"; NULL for the best there is. The environment
-     * variable EM_BACKEND takes its place where this is NULL. Unknown or unavailable: EM_UNKNOWN_BACKEND, and `log` is told
-     * why. With "uring" a loop stays with the thread that first runs it: run by another it answers EM_INVALID_STATE.
+     * How to wait for events and make calls: "uring" (epoll, and calls in batches by io_uring; Linux), "epoll" (Linux), "poll";
+     * NULL for the best there is. The environment variable EM_BACKEND takes its place where this is NULL. They differ in
+     * speed only. Unknown or unavailable: EM_UNKNOWN_BACKEND, and `log` is called with the reason.
      */
     const char *backend;
 
