@@ -142,8 +142,7 @@ em_status em_close_after_writing(em_connection *connection)
         return EM_INVALID_ARGUMENT;
     if (emi_connection_has_ended(connection))
         return EM_CLOSED;
-    connection->write_closing = true;
-    connection->close_when_sent = true;
+    connection->write_side = EMI_WRITE_CLOSING;
     if (connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
     emi_connection_act_if_sent(connection);
@@ -156,7 +155,8 @@ em_status em_close_write(em_connection *connection)
         return EM_INVALID_ARGUMENT;
     if (emi_connection_has_ended(connection))
         return EM_CLOSED;
-    connection->write_closing = true;
+    if (connection->write_side == EMI_WRITE_OPEN)
+        connection->write_side = EMI_WRITE_ENDING;
     emi_connection_act_if_sent(connection);
     return EM_OK;
 }

@@ -61,7 +61,7 @@ static void connected(emi_channel *channel)
     emi_connection_arm(connection);
     if (!emi_connection_has_ended(connection) && connection->handler->connection_completed)
         connection->handler->connection_completed(connection);
-    if (connection->close_when_sent && connection->state == EM_STATE_OPEN)
+    if (connection->write_side == EMI_WRITE_CLOSING && connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
     emi_connection_act_if_sent(connection);
 }
@@ -89,7 +89,7 @@ static void sent(emi_channel *channel, size_t length)
     em_connection *connection = connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
     emi_connection_note_sent(connection, length);
-    if (EMI_UNLIKELY(connection->under_pressure || connection->write_closing))
+    if (EMI_UNLIKELY(connection->under_pressure || connection->write_side != EMI_WRITE_OPEN))
         emi_connection_act_if_sent(connection);
 }
 

@@ -28,33 +28,32 @@ static void relieve(em_connection *connection)
         connection->handler->drained(connection);
 }
 
+static void send_end(em_connection *connection)
+{
+    connection->write_side = EMI_WRITE_ENDED;
+    em_status status = emi_socket_shutdown_write(connection->channel.descriptor);
+    if (status != EM_OK && status != EM_NOT_CONNECTED)
+        emi_connection_end(connection, status);
+}
+
 void emi_connection_act_if_sent(em_connection *connection)
 {
     if (connection->under_pressure)
         relieve(connection);
     if (connection->outbox.bytes > 0 || emi_connection_has_ended(connection))
         return;
-    if (connection->close_when_sent) {
-        if (!connection->paused)
-            emi_connection_end(connection, EM_OK);
-        return;
-    }
-    if (connection->state != EM_STATE_OPEN || !connection->write_closing)
-        return;
-    if (!connection->write_closed) {
-        connection->write_closed = true;
-        em_status status = emi_socket_shutdown_write(connection->channel.descriptor);
-        if (status != EM_OK && status != EM_NOT_CONNECTED)
-            emi_connection_end(connection, status);
-    }
-    if (connection->peer_ended)
+    if (connection->write_side == EMI_WRITE_CLOSING && !connection->paused)
+        emi_connection_end(connection, EM_OK);
+    if (connection->write_side == EMI_WRITE_ENDING && connection->state == EM_STATE_OPEN)
+        send_end(connection);
+    if (connection->write_side == EMI_WRITE_ENDED && connection->peer_ended)
         emi_connection_end(connection, EM_OK);
 }
 
 /* Whether `length` more bytes may be queued. Too much for the connection's own limit ends it. */
 static em_status check_room(em_connection *connection, size_t length)
 {
-    if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING || connection->write_closing))
+    if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
         return EM_CLOSED;
     const emi_connection_extras *extras = connection->extras;
     if (!extras || extras->outbox_limit_bytes == 0)

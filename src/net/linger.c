@@ -54,7 +54,7 @@ static void fire(emi_loop_timer *timer)
 
 static bool is_at_risk(const em_connection *connection)
 {
-    return connection->is_tcp && connection->close_when_sent && connection->reason == EM_OK &&
+    return connection->is_tcp && connection->write_side == EMI_WRITE_CLOSING && connection->reason == EM_OK &&
            !connection->peer_ended && connection->outbox.bytes == 0 && !emi_net_at(connection->loop)->closing &&
            emi_socket_has_unacknowledged(connection->channel.descriptor);
 }

@@ -18,6 +18,14 @@
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
 #define EMI_DEFAULT_CONNECT_TIMEOUT_NS (20 * EM_SECONDS)
 
+/** What becomes of our side of a connection, the one that sends. It only moves downwards. */
+typedef enum emi_write_side {
+    EMI_WRITE_OPEN,   /**< takes what is to be sent */
+    EMI_WRITE_ENDING, /**< takes no more; the peer is sent the end after the last byte */
+    EMI_WRITE_ENDED,  /**< the peer was sent the end */
+    EMI_WRITE_CLOSING /**< takes no more; the connection is closed after the last byte */
+} emi_write_side;
+
 /** The way to an established connection: which addresses are left to try. See connector.c. */
 typedef struct emi_connector {
     emi_resolution *resolution; /* while resolving */
@@ -62,11 +70,9 @@ struct em_connection {
     uint32_t peer_ipv4; /* network order */
     uint16_t peer_port; /* network order; of IPv4 */
     uint8_t state;      /* em_connection_state */
+    uint8_t write_side; /* emi_write_side */
     bool paused;
     bool peer_ended;
-    bool write_closing; /* takes nothing more to send … */
-    bool write_closed;  /* … and the peer was told */
-    bool close_when_sent;
     bool under_pressure;
     bool is_tcp;
 };
