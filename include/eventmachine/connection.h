@@ -79,12 +79,12 @@ typedef struct em_stream_options {
     size_t size; /**< sizeof (em_stream_options) */
 
     /** Ends the connection (EM_INACTIVITY_TIMEOUT) when nothing was received or sent for so long, once established.
-     *  0: never. */
+     *  0: never. Bytes that have arrived and wait to be read are no silence, also during a pause. */
     uint64_t inactivity_timeout_ns;
 
     /** Ends the connection (EM_WRITE_TIMEOUT) when the system took nothing of what waits to be sent for so long.
-     *  0: never. The system takes more only when a good part of its buffer has become free, so a short timeout wants a
-     *  small send_buffer_bytes. */
+     *  0: never; does not count while paused. The system takes more only when a good part of its buffer has become free, so
+     *  a short timeout wants a small send_buffer_bytes. */
     uint64_t write_timeout_ns;
 
     /** Above this many bytes waiting to be sent, em_send answers EM_UNDER_PRESSURE. 0: 1 MiB. */
@@ -217,7 +217,12 @@ EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t
  */
 EM_API em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes);
 
-/* Timeouts: in nanoseconds, 0 for none. To set one answers EM_CLOSED if the connection has ended, or EM_NO_MEMORY. */
+/*
+ * Timeouts: in nanoseconds, 0 for none. To set one answers EM_CLOSED if the connection has ended, or EM_NO_MEMORY.
+ * All count from when things happened, however long callbacks take. Before one ends a connection the kernel is asked whether
+ * something has arrived meanwhile; and where the loop itself was late, because of a long callback or because the process was
+ * stopped, there is more time, at most one more timeout for each silence.
+ */
 
 /** See em_stream_options. Measured from the last activity. */
 EM_API em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64_t timeout_ns);
@@ -265,7 +270,7 @@ EM_API int em_connection_has_peer_ended(const em_connection *connection);
 EM_API em_status em_connection_get_peer_address(em_connection *connection, em_address *address);
 EM_API em_status em_connection_get_local_address(em_connection *connection, em_address *address);
 
-/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made. */
+/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made; right to within a turn. */
 EM_API uint64_t em_connection_get_idle_ns(const em_connection *connection);
 
 /** Bytes received and sent so far. Either pointer may be NULL. */

@@ -14,6 +14,7 @@
  * Accepted connections begin in OPEN, those to a literal address in CONNECTING.
  */
 #include "net/net_private.h"
+#include "system/clock.h"
 
 static const bool moves[EM_STATE_CLOSED + 1][EM_STATE_CLOSED + 1] = {
     [EM_STATE_RESOLVING] = {[EM_STATE_CONNECTING] = true, [EM_STATE_RELEASING] = true},
@@ -113,8 +114,8 @@ emi_connection_extras *emi_connection_extras_of(em_connection *connection)
     if (!extras)
         return NULL;
     extras->connection = connection;
-    extras->created_ns = connection->loop->now_ns;
-    extras->progress_ns = connection->loop->now_ns;
+    extras->created_ns = emi_clock_now_ns();
+    extras->progress_ns = extras->created_ns;
     extras->connect_timeout_ns = EMI_DEFAULT_CONNECT_TIMEOUT_NS;
     extras->high_water_bytes = EMI_DEFAULT_HIGH_WATER_BYTES;
     extras->low_water_bytes = EMI_DEFAULT_HIGH_WATER_BYTES / 4;

@@ -15,7 +15,7 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
 {
     em_connection *connection = connection_of(channel);
     em_loop *loop = connection->loop;
-    connection->active_ns = loop->now_ns;
+    emi_connection_note_activity(connection);
     connection->bytes_received += length;
     loop->stats.bytes_received += length;
     if (connection->handler->receive_data)
@@ -37,9 +37,11 @@ static void end(emi_channel *channel)
 
 void emi_connection_start(em_connection *connection)
 {
-    connection->active_ns = connection->loop->now_ns;
-    if (connection->extras)
+    emi_connection_note_activity(connection);
+    if (connection->extras) {
         connection->extras->progress_ns = connection->active_ns;
+        connection->extras->was_late = false;
+    }
     if (!connection->paused) {
         em_status status = emi_channel_start_receiving(&connection->channel);
         if (status != EM_OK)
@@ -77,11 +79,11 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
 void emi_connection_note_sent(em_connection *connection, size_t length)
 {
     em_loop *loop = connection->loop;
-    connection->active_ns = loop->now_ns;
+    emi_connection_note_activity(connection);
     connection->bytes_sent += length;
     loop->stats.bytes_sent += length;
     if (connection->extras)
-        connection->extras->progress_ns = loop->now_ns;
+        connection->extras->progress_ns = connection->active_ns;
 }
 
 static void sent(emi_channel *channel, size_t length)

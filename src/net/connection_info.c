@@ -109,7 +109,10 @@ int em_connection_has_peer_ended(const em_connection *connection)
 
 uint64_t em_connection_get_idle_ns(const em_connection *connection)
 {
-    return connection ? connection->loop->now_ns - connection->active_ns : 0;
+    /* What happened in the present turn may be noted by the clock, which is ahead of the loop's time. */
+    if (!connection || connection->active_ns >= connection->loop->now_ns)
+        return 0;
+    return connection->loop->now_ns - connection->active_ns;
 }
 
 void em_connection_get_bytes(const em_connection *connection, uint64_t *received, uint64_t *sent)
@@ -191,6 +194,7 @@ em_status emi_connection_apply(em_connection *connection, const em_stream_option
     extras->outbox_limit_bytes = options->outbox_limit_bytes;
     extras->inactivity_timeout_ns = options->inactivity_timeout_ns;
     extras->write_timeout_ns = options->write_timeout_ns;
+    emi_connection_note_activity(connection);
     return EM_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "net/net_private.h"
+#include "system/clock.h"
 #include "system/socket.h"
 
 /* From so many bytes on, copying costs more than a system call. */
@@ -71,7 +72,7 @@ static em_status added(em_connection *connection, size_t before)
     emi_connection_extras *extras = connection->extras;
     if (before == 0) {
         if (extras && extras->write_timeout_ns > 0) {
-            extras->progress_ns = connection->loop->now_ns;
+            extras->progress_ns = emi_clock_now_ns();
             emi_connection_arm(connection);
         }
         emi_connection_request_send(connection);

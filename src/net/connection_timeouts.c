@@ -2,42 +2,61 @@
 /*
  * Timeouts of a connection. One timer stands for all of them, and traffic does not touch it: when it fires, it looks at what has
  * happened since and sets itself anew if the time has not come.
+ *
+ * The loop's time stands still during callbacks, so where a timeout counts, times are taken from the clock. A deadline that has
+ * passed proves little by itself: the loop may not have looked for a while, because a callback was long or the process, perhaps
+ * together with its peer, was stopped. So before a connection is ended the kernel is asked about its socket, and who is judged
+ * late gets more time, once for each silence, so that a loop that is always late ends silent peers, too.
  */
 #include "net/net_private.h"
+#include "system/clock.h"
+#include "system/socket_state.h"
+
+/* A timer that fires late gives so many times more, but at most the whole timeout. */
+enum { LATENESS_FACTOR = 8 };
 
 static uint64_t later_ns(uint64_t from_ns, uint64_t timeout_ns)
 {
     return timeout_ns > UINT64_MAX - from_ns ? UINT64_MAX : from_ns + timeout_ns;
 }
 
+static uint64_t latest_ns(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
 typedef struct deadline {
     uint64_t due_ns; /* UINT64_MAX: none */
+    uint64_t timeout_ns;
     em_status reason;
 } deadline;
 
-static void consider(deadline *earliest, uint64_t due_ns, em_status reason)
+static void consider(deadline *earliest, uint64_t from_ns, uint64_t timeout_ns, em_status reason)
 {
+    uint64_t due_ns = later_ns(from_ns, timeout_ns);
     if (due_ns < earliest->due_ns)
-        *earliest = (deadline){.due_ns = due_ns, .reason = reason};
+        *earliest = (deadline){.due_ns = due_ns, .timeout_ns = timeout_ns, .reason = reason};
 }
 
 static deadline earliest_deadline(const em_connection *connection)
 {
     deadline earliest = {.due_ns = UINT64_MAX};
     const emi_connection_extras *extras = connection->extras;
+    uint64_t created_ns = latest_ns(extras->created_ns, extras->excused_ns);
+    uint64_t active_ns = latest_ns(connection->active_ns, extras->excused_ns);
     switch ((em_connection_state)connection->state) {
     case EM_STATE_RESOLVING:
-        consider(&earliest, later_ns(extras->created_ns, extras->connect_timeout_ns), EM_RESOLVE_TIMEOUT);
+        consider(&earliest, created_ns, extras->connect_timeout_ns, EM_RESOLVE_TIMEOUT);
         break;
     case EM_STATE_CONNECTING:
-        consider(&earliest, later_ns(extras->created_ns, extras->connect_timeout_ns), EM_CONNECT_TIMEOUT);
+        consider(&earliest, created_ns, extras->connect_timeout_ns, EM_CONNECT_TIMEOUT);
         break;
     case EM_STATE_OPEN:
     case EM_STATE_DRAINING:
         if (extras->inactivity_timeout_ns > 0)
-            consider(&earliest, later_ns(connection->active_ns, extras->inactivity_timeout_ns), EM_INACTIVITY_TIMEOUT);
+            consider(&earliest, active_ns, extras->inactivity_timeout_ns, EM_INACTIVITY_TIMEOUT);
         if (extras->write_timeout_ns > 0 && connection->outbox.bytes > 0)
-            consider(&earliest, later_ns(extras->progress_ns, extras->write_timeout_ns), EM_WRITE_TIMEOUT);
+            consider(&earliest, extras->progress_ns, extras->write_timeout_ns, EM_WRITE_TIMEOUT);
         break;
     case EM_STATE_RELEASING:
     case EM_STATE_CLOSED:
@@ -46,29 +65,83 @@ static deadline earliest_deadline(const em_connection *connection)
     return earliest;
 }
 
+/* What was due before now is due now, so that the timer's lateness is the loop's. */
 void emi_connection_arm(em_connection *connection)
 {
+    em_loop *loop = connection->loop;
     if (!connection->extras || emi_connection_has_ended(connection))
         return;
+    emi_loop_refresh_time(loop);
     deadline earliest = earliest_deadline(connection);
     if (connection->extras->connector && connection->extras->connector->failure != EM_OK)
-        earliest.due_ns = connection->loop->now_ns;
+        earliest.due_ns = loop->now_ns;
     if (earliest.due_ns == UINT64_MAX)
-        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+        emi_loop_timer_cancel(loop, &connection->extras->timer);
     else
-        emi_loop_timer_set(connection->loop, &connection->extras->timer, earliest.due_ns);
+        emi_loop_timer_set(loop, &connection->extras->timer, latest_ns(earliest.due_ns, loop->now_ns));
+}
+
+void emi_connection_note_exactly(em_connection *connection)
+{
+    connection->active_ns = emi_clock_now_ns();
+    connection->extras->was_late = false;
+}
+
+/* From now on so much time is left until this deadline. */
+static void allow(emi_connection_extras *extras, const deadline *passed, uint64_t allowed_ns)
+{
+    uint64_t from_ns = emi_clock_now_ns() - (passed->timeout_ns - allowed_ns);
+    if (passed->reason == EM_WRITE_TIMEOUT)
+        extras->progress_ns = from_ns;
+    else
+        extras->excused_ns = from_ns;
+}
+
+/* Whether what it waits for has happened already, and is about to be reported, or could not happen. */
+static bool is_mistaken(em_connection *connection, const deadline *passed)
+{
+    unsigned state = emi_socket_look(connection->channel.descriptor);
+    bool decided = false;
+    switch (passed->reason) {
+    case EM_INACTIVITY_TIMEOUT:
+        return !connection->peer_ended && (state & EMI_SOCKET_HAS_INPUT);
+    case EM_WRITE_TIMEOUT:
+        return connection->paused || (state & EMI_SOCKET_TAKES_MORE);
+    case EM_CONNECT_TIMEOUT:
+        decided = !connection->extras->was_decided && (state & EMI_SOCKET_TAKES_MORE);
+        connection->extras->was_decided = decided;
+        return decided;
+    default:
+        return false;
+    }
+}
+
+static bool is_excused(em_connection *connection, const deadline *passed, uint64_t late_ns)
+{
+    emi_connection_extras *extras = connection->extras;
+    uint64_t timeout_ns = passed->timeout_ns;
+    if (is_mistaken(connection, passed)) {
+        allow(extras, passed, timeout_ns);
+        return true;
+    }
+    if (late_ns == 0 || extras->was_late)
+        return false;
+    extras->was_late = true;
+    allow(extras, passed, late_ns < timeout_ns / LATENESS_FACTOR ? late_ns * LATENESS_FACTOR : timeout_ns);
+    return true;
 }
 
 static void fire(emi_loop_timer *timer)
 {
     em_connection *connection = EMI_CONTAINER(timer, emi_connection_extras, timer)->connection;
+    uint64_t now_ns = connection->loop->now_ns;
     if (emi_connector_act(connection))
         return;
     deadline earliest = earliest_deadline(connection);
-    if (earliest.due_ns <= connection->loop->now_ns)
-        emi_connection_end(connection, earliest.reason);
-    else
+    if (earliest.due_ns > now_ns || is_excused(connection, &earliest, now_ns - timer->timer.due_ns))
         emi_connection_arm(connection);
+    else
+        emi_connection_end(connection, earliest.reason);
 }
 
 void emi_connection_timer_init(emi_connection_extras *extras)
@@ -94,6 +167,9 @@ em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64
     em_status status;
     emi_connection_extras *extras = extras_to_set(connection, &status);
     if (extras) {
+        /* Without a timeout, activity of this turn was noted by the turn's time. */
+        if (connection->active_ns >= connection->loop->now_ns)
+            connection->active_ns = emi_clock_now_ns();
         extras->inactivity_timeout_ns = timeout_ns;
         emi_connection_arm(connection);
     }
@@ -111,7 +187,7 @@ em_status em_connection_set_write_timeout(em_connection *connection, uint64_t ti
     emi_connection_extras *extras = extras_to_set(connection, &status);
     if (extras) {
         if (extras->write_timeout_ns == 0)
-            extras->progress_ns = connection->loop->now_ns;
+            extras->progress_ns = emi_clock_now_ns();
         extras->write_timeout_ns = timeout_ns;
         emi_connection_arm(connection);
     }

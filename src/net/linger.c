@@ -7,6 +7,7 @@
  */
 #include "net/net_private.h"
 #include "system/socket.h"
+#include "system/socket_state.h"
 
 #define LONGEST_LINGER_NS (2 * EM_SECONDS)
 
@@ -56,7 +57,7 @@ static bool is_at_risk(const em_connection *connection)
 {
     return connection->is_tcp && connection->write_side == EMI_WRITE_CLOSING && connection->reason == EM_OK &&
            !connection->peer_ended && connection->outbox.bytes == 0 && !emi_net_at(connection->loop)->closing &&
-           emi_socket_has_unacknowledged(connection->channel.descriptor);
+           emi_socket_unacknowledged(connection->channel.descriptor) > 0;
 }
 
 bool emi_connection_linger(em_connection *connection)

@@ -45,7 +45,10 @@ typedef struct emi_connection_extras {
     uint64_t write_timeout_ns;
     uint64_t connect_timeout_ns;
     uint64_t created_ns;
+    uint64_t excused_ns;  /* silence before this does not count */
     uint64_t progress_ns; /* when the system last took something of the outbox, or the outbox was empty */
+    bool was_late;        /* in the present silence the loop looked late and gave it more time */
+    bool was_decided;     /* while connecting: the system had decided, and it was given more time */
     size_t high_water_bytes;
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
@@ -59,7 +62,7 @@ struct em_connection {
     const em_handler *handler;
     em_loop *loop;
     emi_outbox outbox;
-    uint64_t active_ns; /* when something was last received or sent */
+    uint64_t active_ns; /* when something was last received or sent; see connection_timeouts.c */
     void *user;
     emi_connection_extras *extras; /* or NULL */
     uint64_t bytes_received;
@@ -181,6 +184,19 @@ void emi_connection_timer_init(emi_connection_extras *extras);
 
 /** Sets the timer anew, after a timeout, or what it is measured from, was changed. */
 void emi_connection_arm(em_connection *connection);
+
+/** The same by the clock, where a timeout counts. */
+void emi_connection_note_exactly(em_connection *connection);
+
+/** Something was received or sent, or it has come to stand. Without a timeout the turn's time will do, which costs nothing. */
+static inline void emi_connection_note_activity(em_connection *connection)
+{
+    const emi_connection_extras *extras = connection->extras;
+    if (EMI_UNLIKELY(extras && (extras->inactivity_timeout_ns | extras->write_timeout_ns) != 0))
+        emi_connection_note_exactly(connection);
+    else
+        connection->active_ns = connection->loop->now_ns;
+}
 
 /* linger.c */
 

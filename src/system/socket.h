@@ -50,9 +50,6 @@ size_t emi_socket_send_bytes(int socket, const void *bytes, size_t length);
 /** Half-close: sends the end. */
 em_status emi_socket_shutdown_write(int socket);
 
-/** Whether the peer has not acknowledged yet all that was sent; false where the system does not tell. */
-bool emi_socket_has_unacknowledged(int socket);
-
 /** Takes the pending error (SO_ERROR); EM_OK if there is none. */
 em_status emi_socket_take_error(int socket);
 

@@ -9,12 +9,12 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include "system/socket.h"
+#include "system/socket_state.h"
 
-bool emi_socket_has_unacknowledged(int fd)
+size_t emi_socket_unacknowledged(int fd)
 {
     int bytes = 0;
-    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 #endif

@@ -6,12 +6,12 @@
 
 #if !EMI_HAVE_SIOCOUTQ
 
-#include "system/socket.h"
+#include "system/socket_state.h"
 
-bool emi_socket_has_unacknowledged(int fd)
+size_t emi_socket_unacknowledged(int fd)
 {
     (void)fd;
-    return false;
+    return 0;
 }
 
 #endif

@@ -54,6 +54,35 @@ class InactivityTimeoutTest < ReactorTest
     assert_equal "x" * 10, conversation.value
   end
 
+  def test_the_time_counts_from_the_answer_however_long_the_work_for_it_took
+    %i[before after].each do |set|
+      connection = nil
+      reactor do
+        port = server(post_init: ->(it) { (connection = it).comm_inactivity_timeout = set == :before ? 0.5 : 0 },
+                      receive_data: lambda { |it, _|
+                        sleep 0.7
+                        it.send_data("answer")
+                        it.comm_inactivity_timeout = 0.5
+                        turns_later(3) { EM.stop }
+                      },
+                      unbind: ->(it, *) { it.reason && EM.stop })
+        client(port).send_data("question")
+      end
+      assert_nil connection.reason, set
+    end
+  end
+
+  def test_what_waits_behind_a_pause_is_no_silence
+    connection = nil
+    reactor do
+      port = server(post_init: ->(it) { (connection = it).pause && it.comm_inactivity_timeout = 0.1 },
+                    receive_data: ->(*) { EM.stop }, unbind: ->(*) { EM.stop })
+      client(port).send_data("data")
+      EM.add_timer(0.4) { connection.resume }
+    end
+    assert_equal [1, nil], [connection.events.count(:receive_data), connection.reason]
+  end
+
   def test_it_works_while_paused
     connection = nil
     reactor do
@@ -97,6 +126,12 @@ class InactivityTimeoutTest < ReactorTest
     end
     assert_equal Errno::ETIMEDOUT, connection.reason
     assert_operator elapsed, :<, 0.6
+  end
+
+  private
+
+  def turns_later(turns, &block)
+    turns.zero? ? yield : EM.next_tick { turns_later(turns - 1, &block) }
   end
 end
 

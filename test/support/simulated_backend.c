@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "support/deadline.h"
+#include "support/simulated_look.h"
 #include "support/simulated_private.h"
 #include "support/test_clock.h"
 #include "system/clock.h"
@@ -296,6 +297,7 @@ static void abandon(emi_backend *base)
         free(peer);
     }
     free(backend->peers);
+    simulated_look_at(NULL);
     emi_waker_close(&backend->waker);
     emi_release(backend->memory, backend);
 }
@@ -348,6 +350,7 @@ em_status simulated_make(void *argument, const emi_backend_settings *settings, e
         emi_release(settings->memory, backend);
         return status;
     }
+    simulated_look_at(backend);
     maker->made = backend;
     *made = &backend->base;
     return EM_OK;
