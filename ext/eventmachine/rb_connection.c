@@ -59,6 +59,12 @@ static void on_completed(em_connection *connection)
     deliver(connection_completed, &message);
 }
 
+/* There is no half-open state in Ruby: unbind comes at once, and what is queued is sent behind it. */
+static void on_end(em_connection *connection)
+{
+    em_close_in_background(connection);
+}
+
 /* A method without parameters gets none; the object's own answer counts, singleton methods included. */
 static VALUE unbind(VALUE argument)
 {
@@ -146,12 +152,14 @@ static void on_unbind(em_connection *connection, em_status reason)
 const em_handler rb_em_outgoing_handler = {
     .connection_completed = on_completed,
     .receive_data = on_data,
+    .receive_end = on_end,
     .unbind = on_unbind,
 };
 
 const em_handler rb_em_accepted_handler = {
     .post_init = rb_em_accepted,
     .receive_data = on_data,
+    .receive_end = on_end,
     .unbind = on_unbind,
 };
 
@@ -159,6 +167,7 @@ const em_handler rb_em_into_handler = {
     .connection_completed = on_completed,
     .receive_data = on_data,
     .receive_buffer = rb_em_receive_buffer,
+    .receive_end = on_end,
     .unbind = on_unbind,
 };
 

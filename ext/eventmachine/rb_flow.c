@@ -76,6 +76,26 @@ static VALUE set_pending_connect_timeout(VALUE self, VALUE signature, VALUE time
     return finish_change(em_connection_set_connect_timeout(connection, rb_em_seconds_to_ns(number)));
 }
 
+static VALUE get_drain_timeout(VALUE self, VALUE signature)
+{
+    rb_em_loop("get_drain_timeout");
+    em_connection *connection = connection_of(signature);
+    return seconds(connection ? em_connection_get_drain_timeout(connection) : 0);
+}
+
+/* 0 restores the default. */
+static VALUE set_drain_timeout(VALUE self, VALUE signature, VALUE timeout)
+{
+    rb_em_loop("set_drain_timeout");
+    double number = NUM2DBL(timeout);
+    if (!(number >= 0))
+        rb_raise(rb_eArgError, "a drain timeout is at least 0 seconds");
+    em_connection *connection = connection_of(signature);
+    if (!connection)
+        return Qfalse;
+    return finish_change(em_connection_set_drain_timeout(connection, rb_em_seconds_to_ns(number)));
+}
+
 /* nil for a connection that is gone; an Integer 0 where no time has passed. */
 static VALUE get_idle_time(VALUE self, VALUE signature)
 {
@@ -96,5 +116,7 @@ void rb_em_define_flow(void)
     RB_EM_FUNCTION("set_comm_inactivity_timeout", set_comm_inactivity_timeout, 2);
     RB_EM_FUNCTION("get_pending_connect_timeout", get_pending_connect_timeout, 1);
     RB_EM_FUNCTION("set_pending_connect_timeout", set_pending_connect_timeout, 2);
+    RB_EM_FUNCTION("get_drain_timeout", get_drain_timeout, 1);
+    RB_EM_FUNCTION("set_drain_timeout", set_drain_timeout, 2);
     RB_EM_FUNCTION("get_idle_time", get_idle_time, 1);
 }

@@ -43,7 +43,8 @@ typedef struct em_handler {
 
     /**
      * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_close or em_close_after_writing.
-     * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind.
+     * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind. With it, a
+     * peer that does not read is the handler's to give up.
      * After it, nothing is received any more, so only sending can show that the peer has gone altogether.
      */
     void (*receive_end)(em_connection *connection);
@@ -54,7 +55,7 @@ typedef struct em_handler {
     /**
      * The connection has ended. reason: EM_OK if either side closed it in the normal way, else what went wrong:
      * EM_NAME_NOT_FOUND, EM_RESOLVE_TIMEOUT, EM_CONNECTION_REFUSED, EM_CONNECT_TIMEOUT, EM_CONNECTION_RESET,
-     * EM_INACTIVITY_TIMEOUT, EM_OUTBOX_LIMIT, …
+     * EM_INACTIVITY_TIMEOUT, EM_WRITE_TIMEOUT, EM_OUTBOX_LIMIT, …
      */
     void (*unbind)(em_connection *connection, em_status reason);
 
@@ -107,6 +108,15 @@ typedef struct em_stream_options {
 
     /** TCP_USER_TIMEOUT, tcp(7), RFC 5482: how long sent data may stay unacknowledged. 0: the system's. */
     uint64_t user_timeout_ns;
+
+    /**
+     * How long a connection that is about to end waits for a peer that does not take what is left: after em_close_after_writing,
+     * after both sides have ended, after em_close_in_background, and while a socket lives on after unbind. A peer that takes 256
+     * bytes per second in the mean is never given up, and one that has shown that it takes them may be silent for eight times as
+     * long. Otherwise the connection ends with EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset.
+     * 0: 4 seconds; EM_FOREVER: for ever. Does not count while paused.
+     */
+    uint64_t drain_timeout_ns;
 } em_stream_options;
 
 /**
@@ -180,10 +190,17 @@ EM_API em_status em_close(em_connection *connection);
 /**
  * Closes when everything is sent. Takes no more data to send from now on; what arrives is still delivered. Also while
  * connecting: then it waits for the connection if there is anything to send. EM_CLOSED if it has ended.
- * Over TCP the socket lives on after unbind, for two seconds at most, while the peer has not acknowledged everything: closing
- * it at once could make the peer lose what is under way (RFC 9112, section 9.6).
+ * A peer that does not take it is given up, see drain_timeout_ns in em_stream_options.
+ * Over TCP the socket lives on after unbind while the peer has not acknowledged everything, and then for two seconds at most
+ * until the peer ends, too: closing it at once could make the peer lose what is under way (RFC 9112, section 9.6).
  */
 EM_API em_status em_close_after_writing(em_connection *connection);
+
+/**
+ * Closes at the end of the present turn, as em_close; but what waits to be sent is still sent, after unbind, as long as the peer
+ * takes it (drain_timeout_ns) and the loop lives. Also ends a pause. While connecting as em_close. EM_CLOSED if it has ended.
+ */
+EM_API em_status em_close_in_background(em_connection *connection);
 
 /**
  * Half-close: tells the peer, when everything is sent, that nothing more will come (shutdown(2), SHUT_WR); receiving goes
@@ -231,6 +248,10 @@ EM_API uint64_t em_connection_get_inactivity_timeout(const em_connection *connec
 /** See em_stream_options. */
 EM_API em_status em_connection_set_write_timeout(em_connection *connection, uint64_t timeout_ns);
 EM_API uint64_t em_connection_get_write_timeout(const em_connection *connection);
+
+/** See em_stream_options. To set 0 restores the default. */
+EM_API em_status em_connection_set_drain_timeout(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_drain_timeout(const em_connection *connection);
 
 /** See em_connect_options; measured from em_connect; 20 seconds at first. EM_INVALID_ARGUMENT for 0. No effect once established. */
 EM_API em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t timeout_ns);

@@ -25,6 +25,19 @@ module EventMachine
   #   @return [String, nil] buffer; nil if the connection is gone
   #   @raise [TypeError, FrozenError] if it is no String, or cannot be changed
 
+  # @!method self.set_drain_timeout(signature, seconds)
+  #   How long a connection that is about to end waits for a peer that does not take what is left to be sent: after
+  #   `close_connection_after_writing`, or behind `unbind` when the peer has closed its half. A peer that takes 256 bytes per
+  #   second in the mean is never given up.
+  #   @param signature [Integer] of a connection
+  #   @param seconds [Numeric] 0: the default, 4 seconds
+  #   @return [Boolean] false if the connection is gone
+  #   @raise [ArgumentError] if it is negative
+
+  # @!method self.get_drain_timeout(signature)
+  #   @param signature [Integer] of a connection
+  #   @return [Float] seconds, see {set_drain_timeout}; 0.0 if the connection is gone
+
   class << self
     # How many timers may be pending before {add_timer} raises.
     # @return [Integer]

@@ -71,6 +71,20 @@ void emi_connection_free(em_connection *connection)
     emi_release(&loop->memory, connection);
 }
 
+void emi_connection_list(em_connection *connection)
+{
+    emi_net *net = emi_net_at(connection->loop);
+    if (connection->is_listed)
+        return;
+    connection->is_listed = true;
+    connection->next_listed = NULL;
+    if (net->listed_last)
+        net->listed_last->next_listed = connection;
+    else
+        net->listed_first = connection;
+    net->listed_last = connection;
+}
+
 void emi_connection_end(em_connection *connection, em_status reason)
 {
     if (emi_connection_has_ended(connection))
@@ -81,15 +95,10 @@ void emi_connection_end(em_connection *connection, em_status reason)
         emi_channel_stop_receiving(&connection->channel);
     if (connection->extras)
         emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
-    emi_net *net = emi_net_at(connection->loop);
-    if (net->closing_last)
-        net->closing_last->next_closing = connection;
-    else
-        net->closing_first = connection;
-    net->closing_last = connection;
+    emi_connection_list(connection);
 }
 
-void emi_connection_unbind(em_connection *connection)
+static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->loop;
     emi_connector_close(connection);
@@ -104,6 +113,20 @@ void emi_connection_unbind(em_connection *connection)
         emi_connection_free(connection);
     else if (!connection->channel.released && !emi_connection_linger(connection))
         emi_channel_release(&connection->channel);
+}
+
+void emi_connection_reap(em_connection *connection)
+{
+    connection->is_listed = false;
+    if (emi_connection_has_ended(connection)) {
+        unbind(connection);
+    } else if (connection->outbox.bytes > 0) {
+        em_status status = emi_drain_begin(connection);
+        if (status == EM_OK)
+            emi_connection_arm(connection);
+        else
+            emi_connection_end(connection, status);
+    }
 }
 
 emi_connection_extras *emi_connection_extras_of(em_connection *connection)
@@ -133,6 +156,18 @@ em_status em_close(em_connection *connection)
         return EM_INVALID_ARGUMENT;
     if (emi_connection_has_ended(connection))
         return EM_CLOSED;
+    emi_connection_end(connection, EM_OK);
+    return EM_OK;
+}
+
+em_status em_close_in_background(em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    if (emi_connection_has_ended(connection))
+        return EM_CLOSED;
+    if (connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING)
+        connection->write_side = EMI_WRITE_FLUSHING;
     emi_connection_end(connection, EM_OK);
     return EM_OK;
 }

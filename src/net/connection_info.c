@@ -181,7 +181,7 @@ em_status em_connection_set_keepalive(em_connection *connection, em_switch enabl
 em_status emi_connection_apply(em_connection *connection, const em_stream_options *options)
 {
     if (options->high_water_bytes == 0 && options->low_water_bytes == 0 && options->outbox_limit_bytes == 0 &&
-        options->inactivity_timeout_ns == 0 && options->write_timeout_ns == 0)
+        options->inactivity_timeout_ns == 0 && options->write_timeout_ns == 0 && options->drain_timeout_ns == 0)
         return EM_OK;
     emi_connection_extras *extras = emi_connection_extras_of(connection);
     if (!extras)
@@ -194,6 +194,7 @@ em_status emi_connection_apply(em_connection *connection, const em_stream_option
     extras->outbox_limit_bytes = options->outbox_limit_bytes;
     extras->inactivity_timeout_ns = options->inactivity_timeout_ns;
     extras->write_timeout_ns = options->write_timeout_ns;
+    extras->drain.timeout_ns = options->drain_timeout_ns;
     emi_connection_note_activity(connection);
     return EM_OK;
 }

@@ -37,11 +37,25 @@ static void send_end(em_connection *connection)
         emi_connection_end(connection, status);
 }
 
+/* Whether it ends as soon as the peer has taken what is left, so that nothing but the peer holds it up. */
+static bool is_about_to_end(const em_connection *connection)
+{
+    if (connection->state != EM_STATE_OPEN && connection->state != EM_STATE_DRAINING)
+        return false;
+    return connection->write_side == EMI_WRITE_CLOSING ||
+           (connection->write_side == EMI_WRITE_ENDING && connection->peer_ended);
+}
+
 void emi_connection_act_if_sent(em_connection *connection)
 {
     if (connection->under_pressure)
         relieve(connection);
-    if (connection->outbox.bytes > 0 || emi_connection_has_ended(connection))
+    if (connection->outbox.bytes > 0) {
+        if (is_about_to_end(connection) && !emi_drain_has_begun(connection))
+            emi_connection_list(connection);
+        return;
+    }
+    if (emi_connection_has_ended(connection))
         return;
     if (connection->write_side == EMI_WRITE_CLOSING && !connection->paused)
         emi_connection_end(connection, EM_OK);

@@ -10,6 +10,7 @@
  */
 #include "net/net_private.h"
 #include "system/clock.h"
+#include "system/socket.h"
 #include "system/socket_state.h"
 
 /* A timer that fires late gives so many times more, but at most the whole timeout. */
@@ -29,6 +30,7 @@ typedef struct deadline {
     uint64_t due_ns; /* UINT64_MAX: none */
     uint64_t timeout_ns;
     em_status reason;
+    bool is_look; /* of drain.c: no deadline, but the time to look */
 } deadline;
 
 static void consider(deadline *earliest, uint64_t from_ns, uint64_t timeout_ns, em_status reason)
@@ -36,6 +38,13 @@ static void consider(deadline *earliest, uint64_t from_ns, uint64_t timeout_ns, 
     uint64_t due_ns = later_ns(from_ns, timeout_ns);
     if (due_ns < earliest->due_ns)
         *earliest = (deadline){.due_ns = due_ns, .timeout_ns = timeout_ns, .reason = reason};
+}
+
+static void consider_look(deadline *earliest, const em_connection *connection)
+{
+    if (emi_drain_has_begun(connection) && connection->extras->drain.look_ns < earliest->due_ns)
+        *earliest =
+            (deadline){.due_ns = connection->extras->drain.look_ns, .reason = EM_WRITE_TIMEOUT, .is_look = true};
 }
 
 static deadline earliest_deadline(const em_connection *connection)
@@ -57,6 +66,7 @@ static deadline earliest_deadline(const em_connection *connection)
             consider(&earliest, active_ns, extras->inactivity_timeout_ns, EM_INACTIVITY_TIMEOUT);
         if (extras->write_timeout_ns > 0 && connection->outbox.bytes > 0)
             consider(&earliest, extras->progress_ns, extras->write_timeout_ns, EM_WRITE_TIMEOUT);
+        consider_look(&earliest, connection);
         break;
     case EM_STATE_RELEASING:
     case EM_STATE_CLOSED:
@@ -131,6 +141,14 @@ static bool is_excused(em_connection *connection, const deadline *passed, uint64
     return true;
 }
 
+/* With a reset where something is left to be sent: a part of an answer must not look like the whole. */
+static void give_up(em_connection *connection, em_status reason)
+{
+    if (reason == EM_WRITE_TIMEOUT)
+        emi_socket_set_linger(connection->channel.descriptor, 0);
+    emi_connection_end(connection, reason);
+}
+
 static void fire(emi_loop_timer *timer)
 {
     em_connection *connection = EMI_CONTAINER(timer, emi_connection_extras, timer)->connection;
@@ -138,10 +156,14 @@ static void fire(emi_loop_timer *timer)
     if (emi_connector_act(connection))
         return;
     deadline earliest = earliest_deadline(connection);
-    if (earliest.due_ns > now_ns || is_excused(connection, &earliest, now_ns - timer->timer.due_ns))
+    bool goes_on = earliest.due_ns > now_ns;
+    if (!goes_on)
+        goes_on = earliest.is_look ? emi_drain_look(connection)
+                                   : is_excused(connection, &earliest, now_ns - timer->timer.due_ns);
+    if (goes_on)
         emi_connection_arm(connection);
     else
-        emi_connection_end(connection, earliest.reason);
+        give_up(connection, earliest.reason);
 }
 
 void emi_connection_timer_init(emi_connection_extras *extras)
@@ -197,6 +219,25 @@ em_status em_connection_set_write_timeout(em_connection *connection, uint64_t ti
 uint64_t em_connection_get_write_timeout(const em_connection *connection)
 {
     return connection && connection->extras ? connection->extras->write_timeout_ns : 0;
+}
+
+em_status em_connection_set_drain_timeout(em_connection *connection, uint64_t timeout_ns)
+{
+    em_status status;
+    emi_connection_extras *extras = extras_to_set(connection, &status);
+    if (extras) {
+        emi_drain_set_timeout(connection, timeout_ns);
+        emi_connection_arm(connection);
+    }
+    return status;
+}
+
+uint64_t em_connection_get_drain_timeout(const em_connection *connection)
+{
+    if (!connection)
+        return 0;
+    uint64_t timeout_ns = connection->extras ? connection->extras->drain.timeout_ns : 0;
+    return timeout_ns > 0 ? timeout_ns : EMI_DEFAULT_DRAIN_TIMEOUT_NS;
 }
 
 em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t timeout_ns)

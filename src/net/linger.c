@@ -1,23 +1,48 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The socket's life after unbind. close(2) with input unread, or input that comes after it, makes TCP reset the connection and drop
- * what the peer has not acknowledged yet: a server that answers early and closes would lose its answer (RFC 9112, section
- * 9.6). So a connection that was closed after writing keeps its socket for a while if the peer may still send: it tells the
- * end, drops what comes, and closes when the peer has ended, or after two seconds.
+ * The socket's life after unbind, for what the peer has not got yet.
+ *
+ * close(2) with input unread, or input that comes after it, makes TCP reset the connection and drop what the peer has not
+ * acknowledged: a server that answers early and closes would lose its answer (RFC 9112, section 9.6). So a connection that was
+ * closed after writing keeps its socket while that may happen, and one that was closed in the background also while bytes are
+ * left to be sent:
+ *
+ *   sending ──► the end is sent, acknowledgements are awaited ──► two seconds' grace for the peer's end ──► closed
+ *
+ * Input is dropped meanwhile. A peer that takes nothing more is given up as drain.c says, with a reset, so that a part of an
+ * answer does not look like the whole.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
 
-#define LONGEST_LINGER_NS (2 * EM_SECONDS)
+#define GRACE_NS (2 * EM_SECONDS)
+/* No event reports an acknowledgement. */
+#define LONGEST_WAIT_NS (500 * EM_MILLISECONDS)
 
-static void stop(emi_channel *channel)
+static void stop(em_connection *connection)
 {
-    em_connection *connection = EMI_CONTAINER(channel, em_connection, channel);
+    emi_channel *channel = &connection->channel;
     emi_list_remove(&connection->extras->lingering);
     emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
-    if (!channel->released)
-        emi_channel_release(channel);
+    if (channel->released)
+        return;
+    if (connection->outbox.bytes > 0)
+        emi_socket_set_linger(channel->descriptor, 0);
+    emi_channel_release(channel);
+}
+
+/* All has been handed to the system. After its own end a peer sends nothing more that could make trouble. */
+static em_status finish_sending(em_connection *connection)
+{
+    if (connection->peer_ended || !connection->is_tcp)
+        return EM_CLOSED;
+    return emi_socket_shutdown_write(connection->channel.descriptor);
+}
+
+static em_connection *connection_of(emi_channel *channel)
+{
+    return EMI_CONTAINER(channel, em_connection, channel);
 }
 
 static void drop(emi_channel *channel, const void *bytes, size_t length)
@@ -27,57 +52,102 @@ static void drop(emi_channel *channel, const void *bytes, size_t length)
     (void)length;
 }
 
-static unsigned gather_nothing(emi_channel *channel, emi_span *spans)
+static unsigned gather(emi_channel *channel, emi_span *spans)
 {
-    (void)channel;
-    (void)spans;
-    return 0;
+    return emi_outbox_gather(&connection_of(channel)->outbox, spans, EMI_MAX_SPANS);
+}
+
+static void sent(emi_channel *channel, size_t length)
+{
+    em_connection *connection = connection_of(channel);
+    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    emi_connection_note_sent(connection, length);
+    if (connection->outbox.bytes == 0 && finish_sending(connection) != EM_OK)
+        stop(connection);
+}
+
+static void end(emi_channel *channel)
+{
+    em_connection *connection = connection_of(channel);
+    connection->peer_ended = true;
+    if (connection->outbox.bytes == 0)
+        stop(connection);
 }
 
 static void fail(emi_channel *channel, em_status reason)
 {
     (void)reason;
-    stop(channel);
+    stop(connection_of(channel));
 }
 
 static const emi_channel_events lingering_events = {
     .data = drop,
-    .end = stop,
-    .gather = gather_nothing,
+    .end = end,
+    .gather = gather,
+    .sent = sent,
     .failed = fail,
     .released = emi_connection_released,
 };
 
-static void fire(emi_loop_timer *timer)
+static void wait_for(em_connection *connection, uint64_t due_ns)
 {
-    stop(&EMI_CONTAINER(timer, emi_connection_extras, timer)->connection->channel);
+    uint64_t longest_ns = emi_loop_due_ns(connection->loop, LONGEST_WAIT_NS);
+    emi_loop_timer_set(connection->loop, &connection->extras->timer, due_ns < longest_ns ? due_ns : longest_ns);
 }
 
-static bool is_at_risk(const em_connection *connection)
+static void await_end(emi_loop_timer *timer)
 {
-    return connection->is_tcp && connection->write_side == EMI_WRITE_CLOSING && connection->reason == EM_OK &&
-           !connection->peer_ended && connection->outbox.bytes == 0 && !emi_net_at(connection->loop)->closing &&
+    stop(EMI_CONTAINER(timer, emi_connection_extras, timer)->connection);
+}
+
+static void await_acknowledgement(emi_loop_timer *timer)
+{
+    em_connection *connection = EMI_CONTAINER(timer, emi_connection_extras, timer)->connection;
+    const emi_drain *drain = &connection->extras->drain;
+    em_loop *loop = connection->loop;
+    if (connection->outbox.bytes == 0 && emi_socket_unacknowledged(connection->channel.descriptor) == 0) {
+        emi_loop_timer_init(timer, await_end);
+        emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, GRACE_NS));
+    } else if (loop->now_ns < drain->look_ns || emi_drain_look(connection)) {
+        wait_for(connection, drain->look_ns);
+    } else {
+        emi_socket_set_linger(connection->channel.descriptor, 0);
+        stop(connection);
+    }
+}
+
+static bool is_needed(const em_connection *connection)
+{
+    if (connection->reason != EM_OK || emi_net_at(connection->loop)->closing)
+        return false;
+    if (connection->outbox.bytes > 0)
+        return connection->write_side == EMI_WRITE_FLUSHING;
+    return connection->write_side >= EMI_WRITE_CLOSING && connection->is_tcp && !connection->peer_ended &&
            emi_socket_unacknowledged(connection->channel.descriptor) > 0;
 }
 
 bool emi_connection_linger(em_connection *connection)
 {
     emi_channel *channel = &connection->channel;
-    if (!is_at_risk(connection) || !emi_connection_extras_of(connection))
+    if (!is_needed(connection) || emi_drain_begin(connection) != EM_OK)
         return false;
-    if (emi_socket_shutdown_write(channel->descriptor) != EM_OK || emi_channel_start_receiving(channel) != EM_OK)
+    if (connection->outbox.bytes == 0 && finish_sending(connection) != EM_OK)
         return false;
-    em_loop *loop = connection->loop;
+    if (!connection->peer_ended && emi_channel_start_receiving(channel) != EM_OK)
+        return false;
+    connection->paused = false;
     channel->events = &lingering_events;
-    emi_loop_timer_cancel(loop, &connection->extras->timer);
-    emi_loop_timer_init(&connection->extras->timer, fire);
-    emi_loop_timer_set(loop, &connection->extras->timer, emi_loop_due_ns(loop, LONGEST_LINGER_NS));
-    emi_list_append(&emi_net_at(loop)->lingering, &connection->extras->lingering);
+    emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    emi_loop_timer_init(&connection->extras->timer, await_acknowledgement);
+    wait_for(connection, connection->extras->drain.look_ns);
+    emi_list_append(&emi_net_at(connection->loop)->lingering, &connection->extras->lingering);
+    if (connection->outbox.bytes > 0)
+        emi_channel_send(channel);
     return true;
 }
 
 void emi_net_stop_lingering(emi_net *net)
 {
     while (!emi_list_is_empty(&net->lingering))
-        stop(&EMI_CONTAINER(net->lingering.next, emi_connection_extras, lingering)->connection->channel);
+        stop(EMI_CONTAINER(net->lingering.next, emi_connection_extras, lingering)->connection);
 }

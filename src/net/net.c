@@ -10,16 +10,16 @@ static emi_net *net_of(emi_service *service)
     return EMI_CONTAINER(service, emi_net, service);
 }
 
-/* Only those that were closing before it began: what their callbacks close waits for the next turn. */
+/* Only those that were listed before it began: what their callbacks close waits for the next turn. */
 static void reap(emi_service *service)
 {
     emi_net *net = net_of(service);
-    em_connection *connection = net->closing_first;
-    net->closing_first = NULL;
-    net->closing_last = NULL;
+    em_connection *connection = net->listed_first;
+    net->listed_first = NULL;
+    net->listed_last = NULL;
     while (connection) {
-        em_connection *next = connection->next_closing;
-        emi_connection_unbind(connection);
+        em_connection *next = connection->next_listed;
+        emi_connection_reap(connection);
         connection = next;
     }
 }
@@ -27,7 +27,7 @@ static void reap(emi_service *service)
 static bool has_work(const emi_service *service)
 {
     const emi_net *net = (const emi_net *)(const void *)service;
-    return net->closing_first != NULL;
+    return net->listed_first != NULL;
 }
 
 static void close_all(emi_service *service)
@@ -56,7 +56,7 @@ static void close_all(emi_service *service)
 static bool is_open(const emi_service *service)
 {
     const emi_net *net = (const emi_net *)(const void *)service;
-    return net->closing_first || net->channels > 0;
+    return net->listed_first || net->channels > 0;
 }
 
 /* What is left here is so in a forked child only, where no channel was released. */

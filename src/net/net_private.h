@@ -16,14 +16,16 @@
 #include "loop/loop_private.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
+#define EMI_DEFAULT_DRAIN_TIMEOUT_NS (4 * EM_SECONDS)
 #define EMI_DEFAULT_CONNECT_TIMEOUT_NS (20 * EM_SECONDS)
 
 /** What becomes of our side of a connection, the one that sends. It only moves downwards. */
 typedef enum emi_write_side {
-    EMI_WRITE_OPEN,   /**< takes what is to be sent */
-    EMI_WRITE_ENDING, /**< takes no more; the peer is sent the end after the last byte */
-    EMI_WRITE_ENDED,  /**< the peer was sent the end */
-    EMI_WRITE_CLOSING /**< takes no more; the connection is closed after the last byte */
+    EMI_WRITE_OPEN,    /**< takes what is to be sent */
+    EMI_WRITE_ENDING,  /**< takes no more; the peer is sent the end after the last byte */
+    EMI_WRITE_ENDED,   /**< the peer was sent the end */
+    EMI_WRITE_CLOSING, /**< takes no more; the connection is closed after the last byte */
+    EMI_WRITE_FLUSHING /**< the connection is closed, and what waits is sent after unbind */
 } emi_write_side;
 
 /** The way to an established connection: which addresses are left to try. See connector.c. */
@@ -36,6 +38,15 @@ typedef struct emi_connector {
     em_stream_options stream;
     em_address bind_address; /* length 0: none */
 } emi_connector;
+
+/** How a peer is doing that a connection waits for before it ends, see drain.c. */
+typedef struct emi_drain {
+    uint64_t timeout_ns;  /* 0: the default */
+    uint64_t look_ns;     /* when to look at it next */
+    uint64_t taken_bytes; /* that it has acknowledged, as far as they are counted */
+    uint8_t looks;        /* so far, up to half of a timeout's */
+    uint8_t patience;     /* looks that are left; 0: it has not begun */
+} emi_drain;
 
 /** What only some connections have; made when first needed. */
 typedef struct emi_connection_extras {
@@ -53,8 +64,9 @@ typedef struct emi_connection_extras {
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
     emi_connector *connector;  /* until it stands */
-    emi_list lingering;        /* after unbind, see linger.c */
-    em_address peer;           /* of IPv6 */
+    emi_drain drain;
+    emi_list lingering; /* after unbind, see linger.c */
+    em_address peer;    /* of IPv6 */
 } emi_connection_extras;
 
 struct em_connection {
@@ -68,7 +80,7 @@ struct em_connection {
     uint64_t bytes_received;
     uint64_t bytes_sent;
     emi_handle handle;
-    em_connection *next_closing;
+    em_connection *next_listed;
     em_status reason;
     uint32_t peer_ipv4; /* network order */
     uint16_t peer_port; /* network order; of IPv4 */
@@ -77,6 +89,7 @@ struct em_connection {
     bool paused;
     bool peer_ended;
     bool under_pressure;
+    bool is_listed; /* to be looked at by reap */
     bool is_tcp;
 };
 
@@ -100,8 +113,8 @@ typedef struct emi_net {
     em_loop *loop;
     emi_handle_table connections;
     emi_handle_table servers;
-    em_connection *closing_first; /* waiting for unbind */
-    em_connection *closing_last;
+    em_connection *listed_first; /* for reap: they wait for unbind, or are about to end and may have to be watched */
+    em_connection *listed_last;
     emi_list backing_off; /* servers that do not accept for want of descriptors or memory */
     emi_list lingering;   /* connections whose sockets live on after unbind */
     bool closing;         /* the loop ends */
@@ -142,8 +155,11 @@ void emi_connection_enter(em_connection *connection, em_connection_state state);
 /** Begins the end: nothing more is received or sent, unbind(reason) follows at the end of the turn. */
 void emi_connection_end(em_connection *connection, em_status reason);
 
-/** The last part of the end, from reap: unbind, release. */
-void emi_connection_unbind(em_connection *connection);
+/** Has reap look at it at the end of the turn, when what was to be sent has been offered to the system. */
+void emi_connection_list(em_connection *connection);
+
+/** From reap: the last part of the end, which is unbind and release; or the watch over a peer that is to take what is left. */
+void emi_connection_reap(em_connection *connection);
 
 static inline bool emi_connection_has_ended(const em_connection *connection)
 {
@@ -196,6 +212,22 @@ static inline void emi_connection_note_activity(em_connection *connection)
         emi_connection_note_exactly(connection);
     else
         connection->active_ns = connection->loop->now_ns;
+}
+
+/* drain.c */
+
+/** Begins to watch how the peer takes what is left, if nobody does so yet. EM_NO_MEMORY. */
+em_status emi_drain_begin(em_connection *connection);
+
+/** Changes the timeout of a connection that has its extras. */
+void emi_drain_set_timeout(em_connection *connection, uint64_t timeout_ns);
+
+/** One look, due at look_ns. false: the peer takes too little, it is to be given up. */
+bool emi_drain_look(em_connection *connection);
+
+static inline bool emi_drain_has_begun(const em_connection *connection)
+{
+    return connection->extras && connection->extras->drain.patience > 0;
 }
 
 /* linger.c */

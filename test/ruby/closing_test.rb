@@ -8,7 +8,7 @@
 require "test_helper"
 
 class ClosingTest < ReactorTest
-  repeat_under_gc_pressure except: [/everything/, /drops/, /only_true/, /upgraded/, /whole_reply/, /draining/]
+  repeat_under_gc_pressure except: [/everything/, /drops/, /only_true/, /upgraded/, /reply/, /never_reads/, /draining/]
 
   LARGE = 20_000_000
 
@@ -174,6 +174,46 @@ class ClosingTest < ReactorTest
       end
     end
     assert_equal [reply.bytesize, 1], [conversation.value.bytesize, unbound]
+  end
+
+  def test_unbind_comes_at_once_when_a_peer_closes_its_half_and_its_reply_still_arrives
+    unbound = 0
+    conversation = nil
+    reactor do
+      port = server(receive_data: ->(it, _) { it.send_data("x" * LARGE) }, unbind: ->(*) { unbound += 1 })
+      conversation = talk(port) do |socket|
+        socket.write("request")
+        socket.close_write
+        wait_until { unbound.positive? }
+        read_all(socket)
+      end
+    end
+    assert_equal [LARGE, 1], [conversation.value.bytesize, unbound]
+  end
+
+  def test_the_reply_to_a_peer_that_never_reads_is_not_kept_for_ever
+    reason = :none
+    reactor do
+      port = server(post_init: ->(it) { EM.set_drain_timeout(it.signature, 0.2) },
+                    receive_data: ->(it, _) { it.send_data("x" * LARGE) }, unbind: ->(_, given) { reason = given })
+      peer = ours(TCPSocket.new("127.0.0.1", port))
+      peer.write("request")
+      peer.close_write
+      EM.add_periodic_timer(0.01) { EM.stop if reason != :none && EM.stats[:outbox_bytes].zero? }
+    end
+    assert_nil reason
+  end
+
+  def test_a_peer_that_never_reads_does_not_hold_up_closing_after_writing_for_ever
+    connection = nil
+    listening = listener
+    reactor do
+      connection = client(listening.local_address.ip_port, unbind: ->(*) { EM.stop })
+      EM.set_drain_timeout(connection.signature, 0.2)
+      connection.send_data("x" * LARGE)
+      connection.close_connection_after_writing
+    end
+    assert_equal [1, Errno::ETIMEDOUT], [connection.events.count(:unbind), connection.reason]
   end
 
   def test_input_while_draining_does_no_harm
