@@ -58,7 +58,7 @@ static void work_for_three_seconds(recorder *told)
 
 static void set_a_timeout_after_long_work(recorder *told)
 {
-    test_clock_advance(30 * S);
+    work_for_three_seconds(told);
     em_connection_set_inactivity_timeout(told->connection, 5 * S);
 }
 
@@ -78,28 +78,28 @@ static void a_timeout_set_after_long_work_counts_from_then(void **state)
     recorder_free(&told);
 }
 
+static void work_and_answer(recorder *told)
+{
+    work_for_three_seconds(told);
+    em_send_text(told->connection, "answer");
+}
+
 static void an_answer_after_long_work_is_activity_of_when_it_left(void **state)
 {
     simulated_loop *fixture = *state;
-    recorder told, other;
+    recorder told;
     em_stream_options stream = {.size = sizeof stream, .inactivity_timeout_ns = 5 * S};
     recorder_init(&told, fixture);
-    recorder_init(&other, fixture);
-    open_accepted(&told, &recording, &stream);
-    simulated_peer *busy = open_accepted(&other, &recording, NULL);
-    other.on_data = work_for_three_seconds;
-    em_send_text(told.connection, "answer");
-    feed_text(busy, "x");
+    told.on_data = work_and_answer;
+    simulated_peer *peer = open_accepted(&told, &recording, &stream);
+    feed_text(peer, "x");
     run_turns(fixture, 1);
     assert_int_equal(em_connection_get_idle_ns(told.connection), 0);
-    em_send_text(told.connection, "another");
-    run_turns(fixture, 1);
     run_for(fixture, 5 * S - 1);
     assert_int_equal(told.unbinds, 0);
     run_for(fixture, 1);
     assert_int_equal(told.reason, EM_INACTIVITY_TIMEOUT);
     recorder_free(&told);
-    recorder_free(&other);
 }
 
 /* As after SIGSTOP, or in a container that was frozen: the peer may have stood still, too. */
@@ -230,6 +230,20 @@ static void what_was_decided_while_the_loop_was_away_is_connected(void **state)
     recorder_free(&told);
 }
 
+static void what_was_decided_just_before_the_deadline_is_connected(void **state)
+{
+    simulated_loop *fixture = *state;
+    recorder told;
+    recorder_init(&told, fixture);
+    assert_int_equal(begin_connecting(&told, NULL), EM_OK);
+    run_for(fixture, 20 * S - 1);
+    simulated_accept_connect(simulated_take_connect(fixture->backend));
+    test_clock_advance(1);
+    run_turns(fixture, 2);
+    expect_events(&told, "IC");
+    recorder_free(&told);
+}
+
 static void connecting_gets_one_more_period_from_a_loop_that_stood_still(void **state)
 {
     simulated_loop *fixture = *state;
@@ -250,7 +264,7 @@ static void connect_after_long_work(em_loop *loop, void *user)
 {
     recorder *told = user;
     (void)loop;
-    test_clock_advance(30 * S);
+    work_for_three_seconds(told);
     assert_int_equal(begin_connecting(told, NULL), EM_OK);
 }
 
@@ -284,6 +298,7 @@ int main(void)
         LATENESS_TEST(the_write_timeout_waits_for_a_paused_user_and_for_a_system_that_takes_more),
         LATENESS_TEST(a_write_timeout_counts_from_when_the_bytes_were_sent),
         LATENESS_TEST(what_was_decided_while_the_loop_was_away_is_connected),
+        LATENESS_TEST(what_was_decided_just_before_the_deadline_is_connected),
         LATENESS_TEST(connecting_gets_one_more_period_from_a_loop_that_stood_still),
         LATENESS_TEST(the_time_for_connecting_counts_from_the_call),
     };
