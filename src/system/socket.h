@@ -21,7 +21,7 @@ em_status emi_socket_open(const em_address *address, int *socket);
 /** Two connected non-blocking stream sockets, socketpair(2). */
 em_status emi_socket_pair(int sockets[2]);
 
-/** Closes; EMI_NO_SOCKET is allowed. Descriptors 0, 1 and 2 are left open. */
+/** Closes; EMI_NO_SOCKET is allowed. In a process without standard streams, sockets have the numbers 0, 1 and 2. */
 void emi_socket_close(int socket);
 
 em_status emi_socket_bind(int socket, const em_address *address);

@@ -36,7 +36,7 @@ em_status emi_socket_pair(int sockets[2])
 
 void emi_socket_close(int fd)
 {
-    if (fd > STDERR_FILENO)
+    if (fd != EMI_NO_SOCKET)
         close(fd);
 }
 

@@ -247,13 +247,18 @@ static void wrong_descriptors_are_told_apart(void **state)
     emi_socket_close(EMI_NO_SOCKET);
 }
 
-static void standard_streams_are_never_closed(void **state)
+static void every_descriptor_is_closed_whatever_its_number(void **state)
 {
     (void)state;
     for (int fd = 0; fd <= 2; fd++) {
+        int kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         emi_socket_close(fd);
-        assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+        int flags = fcntl(fd, F_GETFD);
+        dup2(kept, fd);
+        close(kept);
+        assert_int_equal(flags, -1);
     }
+    emi_socket_close(EMI_NO_SOCKET);
 }
 
 static void only_socket_files_are_removed(void **state)
@@ -292,7 +297,7 @@ int main(void)
         cmocka_unit_test(options_have_names),
         cmocka_unit_test(a_linger_of_no_seconds_resets_the_peer),
         cmocka_unit_test(wrong_descriptors_are_told_apart),
-        cmocka_unit_test(standard_streams_are_never_closed),
+        cmocka_unit_test(every_descriptor_is_closed_whatever_its_number),
         cmocka_unit_test(only_socket_files_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
