@@ -74,7 +74,8 @@ typedef enum em_connection_state {
 
 /**
  * Options of a stream connection, for em_connect and for those that a server accepts. Begin with `.size = sizeof options`;
- * zero means the default. Copied. A low-water mark above the high one is an EM_INVALID_ARGUMENT.
+ * zero means the default. Copied. What makes no sense (a low-water mark above the high one, a negative number) is refused with
+ * EM_INVALID_ARGUMENT by the call that is given it.
  */
 typedef struct em_stream_options {
     size_t size; /**< sizeof (em_stream_options) */

@@ -189,8 +189,6 @@ em_status emi_connection_apply(em_connection *connection, const em_stream_option
     if (options->high_water_bytes > 0)
         extras->high_water_bytes = options->high_water_bytes;
     extras->low_water_bytes = options->low_water_bytes > 0 ? options->low_water_bytes : extras->high_water_bytes / 4;
-    if (extras->low_water_bytes > extras->high_water_bytes)
-        return EM_INVALID_ARGUMENT;
     extras->outbox_limit_bytes = options->outbox_limit_bytes;
     extras->inactivity_timeout_ns = options->inactivity_timeout_ns;
     extras->write_timeout_ns = options->write_timeout_ns;

@@ -126,20 +126,6 @@ static void finish_resolving(void *user, em_status status, const emi_addresses *
     go_on(connection, EM_NAME_NOT_FOUND);
 }
 
-/* Options and what they refer to are copied, because the addresses are tried later. */
-static em_status read_options(emi_connector *connector, const em_connect_options *given)
-{
-    em_connect_options *options = &connector->options;
-    em_status status = emi_read_options(options, sizeof *options, given);
-    if (status == EM_OK)
-        status = emi_read_options(&connector->stream, sizeof connector->stream, options->stream);
-    if (status == EM_OK && options->bind_host)
-        status = em_address_from_text(options->bind_host, options->bind_port, &connector->bind_address);
-    options->stream = NULL;
-    options->bind_host = NULL;
-    return status;
-}
-
 /* A connection that knows its options and nothing of its peer. */
 static em_status prepare(em_loop *loop, em_connection_state state, const em_handler *handler,
                          const em_connect_options *options, em_connection **prepared)
@@ -159,7 +145,7 @@ static em_status prepare(em_loop *loop, em_connection_state state, const em_hand
         return EM_NO_MEMORY;
     }
     extras->connector = connector;
-    status = read_options(connector, options);
+    status = emi_read_connect_options(&connector->options, &connector->stream, &connector->bind_address, options);
     if (status == EM_OK)
         status = emi_connection_apply(connection, &connector->stream);
     if (status != EM_OK) {

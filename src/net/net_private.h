@@ -134,6 +134,15 @@ static inline emi_net *emi_net_at(const em_loop *loop)
     return EMI_CONTAINER(loop->services[EMI_SERVICE_NET], emi_net, service);
 }
 
+/* options.c */
+
+/** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's afterwards. */
+em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given);
+
+/** The same; bind_address stays as it is if there is none. EM_INVALID_ADDRESS, EM_INVALID_PORT. */
+em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, em_address *bind_address,
+                                   const em_connect_options *given);
+
 /* connection.c */
 
 /** A connection without a socket, in a first state; post_init has not been called. */

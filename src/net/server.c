@@ -7,15 +7,6 @@
 
 enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
 
-static em_status read_options(em_server_options *options, em_stream_options *stream, const em_server_options *given)
-{
-    em_status status = emi_read_options(options, sizeof *options, given);
-    if (status == EM_OK)
-        status = emi_read_options(stream, sizeof *stream, options->stream);
-    options->stream = stream;
-    return status;
-}
-
 static em_server *new_server(em_loop *loop, const em_handler *handler, const em_server_options *options)
 {
     em_server *server = emi_allocate_zeroed(&loop->memory, sizeof *server);
@@ -62,10 +53,12 @@ static em_status start(em_loop *loop, int socket, emi_ownership ownership, const
     em_address address;
     if (emi_socket_local_address(socket, &address) == EM_OK)
         server->family = em_address_get_family(&address);
-    /* A socket that was given may be shared with other processes, so its options stay as they are. */
-    server->inherits_options = EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS;
+    /* A socket that was given may be shared with other processes, so its options stay as they are. Those of Unix-domain
+     * sockets are not inherited. */
+    server->inherits_options =
+        EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS && server->family != EM_ADDRESS_UNIX;
     if (server->inherits_options)
-        emi_apply_to_socket(socket, server->family != EM_ADDRESS_UNIX, &server->stream);
+        emi_apply_to_socket(socket, true, &server->stream);
     status = emi_handle_table_add(&net->servers, &server->handle);
     if (status == EM_OK)
         status = listen_with(net, server, socket, ownership);
@@ -124,7 +117,7 @@ em_status em_start_server(em_loop *loop, const char *host, int port, const em_ha
         return EM_INVALID_PORT;
     em_server_options options;
     em_stream_options stream;
-    status = read_options(&options, &stream, given);
+    status = emi_read_server_options(&options, &stream, given);
     if (status != EM_OK)
         return status;
     if (!host || host[0] == '\0')
@@ -153,7 +146,7 @@ em_status em_start_unix_server(em_loop *loop, const char *path, const em_handler
     em_server_options options;
     em_stream_options stream;
     em_address address;
-    status = read_options(&options, &stream, given);
+    status = emi_read_server_options(&options, &stream, given);
     if (status == EM_OK)
         status = em_address_from_path(path, &address);
     if (status != EM_OK)
@@ -173,7 +166,7 @@ em_status em_start_server_on_descriptor(em_loop *loop, int descriptor, const em_
         return status != EM_OK ? status : EM_INVALID_ARGUMENT;
     em_server_options options;
     em_stream_options stream;
-    status = read_options(&options, &stream, given);
+    status = emi_read_server_options(&options, &stream, given);
     if (status == EM_OK)
         status = emi_socket_check_listening(descriptor);
     if (status == EM_OK)

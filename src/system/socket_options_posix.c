@@ -83,7 +83,7 @@ em_status emi_socket_set_linger(int fd, int seconds)
 
 em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
 {
-    uint64_t timeout_ms = timeout_ns / 1000000;
+    uint64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0); /* 0 would mean none */
     return set_integer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
 }
 

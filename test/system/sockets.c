@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,6 +93,22 @@ static void stream_options_reach_the_sockets_of_both_sides(void **state)
     }
 }
 
+static void buffer_sizes_reach_the_accepted_sockets_of_a_unix_server(void **state)
+{
+    em_stream_options stream = {.size = sizeof stream, .send_buffer_bytes = 16 * 1024, .receive_buffer_bytes = 24 * 1024};
+    system_record *served = system_new_record(SYSTEM_NONE);
+    em_server_options options = {.size = sizeof options, .user = served, .stream = &stream};
+    char path[64];
+    snprintf(path, sizeof path, "@em_buffers_%d", (int)getpid());
+    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, &options, NULL), EM_OK);
+    em_connect_options connecting = {.size = sizeof connecting, .user = system_new_record(SYSTEM_NONE)};
+    assert_int_equal(em_connect_unix(*state, path, &system_recorder, &connecting, NULL), EM_OK);
+    while (!served->connection)
+        system_turn(*state);
+    assert_in_range(option_of(served->connection, SOL_SOCKET, SO_SNDBUF), 16 * 1024, 2 * 16 * 1024);
+    assert_in_range(option_of(served->connection, SOL_SOCKET, SO_RCVBUF), 24 * 1024, 2 * 24 * 1024);
+}
+
 static void any_option_of_the_socket_can_be_set_and_read(void **state)
 {
     pair both = connected_pair(*state, NULL);
@@ -103,6 +120,12 @@ static void any_option_of_the_socket_can_be_set_and_read(void **state)
     assert_int_equal(em_connection_get_socket_option(both.client, SOL_SOCKET, 12345, &priority, &length),
                      EM_NO_PROTOCOL_OPTION);
     assert_int_equal(em_connection_take_error(both.client), EM_OK);
+}
+
+static void a_short_user_timeout_is_not_taken_for_none(void **state)
+{
+    em_stream_options short_timeout = {.size = sizeof short_timeout, .user_timeout_ns = 1};
+    assert_int_equal(option_of(connected_pair(*state, &short_timeout).client, IPPROTO_TCP, TCP_USER_TIMEOUT), 1);
 }
 
 static void both_ends_know_both_addresses(void **state)
@@ -173,7 +196,9 @@ int main(void)
         SYSTEM_TEST(small_messages_are_not_delayed_unless_asked_for),
         SYSTEM_TEST(keepalive_is_off_unless_asked_for_and_has_its_times),
         SYSTEM_TEST(stream_options_reach_the_sockets_of_both_sides),
+        SYSTEM_TEST(buffer_sizes_reach_the_accepted_sockets_of_a_unix_server),
         SYSTEM_TEST(any_option_of_the_socket_can_be_set_and_read),
+        SYSTEM_TEST(a_short_user_timeout_is_not_taken_for_none),
         SYSTEM_TEST(both_ends_know_both_addresses),
         SYSTEM_TEST(before_it_stands_a_connection_has_no_peer),
         SYSTEM_TEST(urgent_data_neither_stops_the_stream_nor_makes_it_spin),

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Options that make no sense are refused by whatever is given them, before anything is made.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "support/system_record.h"
+#include "support/system_test.h"
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+#define NO_SWITCH ((em_switch)3)
+
+/* Expects that servers and connections with these options are refused, and that nothing has been opened. */
+static void expect_refusal(em_loop *loop, const em_stream_options *stream)
+{
+    em_server_options serving = {.size = sizeof serving, .stream = stream};
+    em_connect_options connecting = {.size = sizeof connecting, .stream = stream};
+    em_server *server = (em_server *)loop; /* anything but NULL */
+    em_connection *connection = (em_connection *)loop;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/em_bad_options_%d", (int)getpid());
+    unsigned descriptors = system_descriptors();
+    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, &system_recorder, &serving, &server), EM_INVALID_ARGUMENT);
+    assert_null(server);
+    assert_int_equal(em_start_unix_server(loop, path, &system_recorder, &serving, &server), EM_INVALID_ARGUMENT);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(em_connect(loop, "127.0.0.1", 1, &system_recorder, &connecting, &connection), EM_INVALID_ARGUMENT);
+    assert_null(connection);
+    assert_int_equal(em_connect(loop, "localhost", 1, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connect_unix(loop, path, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(system_descriptors(), descriptors);
+    assert_int_equal(system_stats(loop).servers_open, 0);
+    assert_int_equal(system_stats(loop).connections_open, 0);
+}
+
+static void stream_options_that_make_no_sense_are_refused(void **state)
+{
+    static const em_stream_options bad[] = {
+        {.size = sizeof *bad, .low_water_bytes = 2 << 20}, /* above the default of the high one */
+        {.size = sizeof *bad, .low_water_bytes = 2, .high_water_bytes = 1},
+        {.size = sizeof *bad, .no_delay = NO_SWITCH},
+        {.size = sizeof *bad, .keepalive = NO_SWITCH},
+        {.size = sizeof *bad, .linger_seconds_plus_one = -1},
+        {.size = sizeof *bad, .send_buffer_bytes = -1},
+        {.size = sizeof *bad, .receive_buffer_bytes = -1},
+        {.size = sizeof(size_t) - 1},
+    };
+    for (size_t i = 0; i < COUNT(bad); i++)
+        expect_refusal(*state, &bad[i]);
+}
+
+static void server_options_that_make_no_sense_are_refused(void **state)
+{
+    static const em_server_options bad[] = {
+        {.size = sizeof *bad, .backlog = -1},
+        {.size = sizeof *bad, .reuse_address = NO_SWITCH},
+        {.size = sizeof *bad, .reuse_port = NO_SWITCH},
+        {.size = sizeof *bad, .v6_only = NO_SWITCH},
+        {.size = sizeof *bad, .replace_socket_file = NO_SWITCH},
+        {.size = sizeof(size_t) - 1},
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(em_start_server(*state, "127.0.0.1", 0, &system_recorder, &bad[i], NULL), EM_INVALID_ARGUMENT);
+        assert_int_equal(em_start_unix_server(*state, "@em", &system_recorder, &bad[i], NULL), EM_INVALID_ARGUMENT);
+    }
+}
+
+static void connect_options_that_make_no_sense_are_refused(void **state)
+{
+    static const em_connect_options bad = {.size = sizeof bad, .reuse_address = NO_SWITCH};
+    assert_int_equal(em_connect(*state, "127.0.0.1", 1, &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connect_unix(*state, "@em", &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(stream_options_that_make_no_sense_are_refused),
+        SYSTEM_TEST(server_options_that_make_no_sense_are_refused),
+        SYSTEM_TEST(connect_options_that_make_no_sense_are_refused),
+    };
+    return SYSTEM_RUN(tests);
+}
