@@ -33,19 +33,14 @@ uint64_t rb_em_seconds_to_ns(double seconds)
     return ns < 1.8e19 ? (uint64_t)(ns + 0.5) : EM_FOREVER - 1;
 }
 
-/* In Ruby a zero byte in front marks a name in the abstract namespace, unix(7); in C '@' does, which Ruby takes as is. */
-const char *rb_em_path(VALUE *path)
+em_status rb_em_unix_address(VALUE path, em_address *address)
 {
-    StringValue(*path);
-    const char *text = RSTRING_PTR(*path);
-    long length = RSTRING_LEN(*path);
-    if (length > 0 && text[0] == '@') {
-        *path = rb_str_plus(rb_str_new_cstr("./"), *path);
-    } else if (length > 0 && text[0] == '\0') {
-        *path = rb_str_new(text, length);
-        RSTRING_PTR(*path)[0] = '@';
-    }
-    return StringValueCStr(*path);
+    StringValue(path);
+    if (RSTRING_LEN(path) == 0 || RSTRING_PTR(path)[0] != '\0')
+        StringValueCStr(path);
+    em_status status = em_address_from_unix_name(RSTRING_PTR(path), (size_t)RSTRING_LEN(path), address);
+    RB_GC_GUARD(path);
+    return status;
 }
 
 void rb_em_define_argument(void)

@@ -105,13 +105,13 @@ static VALUE bind_connect_server(VALUE self, VALUE bind_host, VALUE bind_port, V
 
 static VALUE connect_unix_server(VALUE self, VALUE path)
 {
-    const char *name = rb_em_path(&path);
+    em_address address;
+    em_status status = rb_em_unix_address(path, &address);
     em_loop *loop = rb_em_loop("connect_to_unix_server");
     rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot};
-    em_status status = EM_OK;
-    if (!is_too_late(slot))
-        status = em_connect_unix(loop, name, &rb_em_outgoing_handler, &options, &slot->native.connection);
+    if (!is_too_late(slot) && status >= 0)
+        status = em_connect_to(loop, &address, &rb_em_outgoing_handler, &options, &slot->native.connection);
     if (status >= 0)
         return opened(slot);
     rb_em_leave(slot);

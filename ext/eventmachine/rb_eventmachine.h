@@ -210,8 +210,9 @@ void rb_em_define_stats(void);
 
 /* rb_argument.c */
 
-/* An address for the C library from one for EventMachine in Ruby, where only a zero byte marks an abstract name. */
-const char *rb_em_path(VALUE *path);
+/* The address of a Unix-domain socket; a zero byte in front marks a name in the abstract namespace, unix(7). Raises TypeError,
+ * and ArgumentError for a path with a zero byte. */
+em_status rb_em_unix_address(VALUE path, em_address *address);
 
 /* An Integer as a port; one out of range stays out of range, however large. */
 long rb_em_port(VALUE number);

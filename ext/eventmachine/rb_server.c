@@ -40,11 +40,13 @@ static VALUE start_tcp_server(VALUE self, VALUE host, VALUE port)
 
 static VALUE start_unix_server(VALUE self, VALUE path)
 {
-    const char *name = rb_em_path(&path);
+    em_address address;
+    em_status status = rb_em_unix_address(path, &address);
     em_loop *loop = rb_em_loop("create_unix_domain_server");
     rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
-    em_status status = em_start_unix_server(loop, name, &rb_em_accepted_handler, &options, &slot->native.server);
+    if (status >= 0)
+        status = em_start_server_at(loop, &address, &rb_em_accepted_handler, &options, &slot->native.server);
     return started(slot, status, "no unix-domain acceptor");
 }
 

@@ -53,12 +53,18 @@ EM_API em_status em_address_from_text(const char *text, int port, em_address *ad
  */
 EM_API em_status em_address_from_path(const char *path, em_address *address);
 
+/**
+ * The same by name and length, as unix(7) has it: one that begins with a zero byte is in the abstract namespace, and may have more
+ * of them within; '@' is a letter like others. EM_INVALID_ADDRESS also for a path with a zero byte. Any thread.
+ */
+EM_API em_status em_address_from_unix_name(const char *name, size_t length, em_address *address);
+
 /** Takes over a `struct sockaddr` of the given length in bytes. EM_INVALID_ADDRESS if it is longer than 128 bytes. Any thread. */
 EM_API em_status em_address_from_sockaddr(const void *sockaddr, size_t length, em_address *address);
 
 /**
- * Writes the address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "unix:/run/app.sock", "unix:@name", "unix:" for
- * an unnamed socket, "" for none. The text is cut off to fit `capacity`, and always ends with a zero byte.
+ * Writes the address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "unix:/run/app.sock", "unix:@name" (each zero
+ * byte of an abstract name is written as '@'), "unix:" for an unnamed socket, "" for none. The text is cut off to fit `capacity`, and always ends with a zero byte.
  * Returns the length of the whole text without the zero byte, as snprintf does. Any thread.
  */
 EM_API size_t em_address_to_text(const em_address *address, char *text, size_t capacity);

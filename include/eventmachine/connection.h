@@ -158,6 +158,13 @@ EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_
 EM_API em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
                                  const em_connect_options *options, em_connection **connection);
 
+/**
+ * The same to an address of whatever family, for instance a Unix-domain name from em_address_from_unix_name. EM_INVALID_ADDRESS
+ * for one that is empty or of a family that the library does not know, EM_INVALID_PORT for port 0.
+ */
+EM_API em_status em_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
+                               const em_connect_options *options, em_connection **connection);
+
 /* Sending */
 
 /**

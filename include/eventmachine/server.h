@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Servers: listening sockets that give birth to connections. All functions are for the loop's thread.
+ * Servers: listening sockets, and the connections that they accept. All functions are for the loop's thread.
  */
 #ifndef EVENTMACHINE_SERVER_H
 #define EVENTMACHINE_SERVER_H
@@ -25,8 +25,8 @@ typedef struct em_server_options {
     em_switch reuse_port;    /**< SO_REUSEPORT: several loops or processes share the port. Default: off */
     em_switch v6_only;       /**< IPV6_V6ONLY, ipv6(7). Default: the system's */
 
-    /** For Unix-domain servers: a socket file that is there already is removed first. Default: on. Never anything else
-     *  than a socket. */
+    /** For Unix-domain servers: the file of a socket that nobody has any more is removed first. Default: on. Never anything else,
+     *  and never the socket of a living server. */
     em_switch replace_socket_file;
 
     const em_stream_options *stream; /**< of the connections it accepts; NULL: all defaults */
@@ -34,8 +34,9 @@ typedef struct em_server_options {
 
 /**
  * Listens on a TCP port. host: a literal IPv4 or IPv6 address or a name; "" or NULL: all IPv4 addresses of the machine; "::"
- * all addresses. A name is looked up while the caller waits (it stands in the hosts file, as a rule).
- * port: 0 to 65535; 0: chosen by the system, see em_server_get_local_address.
+ * all addresses. A name is looked up while the caller waits (it stands in the hosts file, as a rule), and listened on at all of its
+ * addresses that this machine has; "localhost" has 127.0.0.1 and ::1. If one of them is in use, nothing is started.
+ * port: 0 to 65535; 0: chosen by the system, one for all addresses, see em_server_get_local_address.
  * handler: required; must outlive the server and its connections. options: NULL for defaults. server: receives the handle;
  * may be NULL.
  * EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED, EM_ADDRESS_NOT_AVAILABLE, EM_NAME_NOT_FOUND, EM_INVALID_PORT,
@@ -45,8 +46,15 @@ EM_API em_status em_start_server(em_loop *loop, const char *host, int port, cons
                                  const em_server_options *options, em_server **server);
 
 /**
+ * The same at an address of whatever family, for instance a Unix-domain name from em_address_from_unix_name. EM_INVALID_ADDRESS for
+ * one that is empty or of a family that the library does not know.
+ */
+EM_API em_status em_start_server_at(em_loop *loop, const em_address *address, const em_handler *handler,
+                                    const em_server_options *options, em_server **server);
+
+/**
  * Listens on a Unix-domain socket; path as in em_address_from_path. The socket file stays when the server stops.
- * EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED, EM_NO_SUCH_FILE, EM_PATH_TOO_LONG and the like.
+ * EM_ADDRESS_IN_USE (somebody serves there, or the file is no socket), EM_PERMISSION_DENIED, EM_NO_SUCH_FILE, EM_PATH_TOO_LONG and the like.
  */
 EM_API em_status em_start_unix_server(em_loop *loop, const char *path, const em_handler *handler,
                                       const em_server_options *options, em_server **server);
@@ -62,7 +70,7 @@ EM_API em_status em_start_server_on_descriptor(em_loop *loop, int descriptor, co
 /** Stops listening. Connections that it accepted go on. The handle is invalid afterwards. EM_INVALID_ARGUMENT for NULL. */
 EM_API em_status em_stop_server(em_server *server);
 
-/** The address it listens on. EM_INVALID_ARGUMENT, or what getsockname(2) says. */
+/** The address it listens on, of several the first. EM_INVALID_ARGUMENT, or what getsockname(2) says. */
 EM_API em_status em_server_get_local_address(const em_server *server, em_address *address);
 
 /** The loop that it belongs to. */
@@ -71,7 +79,7 @@ EM_API em_loop *em_server_get_loop(const em_server *server);
 /** The user pointer of its options. */
 EM_API void *em_server_get_user(const em_server *server);
 
-/** Its listening socket, owned by the library: do not accept from it or close it. */
+/** Its listening socket, of several the first. Owned by the library: do not accept from it or close it. */
 EM_API int em_server_get_descriptor(const em_server *server);
 
 /** Its number; 0 for NULL. */

@@ -176,32 +176,6 @@ static em_status begin(em_connection *connection, em_status status, em_connectio
     return EM_OK;
 }
 
-em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
-                     const em_connect_options *options, em_connection **made)
-{
-    if (made)
-        *made = NULL;
-    if (!host)
-        return EM_INVALID_ARGUMENT;
-    if (port < 1 || port > UINT16_MAX)
-        return EM_INVALID_PORT;
-    em_address literal;
-    bool is_literal = em_address_from_text(host, port, &literal) == EM_OK;
-    em_connection *connection;
-    em_status status =
-        prepare(loop, is_literal ? EM_STATE_CONNECTING : EM_STATE_RESOLVING, handler, options, &connection);
-    if (status != EM_OK)
-        return status;
-    emi_connector *connector = connection->extras->connector;
-    if (is_literal) {
-        connector->addresses = (emi_addresses){.count = 1, .list = {literal}};
-        status = try_next_address(connection);
-    } else {
-        status = emi_resolve(loop, host, port, finish_resolving, connection, &connector->resolution);
-    }
-    return begin(connection, status, made);
-}
-
 /* Ends a connection that has a channel but that nobody has heard of. */
 static void give_up(em_connection *connection)
 {
@@ -213,6 +187,60 @@ static void give_up(em_connection *connection)
     emi_channel_release(&connection->channel);
 }
 
+/* Of Unix-domain sockets the system decides at once, so what it says is the call's own result. */
+static em_status start_at(em_connection *connection, const em_address *address, em_connection **made)
+{
+    emi_connector *connector = connection->extras->connector;
+    bool is_unix = em_address_get_family(address) == EM_ADDRESS_UNIX;
+    if (is_unix)
+        connector->bind_address.length = 0;
+    connector->addresses = (emi_addresses){.count = 1, .list = {*address}};
+    em_status status = try_next_address(connection);
+    if (is_unix && status == EM_OK && connector->failure != EM_OK) {
+        status = connector->failure;
+        give_up(connection);
+        return status;
+    }
+    return begin(connection, status, made);
+}
+
+em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
+                     const em_connect_options *options, em_connection **made)
+{
+    if (made)
+        *made = NULL;
+    if (!host)
+        return EM_INVALID_ARGUMENT;
+    if (port < 1 || port > UINT16_MAX)
+        return EM_INVALID_PORT;
+    em_address literal;
+    if (em_address_from_text(host, port, &literal) == EM_OK)
+        return em_connect_to(loop, &literal, handler, options, made);
+    em_connection *connection;
+    em_status status = prepare(loop, EM_STATE_RESOLVING, handler, options, &connection);
+    if (status != EM_OK)
+        return status;
+    emi_connector *connector = connection->extras->connector;
+    status = emi_resolve(loop, host, port, finish_resolving, connection, &connector->resolution);
+    return begin(connection, status, made);
+}
+
+em_status em_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
+                        const em_connect_options *options, em_connection **made)
+{
+    if (made)
+        *made = NULL;
+    if (!address)
+        return EM_INVALID_ARGUMENT;
+    if (em_address_get_family(address) == EM_ADDRESS_NONE)
+        return EM_INVALID_ADDRESS;
+    if (em_address_get_port(address) == 0)
+        return EM_INVALID_PORT;
+    em_connection *connection;
+    em_status status = prepare(loop, EM_STATE_CONNECTING, handler, options, &connection);
+    return status == EM_OK ? start_at(connection, address, made) : status;
+}
+
 em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler, const em_connect_options *options,
                           em_connection **made)
 {
@@ -220,20 +248,5 @@ em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *han
         *made = NULL;
     em_address address;
     em_status status = em_address_from_path(path, &address);
-    if (status != EM_OK)
-        return status;
-    em_connection *connection;
-    status = prepare(loop, EM_STATE_CONNECTING, handler, options, &connection);
-    if (status != EM_OK)
-        return status;
-    emi_connector *connector = connection->extras->connector;
-    connector->bind_address.length = 0;
-    connector->addresses = (emi_addresses){.count = 1, .list = {address}};
-    status = try_next_address(connection);
-    if (status == EM_OK && connector->failure != EM_OK) {
-        status = connector->failure;
-        give_up(connection);
-        return status;
-    }
-    return begin(connection, status, made);
+    return status == EM_OK ? em_connect_to(loop, &address, handler, options, made) : status;
 }

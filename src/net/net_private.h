@@ -93,19 +93,34 @@ struct em_connection {
     bool is_tcp;
 };
 
-struct em_server {
+/** One listening socket of a server. */
+typedef struct emi_listener {
     emi_channel channel;
+    em_server *server;
+    emi_loop_timer back_off; /* pending while it does not accept for want of descriptors or memory */
+    uint64_t back_off_ns;    /* how long the next pause will be */
+    emi_list backing_off;    /* among the listeners in such a pause */
+    bool is_tcp;
+    bool inherits_options; /* accepted sockets have the options already, from this one */
+} emi_listener;
+
+struct em_server {
     em_loop *loop;
     const em_handler *handler;
     void *user;
     emi_handle handle;
     em_stream_options stream;
-    em_address_family family;
-    bool inherits_options;   /* accepted sockets have the options already, from the listening one */
-    emi_loop_timer back_off; /* pending while it does not accept for want of descriptors or memory */
-    uint64_t back_off_ns;    /* how long the next pause will be */
-    emi_list backing_off;    /* among the servers in such a pause */
+    bool stopped;
+    unsigned attached; /* how many of the listeners have a channel that is not yet released */
+    unsigned count;
+    emi_listener listeners[]; /* one, or one for each address of a name */
 };
+
+/** Listening sockets that no server has yet. */
+typedef struct emi_server_sockets {
+    unsigned count;
+    int list[EMI_MOST_ADDRESSES];
+} emi_server_sockets;
 
 /** The loop's connections and servers. */
 typedef struct emi_net {
@@ -115,7 +130,7 @@ typedef struct emi_net {
     emi_handle_table servers;
     em_connection *listed_first; /* for reap: they wait for unbind, or are about to end and may have to be watched */
     em_connection *listed_last;
-    emi_list backing_off; /* servers that do not accept for want of descriptors or memory */
+    emi_list backing_off; /* listeners that do not accept for want of descriptors or memory */
     emi_list lingering;   /* connections whose sockets live on after unbind */
     bool closing;         /* the loop ends */
     uint64_t shed_ns;     /* when connections were last turned away */
@@ -134,7 +149,7 @@ static inline emi_net *emi_net_at(const em_loop *loop)
     return EMI_CONTAINER(loop->services[EMI_SERVICE_NET], emi_net, service);
 }
 
-/* options.c */
+/* net_options.c */
 
 /** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's afterwards. */
 em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given);
@@ -261,25 +276,37 @@ void emi_connector_close(em_connection *connection);
 /** From the timer: acts on a failure that the call to connect(2) itself answered. true if it did. */
 bool emi_connector_act(em_connection *connection);
 
+/* server_sockets.c */
+
+/**
+ * Opens a socket at each address. Port 0: the system chooses one, the same for all. Addresses that this machine does not have are
+ * left out, unless it has none of them. On every other failure none is open.
+ */
+em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_addresses *addresses,
+                                  const em_server_options *options);
+
+void emi_server_sockets_close(const emi_server_sockets *sockets);
+
 /* server.c */
 
-/** Ends it: closes the socket; the memory follows. */
+/** Ends it: closes the sockets; the memory follows. */
 void emi_server_release(em_server *server);
 
 /** Frees the memory of one that has no channel (any more). */
 void emi_server_free(em_server *server);
 
-/* server_accept.c */
+/* listener.c */
 
-extern const emi_channel_events emi_server_events;
+/** Prepares one that is embedded in zeroed memory. */
+void emi_listener_init(emi_listener *listener, em_server *server);
 
-void emi_server_init_back_off(em_server *server);
+/** Accepts from this socket. It may have a channel also after a failure. */
+em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership);
 
-/** Ends a pause of accepting: takes it up again, or, as the server ends, does not. */
-void emi_server_resume(em_server *server);
-void emi_server_stop_back_off(em_server *server);
+/** Closes its socket, if it was started. */
+void emi_listener_release(emi_listener *listener);
 
-/** A descriptor has become free: servers that wait for one go on. */
+/** A descriptor has become free: listeners that wait for one go on. */
 void emi_net_descriptor_freed(emi_net *net);
 
 /** Opens the descriptor held in reserve, if there is none. */

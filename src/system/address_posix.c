@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <eventmachine/address.h>
+#include "system/socket.h"
 
 _Static_assert(sizeof(struct sockaddr_un) <= sizeof(((em_address *)0)->storage), "every address fits");
 
@@ -92,25 +92,45 @@ em_status em_address_from_text(const char *text, int port, em_address *address)
     return strchr(text, ':') ? from_ipv6(text, port, address) : from_ipv4(text, port, address);
 }
 
-em_status em_address_from_path(const char *path, em_address *address)
+em_status em_address_from_unix_name(const char *name, size_t length, em_address *address)
 {
-    if (!path || !address)
+    if (!name || !address)
         return EM_INVALID_ARGUMENT;
     *address = (em_address){.length = 0};
     struct sockaddr_un local = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    bool abstract = path[0] == '@';
-    if (length == 0 || (abstract && length == 1))
+    bool abstract = length > 0 && name[0] == '\0';
+    if (length == 0 || (abstract ? length == 1 : memchr(name, '\0', length) != NULL))
         return EM_INVALID_ADDRESS;
     if (abstract && !EMI_HAVE_ABSTRACT_UNIX)
         return EM_UNSUPPORTED;
     /* A file's path ends with a zero byte that counts; an abstract name begins with one and counts to its end. */
-    if (length + !abstract > sizeof local.sun_path)
+    size_t counted = length + !abstract;
+    if (length >= sizeof local.sun_path + abstract)
         return EM_PATH_TOO_LONG;
-    memcpy(local.sun_path, path, length);
-    if (abstract)
-        local.sun_path[0] = '\0';
-    return em_address_from_sockaddr(&local, path_offset + length + !abstract, address);
+    memcpy(local.sun_path, name, length);
+    return em_address_from_sockaddr(&local, path_offset + counted, address);
+}
+
+em_status em_address_from_path(const char *path, em_address *address)
+{
+    if (!path || !address)
+        return EM_INVALID_ARGUMENT;
+    char name[sizeof(struct sockaddr_un)];
+    size_t length = strlen(path);
+    if (path[0] != '@' || length > sizeof name)
+        return em_address_from_unix_name(path, length, address);
+    memcpy(name, path, length);
+    name[0] = '\0';
+    return em_address_from_unix_name(name, length, address);
+}
+
+/* A zero byte of an abstract name is written as '@', as the system's own lists do. */
+static int abstract_to_text(const char *name, size_t length, char *text, size_t capacity)
+{
+    char written[sizeof(struct sockaddr_un)];
+    for (size_t i = 0; i < length; i++)
+        written[i] = name[i] == '\0' ? '@' : name[i];
+    return snprintf(text, capacity, "unix:%.*s", (int)length, written);
 }
 
 static int unix_to_text(const em_address *address, char *text, size_t capacity)
@@ -118,7 +138,7 @@ static int unix_to_text(const em_address *address, char *text, size_t capacity)
     size_t length = address->length > path_offset ? address->length - path_offset : 0;
     const char *path = (const char *)address->storage.bytes + path_offset;
     if (length > 0 && path[0] == '\0')
-        return snprintf(text, capacity, "unix:@%.*s", (int)(length - 1), path + 1);
+        return abstract_to_text(path, length, text, capacity);
     return snprintf(text, capacity, "unix:%.*s", (int)length, path);
 }
 
@@ -171,6 +191,16 @@ em_address_family em_address_get_family(const em_address *address)
     if (family == AF_INET6 && address->length >= sizeof(struct sockaddr_in6))
         return EM_ADDRESS_IPV6;
     return family == AF_UNIX ? EM_ADDRESS_UNIX : EM_ADDRESS_NONE;
+}
+
+void emi_address_set_port(em_address *address, int port)
+{
+    in_port_t number = htons((uint16_t)port);
+    em_address_family family = em_address_get_family(address);
+    if (family == EM_ADDRESS_IPV4)
+        memcpy(address->storage.bytes + offsetof(struct sockaddr_in, sin_port), &number, sizeof number);
+    else if (family == EM_ADDRESS_IPV6)
+        memcpy(address->storage.bytes + offsetof(struct sockaddr_in6, sin6_port), &number, sizeof number);
 }
 
 int em_address_get_port(const em_address *address)

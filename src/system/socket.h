@@ -74,8 +74,14 @@ em_status emi_socket_set_linger(int socket, int seconds);
 em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
 em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
 
-/** Removes the file of a Unix-domain socket; leaves files of every other kind alone. */
-void emi_remove_socket_file(const char *path);
+/**
+ * Removes the file of a Unix-domain socket that nobody has any more; leaves files of every other kind alone, and those of
+ * living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if it could not be looked after.
+ */
+em_status emi_remove_dead_socket_file(const em_address *address);
+
+/** Changes the port of an IPv4 or IPv6 address. */
+void emi_address_set_port(em_address *address, int port);
 
 /** A descriptor that does nothing, to be closed when a real one is needed; EMI_NO_SOCKET on failure. */
 int emi_open_reserve_descriptor(void);

@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -153,13 +152,6 @@ em_status emi_socket_peer_address(int fd, em_address *address)
         return emi_last_status();
     address->length = length <= sizeof address->storage.bytes ? length : (socklen_t)sizeof address->storage.bytes;
     return EM_OK;
-}
-
-void emi_remove_socket_file(const char *path)
-{
-    struct stat file;
-    if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode))
-        unlink(path);
 }
 
 int emi_open_reserve_descriptor(void)

@@ -108,6 +108,70 @@ class UnixSocketTest < ReactorTest
     assert_equal "WORD", connection.received
   end
 
+  def test_a_server_that_serves_keeps_its_path
+    living = UNIXServer.new(socket_path)
+    assert_raises_inside(RuntimeError, NO_ACCEPTOR) { EM.start_unix_domain_server(socket_path) }
+    assert_raises(IO::WaitReadable) { living.accept_nonblock }
+    client = UNIXSocket.new(socket_path)
+    living.accept_nonblock.close
+    assert_equal "", client.read
+    [client, living].each(&:close)
+    connection, = exchange { |path, script| EM.start_unix_domain_server(path, Scripted, script) }
+    assert_equal "WORD", connection.received
+  end
+
+  def test_a_path_can_be_served_again_as_soon_as_its_server_has_stopped
+    kinds = inside do
+      Array.new(3) { EM.start_unix_domain_server(socket_path).tap { |signature| EM.stop_server(signature) } }
+    end
+    assert_equal [Integer] * 3, kinds.map(&:class)
+  end
+
+  # @return [Array<String>] names in the abstract namespace, which differ in zero bytes
+  def abstract_names
+    start = "\0em-test-#{Process.pid}"
+    ["", "\0", "\0within", "@"].map { |rest| start + rest } << start.ljust(108, "\0")
+  end
+
+  def test_abstract_names_with_zero_bytes_of_others_are_reached
+    servers = abstract_names.map { |name| UNIXServer.new(name) }
+    reactor do
+      pending = servers.size
+      connected = ->(_) { EM.stop if (pending -= 1).zero? }
+      abstract_names.each { |name| EM.connect_unix_domain(name, Scripted, { connection_completed: connected }) }
+    end
+    accepted = servers.map(&:accept_nonblock)
+    names = accepted.map { |socket| socket.local_address.to_sockaddr }
+    assert_equal(abstract_names.map { |name| Addrinfo.unix(name).to_sockaddr }, names)
+  ensure
+    [servers, accepted].compact.flatten.each(&:close)
+  end
+
+  def test_abstract_names_with_zero_bytes_are_served
+    names = inside do
+      abstract_names.map do |name|
+        signature = EM.start_unix_domain_server(name)
+        UNIXSocket.new(name).close
+        EM.get_sockname(signature)
+      end
+    end
+    assert_equal(abstract_names.map { |name| Addrinfo.unix(name).to_sockaddr }, names)
+  end
+
+  def test_a_path_that_begins_with_an_at_sign_is_a_file
+    Dir.chdir(File.dirname(socket_path)) do
+      inside { EM.start_unix_domain_server("@file") }
+      assert File.socket?("@file")
+    end
+  end
+
+  def test_a_path_with_a_zero_byte_is_refused
+    inside do
+      assert_raises(ArgumentError) { EM.start_unix_domain_server("/tmp/a\0b") }
+      assert_raises(ArgumentError) { EM.connect_unix_domain("/tmp/a\0b") }
+    end
+  end
+
   def test_the_socket_stays_when_the_server_stops
     inside { EM.start_unix_domain_server(socket_path) }
     assert File.socket?(socket_path)

@@ -95,7 +95,8 @@ static void stream_options_reach_the_sockets_of_both_sides(void **state)
 
 static void buffer_sizes_reach_the_accepted_sockets_of_a_unix_server(void **state)
 {
-    em_stream_options stream = {.size = sizeof stream, .send_buffer_bytes = 16 * 1024, .receive_buffer_bytes = 24 * 1024};
+    em_stream_options stream = {
+        .size = sizeof stream, .send_buffer_bytes = 16 * 1024, .receive_buffer_bytes = 24 * 1024};
     system_record *served = system_new_record(SYSTEM_NONE);
     em_server_options options = {.size = sizeof options, .user = served, .stream = &stream};
     char path[64];

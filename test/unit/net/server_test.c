@@ -2,6 +2,7 @@
 /*
  * Servers over the simulated backend: accepting, running out of descriptors, stopping at every moment.
  */
+#include "net/net_private.h"
 #include "support/simulated_loop.h"
 #include "support/sockets.h"
 
@@ -199,6 +200,72 @@ static void a_server_accepts_in_batches(void **state)
     em_stop_server(server);
 }
 
+/* A server with two listening sockets. Skips where there is no IPv6. */
+static em_server *start_double_server(simulated_loop *fixture)
+{
+    static const em_handler silent = {.post_init = NULL};
+    em_server *server;
+    em_server_options options = {.size = sizeof options, .accept_batch = 7};
+    assert_int_equal(em_start_server(fixture->loop, "localhost", 0, &silent, &options, &server), EM_OK);
+    if (server->count == 2)
+        return server;
+    print_message("skipped: no IPv6 on this machine\n");
+    skip();
+    return NULL;
+}
+
+static int descriptor_of(const em_server *server, unsigned listener)
+{
+    return server->listeners[listener].channel.descriptor;
+}
+
+static void each_socket_of_a_server_accepts_in_batches(void **state)
+{
+    simulated_loop *fixture = *state;
+    em_server *server = start_double_server(fixture);
+    for (unsigned i = 0; i < 40; i++)
+        simulated_knock(fixture->backend, descriptor_of(server, i % 2));
+    run_turns(fixture, 1);
+    assert_int_equal(stats_of(fixture).connections_accepted, 2 * 7);
+    em_server_set_accept_batch(server, 2);
+    run_turns(fixture, 1);
+    assert_int_equal(stats_of(fixture).connections_accepted, 2 * 7 + 2 * 2);
+}
+
+static void without_descriptors_each_socket_of_a_server_pauses_by_itself(void **state)
+{
+    simulated_loop *fixture = *state;
+    em_server *server = start_double_server(fixture);
+    simulated_fail_accepting(fixture->backend, descriptor_of(server, 1), EM_NO_DESCRIPTORS);
+    run_turns(fixture, 2);
+    assert_int_equal(stats_of(fixture).accept_pauses, 1);
+    simulated_knock(fixture->backend, descriptor_of(server, 0));
+    run_turns(fixture, 2);
+    assert_int_equal(stats_of(fixture).connections_accepted, 1);
+    simulated_knock(fixture->backend, descriptor_of(server, 1));
+    run_for(fixture, 2 * EM_SECONDS);
+    assert_int_equal(stats_of(fixture).connections_accepted, 2);
+    for (unsigned i = 0; i < 2; i++)
+        simulated_fail_accepting(fixture->backend, descriptor_of(server, i), EM_NO_DESCRIPTORS);
+    run_turns(fixture, 2);
+    assert_int_equal(em_stop_server(server), EM_OK);
+    run_for(fixture, 2 * EM_SECONDS);
+    assert_int_equal(stats_of(fixture).servers_open, 0);
+}
+
+static void stopping_within_post_init_stops_all_sockets_of_a_server(void **state)
+{
+    simulated_loop *fixture = *state;
+    static const em_handler handler = {.post_init = stop_at_the_third};
+    accepted = 0;
+    assert_int_equal(em_start_server(fixture->loop, "localhost", 0, &handler, NULL, &the_server), EM_OK);
+    for (unsigned i = 0; i < 10; i++)
+        simulated_knock(fixture->backend, descriptor_of(the_server, i % the_server->count));
+    run_turns(fixture, 5);
+    assert_int_equal(accepted, 3);
+    assert_int_equal(simulated_count_channels(fixture->backend), 0);
+}
+
 static void without_descriptors_a_server_pauses_says_so_and_does_not_spin(void **state)
 {
     simulated_loop *fixture = *state;
@@ -326,6 +393,9 @@ int main(void)
         SERVER_TEST(stopping_a_server_leaves_its_connections_alone),
         SERVER_TEST(stopping_within_post_init_accepts_nobody_else),
         SERVER_TEST(a_server_accepts_in_batches),
+        SERVER_TEST(each_socket_of_a_server_accepts_in_batches),
+        SERVER_TEST(without_descriptors_each_socket_of_a_server_pauses_by_itself),
+        SERVER_TEST(stopping_within_post_init_stops_all_sockets_of_a_server),
         SERVER_TEST(without_descriptors_a_server_pauses_says_so_and_does_not_spin),
         SERVER_TEST(a_descriptor_that_becomes_free_ends_the_pause),
         SERVER_TEST(a_paused_server_can_be_stopped_and_destroyed),

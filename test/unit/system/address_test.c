@@ -160,6 +160,32 @@ static void an_abstract_name_has_no_final_zero_and_may_be_as_long_as_fits(void *
     assert_int_equal(em_address_from_path("@", &address), EM_INVALID_ADDRESS);
 }
 
+static void a_name_with_a_length_may_have_zero_bytes_if_it_is_abstract(void **state)
+{
+    (void)state;
+    em_address address;
+    char text[EM_ADDRESS_TEXT_BYTES];
+    char longest[sizeof(((struct sockaddr_un *)0)->sun_path) + 1] = "";
+    static const char within[] = {'\0', 'a', '\0', 'b', '\0'};
+    const size_t offset = offsetof(struct sockaddr_un, sun_path);
+    assert_int_equal(em_address_from_unix_name(within, sizeof within, &address), EM_OK);
+    assert_int_equal(address.length, offset + sizeof within);
+    assert_memory_equal(address.storage.bytes + offset, within, sizeof within);
+    em_address_to_text(&address, text, sizeof text);
+    assert_string_equal(text, "unix:@a@b@");
+    assert_int_equal(em_address_from_unix_name("@a", 2, &address), EM_OK);
+    em_address_to_text(&address, text, sizeof text);
+    assert_string_equal(text, "unix:@a");
+    assert_int_equal(address.storage.bytes[offset], '@');
+    assert_int_equal(em_address_from_unix_name(longest, sizeof longest - 1, &address), EM_OK);
+    assert_int_equal(em_address_from_unix_name(longest, sizeof longest, &address), EM_PATH_TOO_LONG);
+    assert_int_equal(em_address_from_unix_name("a\0b", 3, &address), EM_INVALID_ADDRESS);
+    assert_int_equal(em_address_from_unix_name("", 1, &address), EM_INVALID_ADDRESS);
+    assert_int_equal(em_address_from_unix_name("", 0, &address), EM_INVALID_ADDRESS);
+    assert_int_equal(em_address_from_unix_name(NULL, 1, &address), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_address_from_unix_name("a", 1, NULL), EM_INVALID_ARGUMENT);
+}
+
 static void a_path_fits_with_its_final_zero_or_is_too_long(void **state)
 {
     (void)state;
@@ -237,6 +263,7 @@ int main(void)
         cmocka_unit_test(missing_arguments_are_refused),
         cmocka_unit_test(paths_are_read_and_written),
         cmocka_unit_test(an_abstract_name_has_no_final_zero_and_may_be_as_long_as_fits),
+        cmocka_unit_test(a_name_with_a_length_may_have_zero_bytes_if_it_is_abstract),
         cmocka_unit_test(a_path_fits_with_its_final_zero_or_is_too_long),
         cmocka_unit_test(text_is_cut_to_fit_and_its_whole_length_returned),
         cmocka_unit_test(unnamed_and_empty_addresses_have_texts_too),

@@ -261,7 +261,14 @@ static void every_descriptor_is_closed_whatever_its_number(void **state)
     emi_socket_close(EMI_NO_SOCKET);
 }
 
-static void only_socket_files_are_removed(void **state)
+static em_status remove_at(const char *path)
+{
+    em_address address;
+    assert_int_equal(em_address_from_path(path, &address), EM_OK);
+    return emi_remove_dead_socket_file(&address);
+}
+
+static void only_the_files_of_dead_sockets_are_removed(void **state)
 {
     (void)state;
     char folder[] = "/tmp/eventmachine-test-XXXXXX";
@@ -275,11 +282,14 @@ static void only_socket_files_are_removed(void **state)
     assert_int_equal(em_address_from_path(socket_path, &address), EM_OK);
     assert_int_equal(emi_socket_open(&address, &fd), EM_OK);
     assert_int_equal(emi_socket_bind(fd, &address), EM_OK);
-    emi_socket_close(fd);
     close(open(file_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    emi_remove_socket_file(socket_path);
-    emi_remove_socket_file(file_path);
-    emi_remove_socket_file(folder);
+    assert_int_equal(remove_at(socket_path), EM_OK);
+    assert_int_equal(stat(socket_path, &status), 0); /* somebody has it, though nobody listens yet */
+    emi_socket_close(fd);
+    assert_int_equal(remove_at(socket_path), EM_OK);
+    assert_int_equal(remove_at(socket_path), EM_OK); /* there is none any more */
+    assert_int_equal(remove_at(file_path), EM_OK);
+    assert_int_equal(remove_at(folder), EM_OK);
     assert_int_equal(stat(socket_path, &status), -1);
     assert_int_equal(stat(file_path, &status), 0);
     unlink(file_path);
@@ -298,7 +308,7 @@ int main(void)
         cmocka_unit_test(a_linger_of_no_seconds_resets_the_peer),
         cmocka_unit_test(wrong_descriptors_are_told_apart),
         cmocka_unit_test(every_descriptor_is_closed_whatever_its_number),
-        cmocka_unit_test(only_socket_files_are_removed),
+        cmocka_unit_test(only_the_files_of_dead_sockets_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

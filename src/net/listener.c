@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A listening socket of a server: accepting. When descriptors run out, it turns away a few of those that knock, by means of a
+ * descriptor held in reserve, and then does not accept until one has become free or some time has passed: it never spins, and it
+ * says so.
+ */
+#include "net/net_private.h"
+#include "system/socket.h"
+
+/* So many are turned away before each pause. */
+enum { SHED_BATCH = 16 };
+
+#define SHORTEST_BACK_OFF_NS (100 * EM_MILLISECONDS)
+#define LONGEST_BACK_OFF_NS (1 * EM_SECONDS)
+
+static emi_listener *listener_of(emi_channel *channel)
+{
+    return EMI_CONTAINER(channel, emi_listener, channel);
+}
+
+static em_status make_connection(const emi_listener *listener, int socket, const em_address *peer, em_connection **made)
+{
+    const em_server *server = listener->server;
+    em_loop *loop = server->loop;
+    em_connection *connection;
+    em_status status =
+        emi_connection_create(emi_net_at(loop), server->handler, server->user, EM_STATE_OPEN, &connection);
+    if (status != EM_OK)
+        return status;
+    connection->is_tcp = listener->is_tcp;
+    connection->channel.exact_reads = connection->is_tcp;
+    status = emi_connection_apply(connection, &server->stream);
+    if (status == EM_OK)
+        status = loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
+    if (status != EM_OK) {
+        emi_connection_free(connection);
+        return status;
+    }
+    emi_net_at(loop)->channels++;
+    emi_connection_note_peer(connection, peer);
+    if (!listener->inherits_options)
+        emi_apply_to_socket(socket, connection->is_tcp, &server->stream);
+    *made = connection;
+    return EM_OK;
+}
+
+static void accepted(emi_channel *channel, int socket, const em_address *peer)
+{
+    emi_listener *listener = listener_of(channel);
+    em_server *server = listener->server;
+    em_connection *connection;
+    if (make_connection(listener, socket, peer, &connection) != EM_OK) {
+        emi_socket_close(socket);
+        server->loop->stats.connections_shed++;
+        return;
+    }
+    listener->back_off_ns = SHORTEST_BACK_OFF_NS;
+    server->loop->stats.connections_accepted++;
+    if (connection->handler->post_init)
+        connection->handler->post_init(connection);
+    if (emi_connection_has_ended(connection))
+        return;
+    emi_connection_start(connection);
+    emi_connection_arm(connection);
+}
+
+void emi_net_open_reserve(emi_net *net)
+{
+    if (net->reserve == EMI_NO_SOCKET)
+        net->reserve = emi_open_reserve_descriptor();
+}
+
+/* Turns a few away, so that they learn it now and not when they lose patience. */
+static void shed(const emi_listener *listener)
+{
+    em_loop *loop = listener->server->loop;
+    emi_net *net = emi_net_at(loop);
+    if (net->reserve == EMI_NO_SOCKET)
+        return;
+    emi_socket_close(net->reserve);
+    net->reserve = EMI_NO_SOCKET;
+    for (unsigned i = 0; i < SHED_BATCH; i++) {
+        if (emi_socket_accept_and_close(listener->channel.descriptor) != EM_OK)
+            break;
+        loop->stats.connections_shed++;
+    }
+    emi_net_open_reserve(net);
+}
+
+static void failed(emi_channel *channel, em_status reason)
+{
+    emi_listener *listener = listener_of(channel);
+    em_loop *loop = listener->server->loop;
+    emi_net *net = emi_net_at(loop);
+    /* A descriptor that becomes free ends the pause early; turning away and telling the log keep to the long rhythm. */
+    if (net->shed_ns == 0 || loop->now_ns - net->shed_ns >= SHORTEST_BACK_OFF_NS) {
+        net->shed_ns = loop->now_ns;
+        emi_loop_log(loop, EM_LOG_WARNING,
+                     reason == EM_NO_DESCRIPTORS ? "server: no more file descriptors, connections are turned away"
+                                                 : "server: accepting failed, pausing");
+        if (reason == EM_NO_DESCRIPTORS)
+            shed(listener);
+    }
+    if (reason == EM_NO_DESCRIPTORS)
+        emi_net_stop_lingering(net);
+    loop->stats.accept_pauses++;
+    emi_loop_timer_set(loop, &listener->back_off, emi_loop_due_ns(loop, listener->back_off_ns));
+    emi_list_append(&net->backing_off, &listener->backing_off);
+    uint64_t longer_ns = listener->back_off_ns * 2;
+    listener->back_off_ns = longer_ns < LONGEST_BACK_OFF_NS ? longer_ns : LONGEST_BACK_OFF_NS;
+}
+
+static void stop_back_off(emi_listener *listener)
+{
+    emi_list_remove(&listener->backing_off);
+    emi_loop_timer_cancel(listener->server->loop, &listener->back_off);
+}
+
+static void resume(emi_listener *listener)
+{
+    stop_back_off(listener);
+    em_status status = emi_channel_start_receiving(&listener->channel);
+    if (status != EM_OK)
+        failed(&listener->channel, status);
+}
+
+static void fire(emi_loop_timer *timer)
+{
+    resume(EMI_CONTAINER(timer, emi_listener, back_off));
+}
+
+void emi_net_descriptor_freed(emi_net *net)
+{
+    emi_list waiting;
+    emi_list_init(&waiting);
+    emi_list_move_all(&waiting, &net->backing_off);
+    for (emi_list *link; (link = emi_list_take_first(&waiting));)
+        resume(EMI_CONTAINER(link, emi_listener, backing_off));
+    emi_net_open_reserve(net);
+}
+
+static void released(emi_channel *channel)
+{
+    em_server *server = listener_of(channel)->server;
+    emi_net_at(server->loop)->channels--;
+    if (--server->attached == 0)
+        emi_server_free(server);
+}
+
+void emi_listener_init(emi_listener *listener, em_server *server)
+{
+    static const emi_channel_events events = {
+        .accepted = accepted,
+        .failed = failed,
+        .released = released,
+    };
+    listener->server = server;
+    emi_channel_init(&listener->channel, &events);
+    emi_list_init(&listener->backing_off);
+    emi_loop_timer_init(&listener->back_off, fire);
+    listener->back_off_ns = SHORTEST_BACK_OFF_NS;
+}
+
+/* Sockets that were given may be shared with other processes, so their options stay as they are; accepted Unix-domain sockets
+ * inherit none. */
+static void set_options(emi_listener *listener, int socket, emi_ownership ownership)
+{
+    em_address address;
+    em_status status = emi_socket_local_address(socket, &address);
+    listener->is_tcp = status != EM_OK || em_address_get_family(&address) != EM_ADDRESS_UNIX;
+    listener->inherits_options = EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS && listener->is_tcp;
+    if (listener->inherits_options)
+        emi_apply_to_socket(socket, true, &listener->server->stream);
+}
+
+em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership)
+{
+    em_server *server = listener->server;
+    emi_backend *backend = server->loop->backend;
+    set_options(listener, socket, ownership);
+    em_status status = backend->operations->attach(backend, &listener->channel, EMI_LISTENER, socket, ownership);
+    if (status != EM_OK)
+        return status;
+    server->attached++;
+    emi_net_at(server->loop)->channels++;
+    return emi_channel_start_receiving(&listener->channel);
+}
+
+void emi_listener_release(emi_listener *listener)
+{
+    stop_back_off(listener);
+    if (listener->channel.backend && !listener->channel.released)
+        emi_channel_release(&listener->channel);
+}
