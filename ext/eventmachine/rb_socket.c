@@ -44,15 +44,30 @@ static VALUE get_sockname(VALUE self, VALUE signature)
     return address_text(slot, status, &address, "unable to get sock name");
 }
 
-static int descriptor_of(VALUE signature)
+static rb_em_slot *slot_of(VALUE signature)
 {
     rb_em_slot *slot = rb_em_find_connection(signature);
-    if (slot)
-        return em_connection_get_descriptor(slot->native.connection);
-    slot = rb_em_find(signature, RB_EM_SERVER);
+    if (!slot)
+        slot = rb_em_find(signature, RB_EM_SERVER);
     if (!slot)
         rb_raise(rb_eRuntimeError, "invalid binding to get_fd");
-    return em_server_get_descriptor(slot->native.server);
+    return slot;
+}
+
+static int descriptor_of(VALUE signature)
+{
+    rb_em_slot *slot = slot_of(signature);
+    if (slot->kind == RB_EM_SERVER)
+        return em_server_get_descriptor(slot->native.server);
+    return em_connection_get_descriptor(slot->native.connection);
+}
+
+/* By the library, which has to know what is set: SO_LINGER, for one, would make close(2) wait. */
+static em_status set_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
+{
+    if (slot->kind == RB_EM_SERVER)
+        return em_server_set_socket_option(slot->native.server, level, option, value, bytes);
+    return em_connection_set_socket_option(slot->native.connection, level, option, value, bytes);
 }
 
 static VALUE get_file_descriptor(VALUE self, VALUE signature)
@@ -74,20 +89,21 @@ static VALUE get_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option
 static VALUE set_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option, VALUE value)
 {
     rb_em_loop("get_file_descriptor");
-    int descriptor = descriptor_of(signature);
+    rb_em_slot *slot = slot_of(signature);
     int number;
     const void *bytes = &number;
-    socklen_t length = sizeof number;
+    size_t length = sizeof number;
     if (value == Qtrue || value == Qfalse) {
         number = value == Qtrue;
     } else if (FIXNUM_P(value)) {
         number = NUM2INT(value);
     } else {
         bytes = StringValuePtr(value);
-        length = (socklen_t)RSTRING_LEN(value);
+        length = (size_t)RSTRING_LEN(value);
     }
-    if (setsockopt(descriptor, NUM2INT(level), NUM2INT(option), bytes, length) < 0)
-        rb_sys_fail("setsockopt");
+    em_status status = set_option(slot, NUM2INT(level), NUM2INT(option), bytes, length);
+    if (status < 0)
+        rb_syserr_fail(status == EM_CLOSED ? EBADF : rb_em_status_errno(status), "setsockopt");
     RB_GC_GUARD(value);
     return INT2FIX(0);
 }

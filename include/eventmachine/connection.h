@@ -101,7 +101,8 @@ typedef struct em_stream_options {
     em_switch no_delay;  /**< TCP_NODELAY, tcp(7). Default: on */
     em_switch keepalive; /**< SO_KEEPALIVE, socket(7). Default: off; times by em_connection_set_keepalive */
 
-    /** SO_LINGER, socket(7), in seconds plus one: 0 for the default (close in the background), 1 to reset at close. */
+    /** SO_LINGER, socket(7), in seconds plus one: 0 for the default (close in the background), 1 to reset at close. A time, set
+     *  here or otherwise, never makes the loop wait: the system goes on in the background, as by default. */
     int linger_seconds_plus_one;
 
     int send_buffer_bytes;    /**< SO_SNDBUF. 0: the system's */

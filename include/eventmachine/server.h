@@ -91,6 +91,13 @@ EM_API em_server *em_server_find(em_loop *loop, em_signature signature);
 /** Changes how many connections it accepts in a row: at least 1; more than 4096 count as 4096. EM_INVALID_ARGUMENT for 0. */
 EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch);
 
+/**
+ * Sets an option of its listening sockets by the system's numbers, setsockopt(2); value_bytes: the length of the value. Most
+ * systems give it to the connections that are accepted from then on. EM_INVALID_ARGUMENT, EM_NO_PROTOCOL_OPTION.
+ */
+EM_API em_status em_server_set_socket_option(em_server *server, int level, int option, const void *value,
+                                             size_t value_bytes);
+
 EM_END_DECLARATIONS
 
 #endif

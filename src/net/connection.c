@@ -112,7 +112,7 @@ static void unbind(em_connection *connection)
     if (!connection->channel.backend)
         emi_connection_free(connection);
     else if (!connection->channel.released && !emi_connection_linger(connection))
-        emi_channel_release(&connection->channel);
+        emi_connection_release(connection);
 }
 
 void emi_connection_reap(em_connection *connection)

@@ -154,6 +154,7 @@ em_status em_connection_set_socket_option(em_connection *connection, int level, 
     em_status status = value ? check_socket(connection) : EM_INVALID_ARGUMENT;
     if (status != EM_OK)
         return status;
+    connection->may_linger = connection->may_linger || emi_is_linger_option(level, option);
     return emi_socket_set_option(connection->channel.descriptor, level, option, value, value_bytes);
 }
 
@@ -195,6 +196,13 @@ em_status emi_connection_apply(em_connection *connection, const em_stream_option
     extras->drain.timeout_ns = options->drain_timeout_ns;
     emi_connection_note_activity(connection);
     return EM_OK;
+}
+
+void emi_connection_release(em_connection *connection)
+{
+    if (connection->may_linger)
+        emi_socket_forget_linger(connection->channel.descriptor);
+    emi_channel_release(&connection->channel);
 }
 
 void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *options)

@@ -36,6 +36,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
     connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
     connection->channel.exact_reads = connection->is_tcp;
     emi_apply_to_socket(socket, connection->is_tcp, &connector->stream);
+    connection->may_linger = connector->stream.linger_seconds_plus_one > 1;
     em_status status =
         loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
@@ -74,7 +75,7 @@ void emi_connector_failed(em_connection *connection, em_status reason)
     emi_connector *connector = connection->extras->connector;
     connector->failure = reason;
     if (connector->next < connector->addresses.count)
-        emi_channel_release(&connection->channel);
+        emi_connection_release(connection);
     else
         emi_connection_end(connection, reason);
 }
@@ -184,7 +185,7 @@ static void give_up(em_connection *connection)
     emi_connection_enter(connection, EM_STATE_CLOSED);
     emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
     emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
-    emi_channel_release(&connection->channel);
+    emi_connection_release(connection);
 }
 
 /* Of Unix-domain sockets the system decides at once, so what it says is the call's own result. */

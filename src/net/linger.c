@@ -29,7 +29,7 @@ static void stop(em_connection *connection)
         return;
     if (connection->outbox.bytes > 0)
         emi_socket_set_linger(channel->descriptor, 0);
-    emi_channel_release(channel);
+    emi_connection_release(connection);
 }
 
 /* All has been handed to the system. After its own end a peer sends nothing more that could make trouble. */

@@ -40,6 +40,7 @@ static em_status make_connection(const emi_listener *listener, int socket, const
     emi_connection_note_peer(connection, peer);
     if (!listener->inherits_options)
         emi_apply_to_socket(socket, connection->is_tcp, &server->stream);
+    connection->may_linger = listener->may_linger;
     *made = connection;
     return EM_OK;
 }
@@ -50,6 +51,7 @@ static void accepted(emi_channel *channel, int socket, const em_address *peer)
     em_server *server = listener->server;
     em_connection *connection;
     if (make_connection(listener, socket, peer, &connection) != EM_OK) {
+        emi_socket_forget_linger(socket);
         emi_socket_close(socket);
         server->loop->stats.connections_shed++;
         return;
@@ -169,6 +171,8 @@ static void set_options(emi_listener *listener, int socket, emi_ownership owners
     em_status status = emi_socket_local_address(socket, &address);
     listener->is_tcp = status != EM_OK || em_address_get_family(&address) != EM_ADDRESS_UNIX;
     listener->inherits_options = EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS && listener->is_tcp;
+    listener->may_linger = listener->server->stream.linger_seconds_plus_one > 1 ||
+                           (ownership == EMI_GIVEN && emi_socket_waits_at_close(socket));
     if (listener->inherits_options)
         emi_apply_to_socket(socket, true, &listener->server->stream);
 }
@@ -184,6 +188,12 @@ em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership o
     server->attached++;
     emi_net_at(server->loop)->channels++;
     return emi_channel_start_receiving(&listener->channel);
+}
+
+em_status emi_listener_set_option(emi_listener *listener, int level, int option, const void *value, size_t bytes)
+{
+    listener->may_linger = listener->may_linger || emi_is_linger_option(level, option);
+    return emi_socket_set_option(listener->channel.descriptor, level, option, value, bytes);
 }
 
 void emi_listener_release(emi_listener *listener)

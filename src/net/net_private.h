@@ -91,6 +91,7 @@ struct em_connection {
     bool under_pressure;
     bool is_listed; /* to be looked at by reap */
     bool is_tcp;
+    bool may_linger; /* SO_LINGER may be set, so close(2) might wait */
 };
 
 /** One listening socket of a server. */
@@ -102,6 +103,7 @@ typedef struct emi_listener {
     emi_list backing_off;    /* among the listeners in such a pause */
     bool is_tcp;
     bool inherits_options; /* accepted sockets have the options already, from this one */
+    bool may_linger;       /* accepted sockets may have SO_LINGER from this one */
 } emi_listener;
 
 struct em_server {
@@ -172,6 +174,9 @@ em_status emi_connection_apply(em_connection *connection, const em_stream_option
 
 /** Applies the options of the socket; those that the kind of socket does not have are left out. */
 void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *options);
+
+/** Releases the channel; closing the socket never waits, whatever SO_LINGER says. */
+void emi_connection_release(em_connection *connection);
 
 /** Moves to another state. The table in connection.c says which moves there are. */
 void emi_connection_enter(em_connection *connection, em_connection_state state);
@@ -302,6 +307,9 @@ void emi_listener_init(emi_listener *listener, em_server *server);
 
 /** Accepts from this socket. It may have a channel also after a failure. */
 em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership);
+
+/** setsockopt(2); what it accepts from now on inherits the option, where the system has it so. */
+em_status emi_listener_set_option(emi_listener *listener, int level, int option, const void *value, size_t bytes);
 
 /** Closes its socket, if it was started. */
 void emi_listener_release(emi_listener *listener);

@@ -207,3 +207,13 @@ em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch)
         server->listeners[i].channel.burst = burst;
     return EM_OK;
 }
+
+em_status em_server_set_socket_option(em_server *server, int level, int option, const void *value, size_t value_bytes)
+{
+    if (!server || !value || server->stopped)
+        return EM_INVALID_ARGUMENT;
+    em_status status = EM_OK;
+    for (unsigned i = 0; i < server->count && status == EM_OK; i++)
+        status = emi_listener_set_option(&server->listeners[i], level, option, value, value_bytes);
+    return status;
+}

@@ -71,6 +71,16 @@ em_status emi_socket_set_v6_only(int socket, bool on);
 em_status emi_socket_set_no_delay(int socket, bool on);
 em_status emi_socket_set_buffer_sizes(int socket, int send_bytes, int receive_bytes);
 em_status emi_socket_set_linger(int socket, int seconds);
+
+/** Whether close(2) would wait, as it does with a time in SO_LINGER, also on a non-blocking socket. */
+bool emi_socket_waits_at_close(int socket);
+
+/** Before a close: takes such a time back. To close with a reset (no time) stays. */
+void emi_socket_forget_linger(int socket);
+
+/** Whether these numbers mean SO_LINGER. */
+bool emi_is_linger_option(int level, int option);
+
 em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
 em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
 

@@ -81,6 +81,26 @@ em_status emi_socket_set_linger(int fd, int seconds)
     return emi_socket_set_option(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
+bool emi_socket_waits_at_close(int fd)
+{
+    struct linger linger = {.l_onoff = 0};
+    size_t bytes = sizeof linger;
+    em_status status = emi_socket_get_option(fd, SOL_SOCKET, SO_LINGER, &linger, &bytes);
+    return status == EM_OK && linger.l_onoff && linger.l_linger > 0;
+}
+
+void emi_socket_forget_linger(int fd)
+{
+    struct linger none = {.l_onoff = 0};
+    if (emi_socket_waits_at_close(fd))
+        emi_socket_set_option(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+bool emi_is_linger_option(int level, int option)
+{
+    return level == SOL_SOCKET && option == SO_LINGER;
+}
+
 em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
 {
     uint64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0); /* 0 would mean none */

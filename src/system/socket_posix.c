@@ -76,6 +76,7 @@ em_status emi_socket_accept_and_close(int listener)
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0)
         return emi_last_status();
+    emi_socket_forget_linger(fd);
     close(fd);
     return EM_OK;
 }

@@ -9,6 +9,21 @@ require "test_helper"
 class AddressTest < ReactorTest
   repeat_under_gc_pressure
 
+  def test_closing_never_waits_for_linger
+    long = [1, 10_000].pack("ii")
+    set = lambda do |accepted|
+      accepted.set_sock_opt(Socket::SOL_SOCKET, Socket::SO_LINGER, long)
+      accepted.send_data("x" * 16_000_000)
+      EM.next_tick { accepted.close_connection }
+    end
+    port = nil
+    reactor do
+      port = server(post_init: set, unbind: ->(*) { EM.stop })
+      ours(TCPSocket.new("127.0.0.1", port))
+    end
+    assert_not_running
+  end
+
   def test_both_ends_know_both_addresses
     at_client = at_server = nil
     reactor do
