@@ -154,7 +154,7 @@ EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_
 /**
  * The same to a Unix-domain socket, unix(7); path as in em_address_from_path. bind_host and bind_port do not apply. Here the
  * system decides at once, so the errors of connecting come from the call, too: EM_NO_SUCH_FILE, EM_CONNECTION_REFUSED,
- * EM_PERMISSION_DENIED, EM_PATH_TOO_LONG, EM_WOULD_BLOCK (the server's backlog is full).
+ * EM_PERMISSION_DENIED, EM_PATH_TOO_LONG. If the server's backlog is full, it is tried again until the connect timeout.
  */
 EM_API em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
                                  const em_connect_options *options, em_connection **connection);

@@ -30,6 +30,13 @@
 #define EMI_HAVE_SIOCOUTQ 0
 #endif
 
+/* IP_BIND_ADDRESS_NO_PORT: a bound socket gets its port when it is connected, ip(7). */
+#if defined(__linux__)
+#define EMI_HAVE_BIND_ADDRESS_NO_PORT 1
+#else
+#define EMI_HAVE_BIND_ADDRESS_NO_PORT 0
+#endif
+
 /* Accepted sockets have the options of the listening one, tcp(7). */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__APPLE__)
 #define EMI_ACCEPTED_INHERIT_OPTIONS 1

@@ -63,7 +63,8 @@ typedef struct emi_backend_operations {
     /** Stream and listener. */
     em_status (*start_receiving)(emi_channel *channel);
     void (*stop_receiving)(emi_channel *channel);
-    /** Stream, once, before anything else: EM_OK means under way, `connected` or `failed` follow. */
+    /** Stream, once, before anything else: EM_OK means under way, `connected` or `failed` follow. What has failed at once may
+     *  be tried again. */
     em_status (*connect)(emi_channel *channel, const em_address *address);
     /** Polled: sets what to wait for (emi_interest); stays in force, level-triggered, until changed. */
     em_status (*poll)(emi_channel *channel, unsigned interests);

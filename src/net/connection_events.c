@@ -53,7 +53,7 @@ void emi_connection_start(em_connection *connection)
 static void connected(emi_channel *channel)
 {
     em_connection *connection = connection_of(channel);
-    if (connection->state != EM_STATE_CONNECTING)
+    if (connection->state != EM_STATE_CONNECTING || emi_connector_has_met_itself(connection))
         return;
     const emi_connector *connector = connection->extras->connector;
     emi_connection_note_peer(connection, &connector->addresses.list[connector->next - 1]);

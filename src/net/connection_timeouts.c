@@ -83,8 +83,7 @@ void emi_connection_arm(em_connection *connection)
         return;
     emi_loop_refresh_time(loop);
     deadline earliest = earliest_deadline(connection);
-    if (connection->extras->connector && connection->extras->connector->failure != EM_OK)
-        earliest.due_ns = loop->now_ns;
+    consider(&earliest, emi_connector_due_ns(connection), 0, EM_OK);
     if (earliest.due_ns == UINT64_MAX)
         emi_loop_timer_cancel(loop, &connection->extras->timer);
     else
@@ -118,7 +117,8 @@ static bool is_mistaken(em_connection *connection, const deadline *passed)
     case EM_WRITE_TIMEOUT:
         return connection->paused || (state & EMI_SOCKET_TAKES_MORE);
     case EM_CONNECT_TIMEOUT:
-        decided = !connection->extras->was_decided && (state & EMI_SOCKET_TAKES_MORE);
+        decided = emi_connector_due_ns(connection) == UINT64_MAX && !connection->extras->was_decided &&
+                  (state & EMI_SOCKET_TAKES_MORE);
         connection->extras->was_decided = decided;
         return decided;
     default:

@@ -8,6 +8,9 @@
 #include "net/net_private.h"
 #include "system/socket.h"
 
+#define SHORTEST_PAUSE_NS (5 * EM_MILLISECONDS)
+#define LONGEST_PAUSE_NS (100 * EM_MILLISECONDS)
+
 static void finish_resolving(void *user, em_status status, const emi_addresses *addresses);
 
 /* A socket for the address, bound and prepared, but not attached yet. */
@@ -20,6 +23,8 @@ static em_status open_socket(const em_connection *connection, const em_address *
     if (connector->bind_address.length > 0) {
         if (connector->options.reuse_address != EM_OFF)
             emi_socket_set_reuse_address(*socket, true);
+        if (em_address_get_port(&connector->bind_address) == 0)
+            emi_socket_choose_port_late(*socket);
         status = emi_socket_bind(*socket, &connector->bind_address);
     }
     if (status != EM_OK)
@@ -27,7 +32,28 @@ static em_status open_socket(const em_connection *connection, const em_address *
     return status;
 }
 
-/* Attaches the socket and starts connecting. What connect(2) answers at once is kept for the timer, see emi_connector_act. */
+/* A server of a Unix-domain socket whose queue is full makes nobody wait: it is left to the client to try again, unix(7). */
+static bool must_try_again(const em_connection *connection)
+{
+    return connection->extras->connector->failure == EM_WOULD_BLOCK && !connection->is_tcp;
+}
+
+/* What connect(2) returns at once is kept for the timer, see emi_connector_act. */
+static void call_connect(em_connection *connection, const em_address *address)
+{
+    emi_connector *connector = connection->extras->connector;
+    connector->failure = emi_channel_connect(&connection->channel, address);
+    connector->due_ns = connection->loop->now_ns;
+    if (!must_try_again(connection))
+        return;
+    uint64_t longer_ns = connector->pause_ns > 0 ? connector->pause_ns * 2 : SHORTEST_PAUSE_NS;
+    connector->pause_ns = longer_ns < LONGEST_PAUSE_NS ? longer_ns : LONGEST_PAUSE_NS;
+    /* Spread, so that those who wait do not all come at once, when there is room for a few. */
+    uint64_t spread_ns = connector->pause_ns / 16 * (connection->handle.signature % 16);
+    connector->due_ns = emi_loop_due_ns(connection->loop, connector->pause_ns + spread_ns);
+}
+
+/* Attaches the socket and starts connecting. */
 static em_status start(em_connection *connection, int socket, const em_address *address)
 {
     em_loop *loop = connection->loop;
@@ -44,7 +70,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
         return status;
     }
     emi_net_at(loop)->channels++;
-    connector->failure = emi_channel_connect(&connection->channel, address);
+    call_connect(connection, address);
     emi_connection_arm(connection);
     return EM_OK;
 }
@@ -84,10 +110,44 @@ bool emi_connector_act(em_connection *connection)
 {
     if (connection->state != EM_STATE_CONNECTING || connection->channel.released)
         return false;
-    em_status failure = connection->extras->connector->failure;
-    if (failure == EM_OK)
+    const emi_connector *connector = connection->extras->connector;
+    if (connector->failure == EM_OK || connector->due_ns > connection->loop->now_ns)
         return false;
-    emi_connector_failed(connection, failure);
+    if (must_try_again(connection)) {
+        call_connect(connection, &connector->addresses.list[connector->next - 1]);
+        if (must_try_again(connection))
+            return false;
+    }
+    if (connector->failure == EM_OK)
+        emi_connection_arm(connection);
+    else
+        emi_connector_failed(connection, connector->failure);
+    return true;
+}
+
+uint64_t emi_connector_due_ns(const em_connection *connection)
+{
+    const emi_connector *connector = connection->extras->connector;
+    return connector && connector->failure != EM_OK ? connector->due_ns : UINT64_MAX;
+}
+
+/*
+ * Where nobody listens, the system may choose the very port as the local one, and the socket's SYN then meets itself: a
+ * simultaneous open (RFC 9293, section 3.5). It ends with a reset, which leaves nothing behind that would keep the port.
+ */
+bool emi_connector_has_met_itself(em_connection *connection)
+{
+    int socket = connection->channel.descriptor;
+    const emi_connector *connector = connection->extras->connector;
+    em_address local, peer;
+    if (!connection->is_tcp || emi_socket_local_address(socket, &local) != EM_OK ||
+        em_address_get_port(&local) != em_address_get_port(&connector->addresses.list[connector->next - 1]))
+        return false;
+    if (emi_socket_peer_address(socket, &peer) != EM_OK || peer.length != local.length ||
+        memcmp(peer.storage.bytes, local.storage.bytes, local.length) != 0)
+        return false;
+    emi_socket_set_linger(socket, 0);
+    emi_connector_failed(connection, EM_CONNECTION_REFUSED);
     return true;
 }
 
@@ -188,7 +248,7 @@ static void give_up(em_connection *connection)
     emi_connection_release(connection);
 }
 
-/* Of Unix-domain sockets the system decides at once, so what it says is the call's own result. */
+/* Of Unix-domain sockets the system decides at once, so what it says is the call's own result, but for a full queue. */
 static em_status start_at(em_connection *connection, const em_address *address, em_connection **made)
 {
     emi_connector *connector = connection->extras->connector;
@@ -197,7 +257,7 @@ static em_status start_at(em_connection *connection, const em_address *address, 
         connector->bind_address.length = 0;
     connector->addresses = (emi_addresses){.count = 1, .list = {*address}};
     em_status status = try_next_address(connection);
-    if (is_unix && status == EM_OK && connector->failure != EM_OK) {
+    if (is_unix && status == EM_OK && connector->failure != EM_OK && !must_try_again(connection)) {
         status = connector->failure;
         give_up(connection);
         return status;

@@ -34,6 +34,8 @@ typedef struct emi_connector {
     emi_addresses addresses;
     unsigned next;              /* the address to try after the present one */
     em_status failure;          /* of the last try, to be acted on by the timer; EM_OK: none */
+    uint64_t due_ns;            /* … and when */
+    uint64_t pause_ns;          /* before the next try while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
     em_address bind_address; /* length 0: none */
@@ -278,8 +280,14 @@ void emi_connector_released(em_connection *connection);
 /** Frees the connector. */
 void emi_connector_close(em_connection *connection);
 
-/** From the timer: acts on a failure that the call to connect(2) itself answered. true if it did. */
+/** From the timer: acts on what the call to connect(2) itself has returned. true if that settled it. */
 bool emi_connector_act(em_connection *connection);
+
+/** When the timer has to; UINT64_MAX: never. */
+uint64_t emi_connector_due_ns(const em_connection *connection);
+
+/** Just connected: whether it is connected to itself. Then it is refused. */
+bool emi_connector_has_met_itself(em_connection *connection);
 
 /* server_sockets.c */
 

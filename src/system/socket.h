@@ -26,6 +26,10 @@ void emi_socket_close(int socket);
 
 em_status emi_socket_bind(int socket, const em_address *address);
 
+/** Before binding to port 0: has the port chosen by connect(2), which knows the peer and so can share ports, where the system
+ *  does that. */
+void emi_socket_choose_port_late(int socket);
+
 /** backlog: 0 for as large as the system allows. */
 em_status emi_socket_listen(int socket, int backlog);
 

@@ -101,6 +101,29 @@ class ConnectFailureTest < ReactorTest
     assert_equal [1, nil], [connection.events.count(:unbind), connection.reason]
   end
 
+  def test_a_connection_to_itself_is_refused
+    connection = nil
+    port = free_port
+    reactor do
+      script = { unbind: ->(*) { EM.stop } }
+      connection = EM.bind_connect("127.0.0.1", port, "127.0.0.1", port, Scripted, script)
+    end
+    assert_equal [%i[initialize post_init unbind], Errno::ECONNREFUSED], [connection.events, connection.reason]
+  end
+
+  def test_a_unix_server_whose_queue_stays_full_is_given_up_at_the_connect_timeout
+    connections = connect_to_a_full_queue { |connection, _| connection.pending_connect_timeout = 0.1 }
+    assert_equal [[%i[initialize post_init unbind], Errno::ETIMEDOUT]] * 2, connections.map { |it| [it.events, it.reason] }
+  end
+
+  def test_a_unix_server_whose_queue_is_full_is_waited_for
+    connections = connect_to_a_full_queue do |_, busy|
+      EM.add_periodic_timer(0.005) { ours(busy.accept) if busy.wait_readable(0) }
+    end
+    assert_equal [[%i[initialize post_init connection_completed unbind], nil]] * 2,
+                 connections.map { |it| [it.events, it.reason] }
+  end
+
   def test_an_empty_host_is_refused
     assert_equal "invalid server or port", raised(EM::ConnectionError, "", 80).message
   end
@@ -163,6 +186,25 @@ class ConnectFailureTest < ReactorTest
   end
 
   private
+
+  # Connects twice to a Unix-domain server that accepts nobody, and whose queue is full; until both are connected or unbound.
+  # @yieldparam connection [Scripted] each of them
+  # @yieldparam server [UNIXServer]
+  # @return [Array<Scripted>]
+  def connect_to_a_full_queue
+    busy = ours(UNIXServer.new(socket_path))
+    busy.listen(0)
+    ours(UNIXSocket.new(socket_path))
+    decided = 0
+    decide = ->(*) { EM.stop if (decided += 1) == 2 }
+    script = { connection_completed: decide, unbind: decide }
+    connections = nil
+    reactor do
+      connections = Array.new(2) { EM.connect_unix_domain(socket_path, Scripted, script) }
+      connections.each { |connection| yield connection, busy }
+    end
+    connections
+  end
 
   # Calls the block while the process has no descriptor left.
   def exhaust_descriptors

@@ -100,26 +100,131 @@ static void a_unix_socket_that_is_not_there_fails_at_once(void **state)
     assert_int_equal(system_stats(*state).connections_open, 0);
 }
 
-static void a_unix_server_with_a_full_queue_fails_at_once(void **state)
+/* A Unix-domain server that does not accept, and whose queue is full. */
+typedef struct busy_server {
+    char path[64];
+    int listener;
+    int filler;
+} busy_server;
+
+static int unix_socket(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_return_code(fd, errno);
+    return fd;
+}
+
+static busy_server start_busy_server(void)
+{
+    em_address address;
+    busy_server server = {.listener = unix_socket(), .filler = unix_socket()};
+    snprintf(server.path, sizeof server.path, "@em_busy_%d", (int)getpid());
+    assert_int_equal(em_address_from_path(server.path, &address), EM_OK);
+    const struct sockaddr *name = (const struct sockaddr *)address.storage.bytes;
+    assert_return_code(bind(server.listener, name, address.length), errno);
+    assert_return_code(listen(server.listener, 0), errno);
+    assert_return_code(connect(server.filler, name, address.length), errno);
+    return server;
+}
+
+static em_connection *dial_busy(em_loop *loop, const busy_server *server, system_record *record, uint64_t timeout_ns)
+{
+    em_connection *client;
+    em_connect_options options = {.size = sizeof options, .user = record, .connect_timeout_ns = timeout_ns};
+    assert_int_equal(em_connect_unix(loop, server->path, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_connection_get_state(client), EM_STATE_CONNECTING);
+    assert_int_equal(record->post_init, 1);
+    return client;
+}
+
+static void a_unix_server_with_a_full_queue_is_tried_again_until_it_accepts(void **state)
+{
+    busy_server server = start_busy_server();
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connection *client = dial_busy(*state, &server, record, 0);
+    assert_int_equal(em_send_text(client, "patient"), EM_OK);
+    assert_int_equal(em_connection_pause(client), EM_OK);
+    assert_int_equal(em_connection_resume(client), EM_OK);
+    system_run_for(*state, 50 * EM_MILLISECONDS);
+    assert_int_equal(record->completed + record->unbind, 0);
+    int first = accept(server.listener, NULL, NULL);
+    while (!record->completed)
+        system_turn(*state);
+    int second = accept(server.listener, NULL, NULL);
+    char text[8] = "";
+    assert_int_equal(system_read(*state, second, text, 7), 7);
+    assert_string_equal(text, "patient");
+    int fds[] = {first, second, server.filler, server.listener};
+    for (unsigned i = 0; i < 4; i++)
+        close(fds[i]);
+}
+
+static void a_unix_server_whose_queue_stays_full_ends_at_the_connect_timeout(void **state)
+{
+    busy_server server = start_busy_server();
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    dial_busy(*state, &server, record, 300 * EM_MILLISECONDS);
+    uint64_t turns_before = system_stats(*state).turns;
+    uint64_t started_ns = system_now_ns();
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->reason, EM_CONNECT_TIMEOUT);
+    assert_int_equal(record->completed, 0);
+    assert_true(system_now_ns() - started_ns >= 300 * EM_MILLISECONDS);
+    assert_in_range(system_stats(*state).turns - turns_before, 1, 30);
+    close(server.filler);
+    close(server.listener);
+}
+
+static void a_unix_server_that_goes_while_its_queue_is_full_refuses(void **state)
+{
+    busy_server server = start_busy_server();
+    system_record *refused = system_new_record(SYSTEM_UNBIND);
+    system_record *closed = system_new_record(SYSTEM_NONE);
+    dial_busy(*state, &server, refused, 0);
+    assert_int_equal(em_close(dial_busy(*state, &server, closed, 0)), EM_OK);
+    close(server.listener);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(refused->reason, EM_CONNECTION_REFUSED);
+    assert_int_equal(closed->unbind, 1);
+    assert_int_equal(closed->reason, EM_OK);
+    close(server.filler);
+}
+
+static void many_clients_of_a_unix_server_with_a_short_queue_get_through(void **state)
 {
     char path[64];
     system_record *served = system_new_record(SYSTEM_NONE);
+    system_record *record = system_new_record(SYSTEM_NONE);
     em_server_options serving = {.size = sizeof serving, .user = served, .backlog = 1};
+    em_connect_options options = {.size = sizeof options, .user = record};
     snprintf(path, sizeof path, "@em_full_%d", (int)getpid());
     assert_int_equal(em_start_unix_server(*state, path, &system_recorder, &serving, NULL), EM_OK);
-    system_record *records[SYSTEM_MOST_FILLERS];
-    em_status status = EM_OK;
-    for (unsigned i = 0; i < SYSTEM_MOST_FILLERS && status == EM_OK; i++) {
-        records[i] = system_new_record(SYSTEM_NONE);
-        em_connect_options options = {.size = sizeof options, .user = records[i]};
-        status = em_connect_unix(*state, path, &system_recorder, &options, NULL);
+    for (unsigned i = 0; i < SYSTEM_MOST_FILLERS; i++)
+        assert_int_equal(em_connect_unix(*state, path, &system_recorder, &options, NULL), EM_OK);
+    while (record->completed < SYSTEM_MOST_FILLERS || served->post_init < SYSTEM_MOST_FILLERS)
+        system_turn(*state);
+    assert_int_equal(record->unbind, 0);
+}
+
+/* Where the system chooses the local port, this happens by chance only. */
+static void a_connection_to_itself_is_refused_and_leaves_the_port_free(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < 2; i++) {
+        system_record *record = system_new_record(SYSTEM_UNBIND);
+        int port = system_dead_port();
+        em_connect_options options = {
+            .size = sizeof options, .user = record, .bind_host = hosts[i], .bind_port = port, .reuse_address = EM_OFF};
+        em_status status = em_connect(*state, hosts[i], port, &system_recorder, &options, NULL);
+        if (status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY)
+            system_skip("no IPv6 on this machine");
+        assert_int_equal(status, EM_OK);
+        assert_int_equal(em_loop_run(*state), EM_OK);
+        assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
+        assert_int_equal(record->completed, 0);
+        em_server_options serving = {.size = sizeof serving, .reuse_address = EM_OFF};
+        assert_int_equal(em_start_server(*state, hosts[i], port, &system_recorder, &serving, NULL), EM_OK);
     }
-    assert_int_equal(status, EM_WOULD_BLOCK);
-    while (!records[0]->completed)
-        system_turn(*state); /* the others are served */
-    assert_int_equal(em_loop_destroy(*state), EM_OK);
-    *state = NULL;
-    assert_int_equal(served->unbind, served->post_init);
 }
 
 static void a_client_is_bound_to_the_local_end_it_asks_for(void **state)
@@ -183,7 +288,11 @@ int main(void)
         SYSTEM_TEST(a_port_that_never_answers_ends_at_the_connect_timeout),
         SYSTEM_TEST(what_is_wrong_in_itself_fails_at_once_and_calls_nothing),
         SYSTEM_TEST(a_unix_socket_that_is_not_there_fails_at_once),
-        SYSTEM_TEST(a_unix_server_with_a_full_queue_fails_at_once),
+        SYSTEM_TEST(a_unix_server_with_a_full_queue_is_tried_again_until_it_accepts),
+        SYSTEM_TEST(a_unix_server_whose_queue_stays_full_ends_at_the_connect_timeout),
+        SYSTEM_TEST(a_unix_server_that_goes_while_its_queue_is_full_refuses),
+        SYSTEM_TEST(many_clients_of_a_unix_server_with_a_short_queue_get_through),
+        SYSTEM_TEST(a_connection_to_itself_is_refused_and_leaves_the_port_free),
         SYSTEM_TEST(a_client_is_bound_to_the_local_end_it_asks_for),
         SYSTEM_TEST(a_local_end_that_cannot_be_fails_at_once),
         SYSTEM_TEST(what_is_sent_before_the_connection_stands_arrives),
