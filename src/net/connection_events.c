@@ -15,6 +15,8 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
 {
     em_connection *connection = connection_of(channel);
     em_loop *loop = connection->loop;
+    if (EMI_UNLIKELY(emi_connection_has_ended(connection))) /* within receive_buffer */
+        return;
     emi_connection_note_activity(connection);
     connection->bytes_received += length;
     loop->stats.bytes_received += length;
@@ -26,7 +28,7 @@ static void end(emi_channel *channel)
 {
     em_connection *connection = connection_of(channel);
     connection->peer_ended = true;
-    if (connection->state == EM_STATE_DRAINING)
+    if (connection->state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
         return;
     if (connection->handler->receive_end)
         connection->handler->receive_end(connection);

@@ -29,6 +29,19 @@ class ResetTest < ReactorTest
     assert_includes RESET, connection.reason
   end
 
+  def test_a_client_that_has_reset_before_it_was_accepted_has_a_name
+    names = []
+    know = ->(accepted) { names << accepted.get_peername }
+    name = nil
+    reactor do
+      port = server(post_init: know, unbind: ->(accepted, _) { know.call(accepted) && EM.stop })
+      socket = TCPSocket.new("127.0.0.1", port)
+      name = socket.local_address.to_sockaddr
+      reset(socket)
+    end
+    assert_equal [name] * 2, names
+  end
+
   def test_while_idle
     assert_reset(accepted_from { |socket, accepted| as_soon_as(accepted) { reset(socket) } })
   end

@@ -130,6 +130,47 @@ static void closing_within_receive_data_is_the_last_that_is_heard(void **state)
     system_wait(child);
 }
 
+static unsigned ends, unbinds;
+
+static void *close_instead(em_connection *connection, size_t *capacity)
+{
+    assert_int_equal(em_close(connection), EM_OK);
+    used = 0;
+    elsewhere = 0;
+    return offer(connection, capacity);
+}
+
+static void count_end(em_connection *connection)
+{
+    (void)connection;
+    ends++;
+}
+
+static void count_unbind(em_connection *connection, em_status reason)
+{
+    (void)connection;
+    assert_int_equal(reason, EM_OK);
+    unbinds++;
+}
+
+static void closing_within_receive_buffer_is_the_last_that_is_heard(void **state)
+{
+    static const em_handler server = {.receive_data = count,
+                                      .receive_buffer = close_instead,
+                                      .receive_end = count_end,
+                                      .unbind = count_unbind};
+    asked = used = elsewhere = ends = unbinds = 0;
+    int port = system_serve(*state, &server, NULL);
+    pid_t child = system_fork(pour, &port);
+    while (unbinds == 0)
+        system_turn(*state);
+    assert_int_equal(asked, 1);
+    assert_int_equal(used + elsewhere + ends, 0);
+    system_wait(child);
+    system_turn(*state);
+    assert_int_equal(unbinds, 1);
+}
+
 static unsigned asked_when_withdrawn;
 
 static void count_plainly(em_connection *connection, const void *data, size_t length)
@@ -179,6 +220,7 @@ int main(void)
         SYSTEM_TEST(without_memory_it_arrives_in_the_library_s),
         SYSTEM_TEST(memory_of_no_length_is_not_used),
         SYSTEM_TEST(closing_within_receive_data_is_the_last_that_is_heard),
+        SYSTEM_TEST(closing_within_receive_buffer_is_the_last_that_is_heard),
         SYSTEM_TEST(memory_may_be_offered_later_and_withdrawn_again),
     };
     return SYSTEM_RUN(tests);

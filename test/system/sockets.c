@@ -146,6 +146,56 @@ static void both_ends_know_both_addresses(void **state)
     }
 }
 
+/* What the server's connection has known of its peer: in post_init, and in unbind. */
+typedef struct acquaintance {
+    em_address first;
+    em_address last;
+    bool over;
+} acquaintance;
+
+static void meet(em_connection *connection)
+{
+    acquaintance *peer = em_connection_get_user(connection);
+    assert_int_equal(em_connection_get_peer_address(connection, &peer->first), EM_OK);
+}
+
+static void part(em_connection *connection, em_status reason)
+{
+    acquaintance *peer = em_connection_get_user(connection);
+    assert_int_equal(reason, EM_CONNECTION_RESET);
+    assert_int_equal(em_connection_get_peer_address(connection, &peer->last), EM_OK);
+    peer->over = true;
+}
+
+static void a_peer_that_was_gone_before_it_was_accepted_is_known_all_the_same(void **state)
+{
+    static const em_handler handler = {.post_init = meet, .unbind = part};
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    static const int families[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; i < 2; i++) {
+        acquaintance *peer = system_memory(sizeof *peer);
+        em_server_options options = {.size = sizeof options, .user = peer};
+        em_server *server;
+        em_address address;
+        em_status status = em_start_server(*state, hosts[i], 0, &handler, &options, &server);
+        if (i == 1 && (status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY))
+            system_skip("no IPv6 on this machine");
+        assert_int_equal(status, EM_OK);
+        assert_int_equal(em_server_get_local_address(server, &address), EM_OK);
+        int client = socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_return_code(connect(client, (struct sockaddr *)address.storage.bytes, address.length), errno);
+        socklen_t length = sizeof address.storage.bytes;
+        assert_return_code(getsockname(client, (struct sockaddr *)address.storage.bytes, &length), errno);
+        system_reset(client);
+        while (!peer->over)
+            system_turn(*state);
+        assert_int_equal(peer->first.length, length);
+        assert_memory_equal(peer->first.storage.bytes, address.storage.bytes, length);
+        assert_int_equal(peer->last.length, length);
+        assert_memory_equal(peer->last.storage.bytes, address.storage.bytes, length);
+    }
+}
+
 static void before_it_stands_a_connection_has_no_peer(void **state)
 {
     system_record *record = system_new_record(SYSTEM_NONE);
@@ -201,6 +251,7 @@ int main(void)
         SYSTEM_TEST(any_option_of_the_socket_can_be_set_and_read),
         SYSTEM_TEST(a_short_user_timeout_is_not_taken_for_none),
         SYSTEM_TEST(both_ends_know_both_addresses),
+        SYSTEM_TEST(a_peer_that_was_gone_before_it_was_accepted_is_known_all_the_same),
         SYSTEM_TEST(before_it_stands_a_connection_has_no_peer),
         SYSTEM_TEST(urgent_data_neither_stops_the_stream_nor_makes_it_spin),
         SYSTEM_TEST(a_message_of_one_byte_arrives_by_itself),
