@@ -155,10 +155,8 @@ static void count_unbind(em_connection *connection, em_status reason)
 
 static void closing_within_receive_buffer_is_the_last_that_is_heard(void **state)
 {
-    static const em_handler server = {.receive_data = count,
-                                      .receive_buffer = close_instead,
-                                      .receive_end = count_end,
-                                      .unbind = count_unbind};
+    static const em_handler server = {
+        .receive_data = count, .receive_buffer = close_instead, .receive_end = count_end, .unbind = count_unbind};
     asked = used = elsewhere = ends = unbinds = 0;
     int port = system_serve(*state, &server, NULL);
     pid_t child = system_fork(pour, &port);

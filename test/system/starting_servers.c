@@ -46,6 +46,41 @@ static void a_port_is_free_again_when_its_server_has_stopped(void **state)
     assert_int_equal(start(*state, "127.0.0.1", port), EM_OK);
 }
 
+typedef struct replacement {
+    em_server *server;
+    unsigned done;
+} replacement;
+
+static const em_handler replacing;
+
+/* As a program does that reads its configuration anew. */
+static void replace_server(em_connection *connection)
+{
+    replacement *plan = em_connection_get_user(connection);
+    em_loop *loop = em_connection_get_loop(connection);
+    em_server_options options = {.size = sizeof options, .user = plan};
+    int port = system_port_of(plan->server);
+    assert_int_equal(em_stop_server(plan->server), EM_OK);
+    em_status status = em_start_server(loop, "127.0.0.1", port, &replacing, &options, &plan->server);
+    assert_int_equal(status, EM_OK);
+    plan->done++;
+}
+
+static const em_handler replacing = {.post_init = replace_server};
+
+static void a_server_can_be_replaced_at_its_port_while_it_accepts(void **state)
+{
+    replacement *plan = system_memory(sizeof *plan);
+    int port = system_serve_with(*state, &replacing, (em_server_options){.user = plan}, &plan->server);
+    for (unsigned i = 1; i <= 3; i++) {
+        int client = system_connect(port);
+        while (plan->done < i)
+            system_turn(*state);
+        close(client);
+    }
+    assert_int_equal(system_stats(*state).servers_open, 1);
+}
+
 static void ports_out_of_range_are_refused(void **state)
 {
     assert_int_equal(start(*state, "127.0.0.1", -1), EM_INVALID_PORT);
@@ -175,6 +210,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_port_in_use_is_refused),
         SYSTEM_TEST(a_port_is_free_again_when_its_server_has_stopped),
+        SYSTEM_TEST(a_server_can_be_replaced_at_its_port_while_it_accepts),
         SYSTEM_TEST(ports_out_of_range_are_refused),
         SYSTEM_TEST(malformed_addresses_are_refused),
         SYSTEM_TEST(an_address_of_another_machine_is_refused),

@@ -73,6 +73,18 @@ static em_status start_server(simulated_loop *fixture, recorder *told)
     return status;
 }
 
+static em_status start_server_at_a_name(simulated_loop *fixture, recorder *told)
+{
+    em_server *server;
+    (void)told;
+    em_status status = em_start_server(fixture->loop, "localhost", 0, &recording, NULL, &server);
+    if (status == EM_OK)
+        assert_int_equal(em_stop_server(server), EM_OK);
+    else
+        assert_null(server);
+    return status;
+}
+
 static em_status start_server_on_descriptor(simulated_loop *fixture, recorder *told)
 {
     em_address address;
@@ -153,6 +165,7 @@ static const struct named_operation {
     {"em_add_timer", add_timer},
     {"em_add_periodic_timer", add_periodic_timer},
     {"em_start_server", start_server},
+    {"em_start_server at a name", start_server_at_a_name},
     {"em_start_server_on_descriptor", start_server_on_descriptor},
     {"em_connect", connect_to},
     {"em_send", send_copy},
