@@ -87,7 +87,9 @@ typedef struct em_loop_options {
     /** The largest piece that arrives at once, in bytes; one such buffer per loop. 0: 65536. At most 16 MiB. */
     size_t receive_buffer_bytes;
 
-    /** Threads for name resolution, started when first needed. 0: 4. At most 64. */
+    /** Threads for name resolution, started when first needed. 0: 4. At most 64. One that hangs in a look-up that nobody
+     *  waits for any more (closed, timed out) does not count: another is started in its place, up to 64 of them. Beyond that,
+     *  names wait until a look-up returns. */
     unsigned pool_threads;
 } em_loop_options;
 

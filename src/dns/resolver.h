@@ -29,7 +29,7 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
                       void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
                       emi_resolution **resolution);
 
-/** Forgets a resolution that is not done: `done` is not called. */
+/** Gives up a resolution that is not done: `done` is not called, and no other resolution waits for it. Takes constant time. */
 void emi_resolve_cancel(emi_resolution *resolution);
 
 /** The same while the caller waits. */

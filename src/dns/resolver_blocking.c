@@ -20,7 +20,7 @@
 /* RFC 1035, section 2.3.4, with a final dot. */
 enum { LONGEST_NAME = 254 };
 
-/* Shared by the loop's thread and one of the pool; the loop forgets it by clearing `done`. */
+/* The loop's thread makes it, one of the pool fills in status and addresses, the loop's thread reads them. */
 struct emi_resolution {
     emi_job job;
     void (*done)(void *user, em_status status, const emi_addresses *addresses);
@@ -127,8 +127,7 @@ static void work(emi_job *job)
 static void finish(emi_job *job)
 {
     emi_resolution *resolution = resolution_of(job);
-    if (resolution->done)
-        resolution->done(resolution->user, resolution->status, &resolution->addresses);
+    resolution->done(resolution->user, resolution->status, &resolution->addresses);
     free(resolution);
 }
 
@@ -163,5 +162,5 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
 
 void emi_resolve_cancel(emi_resolution *resolution)
 {
-    resolution->done = NULL;
+    emi_pool_give_up(&resolution->job);
 }

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The pool of threads. The part that threads share lives until the last of them has ended, which may be after the loop.
+ *
+ *   waiting ───► running ───► finished ───► done
+ *      │            │             │
+ *      │            ▼             │
+ *      │         given up         │
+ *      ▼            ▼             ▼
+ *   disposed     disposed      disposed
+ *
+ * Waiting and finished jobs are in a list, from which giving up takes them. A thread's job cannot be taken away: the thread
+ * is counted as stuck until the job returns, and another one may be started in its place.
  */
 #include "pool/pool.h"
 
@@ -9,18 +19,23 @@
 #include "loop/loop_private.h"
 #include "system/thread.h"
 
-typedef struct pool {
+/* How many threads there may be beyond those that are allowed to work: enough for bursts of dead names, and a bound. */
+enum { MOST_STUCK_THREADS = 64 };
+
+typedef struct emi_pool {
     emi_service service;
     em_loop *loop; /* NULL when it is ending; all that follows and this are guarded by the mutex */
     bool is_kept;  /* by the loop, until its very end */
     emi_mutex mutex;
     emi_condition work_to_do;
     emi_list waiting;
+    unsigned waiting_count;
     emi_list finished;
     atomic_bool has_finished; /* the one that is read without it */
-    unsigned threads;
+    unsigned threads;         /* all of them */
     unsigned idle;
-    unsigned most_threads;
+    unsigned stuck;        /* work on a job that was given up */
+    unsigned most_threads; /* that are not stuck */
 } pool;
 
 static pool *pool_of(emi_service *service)
@@ -53,7 +68,11 @@ static void work_on(pool *shared, emi_job *job)
     emi_mutex_unlock(&shared->mutex);
     job->work(job);
     emi_mutex_lock(&shared->mutex);
-    if (shared->loop) {
+    if (job->stage == EMI_JOB_GIVEN_UP) {
+        shared->stuck--;
+        job->dispose(job);
+    } else if (shared->loop) {
+        job->stage = EMI_JOB_FINISHED;
         emi_list_append(&shared->finished, &job->link);
         atomic_store(&shared->has_finished, true);
         em_loop_wake(shared->loop);
@@ -62,13 +81,21 @@ static void work_on(pool *shared, emi_job *job)
     }
 }
 
+/* One that was stuck comes back where another has been started in its place: then there is one too many. */
+static bool has_too_many_threads(const pool *shared)
+{
+    return shared->threads - shared->stuck > shared->most_threads;
+}
+
 static void run_thread(void *argument)
 {
     pool *shared = argument;
     emi_mutex_lock(&shared->mutex);
-    while (shared->loop) {
+    while (shared->loop && !has_too_many_threads(shared)) {
         emi_job *job = take_job(&shared->waiting);
         if (job) {
+            shared->waiting_count--;
+            job->stage = EMI_JOB_RUNNING;
             work_on(shared, job);
             continue;
         }
@@ -116,6 +143,7 @@ static void close_pool(emi_service *service)
     shared->loop = NULL;
     emi_list_move_all(&jobs, &shared->finished);
     emi_list_move_all(&jobs, &shared->waiting);
+    shared->waiting_count = 0;
     emi_condition_broadcast(&shared->work_to_do);
     emi_mutex_unlock(&shared->mutex);
     for (emi_job *job; (job = take_job(&jobs));)
@@ -169,23 +197,60 @@ no_mutex:
     return status;
 }
 
+/* With the mutex held. A thread that was woken counts as idle until it runs, and so do the jobs it was woken for as waiting. */
+static em_status start_thread_if_needed(pool *shared)
+{
+    if (shared->waiting_count <= shared->idle || shared->threads - shared->stuck >= shared->most_threads ||
+        shared->threads >= shared->most_threads + MOST_STUCK_THREADS)
+        return EM_OK;
+    em_status status = emi_thread_start(run_thread, shared);
+    if (status == EM_OK)
+        shared->threads++;
+    return status;
+}
+
 em_status emi_pool_submit(em_loop *loop, emi_job *job)
 {
     pool *shared = loop->services[EMI_SERVICE_POOL] ? pool_of(loop->services[EMI_SERVICE_POOL]) : NULL;
     em_status status = shared ? EM_OK : open_pool(loop, &shared);
     if (status != EM_OK)
         return status;
+    job->pool = shared;
+    job->stage = EMI_JOB_WAITING;
     emi_mutex_lock(&shared->mutex);
-    if (shared->idle == 0 && shared->threads < shared->most_threads) {
-        status = emi_thread_start(run_thread, shared);
-        if (status == EM_OK)
-            shared->threads++;
-    }
+    emi_list_append(&shared->waiting, &job->link);
+    shared->waiting_count++;
+    status = start_thread_if_needed(shared);
     if (shared->threads > 0) {
-        emi_list_append(&shared->waiting, &job->link);
         emi_condition_signal(&shared->work_to_do);
         status = EM_OK;
+    } else {
+        emi_list_remove(&job->link);
+        shared->waiting_count--;
     }
     emi_mutex_unlock(&shared->mutex);
     return status;
+}
+
+void emi_pool_give_up(emi_job *job)
+{
+    pool *shared = job->pool;
+    /* In a forked child nobody knows who holds the mutex, and the thread that worked on it is not there. */
+    if (emi_loop_is_forked(shared->loop))
+        return;
+    emi_mutex_lock(&shared->mutex);
+    bool is_running = job->stage == EMI_JOB_RUNNING;
+    if (is_running) {
+        job->stage = EMI_JOB_GIVEN_UP;
+        shared->stuck++;
+        start_thread_if_needed(
+            shared); /* if it cannot be started, the next job or a thread that returns makes up for it */
+    } else {
+        if (job->stage == EMI_JOB_WAITING)
+            shared->waiting_count--;
+        emi_list_remove(&job->link);
+    }
+    emi_mutex_unlock(&shared->mutex);
+    if (!is_running)
+        job->dispose(job);
 }

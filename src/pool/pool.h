@@ -2,6 +2,10 @@
 /*
  * A pool of threads for work that blocks; results come back to the loop's thread. The threads start when they are first
  * needed, and end with the loop; one that is stuck in a system call then is left behind and ends when that call returns.
+ *
+ * At most em_loop_options.pool_threads threads work on jobs that somebody waits for. One whose job was given up does not
+ * count: another one may be started in its place, but there are never more than 64 threads beyond pool_threads. When all of
+ * them are stuck, jobs wait until one returns.
  */
 #ifndef EMI_POOL_H
 #define EMI_POOL_H
@@ -14,14 +18,28 @@
  * A piece of work, embedded in its owner. Its memory must not come from the loop's allocator, since it may outlive the loop.
  */
 typedef struct emi_job emi_job;
+
+/** Where a job is: see pool.c. */
+typedef enum emi_job_stage { EMI_JOB_WAITING, EMI_JOB_RUNNING, EMI_JOB_GIVEN_UP, EMI_JOB_FINISHED } emi_job_stage;
+
 struct emi_job {
-    emi_list link;              /**< the pool's */
-    void (*work)(emi_job *);    /**< in a thread of the pool */
-    void (*done)(emi_job *);    /**< in the loop's thread, once `work` has returned; frees the job */
-    void (*dispose)(emi_job *); /**< instead of `done`, in any thread, if the loop ended before; frees the job */
+    emi_list link; /**< the pool's, like the two that follow */
+    struct emi_pool *pool;
+    emi_job_stage stage;
+    void (*work)(emi_job *); /**< in a thread of the pool */
+    void (*done)(emi_job *); /**< in the loop's thread, once `work` has returned; frees the job */
+    void (*dispose)(
+        emi_job *); /**< instead of `done`, in any thread, if it was given up or the loop ended; frees the job */
 };
 
 /** Has the job done. EM_NO_MEMORY, EM_LIMIT (no thread can be started): then nothing was called. */
 em_status emi_pool_submit(em_loop *loop, emi_job *job);
+
+/**
+ * Gives up a job that is not done: `done` is not called. Disposes of it now or, if a thread works on it, when its work returns.
+ * Takes constant time. In the loop's thread, until `done` is called or the loop has closed the pool. In a forked child it does
+ * nothing.
+ */
+void emi_pool_give_up(emi_job *job);
 
 #endif
