@@ -32,6 +32,12 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
 /** Gives up a resolution that is not done: `done` is not called, and no other resolution waits for it. Takes constant time. */
 void emi_resolve_cancel(emi_resolution *resolution);
 
+/**
+ * The same for what is known without asking anybody: EM_OK for a name under localhost, EM_IN_PROGRESS for one that must be
+ * looked up, the failures that come at once.
+ */
+em_status emi_resolve_known(const char *name, int port, emi_addresses *addresses);
+
 /** The same while the caller waits. */
 em_status emi_resolve_blocking(const char *name, int port, emi_addresses *addresses);
 

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "pool/pool.h"
 
 /* RFC 1035, section 2.3.4, with a final dot. */
-enum { LONGEST_NAME = 254 };
+enum { LONGEST_NAME = 254, LONGEST_LABEL = 63 };
 
 /* The loop's thread makes it, one of the pool fills in status and addresses, the loop's thread reads them. */
 struct emi_resolution {
@@ -49,10 +50,26 @@ static bool looks_like_ipv4(const char *name)
     return name[strspn(name, "0123456789.")] == '\0';
 }
 
+/* Labels of 1 to 63 bytes (RFC 1035, section 2.3.4), separated by dots, with or without a final one. */
+static bool has_good_labels(const char *name)
+{
+    for (const char *label = name; *label;) {
+        size_t length = strcspn(label, ".");
+        if (length == 0 || length > LONGEST_LABEL)
+            return false;
+        label += length;
+        if (*label == '.')
+            label++;
+    }
+    return true;
+}
+
 static em_status check_name(const char *name)
 {
     size_t length = strlen(name);
-    if (length == 0 || length > LONGEST_NAME || strchr(name, ':') || looks_like_ipv4(name))
+    if (length == 0 || length > LONGEST_NAME || strchr(name, ':') || looks_like_ipv4(name) || !has_good_labels(name))
+        return EM_INVALID_ADDRESS;
+    if (length == LONGEST_NAME && name[length - 1] != '.')
         return EM_INVALID_ADDRESS;
     for (size_t i = 0; i < length; i++)
         if (isspace((unsigned char)name[i]) || iscntrl((unsigned char)name[i]))
@@ -85,14 +102,13 @@ static em_status look_up_loopback(int port, emi_addresses *addresses)
     return EM_OK;
 }
 
-static em_status look_up(const char *name, int port, emi_addresses *addresses)
+/* With EM_OK there is at least one address. */
+static em_status ask_system(const char *name, int port, int flags, emi_addresses *addresses)
 {
-    if (is_under(name, "localhost"))
-        return look_up_loopback(port, addresses);
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_STREAM,
-        .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
+        .ai_flags = flags | AI_NUMERICSERV,
     };
     char service[8];
     snprintf(service, sizeof service, "%d", port);
@@ -105,6 +121,63 @@ static em_status look_up(const char *name, int port, emi_addresses *addresses)
     if (found)
         freeaddrinfo(found);
     return status == EM_OK && addresses->count == 0 ? EM_NAME_NOT_FOUND : status;
+}
+
+static bool is_loopback(const em_address *address)
+{
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+    switch (em_address_get_family(address)) {
+    case EM_ADDRESS_IPV4:
+        memcpy(&ipv4, address->storage.bytes, sizeof ipv4);
+        return ntohl(ipv4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    case EM_ADDRESS_IPV6:
+        memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
+        return IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
+    case EM_ADDRESS_UNIX:
+    case EM_ADDRESS_NONE:
+        break;
+    }
+    return false;
+}
+
+static bool are_all_loopback(const emi_addresses *addresses)
+{
+    for (unsigned i = 0; i < addresses->count; i++)
+        if (!is_loopback(&addresses->list[i]))
+            return false;
+    return true;
+}
+
+/*
+ * AI_ADDRCONFIG leaves out the addresses of a family of which this machine has no address, and loopback addresses do not
+ * count as such (RFC 3493, section 6.1). That is right for the Internet: it saves questions that some name servers never
+ * answer, and addresses that cannot be reached. It is wrong for what the hosts file says, because the loopback interface and
+ * private networks have both families anyhow: on a machine with IPv4 addresses only, glibc does not find a name of the hosts
+ * file that has an IPv6 address (and goes on to the name server, so that the failure may be any one), and it returns
+ * 127.0.0.1 where the file says ::1. So where nothing is found, or nothing but this machine, the flag is not to be trusted,
+ * and the system is asked again without it. If that finds nothing, the first result stands.
+ */
+static em_status look_up(const char *name, int port, emi_addresses *addresses)
+{
+    if (is_under(name, "localhost"))
+        return look_up_loopback(port, addresses);
+    em_status status = ask_system(name, port, AI_ADDRCONFIG, addresses);
+    if (status == EM_NO_MEMORY || (status == EM_OK && !are_all_loopback(addresses)))
+        return status;
+    emi_addresses all;
+    if (ask_system(name, port, 0, &all) != EM_OK)
+        return status;
+    *addresses = all;
+    return EM_OK;
+}
+
+em_status emi_resolve_known(const char *name, int port, emi_addresses *addresses)
+{
+    em_status status = check_name(name);
+    if (status != EM_OK)
+        return status;
+    return is_under(name, "localhost") ? look_up_loopback(port, addresses) : EM_IN_PROGRESS;
 }
 
 em_status emi_resolve_blocking(const char *name, int port, emi_addresses *addresses)
