@@ -18,8 +18,8 @@
 typedef struct entry {
     const char *name;
     const char *configured[2]; /* with AI_ADDRCONFIG */
+    const char *all[2];        /* without it */
     int configured_error;
-    const char *all[2]; /* without it */
     int all_error;
 } entry;
 
@@ -85,9 +85,10 @@ static void expect(const char *name, const char *first, const char *second, unsi
     questions = 0;
     assert_int_equal(emi_resolve_blocking(name, 80, &addresses), EM_OK);
     assert_int_equal(questions, asked);
-    assert_int_equal(addresses.count, second ? 2 : 1);
+    unsigned count = second ? 2 : 1;
+    assert_int_equal(addresses.count, count);
     const char *const expected[] = {first, second};
-    for (unsigned i = 0; i < addresses.count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         char text[EM_ADDRESS_TEXT_BYTES];
         em_address_to_text(&addresses.list[i], text, sizeof text);
         assert_string_equal(text, expected[i]);
