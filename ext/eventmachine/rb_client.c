@@ -6,7 +6,6 @@
 #include "rb_eventmachine.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <string.h>
 
 /*
@@ -51,18 +50,14 @@ static void refuse(em_status status, bool bound)
     }
 }
 
-/* The C library takes literals for the local end; a name is looked up here. */
-static void resolve_bind_address(const char *name, char *literal, size_t capacity)
+/* A malformed address may be of either end, unless the peer's is a literal. */
+static void refuse_bound(em_status status, const char *peer)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *list = NULL;
-    int error = getaddrinfo(*name ? name : "0.0.0.0", NULL, &hints, &list);
-    if (error == 0)
-        error = getnameinfo(list->ai_addr, list->ai_addrlen, literal, (socklen_t)capacity, NULL, 0, NI_NUMERICHOST);
-    if (list)
-        freeaddrinfo(list);
-    if (error != 0)
-        rb_em_raise("ConnectionError", "invalid bind address: %s", gai_strerror(error));
+    em_address address;
+    if (status != EM_INVALID_ADDRESS)
+        return;
+    bool is_local = em_address_from_text(peer, 0, &address) == EM_OK;
+    rb_em_raise("ConnectionError", "invalid bind address%s: %s", is_local ? "" : " or server", em_status_text(status));
 }
 
 static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_port)
@@ -81,6 +76,8 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
         status = em_connect(loop, name, (int)number, &rb_em_outgoing_handler, &options, &slot->native.connection);
     if (status < 0) {
         rb_em_leave(slot);
+        if (bind_host)
+            refuse_bound(status, name);
         refuse(status, bind_host != NULL);
     }
     return opened(slot);
@@ -93,14 +90,15 @@ static VALUE connect_server(VALUE self, VALUE host, VALUE port)
 
 static VALUE bind_connect_server(VALUE self, VALUE bind_host, VALUE bind_port, VALUE host, VALUE port)
 {
-    char literal[EM_ADDRESS_TEXT_BYTES];
     if (!RTEST(bind_host))
         return connect_to(host, port, NULL, 0);
     long number = NIL_P(bind_port) ? 0 : rb_em_port(bind_port);
-    resolve_bind_address(StringValueCStr(bind_host), literal, sizeof literal);
+    const char *name = StringValueCStr(bind_host);
     if (number < 0 || number > 65535)
         rb_em_raise("ConnectionError", "couldn't bind to address");
-    return connect_to(host, port, literal, (int)number);
+    VALUE signature = connect_to(host, port, name, (int)number);
+    RB_GC_GUARD(bind_host);
+    return signature;
 }
 
 static VALUE connect_unix_server(VALUE self, VALUE path)

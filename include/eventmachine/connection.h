@@ -128,7 +128,7 @@ typedef struct em_stream_options {
 typedef struct em_connect_options {
     size_t size;             /**< sizeof (em_connect_options) */
     void *user;              /**< the connection's user pointer from the start, already in post_init */
-    const char *bind_host;   /**< local end, a literal address; NULL: chosen by the system */
+    const char *bind_host;   /**< local end, a literal address or a name; NULL or "": chosen by the system */
     int bind_port;           /**< local port; 0: chosen by the system */
     em_switch reuse_address; /**< SO_REUSEADDR on the local end when bound. Default: on */
 
@@ -143,6 +143,9 @@ typedef struct em_connect_options {
  * connection stands, connection_completed or unbind follow later, never before it returns.
  * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are tried
  * in turn. Names under localhost mean 127.0.0.1, then ::1 (RFC 6761). port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
+ * options->bind_host: a name is resolved beside the peer's, under the same deadline. Each address of the peer is tried from the
+ * local end's first address of its family, and left out if there is none. EM_ADDRESS_FAMILY if that leaves none at all,
+ * EM_ADDRESS_NOT_AVAILABLE if the local name does not resolve, both from the call or, after a look-up, as unbind's reason.
  * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
  * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and
  * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything

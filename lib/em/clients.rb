@@ -19,9 +19,11 @@ module EventMachine
     end
     ruby2_keywords :connect
 
-    # The same from a local address of one's choice; for Unix-domain sockets that is ignored.
+    # The same from a local address of one's choice; for Unix-domain sockets that is ignored. A name is resolved without
+    # blocking, like the server's; of its addresses the one is taken that fits the server's (IPv4 or IPv6). If it does not
+    # resolve, `unbind` gets `Errno::EADDRNOTAVAIL`, if none of its addresses fits, `Errno::EAFNOSUPPORT`.
     #
-    # @param bind_addr [String, nil] nil: as the system chooses
+    # @param bind_addr [String, nil] a name or an address; nil: as the system chooses
     # @param bind_port [Integer, String, nil] nil: as the system chooses
     # @see connect
     def bind_connect(bind_addr, bind_port, server, port = nil, handler = nil, *args, &block)

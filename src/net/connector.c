@@ -11,8 +11,6 @@
 #define SHORTEST_PAUSE_NS (5 * EM_MILLISECONDS)
 #define LONGEST_PAUSE_NS (100 * EM_MILLISECONDS)
 
-static void finish_resolving(void *user, em_status status, const emi_addresses *addresses);
-
 /* A socket for the address, bound and prepared, but not attached yet. */
 static em_status open_socket(const em_connection *connection, const em_address *address, int *socket)
 {
@@ -20,12 +18,13 @@ static em_status open_socket(const em_connection *connection, const em_address *
     em_status status = emi_socket_open(address, socket);
     if (status != EM_OK)
         return status;
-    if (connector->bind_address.length > 0) {
+    const em_address *local = emi_local_end_for(&connector->local, address);
+    if (local) {
         if (connector->options.reuse_address != EM_OFF)
             emi_socket_set_reuse_address(*socket, true);
-        if (em_address_get_port(&connector->bind_address) == 0)
+        if (em_address_get_port(local) == 0)
             emi_socket_choose_port_late(*socket);
-        status = emi_socket_bind(*socket, &connector->bind_address);
+        status = emi_socket_bind(*socket, local);
     }
     if (status != EM_OK)
         emi_socket_close(*socket);
@@ -166,8 +165,29 @@ void emi_connector_close(em_connection *connection)
         return;
     if (connector->resolution)
         emi_resolve_cancel(connector->resolution);
+    if (connector->local_resolution)
+        emi_resolve_cancel(connector->local_resolution);
     connection->extras->connector = NULL;
     emi_release(&connection->loop->memory, connector);
+}
+
+/* Goes on when the addresses of both ends are known. */
+static void connect_if_resolved(em_connection *connection, em_status status)
+{
+    emi_connector *connector = connection->extras->connector;
+    if (emi_connection_has_ended(connection))
+        return;
+    if (status == EM_OK && (connector->resolution || connector->local_resolution))
+        return;
+    if (status == EM_OK)
+        status = emi_local_end_filter(&connector->local, &connector->addresses);
+    if (status != EM_OK) {
+        emi_connection_end(connection, status);
+        return;
+    }
+    emi_connection_enter(connection, EM_STATE_CONNECTING);
+    emi_connection_arm(connection);
+    go_on(connection, EM_NAME_NOT_FOUND);
 }
 
 static void finish_resolving(void *user, em_status status, const emi_addresses *addresses)
@@ -175,28 +195,30 @@ static void finish_resolving(void *user, em_status status, const emi_addresses *
     em_connection *connection = user;
     emi_connector *connector = connection->extras->connector;
     connector->resolution = NULL;
-    if (emi_connection_has_ended(connection))
-        return;
-    if (status != EM_OK) {
-        emi_connection_end(connection, status);
-        return;
-    }
     connector->addresses = *addresses;
-    emi_connection_enter(connection, EM_STATE_CONNECTING);
-    emi_connection_arm(connection);
-    go_on(connection, EM_NAME_NOT_FOUND);
+    connect_if_resolved(connection, status);
+}
+
+static void finish_resolving_local_end(void *user, em_status status, const emi_addresses *addresses)
+{
+    em_connection *connection = user;
+    emi_connector *connector = connection->extras->connector;
+    connector->local_resolution = NULL;
+    if (status == EM_OK)
+        emi_local_end_set(&connector->local, addresses);
+    connect_if_resolved(connection, emi_local_end_failure(status));
 }
 
 /* A connection that knows its options and nothing of its peer. */
-static em_status prepare(em_loop *loop, em_connection_state state, const em_handler *handler,
-                         const em_connect_options *options, em_connection **prepared)
+static em_status prepare(em_loop *loop, const em_handler *handler, const em_connect_options *options,
+                         em_connection **prepared)
 {
     emi_net *net;
     em_status status = handler ? emi_net_of(loop, &net) : EM_INVALID_ARGUMENT;
     if (status != EM_OK)
         return status;
     em_connection *connection;
-    status = emi_connection_create(net, handler, NULL, state, &connection);
+    status = emi_connection_create(net, handler, NULL, EM_STATE_RESOLVING, &connection);
     if (status != EM_OK)
         return status;
     emi_connection_extras *extras = emi_connection_extras_of(connection);
@@ -206,7 +228,7 @@ static em_status prepare(em_loop *loop, em_connection_state state, const em_hand
         return EM_NO_MEMORY;
     }
     extras->connector = connector;
-    status = emi_read_connect_options(&connector->options, &connector->stream, &connector->bind_address, options);
+    status = emi_read_connect_options(&connector->options, &connector->stream, &connector->local, options);
     if (status == EM_OK)
         status = emi_connection_apply(connection, &connector->stream);
     if (status != EM_OK) {
@@ -248,15 +270,43 @@ static void give_up(em_connection *connection)
     emi_connection_release(connection);
 }
 
+/* Looks up the name of the local end, if it has one. */
+static em_status resolve_local_end(em_connection *connection)
+{
+    emi_connector *connector = connection->extras->connector;
+    em_connect_options *options = &connector->options;
+    em_status status = EM_OK;
+    if (options->bind_host)
+        status = emi_resolve(connection->loop, options->bind_host, options->bind_port, finish_resolving_local_end,
+                             connection, &connector->local_resolution);
+    options->bind_host = NULL;
+    return status;
+}
+
+/* Where nothing has to be looked up, the first try is made within the call. */
+static em_status start_if_resolved(em_connection *connection)
+{
+    emi_connector *connector = connection->extras->connector;
+    if (connector->resolution || connector->local_resolution)
+        return EM_OK;
+    emi_connection_enter(connection, EM_STATE_CONNECTING);
+    em_status status = emi_local_end_filter(&connector->local, &connector->addresses);
+    return status == EM_OK ? try_next_address(connection) : status;
+}
+
 /* Of Unix-domain sockets the system decides at once, so what it says is the call's own result, but for a full queue. */
 static em_status start_at(em_connection *connection, const em_address *address, em_connection **made)
 {
     emi_connector *connector = connection->extras->connector;
     bool is_unix = em_address_get_family(address) == EM_ADDRESS_UNIX;
-    if (is_unix)
-        connector->bind_address.length = 0;
+    if (is_unix) {
+        connector->local = (emi_local_end){.is_given = false};
+        connector->options.bind_host = NULL;
+    }
     connector->addresses = (emi_addresses){.count = 1, .list = {*address}};
-    em_status status = try_next_address(connection);
+    em_status status = resolve_local_end(connection);
+    if (status == EM_OK)
+        status = start_if_resolved(connection);
     if (is_unix && status == EM_OK && connector->failure != EM_OK && !must_try_again(connection)) {
         status = connector->failure;
         give_up(connection);
@@ -278,11 +328,13 @@ em_status em_connect(em_loop *loop, const char *host, int port, const em_handler
     if (em_address_from_text(host, port, &literal) == EM_OK)
         return em_connect_to(loop, &literal, handler, options, made);
     em_connection *connection;
-    em_status status = prepare(loop, EM_STATE_RESOLVING, handler, options, &connection);
+    em_status status = prepare(loop, handler, options, &connection);
     if (status != EM_OK)
         return status;
     emi_connector *connector = connection->extras->connector;
     status = emi_resolve(loop, host, port, finish_resolving, connection, &connector->resolution);
+    if (status == EM_OK)
+        status = resolve_local_end(connection);
     return begin(connection, status, made);
 }
 
@@ -298,7 +350,7 @@ em_status em_connect_to(em_loop *loop, const em_address *address, const em_handl
     if (em_address_get_port(address) == 0)
         return EM_INVALID_PORT;
     em_connection *connection;
-    em_status status = prepare(loop, EM_STATE_CONNECTING, handler, options, &connection);
+    em_status status = prepare(loop, handler, options, &connection);
     return status == EM_OK ? start_at(connection, address, made) : status;
 }
 

@@ -40,7 +40,7 @@ em_status emi_read_server_options(em_server_options *own, em_stream_options *str
     return sensible ? EM_OK : EM_INVALID_ARGUMENT;
 }
 
-em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, em_address *bind_address,
+em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given)
 {
     em_status status = emi_read_options(own, sizeof *own, given);
@@ -48,10 +48,11 @@ em_status emi_read_connect_options(em_connect_options *own, em_stream_options *s
         status = read_stream_options(stream, own->stream);
     if (status == EM_OK && !is_switch(own->reuse_address))
         status = EM_INVALID_ARGUMENT;
-    if (status == EM_OK && own->bind_host)
-        status = em_address_from_text(own->bind_host, own->bind_port, bind_address);
-    /* What they refer to is the caller's. */
-    own->stream = NULL;
+    if (status == EM_OK)
+        status = emi_local_end_read(local, own->bind_host, own->bind_port);
+    own->stream = NULL; /* the caller's */
+    if (status == EM_IN_PROGRESS)
+        return EM_OK;
     own->bind_host = NULL;
     return status;
 }

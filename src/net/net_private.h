@@ -28,6 +28,13 @@ typedef enum emi_write_side {
     EMI_WRITE_FLUSHING /**< the connection is closed, and what waits is sent after unbind */
 } emi_write_side;
 
+/** What a connection is bound to at this end, see local_end.c. */
+typedef struct emi_local_end {
+    bool is_given;
+    em_address ipv4; /* length 0: none */
+    em_address ipv6; /* the same */
+} emi_local_end;
+
 /** The way to an established connection: which addresses are left to try. See connector.c. */
 typedef struct emi_connector {
     emi_resolution *resolution; /* while resolving */
@@ -38,7 +45,8 @@ typedef struct emi_connector {
     uint64_t pause_ns;          /* before the next try while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
-    em_address bind_address; /* length 0: none */
+    emi_local_end local;
+    emi_resolution *local_resolution; /* while its name is resolved */
 } emi_connector;
 
 /** How a peer is doing that a connection waits for before it ends, see drain.c. */
@@ -158,8 +166,8 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 /** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's afterwards. */
 em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given);
 
-/** The same; bind_address stays as it is if there is none. EM_INVALID_ADDRESS, EM_INVALID_PORT. */
-em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, em_address *bind_address,
+/** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's and stays if it must be looked up. */
+em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given);
 
 /* connection.c */
@@ -299,6 +307,26 @@ em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_address
                                   const em_server_options *options);
 
 void emi_server_sockets_close(const emi_server_sockets *sockets);
+
+/* local_end.c */
+
+/**
+ * Reads the options: any address for NULL or "", a literal, a name under localhost. EM_IN_PROGRESS for a name that must be
+ * looked up; EM_INVALID_ADDRESS, EM_INVALID_PORT, and what emi_local_end_failure makes of the others.
+ */
+em_status emi_local_end_read(emi_local_end *local, const char *host, int port);
+
+/** Takes the first address of each family. */
+void emi_local_end_set(emi_local_end *local, const emi_addresses *addresses);
+
+/** The status of a local end whose name gave this one: it must not look as if the peer's name were not found. */
+em_status emi_local_end_failure(em_status status);
+
+/** The address to bind to before connecting to the peer; NULL for none. */
+const em_address *emi_local_end_for(const emi_local_end *local, const em_address *peer);
+
+/** Leaves out the addresses of the peer that no local one fits. EM_ADDRESS_FAMILY if that leaves none. */
+em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers);
 
 /* server.c */
 

@@ -109,6 +109,17 @@ class ClientTest < ReactorTest
     assert_includes connection.events, :connection_completed
   end
 
+  def test_bind_connect_takes_the_family_that_fits
+    %w[127.0.0.1 ::1].product(["localhost", "LOCALHOST.", "foo.localhost", ""]) do |host, name|
+      seen = nil
+      reactor do
+        accept = ->(accepted) { (seen = Socket.unpack_sockaddr_in(accepted.get_peername).last) && EM.stop }
+        EM.bind_connect(name, 0, host, port_of(EM.start_server(host, 0, Scripted, { post_init: accept })))
+      end
+      assert_equal host, seen, name
+    end
+  end
+
   def test_bind_connect_of_a_path_ignores_the_local_address
     connection = nil
     reactor do

@@ -163,6 +163,44 @@ class ConnectFailureTest < ReactorTest
     end
   end
 
+  def test_a_malformed_name_at_either_end_is_refused
+    reactor do
+      ["a b", "a..b", "a" * 64, "a." * 200, "[::1]"].each do |name|
+        error = assert_raises(EM::ConnectionError) { EM.bind_connect(name, 0, "127.0.0.1", 80) }
+        assert_match(/\Ainvalid bind address: ./, error.message)
+        assert_raises(EM::ConnectionError) { EM.bind_connect("localhost", 0, name, 80) }
+        assert_raises(EM::ConnectionError) { EM.connect(name, 80) }
+      end
+      assert_equal 0, EM.connection_count
+      EM.stop
+    end
+  end
+
+  def test_a_local_address_is_not_cut_at_a_null_byte
+    reactor do
+      assert_raises(ArgumentError) { EM.bind_connect("127.0.0.1\0.example", 0, "127.0.0.1", 80) }
+      EM.stop
+    end
+  end
+
+  def test_a_local_end_of_another_family_is_refused
+    reactor do
+      [["::1", "127.0.0.1"], ["127.0.0.1", "::1"]].each do |local, host|
+        error = assert_raises(EM::ConnectionError) { EM.bind_connect(local, 0, host, 80) }
+        assert_match(/\Acouldn't bind to address/, error.message)
+      end
+      EM.stop
+    end
+  end
+
+  def test_a_local_name_that_does_not_resolve_is_not_available
+    reactor do
+      error = assert_raises(EM::ConnectionError) { EM.bind_connect("host.invalid", 0, "127.0.0.1", 80) }
+      assert_match(/\Acouldn't bind to address/, error.message)
+      EM.stop
+    end
+  end
+
   def test_a_refused_call_leaves_nothing_behind
     reactor do
       assert_raises(EM::ConnectionError) { EM.connect("", 80, Scripted, { post_init: ->(_) { flunk "born" } }) }

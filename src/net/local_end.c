@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The local end that a connection is to be bound to: one address per family, so that each address of the peer gets the one
+ * that fits. Looking up its name is the connector's part.
+ */
+#include "net/net_private.h"
+
+static void add(emi_local_end *local, const em_address *address)
+{
+    em_address *own = em_address_get_family(address) == EM_ADDRESS_IPV6 ? &local->ipv6 : &local->ipv4;
+    if (own->length == 0)
+        *own = *address;
+    local->is_given = true;
+}
+
+void emi_local_end_set(emi_local_end *local, const emi_addresses *addresses)
+{
+    for (unsigned i = 0; i < addresses->count; i++)
+        add(local, &addresses->list[i]);
+}
+
+/* Any address of this machine: then only a port is worth binding to. */
+static em_status read_port(emi_local_end *local, int port)
+{
+    if (port == 0)
+        return EM_OK;
+    static const char *const any[] = {"0.0.0.0", "::"};
+    em_status status = EM_OK;
+    for (unsigned i = 0; status == EM_OK && i < 2; i++) {
+        em_address address;
+        status = em_address_from_text(any[i], port, &address);
+        if (status == EM_OK)
+            add(local, &address);
+    }
+    return status;
+}
+
+em_status emi_local_end_read(emi_local_end *local, const char *host, int port)
+{
+    if (!host || host[0] == '\0')
+        return read_port(local, port);
+    emi_addresses addresses = {.count = 1};
+    em_status status = em_address_from_text(host, port, &addresses.list[0]);
+    if (status == EM_INVALID_ADDRESS)
+        status = emi_resolve_known(host, port, &addresses);
+    if (status == EM_OK)
+        emi_local_end_set(local, &addresses);
+    return emi_local_end_failure(status);
+}
+
+em_status emi_local_end_failure(em_status status)
+{
+    return status == EM_NAME_NOT_FOUND ? EM_ADDRESS_NOT_AVAILABLE : status;
+}
+
+const em_address *emi_local_end_for(const emi_local_end *local, const em_address *peer)
+{
+    const em_address *own = em_address_get_family(peer) == EM_ADDRESS_IPV6 ? &local->ipv6 : &local->ipv4;
+    return own->length > 0 ? own : NULL;
+}
+
+em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers)
+{
+    if (!local->is_given)
+        return EM_OK;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < peers->count; i++)
+        if (emi_local_end_for(local, &peers->list[i]))
+            peers->list[kept++] = peers->list[i];
+    peers->count = kept;
+    return kept > 0 ? EM_OK : EM_ADDRESS_FAMILY;
+}
