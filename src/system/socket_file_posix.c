@@ -34,10 +34,9 @@ static em_status look_whether_dead(const em_address *address, bool *is_dead)
 
 em_status emi_remove_dead_socket_file(const em_address *address)
 {
-    struct sockaddr_un local = {.sun_family = AF_UNIX};
-    char path[sizeof local.sun_path + 1] = "";
+    char path[sizeof(struct sockaddr_un)] = ""; /* a zero byte more than fits into an address */
     const size_t offset = offsetof(struct sockaddr_un, sun_path);
-    if (address->length > offset && address->length <= sizeof local)
+    if (address->length > offset && address->length <= sizeof(struct sockaddr_un))
         memcpy(path, address->storage.bytes + offset, address->length - offset);
     struct stat file;
     if (path[0] == '\0' || lstat(path, &file) < 0 || !S_ISSOCK(file.st_mode))

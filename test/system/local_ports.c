@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -59,7 +59,7 @@ static void connect_from(void *host)
 static void use_ports_of(const char *host)
 {
     char copy[16];
-    strcpy(copy, host);
+    snprintf(copy, sizeof copy, "%s", host);
     int status = system_wait(system_fork(connect_from, copy));
     if (status == NOT_ALLOWED)
         system_skip("only root may have a network of its own");
