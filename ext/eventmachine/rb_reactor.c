@@ -5,6 +5,7 @@
  */
 #include "rb_eventmachine.h"
 
+#include <stdio.h>
 #include <time.h>
 
 /* How long the loop may keep the VM lock from others at least. */
@@ -25,6 +26,12 @@ void rb_em_changed(void)
         em_loop_wake(rb_em_the_reactor.loop);
 }
 
+/* Why no loop can be made, as em_loop_create logs it. */
+static struct {
+    bool creating;
+    char text[400];
+} refusal;
+
 static VALUE print_warning(VALUE message)
 {
     rb_warn("eventmachine: %s", (const char *)message);
@@ -33,7 +40,9 @@ static VALUE print_warning(VALUE message)
 
 static void log_message(void *user, em_log_level level, const char *message)
 {
-    if (level >= EM_LOG_WARNING)
+    if (refusal.creating && level == EM_LOG_ERROR)
+        snprintf(refusal.text, sizeof refusal.text, "%s", message);
+    else if (level >= EM_LOG_WARNING)
         rb_em_call(print_warning, (VALUE)message);
 }
 
@@ -48,6 +57,26 @@ static VALUE reactor_inherited(VALUE self)
     return is_inherited() ? Qtrue : Qfalse;
 }
 
+static em_loop *create_loop(void)
+{
+    em_loop_options options = {
+        .size = sizeof options,
+        .around_wait = rb_em_around_wait,
+        .around_wait_user = &rb_em_the_reactor,
+        .log = log_message,
+    };
+    em_loop *loop;
+    refusal.creating = true;
+    refusal.text[0] = '\0';
+    em_status status = em_loop_create(&options, &loop);
+    refusal.creating = false;
+    if (status == EM_UNKNOWN_BACKEND && refusal.text[0])
+        rb_raise(rb_eRuntimeError, "%s", refusal.text);
+    if (status < 0)
+        rb_em_raise_status(status);
+    return loop;
+}
+
 static VALUE initialize_event_machine(VALUE self)
 {
     rb_em_reactor *reactor = &rb_em_the_reactor;
@@ -55,16 +84,7 @@ static VALUE initialize_event_machine(VALUE self)
         rb_em_release();
     if (reactor->loop)
         rb_raise(rb_eRuntimeError, "eventmachine already initialized: evma_initialize_library");
-    em_loop_options options = {
-        .size = sizeof options,
-        .around_wait = rb_em_around_wait,
-        .around_wait_user = reactor,
-        .log = log_message,
-    };
-    em_loop *loop;
-    em_status status = em_loop_create(&options, &loop);
-    if (status < 0)
-        rb_em_raise_status(status);
+    em_loop *loop = create_loop();
     *reactor = (rb_em_reactor){
         .loop = loop,
         .pid = getpid(),

@@ -62,7 +62,7 @@ typedef struct em_loop_options {
     /**
      * How to wait for events and make calls: "uring" (epoll, and calls in batches by io_uring; Linux), "epoll" (Linux), "poll";
      * NULL for the best there is. The environment variable EM_BACKEND takes its place where this is NULL. They differ in
-     * speed only. Unknown or unavailable: EM_UNKNOWN_BACKEND, and `log` is called with the reason.
+     * speed only. Unknown or unavailable: EM_UNKNOWN_BACKEND, and `log` gets the name, why it is refused, and the choices.
      */
     const char *backend;
 
@@ -129,7 +129,9 @@ EM_API em_status em_loop_destroy(em_loop *loop);
 
 /**
  * Runs the loop until em_loop_stop. It does not end by itself when nothing is left to do.
- * EM_OK after em_loop_stop; EM_INVALID_STATE if it is running already; EM_FORKED in a forked child.
+ * EM_OK after em_loop_stop; EM_INVALID_STATE if it is running already; EM_FORKED in a forked child (see em_loop_take_over).
+ * Where the system cannot wait for events any more (somebody has closed the loop's own descriptor, say): EM_BAD_DESCRIPTOR or
+ * what else is wrong, after the turn that found it; `log` is told once. All that is left then is em_loop_destroy.
  */
 EM_API em_status em_loop_run(em_loop *loop);
 

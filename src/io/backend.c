@@ -4,6 +4,7 @@
  */
 #include "io/backend.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/features.h"
@@ -14,6 +15,24 @@ typedef struct candidate {
     const emi_poller_operations *poller; /* NULL: not on this system */
     bool in_batches;                     /* with calls in batches, by io_uring */
 } candidate;
+
+static const candidate candidates[] = {
+    {.name = "uring", .poller = EMI_HAVE_EPOLL ? &emi_poller_epoll : NULL, .in_batches = true},
+    {.name = "epoll", .poller = EMI_HAVE_EPOLL ? &emi_poller_epoll : NULL},
+    {.name = "poll", .poller = EMI_HAVE_POSIX ? &emi_poller_poll : NULL},
+};
+
+enum { CANDIDATES = sizeof candidates / sizeof candidates[0] };
+
+void emi_backend_list_names(char *text, size_t capacity)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < CANDIDATES && length < capacity; i++)
+        if (candidates[i].poller)
+            length +=
+                (size_t)snprintf(text + length, capacity - length, "%s%s", length > 0 ? ", " : "", candidates[i].name);
+}
 
 static em_status create(const candidate *chosen, const emi_backend_settings *settings, emi_backend **backend)
 {
@@ -29,14 +48,9 @@ static em_status create(const candidate *chosen, const emi_backend_settings *set
 em_status emi_backend_create(const char *name, const emi_backend_settings *settings, emi_backend **backend,
                              const char **reason)
 {
-    static const candidate candidates[] = {
-        {.name = "uring", .poller = EMI_HAVE_EPOLL ? &emi_poller_epoll : NULL, .in_batches = true},
-        {.name = "epoll", .poller = EMI_HAVE_EPOLL ? &emi_poller_epoll : NULL},
-        {.name = "poll", .poller = EMI_HAVE_POSIX ? &emi_poller_poll : NULL},
-    };
     em_status status = EM_UNKNOWN_BACKEND;
     const char *refusal = NULL;
-    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0] && status != EM_OK; i++) {
+    for (size_t i = 0; i < CANDIDATES && status != EM_OK; i++) {
         const candidate *next = &candidates[i];
         if (!next->poller || (name && strcmp(name, next->name) != 0))
             continue;

@@ -40,7 +40,8 @@ typedef struct emi_backend_operations {
     void (*abandon)(emi_backend *backend);
 
     /** Waits until something happened, somebody wakes it, or the time is over (EM_FOREVER: never). true: there are events to
-     *  dispatch. A time beyond what the system can wait for is cut. */
+     *  dispatch. A time beyond what the system can wait for is cut. Where waiting has become impossible, it sets the backend's
+     *  `failure` and returns at once. */
     bool (*wait)(emi_backend *backend, uint64_t timeout_ns);
     /** Delivers what wait found and what was known before, at most about `budget` channels. */
     void (*dispatch)(emi_backend *backend, unsigned budget);
@@ -134,5 +135,8 @@ static inline void emi_channel_send(emi_channel *channel)
  */
 em_status emi_backend_create(const char *name, const emi_backend_settings *settings, emi_backend **backend,
                              const char **reason);
+
+/** The names that this system's backends have, best first, with commas between them. */
+void emi_backend_list_names(char *text, size_t capacity);
 
 #endif

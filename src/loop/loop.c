@@ -3,6 +3,7 @@
  * The loop: creation and end, and what may be asked of it. The turn is in turn.c.
  */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,11 +84,30 @@ no_mutex:
     return status;
 }
 
-static em_status make_named_backend(void *name, const emi_backend_settings *settings, emi_backend **backend)
+typedef struct wanted_backend {
+    const char *name; /* NULL: the best */
+    const char *said_by;
+} wanted_backend;
+
+/* So that nobody has to guess which name is wrong, and where it came from. */
+static void log_refusal(const wanted_backend *wanted, const char *reason, const emi_backend_settings *settings)
 {
+    char message[320];
+    char choices[64];
+    emi_backend_list_names(choices, sizeof choices);
+    snprintf(message, sizeof message, "%s \"%.80s\" (%s)%s%.120s; choices: %s", em_status_text(EM_UNKNOWN_BACKEND),
+             wanted->name, wanted->said_by, reason ? ": " : "", reason ? reason : "", choices);
+    settings->log(settings->log_user, EM_LOG_ERROR, message);
+}
+
+static em_status make_wanted_backend(void *argument, const emi_backend_settings *settings, emi_backend **backend)
+{
+    const wanted_backend *wanted = argument;
     const char *reason = NULL;
-    em_status status = emi_backend_create(name, settings, backend, &reason);
-    if (reason && settings->log)
+    em_status status = emi_backend_create(wanted->name, settings, backend, &reason);
+    if (status == EM_UNKNOWN_BACKEND && wanted->name && settings->log)
+        log_refusal(wanted, reason, settings);
+    else if (reason && settings->log)
         settings->log(settings->log_user, status == EM_OK ? EM_LOG_INFO : EM_LOG_ERROR, reason);
     return status;
 }
@@ -101,13 +121,12 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
     em_status status = read_options(&own, options);
     if (status != EM_OK)
         return status;
-    char name[32] = "";
-    const char *wanted = own.backend ? own.backend : getenv("EM_BACKEND");
-    if (wanted && strlen(wanted) >= sizeof name)
-        return EM_UNKNOWN_BACKEND;
-    if (wanted)
-        memcpy(name, wanted, strlen(wanted) + 1);
-    return emi_loop_create_over(options, make_named_backend, name[0] ? name : NULL, loop);
+    wanted_backend wanted = {.name = own.backend, .said_by = "em_loop_options"};
+    if (!wanted.name)
+        wanted = (wanted_backend){.name = getenv("EM_BACKEND"), .said_by = "EM_BACKEND"};
+    if (wanted.name && wanted.name[0] == '\0')
+        wanted.name = NULL;
+    return emi_loop_create_over(options, make_wanted_backend, &wanted, loop);
 }
 
 /* Ends what was released. A completion kernel answers that it has let go of everything. */

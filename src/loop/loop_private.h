@@ -95,6 +95,7 @@ struct em_loop {
     atomic_bool running;
     bool in_turn;
     bool found_events; /* the latest wait did */
+    bool logged_failure;
     bool closing;
     unsigned fork_count;
     emi_service *services[EMI_SERVICE_KINDS];

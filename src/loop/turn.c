@@ -7,6 +7,8 @@
  * With work known already the wait takes no time. Where the host has a lock to give up around the wait, a wait of zero length
  * that keeps the lock comes first, so that a busy loop never gives it up.
  */
+#include <stdio.h>
+
 #include "loop/loop_private.h"
 #include "system/clock.h"
 
@@ -152,6 +154,20 @@ static void turn(em_loop *loop, uint64_t longest_wait_ns)
     loop->in_turn = false;
 }
 
+/* The backend's failure is logged once, however often the loop is run again. */
+static em_status check_backend(em_loop *loop)
+{
+    em_status failure = loop->backend->failure;
+    if (failure == EM_OK || loop->logged_failure)
+        return failure;
+    char message[160];
+    snprintf(message, sizeof message, "the loop cannot wait for events any more: %s (%s)", em_status_text(failure),
+             loop->backend->name);
+    loop->logged_failure = true;
+    emi_loop_log(loop, EM_LOG_ERROR, message);
+    return failure;
+}
+
 static em_status begin(em_loop *loop)
 {
     if (!loop)
@@ -173,10 +189,12 @@ em_status em_loop_run(em_loop *loop)
         turn(loop, EM_FOREVER);
         if (emi_loop_is_forked(loop))
             return EM_FORKED;
-    } while (!atomic_load(&loop->stopping));
-    atomic_store(&loop->stopping, false);
+        status = check_backend(loop);
+    } while (status == EM_OK && !atomic_load(&loop->stopping));
+    if (status == EM_OK)
+        atomic_store(&loop->stopping, false);
     atomic_store(&loop->running, false);
-    return EM_OK;
+    return status;
 }
 
 em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
@@ -188,5 +206,5 @@ em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
     if (emi_loop_is_forked(loop))
         return EM_FORKED;
     atomic_store(&loop->running, false);
-    return EM_OK;
+    return check_backend(loop);
 }

@@ -184,6 +184,9 @@ static void sleep_until(simulated_backend *backend, uint64_t until_ns)
 static bool wait_for_events(emi_backend *base, uint64_t timeout_ns)
 {
     simulated_backend *backend = simulated_of(base);
+    base->failure = backend->broken;
+    if (base->failure != EM_OK)
+        return false;
     if (backend->peer_count > 0 && simulated_chance(backend, 8)) {
         backend->peers[random_below(&backend->seed, backend->peer_count)]->found = true;
         return true;

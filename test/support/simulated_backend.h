@@ -46,6 +46,9 @@ typedef enum simulated_operation {
 
 void simulated_fail_next(simulated_backend *backend, simulated_operation operation, em_status status);
 
+/** From now on waiting fails with this status. */
+void simulated_break(simulated_backend *backend, em_status failure);
+
 /** How many channels are attached and not yet released in full. */
 unsigned simulated_count_channels(const simulated_backend *backend);
 

@@ -56,6 +56,11 @@ void simulated_fail_next(simulated_backend *backend, simulated_operation operati
     backend->failures[operation] = status;
 }
 
+void simulated_break(simulated_backend *backend, em_status failure)
+{
+    backend->broken = failure;
+}
+
 unsigned simulated_count_channels(const simulated_backend *backend)
 {
     return backend->channels;

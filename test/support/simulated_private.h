@@ -67,6 +67,7 @@ struct simulated_backend {
     emi_list flush;
     emi_list buried;
     em_status failures[SIMULATED_OPERATIONS];
+    em_status broken; /* what waiting fails with */
     emi_waker waker;
     atomic_bool woken;
 };

@@ -8,6 +8,7 @@
 #include "support/test_clock.h"
 #include "support/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,29 @@ static void unknown_backends_are_refused(void **state)
         assert_int_equal(em_loop_create(&options, &loop), EM_UNKNOWN_BACKEND);
         assert_null(loop);
     }
+}
+
+static void keep_message(void *user, em_log_level level, const char *message)
+{
+    assert_int_equal(level, EM_LOG_ERROR);
+    snprintf(user, 512, "%s", message);
+}
+
+static void the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is(void **state)
+{
+    (void)state;
+    em_loop *loop;
+    char message[512] = "";
+    em_loop_options options = {.size = sizeof options, .log = keep_message, .log_user = message};
+    setenv("EM_BACKEND", "carrier pigeons", 1);
+    assert_int_equal(em_loop_create(&options, &loop), EM_UNKNOWN_BACKEND);
+    assert_non_null(strstr(message, "unknown or unavailable backend \"carrier pigeons\" (EM_BACKEND)"));
+    assert_non_null(strstr(message, "; choices: "));
+    assert_non_null(strstr(message, "epoll, poll"));
+    options.backend = "smoke";
+    assert_int_equal(em_loop_create(&options, &loop), EM_UNKNOWN_BACKEND);
+    assert_non_null(strstr(message, "\"smoke\" (em_loop_options)"));
+    unsetenv("EM_BACKEND");
 }
 
 static void the_environment_chooses_where_the_program_does_not(void **state)
@@ -303,6 +327,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_backend_of_the_manual_can_be_chosen_by_name),
         cmocka_unit_test(unknown_backends_are_refused),
+        cmocka_unit_test(the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is),
         cmocka_unit_test(the_environment_chooses_where_the_program_does_not),
         cmocka_unit_test(options_fit_older_and_newer_callers),
         cmocka_unit_test(options_out_of_range_are_refused),

@@ -305,6 +305,23 @@ static void counters_fit_older_and_newer_callers(void **state)
     assert_int_equal(newer.known.waits, UINT64_MAX);
 }
 
+static void where_waiting_fails_the_run_ends_with_the_reason_which_is_logged_once(void **state)
+{
+    simulated_loop *fixture = *state;
+    recorder told;
+    recorder_init(&told, fixture);
+    open_accepted(&told, &recording, NULL);
+    simulated_break(fixture->backend, EM_BAD_DESCRIPTOR);
+    em_close(told.connection);
+    assert_int_equal(em_loop_run(fixture->loop), EM_BAD_DESCRIPTOR);
+    assert_int_equal(told.unbinds, 1); /* the turn went to its end */
+    assert_int_equal(fixture->log_messages, 1);
+    assert_int_equal(em_loop_run(fixture->loop), EM_BAD_DESCRIPTOR);
+    assert_int_equal(em_loop_run_once(fixture->loop, EM_FOREVER), EM_BAD_DESCRIPTOR);
+    assert_int_equal(fixture->log_messages, 1);
+    recorder_free(&told);
+}
+
 static void missing_arguments_are_refused(void **state)
 {
     simulated_loop *fixture = *state;
@@ -341,6 +358,7 @@ int main(void)
         LOOP_TEST(the_timeout_tells_how_long_the_loop_may_sleep),
         LOOP_TEST(counters_count),
         LOOP_TEST(counters_fit_older_and_newer_callers),
+        LOOP_TEST(where_waiting_fails_the_run_ends_with_the_reason_which_is_logged_once),
         LOOP_TEST(missing_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
