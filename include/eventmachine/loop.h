@@ -172,6 +172,31 @@ EM_API em_status em_next_tick(em_loop *loop, em_call call, void *user);
  */
 EM_API uint64_t em_loop_now_ns(const em_loop *loop);
 
+/**
+ * In a forked child: takes the parent's loop over, as a program does that goes into the background while its loop runs. All that
+ * the loop has goes on in the child: servers, connections, what waits to be sent, timers, ticks, posted calls, names being looked up.
+ * What the two processes would share in the kernel (an epoll instance, an eventfd) is made anew; what arrived and was not yet
+ * delivered is delivered in the child. The loop's descriptor (em_loop_get_descriptor) is another one afterwards.
+ *
+ * May be called within the callback that has forked, and then the turn goes on; or outside of the loop, after em_loop_run has
+ * returned EM_FORKED, to be followed by em_loop_run. By the thread that has forked. Until then, in a child, the loop can only be
+ * stopped (which counts after the taking over) and destroyed, and a callback that returns ends the turn.
+ *
+ * The parent must let go: by _exit(2), by ending without em_loop_destroy, or by em_loop_hand_over before that; otherwise both serve the
+ * same connections.
+ *
+ * EM_INVALID_STATE: this is no forked child, or the loop is ending, or another thread was within a turn of the loop at the fork.
+ * EM_NO_DESCRIPTORS, EM_NO_MEMORY: nothing has changed, and it may be tried again.
+ */
+EM_API em_status em_loop_take_over(em_loop *loop);
+
+/**
+ * The parent's side: from now on this process has no more than copies, and em_loop_destroy closes those without touching what it
+ * shares with the child: connections get `unbind`, but their peers notice nothing. Without it em_loop_destroy ends the connections for
+ * good, whoever holds copies of them. A run of the loop ends at once with EM_FORKED. There is no way back. Loop's thread.
+ */
+EM_API em_status em_loop_hand_over(em_loop *loop);
+
 /** The name of the backend in use: "uring", "epoll" or "poll"; "none" for NULL. Static text. */
 EM_API const char *em_loop_backend(const em_loop *loop);
 

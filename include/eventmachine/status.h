@@ -21,7 +21,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_NO_MEMORY, -1, "out of memory")                                                                               \
     X(EM_INVALID_ARGUMENT, -2, "invalid argument")                                                                     \
     X(EM_INVALID_STATE, -3, "not possible in the present state")                                                       \
-    X(EM_FORKED, -4, "the loop belongs to the parent process")                                                         \
+    X(EM_FORKED, -4, "the loop belongs to another process")                                                            \
     X(EM_UNSUPPORTED, -5, "not supported on this system")                                                              \
     X(EM_NOT_FOUND, -6, "no such object, or it has ended already")                                                     \
     X(EM_LIMIT, -7, "a limit of the library is reached")                                                               \

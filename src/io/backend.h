@@ -18,7 +18,8 @@
  *  6. stop_receiving is exact: nothing more is reported; what has arrived comes first after the next start_receiving.
  *  7. release yields exactly one `released`, from reap. What was not gathered is not sent.
  *  8. attach owns the blocking mode, see emi_ownership.
- *  9. abandon is destroy in a forked child: it closes the child's copies and leaves the kernel's shared objects alone.
+ *  9. abandon is destroy in a forked child: it closes the child's copies and leaves the kernel's shared objects alone. Until
+ *     then, or until renew, no operation in a forked child touches a kernel object that it shares with its parent.
  */
 #ifndef EMI_BACKEND_H
 #define EMI_BACKEND_H
@@ -38,6 +39,9 @@ typedef struct emi_backend_operations {
     void (*destroy)(emi_backend *backend);
     /** See rule 9. Channels need not be released before. */
     void (*abandon)(emi_backend *backend);
+    /** In a forked child: makes the backend the child's own, with new kernel objects in place of the shared ones. The channels stay
+     *  as they are, and what they are ready for is reported again. On failure nothing has changed. Also within an event. */
+    em_status (*renew)(emi_backend *backend);
 
     /** Waits until something happened, somebody wakes it, or the time is over (EM_FOREVER: never). true: there are events to
      *  dispatch. A time beyond what the system can wait for is cut. Where waiting has become impossible, it sets the backend's
@@ -82,6 +86,7 @@ struct emi_backend {
     const char *name;
     const char *reason; /**< why it is this one and not a better one; NULL if there is nothing to say. Static text */
     em_status failure;  /**< set by wait: it will never find anything again; EM_OK as long as all is well */
+    bool handed_over;   /**< set by the loop: a forked child has taken over, so rule 9 holds in this process, too */
 };
 
 /** Reads or writes in a row on one channel, by default. */

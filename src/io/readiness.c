@@ -47,8 +47,8 @@ static unsigned wanted_interest(const emi_readiness *readiness, const emi_channe
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel)
 {
     unsigned wanted = wanted_interest(readiness, channel);
-    if (wanted == channel->interest)
-        return EM_OK;
+    if (wanted == channel->interest || emi_readiness_is_forked(readiness))
+        return EM_OK; /* the poller may be the parent's; renew asks anew */
     em_status status = readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot,
                                                            channel->generation, channel->interest, wanted);
     if (status == EM_OK)
@@ -98,13 +98,14 @@ static void stop_watching(emi_readiness *readiness, emi_channel *channel)
         poller->forget(readiness->poller, channel->descriptor, channel->slot, channel->interest);
 }
 
-static void close_descriptor(emi_channel *channel)
+static void close_descriptor(const emi_readiness *readiness, const emi_channel *channel)
 {
+    bool is_ours = !emi_readiness_is_forked(readiness);
     /* What a batch has read stands for what the kernel would not have been asked for: it resets the peer. */
-    if (channel->kept || channel->has_early)
+    if (is_ours && (channel->kept || channel->has_early))
         emi_socket_set_linger(channel->descriptor, 0);
     /* Where a forked child may hold a copy, close(2) alone would not tell the peer. */
-    else if (channel->kind == EMI_STREAM && emi_has_forked())
+    else if (is_ours && channel->kind == EMI_STREAM && emi_has_forked())
         emi_socket_shutdown_write(channel->descriptor);
     emi_socket_close(channel->descriptor);
 }
@@ -117,9 +118,10 @@ static void release(emi_channel *channel)
     channel->released = true;
     channel->receiving = false;
     channel->sending = false;
-    stop_watching(readiness, channel);
+    if (!emi_readiness_is_forked(readiness))
+        stop_watching(readiness, channel);
     if (channel->ownership != EMI_SHARED)
-        close_descriptor(channel);
+        close_descriptor(readiness, channel);
     channel->descriptor = EMI_NO_SOCKET;
     emi_readiness_drop_kept(readiness, channel);
     emi_list_remove(&channel->flush);
@@ -183,7 +185,12 @@ static em_status set_interest(emi_channel *channel, unsigned interests)
     unsigned bits = interests ? interests | EMI_POLL_LEVEL : 0;
     if (bits == channel->interest)
         return EM_OK;
-    em_status status = watch_polled(emi_readiness_of(channel), channel, bits);
+    emi_readiness *readiness = emi_readiness_of(channel);
+    if (emi_readiness_is_forked(readiness)) {
+        channel->interest = (uint8_t)bits; /* renew asks for it */
+        return EM_OK;
+    }
+    em_status status = watch_polled(readiness, channel, bits);
     if (status == EM_OK)
         channel->interest = (uint8_t)bits;
     return status;
@@ -226,9 +233,82 @@ static int get_descriptor(const emi_backend *backend)
     return readiness->poller_operations->get_descriptor(readiness->poller);
 }
 
+/* A forked child's own poller, which reports anew what each channel is ready for. */
+
+static unsigned renewed_interest(const emi_readiness *readiness, const emi_channel *channel)
+{
+    if (channel->kind == EMI_POLLED)
+        return channel->always_ready ? 0 : channel->interest;
+    bool was_asked = channel->interest != 0 || channel->receiving || channel->connecting;
+    return was_asked ? wanted_interest(readiness, channel) : 0;
+}
+
+static em_status watch_all(const emi_readiness *readiness, emi_poller *poller)
+{
+    em_status status = EM_OK;
+    for (uint32_t slot = 0; slot < readiness->channels.used && status == EM_OK; slot++) {
+        const emi_channel *channel = emi_index_table_at(&readiness->channels, slot);
+        unsigned interest = channel && !channel->released ? renewed_interest(readiness, channel) : 0;
+        if (interest != 0)
+            status = readiness->poller_operations->watch(poller, channel->descriptor, channel->slot,
+                                                         channel->generation, 0, interest);
+    }
+    return status;
+}
+
+/* A phase that the fork has cut short may have taken a channel off its list already. */
+static void put_on_lists(emi_readiness *readiness, emi_channel *channel)
+{
+    if (channel->kind != EMI_POLLED)
+        channel->interest = (uint8_t)renewed_interest(readiness, channel);
+    else if (channel->always_ready)
+        emi_readiness_add_work(readiness, channel);
+    if (channel->kind == EMI_STREAM && channel->sending)
+        ask_to_send(channel);
+    if (channel->receiving && channel->readable)
+        emi_readiness_add_work(readiness, channel);
+}
+
+/* Without a ring of its own the child makes plain calls. */
+static void renew_batcher(emi_readiness *readiness)
+{
+    if (!readiness->batcher)
+        return;
+    emi_batcher_destroy(readiness->batcher);
+    readiness->batcher = NULL;
+    if (emi_batcher_create(readiness->memory, &readiness->batcher) != EM_OK)
+        readiness->base.reason = "io_uring: no ring for this forked child";
+}
+
+static em_status renew(emi_backend *backend)
+{
+    emi_readiness *readiness = emi_readiness_at(backend);
+    emi_poller *poller;
+    em_status status = readiness->poller_operations->create(readiness->memory, &poller);
+    if (status != EM_OK)
+        return status;
+    status = watch_all(readiness, poller);
+    if (status != EM_OK) {
+        readiness->poller_operations->destroy(poller);
+        return status;
+    }
+    readiness->poller_operations->destroy(readiness->poller);
+    readiness->poller = poller;
+    renew_batcher(readiness);
+    readiness->fork_count = emi_fork_count();
+    readiness->event_count = 0;
+    for (uint32_t slot = 0; slot < readiness->channels.used; slot++) {
+        emi_channel *channel = emi_index_table_at(&readiness->channels, slot);
+        if (channel && !channel->released)
+            put_on_lists(readiness, channel);
+    }
+    return EM_OK;
+}
+
 static const emi_backend_operations operations = {
     .destroy = destroy,
     .abandon = abandon,
+    .renew = renew,
     .wait = emi_readiness_wait,
     .dispatch = emi_readiness_dispatch,
     .flush = emi_readiness_flush,

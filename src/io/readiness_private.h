@@ -79,10 +79,10 @@ static inline void emi_readiness_add_work(emi_readiness *readiness, emi_channel 
         emi_list_append(&readiness->work, &channel->work);
 }
 
-/** Whether this is a forked child by now: what a callback may have done. Then everything here is the parent's. */
+/** Whether everything here is another process's by now: a callback has forked, and this is the child, or has handed over to it. */
 static inline bool emi_readiness_is_forked(const emi_readiness *readiness)
 {
-    return emi_is_forked_since(readiness->fork_count);
+    return readiness->base.handed_over || emi_is_forked_since(readiness->fork_count);
 }
 
 /** After a callback: whether the channel is to be left alone. */

@@ -2,27 +2,48 @@
 /*
  * Calls waiting to be made: those of em_next_tick and em_loop_post.
  */
+#include <string.h>
+
 #include "loop/loop_private.h"
 
 /* A queue that was large once gives its memory back. */
 enum { KEPT_ENTRIES = 4096 };
 
+static em_status grow(emi_call_queue *queue, const emi_memory *memory)
+{
+    size_t capacity = queue->capacity ? queue->capacity * 2 : 64;
+    emi_call_entry *entries = emi_allocate(memory, capacity * sizeof *entries);
+    if (!entries)
+        return EM_NO_MEMORY;
+    emi_call_entry *old = queue->entries;
+    if (queue->count > 0)
+        memcpy(entries, old, queue->count * sizeof *entries);
+    atomic_thread_fence(memory_order_release);
+    queue->entries = entries;
+    atomic_thread_fence(memory_order_release);
+    queue->capacity = capacity;
+    emi_release(memory, old);
+    return EM_OK;
+}
+
+/*
+ * The queue is whole after each of these steps: a child that is forked while another thread is in here finds a queue that it can use,
+ * with the call or without it (em_loop_take_over).
+ */
 em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user)
 {
-    if (queue->count == queue->capacity) {
-        size_t capacity = queue->capacity ? queue->capacity * 2 : 64;
-        emi_call_entry *entries = emi_reallocate(memory, queue->entries, capacity * sizeof *entries);
-        if (!entries)
-            return EM_NO_MEMORY;
-        queue->entries = entries;
-        queue->capacity = capacity;
-    }
-    queue->entries[queue->count++] = (emi_call_entry){.call = call, .user = user};
+    em_status status = queue->count == queue->capacity ? grow(queue, memory) : EM_OK;
+    if (status != EM_OK)
+        return status;
+    queue->entries[queue->count] = (emi_call_entry){.call = call, .user = user};
+    atomic_thread_fence(memory_order_release);
+    queue->count++;
     return EM_OK;
 }
 
 void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory)
 {
+    queue->first = 0;
     queue->count = 0;
     if (queue->capacity > KEPT_ENTRIES) {
         emi_release(memory, queue->entries);

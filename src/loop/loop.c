@@ -162,7 +162,7 @@ em_status em_loop_destroy(em_loop *loop)
     if (!loop)
         return EM_OK;
     bool forked = emi_loop_is_forked(loop);
-    if ((loop->in_turn && !forked) || loop->closing)
+    if ((loop->in_turn && !emi_is_forked_since(loop->fork_count)) || loop->closing)
         return EM_INVALID_STATE;
     loop->closing = true;
     close_services(loop);
@@ -187,7 +187,7 @@ em_status em_loop_destroy(em_loop *loop)
 
 bool emi_loop_is_forked(const em_loop *loop)
 {
-    return emi_is_forked_since(loop->fork_count);
+    return loop->handed_over || emi_is_forked_since(loop->fork_count);
 }
 
 em_status emi_loop_check(const em_loop *loop)
@@ -216,7 +216,8 @@ em_status em_loop_stop(em_loop *loop)
     if (!loop)
         return EM_INVALID_ARGUMENT;
     atomic_store(&loop->stopping, true);
-    return em_loop_wake(loop);
+    em_status status = em_loop_wake(loop);
+    return status == EM_FORKED ? EM_OK : status;
 }
 
 int em_loop_is_stopping(const em_loop *loop)
@@ -228,6 +229,8 @@ em_status em_loop_wake(em_loop *loop)
 {
     if (!loop)
         return EM_INVALID_ARGUMENT;
+    if (emi_loop_is_forked(loop))
+        return EM_FORKED;
     if (!atomic_exchange(&loop->woken, true))
         loop->backend->operations->wake(loop->backend);
     return EM_OK;
@@ -237,6 +240,8 @@ em_status em_loop_post(em_loop *loop, em_call call, void *user)
 {
     if (!loop || !call)
         return EM_INVALID_ARGUMENT;
+    if (emi_loop_is_forked(loop))
+        return EM_FORKED; /* nobody knows who holds the mutex */
     emi_mutex_lock(&loop->posts_mutex);
     em_status status = emi_call_queue_add(&loop->posts, &loop->memory, call, user);
     emi_mutex_unlock(&loop->posts_mutex);

@@ -30,6 +30,8 @@ typedef struct emi_service_operations {
     void (*close)(emi_service *service);
     /** Whether something is left that `reap` and the backend have to end. May be NULL. */
     bool (*is_open)(const emi_service *service);
+    /** In a forked child that has taken the loop over: makes anew what the parent's threads may have held. May be NULL. */
+    void (*renew)(emi_service *service);
     /** Frees everything; in a forked child (see emi_loop_is_forked) also what `close` could not end. */
     void (*destroy)(emi_service *service);
 } emi_service_operations;
@@ -49,6 +51,7 @@ typedef struct emi_call_entry {
 
 typedef struct emi_call_queue {
     emi_call_entry *entries;
+    size_t first; /* that has not been called yet */
     size_t count;
     size_t capacity;
 } emi_call_queue;
@@ -97,7 +100,9 @@ struct em_loop {
     bool found_events; /* the latest wait did */
     bool logged_failure;
     bool closing;
+    bool handed_over; /* to a forked child */
     unsigned fork_count;
+    uint64_t runner; /* the thread that ran it last, see emi_thread_number */
     emi_service *services[EMI_SERVICE_KINDS];
 
     void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
@@ -115,7 +120,7 @@ typedef em_status (*emi_backend_maker)(void *argument, const emi_backend_setting
 em_status emi_loop_create_over(const em_loop_options *options, emi_backend_maker make_backend, void *argument,
                                em_loop **loop);
 
-/** Whether this process is a forked child of the one that made the loop. */
+/** Whether the loop is another process's: this is a forked child of that one, or its parent that has handed the loop over. */
 bool emi_loop_is_forked(const em_loop *loop);
 
 /** EM_OK if objects can be made on the loop: EM_INVALID_ARGUMENT for NULL, EM_FORKED, EM_INVALID_STATE while it ends. */

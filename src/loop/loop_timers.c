@@ -169,12 +169,22 @@ static void fire_user_timer(em_loop *loop, user_timer *timer)
         free_timer(loop, timer);
 }
 
+/* A callback has forked: in the child the others are due as before. */
+static void put_back(em_loop *loop, emi_list *due)
+{
+    while (!emi_list_is_empty(due)) {
+        emi_timer *timer = EMI_CONTAINER(due->next, emi_timer, link);
+        emi_timer_queue_remove(&loop->timers, timer);
+        emi_timer_queue_add(&loop->timers, timer, timer->due_ns);
+    }
+}
+
 void emi_loop_run_timers(em_loop *loop)
 {
     emi_list due;
     emi_list_init(&due);
     emi_timer_queue_expire(&loop->timers, loop->now_ns, &due);
-    while (!emi_list_is_empty(&due)) {
+    while (!emi_list_is_empty(&due) && !emi_loop_is_forked(loop)) {
         emi_timer *timer = EMI_CONTAINER(due.next, emi_timer, link);
         emi_timer_queue_remove(&loop->timers, timer);
         loop->stats.timers_fired++;
@@ -185,6 +195,7 @@ void emi_loop_run_timers(em_loop *loop)
             fire_user_timer(loop, EMI_CONTAINER(timer, user_timer, timer));
         }
     }
+    put_back(loop, &due);
 }
 
 void emi_loop_free_timers(em_loop *loop)

@@ -15,13 +15,16 @@
 /* Channels served before timers get their turn. */
 enum { DISPATCH_BUDGET = 512 };
 
+/* In a child that a call has forked, the calls after it are left for em_loop_take_over. */
 static void run_calls(em_loop *loop, emi_call_queue *queue, uint64_t *counter)
 {
-    for (size_t i = 0; i < queue->count; i++) {
+    while (queue->first < queue->count && !emi_loop_is_forked(loop)) {
+        emi_call_entry entry = queue->entries[queue->first++];
         ++*counter;
-        queue->entries[i].call(loop, queue->entries[i].user);
+        entry.call(loop, entry.user);
     }
-    emi_call_queue_clear(queue, &loop->memory);
+    if (queue->first == queue->count)
+        emi_call_queue_clear(queue, &loop->memory);
 }
 
 static void swap(emi_call_queue *a, emi_call_queue *b)
@@ -31,23 +34,28 @@ static void swap(emi_call_queue *a, emi_call_queue *b)
     *b = saved;
 }
 
-static void run_posts(em_loop *loop)
+static void take_posts(em_loop *loop)
 {
-    if (!atomic_load(&loop->has_posts))
-        return;
     emi_mutex_lock(&loop->posts_mutex);
     atomic_store(&loop->has_posts, false);
     swap(&loop->posts, &loop->posts_running);
     emi_mutex_unlock(&loop->posts_mutex);
-    run_calls(loop, &loop->posts_running, &loop->stats.posts_run);
+}
+
+static void run_posts(em_loop *loop)
+{
+    if (loop->posts_running.count == 0 && atomic_load(&loop->has_posts))
+        take_posts(loop);
+    if (loop->posts_running.count > 0)
+        run_calls(loop, &loop->posts_running, &loop->stats.posts_run);
 }
 
 static void run_ticks(em_loop *loop)
 {
-    if (loop->ticks.count == 0)
-        return;
-    swap(&loop->ticks, &loop->ticks_running);
-    run_calls(loop, &loop->ticks_running, &loop->stats.ticks_run);
+    if (loop->ticks_running.count == 0)
+        swap(&loop->ticks, &loop->ticks_running);
+    if (loop->ticks_running.count > 0)
+        run_calls(loop, &loop->ticks_running, &loop->stats.ticks_run);
 }
 
 static void run_services(em_loop *loop)
@@ -62,12 +70,15 @@ static void reap(em_loop *loop)
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
         if (loop->services[kind] && loop->services[kind]->operations->reap)
             loop->services[kind]->operations->reap(loop->services[kind]);
-    loop->backend->operations->reap(loop->backend);
+    if (!emi_loop_is_forked(loop))
+        loop->backend->operations->reap(loop->backend);
 }
 
 static bool has_work(const em_loop *loop)
 {
-    if (loop->ticks.count > 0 || atomic_load(&loop->has_posts) || atomic_load(&loop->stopping))
+    if (loop->ticks.count > 0 || loop->ticks_running.count > 0 || loop->posts_running.count > 0)
+        return true;
+    if (atomic_load(&loop->has_posts) || atomic_load(&loop->stopping))
         return true;
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
         const emi_service *service = loop->services[kind];
@@ -133,24 +144,48 @@ static void wait_for_events(em_loop *loop, uint64_t longest_ns)
     atomic_store(&loop->woken, false);
 }
 
-static void turn(em_loop *loop, uint64_t longest_wait_ns)
+/* Whether the turn goes on. A callback that has forked ends it in the child: all that is left, locks included, is the parent's. */
+static bool goes_on(const em_loop *loop)
 {
-    const emi_backend_operations *io = loop->backend->operations;
-    loop->in_turn = true;
-    loop->stats.turns++;
+    return !emi_loop_is_forked(loop);
+}
+
+static bool run_what_is_due(em_loop *loop)
+{
     if (loop->timers.count > 0) {
         loop->now_ns = emi_clock_now_ns();
         emi_loop_run_timers(loop);
     }
-    run_posts(loop);
-    run_services(loop);
-    run_ticks(loop);
+    if (goes_on(loop))
+        run_posts(loop);
+    if (goes_on(loop))
+        run_services(loop);
+    if (goes_on(loop))
+        run_ticks(loop);
+    return goes_on(loop);
+}
+
+static bool exchange_data(em_loop *loop, uint64_t longest_wait_ns)
+{
+    const emi_backend_operations *io = loop->backend->operations;
     io->flush(loop->backend);
-    wait_for_events(loop, longest_wait_ns);
+    if (goes_on(loop))
+        wait_for_events(loop, longest_wait_ns);
     loop->now_ns = emi_clock_now_ns();
-    io->dispatch(loop->backend, DISPATCH_BUDGET);
-    io->flush(loop->backend);
-    reap(loop);
+    if (goes_on(loop))
+        io->dispatch(loop->backend, DISPATCH_BUDGET);
+    if (goes_on(loop))
+        io->flush(loop->backend);
+    return goes_on(loop);
+}
+
+static void turn(em_loop *loop, uint64_t longest_wait_ns)
+{
+    loop->in_turn = true;
+    loop->runner = emi_thread_number();
+    loop->stats.turns++;
+    if (run_what_is_due(loop) && exchange_data(loop, longest_wait_ns))
+        reap(loop);
     loop->in_turn = false;
 }
 
@@ -180,6 +215,12 @@ static em_status begin(em_loop *loop)
     return EM_OK;
 }
 
+/* After a turn: EM_OK if there may be another one. */
+static em_status check(em_loop *loop)
+{
+    return emi_loop_is_forked(loop) ? EM_FORKED : check_backend(loop);
+}
+
 em_status em_loop_run(em_loop *loop)
 {
     em_status status = begin(loop);
@@ -187,9 +228,7 @@ em_status em_loop_run(em_loop *loop)
         return status;
     do {
         turn(loop, EM_FOREVER);
-        if (emi_loop_is_forked(loop))
-            return EM_FORKED;
-        status = check_backend(loop);
+        status = check(loop);
     } while (status == EM_OK && !atomic_load(&loop->stopping));
     if (status == EM_OK)
         atomic_store(&loop->stopping, false);
@@ -203,8 +242,6 @@ em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns)
     if (status != EM_OK)
         return status;
     turn(loop, timeout_ns);
-    if (emi_loop_is_forked(loop))
-        return EM_FORKED;
     atomic_store(&loop->running, false);
-    return check_backend(loop);
+    return check(loop);
 }

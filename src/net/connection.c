@@ -98,6 +98,15 @@ void emi_connection_end(em_connection *connection, em_status reason)
     emi_connection_list(connection);
 }
 
+void emi_connection_leave(em_connection *connection)
+{
+    emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
+    if (!connection->channel.backend)
+        emi_connection_free(connection);
+    else if (!connection->channel.released && !emi_connection_linger(connection))
+        emi_connection_release(connection);
+}
+
 static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->loop;
@@ -106,13 +115,8 @@ static void unbind(em_connection *connection)
         connection->handler->unbind(connection, connection->reason);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;
-    if (emi_loop_is_forked(loop))
-        return; /* the channel ends with the backend, the memory after it */
-    emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
-    if (!connection->channel.backend)
-        emi_connection_free(connection);
-    else if (!connection->channel.released && !emi_connection_linger(connection))
-        emi_connection_release(connection);
+    if (!emi_loop_is_forked(loop)) /* else the channel ends with the backend, the memory after it */
+        emi_connection_leave(connection);
 }
 
 void emi_connection_reap(em_connection *connection)

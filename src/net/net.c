@@ -10,17 +10,46 @@ static emi_net *net_of(emi_service *service)
     return EMI_CONTAINER(service, emi_net, service);
 }
 
-/* Only those that were listed before it began: what their callbacks close waits for the next turn. */
+static void put_back(emi_net *net, em_connection *first)
+{
+    em_connection *last = first;
+    while (last->next_listed)
+        last = last->next_listed;
+    last->next_listed = net->listed_first;
+    net->listed_first = first;
+    if (!net->listed_last)
+        net->listed_last = last;
+}
+
+/*
+ * Only those that were listed before it began: what their callbacks close waits for the next turn. In a child that one of them has
+ * forked, those after it wait for em_loop_take_over.
+ */
 static void reap(emi_service *service)
 {
     emi_net *net = net_of(service);
+    bool was_forked = emi_loop_is_forked(net->loop);
     em_connection *connection = net->listed_first;
     net->listed_first = NULL;
     net->listed_last = NULL;
-    while (connection) {
+    while (connection && emi_loop_is_forked(net->loop) == was_forked) {
         em_connection *next = connection->next_listed;
         emi_connection_reap(connection);
         connection = next;
+    }
+    if (connection)
+        put_back(net, connection);
+}
+
+/* What was unbound in the child before the loop was its own, still has to go. */
+static void renew(emi_service *service)
+{
+    emi_net *net = net_of(service);
+    for (uint32_t index = 0; index < emi_handle_table_used(&net->connections); index++) {
+        emi_handle *handle = emi_handle_table_at(&net->connections, index);
+        em_connection *connection = handle ? EMI_CONTAINER(handle, em_connection, handle) : NULL;
+        if (connection && connection->state == EM_STATE_CLOSED)
+            emi_connection_leave(connection);
     }
 }
 
@@ -83,6 +112,7 @@ static void destroy(emi_service *service)
 
 static const emi_service_operations operations = {
     .reap = reap,
+    .renew = renew,
     .has_work = has_work,
     .close = close_all,
     .is_open = is_open,

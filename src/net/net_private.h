@@ -200,6 +200,9 @@ void emi_connection_list(em_connection *connection);
 /** From reap: the last part of the end, which is unbind and release; or the watch over a peer that is to take what is left. */
 void emi_connection_reap(em_connection *connection);
 
+/** After unbind: releases the channel, or has it linger. */
+void emi_connection_leave(em_connection *connection);
+
 static inline bool emi_connection_has_ended(const em_connection *connection)
 {
     return connection->state >= EM_STATE_RELEASING;

@@ -14,6 +14,7 @@
  */
 #include "pool/pool.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "loop/loop_private.h"
@@ -31,7 +32,10 @@ typedef struct emi_pool {
     emi_list waiting;
     unsigned waiting_count;
     emi_list finished;
+    emi_list delivering;      /* the loop thread's own */
+    emi_list all;             /* the loop thread's own: every job, wherever it is */
     atomic_bool has_finished; /* the one that is read without it */
+    bool lacks_threads;       /* the loop thread's own: none could be started for the jobs of renew */
     unsigned threads;         /* all of them */
     unsigned idle;
     unsigned stuck;        /* work on a job that was given up */
@@ -110,9 +114,66 @@ static void run_thread(void *argument)
         free_pool(shared);
 }
 
+/* With the mutex held. A thread that was woken counts as idle until it runs, and so do the jobs it was woken for as waiting. */
+static em_status start_thread_if_needed(pool *shared)
+{
+    if (shared->waiting_count <= shared->idle || shared->threads - shared->stuck >= shared->most_threads ||
+        shared->threads >= shared->most_threads + MOST_STUCK_THREADS)
+        return EM_OK;
+    em_status status = emi_thread_start(run_thread, shared);
+    if (status == EM_OK)
+        shared->threads++;
+    return status;
+}
+
+/* One for each job that waits, as far as there may be; with at least one all jobs get done. */
+static void start_threads(pool *shared)
+{
+    emi_mutex_lock(&shared->mutex);
+    em_status status = EM_OK;
+    for (unsigned before = UINT_MAX;
+         status == EM_OK && shared->threads < shared->waiting_count && shared->threads != before;) {
+        before = shared->threads;
+        status = start_thread_if_needed(shared);
+    }
+    shared->lacks_threads = shared->waiting_count > 0 && shared->threads == 0;
+    emi_mutex_unlock(&shared->mutex);
+}
+
+/*
+ * The threads were the parent's. The fork may have come in the midst of their work, on the lists, too: so those are made anew from the
+ * one that only this thread changes, and everything is done again that is not delivered yet.
+ */
+static void renew(emi_service *service)
+{
+    pool *shared = pool_of(service);
+    if (!shared->loop)
+        return;
+    emi_mutex_open(&shared->mutex);
+    emi_condition_open(&shared->work_to_do);
+    emi_list_init(&shared->waiting);
+    emi_list_init(&shared->finished);
+    emi_list_init(&shared->delivering);
+    atomic_store(&shared->has_finished, false);
+    shared->threads = 0;
+    shared->idle = 0;
+    shared->stuck = 0;
+    shared->waiting_count = 0;
+    for (emi_list *link = shared->all.next; link != &shared->all; link = link->next) {
+        emi_job *job = EMI_CONTAINER(link, emi_job, in_all);
+        emi_list_init(&job->link);
+        emi_list_append(&shared->waiting, &job->link);
+        job->stage = EMI_JOB_WAITING;
+        shared->waiting_count++;
+    }
+    start_threads(shared);
+}
+
 static void deliver(emi_service *service)
 {
     pool *shared = pool_of(service);
+    if (shared->lacks_threads)
+        start_threads(shared);
     if (!atomic_load(&shared->has_finished))
         return;
     emi_list finished;
@@ -121,8 +182,13 @@ static void deliver(emi_service *service)
     atomic_store(&shared->has_finished, false);
     emi_list_move_all(&finished, &shared->finished);
     emi_mutex_unlock(&shared->mutex);
-    for (emi_job *job; (job = take_job(&finished));)
+    emi_list_move_all(&shared->delivering, &finished);
+    /* In a child that `done` has forked, the others are left for renew. */
+    emi_job *job;
+    while (!emi_loop_is_forked(shared->loop) && (job = take_job(&shared->delivering))) {
+        emi_list_remove(&job->in_all);
         job->done(job);
+    }
 }
 
 static bool has_finished(const emi_service *service)
@@ -135,12 +201,13 @@ static void close_pool(emi_service *service)
 {
     pool *shared = pool_of(service);
     /* In a forked child there are no threads, and nobody knows who holds the mutex: what is left is left. */
-    if (emi_loop_is_forked(shared->loop))
+    if (emi_is_forked_since(shared->loop->fork_count))
         return;
     emi_list jobs;
     emi_list_init(&jobs);
     emi_mutex_lock(&shared->mutex);
     shared->loop = NULL;
+    emi_list_move_all(&jobs, &shared->delivering);
     emi_list_move_all(&jobs, &shared->finished);
     emi_list_move_all(&jobs, &shared->waiting);
     shared->waiting_count = 0;
@@ -166,6 +233,7 @@ static void leave_pool(emi_service *service)
 static const emi_service_operations operations = {
     .turn = deliver,
     .has_work = has_finished,
+    .renew = renew,
     .close = close_pool,
     .destroy = leave_pool,
 };
@@ -187,6 +255,8 @@ static em_status open_pool(em_loop *loop, pool **opened)
     shared->most_threads = loop->pool_threads;
     emi_list_init(&shared->waiting);
     emi_list_init(&shared->finished);
+    emi_list_init(&shared->delivering);
+    emi_list_init(&shared->all);
     loop->services[EMI_SERVICE_POOL] = &shared->service;
     *opened = shared;
     return EM_OK;
@@ -194,18 +264,6 @@ no_condition:
     emi_mutex_close(&shared->mutex);
 no_mutex:
     free(shared);
-    return status;
-}
-
-/* With the mutex held. A thread that was woken counts as idle until it runs, and so do the jobs it was woken for as waiting. */
-static em_status start_thread_if_needed(pool *shared)
-{
-    if (shared->waiting_count <= shared->idle || shared->threads - shared->stuck >= shared->most_threads ||
-        shared->threads >= shared->most_threads + MOST_STUCK_THREADS)
-        return EM_OK;
-    em_status status = emi_thread_start(run_thread, shared);
-    if (status == EM_OK)
-        shared->threads++;
     return status;
 }
 
@@ -222,6 +280,7 @@ em_status emi_pool_submit(em_loop *loop, emi_job *job)
     shared->waiting_count++;
     status = start_thread_if_needed(shared);
     if (shared->threads > 0) {
+        emi_list_append(&shared->all, &job->in_all);
         emi_condition_signal(&shared->work_to_do);
         status = EM_OK;
     } else {
@@ -235,9 +294,12 @@ em_status emi_pool_submit(em_loop *loop, emi_job *job)
 void emi_pool_give_up(emi_job *job)
 {
     pool *shared = job->pool;
-    /* In a forked child nobody knows who holds the mutex, and the thread that worked on it is not there. */
-    if (emi_loop_is_forked(shared->loop))
+    emi_list_remove(&job->in_all);
+    /* In a forked child nobody knows who holds the mutex, but the thread that may have worked on it is not there. */
+    if (emi_is_forked_since(shared->loop->fork_count)) {
+        job->dispose(job);
         return;
+    }
     emi_mutex_lock(&shared->mutex);
     bool is_running = job->stage == EMI_JOB_RUNNING;
     if (is_running) {

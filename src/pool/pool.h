@@ -23,7 +23,8 @@ typedef struct emi_job emi_job;
 typedef enum emi_job_stage { EMI_JOB_WAITING, EMI_JOB_RUNNING, EMI_JOB_GIVEN_UP, EMI_JOB_FINISHED } emi_job_stage;
 
 struct emi_job {
-    emi_list link; /**< the pool's, like the two that follow */
+    emi_list link; /**< the pool's, like the three that follow */
+    emi_list in_all;
     struct emi_pool *pool;
     emi_job_stage stage;
     void (*work)(emi_job *); /**< in a thread of the pool */

@@ -31,6 +31,9 @@ void emi_condition_broadcast(emi_condition *condition);
  */
 em_status emi_thread_start(void (*run)(void *argument), void *argument);
 
+/** The number of the calling thread, from 1 on, which no other thread of this process ever has. */
+uint64_t emi_thread_number(void);
+
 /** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
 unsigned emi_fork_count(void);
 
@@ -44,5 +47,8 @@ static inline bool emi_is_forked_since(unsigned fork_count)
 
 /** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors. */
 bool emi_has_forked(void);
+
+/** Has emi_has_forked say yes: this process lives on with copies of its parent's descriptors. */
+void emi_note_copies(void);
 
 #endif

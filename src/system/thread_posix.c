@@ -91,10 +91,19 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument)
     return EM_OK;
 }
 
+uint64_t emi_thread_number(void)
+{
+    static atomic_uint_least64_t last;
+    static _Thread_local uint64_t own;
+    if (own == 0)
+        own = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return own;
+}
+
 atomic_uint emi_forks;
 static atomic_bool has_forked;
 
-static void note_child(void)
+void emi_note_copies(void)
 {
     atomic_store_explicit(&has_forked, true, memory_order_relaxed);
 }
@@ -106,7 +115,7 @@ static void count_fork(void)
 
 static void watch_forks(void)
 {
-    pthread_atfork(NULL, note_child, count_fork);
+    pthread_atfork(NULL, emi_note_copies, count_fork);
 }
 
 unsigned emi_fork_count(void)

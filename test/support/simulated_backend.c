@@ -305,6 +305,22 @@ static void abandon(emi_backend *base)
     emi_release(backend->memory, backend);
 }
 
+/* In memory nothing is shared, but for the waker. */
+static em_status renew(emi_backend *base)
+{
+    simulated_backend *backend = simulated_of(base);
+    em_status status = take_failure(backend, SIMULATED_RENEW);
+    if (status != EM_OK)
+        return status;
+    emi_waker waker;
+    status = emi_waker_open(&waker);
+    if (status != EM_OK)
+        return status;
+    emi_waker_close(&backend->waker);
+    backend->waker = waker;
+    return EM_OK;
+}
+
 static void destroy(emi_backend *base)
 {
     simulated_backend *backend = simulated_of(base);
@@ -319,6 +335,7 @@ static void destroy(emi_backend *base)
 static const emi_backend_operations operations = {
     .destroy = destroy,
     .abandon = abandon,
+    .renew = renew,
     .wait = wait_for_events,
     .dispatch = dispatch,
     .flush = flush,

@@ -105,6 +105,29 @@ static void threads_start_with_all_signals_blocked(void **state)
     emi_mutex_close(&place.mutex);
 }
 
+static void note_number(void *argument)
+{
+    atomic_ullong *number = argument;
+    atomic_store(number, emi_thread_number());
+}
+
+static void no_thread_has_the_number_of_another_also_when_that_has_ended(void **state)
+{
+    (void)state;
+    uint64_t last = emi_thread_number();
+    assert_true(last > 0);
+    assert_int_equal(emi_thread_number(), last);
+    for (unsigned i = 0; i < 10; i++) {
+        static atomic_ullong number;
+        atomic_store(&number, 0);
+        assert_int_equal(emi_thread_start(note_number, &number), EM_OK);
+        while (atomic_load(&number) == 0)
+            poll(NULL, 0, 1);
+        assert_true(atomic_load(&number) > last);
+        last = atomic_load(&number);
+    }
+}
+
 static void forks_are_counted_in_the_child_only(void **state)
 {
     (void)state;
@@ -157,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_waker_that_nobody_drains_never_blocks),
         cmocka_unit_test(waking_leaves_errno_alone),
         cmocka_unit_test(threads_start_with_all_signals_blocked),
+        cmocka_unit_test(no_thread_has_the_number_of_another_also_when_that_has_ended),
         cmocka_unit_test(forks_are_counted_in_the_child_only),
         cmocka_unit_test(the_clock_never_goes_back),
         cmocka_unit_test(waits_in_milliseconds_are_rounded_up_and_cut),
