@@ -53,7 +53,9 @@ typedef struct rb_em_slot {
 typedef struct rb_em_reactor {
     em_loop *loop;       /* NULL: not initialised */
     rb_pid_t pid;        /* of the process that made it */
-    unsigned generation; /* grows with each release and in a forked child */
+    unsigned generation; /* grows with each release */
+    unsigned forks;      /* since this process's forefather made it or took it over; 0: it is ours */
+    bool has_child;      /* forked in the present turn */
     int state;           /* of rb_protect, when a callback was left by more than an error for the handler; else 0 */
     bool sleeping;       /* the loop's thread waits without the VM lock */
     bool turning;        /* the loop's frames are on the stack */
@@ -102,6 +104,18 @@ void rb_em_around_wait(void *user, void (*wait)(void *wait_data), void *wait_dat
 
 /* Another thread may have opened the connection and not come to make its object yet: waits for that, not for long. */
 void rb_em_await_object(const rb_em_slot *slot);
+
+/* rb_fork.c */
+
+/* In a callback: has the reactor taken over if this is a daemon that the callback has forked. */
+bool rb_em_take_over_within(void);
+
+/* The same when the loop's frames are gone; raises if this child must not go on. */
+bool rb_em_go_on_in_child(void);
+
+/* A callback is left by an exception. A process that has forked in it and exits has left the reactor to its child. */
+void rb_em_note_exit(VALUE error);
+void rb_em_define_fork(void);
 
 /* rb_release.c */
 void rb_em_release(void);

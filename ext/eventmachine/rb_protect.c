@@ -7,14 +7,12 @@
  */
 #include "rb_eventmachine.h"
 
-#include <pthread.h>
-
 static ID id_call, id_error_handler, id_wrapped_exception;
 static VALUE escape_tag;
 
 /*
- * A callback may return in a forked child. The loop below it is the parent's, or does not exist any more where the
- * child has made its own meanwhile, so there is nothing to return to but EventMachine.run.
+ * A callback may return in a forked child that has released the loop and run its own meanwhile. There is nothing to return to then
+ * but EventMachine.run.
  */
 NORETURN(static void abandon_frames(int state));
 static void abandon_frames(int state)
@@ -60,6 +58,7 @@ static int hand_over(VALUE error, int state)
 
 static void leave_loop(int state)
 {
+    rb_em_note_exit(raised_exception());
     rb_em_the_reactor.state = state;
     em_loop_stop(rb_em_the_reactor.loop);
 }
@@ -90,10 +89,11 @@ bool rb_em_call_unbind(VALUE (*function)(VALUE), VALUE argument)
     if (state == 0)
         return false;
     VALUE error = raised_exception();
-    if (NIL_P(error)) {
+    if (NIL_P(error) || rb_em_the_reactor.forks > 0) {
         leave_loop(state);
         return false;
     }
+    rb_em_note_exit(error);
     rb_ivar_set(rb_em_module, id_wrapped_exception, error);
     rb_set_errinfo(Qnil);
     rb_em_the_reactor.stopping = true;
@@ -105,11 +105,6 @@ static VALUE run_body(RB_BLOCK_CALL_FUNC_ARGLIST(tag, body))
 {
     VALUE (*function)(void) = (VALUE(*)(void))body;
     return function();
-}
-
-static void note_fork(void)
-{
-    rb_em_the_reactor.generation++;
 }
 
 VALUE rb_em_with_escape(VALUE (*function)(void))
@@ -124,5 +119,4 @@ void rb_em_define_protect(void)
     id_wrapped_exception = rb_intern("@wrapped_exception");
     escape_tag = rb_obj_alloc(rb_cObject);
     rb_gc_register_mark_object(escape_tag);
-    pthread_atfork(NULL, NULL, note_fork);
 }

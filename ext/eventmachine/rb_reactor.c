@@ -17,6 +17,8 @@ em_loop *rb_em_loop(const char *name)
 {
     if (!rb_em_the_reactor.loop)
         rb_raise(rb_eRuntimeError, "eventmachine not initialized: evma_%s", name);
+    if (rb_em_the_reactor.forks > 0)
+        rb_em_take_over_within();
     return rb_em_the_reactor.loop;
 }
 
@@ -136,12 +138,15 @@ static void give_others_a_turn(em_loop *loop)
 static bool turn(em_loop *loop, uint64_t longest_wait_ns)
 {
     rb_em_the_reactor.turning = true;
+    rb_em_the_reactor.has_child = false;
     em_status status = em_loop_run_once(loop, rb_em_the_reactor.stopping ? 0 : longest_wait_ns);
     rb_em_the_reactor.turning = false;
+    if (rb_em_the_reactor.forks > 0)
+        rb_em_go_on_in_child();
     if (rb_em_the_reactor.state != 0)
         leave_by_state();
-    if (status == EM_FORKED)
-        return false;
+    if (status == EM_FORKED) /* taken over just now, or handed over */
+        return rb_em_the_reactor.pid == getpid() && !rb_em_the_reactor.has_child;
     if (status < 0)
         rb_em_raise_status(status);
     rb_em_the_reactor.polled = rb_em_last_signature();

@@ -6,6 +6,11 @@ module EventMachine
   class << self
     # Forks a child that discards the reactor it has inherited and runs its own with the block. The objects of inherited
     # connections get `unbind` in the child; the parent's connections go on untouched.
+    #
+    # A callback may also go into the background with the reactor, by `Process.daemon` or by hand (`exit if fork`,
+    # `Process.setsid`, `exit if fork`): the daemon goes on with everything, and the process that it comes from ends
+    # without touching the connections. Work under way by {defer} is begun again. Any other child that comes back from
+    # a callback that has forked without a block gets a RuntimeError out of {run}.
     # @return [Integer] the child's pid
     def fork_reactor(&block)
       Kernel.fork { run(block) }
@@ -16,13 +21,19 @@ module EventMachine
     # In a forked child: ends its copy of the parent's reactor, without the shutdown hooks, which are left for the
     # child's own. The pool's threads and what waits for the next tick belong to the parent.
     def forget_inherited_reactor
-      return unless reactor_inherited?
+      return if !reactor_inherited? || take_over_reactor
 
       @reactor_running = false
       @reactor_thread = nil
       @threadpool = nil
       cleanup_machine
       release_machine
+    end
+
+    # Whether this child runs the block of a fork (or of IO.popen("-")) and will not come back into the reactor.
+    def in_forked_block?
+      within = caller_locations.map(&:base_label).take_while { |name| !name.start_with?("run_machine") }
+      within.include?("fork") || within.include?("popen")
     end
   end
 end

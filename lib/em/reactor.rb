@@ -53,14 +53,15 @@ module EventMachine
       stop
     end
 
-    # Whether a reactor runs in this process; false in a forked child of the process that runs it.
+    # Whether a reactor runs in this process; false in a forked child of the process that runs it, unless the child is a
+    # daemon that goes on with it (see {fork_reactor}).
     def reactor_running?
-      @reactor_running && Process.pid == @reactor_pid
+      @reactor_running && (Process.pid == @reactor_pid || take_over_reactor)
     end
 
     # @return [Thread, nil] the thread that runs the reactor
     def reactor_thread
-      @reactor_thread if Process.pid == @reactor_pid
+      @reactor_thread if Process.pid == @reactor_pid || take_over_reactor
     end
 
     # Whether the caller runs on the reactor's thread.
@@ -71,25 +72,25 @@ module EventMachine
     private
 
     def start_reactor(blk)
-      pid = Process.pid
       @wrapped_exception = nil
       initialize_event_machine
-      @reactor_pid = pid
+      @reactor_pid = Process.pid
       @reactor_thread = Thread.current
       @reactor_running = true
-      error = turn_reactor(pid, blk)
+      error = turn_reactor(blk)
       raise error if error
     end
 
     # @return [Exception, nil] what a hook or an unbind has raised
-    def turn_reactor(pid, blk)
+    def turn_reactor(blk)
       error = nil
+      @present_run = this_run = Object.new
       begin
         add_timer(0, blk) if blk
         run_machine
       ensure
-        # A forked child that has replaced the reactor may come by here, too.
-        error = end_reactor if Process.pid == pid
+        # A forked child may come by here, too: one that has taken the reactor over ends it, any other one leaves it alone.
+        error = end_reactor if Process.pid == @reactor_pid && @present_run.equal?(this_run)
       end
       error
     end

@@ -7,6 +7,7 @@ module EventMachine
   @threadpool_size = 20
   @threadqueue = nil
   @resultqueue = nil
+  @deferred = {}.compare_by_identity # what was deferred, until its result is delivered
 
   class << self
     # How many threads the pool gets when it is next created (Integer, at first 20).
@@ -23,7 +24,9 @@ module EventMachine
     #   the main thread
     def defer(operation = nil, callback = nil, errback = nil, &block)
       spawn_threadpool unless @threadpool
-      @threadqueue << [operation || block, callback, errback]
+      work = [operation || block, callback, errback]
+      @deferred[work] = true
+      @threadqueue << work
     end
 
     # Whether no deferred work is waiting or under way, and all results have been told.
@@ -52,6 +55,7 @@ module EventMachine
       threads.each { |thread| thread.join(0.01) }
       @threadqueue = nil
       @resultqueue = nil
+      @deferred.clear
       @next_tick_queue.clear
     end
 
@@ -64,24 +68,42 @@ module EventMachine
       end
     end
 
-    def do_work(work, results)
+    def do_work(queue, results)
       loop do
-        operation, callback, errback = work.pop
+        work = queue.pop
+        operation, callback, errback = work
         begin
-          results << [operation.call, callback]
+          results << [operation.call, callback, work]
         rescue Exception => e
-          raise unless errback
-
-          results << [e, errback]
+          unless errback
+            @deferred.delete(work)
+            raise
+          end
+          results << [e, errback, work]
         end
         announce_results
       end
     end
 
+    # In a daemon that has taken the reactor over: the threads were its parent's. Work that has no result yet is begun anew.
+    def renew_threadpool
+      return unless @threadpool
+
+      results = Array.new(@resultqueue.size) { @resultqueue.pop }
+      finished = results.each_with_object({}.compare_by_identity) { |result, works| works[result[2]] = true }
+      @threadqueue = Queue.new
+      @resultqueue = Queue.new
+      @deferred.each_key { |work| @threadqueue << work unless finished.key?(work) }
+      results.each { |result| @resultqueue << result }
+      spawn_threadpool
+      announce_results unless results.empty?
+    end
+
     # Called by the tick phase once results have been announced.
     def deliver_results
       until @resultqueue.nil? || @resultqueue.empty?
-        result, callback = @resultqueue.pop
+        result, callback, work = @resultqueue.pop
+        @deferred.delete(work)
         callback&.call(result)
       end
     ensure

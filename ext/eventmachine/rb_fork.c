@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What becomes of the reactor in a forked child. A child that runs a block has nothing to do with it. One that comes back from the
+ * callback that has forked goes on with the reactor if it is a daemon: if the process that made the reactor is gone, or the child has
+ * begun a session of its own. Any other would be a second server of the same connections, and is told so.
+ */
+#include "rb_eventmachine.h"
+
+#include <pthread.h>
+
+static ID id_reactor_pid, id_reactor_thread, id_renew_threadpool, id_in_forked_block;
+
+static void note_child(void)
+{
+    rb_em_the_reactor.has_child = true;
+}
+
+static void note_fork(void)
+{
+    rb_em_the_reactor.forks++;
+    rb_em_the_reactor.has_child = false;
+    rb_em_the_reactor.sleeping = false;
+}
+
+/* Process.daemon has called setsid(2), but its parent may not have ended yet. */
+static bool is_daemon(void)
+{
+    rb_pid_t maker = rb_em_the_reactor.pid;
+    if (getsid(0) != getsid(maker))
+        return true;
+    return rb_em_the_reactor.forks == 1 && getppid() != maker;
+}
+
+static void take_over(void)
+{
+    em_status status = em_loop_take_over(rb_em_the_reactor.loop);
+    if (status < 0)
+        rb_em_raise_status(status);
+    rb_em_the_reactor.pid = getpid();
+    rb_em_the_reactor.forks = 0;
+    rb_ivar_set(rb_em_module, id_reactor_pid, PIDT2NUM(getpid()));
+}
+
+bool rb_em_take_over_within(void)
+{
+    const rb_em_reactor *reactor = &rb_em_the_reactor;
+    if (reactor->forks == 0 || !reactor->turning || reactor->releasing || !is_daemon())
+        return false;
+    if (rb_attr_get(rb_em_module, id_reactor_thread) != rb_thread_current() ||
+        RTEST(rb_funcallv(rb_em_module, id_in_forked_block, 0, NULL)))
+        return false;
+    take_over();
+    rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
+    return true;
+}
+
+/*
+ * With an exit or an error under way no Ruby code may run (rb_protect.c); and a child that has forked again and leaves is the middle
+ * one of a double fork: the reactor is its child's.
+ */
+bool rb_em_go_on_in_child(void)
+{
+    const rb_em_reactor *reactor = &rb_em_the_reactor;
+    if (reactor->state != 0) {
+        if (!reactor->has_child && is_daemon())
+            take_over();
+        return true;
+    }
+    if (!is_daemon())
+        rb_raise(rb_eRuntimeError,
+                 "a forked child has come back into the reactor of its parent (pid %ld): give fork a block, or use "
+                 "EventMachine.fork_reactor for a reactor of its own, or Process.daemon to go on in the background",
+                 (long)reactor->pid);
+    take_over();
+    rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
+    return true;
+}
+
+void rb_em_note_exit(VALUE error)
+{
+    if (rb_em_the_reactor.has_child && RTEST(rb_obj_is_kind_of(error, rb_eSystemExit)))
+        em_loop_hand_over(rb_em_the_reactor.loop);
+}
+
+/* Makes the reactor this process's own, if it is a daemon's within the callback that has forked it. */
+static VALUE take_over_reactor(VALUE self)
+{
+    return rb_em_take_over_within() ? Qtrue : Qfalse;
+}
+
+void rb_em_define_fork(void)
+{
+    id_reactor_pid = rb_intern("@reactor_pid");
+    id_reactor_thread = rb_intern("@reactor_thread");
+    id_renew_threadpool = rb_intern("renew_threadpool");
+    id_in_forked_block = rb_intern("in_forked_block?");
+    rb_define_private_method(rb_singleton_class(rb_em_module), "take_over_reactor", take_over_reactor, 0);
+    pthread_atfork(NULL, note_child, note_fork);
+}
