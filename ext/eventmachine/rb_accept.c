@@ -40,7 +40,7 @@ static VALUE construct(VALUE argument)
     em_connection_set_user(acceptance->connection, slot);
     VALUE object = instantiate(acceptance->server, description, slot->signature);
     rb_em_slot_set(slot, object);
-    slot->flags &= (uint8_t)~RB_EM_SILENT;
+    slot->flags &= (uint16_t)~RB_EM_SILENT;
     acceptance->slot = slot;
     VALUE block = rb_ary_entry(description, 2);
     if (!NIL_P(block))
@@ -52,6 +52,8 @@ void rb_em_accepted(em_connection *connection)
 {
     acceptance acceptance = {.server = em_connection_get_user(connection), .connection = connection};
     em_connection_set_user(connection, NULL);
+    if (NIL_P(acceptance.server->value) && rb_em_note_early_client(acceptance.server, connection))
+        return;
     rb_em_call(construct, (VALUE)&acceptance);
     if (!acceptance.slot)
         em_close(connection);

@@ -24,9 +24,19 @@ static bool is_too_late(rb_em_slot *slot)
     return true;
 }
 
+/* For other threads the reactor is gone as soon as its release begins, or they would have nobody to report to them. */
+static em_loop *loop_for(const char *name)
+{
+    em_loop *loop = rb_em_loop(name);
+    if (rb_em_the_reactor.releasing && !rb_em_is_reactor_thread())
+        rb_raise(rb_eRuntimeError, "eventmachine not initialized: evma_%s", name);
+    return loop;
+}
+
 static VALUE opened(rb_em_slot *slot)
 {
     rb_em_the_reactor.connections++;
+    rb_em_hold(slot);
     rb_em_changed();
     return ULL2NUM(slot->signature);
 }
@@ -64,7 +74,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
 {
     const char *name = StringValueCStr(host);
     long number = rb_em_port(port);
-    em_loop *loop = rb_em_loop("connect_to_server");
+    em_loop *loop = loop_for("connect_to_server");
     if (*name == '\0' || number == 0 || number > 65535)
         refuse(EM_INVALID_PORT, false);
     if (number < 0)
@@ -105,7 +115,7 @@ static VALUE connect_unix_server(VALUE self, VALUE path)
 {
     em_address address;
     em_status status = rb_em_unix_address(path, &address);
-    em_loop *loop = rb_em_loop("connect_to_unix_server");
+    em_loop *loop = loop_for("connect_to_unix_server");
     rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot};
     if (!is_too_late(slot) && status >= 0)

@@ -39,8 +39,6 @@ static void deliver(VALUE (*function)(VALUE), const message *message)
     rb_em_slot *slot = message->slot;
     if (!slot || slot->flags & RB_EM_SILENT)
         return;
-    if (NIL_P(slot->value))
-        rb_em_await_object(slot);
     rb_em_slot *outer = rb_em_the_reactor.current;
     rb_em_the_reactor.current = slot;
     rb_em_call(function, (VALUE)message);
@@ -55,7 +53,14 @@ static void on_data(em_connection *connection, const void *data, size_t length)
 
 static void on_completed(em_connection *connection)
 {
-    message message = {.slot = em_connection_get_user(connection)};
+    rb_em_slot *slot = em_connection_get_user(connection);
+    if (slot && !rb_em_note_completed(slot))
+        rb_em_report_completed(slot);
+}
+
+void rb_em_report_completed(rb_em_slot *slot)
+{
+    message message = {.slot = slot};
     deliver(connection_completed, &message);
 }
 
@@ -100,6 +105,23 @@ static void put_off_unbind(rb_em_slot *slot)
     reactor->late_last = slot;
 }
 
+/* The object is complete, and so it hears of the end; the report that was posted will not come any more. */
+static bool put_off_held(rb_em_slot *slot, void *data)
+{
+    unsigned ready = RB_EM_HELD | RB_EM_READY;
+    if (slot->kind != RB_EM_CONNECTION || (slot->flags & ready) != ready || slot->native.connection)
+        return true;
+    slot->flags &= (uint16_t)~RB_EM_HELD;
+    rb_em_table_remove(slot);
+    put_off_unbind(slot);
+    return true;
+}
+
+void rb_em_put_off_held(void)
+{
+    rb_em_slot_each(put_off_held, NULL);
+}
+
 static bool put_off_stillborn(rb_em_slot *slot, void *data)
 {
     if (slot->kind != RB_EM_CONNECTION || !(slot->flags & RB_EM_STILLBORN) || slot->signature == 0)
@@ -132,19 +154,22 @@ void rb_em_run_late_unbinds(void)
 }
 
 /* Once the loop is being left no Ruby code may run before its frames are gone, see rb_protect.c. */
-static void on_unbind(em_connection *connection, em_status reason)
+void rb_em_report_end(rb_em_slot *slot)
 {
-    rb_em_slot *slot = em_connection_get_user(connection);
-    if (!slot)
-        return;
-    if (NIL_P(slot->value) && !(slot->flags & RB_EM_SILENT) && !rb_em_the_reactor.releasing)
-        rb_em_await_object(slot);
     rb_em_table_remove(slot);
-    slot->reason = reason;
-    if (rb_em_the_reactor.state != 0)
+    if (rb_em_the_reactor.state != 0 && !(slot->flags & RB_EM_SILENT))
         put_off_unbind(slot);
     else
         call_unbind(slot);
+}
+
+static void on_unbind(em_connection *connection, em_status reason)
+{
+    rb_em_slot *slot = em_connection_get_user(connection);
+    if (!slot || rb_em_note_end(slot, reason))
+        return;
+    slot->reason = reason;
+    rb_em_report_end(slot);
     if (rb_em_the_reactor.releasing)
         rb_em_run_late_unbinds();
 }

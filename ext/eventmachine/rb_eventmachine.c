@@ -41,6 +41,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_reactor();
     rb_em_define_release();
     rb_em_define_fork();
+    rb_em_define_hold();
     rb_em_define_timer();
     rb_em_define_tick();
     rb_em_define_server();

@@ -27,7 +27,13 @@ enum {
     RB_EM_CLOSING = 2,   /* counted in close_scheduled */
     RB_EM_KEYWORDS = 4,  /* a server whose last argument holds keywords */
     RB_EM_STILLBORN = 8, /* made while the reactor is released: it is unbound at once */
-    RB_EM_INTO = 16      /* receives into a String of the user's */
+    RB_EM_INTO = 16,     /* receives into a String of the user's */
+
+    /* Of what another thread has opened, see rb_hold.c. */
+    RB_EM_HELD = 32,       /* the object is not complete, or what was noted is not reported yet */
+    RB_EM_COMPLETED = 64,  /* noted: connection_completed */
+    RB_EM_HELD_BACK = 128, /* paused for that reason alone */
+    RB_EM_READY = 256      /* the object is complete, the report is posted */
 };
 
 /*
@@ -43,9 +49,9 @@ typedef struct rb_em_slot {
         em_timer timer;
         struct rb_em_slot *next;
     } native;
-    uint16_t index; /* within its page */
+    uint8_t index; /* within its page */
     uint8_t kind;
-    uint8_t flags;
+    uint16_t flags;
     int32_t reason; /* of an unbind that waits, an em_status */
 } rb_em_slot;
 
@@ -102,8 +108,27 @@ void rb_em_define_reactor(void);
 /* rb_wait.c */
 void rb_em_around_wait(void *user, void (*wait)(void *wait_data), void *wait_data);
 
-/* Another thread may have opened the connection and not come to make its object yet: waits for that, not for long. */
-void rb_em_await_object(const rb_em_slot *slot);
+/* rb_hold.c */
+bool rb_em_is_reactor_thread(void);
+
+/* To be called for what was opened just now: holds it if this is not the reactor's thread. */
+void rb_em_hold(rb_em_slot *slot);
+
+/* Whether it is held, and so nothing is to be reported now: it is noted. */
+bool rb_em_note_completed(rb_em_slot *slot);
+bool rb_em_note_end(rb_em_slot *slot, em_status reason);
+bool rb_em_note_early_client(const rb_em_slot *server, em_connection *connection);
+
+/* The object is complete, or the server has its class. */
+void rb_em_end_hold(rb_em_slot *slot);
+
+/* There will be no object. Whether the connection has ended already: then the slot is gone. */
+bool rb_em_discard_held(rb_em_slot *slot);
+
+/* Whether the connection is paused only because it is held; not any more: the pause is the caller's now. */
+bool rb_em_takes_pause(rb_em_slot *slot);
+void rb_em_forget_early_clients(void);
+void rb_em_define_hold(void);
 
 /* rb_fork.c */
 
@@ -183,7 +208,14 @@ rb_em_slot *rb_em_connection_of(VALUE object);
 /* As rb_em_find for connections, and finds the one whose unbind is running. */
 rb_em_slot *rb_em_find_connection(VALUE signature);
 void rb_em_schedule_close(rb_em_slot *slot);
+
+/* What was noted for a connection while it was held, in this order. */
+void rb_em_report_completed(rb_em_slot *slot);
+void rb_em_report_end(rb_em_slot *slot);
 void rb_em_run_late_unbinds(void);
+
+/* At the reactor's end: what waits for a report is unbound with the others. */
+void rb_em_put_off_held(void);
 void rb_em_define_connection(void);
 
 /* rb_receive.c */

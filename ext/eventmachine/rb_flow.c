@@ -12,22 +12,27 @@ static em_connection *connection_of(VALUE signature)
 
 static VALUE pause_connection(VALUE self, VALUE signature)
 {
-    em_connection *connection = connection_of(signature);
-    return connection && em_connection_pause(connection) == EM_OK ? Qtrue : Qfalse;
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    if (slot && rb_em_takes_pause(slot))
+        return Qtrue;
+    return slot && em_connection_pause(slot->native.connection) == EM_OK ? Qtrue : Qfalse;
 }
 
 static VALUE resume_connection(VALUE self, VALUE signature)
 {
-    em_connection *connection = connection_of(signature);
-    em_status status = connection ? em_connection_resume(connection) : EM_CLOSED;
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    if (slot && slot->flags & RB_EM_HELD_BACK)
+        return Qfalse;
+    em_status status = slot ? em_connection_resume(slot->native.connection) : EM_CLOSED;
     rb_em_changed();
     return status == EM_OK ? Qtrue : Qfalse;
 }
 
 static VALUE is_paused(VALUE self, VALUE signature)
 {
-    em_connection *connection = connection_of(signature);
-    return connection && em_connection_is_paused(connection) ? Qtrue : Qfalse;
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    bool is_paused = slot && em_connection_is_paused(slot->native.connection);
+    return is_paused && !(slot->flags & RB_EM_HELD_BACK) ? Qtrue : Qfalse;
 }
 
 static VALUE seconds(uint64_t ns)

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-static ID id_reactor_pid, id_reactor_thread, id_renew_threadpool, id_in_forked_block;
+static ID id_reactor_pid, id_renew_threadpool, id_in_forked_block;
 
 static void note_child(void)
 {
@@ -46,8 +46,7 @@ bool rb_em_take_over_within(void)
     const rb_em_reactor *reactor = &rb_em_the_reactor;
     if (reactor->forks == 0 || !reactor->turning || reactor->releasing || !is_daemon())
         return false;
-    if (rb_attr_get(rb_em_module, id_reactor_thread) != rb_thread_current() ||
-        RTEST(rb_funcallv(rb_em_module, id_in_forked_block, 0, NULL)))
+    if (!rb_em_is_reactor_thread() || RTEST(rb_funcallv(rb_em_module, id_in_forked_block, 0, NULL)))
         return false;
     take_over();
     rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
@@ -91,7 +90,6 @@ static VALUE take_over_reactor(VALUE self)
 void rb_em_define_fork(void)
 {
     id_reactor_pid = rb_intern("@reactor_pid");
-    id_reactor_thread = rb_intern("@reactor_thread");
     id_renew_threadpool = rb_intern("renew_threadpool");
     id_in_forked_block = rb_intern("in_forked_block?");
     rb_define_private_method(rb_singleton_class(rb_em_module), "take_over_reactor", take_over_reactor, 0);

@@ -68,7 +68,7 @@ static void add_page(void)
     page->self = self;
     for (unsigned i = SLOTS_PER_PAGE; i-- > 0;) {
         rb_em_slot *slot = &page->slots[i];
-        slot->index = (uint16_t)i;
+        slot->index = (uint8_t)i;
         slot->native.next = book.free;
         book.free = slot;
     }

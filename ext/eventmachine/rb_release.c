@@ -81,6 +81,7 @@ static VALUE finish(VALUE unused)
     if (reactor->state != 0)
         finish_and_jump();
     rb_em_slot_each(drop_slot, NULL);
+    rb_em_forget_early_clients();
     *reactor = (rb_em_reactor){.generation = reactor->generation + 1};
     return Qnil;
 }
@@ -89,6 +90,7 @@ void rb_em_release(void)
 {
     rb_em_the_reactor.stopping = true;
     rb_em_the_reactor.releasing = true;
+    rb_em_put_off_held();
     finish(Qnil);
 }
 

@@ -112,7 +112,8 @@ static VALUE discard_connection(VALUE self, VALUE signature)
         return Qnil;
     slot->flags |= RB_EM_SILENT;
     rb_em_slot_set(slot, Qnil);
-    close_slot(slot, Qfalse);
+    if (!rb_em_discard_held(slot))
+        close_slot(slot, Qfalse);
     return Qnil;
 }
 

@@ -21,6 +21,7 @@ static VALUE started(rb_em_slot *slot, em_status status, const char *complaint)
         rb_raise(rb_eRuntimeError, "%s", complaint);
     }
     rb_em_the_reactor.servers++;
+    rb_em_hold(slot);
     rb_em_changed();
     return ULL2NUM(slot->signature);
 }

@@ -45,6 +45,8 @@ static VALUE store(VALUE self, VALUE signature, VALUE value)
     rb_em_slot_set(slot, value);
     if (slot->kind == RB_EM_SERVER)
         note_keywords(slot);
+    if (slot->kind != RB_EM_TIMER)
+        rb_em_end_hold(slot);
     return value;
 }
 

@@ -6,10 +6,6 @@
 #include "rb_eventmachine.h"
 
 #include <ruby/thread.h>
-#include <time.h>
-
-/* How often the loop's thread gives way to the one that is making an object, at least 0.1 ms each time. */
-enum { MOST_TRIES = 500 };
 
 typedef struct nap {
     void (*wait)(void *wait_data);
@@ -29,19 +25,6 @@ static void *sleep_unlocked(void *argument)
 static void wake_up(void *loop)
 {
     em_loop_wake(loop);
-}
-
-static void *doze(void *unused)
-{
-    const struct timespec moment = {.tv_nsec = 100000};
-    nanosleep(&moment, NULL);
-    return NULL;
-}
-
-void rb_em_await_object(const rb_em_slot *slot)
-{
-    for (int tries = 0; NIL_P(slot->value) && tries < MOST_TRIES; tries++)
-        rb_nogvl(doze, NULL, NULL, NULL, RB_NOGVL_INTR_FAIL);
 }
 
 void rb_em_around_wait(void *user, void (*wait)(void *wait_data), void *wait_data)

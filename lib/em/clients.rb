@@ -4,7 +4,8 @@
 
 module EventMachine
   class << self
-    # Opens a connection. Returns at once; `connection_completed` or `unbind` of the object tell how it went.
+    # Opens a connection. Returns at once; `connection_completed` or `unbind` of the object tell how it went. From any
+    # thread: the reactor calls the object only when `initialize`, `post_init` and the block have returned.
     #
     # @param server [String] a host name or address; or the path of a Unix-domain socket
     # @param port [Integer, String, nil] for a Unix-domain socket left out, or the handler in its place
@@ -29,10 +30,10 @@ module EventMachine
     def bind_connect(bind_addr, bind_port, server, port = nil, handler = nil, *args, &block)
       port, handler, args = split_port(port, handler, args)
       klass = klass_from_handler(Connection, handler, *args)
+      by_other_thread = !reactor_thread?
       signature = open_connection(bind_addr, bind_port, server, port)
       connection = make_connection(klass, signature, args)
-      block&.call(connection)
-      connection
+      finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :bind_connect
 
@@ -54,15 +55,14 @@ module EventMachine
     # @return [Connection] the object
     # @raise [RuntimeError] if the object is not a connection
     # @raise [ConnectionError] as {connect}
-    def reconnect(server, port, handler)
+    def reconnect(server, port, handler, &block)
       raise "invalid handler" unless handler.respond_to?(:connection_completed, true)
       return handler if @conns.key?(handler.signature)
 
+      by_other_thread = !reactor_thread?
       signature = open_connection(nil, nil, server, port && Integer(port))
-      handler.signature = signature
-      @conns[signature] = handler
-      yield handler if block_given?
-      handler
+      assign_to_handler(handler, signature)
+      finish_connection(handler, signature, by_other_thread, &block)
     end
 
     private
@@ -76,9 +76,24 @@ module EventMachine
 
     # Nobody is told of a connection whose object could not be made.
     def make_connection(klass, signature, args)
-      @conns[signature] = connection = klass.new(signature, *args)
+      connection = assign_connection(signature, klass.new(signature, *args))
     ensure
       discard_connection(signature) unless connection
+    end
+
+    def assign_to_handler(handler, signature)
+      handler.signature = signature
+      assigned = assign_connection(signature, handler)
+    ensure
+      discard_connection(signature) unless assigned
+    end
+
+    # From now on the reactor calls the object, whatever becomes of the block.
+    def finish_connection(connection, signature, by_other_thread)
+      yield connection if block_given?
+      connection
+    ensure
+      complete_connection(signature, connection, by_other_thread)
     end
   end
 end
