@@ -209,8 +209,9 @@ EM_API em_status em_close(em_connection *connection);
 EM_API em_status em_close_after_writing(em_connection *connection);
 
 /**
- * Closes at the end of the present turn, as em_close; but what waits to be sent is still sent, after unbind, as long as the peer
- * takes it (drain_timeout_ns) and the loop lives. Also ends a pause. While connecting as em_close. EM_CLOSED if it has ended.
+ * Closes at the end of the present turn, as em_close; but what waits to be sent is still sent: what the system takes at once before
+ * unbind, the rest after it, as long as the peer takes it (drain_timeout_ns) and the loop lives. Ends a pause. While connecting
+ * as em_close. EM_CLOSED if it has ended.
  */
 EM_API em_status em_close_in_background(em_connection *connection);
 

@@ -170,8 +170,12 @@ em_status em_close_in_background(em_connection *connection)
         return EM_INVALID_ARGUMENT;
     if (emi_connection_has_ended(connection))
         return EM_CLOSED;
-    if (connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING)
+    if (connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING) {
         connection->write_side = EMI_WRITE_FLUSHING;
+        connection->paused = false;
+        /* What the system takes in this turn leaves before unbind, where programs like to stop the loop. */
+        emi_connection_request_send(connection);
+    }
     emi_connection_end(connection, EM_OK);
     return EM_OK;
 }

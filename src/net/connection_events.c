@@ -73,7 +73,9 @@ static void connected(emi_channel *channel)
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
     const em_connection *connection = connection_of(channel);
-    if (connection->paused || connection->state < EM_STATE_OPEN || emi_connection_has_ended(connection))
+    if (connection->paused || connection->state < EM_STATE_OPEN)
+        return 0;
+    if (emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING)
         return 0;
     return emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS);
 }

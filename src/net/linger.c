@@ -135,7 +135,6 @@ bool emi_connection_linger(em_connection *connection)
         return false;
     if (!connection->peer_ended && emi_channel_start_receiving(channel) != EM_OK)
         return false;
-    connection->paused = false;
     channel->events = &lingering_events;
     emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
     emi_loop_timer_init(&connection->extras->timer, await_acknowledgement);

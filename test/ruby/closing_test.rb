@@ -191,6 +191,18 @@ class ClosingTest < ReactorTest
     assert_equal [LARGE, 1], [conversation.value.bytesize, unbound]
   end
 
+  def test_a_short_reply_arrives_though_the_reactor_stops_in_unbind
+    reading = nil
+    reactor do
+      port = server(receive_data: ->(it, _) { it.send_data("reply") }, unbind: ->(*) { EM.stop })
+      peer = ours(TCPSocket.new("127.0.0.1", port))
+      peer.write("request")
+      peer.close_write
+      reading = peer
+    end
+    assert_equal "reply", read_all(reading)
+  end
+
   def test_the_reply_to_a_peer_that_never_reads_is_not_kept_for_ever
     reason = :none
     reactor do

@@ -275,6 +275,29 @@ static void closing_in_the_background_unbinds_at_once_and_sends_the_rest(void **
     }
 }
 
+static void expect_answer_sent(recorder *told)
+{
+    expect_sent(told->user, "answer");
+}
+
+static void what_the_system_takes_at_once_leaves_before_unbind(void **state)
+{
+    simulated_loop *fixture = *state;
+    for (unsigned paused = 0; paused < 2; paused++) {
+        recorder told;
+        recorder_init(&told, fixture);
+        told.user = open_accepted(&told, &recording, NULL);
+        told.on_unbind = expect_answer_sent;
+        if (paused)
+            em_connection_pause(told.connection);
+        em_send_text(told.connection, "answer");
+        em_close_in_background(told.connection);
+        run_turns(fixture, 1);
+        assert_int_equal(told.unbinds, 1);
+        recorder_free(&told);
+    }
+}
+
 static void closing_in_the_background_gives_a_silent_peer_up(void **state)
 {
     simulated_loop *fixture = *state;
@@ -352,6 +375,7 @@ int main(void)
         DRAIN_TEST(without_memory_to_watch_the_peer_the_connection_ends),
         DRAIN_TEST(what_leaves_at_once_needs_no_watch),
         DRAIN_TEST(closing_in_the_background_unbinds_at_once_and_sends_the_rest),
+        DRAIN_TEST(what_the_system_takes_at_once_leaves_before_unbind),
         DRAIN_TEST(closing_in_the_background_gives_a_silent_peer_up),
         DRAIN_TEST(a_reset_ends_what_is_done_in_the_background),
         DRAIN_TEST(the_loop_ends_with_work_left_in_the_background),
