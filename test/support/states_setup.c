@@ -2,6 +2,7 @@
 /*
  * Scenes, and how subjects get into their states. See states_subject.h.
  */
+#include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "support/system_peer.h"
 #include "support/system_test.h"
 
-enum { MOST_TURNS = 100, PATH_BYTES = 64, UNACKNOWLEDGED_BYTES = 4096, PIECE_BYTES = 1024 };
+enum { MOST_TURNS = 100, PATH_BYTES = 64, UNSENT_BYTES = 4096, PIECE_BYTES = 1024 };
 
 void states_begin(em_connection *connection)
 {
@@ -105,14 +106,14 @@ static void end_ourselves(states_subject *subject)
     states_await(subject->peer, POLLRDHUP);
 }
 
-static int unacknowledged(const states_subject *subject)
+static int unsent(const states_subject *subject)
 {
     int bytes = 0;
-    assert_return_code(ioctl(subject->descriptor, SIOCOUTQ, &bytes), 0);
+    assert_return_code(ioctl(subject->descriptor, SIOCOUTQNSD, &bytes), errno);
     return bytes;
 }
 
-/* The kernel has taken everything, and over TCP the peer's window is full. */
+/* The kernel has taken everything, and over TCP it cannot send it: the peer's window is full. */
 static void linger(states_subject *subject)
 {
     bool is_tcp = subject->scene->scenario.kind == STATES_TCP;
@@ -120,7 +121,7 @@ static void linger(states_subject *subject)
         assert_int_equal(states_send(subject, PIECE_BYTES, false), EM_OK);
         states_turn(subject->scene->loop, 0);
         assert_int_equal(em_connection_get_outbound_bytes(subject->connection), 0);
-    } while (is_tcp && unacknowledged(subject) < UNACKNOWLEDGED_BYTES);
+    } while (is_tcp && unsent(subject) < UNSENT_BYTES);
     assert_int_equal(em_close_after_writing(subject->connection), EM_OK);
     states_turn(subject->scene->loop, 0);
     assert_int_equal(subject->unbinds, 1);
