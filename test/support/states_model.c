@@ -26,12 +26,13 @@ typedef struct world {
     bool is_closed; /* em_close was called */
     bool after_writing;
     bool write_closing;
-    bool stuck;  /* the kernel took a part of a large piece; the rest waits for the peer to read */
-    bool large;  /* a large piece is to be sent … */
-    bool small;  /* … or a small one */
-    bool unread; /* the peer has input that it has not read */
-    bool data;   /* the peer has sent data */
-    bool ended;  /* the peer has half-closed */
+    bool stuck;      /* the kernel took a part of a large piece; the rest waits for the peer to read */
+    bool large;      /* a large piece is to be sent … */
+    bool small;      /* … or a small one */
+    bool unread;     /* the peer has input that it has not read */
+    bool data;       /* the peer has sent data */
+    bool ended;      /* the peer has half-closed */
+    bool data_heard; /* we were given the data before our move */
     bool end_heard;
     bool closed_by_peer; /* its socket is closed, in the normal way … */
     bool reset_by_peer;  /* … or by a reset */
@@ -226,6 +227,8 @@ static bool is_unheard(const world *now)
 
 static states_whether data_of(const world *now, bool unheard)
 {
+    if (now->data_heard)
+        return STATES_YES;
     if (!now->data || now->is_closed || (unheard && !now->is_paused))
         return STATES_NO;
     return unheard || (now->is_connecting && now->reset_by_peer) ? STATES_EITHER : STATES_YES;
@@ -287,8 +290,12 @@ states_expectation states_expect(const states_scenario *scenario)
     states_expectation expected = {.move_status = EM_OK};
     world now = world_of(scenario);
     bool has_ended = scenario->state == STATES_LINGERING;
-    if (scenario->order == STATES_PEER_FIRST && !has_ended)
+    if (scenario->order != STATES_WE_FIRST && !has_ended)
         move_peer(&now, scenario->peer);
+    if (scenario->order == STATES_IN_CALLBACK) {
+        now.data_heard = true;
+        send_something(&now, false);
+    }
     expected.move_status = move(&now, scenario->ours);
     if (scenario->order == STATES_WE_FIRST) {
         turn(&now);

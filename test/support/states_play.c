@@ -309,8 +309,8 @@ static void move_ourselves(states_scene *scene)
         states_await_sent(&scene->subjects[i]);
 }
 
-/* Our move is made by the first callback. */
-static void make_moves_together(play *playing)
+/* Our move is made by a callback. */
+static void await_move(play *playing)
 {
     states_scene *scene = playing->scene;
     move_peers(scene);
@@ -321,8 +321,8 @@ static void make_moves_together(play *playing)
 static void make_moves(play *playing)
 {
     states_scene *scene = playing->scene;
-    if (scene->acts_in_callback) {
-        make_moves_together(playing);
+    if (scene->acts != STATES_ACTS_OUTSIDE) {
+        await_move(playing);
     } else if (scene->scenario.order == STATES_PEER_FIRST) {
         move_peers(scene);
         move_ourselves(scene);
@@ -332,14 +332,28 @@ static void make_moves(play *playing)
     }
 }
 
+/* Whether our move was made on a subject. */
+static bool is_moved(const states_scene *scene, const states_subject *subject)
+{
+    switch (scene->acts) {
+    case STATES_FIRST_ACTS_ON_REST:
+        return scene->actor && scene->actor != subject;
+    case STATES_LAST_ACTS_ON_ALL:
+        return scene->actor != NULL;
+    default:
+        return true;
+    }
+}
+
 static void expect(play *playing)
 {
     const states_scene *scene = playing->scene;
     for (unsigned i = 0; i < scene->count; i++) {
         states_scenario own = scene->scenario;
-        bool is_moved = !scene->acts_in_callback || (scene->actor && scene->actor != &scene->subjects[i]);
-        if (!is_moved)
+        if (!is_moved(scene, &scene->subjects[i])) {
             own.ours = STATES_WE_DO_NOTHING;
+            own.order = STATES_PEER_FIRST;
+        }
         if (states_is_spared(scene, i))
             own.state = STATES_ACCEPTED;
         playing->expected[i] = states_expect(&own);

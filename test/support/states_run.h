@@ -13,7 +13,7 @@ int states_run_alone(states_kind kind);
 
 /**
  * The scenarios in which data or an end arrives, with eight connections whose peers move at the same time, and where the first
- * callback of one of them makes our move on all the others.
+ * callback of one of them makes our move on all the others, or the last one, when all have sent something, on all.
  */
 int states_run_batches(states_kind kind);
 

@@ -164,7 +164,7 @@ static void enter(states_subject *subject, states_state state)
 
 bool states_is_spared(const states_scene *scene, unsigned subject)
 {
-    return scene->acts_in_callback && scene->scenario.state == STATES_PAUSED && subject == 0;
+    return scene->acts == STATES_FIRST_ACTS_ON_REST && scene->scenario.state == STATES_PAUSED && subject == 0;
 }
 
 /* A state that a turn would end is entered when all have their connections. */
@@ -174,6 +174,7 @@ void states_set_up(states_scene *scene, const states_scenario *scenario, unsigne
     scene->count = count;
     scene->accepted = 0;
     scene->actor = NULL;
+    scene->heard = 0;
     scene->stage = STATES_AT_ONCE;
     for (unsigned i = 0; i < count; i++) {
         scene->subjects[i] = (states_subject){.scene = scene, .peer = -1, .descriptor = -1};

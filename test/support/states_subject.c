@@ -29,23 +29,35 @@ static states_subject *called(em_connection *connection)
     return subject;
 }
 
-/* The first callback of a batch makes our move on all the others. */
-static void act(const states_subject *actor)
+static void act(const states_subject *actor, bool on_itself)
 {
     states_scene *scene = actor->scene;
-    if (!scene->acts_in_callback || scene->actor)
+    if (scene->actor)
         return;
     scene->actor = actor;
     for (unsigned i = 0; i < scene->count; i++)
-        if (&scene->subjects[i] != actor)
+        if (on_itself || &scene->subjects[i] != actor)
             states_move(&scene->subjects[i]);
+}
+
+static void heard(states_subject *subject)
+{
+    states_scene *scene = subject->scene;
+    if (scene->acts == STATES_FIRST_ACTS_ON_REST)
+        act(subject, false);
+    if (scene->acts != STATES_LAST_ACTS_ON_ALL || subject->has_heard)
+        return;
+    subject->has_heard = true;
+    states_send(subject, STATES_SMALL_BYTES, false);
+    if (++scene->heard == scene->count)
+        act(subject, true);
 }
 
 /* In a batch others may have been connected before the first callback of data acts on them, or not: nobody promises that. */
 static void connection_completed(em_connection *connection)
 {
     states_subject *subject = called(connection);
-    if (!subject->scene->acts_in_callback)
+    if (subject->scene->acts != STATES_FIRST_ACTS_ON_REST)
         states_note(subject, "completed");
 }
 
@@ -60,7 +72,7 @@ static void receive_data(em_connection *connection, const void *data, size_t len
         subject->is_wrong = true;
     else
         memcpy(subject->data + used, data, length);
-    act(subject);
+    heard(subject);
 }
 
 static void receive_end(em_connection *connection)
@@ -68,7 +80,8 @@ static void receive_end(em_connection *connection)
     states_subject *subject = called(connection);
     subject->ends++;
     states_note(subject, "end");
-    act(subject);
+    if (subject->scene->acts == STATES_FIRST_ACTS_ON_REST)
+        act(subject, false);
 }
 
 static void unbind(em_connection *connection, em_status reason)
@@ -125,7 +138,7 @@ static em_status lend(states_subject *subject, const unsigned char *bytes)
 }
 
 /* The bytes of a connection are the pattern, from its beginning on. */
-static unsigned char pattern[2 * STATES_LARGE_BYTES + STATES_SMALL_BYTES];
+static unsigned char pattern[2 * STATES_LARGE_BYTES + 2 * STATES_SMALL_BYTES];
 
 em_status states_send(states_subject *subject, size_t length, bool is_borrowed)
 {
@@ -173,7 +186,7 @@ void states_move(states_subject *subject)
         *status = em_close_write(connection);
         break;
     case STATES_WE_STOP:
-        *status = stop(scene->loop, scene->acts_in_callback);
+        *status = stop(scene->loop, scene->acts != STATES_ACTS_OUTSIDE);
         break;
     default:
         *status = EM_OK;

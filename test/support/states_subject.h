@@ -18,6 +18,13 @@ enum { STATES_MOST_SUBJECTS = 8, STATES_LOG_BYTES = 256 };
 
 typedef struct states_scene states_scene;
 
+/** Who makes our moves. */
+typedef enum states_actor {
+    STATES_ACTS_OUTSIDE,       /**< the test, between turns */
+    STATES_FIRST_ACTS_ON_REST, /**< the first callback of data or the end, on all connections but its own */
+    STATES_LAST_ACTS_ON_ALL    /**< each callback of data sends something small; the last, on all connections */
+} states_actor;
+
 typedef struct states_subject {
     states_scene *scene;
     em_connection *connection; /**< NULL once unbound */
@@ -25,7 +32,8 @@ typedef struct states_subject {
     int peer;                  /**< the peer's socket; -1 once it has closed it */
     em_status move_status;     /**< what our move returned */
     unsigned unbinds;
-    unsigned ends; /**< calls of receive_end */
+    unsigned ends;  /**< calls of receive_end */
+    bool has_heard; /**< it was given data */
     states_stage unbound_at;
     em_status reason;
     bool is_wrong;   /**< a callback after unbind, or wrong bytes */
@@ -44,8 +52,9 @@ struct states_scene {
     unsigned count;
     unsigned accepted;
     states_stage stage;
-    bool acts_in_callback;       /**< the first callback of data or the end makes our move on all others … */
-    const states_subject *actor; /**< … it was this one's */
+    states_actor acts;
+    const states_subject *actor; /**< whose callback made our move; NULL: none has */
+    unsigned heard;              /**< how many have been given data */
     int port;                    /**< of our server; TCP */
     int listener;                /**< of the peers, for connections that we open */
     int listener_port;

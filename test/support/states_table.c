@@ -70,6 +70,9 @@ states_scenario states_at(states_kind kind, unsigned number)
 bool states_is_applicable(const states_scenario *scenario)
 {
     bool has_handle = scenario->state != STATES_LINGERING;
+    if (scenario->order == STATES_IN_CALLBACK &&
+        (!states_sends_data(scenario->peer) || !states_is_listening(scenario->state)))
+        return false;
     if (!has_handle && scenario->ours != STATES_WE_DO_NOTHING && scenario->ours != STATES_WE_STOP)
         return false;
     switch (scenario->state) {
@@ -87,6 +90,12 @@ bool states_is_applicable(const states_scenario *scenario)
     return !scenario->is_open || is_ending;
 }
 
+bool states_is_listening(states_state state)
+{
+    return state == STATES_ACCEPTED || state == STATES_DRAINING || state == STATES_BLOCKED ||
+           state == STATES_WE_ENDED || state == STATES_CONNECTING;
+}
+
 bool states_sends_data(states_peer_move move)
 {
     return move == STATES_PEER_DATA || move == STATES_PEER_DATA_END || move == STATES_PEER_DATA_RESET;
@@ -101,6 +110,9 @@ void states_describe(const states_scenario *scenario, char *text, size_t capacit
     const char *kind = kind_names[scenario->kind];
     if (scenario->order == STATES_PEER_FIRST)
         snprintf(text, capacity, "%s; the peer: %s, then we: %s (%s, %s)", state, peer, ours, kind, handler);
+    else if (scenario->order == STATES_IN_CALLBACK)
+        snprintf(text, capacity, "%s; the peer: %s, within receive_data we: send, %s (%s, %s)", state, peer, ours, kind,
+                 handler);
     else
         snprintf(text, capacity, "%s; we: %s, then the peer: %s (%s, %s)", state, ours, peer, kind, handler);
 }

@@ -54,8 +54,12 @@ typedef enum states_our_move {
     STATES_OUR_MOVES
 } states_our_move;
 
-/** PEER_FIRST: our move finds the peer's in the kernel, unread. WE_FIRST: a turn follows our move, then the peer moves. */
-typedef enum states_order { STATES_PEER_FIRST, STATES_WE_FIRST, STATES_ORDERS } states_order;
+typedef enum states_order {
+    STATES_PEER_FIRST, /**< our move finds the peer's in the kernel, unread */
+    STATES_WE_FIRST,   /**< a turn follows our move, then the peer moves */
+    STATES_IN_CALLBACK, /**< the peer moves; when we are given its data, we send something small and then make our move */
+    STATES_ORDERS
+} states_order;
 
 typedef struct states_scenario {
     states_kind kind;
@@ -77,6 +81,9 @@ states_scenario states_at(states_kind kind, unsigned number);
 
 /** Whether there is such a scenario: not every handler gets into every state, not every move is possible in it. */
 bool states_is_applicable(const states_scenario *scenario);
+
+/** Whether our connection is given what the peer sends without anything done by us. */
+bool states_is_listening(states_state state);
 
 bool states_sends_data(states_peer_move move);
 
