@@ -1,6 +1,6 @@
 # The front door. Every recipe delegates to a small script in tools/, which also runs alone.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench build format lint clean
+.PHONY: help run test soak bench build format lint clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -10,6 +10,9 @@ run: ## Start the echo server on 127.0.0.1:8081
 
 test: ## Build with sanitizers and with clang, then run every check and every test
 	@tools/install_packages tools/packages/run tools/packages/test && exec tools/run_tests
+
+soak: ## Run the fuzzers for long: half an hour or so, with new seeds each time
+	@tools/install_packages tools/packages/run tools/packages/test && exec tools/run_soak
 
 bench: build ## Measure our programs against their peers
 	@tools/install_packages bench/packages && exec bench/compare

@@ -17,7 +17,9 @@ static void *reallocate(void *user, void *pointer, size_t bytes)
     }
     unsigned long number = atomic_fetch_add(&allocator->requests, 1) + 1;
     unsigned long fail_at = atomic_load(&allocator->fail_at);
-    if (fail_at != 0 && (number == fail_at || (number > fail_at && atomic_load(&allocator->fail_after)))) {
+    unsigned long fail_every = atomic_load(&allocator->fail_every);
+    if ((fail_at != 0 && (number == fail_at || (number > fail_at && atomic_load(&allocator->fail_after)))) ||
+        (fail_every != 0 && number % fail_every == 0)) {
         atomic_fetch_add(&allocator->failures, 1);
         return NULL;
     }
@@ -33,6 +35,7 @@ void failing_allocator_init(failing_allocator *allocator)
     atomic_init(&allocator->failures, 0);
     atomic_init(&allocator->fail_at, 0);
     atomic_init(&allocator->fail_after, false);
+    atomic_init(&allocator->fail_every, 0);
     atomic_init(&allocator->live, 0);
 }
 
@@ -40,4 +43,9 @@ void failing_allocator_fail(failing_allocator *allocator, unsigned long n, em_sw
 {
     atomic_store(&allocator->fail_after, all_later_ones == EM_ON);
     atomic_store(&allocator->fail_at, n == 0 ? 0 : atomic_load(&allocator->requests) + n);
+}
+
+void failing_allocator_fail_every(failing_allocator *allocator, unsigned long n)
+{
+    atomic_store(&allocator->fail_every, n);
 }
