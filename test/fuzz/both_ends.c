@@ -106,12 +106,28 @@ static side *find_sender(world *w, const fuzz_stream *stream)
     return w->nodes[owner].sides[number];
 }
 
+static bool is_reset(const side *ended)
+{
+    return ended->reason == EM_CONNECTION_RESET || ended->reason == EM_BROKEN_PIPE;
+}
+
+/* An end is in order unless the other one left early. */
+static void check_reason(const side *ended, const side *other)
+{
+    bool other_left = other->aborted || other->closing || other->swept || other->reason != EM_OK;
+    if (is_reset(ended) && !other_left && !ended->node->run->calls)
+        fuzz_fail("connection %x ended with %s, while %x did nothing wrong", ended->number,
+                  em_status_name(ended->reason), other->number);
+}
+
 static void check_side(world *w, const side *receiver)
 {
     if (!fuzz_stream_is_known(&receiver->arrived))
         return;
     const side *sender = find_sender(w, &receiver->arrived);
     FUZZ_CHECK(sender->is_client != receiver->is_client);
+    check_reason(sender, receiver);
+    check_reason(receiver, sender);
     FUZZ_CHECK(receiver->arrived.bytes <= sender->accepted || sender->torn);
     if (!side_has_sent_all(sender) || side_was_cut_off(receiver))
         return;
