@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* Of an idle loop within IDLE_NS: timeouts may end connections, and late news arrive. */
-enum { MOST_IDLE_TURNS = 12, TURNS_PER_CONNECTION = 4, MOST_SETTLING_TURNS = 200000 };
+enum { MOST_IDLE_TURNS = 12, TURNS_PER_CONNECTION = 4, MOST_SETTLING_TURNS = 200000, MOST_IDLE_TRIALS = 200 };
 #define IDLE_NS (10 * EM_MILLISECONDS)
 
 static void wait_within(void *user, void (*wait)(void *wait_data), void *wait_data)
@@ -154,9 +154,17 @@ static void settle(node *settling)
     }
 }
 
-void node_check_idle(node *idle)
+static uint64_t count_turns(node *idle)
 {
     em_loop_stats before, after;
+    em_loop_get_stats(idle->loop, &before, sizeof before);
+    run_for(idle, IDLE_NS);
+    em_loop_get_stats(idle->loop, &after, sizeof after);
+    return after.turns - before.turns;
+}
+
+void node_check_idle(node *idle)
+{
     bool was_quiet = idle->is_quiet;
     idle->is_quiet = true;
     idle->faults.cuts = false;
@@ -165,11 +173,12 @@ void node_check_idle(node *idle)
     idle->in_turn = true;
     run_for(idle, 0); /* uses up a stop that was asked for: until then no turn waits */
     settle(idle);
-    em_loop_get_stats(idle->loop, &before, sizeof before);
-    run_for(idle, IDLE_NS);
-    em_loop_get_stats(idle->loop, &after, sizeof after);
-    uint64_t turns = after.turns - before.turns;
-    if (turns > MOST_IDLE_TURNS + idle->live * TURNS_PER_CONNECTION)
+    /* TCP may deliver what waited for one of its timers. That comes to an end, while a loop that spins goes on. */
+    uint64_t turns = count_turns(idle);
+    uint64_t most = MOST_IDLE_TURNS + idle->live * TURNS_PER_CONNECTION;
+    for (unsigned again = 0; again < MOST_IDLE_TRIALS && turns > most; again++)
+        turns = count_turns(idle);
+    if (turns > most)
         fuzz_fail("an idle loop took %lu turns in %lu ms", (unsigned long)turns,
                   (unsigned long)(IDLE_NS / EM_MILLISECONDS));
     FUZZ_CHECK(idle->posts_run == idle->posts);
