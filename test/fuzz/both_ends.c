@@ -156,7 +156,7 @@ static void describe(void)
 static void run(const fuzz_run *run)
 {
     w = (world){.run = run, .count = 1 + run->seed % 2, .winds_up = run->seed % 5 != 0};
-    pthread_t second;
+    pthread_t second = {0};
     pthread_mutex_init(&w.mutex, NULL);
     pthread_barrier_init(&w.barrier, NULL, w.count);
     if (w.count > 1)

@@ -22,9 +22,8 @@ typedef struct faults_watched {
 typedef struct faults {
     uint64_t random;
     bool cuts;
-    unsigned long fail_every; /**< so many calls; 0: none fail */
+    unsigned long fail_every; /**< so many calls, on average; 0: none fail */
     bool without_pwait2;      /**< as an older kernel, or behind a filter */
-    unsigned long calls;
     unsigned long cut;
     unsigned long failed;
     faults_watched watched[FAULTS_DESCRIPTORS]; /* by an epoll descriptor */
