@@ -41,7 +41,7 @@ typedef enum stand_in_kind {
 
 static int stand_in(stand_ins *made, stand_in_kind kind)
 {
-    int *ends = &made->descriptors[made->count * 2];
+    int *ends = made->descriptors + (size_t)made->count * 2;
     char bytes[1000] = "";
     faults *before = faults_use(NULL);
     unix_pair(ends);

@@ -24,11 +24,11 @@ static void prepare_faults(node *opened)
     made->random = opened->run->seed * 2 + opened->number;
     made->cuts = opened->run->cuts;
     made->without_pwait2 = node_one_in(opened, 8);
-    made->fail_every = opened->run->calls ? 10 + node_pick(opened, 200) : 0;
+    made->fail_every = opened->run->calls ? 3 + node_pick(opened, node_one_in(opened, 3) ? 10 : 200) : 0;
     faults_use(made);
     failing_allocator_init(&opened->memory);
     if (opened->run->memory)
-        failing_allocator_fail_every(&opened->memory, 3 + node_pick(opened, 60));
+        failing_allocator_fail_every(&opened->memory, 2 + node_pick(opened, node_one_in(opened, 3) ? 4 : 60));
 }
 
 void node_open(node *opened, const fuzz_run *run, unsigned number)
