@@ -90,14 +90,16 @@ struct emi_channel {
     bool connecting;
     bool sending;         /**< the owner has something to send */
     bool read_to_the_end; /**< read until nothing is left, whatever exact_reads says */
+    bool ended;           /**< the peer's end was reported */
+    bool hung_up;         /**< the poller has reported an error, or the end of both directions */
     bool released;        /**< by the owner */
     bool always_ready;    /**< polled: the poller refuses it, as epoll does regular files */
     bool has_early;       /**< a batch has read something for it, which comes next in this dispatch */
     uint8_t bulk;         /**< not 0: much arrives; see bulk.h */
-    em_status failure;    /**< what the next read is to report, or EM_OK */
-    emi_kept *kept;       /**< comes before what is read next; or NULL */
-    emi_list work;        /**< among the channels that can go on without an event, or those that end */
-    emi_list flush;       /**< among the channels to be flushed */
+    em_status failure; /**< taken off the socket by another call than a read, which reports it in the end; or EM_OK */
+    emi_kept *kept;    /**< comes before what is read next; or NULL */
+    emi_list work;     /**< among the channels that can go on without an event, or those that end */
+    emi_list flush;    /**< among the channels to be flushed */
 };
 
 _Static_assert(sizeof(emi_channel) <= 96, "an idle connection is small");

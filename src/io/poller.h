@@ -19,9 +19,10 @@ typedef struct emi_poller emi_poller;
 enum {
     EMI_POLL_IN = 1,
     EMI_POLL_OUT = 2,
-    EMI_POLL_END = 4,   /**< reported: hang-up, error, or urgent data: read until nothing is left */
-    EMI_POLL_ERROR = 8, /**< reported: failed; reading or writing tells why */
-    EMI_POLL_LEVEL = 16 /**< asked: report as long as it lasts, even if the poller is edge-triggered */
+    EMI_POLL_END = 4,    /**< reported: hang-up, error, or urgent data: read until nothing is left */
+    EMI_POLL_ERROR = 8,  /**< reported: failed; reading or writing tells why */
+    EMI_POLL_LEVEL = 16, /**< asked: report as long as it lasts, even if the poller is edge-triggered */
+    EMI_POLL_HANGUP = 32 /**< asked: nothing else, so that EMI_POLL_ERROR is reported at least */
 };
 
 typedef struct emi_poll_event {

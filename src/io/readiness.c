@@ -41,7 +41,8 @@ static unsigned wanted_interest(const emi_readiness *readiness, const emi_channe
     bool blocked = channel->connecting || (channel->blocked && channel->sending);
     if (readiness->poller_operations->edge_triggered)
         return EMI_POLL_IN | (blocked || (channel->interest & EMI_POLL_OUT) ? EMI_POLL_OUT : 0U);
-    return (channel->receiving ? EMI_POLL_IN : 0U) | (blocked ? EMI_POLL_OUT : 0U);
+    return (channel->receiving ? EMI_POLL_IN : 0U) | (blocked ? EMI_POLL_OUT : 0U) |
+           (channel->ended ? EMI_POLL_HANGUP : 0U);
 }
 
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel)
@@ -77,6 +78,8 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->connecting = false;
     channel->sending = false;
     channel->read_to_the_end = !channel->exact_reads;
+    channel->ended = false;
+    channel->hung_up = false;
     channel->released = false;
     channel->always_ready = false;
     channel->has_early = false;
@@ -209,7 +212,17 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
     if (channel->sending || channel->blocked || channel->connecting || channel->released ||
         emi_readiness_is_forked(emi_readiness_of(channel)))
         return 0;
-    return emi_socket_send_bytes(channel->descriptor, bytes, length);
+    union {
+        const void *constant;
+        void *data; /* nobody writes to it */
+    } piece = {.constant = bytes};
+    const emi_span span = {.data = piece.data, .length = length};
+    size_t taken;
+    em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
+    /* The error of a reset is reported to whoever calls first, and gathering will only hear of a broken pipe. */
+    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
+        channel->failure = status;
+    return taken;
 }
 
 /* The loop's questions */

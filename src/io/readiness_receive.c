@@ -103,11 +103,20 @@ static em_status read_piece(emi_readiness *readiness, emi_channel *channel, cons
         return read_early(readiness, channel, early, got);
     if (EMI_UNLIKELY(channel->kept))
         return read_kept(readiness, channel, got);
-    if (EMI_UNLIKELY(channel->failure != EM_OK)) {
-        *got = (piece){.length = 0};
-        return channel->failure;
-    }
-    return read_plainly(readiness, channel, got);
+    if (EMI_LIKELY(channel->failure == EM_OK))
+        return read_plainly(readiness, channel, got);
+    *got = (piece){.length = 0};
+    if (channel->failure == EM_NO_MEMORY)
+        return EM_NO_MEMORY; /* something is missing: what comes behind it must not be delivered */
+    em_status status = read_plainly(readiness, channel, got);
+    return status == EM_INTERRUPTED || got->length > 0 ? status : channel->failure;
+}
+
+static void report_end(emi_channel *channel)
+{
+    channel->receiving = false;
+    channel->ended = true;
+    channel->events->end(channel);
 }
 
 /*
@@ -129,8 +138,7 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel, const e
         return true;
     channel->readable = false;
     if (status == EM_OK) {
-        channel->receiving = false;
-        channel->events->end(channel);
+        report_end(channel);
     } else if (status != EM_WOULD_BLOCK) {
         emi_readiness_fail(channel, status);
     }
@@ -159,23 +167,34 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
         emi_readiness_add_work(readiness, channel);
 }
 
-void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason)
+/* Reads until there is nothing; returns the error that the last read reported, or EM_OK. */
+static em_status receive_the_rest(emi_readiness *readiness, emi_channel *channel)
 {
-    em_status status = EM_OK;
-    channel->sending = false;
     for (unsigned reads = 0; reads < LAST_READS && channel->receiving; reads++) {
         piece got;
-        status = read_piece(readiness, channel, NULL, &got);
+        em_status status = read_piece(readiness, channel, NULL, &got);
         if (status == EM_OK && got.length > 0)
             channel->events->data(channel, got.bytes, got.length);
+        else if (status == EM_OK)
+            report_end(channel);
         else if (status != EM_INTERRUPTED)
-            break;
+            return status == EM_WOULD_BLOCK ? EM_OK : status;
         if (emi_readiness_is_over(readiness, channel))
-            return;
+            return EM_OK;
     }
-    /* Of the two that a reset yields, a read's error is the same in whatever order reading and sending come. */
-    bool is_told = status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED;
-    emi_readiness_fail(channel, is_told ? status : reason);
+    return EM_OK;
+}
+
+/* Of the errors that a reset yields, a read's is the same in whatever order reading and sending come. */
+void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason)
+{
+    channel->sending = false;
+    em_status status = receive_the_rest(readiness, channel);
+    if (emi_readiness_is_over(readiness, channel))
+        return;
+    if (status == EM_OK)
+        status = channel->failure != EM_OK ? channel->failure : emi_socket_take_error(channel->descriptor);
+    emi_readiness_fail(channel, status != EM_OK ? status : reason);
 }
 
 /* Not Unix sockets, because the peer of one that is closed with unread bytes is told so, and nothing else does that; and not

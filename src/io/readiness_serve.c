@@ -25,6 +25,20 @@ static void finish_connect(emi_channel *channel)
         channel->events->connected(channel);
 }
 
+/*
+ * After its end a peer may still reset the connection, or, of a Unix socket, go altogether. Nothing is read any more that would
+ * tell.
+ */
+static void look_after_end(emi_channel *channel)
+{
+    em_status status = emi_socket_take_error(channel->descriptor);
+    channel->hung_up = false;
+    if (status == EM_OK && !channel->exact_reads)
+        status = EM_BROKEN_PIPE;
+    if (status != EM_OK)
+        emi_readiness_fail(channel, status);
+}
+
 static void serve_stream(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
     if (EMI_UNLIKELY(channel->connecting)) {
@@ -42,6 +56,8 @@ static void serve_stream(emi_readiness *readiness, emi_channel *channel, const e
     if (!emi_readiness_is_over(readiness, channel) && channel->sending && !channel->blocked &&
         !emi_list_is_linked(&channel->flush))
         emi_readiness_send(readiness, channel);
+    if (EMI_UNLIKELY(channel->ended && channel->hung_up) && !emi_readiness_is_over(readiness, channel))
+        look_after_end(channel);
 }
 
 static void serve_listener(emi_readiness *readiness, emi_channel *channel)

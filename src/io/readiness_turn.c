@@ -36,6 +36,8 @@ static void take_event(emi_readiness *readiness, const emi_poll_event *event)
         channel->readable = true;
     if (event->bits & (EMI_POLL_OUT | EMI_POLL_ERROR))
         channel->blocked = false;
+    if (event->bits & EMI_POLL_ERROR)
+        channel->hung_up = true;
     if (event->bits & EMI_POLL_END)
         channel->read_to_the_end = true;
     emi_readiness_add_work(readiness, channel);
