@@ -5,28 +5,13 @@
  */
 #include "rb_eventmachine.h"
 
-#include <stdlib.h>
-
 VALUE rb_em_module;
 
 RUBY_FUNC_EXPORTED void Init_rubyeventmachine(void);
 
-/*
- * Strings for what arrives come from malloc(3) and go back by thousands when Ruby collects. glibc gives the top of the heap back
- * to the system as soon as 128 KiB are free there, so each collection would be followed by a page fault for every page taken
- * anew: for a stream of large pieces half of all time. glibc raises that limit by itself to twice the size of the largest block
- * freed (mallopt(3), M_TRIM_THRESHOLD), unless the user has set it.
- */
-static void keep_freed_memory(void)
-{
-    enum { LARGEST_ADAPTIVE_BYTES = 31 * 1024 * 1024 };
-    void *volatile block = malloc(LARGEST_ADAPTIVE_BYTES); /* volatile, or the compiler leaves both calls out */
-    free(block);
-}
-
 void Init_rubyeventmachine(void)
 {
-    keep_freed_memory();
+    rb_em_keep_freed_memory();
     rb_em_module = rb_define_module("EventMachine");
     rb_gc_register_mark_object(rb_em_module);
     rb_em_define_pages();

@@ -245,6 +245,9 @@ void rb_em_define_timer(void);
 void rb_em_schedule_tick(void);
 void rb_em_define_tick(void);
 
+/* rb_malloc_glibc.c, rb_malloc_other.c: has malloc(3) keep memory that Ruby frees, for what arrives next. */
+void rb_em_keep_freed_memory(void);
+
 /* Others, one subject each. */
 void rb_em_define_class(void);
 void rb_em_define_client(void);

@@ -18,9 +18,9 @@ static em_status grow(emi_call_queue *queue, const emi_memory *memory)
     emi_call_entry *old = queue->entries;
     if (queue->count > 0)
         memcpy(entries, old, queue->count * sizeof *entries);
-    atomic_thread_fence(memory_order_release);
+    atomic_signal_fence(memory_order_release);
     queue->entries = entries;
-    atomic_thread_fence(memory_order_release);
+    atomic_signal_fence(memory_order_release);
     queue->capacity = capacity;
     emi_release(memory, old);
     return EM_OK;
@@ -28,7 +28,8 @@ static em_status grow(emi_call_queue *queue, const emi_memory *memory)
 
 /*
  * The queue is whole after each of these steps: a child that is forked while another thread is in here finds a queue that it can use,
- * with the call or without it (em_loop_take_over).
+ * with the call or without it (em_loop_take_over). The order of the compiler's stores is enough, since fork(2) stops every processor
+ * that runs the process to change its page tables.
  */
 em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user)
 {
@@ -36,7 +37,7 @@ em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em
     if (status != EM_OK)
         return status;
     queue->entries[queue->count] = (emi_call_entry){.call = call, .user = user};
-    atomic_thread_fence(memory_order_release);
+    atomic_signal_fence(memory_order_release);
     queue->count++;
     return EM_OK;
 }

@@ -187,7 +187,7 @@ em_status em_loop_destroy(em_loop *loop)
 
 bool emi_loop_is_forked(const em_loop *loop)
 {
-    return loop->handed_over || emi_is_forked_since(loop->fork_count);
+    return atomic_load_explicit(&loop->handed_over, memory_order_relaxed) || emi_is_forked_since(loop->fork_count);
 }
 
 em_status emi_loop_check(const em_loop *loop)

@@ -96,11 +96,11 @@ struct em_loop {
     atomic_bool stopping;
     atomic_bool woken; /* the backend was, since the latest wait ended */
     atomic_bool running;
+    atomic_bool handed_over; /* to a forked child */
     bool in_turn;
     bool found_events; /* the latest wait did */
     bool logged_failure;
     bool closing;
-    bool handed_over; /* to a forked child */
     unsigned fork_count;
     uint64_t runner; /* the thread that ran it last, see emi_thread_number */
     emi_service *services[EMI_SERVICE_KINDS];

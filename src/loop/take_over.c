@@ -31,7 +31,7 @@ em_status em_loop_take_over(em_loop *loop)
     emi_note_copies();
     emi_mutex_open(&loop->posts_mutex); /* another thread may have held it at the fork */
     loop->fork_count = emi_fork_count();
-    loop->handed_over = false;
+    atomic_store(&loop->handed_over, false);
     loop->backend->handed_over = false;
     loop->logged_failure = false;
     loop->backend->failure = EM_OK;
@@ -47,7 +47,7 @@ em_status em_loop_hand_over(em_loop *loop)
 {
     if (!loop)
         return EM_INVALID_ARGUMENT;
-    loop->handed_over = true;
+    atomic_store(&loop->handed_over, true);
     loop->backend->handed_over = true;
     return EM_OK;
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * glibc's malloc(3). Strings for what arrives come from it and go back by thousands when Ruby collects. glibc gives the top of the
+ * heap back to the system as soon as 128 KiB are free there, so each collection would be followed by a page fault for every page that
+ * is taken anew. This is the one setting of the process's malloc that is changed; docs/architecture.md has the figures.
+ */
+#include <stdlib.h>
+
+#if defined __GLIBC__
+
+#include <malloc.h>
+#include <string.h>
+
+#include "rb_eventmachine.h"
+
+enum { TRIM_THRESHOLD_BYTES = 64 * 1024 * 1024 };
+
+static bool is_set_by_user(void)
+{
+    const char *tunables = getenv("GLIBC_TUNABLES");
+    return getenv("MALLOC_TRIM_THRESHOLD_") || (tunables && strstr(tunables, "glibc.malloc.trim_threshold="));
+}
+
+void rb_em_keep_freed_memory(void)
+{
+    if (!is_set_by_user())
+        mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+}
+
+#endif
