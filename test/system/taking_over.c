@@ -5,16 +5,20 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "pool/pool.h"
 #include "support/system_peer.h"
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-enum { CLIENTS = 3, CALLS = 5, NAMES = 8, ANSWER_SECONDS = 20 };
+enum { CLIENTS = 3, CALLS = 5, NAMES = 8, POOL_THREADS = 4, ANSWER_SECONDS = 20 };
 
 /* The thread sanitizer refuses threads in a forked child unless it is told otherwise; elsewhere nobody calls this. */
 __attribute__((visibility("default"))) const char *__tsan_default_options(void); /* NOLINT: its name */
@@ -131,17 +135,69 @@ static void *post_from_thread(void *user)
     return NULL;
 }
 
+/*
+ * Work that keeps all threads of the pool busy in the parent, so that at the fork they are where they hold no lock of the sanitizer's
+ * allocator (glibc's malloc would not mind); the names wait behind it.
+ */
+static struct {
+    pid_t parent;
+    int gate[2]; /* of a pipe that the parent closes */
+    atomic_uint begun;
+    atomic_uint ended;
+    unsigned done;
+} blocked;
+
+static void work(emi_job *job)
+{
+    char byte;
+    (void)job;
+    atomic_fetch_add(&blocked.begun, 1);
+    if (getpid() == blocked.parent && read(blocked.gate[0], &byte, 1) < 0)
+        abort();
+    atomic_fetch_add(&blocked.ended, 1);
+}
+
+static void finish(emi_job *job)
+{
+    blocked.done++;
+    free(job);
+}
+
+static void dispose(emi_job *job)
+{
+    free(job);
+}
+
+static void keep_pool_busy(em_loop *loop)
+{
+    blocked.parent = getpid();
+    blocked.done = 0;
+    atomic_store(&blocked.begun, 0);
+    atomic_store(&blocked.ended, 0);
+    assert_int_equal(pipe(blocked.gate), 0);
+    for (unsigned i = 0; i < POOL_THREADS; i++) {
+        emi_job *job = calloc(1, sizeof *job);
+        assert_non_null(job);
+        *job = (emi_job){.work = work, .done = finish, .dispose = dispose};
+        assert_int_equal(emi_pool_submit(loop, job), EM_OK);
+    }
+    while (atomic_load(&blocked.begun) < POOL_THREADS)
+        sched_yield();
+}
+
 static void carry_out_plans(void *user)
 {
     const plans *made = user;
     pthread_t thread;
     system_child_check(em_loop_take_over(made->loop) == EM_OK, "the child takes the loop over");
     system_child_check(pthread_create(&thread, NULL, post_from_thread, user) == 0, "threads of its own may post");
-    while (made->seen->timers < 1 || made->seen->posts < 1 + CALLS || made->record->completed < NAMES)
+    while (made->seen->timers < 1 || made->seen->posts < 1 + CALLS || made->record->completed < NAMES ||
+           blocked.done < POOL_THREADS)
         system_child_check(em_loop_run_once(made->loop, 10 * EM_MILLISECONDS) == EM_OK, "it turns");
     pthread_join(thread, NULL);
     system_child_check(made->seen->timers == 1 && made->seen->ticks == 1, "what was planned comes once");
     system_child_check(made->seen->posts == 1 + CALLS, "whoever has posted it");
+    system_child_check(blocked.done == POOL_THREADS, "work under way was done again");
     system_child_check(em_loop_destroy(made->loop) == EM_OK, "and all ends");
 }
 
@@ -153,6 +209,7 @@ static void a_child_goes_on_with_timers_calls_and_names(void **state)
     made->record = system_new_record(SYSTEM_NONE);
     em_connect_options options = {.size = sizeof options, .user = made->record};
     int port = system_serve(*state, &serving, NULL);
+    keep_pool_busy(*state);
     for (unsigned i = 0; i < NAMES; i++)
         assert_int_equal(em_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
     assert_int_equal(em_add_timer(*state, 20 * EM_MILLISECONDS, count_timer, &made->seen->timers, NULL), EM_OK);
@@ -161,6 +218,10 @@ static void a_child_goes_on_with_timers_calls_and_names(void **state)
     pid_t child = system_fork(carry_out_plans, made);
     let_go(state);
     assert_int_equal(system_wait(child), 0);
+    close(blocked.gate[1]);
+    while (atomic_load(&blocked.ended) < POOL_THREADS)
+        sched_yield();
+    close(blocked.gate[0]);
 }
 
 /* Forks in a callback; see a_callback_that_forks. */
