@@ -309,11 +309,8 @@ static void abandon(emi_backend *base)
 static em_status renew(emi_backend *base)
 {
     simulated_backend *backend = simulated_of(base);
-    em_status status = take_failure(backend, SIMULATED_RENEW);
-    if (status != EM_OK)
-        return status;
     emi_waker waker;
-    status = emi_waker_open(&waker);
+    em_status status = emi_waker_open(&waker);
     if (status != EM_OK)
         return status;
     emi_waker_close(&backend->waker);

@@ -41,7 +41,6 @@ typedef enum simulated_operation {
     SIMULATED_START_RECEIVING,
     SIMULATED_CONNECT,
     SIMULATED_POLL,
-    SIMULATED_RENEW,
     SIMULATED_OPERATIONS
 } simulated_operation;
 

@@ -157,15 +157,21 @@ static void work(emi_job *job)
     atomic_fetch_add(&blocked.ended, 1);
 }
 
-static void finish(emi_job *job)
-{
-    blocked.done++;
-    free(job);
-}
-
 static void dispose(emi_job *job)
 {
     free(job);
+}
+
+static void await(atomic_uint *threads)
+{
+    while (atomic_load(threads) < POOL_THREADS)
+        sched_yield();
+}
+
+static void finish(emi_job *job)
+{
+    blocked.done++;
+    dispose(job);
 }
 
 static void keep_pool_busy(em_loop *loop)
@@ -181,8 +187,7 @@ static void keep_pool_busy(em_loop *loop)
         *job = (emi_job){.work = work, .done = finish, .dispose = dispose};
         assert_int_equal(emi_pool_submit(loop, job), EM_OK);
     }
-    while (atomic_load(&blocked.begun) < POOL_THREADS)
-        sched_yield();
+    await(&blocked.begun);
 }
 
 static void carry_out_plans(void *user)
@@ -219,8 +224,7 @@ static void a_child_goes_on_with_timers_calls_and_names(void **state)
     let_go(state);
     assert_int_equal(system_wait(child), 0);
     close(blocked.gate[1]);
-    while (atomic_load(&blocked.ended) < POOL_THREADS)
-        sched_yield();
+    await(&blocked.ended);
     close(blocked.gate[0]);
 }
 
@@ -262,26 +266,20 @@ static void fork_in_timer(em_loop *loop, em_timer timer, void *user)
     fork_in_call(loop, user);
 }
 
-/* In the child: goes on until the client says so. */
-static void run_to_the_end(em_loop *loop, em_status status)
-{
-    if (!forking.take_over_within) {
-        system_child_check(status == EM_FORKED, "the callback's turn has ended");
-        system_child_check(em_loop_take_over(loop) == EM_OK, "the child takes the loop over");
-        status = em_loop_run(loop);
-    }
-    system_child_check(status == EM_OK, "the loop has run until it was stopped");
-}
-
 /* The parent's loop is left at once; the child's goes on until a client stops it. */
-static em_status run(void **state)
+static void run(void **state)
 {
     em_status status = em_loop_run(*state);
-    if (forking.child == 0)
-        run_to_the_end(*state, status);
-    else
+    if (forking.child > 0) {
         assert_int_equal(status, EM_FORKED);
-    return status;
+        return;
+    }
+    if (!forking.take_over_within) {
+        system_child_check(status == EM_FORKED, "the callback's turn has ended");
+        system_child_check(em_loop_take_over(*state) == EM_OK, "the child takes the loop over");
+        status = em_loop_run(*state);
+    }
+    system_child_check(status == EM_OK, "the loop has run until it was stopped");
 }
 
 static void what_was_being_delivered_is_delivered_in_the_child(void **state)
@@ -320,14 +318,6 @@ static void plan(em_loop *loop, seen *planned, unsigned phase)
     em_next_tick(loop, count, &planned->ticks);
 }
 
-static void check_plan(const seen *planned, unsigned phase)
-{
-    system_child_check(planned->timers == 2, "both timers fire once");
-    system_child_check(planned->posts == 2, "both posted calls come once");
-    system_child_check(planned->ticks == 2, "both ticks come once");
-    (void)phase;
-}
-
 static void the_rest_of_a_phase_runs_in_the_child_once(void **state)
 {
     int port = system_serve(*state, &serving, NULL);
@@ -338,14 +328,12 @@ static void the_rest_of_a_phase_runs_in_the_child_once(void **state)
         forking.child = -1;
         plan(*state, planned, phase);
         run(state);
-        if (forking.child == 0) {
-            check_plan(planned, phase);
-            _exit(0);
-        }
+        if (forking.child == 0)
+            _exit(planned->timers == 2 && planned->posts == 2 && planned->ticks == 2 ? 0 : 1);
         assert_int_equal(planned->timers + planned->posts + planned->ticks, 1 + 2 * phase);
         ask(client, "q");
         assert_int_equal(system_wait(forking.child), 0);
-        /* Only a test takes back what it has handed over: a fresh loop for each phase. */
+        /* The loop was handed over: the next phase gets another one. */
         em_loop_destroy(*state);
         close(client);
         em_loop_options options = {.size = sizeof options};
@@ -407,16 +395,11 @@ WITHIN(connections_that_end_with_the_one_that_forks_end_in_the_child)
 static void wake_and_watch(void *user)
 {
     em_loop *loop = user;
-    int before = -1;
-    int after = -1;
-    bool has_descriptor = em_loop_get_descriptor(loop, &before) == EM_OK;
     system_child_check(em_loop_wake(loop) == EM_FORKED, "before, nothing can be woken");
     system_child_check(em_loop_post(loop, count, NULL) == EM_FORKED, "nor posted");
     unsigned descriptors = system_descriptors();
     system_child_check(em_loop_take_over(loop) == EM_OK, "the child takes the loop over");
     system_child_check(system_descriptors() == descriptors, "and leaves no descriptor behind");
-    if (has_descriptor)
-        system_child_check(em_loop_get_descriptor(loop, &after) == EM_OK && after >= 0, "it has a descriptor again");
     em_loop_wake(loop);
     system_child_check(em_loop_run_once(loop, EM_FOREVER) == EM_OK, "a wake is heard");
     system_serve(loop, &serving, NULL);
