@@ -94,7 +94,7 @@ struct emi_channel {
     bool hung_up;         /**< the poller has reported an error, or the end of both directions */
     bool released;        /**< by the owner */
     bool always_ready;    /**< polled: the poller refuses it, as epoll does regular files */
-    bool has_early;       /**< a batch has read something for it, which comes next in this dispatch */
+    uint8_t early;        /**< not 0: a batch has read for it, at this place of the row, counted from 1 */
     uint8_t bulk;         /**< not 0: much arrives; see bulk.h */
     em_status failure; /**< taken off the socket by another call than a read, which reports it in the end; or EM_OK */
     emi_kept *kept;    /**< comes before what is read next; or NULL */

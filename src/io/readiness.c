@@ -82,7 +82,7 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->hung_up = false;
     channel->released = false;
     channel->always_ready = false;
-    channel->has_early = false;
+    channel->early = 0;
     channel->bulk = 0;
     channel->failure = EM_OK;
     channel->kept = NULL;
@@ -105,7 +105,7 @@ static void close_descriptor(const emi_readiness *readiness, const emi_channel *
 {
     bool is_ours = !emi_readiness_is_forked(readiness);
     /* What a batch has read stands for what the kernel would not have been asked for: it resets the peer. */
-    if (is_ours && (channel->kept || channel->has_early))
+    if (is_ours && (channel->kept || emi_readiness_has_early_bytes(readiness, channel)))
         emi_socket_set_linger(channel->descriptor, 0);
     /* Where a forked child may hold a copy, close(2) alone would not tell the peer. */
     else if (is_ours && channel->kind == EMI_STREAM && emi_has_forked())
@@ -220,7 +220,7 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
     size_t taken;
     em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
     /* The error of a reset is reported to whoever calls first, and gathering will only hear of a broken pipe. */
-    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
+    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED && status != EM_BROKEN_PIPE)
         channel->failure = status;
     return taken;
 }

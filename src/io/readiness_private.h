@@ -128,6 +128,12 @@ void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *c
 /** Keeps what a batch has read for a channel that does not receive now. */
 void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
+/** Whether a batch has read bytes for the channel that it has not got yet. */
+static inline bool emi_readiness_has_early_bytes(const emi_readiness *readiness, const emi_channel *channel)
+{
+    return channel->early > 0 && readiness->row.early[channel->early - 1]->done > 0;
+}
+
 /** Drops what was kept. */
 void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
 

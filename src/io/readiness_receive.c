@@ -34,7 +34,7 @@ void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel)
 
 void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
-    channel->has_early = false;
+    channel->early = 0;
     channel->readable = early->status != EM_WOULD_BLOCK;
     if (early->status == EM_OK && early->done > 0) {
         channel->kept = emi_allocate(readiness->memory, sizeof *channel->kept + early->done);
@@ -78,7 +78,7 @@ static em_status read_kept(emi_readiness *readiness, emi_channel *channel, piece
 
 static em_status read_early(emi_readiness *readiness, emi_channel *channel, const emi_call *early, piece *got)
 {
-    channel->has_early = false;
+    channel->early = 0;
     *got = (piece){.bytes = early->bytes, .length = early->done};
     if (early->done < early->length)
         return early->status;
@@ -185,10 +185,20 @@ static em_status receive_the_rest(emi_readiness *readiness, emi_channel *channel
     return EM_OK;
 }
 
-/* Of the errors that a reset yields, a read's is the same in whatever order reading and sending come. */
+/*
+ * Of the errors that a reset yields, a read's is the same in whatever order reading and sending come. Where the send has taken
+ * it off the socket, reads find an end in its place, which is none; a broken pipe is no error of the socket.
+ */
 void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason)
 {
     channel->sending = false;
+    if (channel->early > 0) { /* its turn in the row has not come yet */
+        unsigned place = channel->early - 1U;
+        emi_readiness_keep(readiness, channel, readiness->row.early[place]);
+        readiness->row.early[place] = NULL;
+    }
+    if (reason != EM_BROKEN_PIPE && channel->failure == EM_OK)
+        channel->failure = reason;
     em_status status = receive_the_rest(readiness, channel);
     if (emi_readiness_is_over(readiness, channel))
         return;
@@ -228,5 +238,5 @@ void emi_readiness_read_early(emi_readiness *readiness)
     }
     emi_readiness_run(readiness, row->calls, count);
     for (unsigned i = 0; i < row->count; i++)
-        row->channels[i]->has_early = row->early[i] && row->early[i]->done > 0;
+        row->channels[i]->early = row->early[i] ? (uint8_t)(i + 1) : 0;
 }

@@ -174,10 +174,12 @@ static unsigned reasons(const world *now)
         return STATES_OK;
     if (now->is_closed || (now->after_writing && !has_output(now) && !now->is_paused))
         return STATES_OK;
+    if (now->reset_by_peer && now->end_heard) /* nothing waits behind a pause; to such a socket the kernel says EPIPE */
+        return STATES_RESET | STATES_BROKEN_PIPE;
     if (now->is_paused)
         return 0;
-    if (now->reset_by_peer) /* to a socket that has heard the end the kernel says EPIPE */
-        return now->end_heard ? STATES_RESET | STATES_BROKEN_PIPE : STATES_RESET;
+    if (now->reset_by_peer)
+        return STATES_RESET;
     if (now->closed_by_peer && is_something_lost(now))
         return STATES_BROKEN_PIPE;
     if (now->closed_by_peer && has_output(now))
