@@ -37,7 +37,7 @@ void emi_backend_list_names(char *text, size_t capacity)
 static em_status create(const candidate *chosen, const emi_backend_settings *settings, emi_backend **backend)
 {
     emi_batcher *batcher = NULL;
-    em_status status = chosen->in_batches ? emi_batcher_create(settings->memory, &batcher) : EM_OK;
+    em_status status = chosen->in_batches ? emi_batcher_create(&batcher) : EM_OK;
     if (status == EM_OK)
         status = emi_readiness_create(chosen->name, chosen->poller, batcher, settings, backend);
     if (status != EM_OK)

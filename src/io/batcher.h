@@ -8,10 +8,9 @@
 #define EMI_BATCHER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <eventmachine/status.h>
-
-#include "base/memory.h"
 
 typedef struct emi_batcher emi_batcher;
 
@@ -35,10 +34,16 @@ typedef struct emi_call {
     size_t done;      /**< bytes; 0 unless EM_OK */
 } emi_call;
 
-/** Makes one. EM_UNKNOWN_BACKEND where the kernel refuses, see emi_batcher_refusal; EM_NO_MEMORY, EM_NO_DESCRIPTORS. */
-em_status emi_batcher_create(const emi_memory *memory, emi_batcher **batcher);
+/**
+ * Makes one, or takes one that is left. EM_UNKNOWN_BACKEND where the kernel refuses, see emi_batcher_refusal; EM_NO_MEMORY,
+ * EM_NO_DESCRIPTORS. Its memory is malloc(3)'s, because it may outlive the loop. Any thread.
+ */
+em_status emi_batcher_create(emi_batcher **batcher);
 
-/** Also in a forked child: unmaps the child's copy and closes its descriptor. NULL is allowed. */
+/**
+ * Ends its use. One is kept in the process for the next that is created: a descriptor stays open. In a forked child it closes the
+ * child's copy. NULL is allowed. Any thread.
+ */
 void emi_batcher_destroy(emi_batcher *batcher);
 
 /**

@@ -8,9 +8,8 @@
 
 #include "io/batcher.h"
 
-em_status emi_batcher_create(const emi_memory *memory, emi_batcher **batcher)
+em_status emi_batcher_create(emi_batcher **batcher)
 {
-    (void)memory;
     (void)batcher;
     return EM_UNKNOWN_BACKEND;
 }

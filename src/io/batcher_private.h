@@ -8,6 +8,6 @@
 #include "io/batcher.h"
 
 /** emi_batcher_create without the trial; on failure what io_uring_setup(2) reported. */
-em_status emi_batcher_try(const emi_memory *memory, emi_batcher **batcher);
+em_status emi_batcher_try(emi_batcher **batcher);
 
 #endif

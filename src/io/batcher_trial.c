@@ -13,7 +13,6 @@
 
 #include "io/batcher_private.h"
 #include "system/socket.h"
-#include "system/thread.h"
 
 enum { PAIRS = 3, TEXT_BYTES = 5, FILL_BYTES = 4096, MOST_FILLS = 4096 };
 
@@ -86,10 +85,8 @@ static verdict try_calls(emi_batcher *batcher)
 
 static verdict try_ring(void)
 {
-    emi_memory memory;
     emi_batcher *batcher;
-    emi_memory_init(&memory, NULL);
-    em_status status = emi_batcher_try(&memory, &batcher);
+    em_status status = emi_batcher_try(&batcher);
     if (status == EM_OK) {
         verdict found = try_calls(batcher);
         emi_batcher_destroy(batcher);
@@ -107,58 +104,12 @@ static verdict try_ring(void)
     }
 }
 
-/*
- * The trial has a thread of its own: when a ring is closed, the kernel interrupts each thread that used it once, some
- * milliseconds later, and a program's own poll(2) or nanosleep(2) would fail with EINTR though no signal came.
- */
-typedef struct trial {
-    emi_mutex mutex;
-    emi_condition is_over;
-    verdict found;
-} trial;
-
-static void run_trial(void *argument)
-{
-    trial *running = argument;
-    verdict found = try_ring();
-    emi_mutex_lock(&running->mutex);
-    running->found = found;
-    emi_condition_signal(&running->is_over);
-    emi_mutex_unlock(&running->mutex);
-}
-
-static void await_trial(trial *running)
-{
-    if (emi_thread_start(run_trial, running) != EM_OK) {
-        running->found = NO_RESOURCES;
-        return;
-    }
-    emi_mutex_lock(&running->mutex);
-    while (running->found == UNKNOWN)
-        emi_condition_wait(&running->is_over, &running->mutex);
-    emi_mutex_unlock(&running->mutex);
-}
-
-static verdict find_out(void)
-{
-    trial running = {.found = NO_RESOURCES};
-    if (emi_mutex_open(&running.mutex) != EM_OK)
-        return NO_RESOURCES;
-    if (emi_condition_open(&running.is_over) == EM_OK) {
-        running.found = UNKNOWN;
-        await_trial(&running);
-        emi_condition_close(&running.is_over);
-    }
-    emi_mutex_close(&running.mutex);
-    return running.found;
-}
-
 const char *emi_batcher_refusal(void)
 {
     static atomic_int known = UNKNOWN;
     verdict found = (verdict)atomic_load(&known);
     if (found == UNKNOWN) {
-        found = find_out();
+        found = try_ring();
         if (found != NO_RESOURCES) /* which may be over the next time */
             atomic_store(&known, (int)found);
     }

@@ -8,48 +8,85 @@
 
 #if EMI_HAVE_URING
 
-#include <errno.h>
 #include <liburing.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
 #include "io/batcher_private.h"
 #include "system/system_error.h"
+#include "system/thread.h"
 
 /* A call that has no result after so long will never have one. */
 #define LONGEST_WAIT_SECONDS 1
 
 struct emi_batcher {
-    const emi_memory *memory;
     struct io_uring ring;
+    unsigned fork_count; /* of the process that made it */
 };
 
-em_status emi_batcher_try(const emi_memory *memory, emi_batcher **created)
+/*
+ * A ring that no loop uses waits here for the next one, because closing one is felt: the kernel interrupts each thread that used it,
+ * some milliseconds later, and the program's own poll(2) or nanosleep(2) fails with EINTR though no signal came.
+ */
+static _Atomic(emi_batcher *) spare;
+
+/* false: somebody has closed its descriptor, and the number may be another's by now. */
+static bool is_whole(emi_batcher *batcher)
 {
-    emi_batcher *batcher = emi_allocate_zeroed(memory, sizeof *batcher);
+    return io_uring_enter((unsigned)batcher->ring.ring_fd, 0, 0, 0, NULL) == 0;
+}
+
+static void close_batcher(emi_batcher *batcher)
+{
+    if (!batcher)
+        return;
+    if (!is_whole(batcher))
+        batcher->ring.ring_fd = batcher->ring.enter_ring_fd = -1;
+    io_uring_queue_exit(&batcher->ring);
+    free(batcher);
+}
+
+static bool is_inherited(const emi_batcher *batcher)
+{
+    return emi_is_forked_since(batcher->fork_count);
+}
+
+static em_status open_batcher(emi_batcher **opened)
+{
+    emi_batcher *batcher = calloc(1, sizeof *batcher);
     if (!batcher)
         return EM_NO_MEMORY;
-    batcher->memory = memory;
+    batcher->fork_count = emi_fork_count();
     int result = io_uring_queue_init(EMI_BATCH_MOST_CALLS, &batcher->ring, 0);
     if (result < 0) {
-        emi_release(memory, batcher);
+        free(batcher);
         return emi_status_from_errno(-result);
     }
-    *created = batcher;
+    *opened = batcher;
     return EM_OK;
 }
 
-em_status emi_batcher_create(const emi_memory *memory, emi_batcher **created)
+em_status emi_batcher_try(emi_batcher **created)
 {
-    if (emi_batcher_refusal())
-        return EM_UNKNOWN_BACKEND;
-    return emi_batcher_try(memory, created);
+    emi_batcher *batcher = atomic_exchange(&spare, NULL);
+    if (batcher && !is_inherited(batcher) && is_whole(batcher)) {
+        *created = batcher;
+        return EM_OK;
+    }
+    close_batcher(batcher);
+    return open_batcher(created);
+}
+
+em_status emi_batcher_create(emi_batcher **created)
+{
+    return emi_batcher_refusal() ? EM_UNKNOWN_BACKEND : emi_batcher_try(created);
 }
 
 void emi_batcher_destroy(emi_batcher *batcher)
 {
-    if (!batcher)
-        return;
-    io_uring_queue_exit(&batcher->ring);
-    emi_release(batcher->memory, batcher);
+    if (batcher && !is_inherited(batcher) && is_whole(batcher))
+        batcher = atomic_exchange(&spare, batcher);
+    close_batcher(batcher);
 }
 
 static void prepare(struct io_uring *ring, emi_call *call, unsigned number)

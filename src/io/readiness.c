@@ -289,7 +289,7 @@ static void renew_batcher(emi_readiness *readiness)
         return;
     emi_batcher_destroy(readiness->batcher);
     readiness->batcher = NULL;
-    if (emi_batcher_create(readiness->memory, &readiness->batcher) != EM_OK)
+    if (emi_batcher_create(&readiness->batcher) != EM_OK)
         readiness->base.reason = "io_uring: no ring for this forked child";
 }
 

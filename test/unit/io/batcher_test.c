@@ -4,19 +4,19 @@
  */
 #include "io/batcher.h"
 
-#include "support/failing_allocator.h"
 #include "support/ring.h"
 #include "support/unit.h"
 #include "system/socket.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAIRS = 8 };
 
 typedef struct fixture {
-    failing_allocator allocator;
     emi_batcher *batcher;
     int pairs[PAIRS][2];
     emi_call calls[PAIRS];
@@ -27,11 +27,10 @@ static int set_up(void **state)
 {
     static fixture made;
     memset(&made, 0, sizeof made);
-    failing_allocator_init(&made.allocator);
     for (unsigned i = 0; i < PAIRS; i++)
         if (emi_socket_pair(made.pairs[i]) != EM_OK)
             return -1;
-    em_status status = emi_batcher_create(&made.allocator.allocator, &made.batcher);
+    em_status status = emi_batcher_create(&made.batcher);
     *state = &made;
     return status == EM_OK || status == EM_UNKNOWN_BACKEND ? 0 : -1;
 }
@@ -44,7 +43,7 @@ static int tear_down(void **state)
         emi_socket_close(used->pairs[i][0]);
         emi_socket_close(used->pairs[i][1]);
     }
-    return atomic_load(&used->allocator.live) == 0 ? 0 : -1;
+    return 0;
 }
 
 static fixture *with_ring(void **state)
@@ -143,13 +142,53 @@ static void a_broken_ring_is_reported_and_the_calls_are_made_all_the_same(void *
     expect_each(used);
 }
 
-static void without_memory_none_is_made(void **state)
+static void a_ring_that_is_not_used_any_more_serves_the_next(void **state)
 {
     fixture *used = with_ring(state);
-    emi_batcher *another = NULL;
-    failing_allocator_fail(&used->allocator, 1, EM_OFF);
-    assert_int_equal(emi_batcher_create(&used->allocator.allocator, &another), EM_NO_MEMORY);
-    assert_null(another);
+    emi_batcher *first = used->batcher;
+    emi_batcher_destroy(first);
+    assert_int_equal(emi_batcher_create(&used->batcher), EM_OK);
+    assert_ptr_equal(used->batcher, first);
+    every_receive_gets_its_own_bytes(state);
+}
+
+static void a_ring_that_broke_meanwhile_does_not(void **state)
+{
+    fixture *used = with_ring(state);
+    emi_batcher_destroy(used->batcher);
+    assert_int_equal(break_rings(), 1);
+    assert_int_equal(emi_batcher_create(&used->batcher), EM_OK);
+    every_receive_gets_its_own_bytes(state);
+}
+
+/* A ring that is closed interrupts its thread. */
+static void ending_the_use_of_one_interrupts_nothing(void **state)
+{
+    fixture *used = with_ring(state);
+    for (unsigned i = 0; i < 10; i++) {
+        every_receive_gets_its_own_bytes(state);
+        emi_batcher_destroy(used->batcher);
+        assert_int_equal(poll(NULL, 0, 10), 0);
+        assert_int_equal(emi_batcher_create(&used->batcher), EM_OK);
+    }
+}
+
+static void a_forked_child_has_a_ring_of_its_own(void **state)
+{
+    fixture *used = with_ring(state);
+    pid_t child = fork();
+    if (child == 0) {
+        emi_batcher *own = NULL;
+        emi_batcher_destroy(used->batcher);
+        bool fine = emi_batcher_create(&own) == EM_OK;
+        prepare(used, EMI_CALL_RECEIVE);
+        fine = fine && emi_batcher_run(own, used->calls, PAIRS) && used->calls[0].status == EM_WOULD_BLOCK;
+        _exit(fine ? 0 : 1);
+    }
+    int result;
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
+    every_receive_gets_its_own_bytes(state);
 }
 
 static void plain_calls_have_the_same_results(void **state)
@@ -173,7 +212,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(sends_arrive_and_a_full_or_dead_peer_refuses_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_ring_is_reported_and_the_calls_are_made_all_the_same, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(without_memory_none_is_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ring_that_is_not_used_any_more_serves_the_next, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ring_that_broke_meanwhile_does_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ending_the_use_of_one_interrupts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_forked_child_has_a_ring_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_calls_have_the_same_results, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
