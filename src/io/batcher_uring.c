@@ -8,9 +8,11 @@
 
 #if EMI_HAVE_URING
 
+#include <fcntl.h>
 #include <liburing.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "io/batcher_private.h"
 #include "system/system_error.h"
@@ -51,17 +53,31 @@ static bool is_inherited(const emi_batcher *batcher)
     return emi_is_forked_since(batcher->fork_count);
 }
 
+/* It may stay for long: not where the standard streams belong, in a process that has closed them. */
+static void move_up(struct io_uring *ring)
+{
+    if (ring->ring_fd > STDERR_FILENO)
+        return;
+    int higher = fcntl(ring->ring_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (higher < 0)
+        return;
+    close(ring->ring_fd);
+    ring->ring_fd = ring->enter_ring_fd = higher;
+}
+
 static em_status open_batcher(emi_batcher **opened)
 {
     emi_batcher *batcher = calloc(1, sizeof *batcher);
     if (!batcher)
         return EM_NO_MEMORY;
     batcher->fork_count = emi_fork_count();
-    int result = io_uring_queue_init(EMI_BATCH_MOST_CALLS, &batcher->ring, 0);
+    struct io_uring_params no_flags = {.flags = 0};
+    int result = io_uring_queue_init_params(EMI_BATCH_MOST_CALLS, &batcher->ring, &no_flags);
     if (result < 0) {
         free(batcher);
         return emi_status_from_errno(-result);
     }
+    move_up(&batcher->ring);
     *opened = batcher;
     return EM_OK;
 }

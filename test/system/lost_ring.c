@@ -25,11 +25,12 @@ static void everything_goes_on_without_it_and_the_log_is_told_once(void **state)
 {
     unsigned *complaints = system_memory(sizeof *complaints);
     em_loop *loop = system_create_loop((em_loop_options){.log = count_complaint, .log_user = complaints});
+    system_share_descriptors(); /* what takes the rings' place */
     bool has_ring = strcmp(system_backend(), "uring") == 0;
     system_flows *flows = system_new_flows(loop, FLOWS, FLOW_BYTES);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL; /* it has a ring of its own */
-    assert_int_equal(break_rings(), has_ring ? 1 : 0);
+    assert_int_equal(break_rings() > 0, has_ring); /* the one that was kept, too */
     system_start_flows(flows, 0, FLOWS, system_serve(loop, &system_flow_echo, NULL));
     system_finish_flows(flows);
     assert_int_equal(*complaints, has_ring ? 1 : 0);
