@@ -24,6 +24,7 @@
 struct emi_batcher {
     struct io_uring ring;
     unsigned fork_count; /* of the process that made it */
+    bool is_broken;      /* it may still hold calls that were not taken, on memory that is gone */
 };
 
 /*
@@ -100,7 +101,7 @@ em_status emi_batcher_create(emi_batcher **created)
 
 void emi_batcher_destroy(emi_batcher *batcher)
 {
-    if (batcher && !is_inherited(batcher) && is_whole(batcher))
+    if (batcher && !batcher->is_broken && !is_inherited(batcher) && is_whole(batcher))
         batcher = atomic_exchange(&spare, batcher);
     close_batcher(batcher);
 }
@@ -166,6 +167,7 @@ bool emi_batcher_run(emi_batcher *batcher, emi_call *calls, unsigned count)
         left -= found;
         bool goes_on = found > 0 || submitted > 0;
         if (!goes_on && (taken < count || !wait_for_result(ring))) {
+            batcher->is_broken = true;
             give_up(calls, taken, count);
             return false;
         }
