@@ -23,6 +23,14 @@ static bool is_ring(int descriptor)
     return strcmp(target, "anon_inode:[io_uring]") == 0;
 }
 
+unsigned count_rings(void)
+{
+    unsigned count = 0;
+    for (int descriptor = 0; descriptor < HIGHEST_DESCRIPTOR; descriptor++)
+        count += is_ring(descriptor);
+    return count;
+}
+
 unsigned break_rings(void)
 {
     unsigned broken = 0;

@@ -29,7 +29,7 @@ static void everything_goes_on_without_it_and_the_log_is_told_once(void **state)
     bool has_ring = strcmp(system_backend(), "uring") == 0;
     system_flows *flows = system_new_flows(loop, FLOWS, FLOW_BYTES);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
-    *state = NULL; /* it has a ring of its own */
+    *state = NULL;                                 /* it has a ring of its own */
     assert_int_equal(break_rings() > 0, has_ring); /* the one that was kept, too */
     system_start_flows(flows, 0, FLOWS, system_serve(loop, &system_flow_echo, NULL));
     system_finish_flows(flows);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "support/bytes.h"
+#include "support/ring.h"
 #include "support/sockets.h"
 
 typedef struct options {
@@ -129,9 +130,9 @@ static void run_seed(const fuzz_program *program, const options *given, const ch
              given->without_memory ? " --without memory" : "", given->without_calls ? " --without calls" : "");
     fuzz_run run = plan(given, backend, seed);
     alarm(program->seconds_per_run);
-    unsigned descriptors = count_descriptors();
+    unsigned descriptors = count_descriptors() - count_rings();
     program->run(&run);
-    unsigned left = count_descriptors();
+    unsigned left = count_descriptors() - count_rings();
     if (left != descriptors)
         fuzz_fail("%u descriptors were open before, %u are now", descriptors, left);
     alarm(0);

@@ -207,6 +207,7 @@ void node_free(node *freed)
     fuzz_count.failed_allocations += freed->memory.failures;
     for (unsigned i = 0; i < freed->count; i++)
         free(freed->sides[i]);
+    freed->count = 0;
 }
 
 static void describe_side(const side *described)
