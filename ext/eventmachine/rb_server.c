@@ -7,7 +7,9 @@
 
 #include <fcntl.h>
 
-static unsigned accept_batch = 10;
+enum { DEFAULT_ACCEPT_BATCH = 10 };
+
+static unsigned accept_batch = DEFAULT_ACCEPT_BATCH;
 
 static em_server_options options_for(rb_em_slot *slot)
 {
@@ -58,6 +60,9 @@ static VALUE attach_sd(VALUE self, VALUE descriptor)
     em_loop *loop = rb_em_loop("attach_sd");
     rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
+    /* The socket may be shared with other processes, and then the library's own default is better, unless the user chose. */
+    if (accept_batch == DEFAULT_ACCEPT_BATCH)
+        options.accept_batch = 0;
     int copy = fcntl(original, F_DUPFD_CLOEXEC, 3);
     em_status status = EM_BAD_DESCRIPTOR;
     if (copy >= 0)

@@ -143,7 +143,8 @@ EM_API em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns);
 
 /**
  * Asks em_loop_run to return at the end of the present turn. If it is not running, its next run ends after one turn; until
- * then em_loop_run_once does not wait. Any thread, and signal handlers.
+ * then em_loop_run_once does not wait. Until it has returned nobody is accepted any more: who waits in a listening socket's
+ * queue may be served by another process that shares it. Any thread, and signal handlers.
  */
 EM_API em_status em_loop_stop(em_loop *loop);
 

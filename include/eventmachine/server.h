@@ -18,7 +18,8 @@ typedef struct em_server_options {
     void *user;  /**< the first user pointer of every connection that it accepts */
     int backlog; /**< listen(2). 0: as large as the system allows */
 
-    /** How many connections it accepts in a row before others get their turn. 0: 64; at most 4096. */
+    /** How many connections it accepts in a row before others get their turn. 0: 64, or 1 from a socket that was given, which
+     *  other processes may share: those that are idle accept while this one is busy. At most 4096. */
     unsigned accept_batch;
 
     em_switch reuse_address; /**< SO_REUSEADDR, socket(7). Default: on */

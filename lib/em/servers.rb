@@ -32,7 +32,9 @@ module EventMachine
     end
     ruby2_keywords :start_unix_domain_server
 
-    # Serves a socket that is bound and listening already.
+    # Serves a socket that is bound and listening already. Several processes may share it: one connection is accepted in
+    # a turn, so that clients do not wait for a busy process while another is idle; `set_simultaneous_accept_count`
+    # changes that.
     #
     # @param sock [#fileno, Integer] closed when the server stops, unless it is an Integer
     # @return [Integer] the server's signature

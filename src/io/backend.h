@@ -18,11 +18,15 @@
  *  6. stop_receiving is exact: nothing more is reported; what has arrived comes first after the next start_receiving.
  *  7. release yields exactly one `released`, from reap. What was not gathered is not sent.
  *  8. attach owns the blocking mode, see emi_ownership.
- *  9. abandon is destroy in a forked child: it closes the child's copies and leaves the kernel's shared objects alone. Until
+ *  9. While `stopping` is set nobody is taken from a listener's queue: other processes that share it may serve him. Listeners go on
+ *     where they were once it is cleared.
+ * 10. abandon is destroy in a forked child: it closes the child's copies and leaves the kernel's shared objects alone. Until
  *     then, or until renew, no operation in a forked child touches a kernel object that it shares with its parent.
  */
 #ifndef EMI_BACKEND_H
 #define EMI_BACKEND_H
+
+#include <stdatomic.h>
 
 #include "base/memory.h"
 #include "io/channel.h"
@@ -37,7 +41,7 @@ typedef struct emi_backend_settings {
 typedef struct emi_backend_operations {
     /** All channels must have been released and reaped. */
     void (*destroy)(emi_backend *backend);
-    /** See rule 9. Channels need not be released before. */
+    /** See rule 10. Channels need not be released before. */
     void (*abandon)(emi_backend *backend);
     /** In a forked child: makes the backend the child's own, with new kernel objects in place of the shared ones. The channels stay
      *  as they are, and what they are ready for is reported again. On failure nothing has changed. Also within an event. */
@@ -86,7 +90,8 @@ struct emi_backend {
     const char *name;
     const char *reason; /**< why it is this one and not a better one; NULL if there is nothing to say. Static text */
     em_status failure;  /**< set by wait: it will never find anything again; EM_OK as long as all is well */
-    bool handed_over;   /**< set by the loop: a forked child has taken over, so rule 9 holds in this process, too */
+    bool handed_over;   /**< set by the loop: a forked child has taken over, so rule 10 holds in this process, too */
+    atomic_bool stopping; /**< set by any thread and by signal handlers, see rule 9 */
 };
 
 /** Reads or writes in a row on one channel, by default. */

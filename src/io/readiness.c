@@ -95,7 +95,7 @@ static void stop_watching(emi_readiness *readiness, emi_channel *channel)
     const emi_poller_operations *poller = readiness->poller_operations;
     if (channel->interest == 0 || channel->always_ready)
         return;
-    if (channel->ownership != EMI_OURS || channel->kind == EMI_POLLED || emi_has_forked())
+    if (channel->ownership != EMI_OURS || channel->kind != EMI_STREAM || emi_has_forked())
         poller->watch(readiness->poller, channel->descriptor, channel->slot, channel->generation, channel->interest, 0);
     else
         poller->forget(readiness->poller, channel->descriptor, channel->slot, channel->interest);

@@ -65,6 +65,8 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
     for (unsigned accepts = 0; accepts < channel->burst; accepts++) {
         if (emi_readiness_is_over(readiness, channel) || !channel->receiving || !channel->readable)
             return;
+        if (atomic_load(&readiness->base.stopping))
+            break;
         em_address peer;
         int socket;
         em_status status = emi_socket_accept(channel->descriptor, &socket, &peer);

@@ -216,6 +216,7 @@ em_status em_loop_stop(em_loop *loop)
     if (!loop)
         return EM_INVALID_ARGUMENT;
     atomic_store(&loop->stopping, true);
+    atomic_store(&loop->backend->stopping, true);
     em_status status = em_loop_wake(loop);
     return status == EM_FORKED ? EM_OK : status;
 }

@@ -230,8 +230,10 @@ em_status em_loop_run(em_loop *loop)
         turn(loop, EM_FOREVER);
         status = check(loop);
     } while (status == EM_OK && !atomic_load(&loop->stopping));
-    if (status == EM_OK)
+    if (status == EM_OK) {
+        atomic_store(&loop->backend->stopping, false);
         atomic_store(&loop->stopping, false);
+    }
     atomic_store(&loop->running, false);
     return status;
 }

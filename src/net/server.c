@@ -8,7 +8,14 @@
 
 enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
 
-static em_server *new_server(em_loop *loop, unsigned count, const em_handler *handler, const em_server_options *options)
+/*
+ * From a socket that was given, one in a turn: other processes may share it, and whom this one takes while it is busy with an
+ * earlier client an idle one could have served.
+ */
+enum { GIVEN_ACCEPT_BATCH = 1 };
+
+static em_server *new_server(em_loop *loop, unsigned count, emi_ownership ownership, const em_handler *handler,
+                             const em_server_options *options)
 {
     em_server *server = emi_allocate_zeroed(&loop->memory, sizeof *server + count * sizeof *server->listeners);
     if (!server)
@@ -20,7 +27,8 @@ static em_server *new_server(em_loop *loop, unsigned count, const em_handler *ha
     server->count = count;
     for (unsigned i = 0; i < count; i++)
         emi_listener_init(&server->listeners[i], server);
-    em_server_set_accept_batch(server, options->accept_batch ? options->accept_batch : DEFAULT_ACCEPT_BATCH);
+    unsigned otherwise = ownership == EMI_GIVEN ? GIVEN_ACCEPT_BATCH : DEFAULT_ACCEPT_BATCH;
+    em_server_set_accept_batch(server, options->accept_batch ? options->accept_batch : otherwise);
     return server;
 }
 
@@ -42,7 +50,7 @@ static em_status start(em_loop *loop, const emi_server_sockets *sockets, emi_own
     em_status status = emi_net_of(loop, &net);
     if (status != EM_OK)
         return status;
-    em_server *server = new_server(loop, sockets->count, handler, options);
+    em_server *server = new_server(loop, sockets->count, ownership, handler, options);
     if (!server)
         return EM_NO_MEMORY;
     loop->stats.servers_open++;

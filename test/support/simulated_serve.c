@@ -262,6 +262,8 @@ static void serve_listener(simulated_peer *peer)
 {
     emi_channel *channel = peer->channel;
     for (unsigned accepts = 0; accepts < channel->burst && !channel->released && channel->receiving; accepts++) {
+        if (atomic_load(&channel->backend->stopping))
+            break;
         em_status failure = peer->accept_failure;
         if (failure != EM_OK) {
             peer->accept_failure = EM_OK;
