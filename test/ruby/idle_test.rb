@@ -9,24 +9,25 @@ require "test_helper"
 class IdleTest < ReactorTest
   DURATION = 0.5
 
-  # @return [Float] the part of a processor that this process uses, from soon after the block until the reactor stops
-  def load_after
-    used = nil
+  # @return [Integer] how many turns the loop makes, from soon after the block until the reactor stops
+  def turns_after
+    turns = nil
     reactor do
       yield
       EM.add_timer(0.1) do
-        before = processor_time
+        before = EM.stats[:turns]
         EM.add_timer(DURATION) do
-          used = processor_time - before
+          turns = EM.stats[:turns] - before
           EM.stop
         end
       end
     end
-    used / DURATION
+    turns
   end
 
+  # One that spins makes thousands. What the block has begun may take longer on a busy machine.
   def assert_idle(&block)
-    assert_operator load_after(&block), :<, 0.1
+    assert_operator turns_after(&block), :<, 50
   end
 
   def test_with_nothing_at_all
@@ -105,17 +106,17 @@ class IdleTest < ReactorTest
 
   def test_a_busy_server_sleeps_between_messages
     conversation = nil
-    before = nil
     reactor do
       conversation = talk(port_of(EM.start_server("127.0.0.1", 0, Echo))) do |socket|
-        before = processor_time
+        before = EM.stats[:turns]
         25.times do
           socket.write("x") && socket.read(1)
           sleep 0.02
         end
-        processor_time - before
+        EM.stats[:turns] - before
       end
     end
-    assert_operator conversation.value, :<, 0.1
+    # A few for each message.
+    assert_operator conversation.value, :<, 150
   end
 end

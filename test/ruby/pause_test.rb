@@ -37,9 +37,11 @@ class PauseTest < ReactorTest
         early = accepted.received.dup
         accepted.resume
       end
-      port = server(post_init: ->(it) { (accepted = it).pause && EM.add_timer(0.05, resume) })
+      port = server(post_init: ->(it) { (accepted = it).pause })
       conversation = talk(port) do |socket|
         socket.write("while paused")
+        wait_until { accepted }
+        EM.next_tick { EM.add_timer(0.02, resume) }
         wait_until { accepted&.received&.bytesize == 12 }
       end
     end
@@ -50,12 +52,18 @@ class PauseTest < ReactorTest
   def test_nothing_is_sent_until_resume_and_then_everything
     conversation = nil
     reactor do
+      accepted = nil
       port = server(post_init: lambda { |it|
         it.pause
         it.send_data("queued")
-        EM.add_timer(0.05) { it.resume }
+        accepted = it
       })
-      conversation = talk(port) { |socket| [socket.wait_readable(0.02), socket.read(6)] }
+      conversation = talk(port) do |socket|
+        wait_until { accepted }
+        early = socket.wait_readable(0.02)
+        EM.next_tick { accepted.resume }
+        [early, socket.read(6)]
+      end
     end
     assert_equal [nil, "queued"], conversation.value
   end

@@ -24,9 +24,7 @@ class SettingsTest < ReactorTest
     EM.initialize_event_machine
     EM.set_quantum(5)
     EM.run_machine_once
-    began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-    assert EM.run_machine_once
-    assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - began, :<, 5
+    assert EM.run_machine_once # Nothing else would end this turn, only the test's time limit.
   ensure
     EM.release_machine
   end

@@ -8,40 +8,59 @@ require "test_helper"
 
 class InactivityTimeoutTest < ReactorTest
   def test_an_idle_connection_is_closed_with_a_reason
-    connection = nil
-    elapsed = seconds do
-      reactor do
-        connection = client(server, unbind: ->(*) { EM.stop })
-        connection.comm_inactivity_timeout = 0.3
+    at_best(0.55) do
+      connection = nil
+      elapsed = seconds do
+        reactor do
+          connection = client(server, unbind: ->(*) { EM.stop })
+          connection.comm_inactivity_timeout = 0.3
+        end
       end
+      assert_equal Errno::ETIMEDOUT, connection.reason
+      assert_operator elapsed, :>, 0.25
+      elapsed
     end
-    assert_equal Errno::ETIMEDOUT, connection.reason
-    assert_includes 0.2..0.55, elapsed
   end
 
   def test_the_time_counts_from_the_last_activity
-    ended = nil
-    active = nil
-    reactor do
-      port = server(post_init: ->(it) { it.comm_inactivity_timeout = 0.4 }, receive_data: ->(*) { active = now },
-                    unbind: ->(*) { (ended = now) && EM.stop })
-      connection = client(port)
-      EM.add_timer(0.2) { connection.send_data("still here") }
-    end
     # Who looks only every 0.4 s closes after 0.6 s.
-    assert_includes 0.3..0.55, ended - active
+    at_best(0.55) do
+      ended = active = nil
+      reactor do
+        port = server(post_init: ->(it) { it.comm_inactivity_timeout = 0.4 }, receive_data: ->(*) { active = now },
+                      unbind: ->(*) { (ended = now) && EM.stop })
+        connection = client(port)
+        EM.add_timer(0.2) { connection.send_data("still here") }
+      end
+      next Float::INFINITY unless active # This machine was so busy that the connection was idle for too long at once.
+
+      assert_operator ended - active, :>, 0.35
+      ended - active
+    end
   end
 
   def test_receiving_keeps_a_connection_open
-    conversation = nil
-    reactor do
-      port = server(post_init: ->(it) { it.comm_inactivity_timeout = 0.25 })
-      conversation = talk(port) do |socket|
-        8.times { (sleep 0.06) && socket.write("x") }
-        socket.wait_readable(0) ? :closed : :open
+    # Pauses as long as the timeout, which a busy machine may make, would close it rightly.
+    at_best(0.25) do
+      longest = 0
+      conversation = nil
+      reactor do
+        port = server(post_init: ->(it) { it.comm_inactivity_timeout = 0.25 })
+        conversation = talk(port) do |socket|
+          last = now
+          8.times do
+            sleep 0.06
+            socket.write("x")
+            longest = [longest, now - last].max
+            last = now
+          end
+          socket.wait_readable(0) ? :closed : :open
+        rescue Errno::EPIPE, Errno::ECONNRESET
+          :closed
+        end
       end
+      conversation.value == :open ? longest : Float::INFINITY
     end
-    assert_equal :open, conversation.value
   end
 
   def test_sending_keeps_a_connection_open
@@ -108,8 +127,8 @@ class InactivityTimeoutTest < ReactorTest
     connection = ended = nil
     reactor do
       connection = client(server, unbind: ->(*) { ended = now })
-      connection.comm_inactivity_timeout = 0.1
-      EM.add_timer(0.05) { connection.comm_inactivity_timeout = 0 }
+      connection.comm_inactivity_timeout = 0.2
+      EM.next_tick { connection.comm_inactivity_timeout = 0 }
       EM.add_timer(0.3) { (ended = nil) || EM.stop }
     end
     assert_equal [1, nil], [connection.events.count(:unbind), connection.reason]
@@ -117,15 +136,12 @@ class InactivityTimeoutTest < ReactorTest
 
   def test_it_may_be_shortened_meanwhile
     connection = nil
-    elapsed = seconds do
-      reactor do
-        connection = client(server, unbind: ->(*) { EM.stop })
-        connection.comm_inactivity_timeout = 60
-        EM.add_timer(0.05) { connection.comm_inactivity_timeout = 0.1 }
-      end
+    reactor do
+      connection = client(server, unbind: ->(*) { EM.stop })
+      connection.comm_inactivity_timeout = self.class.time_limit * 2
+      EM.add_timer(0.05) { connection.comm_inactivity_timeout = 0.1 }
     end
     assert_equal Errno::ETIMEDOUT, connection.reason
-    assert_operator elapsed, :<, 0.6
   end
 
   private

@@ -37,20 +37,20 @@ class TimerTest < ReactorTest
   end
 
   def test_a_timer_is_never_early_nor_very_late
-    lateness = []
-    reactor do
-      random = Random.new(5)
-      100.times do
-        interval = random.rand(200) / 1000.0
-        started = now
-        EM.add_timer(interval) { lateness << (now - started - interval) }
+    at_best(0.03) do
+      lateness = []
+      reactor do
+        random = Random.new(5)
+        100.times do
+          interval = random.rand(200) / 1000.0
+          started = now
+          EM.add_timer(interval) { (lateness << (now - started - interval)).size == 100 && EM.stop }
+        end
       end
-      EM.add_timer(0.25) { EM.stop }
+      # The loop's time, from which a timer counts, is sampled at the begin of a turn; setting all of them is one.
+      assert_operator lateness.min, :>, -0.05
+      lateness.sort[50]
     end
-    assert_equal 100, lateness.size
-    # The loop's time, from which a timer counts, is sampled at the begin of a turn.
-    assert_operator lateness.min, :>, -0.002
-    assert_operator lateness.sort[50], :<, 0.03
   end
 
   def test_a_timer_fires_once
@@ -159,13 +159,15 @@ class TimerTest < ReactorTest
   end
 
   def test_a_long_quantum_does_not_make_timers_late
-    late = nil
-    reactor do
-      EM.set_quantum(60_000)
-      started = now
-      EM.add_timer(0.02) { (late = now - started - 0.02) && EM.stop }
+    at_best(0.1) do
+      late = nil
+      reactor do
+        EM.set_quantum(60_000)
+        started = now
+        EM.add_timer(0.02) { (late = now - started - 0.02) && EM.stop }
+      end
+      late
     end
-    assert_operator late, :<, 0.1
   end
 
   def test_the_signature_is_an_integer
@@ -245,6 +247,6 @@ class TimerTest < ReactorTest
     end
     assert_kind_of Time, times.first
     assert_equal times[0], times[1]
-    assert_includes 0.015..1, times[2] - times[0]
+    assert_operator times[2] - times[0], :>, 0.015
   end
 end

@@ -167,6 +167,16 @@ uint64_t system_cpu_ns(void)
     return nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
 }
 
+void system_expect_at_best(uint64_t bound_ns, uint64_t (*measure)(em_loop *loop), em_loop *loop)
+{
+    uint64_t best_ns = UINT64_MAX;
+    for (unsigned attempts = 0; attempts < 25 && best_ns >= bound_ns; attempts++) {
+        uint64_t took_ns = measure(loop);
+        best_ns = took_ns < best_ns ? took_ns : best_ns;
+    }
+    assert_in_range(best_ns, 0, bound_ns - 1);
+}
+
 unsigned system_descriptors(void)
 {
     unsigned count = 0;

@@ -48,6 +48,12 @@ uint64_t system_now_ns(void);
 /** What this process has used of the processors, in user and kernel mode. */
 uint64_t system_cpu_ns(void);
 
+/**
+ * For upper bounds on time: measures until the time is below the bound, some dozens of times at most. A busy machine makes any attempt
+ * slow, a fault makes all of them slow.
+ */
+void system_expect_at_best(uint64_t bound_ns, uint64_t (*measure)(em_loop *loop), em_loop *loop);
+
 /** How many descriptors are open. */
 unsigned system_descriptors(void);
 

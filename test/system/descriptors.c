@@ -163,13 +163,12 @@ static void a_descriptor_that_becomes_free_ends_the_pause_at_once(void **state)
     limit_descriptors(SPARE_DESCRIPTORS, &before);
     await_long_pause(*state);
     unsigned present = served->post_init;
-    uint64_t started_ns = system_now_ns();
+    unsigned turns = 0;
     em_close(served->connection);
-    while (served->post_init == present)
+    for (; served->post_init == present; turns++)
         system_turn(*state);
-    uint64_t took_ns = system_now_ns() - started_ns;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_in_range(took_ns, 0, 300 * EM_MILLISECONDS);
+    assert_in_range(turns, 1, 20); /* each waits for 2 ms at most, the pause goes on for much longer */
     for (unsigned i = 0; i < KNOCKING; i++)
         close(clients[i]);
 }

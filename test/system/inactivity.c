@@ -10,6 +10,9 @@
 
 #define TIMEOUT_NS (200 * EM_MILLISECONDS)
 
+/* Who looks only once in each such time notices an idle connection after twice the time. */
+#define LATEST_NS (TIMEOUT_NS * 19 / 10)
+
 static int connected_client(em_loop *loop, system_record *served)
 {
     em_stream_options stream = {.size = sizeof stream, .inactivity_timeout_ns = TIMEOUT_NS};
@@ -20,22 +23,30 @@ static int connected_client(em_loop *loop, system_record *served)
     return client;
 }
 
-static void expect_timeout(em_loop *loop, const system_record *served, uint64_t since_ns)
+/* How long it took, never less than the timeout. */
+static uint64_t await_timeout(em_loop *loop, const system_record *served, uint64_t since_ns)
 {
     assert_int_equal(em_loop_run(loop), EM_OK);
     uint64_t took_ns = system_now_ns() - since_ns;
     assert_int_equal(served->unbind, 1);
     assert_int_equal(served->reason, EM_INACTIVITY_TIMEOUT);
-    assert_in_range(took_ns, TIMEOUT_NS - 20 * EM_MILLISECONDS, TIMEOUT_NS * 19 / 10);
+    assert_true(took_ns >= TIMEOUT_NS - 20 * EM_MILLISECONDS);
+    return took_ns;
+}
+
+static uint64_t end_silent_connection(em_loop *loop)
+{
+    system_record *served = system_new_record(SYSTEM_UNBIND);
+    uint64_t started_ns = system_now_ns();
+    int client = connected_client(loop, served);
+    uint64_t took_ns = await_timeout(loop, served, started_ns);
+    close(client);
+    return took_ns;
 }
 
 static void a_silent_connection_ends_at_its_timeout_and_not_later(void **state)
 {
-    system_record *served = system_new_record(SYSTEM_UNBIND);
-    uint64_t started_ns = system_now_ns();
-    int client = connected_client(*state, served);
-    expect_timeout(*state, served, started_ns);
-    close(client);
+    system_expect_at_best(LATEST_NS, end_silent_connection, *state);
 }
 
 static void write_a_byte(em_loop *loop, em_timer timer, void *client)
@@ -55,20 +66,28 @@ static void a_busy_connection_lives_and_ends_one_timeout_after_its_last_byte(voi
     assert_int_equal(served->unbind, 0);
     assert_int_equal(em_cancel_timer(*state, writing), EM_OK);
     uint64_t idle_ns = em_connection_get_idle_ns(served->connection);
-    assert_in_range(idle_ns, 0, TIMEOUT_NS);
-    expect_timeout(*state, served, system_now_ns() - idle_ns);
+    await_timeout(*state, served, system_now_ns() - idle_ns);
     close(client);
+}
+
+static uint64_t end_connection_with_traffic(em_loop *loop)
+{
+    system_record *served = system_new_record(SYSTEM_UNBIND);
+    int client = connected_client(loop, served);
+    em_timer timer;
+    assert_int_equal(em_add_timer(loop, TIMEOUT_NS / 2, write_a_byte, &client, &timer), EM_OK);
+    while (!served->bytes && !served->unbind)
+        assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
+    /* So slow a machine that the timeout came first. */
+    uint64_t took_ns = served->unbind ? UINT64_MAX : await_timeout(loop, served, system_now_ns());
+    em_cancel_timer(loop, timer);
+    close(client);
+    return took_ns;
 }
 
 static void traffic_shortly_before_the_timeout_does_not_double_it(void **state)
 {
-    system_record *served = system_new_record(SYSTEM_UNBIND);
-    int client = connected_client(*state, served);
-    assert_int_equal(em_add_timer(*state, TIMEOUT_NS / 2, write_a_byte, &client, NULL), EM_OK);
-    while (!served->bytes)
-        assert_int_equal(em_loop_run_once(*state, EM_FOREVER), EM_OK);
-    expect_timeout(*state, served, system_now_ns());
-    close(client);
+    system_expect_at_best(LATEST_NS, end_connection_with_traffic, *state);
 }
 
 static void a_timeout_may_be_set_and_taken_back_at_any_time(void **state)
@@ -84,9 +103,9 @@ static void a_timeout_may_be_set_and_taken_back_at_any_time(void **state)
     assert_int_equal(served->unbind, 0);
     /* Measured from the last activity, which is longer ago than this. */
     assert_int_equal(em_connection_set_inactivity_timeout(served->connection, EM_MILLISECONDS), EM_OK);
-    uint64_t started_ns = system_now_ns();
+    uint64_t turns_before = system_stats(*state).turns;
     assert_int_equal(em_loop_run(*state), EM_OK);
-    assert_in_range(system_now_ns() - started_ns, 0, 100 * EM_MILLISECONDS);
+    assert_in_range(system_stats(*state).turns - turns_before, 1, 3);
     assert_int_equal(served->reason, EM_INACTIVITY_TIMEOUT);
     close(client);
 }
@@ -99,7 +118,7 @@ static void a_client_has_a_timeout_from_when_it_is_connected(void **state)
     em_connect_options options = {.user = record, .stream = &stream};
     uint64_t started_ns = system_now_ns();
     system_dial_with(*state, system_serve(*state, &system_recorder, served), &system_recorder, options);
-    expect_timeout(*state, record, started_ns);
+    await_timeout(*state, record, started_ns);
     assert_int_equal(record->completed, 1);
 }
 
@@ -123,7 +142,7 @@ static void slow_connecting_does_not_count_as_inactivity(void **state)
     assert_int_equal(em_loop_run(*state), EM_OK); /* the system knocks again within a second or so, tcp(7) */
     assert_int_equal(record->completed, 1);
     record->stop_at = SYSTEM_UNBIND;
-    expect_timeout(*state, record, system_now_ns());
+    await_timeout(*state, record, system_now_ns());
     close(listener);
 }
 

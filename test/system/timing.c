@@ -164,7 +164,7 @@ static void an_idle_loop_uses_no_processor(void **state)
     uint64_t turns_before = system_stats(*state).turns;
     uint64_t used_before_ns = system_cpu_ns();
     system_run_for(*state, 500 * EM_MILLISECONDS);
-    assert_in_range(system_cpu_ns() - used_before_ns, 0, 10 * EM_MILLISECONDS);
+    assert_in_range(system_cpu_ns() - used_before_ns, 0, 100 * EM_MILLISECONDS); /* of 500 */
     assert_in_range(system_stats(*state).turns - turns_before, 1, 5);
 }
 
