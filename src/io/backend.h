@@ -139,6 +139,12 @@ static inline void emi_channel_send(emi_channel *channel)
     channel->backend->operations->send(channel);
 }
 
+/** Whether the backend has read something that the owner has not got yet, because it does not receive now. */
+static inline bool emi_channel_holds_input(const emi_channel *channel)
+{
+    return channel->kept || channel->early > 0;
+}
+
 /**
  * Makes the backend of this name, or the best that works if it is NULL. EM_UNKNOWN_BACKEND if there is none of this name on
  * this system; else what its create answers. *reason: why the best one, or the one named, was not to be had; untouched if it was.

@@ -8,6 +8,7 @@
 
 #if EMI_HAVE_URING
 
+#include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
 #include <stdatomic.h>
@@ -36,7 +37,8 @@ static _Atomic(emi_batcher *) spare;
 /* false: somebody has closed its descriptor, and the number may be another's by now. */
 static bool is_whole(emi_batcher *batcher)
 {
-    return io_uring_enter((unsigned)batcher->ring.ring_fd, 0, 0, 0, NULL) == 0;
+    int result = io_uring_enter((unsigned)batcher->ring.ring_fd, 0, 0, 0, NULL);
+    return result != -EBADF && result != -EOPNOTSUPP;
 }
 
 static void close_batcher(emi_batcher *batcher)

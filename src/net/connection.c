@@ -98,12 +98,12 @@ void emi_connection_end(em_connection *connection, em_status reason)
     emi_connection_list(connection);
 }
 
-void emi_connection_leave(em_connection *connection)
+void emi_connection_leave(em_connection *connection, bool lingers)
 {
     emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
     if (!connection->channel.backend)
         emi_connection_free(connection);
-    else if (!connection->channel.released && !emi_connection_linger(connection))
+    else if (!connection->channel.released && !(lingers && emi_connection_linger(connection)))
         emi_connection_release(connection);
 }
 
@@ -111,12 +111,16 @@ static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->loop;
     emi_connector_close(connection);
+    bool lingers = emi_connection_must_linger(connection);
+    /* Without memory to wait for the peer it may lose what was sent: not a good end. */
+    if (lingers && !emi_connection_extras_of(connection))
+        connection->reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
         connection->handler->unbind(connection, connection->reason);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;
     if (!emi_loop_is_forked(loop)) /* else the channel ends with the backend, the memory after it */
-        emi_connection_leave(connection);
+        emi_connection_leave(connection, lingers);
 }
 
 void emi_connection_reap(em_connection *connection)

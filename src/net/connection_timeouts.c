@@ -113,7 +113,8 @@ static bool is_mistaken(em_connection *connection, const deadline *passed)
     bool decided = false;
     switch (passed->reason) {
     case EM_INACTIVITY_TIMEOUT:
-        return !connection->peer_ended && (state & EMI_SOCKET_HAS_INPUT);
+        return !connection->peer_ended &&
+               ((state & EMI_SOCKET_HAS_INPUT) || emi_channel_holds_input(&connection->channel));
     case EM_WRITE_TIMEOUT:
         return connection->paused || (state & EMI_SOCKET_TAKES_MORE);
     case EM_CONNECT_TIMEOUT:

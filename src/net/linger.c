@@ -116,9 +116,9 @@ static void await_acknowledgement(emi_loop_timer *timer)
     }
 }
 
-static bool is_needed(const em_connection *connection)
+bool emi_connection_must_linger(const em_connection *connection)
 {
-    if (connection->reason != EM_OK || emi_net_at(connection->loop)->closing)
+    if (!connection->channel.backend || connection->channel.released || connection->reason != EM_OK || emi_net_at(connection->loop)->closing)
         return false;
     if (connection->outbox.bytes > 0)
         return connection->write_side == EMI_WRITE_FLUSHING;
@@ -129,7 +129,7 @@ static bool is_needed(const em_connection *connection)
 bool emi_connection_linger(em_connection *connection)
 {
     emi_channel *channel = &connection->channel;
-    if (!is_needed(connection) || emi_drain_begin(connection) != EM_OK)
+    if (emi_drain_begin(connection) != EM_OK)
         return false;
     if (connection->outbox.bytes == 0 && finish_sending(connection) != EM_OK)
         return false;

@@ -49,7 +49,7 @@ static void renew(emi_service *service)
         emi_handle *handle = emi_handle_table_at(&net->connections, index);
         em_connection *connection = handle ? EMI_CONTAINER(handle, em_connection, handle) : NULL;
         if (connection && connection->state == EM_STATE_CLOSED)
-            emi_connection_leave(connection);
+            emi_connection_leave(connection, emi_connection_must_linger(connection));
     }
 }
 

@@ -201,7 +201,7 @@ void emi_connection_list(em_connection *connection);
 void emi_connection_reap(em_connection *connection);
 
 /** After unbind: releases the channel, or has it linger. */
-void emi_connection_leave(em_connection *connection);
+void emi_connection_leave(em_connection *connection, bool lingers);
 
 static inline bool emi_connection_has_ended(const em_connection *connection)
 {
@@ -274,7 +274,10 @@ static inline bool emi_drain_has_begun(const em_connection *connection)
 
 /* linger.c */
 
-/** After unbind: keeps the socket until the peer has what was sent, if need be; false if it can be closed now. */
+/** Whether the socket must outlive unbind, for what the peer has not got yet. */
+bool emi_connection_must_linger(const em_connection *connection);
+
+/** After unbind: keeps the socket until the peer has what was sent; false if that is not possible. */
 bool emi_connection_linger(em_connection *connection);
 
 /** Closes all sockets that were kept. */
