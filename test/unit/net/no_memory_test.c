@@ -253,11 +253,32 @@ static void accepting_survives_the_failure_of_every_allocation(void **state)
     deadline_stop();
 }
 
+/* The peer has not acknowledged what was sent last, and nobody can wait for it: that is not a good end. */
+static void without_memory_to_wait_for_the_peer_the_reason_says_so(void **state)
+{
+    (void)state;
+    simulated_loop fixture;
+    recorder told;
+    simulated_loop_open(&fixture, NULL, NULL);
+    recorder_init(&told, &fixture);
+    open_accepted(&told, &recording, NULL);
+    run_turns(&fixture, 2);
+    assert_int_equal(em_send_text(told.connection, "the answer"), EM_OK);
+    assert_int_equal(em_close_after_writing(told.connection), EM_OK);
+    failing_allocator_fail(&fixture.allocator, 1, EM_ON);
+    run_turns(&fixture, 3);
+    failing_allocator_fail(&fixture.allocator, 0, EM_DEFAULT);
+    assert_int_equal(told.reason, EM_NO_MEMORY);
+    recorder_free(&told);
+    simulated_loop_close(&fixture);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_survives_the_failure_of_every_allocation),
         cmocka_unit_test(accepting_survives_the_failure_of_every_allocation),
+        cmocka_unit_test(without_memory_to_wait_for_the_peer_the_reason_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
