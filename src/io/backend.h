@@ -88,9 +88,9 @@ typedef struct emi_backend_operations {
 struct emi_backend {
     const emi_backend_operations *operations;
     const char *name;
-    const char *reason; /**< why it is this one and not a better one; NULL if there is nothing to say. Static text */
-    em_status failure;  /**< set by wait: it will never find anything again; EM_OK as long as all is well */
-    bool handed_over;   /**< set by the loop: a forked child has taken over, so rule 10 holds in this process, too */
+    const char *reason;   /**< why it is this one and not a better one; NULL if there is nothing to say. Static text */
+    em_status failure;    /**< set by wait: it will never find anything again; EM_OK as long as all is well */
+    bool handed_over;     /**< set by the loop: a forked child has taken over, so rule 10 holds in this process, too */
     atomic_bool stopping; /**< set by any thread and by signal handlers, see rule 9 */
 };
 
@@ -142,7 +142,7 @@ static inline void emi_channel_send(emi_channel *channel)
 /** Whether the backend has read something that the owner has not got yet, because it does not receive now. */
 static inline bool emi_channel_holds_input(const emi_channel *channel)
 {
-    return channel->kept || channel->early > 0;
+    return channel->has_kept || channel->early > 0;
 }
 
 /**

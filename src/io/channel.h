@@ -67,10 +67,7 @@ typedef struct emi_channel_events {
     void (*released)(emi_channel *channel);
 } emi_channel_events;
 
-/** What a batch has read for a channel that did not want it any more when its turn came; see readiness_receive.c. */
-typedef struct emi_kept emi_kept;
-
-/** The fields from `slot` on belong to the backend. At most 96 bytes. */
+/** The fields from `slot` on belong to the backend. At most 72 bytes. */
 struct emi_channel {
     const emi_channel_events *events;
     emi_backend *backend; /**< NULL while it is not attached */
@@ -84,24 +81,24 @@ struct emi_channel {
     uint32_t generation; /**< … and which of those that had this place */
     uint8_t kind;        /**< emi_channel_kind */
     uint8_t interest;    /**< what the poller was asked to report */
-    bool receiving;      /**< the owner wants to receive data or connections */
-    bool readable;       /**< there may be something to read */
-    bool blocked;        /**< the system took no more the last time */
-    bool connecting;
-    bool sending;         /**< the owner has something to send */
-    bool read_to_the_end; /**< read until nothing is left, whatever exact_reads says */
-    bool ended;           /**< the peer's end was reported */
-    bool hung_up;         /**< the poller has reported an error, or the end of both directions */
-    bool released;        /**< by the owner */
-    bool always_ready;    /**< polled: the poller refuses it, as epoll does regular files */
-    uint8_t early;        /**< not 0: a batch has read for it, at this place of the row, counted from 1 */
-    uint8_t bulk;         /**< not 0: much arrives; see bulk.h */
-    em_status failure; /**< taken off the socket by another call than a read, which reports it in the end; or EM_OK */
-    emi_kept *kept;    /**< comes before what is read next; or NULL */
-    emi_list work;     /**< among the channels that can go on without an event, or those that end */
-    emi_list flush;    /**< among the channels to be flushed */
+    uint8_t early;       /**< not 0: a batch has read for it, at this place of the row, counted from 1 */
+    uint8_t bulk;        /**< not 0: much arrives; see bulk.h */
+    int16_t failure; /**< an em_status taken off the socket by another call than a read, which reports it in the end */
+    bool receiving : 1; /**< the owner wants to receive data or connections */
+    bool readable : 1;  /**< there may be something to read */
+    bool has_kept : 1;  /**< something kept comes before what is read next; see readiness_kept.c */
+    bool blocked : 1;   /**< the system took no more the last time */
+    bool connecting : 1;
+    bool sending : 1;         /**< the owner has something to send */
+    bool read_to_the_end : 1; /**< read until nothing is left, whatever exact_reads says */
+    bool ended : 1;           /**< the peer's end was reported */
+    bool hung_up : 1;         /**< the poller has reported an error, or the end of both directions */
+    bool always_ready : 1;    /**< polled: the poller refuses it, as epoll does regular files */
+    bool released : 1;        /**< by the owner */
+    emi_list work;            /**< among the channels that can go on without an event, or those that end */
+    emi_list flush;           /**< among the channels to be flushed */
 };
 
-_Static_assert(sizeof(emi_channel) <= 96, "an idle connection is small");
+_Static_assert(sizeof(emi_channel) <= 72, "an idle connection is small");
 
 #endif

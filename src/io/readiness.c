@@ -16,6 +16,7 @@ static void destroy(emi_backend *backend)
     readiness->poller_operations->destroy(readiness->poller);
     emi_batcher_destroy(readiness->batcher);
     emi_index_table_clear(&readiness->channels);
+    emi_release(readiness->memory, readiness->kept);
     emi_release(readiness->memory, readiness->buffer_allocation);
     emi_release(readiness->memory, readiness);
 }
@@ -85,7 +86,7 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->early = 0;
     channel->bulk = 0;
     channel->failure = EM_OK;
-    channel->kept = NULL;
+    channel->has_kept = false;
     return EM_OK;
 }
 
@@ -105,7 +106,7 @@ static void close_descriptor(const emi_readiness *readiness, const emi_channel *
 {
     bool is_ours = !emi_readiness_is_forked(readiness);
     /* What a batch has read stands for what the kernel would not have been asked for: it resets the peer. */
-    if (is_ours && (channel->kept || emi_readiness_has_early_bytes(readiness, channel)))
+    if (is_ours && (channel->has_kept || emi_readiness_has_early_bytes(readiness, channel)))
         emi_socket_set_linger(channel->descriptor, 0);
     /* Where a forked child may hold a copy, close(2) alone would not tell the peer. */
     else if (is_ours && channel->kind == EMI_STREAM && emi_has_forked())
@@ -221,7 +222,7 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
     em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
     /* The error of a reset is reported to whoever calls first, and gathering will only hear of a broken pipe. */
     if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED && status != EM_BROKEN_PIPE)
-        channel->failure = status;
+        channel->failure = (int16_t)status;
     return taken;
 }
 

@@ -6,6 +6,7 @@
  *   readiness_turn.c      the phases of a turn: wait, dispatch, flush, reap
  *   readiness_serve.c     what a channel that is ready gets: connecting, accepting, polling, receiving, sending
  *   readiness_receive.c   reading, one by one or for a row of streams at once
+ *   readiness_kept.c      what was read for a stream before it was paused
  *   readiness_send.c      sending, likewise
  */
 #ifndef EMI_READINESS_PRIVATE_H
@@ -58,8 +59,10 @@ typedef struct emi_readiness {
     size_t buffer_bytes;
     unsigned char *buffer;   /* lent with data events … */
     void *buffer_allocation; /* … and what to release for it */
-    size_t early_bytes;      /* the room that a batch has for each stream … */
-    unsigned char *early;    /* … and for all; NULL without a batcher */
+    struct emi_kept **kept;  /* by slot, made when first needed; see readiness_kept.c */
+    uint32_t kept_capacity;
+    size_t early_bytes;   /* the room that a batch has for each stream … */
+    unsigned char *early; /* … and for all; NULL without a batcher */
 } emi_readiness;
 
 static inline emi_readiness *emi_readiness_at(emi_backend *backend)
@@ -125,6 +128,8 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
 /** Delivers what is still there although the peer takes nothing any more; then fails with the reason. */
 void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason);
 
+/* readiness_kept.c */
+
 /** Keeps what a batch has read for a channel that does not receive now. */
 void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
@@ -134,7 +139,10 @@ static inline bool emi_readiness_has_early_bytes(const emi_readiness *readiness,
     return channel->early > 0 && readiness->row.early[channel->early - 1]->done > 0;
 }
 
-/** Drops what was kept. */
+/** Moves what was kept to the backend's buffer, and returns how much it is. */
+size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel);
+
+/** Drops what was kept, if anything. */
 void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
 
 /* readiness_send.c */

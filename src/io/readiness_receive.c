@@ -14,40 +14,12 @@
 /* So much is still read from a stream that cannot be written to any more: more than a socket's buffer holds. */
 enum { LAST_READS = 1024 };
 
-struct emi_kept {
-    size_t length;
-    unsigned char bytes[];
-};
-
 /* One read: `length` bytes, 0 at the end of the stream or with an error. */
 typedef struct piece {
     unsigned char *bytes;
     size_t length;
     bool fills; /* all the room that there was, so there may be more */
 } piece;
-
-void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel)
-{
-    emi_release(readiness->memory, channel->kept);
-    channel->kept = NULL;
-}
-
-void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
-{
-    channel->early = 0;
-    channel->readable = early->status != EM_WOULD_BLOCK;
-    if (early->status == EM_OK && early->done > 0) {
-        channel->kept = emi_allocate(readiness->memory, sizeof *channel->kept + early->done);
-        if (channel->kept) {
-            channel->kept->length = early->done;
-            memcpy(channel->kept->bytes, early->bytes, early->done);
-        } else {
-            channel->failure = EM_NO_MEMORY;
-        }
-    } else if (early->status != EM_OK && early->status != EM_WOULD_BLOCK && early->status != EM_INTERRUPTED) {
-        channel->failure = early->status;
-    }
-}
 
 /* Reads on behind `before` bytes that are in the backend's buffer already. */
 static em_status read_behind(emi_readiness *readiness, emi_channel *channel, size_t before, piece *got)
@@ -64,16 +36,13 @@ static em_status read_behind(emi_readiness *readiness, emi_channel *channel, siz
     else if (status == EM_WOULD_BLOCK)
         channel->readable = false;
     else if (status != EM_OK && status != EM_INTERRUPTED)
-        channel->failure = status;
+        channel->failure = (int16_t)status;
     return EM_OK;
 }
 
 static em_status read_kept(emi_readiness *readiness, emi_channel *channel, piece *got)
 {
-    size_t before = channel->kept->length;
-    memcpy(readiness->buffer, channel->kept->bytes, before);
-    emi_readiness_drop_kept(readiness, channel);
-    return read_behind(readiness, channel, before, got);
+    return read_behind(readiness, channel, emi_readiness_take_kept(readiness, channel), got);
 }
 
 static em_status read_early(emi_readiness *readiness, emi_channel *channel, const emi_call *early, piece *got)
@@ -101,7 +70,7 @@ static em_status read_piece(emi_readiness *readiness, emi_channel *channel, cons
 {
     if (early)
         return read_early(readiness, channel, early, got);
-    if (EMI_UNLIKELY(channel->kept))
+    if (EMI_UNLIKELY(channel->has_kept))
         return read_kept(readiness, channel, got);
     if (EMI_LIKELY(channel->failure == EM_OK))
         return read_plainly(readiness, channel, got);
@@ -109,7 +78,7 @@ static em_status read_piece(emi_readiness *readiness, emi_channel *channel, cons
     if (channel->failure == EM_NO_MEMORY)
         return EM_NO_MEMORY; /* something is missing: what comes behind it must not be delivered */
     em_status status = read_plainly(readiness, channel, got);
-    return status == EM_INTERRUPTED || got->length > 0 ? status : channel->failure;
+    return status == EM_INTERRUPTED || got->length > 0 ? status : (em_status)channel->failure;
 }
 
 static void report_end(emi_channel *channel)
@@ -198,12 +167,12 @@ void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *c
         readiness->row.early[place] = NULL;
     }
     if (reason != EM_BROKEN_PIPE && channel->failure == EM_OK)
-        channel->failure = reason;
+        channel->failure = (int16_t)reason;
     em_status status = receive_the_rest(readiness, channel);
     if (emi_readiness_is_over(readiness, channel))
         return;
     if (status == EM_OK)
-        status = channel->failure != EM_OK ? channel->failure : emi_socket_take_error(channel->descriptor);
+        status = channel->failure != EM_OK ? (em_status)channel->failure : emi_socket_take_error(channel->descriptor);
     emi_readiness_fail(channel, status != EM_OK ? status : reason);
 }
 
@@ -212,7 +181,7 @@ void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *c
 static bool may_read_early(const emi_channel *channel)
 {
     return channel->kind == EMI_STREAM && channel->receiving && channel->readable && channel->exact_reads &&
-           !channel->connecting && !channel->released && channel->bulk == 0 && !channel->kept &&
+           !channel->connecting && !channel->released && channel->bulk == 0 && !channel->has_kept &&
            channel->failure == EM_OK;
 }
 

@@ -90,7 +90,7 @@ void emi_connection_end(em_connection *connection, em_status reason)
     if (emi_connection_has_ended(connection))
         return;
     emi_connection_enter(connection, EM_STATE_RELEASING);
-    connection->reason = reason;
+    connection->reason = (int16_t)reason;
     if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->loop))
         emi_channel_stop_receiving(&connection->channel);
     if (connection->extras)
@@ -116,7 +116,7 @@ static void unbind(em_connection *connection)
     if (lingers && !emi_connection_extras_of(connection))
         connection->reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
-        connection->handler->unbind(connection, connection->reason);
+        connection->handler->unbind(connection, (em_status)connection->reason);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;
     if (!emi_loop_is_forked(loop)) /* else the channel ends with the backend, the memory after it */

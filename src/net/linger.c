@@ -118,7 +118,8 @@ static void await_acknowledgement(emi_loop_timer *timer)
 
 bool emi_connection_must_linger(const em_connection *connection)
 {
-    if (!connection->channel.backend || connection->channel.released || connection->reason != EM_OK || emi_net_at(connection->loop)->closing)
+    if (!connection->channel.backend || connection->channel.released || connection->reason != EM_OK ||
+        emi_net_at(connection->loop)->closing)
         return false;
     if (connection->outbox.bytes > 0)
         return connection->write_side == EMI_WRITE_FLUSHING;

@@ -91,17 +91,17 @@ struct em_connection {
     uint64_t bytes_sent;
     emi_handle handle;
     em_connection *next_listed;
-    em_status reason;
     uint32_t peer_ipv4; /* network order */
     uint16_t peer_port; /* network order; of IPv4 */
+    int16_t reason;     /* of the end, an em_status */
     uint8_t state;      /* em_connection_state */
     uint8_t write_side; /* emi_write_side */
-    bool paused;
-    bool peer_ended;
-    bool under_pressure;
-    bool is_listed; /* to be looked at by reap */
-    bool is_tcp;
-    bool may_linger; /* SO_LINGER may be set, so close(2) might wait */
+    bool paused : 1;
+    bool peer_ended : 1;
+    bool under_pressure : 1;
+    bool is_listed : 1; /* to be looked at by reap */
+    bool is_tcp : 1;
+    bool may_linger : 1; /* SO_LINGER may be set, so close(2) might wait */
 };
 
 /** One listening socket of a server. */

@@ -198,7 +198,8 @@ static void create_with_few_descriptors(void *argument)
         system_child_check(status == EM_OK || !loop, "there is a loop, or there is none");
         em_loop_destroy(loop);
         setrlimit(RLIMIT_NOFILE, &before);
-        system_child_check(system_descriptors() - count_rings() == descriptors, "no descriptor but that of the ring is left");
+        system_child_check(system_descriptors() - count_rings() == descriptors,
+                           "no descriptor but that of the ring is left");
         system_child_check(count_rings() <= 1, "which is kept for the next loop");
     }
     system_child_check(create("uring", &kept, &loop) == EM_OK, "with enough of them it works, as if nothing had been");

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What a batch has read for a stream that did not want it any more when its turn came. It is rare, so it is kept beside the table of
+ * channels and not in each of them.
+ */
+#include <string.h>
+
+#include "io/readiness_private.h"
+
+struct emi_kept {
+    size_t length;
+    unsigned char bytes[];
+};
+
+static bool reserve(emi_readiness *readiness, uint32_t slot)
+{
+    if (slot < readiness->kept_capacity)
+        return true;
+    uint32_t capacity = readiness->channels.capacity;
+    struct emi_kept **kept = emi_reallocate(readiness->memory, readiness->kept, capacity * sizeof(struct emi_kept *));
+    if (!kept)
+        return false;
+    readiness->kept = kept;
+    readiness->kept_capacity = capacity;
+    return true;
+}
+
+static bool keep_bytes(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
+{
+    struct emi_kept *kept =
+        reserve(readiness, channel->slot) ? emi_allocate(readiness->memory, sizeof *kept + early->done) : NULL;
+    if (!kept)
+        return false;
+    kept->length = early->done;
+    memcpy(kept->bytes, early->bytes, early->done);
+    readiness->kept[channel->slot] = kept;
+    channel->has_kept = true;
+    return true;
+}
+
+void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
+{
+    channel->early = 0;
+    channel->readable = early->status != EM_WOULD_BLOCK;
+    if (early->status == EM_OK && early->done > 0) {
+        if (!keep_bytes(readiness, channel, early))
+            channel->failure = EM_NO_MEMORY;
+    } else if (early->status != EM_OK && early->status != EM_WOULD_BLOCK && early->status != EM_INTERRUPTED) {
+        channel->failure = (int16_t)early->status;
+    }
+}
+
+size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel)
+{
+    const struct emi_kept *kept = readiness->kept[channel->slot];
+    size_t length = kept->length;
+    memcpy(readiness->buffer, kept->bytes, length);
+    emi_readiness_drop_kept(readiness, channel);
+    return length;
+}
+
+void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel)
+{
+    if (!channel->has_kept)
+        return;
+    emi_release(readiness->memory, readiness->kept[channel->slot]);
+    channel->has_kept = false;
+}
