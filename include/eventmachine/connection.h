@@ -114,9 +114,8 @@ typedef struct em_stream_options {
     /**
      * How long a connection that is about to end waits for a peer that does not take what is left: after em_close_after_writing,
      * after both sides have ended, after em_close_in_background, and while a socket lives on after unbind. A peer that takes 256
-     * bytes per second in the mean is never given up, and one that has shown that it takes them may be silent for eight times as
-     * long. Otherwise the connection ends with EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset.
-     * 0: 4 seconds; EM_FOREVER: for ever. Does not count while paused.
+     * bytes per second in the mean is never given up, and one that has shown that it takes them may be silent for twice as long. Otherwise the connection ends with EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset.
+     * 0: 30 seconds; EM_FOREVER: for ever. Does not count while paused.
      */
     uint64_t drain_timeout_ns;
 } em_stream_options;

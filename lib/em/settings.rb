@@ -30,7 +30,7 @@ module EventMachine
   #   `close_connection_after_writing`, or behind `unbind` when the peer has closed its half. A peer that takes 256 bytes per
   #   second in the mean is never given up.
   #   @param signature [Integer] of a connection
-  #   @param seconds [Numeric] 0: the default, 4 seconds
+  #   @param seconds [Numeric] 0: the default, 30 seconds
   #   @return [Boolean] false if the connection is gone
   #   @raise [ArgumentError] if it is negative
 

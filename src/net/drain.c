@@ -6,14 +6,15 @@
  * The peer is looked at eight times within the drain timeout. Each look costs it one look's patience, and each 256 bytes per
  * second that it has acknowledged since earn one back, so that a peer below that rate runs out of patience in the end and one
  * above it never does. At first it has the eight looks of one timeout; a peer that still takes after half of that time can save
- * up eight timeouts, so that a slow link may be silent for a while. What fills the system's buffers at the beginning earns
- * nothing. Looks are counted, not time, so a process that was stopped does its peers no wrong.
+ * up two timeouts, so that a slow link may be silent for a while. What fills the system's buffers at the beginning earns
+ * nothing. The default is long because acknowledgements come in steps: on loopback, of 64 KiB, which a reader of 3 KB/s needs 21
+ * seconds for. Looks are counted, not time, so a process that was stopped does its peers no wrong.
  */
 #include "net/net_private.h"
 #include "system/clock.h"
 #include "system/socket_state.h"
 
-enum { LOOKS = 8, MOST_PATIENCE = LOOKS * 8, BYTES_PER_SECOND = 256 };
+enum { LOOKS = 8, MOST_PATIENCE = LOOKS * 2, BYTES_PER_SECOND = 256 };
 
 static uint64_t interval_ns(const emi_drain *drain)
 {

@@ -16,7 +16,7 @@
 #include "loop/loop_private.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
-#define EMI_DEFAULT_DRAIN_TIMEOUT_NS (4 * EM_SECONDS)
+#define EMI_DEFAULT_DRAIN_TIMEOUT_NS (30 * EM_SECONDS)
 #define EMI_DEFAULT_CONNECT_TIMEOUT_NS (20 * EM_SECONDS)
 
 /** What becomes of our side of a connection, the one that sends. It only moves downwards. */

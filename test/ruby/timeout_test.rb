@@ -226,15 +226,15 @@ class TimeoutSettingTest < ReactorTest
     end
   end
 
-  def test_the_drain_timeout_is_4_seconds_and_may_be_set
+  def test_the_drain_timeout_is_30_seconds_and_may_be_set
     with_connection do |it|
-      assert_equal 4.0, EM.get_drain_timeout(it.signature)
+      assert_equal 30.0, EM.get_drain_timeout(it.signature)
       assert_equal true, EM.set_drain_timeout(it.signature, 1.5)
       assert_equal 1.5, EM.get_drain_timeout(it.signature)
       assert_raises(ArgumentError) { EM.set_drain_timeout(it.signature, -1) }
       assert_raises(TypeError) { EM.set_drain_timeout(it.signature, "soon") }
       EM.set_drain_timeout(it.signature, 0)
-      assert_equal 4.0, EM.get_drain_timeout(it.signature)
+      assert_equal 30.0, EM.get_drain_timeout(it.signature)
       assert_equal [false, 0.0], [EM.set_drain_timeout(0, 1), EM.get_drain_timeout(0)]
     end
   end

@@ -17,7 +17,8 @@ static char large[LARGE_BYTES];
 static simulated_peer *begin_to_close(recorder *told, simulated_loop *fixture, const em_stream_options *stream)
 {
     recorder_init(told, fixture);
-    simulated_peer *peer = open_accepted(told, &recording, stream);
+    static const em_stream_options short_timeout = {.size = sizeof short_timeout, .drain_timeout_ns = 4 * S};
+    simulated_peer *peer = open_accepted(told, &recording, stream ? stream : &short_timeout);
     simulated_set_window(peer, WINDOW_BYTES);
     em_send(told->connection, large, sizeof large);
     assert_int_equal(em_close_after_writing(told->connection), EM_OK);
@@ -46,11 +47,11 @@ static void expect_given_up(recorder *told, simulated_peer *peer)
 static void a_peer_that_takes_nothing_is_given_up_after_the_drain_timeout(void **state)
 {
     simulated_loop *fixture = *state;
-    static const uint64_t timeouts_ns[] = {0, 20 * S}; /* 0: the default, 4 seconds */
+    static const uint64_t timeouts_ns[] = {0, 20 * S}; /* 0: the default, 30 seconds */
     for (size_t i = 0; i < COUNT(timeouts_ns); i++) {
         recorder told;
         em_stream_options stream = {.size = sizeof stream, .drain_timeout_ns = timeouts_ns[i]};
-        uint64_t expected_ns = timeouts_ns[i] ? timeouts_ns[i] : 4 * S;
+        uint64_t expected_ns = timeouts_ns[i] ? timeouts_ns[i] : 30 * S;
         simulated_peer *peer = begin_to_close(&told, fixture, &stream);
         assert_int_equal(em_connection_get_drain_timeout(told.connection), expected_ns);
         run_for(fixture, expected_ns - 1);
@@ -100,19 +101,19 @@ static void a_peer_below_the_least_rate_is_given_up_in_the_end(void **state)
     recorder told;
     simulated_peer *peer = begin_to_close(&told, fixture, NULL);
     take_for(fixture, peer, 900, 10);
-    take_for(fixture, peer, 100, 30);
+    take_for(fixture, peer, 100, 8);
     assert_int_equal(told.unbinds, 0);
-    take_for(fixture, peer, 100, 60);
+    take_for(fixture, peer, 100, 30);
     expect_given_up(&told, peer);
 }
 
-static void a_peer_that_has_kept_taking_may_be_silent_for_eight_times_as_long(void **state)
+static void a_peer_that_has_kept_taking_may_be_silent_for_twice_as_long(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
     simulated_peer *peer = begin_to_close(&told, fixture, NULL);
     take_for(fixture, peer, WINDOW_BYTES, 30);
-    run_for(fixture, 31 * S);
+    run_for(fixture, 7 * S);
     assert_int_equal(told.unbinds, 0);
     run_for(fixture, 2 * S);
     expect_given_up(&told, peer);
@@ -367,7 +368,7 @@ int main(void)
         DRAIN_TEST(a_peer_that_takes_a_byte_now_and_then_is_given_up),
         DRAIN_TEST(a_peer_that_takes_its_time_gets_everything),
         DRAIN_TEST(a_peer_below_the_least_rate_is_given_up_in_the_end),
-        DRAIN_TEST(a_peer_that_has_kept_taking_may_be_silent_for_eight_times_as_long),
+        DRAIN_TEST(a_peer_that_has_kept_taking_may_be_silent_for_twice_as_long),
         DRAIN_TEST(what_fills_the_buffers_at_first_earns_nothing),
         DRAIN_TEST(a_pause_does_not_count),
         DRAIN_TEST(a_loop_that_stood_still_counts_it_as_one_look),
