@@ -192,7 +192,7 @@ static void stopping_and_starting_again_at_once_loses_nothing(void **state)
         all->called = 0;
         say_to_all(all, "0123456789");
         for (unsigned i = 0; i < STREAMS; i++)
-            run_until(*state, bytes_length(&all->channels[i].received) == (round + 1) * 10);
+            run_until(*state, bytes_length(&all->channels[i].received) == (size_t)(round + 1) * 10);
     }
     end_streams(all);
 }
@@ -237,7 +237,7 @@ static void pieces_longer_than_a_batch_has_room_for_arrive_as_they_were_sent(voi
         }
     }
     for (unsigned i = 0; i < STREAMS; i++)
-        assert_true(pattern_matches(bytes_at(&all->channels[i].received), ROUNDS * LENGTH, 0));
+        assert_true(pattern_matches(bytes_at(&all->channels[i].received), (size_t)ROUNDS * LENGTH, 0));
     end_streams(all);
 }
 
@@ -253,7 +253,7 @@ static void every_answer_arrives_when_all_are_given_at_once(void **state)
     streams *all = open_streams(c, answer);
     size_t arrived[STREAMS] = {0};
     for (unsigned i = 0; i < STREAMS; i++)
-        test_channel_prepare(&all->channels[i], ROUNDS * 10);
+        test_channel_prepare(&all->channels[i], (size_t)ROUNDS * 10);
     for (size_t round = 1; round <= ROUNDS; round++) {
         say_to_all(all, "0123456789");
         for (unsigned i = 0; i < STREAMS; i++)
