@@ -72,6 +72,10 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
         em_status status = emi_socket_accept(channel->descriptor, &socket, &peer);
         if (status == EM_OK) {
             channel->events->accepted(channel, socket, &peer);
+            if (emi_slice_is_over(&readiness->slice)) {
+                emi_readiness_send_all(readiness);
+                break; /* callbacks are slow: others come first */
+            }
         } else if (status == EM_WOULD_BLOCK) {
             channel->readable = false;
         } else if (!emi_accept_may_go_on(status)) {
