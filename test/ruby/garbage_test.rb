@@ -105,6 +105,23 @@ class GarbageTest < ReactorTest
     assert_equal "xxxx", seen.first.received
   end
 
+  # See support/kept_pages.rb. In a forked child, which has the same setting, because a failure ends the process.
+  def test_compaction_survives_what_returned_frames_have_left_on_stacks
+    survived = in_child do
+      objects = Array.new(40_000) { Object.new }
+      threads = Array.new(10) { |i| Thread.new { leave_on_stack(objects[i * 4000]) || Thread.stop } }
+      wait_until { threads.all?(&:stop?) }
+      objects.clear
+      20.times { GC.start }
+      GC.compact
+      true
+    end
+    assert survived
+  end
+
+  # Leaves its argument on the VM stack above the caller's frame, many times.
+  def leave_on_stack(a, _b = a, _c = a, _d = a, _e = a, _f = a, _g = a, _h = a, _i = a, _j = a, _k = a, _l = a, _m = a); end
+
   def test_an_error_on_its_way_out_survives
     error = assert_raises(RuntimeError) do
       reactor do

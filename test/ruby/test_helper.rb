@@ -6,6 +6,7 @@
 # short words for "a server", "a client" and "a peer that knows nothing of reactors". The environment variable
 # EM_TEST_GC=stress or EM_TEST_GC=compact repeats the classes that ask for it under pressure by the garbage collector.
 
+require_relative "support/kept_pages"
 require "minitest/autorun"
 require "rbconfig"
 require "socket"
