@@ -206,8 +206,8 @@ EM_API const char *em_loop_backend(const em_loop *loop);
 EM_API const char *em_loop_backend_reason(const em_loop *loop);
 
 /**
- * For embedding in another event loop: a descriptor that polls readable when em_loop_run_once(loop, 0) has something to do,
- * timers apart. EM_UNSUPPORTED with the "poll" backend, EM_INVALID_ARGUMENT for NULL. Owned by the loop; do not read it or close it.
+ * For embedding in another event loop: a descriptor that polls readable when something has happened that em_loop_run_once(loop, 0)
+ * is to look at. What the loop knows already (timers, work left over) does not show there: wait for em_loop_get_timeout_ns at most. EM_UNSUPPORTED with the "poll" backend, EM_INVALID_ARGUMENT for NULL. Owned by the loop; do not read it or close it.
  */
 EM_API em_status em_loop_get_descriptor(em_loop *loop, int *descriptor);
 

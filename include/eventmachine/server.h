@@ -63,7 +63,7 @@ EM_API em_status em_start_unix_server(em_loop *loop, const char *path, const em_
 /**
  * Serves a socket that is bound and listening already (from a parent process, systemd, …). It is made non-blocking. The
  * descriptor belongs to the loop from now on and is closed with the server; not so after a failure:
- * EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (not listening).
+ * EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (not listening), EM_FILE_EXISTS (this loop serves it already).
  */
 EM_API em_status em_start_server_on_descriptor(em_loop *loop, int descriptor, const em_handler *handler,
                                                const em_server_options *options, em_server **server);

@@ -58,10 +58,24 @@ em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *c
     return status;
 }
 
+/* epoll refuses a descriptor that is watched already; where pollers would not, it is refused alike. Only descriptors that were
+ * handed over can be. */
+static bool is_attached(const emi_readiness *readiness, int descriptor)
+{
+    for (uint32_t slot = 0; slot < readiness->channels.used; slot++) {
+        const emi_channel *channel = emi_index_table_at(&readiness->channels, slot);
+        if (channel && !channel->released && channel->descriptor == descriptor)
+            return true;
+    }
+    return false;
+}
+
 static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_kind kind, int descriptor,
                         emi_ownership ownership)
 {
     emi_readiness *readiness = emi_readiness_at(backend);
+    if (ownership == EMI_GIVEN && is_attached(readiness, descriptor))
+        return EM_FILE_EXISTS;
     em_status status = ownership == EMI_GIVEN ? emi_socket_set_nonblocking(descriptor) : EM_OK;
     if (status == EM_OK)
         status = emi_index_table_add(&readiness->channels, channel, &channel->slot);
@@ -104,13 +118,13 @@ static void stop_watching(emi_readiness *readiness, emi_channel *channel)
 
 static void close_descriptor(const emi_readiness *readiness, const emi_channel *channel)
 {
-    bool is_ours = !emi_readiness_is_forked(readiness);
-    /* What a batch has read stands for what the kernel would not have been asked for: it resets the peer. */
-    if (is_ours && (channel->has_kept || emi_readiness_has_early_bytes(readiness, channel)))
-        emi_socket_set_linger(channel->descriptor, 0);
+    bool is_ours = channel->kind == EMI_STREAM && !emi_readiness_is_forked(readiness);
     /* Where a forked child may hold a copy, close(2) alone would not tell the peer. */
-    else if (is_ours && channel->kind == EMI_STREAM && emi_has_forked())
+    if (is_ours && emi_has_forked())
         emi_socket_shutdown_write(channel->descriptor);
+    /* What a batch has read stands for what the kernel would not have been asked for: it resets the peer. */
+    else if (is_ours && (channel->has_kept || emi_readiness_has_early_bytes(readiness, channel)))
+        emi_socket_set_linger(channel->descriptor, 0);
     emi_socket_close(channel->descriptor);
 }
 
@@ -204,13 +218,13 @@ static void ask_to_send(emi_channel *channel)
 {
     emi_readiness *readiness = emi_readiness_of(channel);
     channel->sending = true;
-    if (!channel->connecting && !channel->blocked && !emi_list_is_linked(&channel->flush))
+    if (!channel->connecting && !channel->blocked && channel->failure == EM_OK && !emi_list_is_linked(&channel->flush))
         emi_list_append(&readiness->flush, &channel->flush);
 }
 
 static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
 {
-    if (channel->sending || channel->blocked || channel->connecting || channel->released ||
+    if (channel->sending || channel->blocked || channel->connecting || channel->released || channel->failure != EM_OK ||
         emi_readiness_is_forked(emi_readiness_of(channel)))
         return 0;
     union {
@@ -220,9 +234,9 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
     const emi_span span = {.data = piece.data, .length = length};
     size_t taken;
     em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
-    /* The error of a reset is reported to whoever calls first, and gathering will only hear of a broken pipe. */
-    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED && status != EM_BROKEN_PIPE)
-        channel->failure = (int16_t)status;
+    /* The error of a reset is reported to whoever calls first, and gathering would only find a broken pipe. */
+    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
+        emi_readiness_fail_later(emi_readiness_of(channel), channel, status);
     return taken;
 }
 

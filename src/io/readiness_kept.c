@@ -41,7 +41,7 @@ static bool keep_bytes(emi_readiness *readiness, emi_channel *channel, const emi
 void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
     channel->early = 0;
-    channel->readable = early->status != EM_WOULD_BLOCK;
+    channel->readable = early->status != EM_WOULD_BLOCK || channel->failure != EM_OK;
     if (early->status == EM_OK && early->done > 0) {
         if (!keep_bytes(readiness, channel, early))
             channel->failure = EM_NO_MEMORY;

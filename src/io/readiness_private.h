@@ -28,6 +28,7 @@ enum {
 
 /* Channels with work known, taken off the list of work together, and the reads made for them at once. */
 typedef struct emi_row {
+    uint64_t read_ns; /* when they were made */
     unsigned count;
     emi_channel *channels[EMI_READINESS_ROW];
     const emi_call *early[EMI_READINESS_ROW]; /* the read made for each, or NULL */
@@ -114,6 +115,12 @@ void emi_readiness_reap(emi_backend *backend);
 /** Ends receiving, sending and connecting, and reports why. */
 void emi_readiness_fail(emi_channel *channel, em_status reason);
 
+/** It can send no more: fails, a channel that receives only when what is still there is delivered. */
+void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason);
+
+/** Has the next reads deliver what is still there, the end included, and then fail. Calls no event. */
+void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em_status reason);
+
 /** Does what the channel is ready for. early: the read made for it in a batch, or NULL. */
 void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
@@ -124,9 +131,6 @@ void emi_readiness_read_early(emi_readiness *readiness);
 
 /** Reads and delivers until there is nothing, or it is the others' turn. early: what was read already, or NULL. */
 void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
-
-/** Delivers what is still there although the peer takes nothing any more; then fails with the reason. */
-void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason);
 
 /* readiness_kept.c */
 

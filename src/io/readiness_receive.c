@@ -11,15 +11,18 @@
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
-/* So much is still read from a stream that cannot be written to any more: more than a socket's buffer holds. */
-enum { LAST_READS = 1024 };
-
 /* One read: `length` bytes, 0 at the end of the stream or with an error. */
 typedef struct piece {
     unsigned char *bytes;
     size_t length;
     bool fills; /* all the room that there was, so there may be more */
 } piece;
+
+/* Nothing more for now, unless there is a failure that is to be reported next. */
+static void note_empty(emi_channel *channel)
+{
+    channel->readable = channel->failure != EM_OK;
+}
 
 /* Reads on behind `before` bytes that are in the backend's buffer already. */
 static em_status read_behind(emi_readiness *readiness, emi_channel *channel, size_t before, piece *got)
@@ -34,7 +37,7 @@ static em_status read_behind(emi_readiness *readiness, emi_channel *channel, siz
     if (status == EM_OK && length > 0)
         got->fills = length == capacity;
     else if (status == EM_WOULD_BLOCK)
-        channel->readable = false;
+        note_empty(channel);
     else if (status != EM_OK && status != EM_INTERRUPTED)
         channel->failure = (int16_t)status;
     return EM_OK;
@@ -49,7 +52,9 @@ static em_status read_early(emi_readiness *readiness, emi_channel *channel, cons
 {
     channel->early = 0;
     *got = (piece){.bytes = early->bytes, .length = early->done};
-    if (early->done < early->length)
+    /* Behind slow callbacks more may have come, which a plain read would have found. */
+    bool is_old = readiness->slice.read_ns - readiness->row.read_ns > EMI_SLICE_NS;
+    if (early->done == 0 || (early->done < early->length && !is_old))
         return early->status;
     memcpy(readiness->buffer, early->bytes, early->done);
     return read_behind(readiness, channel, early->done, got);
@@ -66,19 +71,33 @@ static em_status read_plainly(emi_readiness *readiness, emi_channel *channel, pi
     return status;
 }
 
+/*
+ * What is still there is delivered before a failure that another call than a read has found. Of the errors that a reset yields, a
+ * read's own is the same in whatever order reading and sending come; but where the send has taken it off the socket, reads find an
+ * end in its place, which is none.
+ */
+static em_status read_before_failing(emi_readiness *readiness, emi_channel *channel, piece *got)
+{
+    em_status failure = (em_status)channel->failure;
+    *got = (piece){.length = 0};
+    if (failure == EM_NO_MEMORY)
+        return failure; /* something is missing: what comes behind it must not be delivered */
+    em_status status = read_plainly(readiness, channel, got);
+    bool is_last = status != EM_INTERRUPTED && got->length == 0;
+    if (!is_last || (failure == EM_BROKEN_PIPE && status != EM_WOULD_BLOCK))
+        return status;
+    return failure;
+}
+
 static em_status read_piece(emi_readiness *readiness, emi_channel *channel, const emi_call *early, piece *got)
 {
     if (early)
         return read_early(readiness, channel, early, got);
     if (EMI_UNLIKELY(channel->has_kept))
         return read_kept(readiness, channel, got);
-    if (EMI_LIKELY(channel->failure == EM_OK))
-        return read_plainly(readiness, channel, got);
-    *got = (piece){.length = 0};
-    if (channel->failure == EM_NO_MEMORY)
-        return EM_NO_MEMORY; /* something is missing: what comes behind it must not be delivered */
-    em_status status = read_plainly(readiness, channel, got);
-    return status == EM_INTERRUPTED || got->length > 0 ? status : (em_status)channel->failure;
+    if (EMI_UNLIKELY(channel->failure != EM_OK))
+        return read_before_failing(readiness, channel, got);
+    return read_plainly(readiness, channel, got);
 }
 
 static void report_end(emi_channel *channel)
@@ -105,12 +124,11 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel, const e
     }
     if (status == EM_INTERRUPTED)
         return true;
-    channel->readable = false;
-    if (status == EM_OK) {
+    note_empty(channel);
+    if (status == EM_OK)
         report_end(channel);
-    } else if (status != EM_WOULD_BLOCK) {
+    else if (status != EM_WOULD_BLOCK)
         emi_readiness_fail(channel, status);
-    }
     return false;
 }
 
@@ -134,46 +152,6 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
     }
     if (!emi_readiness_is_over(readiness, channel))
         emi_readiness_add_work(readiness, channel);
-}
-
-/* Reads until there is nothing; returns the error that the last read reported, or EM_OK. */
-static em_status receive_the_rest(emi_readiness *readiness, emi_channel *channel)
-{
-    for (unsigned reads = 0; reads < LAST_READS && channel->receiving; reads++) {
-        piece got;
-        em_status status = read_piece(readiness, channel, NULL, &got);
-        if (status == EM_OK && got.length > 0)
-            channel->events->data(channel, got.bytes, got.length);
-        else if (status == EM_OK)
-            report_end(channel);
-        else if (status != EM_INTERRUPTED)
-            return status == EM_WOULD_BLOCK ? EM_OK : status;
-        if (emi_readiness_is_over(readiness, channel))
-            return EM_OK;
-    }
-    return EM_OK;
-}
-
-/*
- * Of the errors that a reset yields, a read's is the same in whatever order reading and sending come. Where the send has taken
- * it off the socket, reads find an end in its place, which is none; a broken pipe is no error of the socket.
- */
-void emi_readiness_fail_after_receiving(emi_readiness *readiness, emi_channel *channel, em_status reason)
-{
-    channel->sending = false;
-    if (channel->early > 0) { /* its turn in the row has not come yet */
-        unsigned place = channel->early - 1U;
-        emi_readiness_keep(readiness, channel, readiness->row.early[place]);
-        readiness->row.early[place] = NULL;
-    }
-    if (reason != EM_BROKEN_PIPE && channel->failure == EM_OK)
-        channel->failure = (int16_t)reason;
-    em_status status = receive_the_rest(readiness, channel);
-    if (emi_readiness_is_over(readiness, channel))
-        return;
-    if (status == EM_OK)
-        status = channel->failure != EM_OK ? (em_status)channel->failure : emi_socket_take_error(channel->descriptor);
-    emi_readiness_fail(channel, status != EM_OK ? status : reason);
 }
 
 /* Not Unix sockets, because the peer of one that is closed with unread bytes is told so, and nothing else does that; and not
@@ -206,6 +184,7 @@ void emi_readiness_read_early(emi_readiness *readiness)
         return;
     }
     emi_readiness_run(readiness, row->calls, count);
+    row->read_ns = readiness->slice.read_ns;
     for (unsigned i = 0; i < row->count; i++)
         row->channels[i]->early = row->early[i] ? (uint8_t)(i + 1) : 0;
 }

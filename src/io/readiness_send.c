@@ -6,6 +6,11 @@
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
+static bool may_send(const emi_channel *channel)
+{
+    return channel->sending && !channel->blocked && !channel->connecting && channel->failure == EM_OK;
+}
+
 bool emi_readiness_has_much_to_send(emi_channel *channel)
 {
     emi_span spans[EMI_MAX_SPANS];
@@ -28,7 +33,7 @@ static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_statu
         status = emi_readiness_update_interest(readiness, channel);
     }
     if (status != EM_OK)
-        emi_readiness_fail_after_receiving(readiness, channel, status);
+        emi_readiness_fail_sending(readiness, channel, status);
     return false;
 }
 
@@ -64,22 +69,33 @@ typedef struct send_row {
     emi_call calls[EMI_BATCH_MOST_CALLS];
 } send_row;
 
-/* Little goes into the row; more is sent at once. */
-static void gather_into(emi_readiness *readiness, emi_channel *channel, send_row *row)
+/* false: it has too much for a row, and is to be sent for by itself. */
+static bool gather_into(emi_channel *channel, send_row *row)
 {
     emi_span spans[EMI_MAX_SPANS];
     unsigned count = channel->events->gather(channel, spans);
     if (count == 0) {
         channel->sending = false;
-    } else if (emi_slice_is_large(spans, count)) {
-        emi_readiness_send(readiness, channel);
-    } else {
-        row->channels[row->count] = channel;
-        row->calls[row->count++] = (emi_call){.kind = EMI_CALL_SEND,
-                                              .descriptor = channel->descriptor,
-                                              .bytes = spans[0].data,
-                                              .length = spans[0].length};
+        return true;
     }
+    if (emi_slice_is_large(spans, count))
+        return false;
+    row->channels[row->count] = channel;
+    row->calls[row->count++] = (emi_call){
+        .kind = EMI_CALL_SEND, .descriptor = channel->descriptor, .bytes = spans[0].data, .length = spans[0].length};
+    return true;
+}
+
+/* Fills a row up to a channel that has too much for it, which it returns; NULL if there was none. */
+static emi_channel *fill_row(emi_list *asked, send_row *row)
+{
+    row->count = 0;
+    for (emi_list *link; row->count < EMI_BATCH_MOST_CALLS && (link = emi_list_take_first(asked));) {
+        emi_channel *channel = EMI_CONTAINER(link, emi_channel, flush);
+        if (may_send(channel) && !gather_into(channel, row))
+            return channel;
+    }
+    return NULL;
 }
 
 /* An owner may release another's channel when it is asked for its bytes. */
@@ -106,19 +122,17 @@ static void finish_row(emi_readiness *readiness, const send_row *row)
     }
 }
 
+/* In the order in which they asked. */
 static void send_rows(emi_readiness *readiness, emi_list *asked)
 {
     while (!emi_list_is_empty(asked) && !emi_readiness_is_forked(readiness)) {
         send_row row;
-        row.count = 0;
-        for (emi_list *link; row.count < EMI_BATCH_MOST_CALLS && (link = emi_list_take_first(asked));) {
-            emi_channel *channel = EMI_CONTAINER(link, emi_channel, flush);
-            if (channel->sending && !channel->blocked && !channel->connecting)
-                gather_into(readiness, channel, &row);
-        }
+        emi_channel *large = fill_row(asked, &row);
         drop_released(&row);
         emi_readiness_run(readiness, row.calls, row.count);
         finish_row(readiness, &row);
+        if (large && !large->released && may_send(large))
+            emi_readiness_send(readiness, large);
     }
     emi_list_move_all(&readiness->flush, asked); /* in a forked child */
 }
@@ -136,7 +150,7 @@ void emi_readiness_send_all(emi_readiness *readiness)
     }
     for (emi_list *link; (link = emi_list_take_first(&asked));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, flush);
-        if (channel->sending && !channel->blocked && !channel->connecting)
+        if (may_send(channel))
             emi_readiness_send(readiness, channel);
     }
 }

@@ -25,18 +25,42 @@ static void finish_connect(emi_channel *channel)
         channel->events->connected(channel);
 }
 
+void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em_status reason)
+{
+    if (channel->failure == EM_OK)
+        channel->failure = (int16_t)reason;
+    channel->readable = true;
+    channel->read_to_the_end = true;
+    emi_readiness_add_work(readiness, channel);
+}
+
 /*
  * After its end a peer may still reset the connection, or, of a Unix socket, go altogether. Nothing is read any more that would
- * tell.
+ * find it.
  */
 static void look_after_end(emi_channel *channel)
 {
     em_status status = emi_socket_take_error(channel->descriptor);
     channel->hung_up = false;
+    if (channel->failure != EM_OK && (status == EM_OK || channel->failure != EM_BROKEN_PIPE))
+        status = (em_status)channel->failure;
     if (status == EM_OK && !channel->exact_reads)
         status = EM_BROKEN_PIPE;
     if (status != EM_OK)
         emi_readiness_fail(channel, status);
+}
+
+void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason)
+{
+    bool receives = channel->receiving;
+    emi_readiness_fail_later(readiness, channel, reason);
+    if (!receives)
+        look_after_end(channel);
+}
+
+static bool must_look_after_end(const emi_channel *channel)
+{
+    return EMI_UNLIKELY(channel->ended) && (channel->hung_up || channel->failure != EM_OK);
 }
 
 static void serve_stream(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
@@ -54,9 +78,9 @@ static void serve_stream(emi_readiness *readiness, emi_channel *channel, const e
         emi_readiness_receive(readiness, channel, early);
     /* What was asked for just now is in the list, and sent with the others'; see readiness_turn.c. */
     if (!emi_readiness_is_over(readiness, channel) && channel->sending && !channel->blocked &&
-        !emi_list_is_linked(&channel->flush))
+        !emi_list_is_linked(&channel->flush) && channel->failure == EM_OK)
         emi_readiness_send(readiness, channel);
-    if (EMI_UNLIKELY(channel->ended && channel->hung_up) && !emi_readiness_is_over(readiness, channel))
+    if (must_look_after_end(channel) && !emi_readiness_is_over(readiness, channel))
         look_after_end(channel);
 }
 

@@ -55,25 +55,28 @@ static void fill_row(emi_readiness *readiness, emi_list *work, unsigned most)
         emi_readiness_read_early(readiness);
 }
 
-/* A callback has forked, and this is the child: what was read for the rest must not be lost if it makes the loop its own. */
-static void put_back(emi_readiness *readiness, unsigned first)
+/* The row is cut short; what was read for the rest of it is kept. */
+static void put_back(emi_readiness *readiness, unsigned first, emi_list *rest)
 {
     const emi_row *row = &readiness->row;
     for (unsigned i = first; i < row->count; i++) {
-        if (row->channels[i]->released)
+        emi_channel *channel = row->channels[i];
+        if (channel->released)
             continue;
         if (row->early[i])
-            emi_readiness_keep(readiness, row->channels[i], row->early[i]);
-        emi_readiness_add_work(readiness, row->channels[i]);
+            emi_readiness_keep(readiness, channel, row->early[i]);
+        if (!emi_list_is_linked(&channel->work))
+            emi_list_append(rest, &channel->work);
     }
 }
 
-static void serve_row(emi_readiness *readiness)
+/* Ends when the time is over; and when a callback has forked, in the child, which loses nothing if it takes the loop over. */
+static void serve_row(emi_readiness *readiness, uint64_t end_ns, emi_list *rest)
 {
     const emi_row *row = &readiness->row;
     for (unsigned i = 0; i < row->count; i++) {
-        if (EMI_UNLIKELY(emi_readiness_is_forked(readiness))) {
-            put_back(readiness, i);
+        if (EMI_UNLIKELY(emi_readiness_is_forked(readiness) || readiness->slice.read_ns >= end_ns)) {
+            put_back(readiness, i, rest);
             return;
         }
         if (!row->channels[i]->released)
@@ -89,8 +92,9 @@ void emi_readiness_dispatch(emi_backend *backend, unsigned budget)
     for (unsigned i = 0; i < readiness->event_count; i++)
         take_event(readiness, &readiness->events[i]);
     readiness->event_count = 0;
-    emi_list work;
+    emi_list work, rest;
     emi_list_init(&work);
+    emi_list_init(&rest);
     emi_list_move_all(&work, &readiness->work);
     emi_slice_begin(&readiness->slice);
     uint64_t end_ns = readiness->slice.begun_ns + LONGEST_DISPATCH_NS;
@@ -98,11 +102,12 @@ void emi_readiness_dispatch(emi_backend *backend, unsigned budget)
            !emi_readiness_is_forked(readiness)) {
         fill_row(readiness, &work, budget < EMI_READINESS_ROW ? budget : EMI_READINESS_ROW);
         budget -= readiness->row.count;
-        serve_row(readiness);
+        serve_row(readiness, end_ns, &rest);
     }
     /* What is left comes first in the next turn. */
-    emi_list_move_all(&work, &readiness->work);
-    emi_list_move_all(&readiness->work, &work);
+    emi_list_move_all(&rest, &work);
+    emi_list_move_all(&rest, &readiness->work);
+    emi_list_move_all(&readiness->work, &rest);
 }
 
 void emi_readiness_flush(emi_backend *backend)

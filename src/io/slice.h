@@ -13,7 +13,7 @@
 #include "base/span.h"
 #include "system/clock.h"
 
-enum { EMI_SLICE_NS = 200000, EMI_SLICE_LONGEST_STRIDE = 16, EMI_SLICE_SMALL_BYTES = 2048 };
+enum { EMI_SLICE_NS = 200000, EMI_SLICE_LONGEST_STRIDE = 2, EMI_SLICE_SMALL_BYTES = 2048 };
 
 /** Whether what was gathered is too much to wait for others. */
 static inline bool emi_slice_is_large(const emi_span *spans, unsigned count)

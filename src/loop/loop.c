@@ -215,7 +215,6 @@ em_status em_loop_stop(em_loop *loop)
 {
     if (!loop)
         return EM_INVALID_ARGUMENT;
-    atomic_store(&loop->stopping, true);
     atomic_store(&loop->backend->stopping, true);
     em_status status = em_loop_wake(loop);
     return status == EM_FORKED ? EM_OK : status;
@@ -223,7 +222,7 @@ em_status em_loop_stop(em_loop *loop)
 
 int em_loop_is_stopping(const em_loop *loop)
 {
-    return loop && atomic_load(&loop->stopping);
+    return loop && atomic_load(&loop->backend->stopping);
 }
 
 em_status em_loop_wake(em_loop *loop)

@@ -93,7 +93,6 @@ struct em_loop {
     emi_call_queue posts_running;
     atomic_bool has_posts;
 
-    atomic_bool stopping;
     atomic_bool woken; /* the backend was, since the latest wait ended */
     atomic_bool running;
     atomic_bool handed_over; /* to a forked child */

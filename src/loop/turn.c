@@ -78,7 +78,7 @@ static bool has_work(const em_loop *loop)
 {
     if (loop->ticks.count > 0 || loop->ticks_running.count > 0 || loop->posts_running.count > 0)
         return true;
-    if (atomic_load(&loop->has_posts) || atomic_load(&loop->stopping))
+    if (atomic_load(&loop->has_posts) || atomic_load(&loop->backend->stopping))
         return true;
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
         const emi_service *service = loop->services[kind];
@@ -229,11 +229,9 @@ em_status em_loop_run(em_loop *loop)
     do {
         turn(loop, EM_FOREVER);
         status = check(loop);
-    } while (status == EM_OK && !atomic_load(&loop->stopping));
-    if (status == EM_OK) {
+    } while (status == EM_OK && !atomic_load(&loop->backend->stopping));
+    if (status == EM_OK)
         atomic_store(&loop->backend->stopping, false);
-        atomic_store(&loop->stopping, false);
-    }
     atomic_store(&loop->running, false);
     return status;
 }

@@ -42,7 +42,7 @@ void emi_connection_start(em_connection *connection)
     emi_connection_note_activity(connection);
     if (connection->extras) {
         connection->extras->progress_ns = connection->active_ns;
-        connection->extras->was_late = false;
+        connection->extras->excuses = 0;
     }
     if (!connection->paused) {
         em_status status = emi_channel_start_receiving(&connection->channel);

@@ -145,7 +145,7 @@ bool emi_connector_has_met_itself(em_connection *connection)
     if (emi_socket_peer_address(socket, &peer) != EM_OK || peer.length != local.length ||
         memcmp(peer.storage.bytes, local.storage.bytes, local.length) != 0)
         return false;
-    emi_socket_set_linger(socket, 0);
+    emi_socket_reset(socket);
     emi_connector_failed(connection, EM_CONNECTION_REFUSED);
     return true;
 }

@@ -28,7 +28,7 @@ static void stop(em_connection *connection)
     if (channel->released)
         return;
     if (connection->outbox.bytes > 0)
-        emi_socket_set_linger(channel->descriptor, 0);
+        emi_socket_reset(channel->descriptor);
     emi_connection_release(connection);
 }
 
@@ -111,7 +111,7 @@ static void await_acknowledgement(emi_loop_timer *timer)
     } else if (loop->now_ns < drain->look_ns || emi_drain_look(connection)) {
         wait_for(connection, drain->look_ns);
     } else {
-        emi_socket_set_linger(connection->channel.descriptor, 0);
+        emi_socket_reset(connection->channel.descriptor);
         stop(connection);
     }
 }

@@ -89,11 +89,21 @@ static void shed(const emi_listener *listener)
     emi_net_open_reserve(net);
 }
 
+/* Somebody has shut the socket down, or closed its descriptor: it will never accept again. */
+static bool is_dead(em_status reason)
+{
+    return reason == EM_INVALID_ARGUMENT || reason == EM_BAD_DESCRIPTOR || reason == EM_NOT_A_SOCKET;
+}
+
 static void failed(emi_channel *channel, em_status reason)
 {
     emi_listener *listener = listener_of(channel);
     em_loop *loop = listener->server->loop;
     emi_net *net = emi_net_at(loop);
+    if (is_dead(reason)) {
+        emi_loop_log(loop, EM_LOG_ERROR, "server: the listening socket does not accept any more");
+        return;
+    }
     /* A descriptor that becomes free ends the pause early; turning away and telling the log keep to the long rhythm. */
     if (net->shed_ns == 0 || loop->now_ns - net->shed_ns >= SHORTEST_BACK_OFF_NS) {
         net->shed_ns = loop->now_ns;

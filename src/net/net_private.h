@@ -68,7 +68,7 @@ typedef struct emi_connection_extras {
     uint64_t created_ns;
     uint64_t excused_ns;  /* silence before this does not count */
     uint64_t progress_ns; /* when the system last took something of the outbox, or the outbox was empty */
-    bool was_late;        /* in the present silence the loop looked late and gave it more time */
+    uint8_t excuses;      /* in the present silence: how often the loop looked late and gave it more time */
     bool was_decided;     /* while connecting: the system had decided, and it was given more time */
     size_t high_water_bytes;
     size_t low_water_bytes;

@@ -76,6 +76,9 @@ em_status emi_socket_set_no_delay(int socket, bool on);
 em_status emi_socket_set_buffer_sizes(int socket, int send_bytes, int receive_bytes);
 em_status emi_socket_set_linger(int socket, int seconds);
 
+/** Has TCP reset the connection when it is closed, or at once where a forked child may hold a copy, which would prevent it. */
+void emi_socket_reset(int socket);
+
 /** Whether close(2) would wait, as it does with a time in SO_LINGER, also on a non-blocking socket. */
 bool emi_socket_waits_at_close(int socket);
 

@@ -13,6 +13,7 @@
 
 #include "system/socket.h"
 #include "system/system_error.h"
+#include "system/thread.h"
 
 em_status emi_socket_set_option(int fd, int level, int option, const void *value, size_t bytes)
 {
@@ -99,6 +100,14 @@ void emi_socket_forget_linger(int fd)
 bool emi_is_linger_option(int level, int option)
 {
     return level == SOL_SOCKET && option == SO_LINGER;
+}
+
+void emi_socket_reset(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC}; /* connect(2): dissolves the association */
+    emi_socket_set_linger(fd, 0);
+    if (emi_has_forked())
+        connect(fd, &nobody, sizeof nobody);
 }
 
 em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)

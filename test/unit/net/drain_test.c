@@ -190,7 +190,7 @@ static void a_half_closed_peer_is_given_up_unless_the_handler_goes_on(void **sta
         assert_int_equal(told.unbinds, i == 0);
         if (i == 1) {
             em_close_write(told.connection); /* now both sides are about to end */
-            run_for(fixture, 5 * S);
+            run_for(fixture, 35 * S);
         }
         expect_given_up(&told, peer);
     }
