@@ -306,9 +306,9 @@ static void closing_in_the_background_gives_a_silent_peer_up(void **state)
     for (unsigned peer_ends_first = 0; peer_ends_first < 2; peer_ends_first++) {
         recorder told;
         simulated_peer *peer = close_in_background(&told, fixture, peer_ends_first);
-        run_for(fixture, 4 * S - 1);
+        run_for(fixture, 30 * S - 1);
         assert_false(simulated_saw_close(peer));
-        run_for(fixture, S / 2);
+        run_for(fixture, 30 * S / 8);
         assert_true(simulated_saw_close(peer));
         assert_int_equal(stats_of(fixture).outbox_bytes, 0);
         recorder_free(&told);
