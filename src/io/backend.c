@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Which backends there are, best first; docs/backends.md has the figures behind the order.
+ * Which backends there are, best first.
  */
 #include "io/backend.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The seam between connections and the kernel. Kernels that report readiness (epoll, poll, kqueue) serve it, and kernels that
- * complete operations could: the owner of a channel states standing wishes (receive, send, stop), the backend lends its own
- * memory for what arrives and gathers the owner's output when the kernel can take it.
+ * The seam between connections and the kernel. The owner of a channel states standing wishes (receive, send,
+ * stop); the backend lends its own memory for what arrives and gathers the owner's output when the kernel can take it. Kernels
+ * that report readiness (epoll, poll, kqueue) fit this interface, and so do kernels that complete operations.
  *
  * Rules:
  *  1. Phases. A turn of the loop calls: flush, wait, dispatch, flush, reap. Events come only from dispatch, flush and reap;
@@ -13,15 +13,15 @@
  *  4. Leaving bytes stay as they are from gather until sent, failed or released; one gathering is under way per stream. What
  *     was asked for within dispatch is gathered at the latest in the flush phase, before the stream is read again, and soon where
  *     callbacks are slow or the stream has much to send.
- *  5. The backend retries what needs no policy: interrupted and partial calls, ECONNABORTED. The owner hears of the rest: when
- *     accepting fails for want of descriptors, the listener stops receiving and gets `failed`.
+ *  5. The backend retries what needs no policy: interrupted and partial calls, ECONNABORTED. All else is reported to the
+ *     owner: when no descriptor is left for accepting, the listener stops receiving and gets `failed`.
  *  6. stop_receiving is exact: nothing more is reported; what has arrived comes first after the next start_receiving.
  *  7. release yields exactly one `released`, from reap. What was not gathered is not sent.
  *  8. attach owns the blocking mode, see emi_ownership.
- *  9. While `stopping` is set nobody is taken from a listener's queue: other processes that share it may serve him. Listeners go on
- *     where they were once it is cleared.
+ *  9. While `stopping` is set nothing is accepted: another process that shares the listening socket may serve the clients in its
+ *     queue. Once it is cleared, listeners go on where they were.
  * 10. abandon is destroy in a forked child: it closes the child's copies and leaves the kernel's shared objects alone. Until
- *     then, or until renew, no operation in a forked child touches a kernel object that it shares with its parent.
+ *     then, or until renew, no operation in a forked child touches a kernel object that the child shares with its parent.
  */
 #ifndef EMI_BACKEND_H
 #define EMI_BACKEND_H
@@ -77,10 +77,12 @@ typedef struct emi_backend_operations {
     em_status (*connect)(emi_channel *channel, const em_address *address);
     /** Polled: sets what to wait for (emi_interest); stays in force, level-triggered, until changed. */
     em_status (*poll)(emi_channel *channel, unsigned interests);
-    /** Stream: there is something to send; `gather` asks for it. Ignored while connecting, remembered until it stands. */
+    /** Stream: there is something to send; `gather` asks for it. While connecting it is remembered until the connection is
+     *  established. */
     void (*send)(emi_channel *channel);
     /** Stream: hands bytes that need not be gathered to the system at once; returns how many it took. 0 if it takes none now, if
-     *  others are to go first, or if something is wrong, which gathering will tell. No event follows. NULL: never any. */
+     *  bytes asked for earlier must go first, or if something is wrong, which the next gathering reports. No event follows.
+     *  NULL: this backend never does. */
     size_t (*send_now)(emi_channel *channel, const void *bytes, size_t length);
 } emi_backend_operations;
 
@@ -107,7 +109,7 @@ static inline void emi_channel_init(emi_channel *channel, const emi_channel_even
     emi_list_init(&channel->flush);
 }
 
-/* The operations on channels. A backend may hand a channel on to another that serves it, so they go by the channel's. */
+/* The operations on attached channels. */
 
 static inline void emi_channel_release(emi_channel *channel)
 {
@@ -146,8 +148,9 @@ static inline bool emi_channel_holds_input(const emi_channel *channel)
 }
 
 /**
- * Makes the backend of this name, or the best that works if it is NULL. EM_UNKNOWN_BACKEND if there is none of this name on
- * this system; else what its create answers. *reason: why the best one, or the one named, was not to be had; untouched if it was.
+ * Makes the backend of this name, or the best that works if it is NULL. EM_UNKNOWN_BACKEND if this system has none
+ * of this name, or refuses it; else the status of its creation. *reason: why the best one, or the one named, is unavailable;
+ * untouched if it is available.
  */
 em_status emi_backend_create(const char *name, const emi_backend_settings *settings, emi_backend **backend,
                              const char **reason);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * In place of the batcher where io_uring is not built in.
+ * What stands in for the batcher in builds without liburing: none can be created.
  */
 #include "base/features.h"
 

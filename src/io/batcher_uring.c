@@ -25,11 +25,11 @@
 struct emi_batcher {
     struct io_uring ring;
     unsigned fork_count; /* of the process that made it */
-    bool is_broken;      /* it may still hold calls that were not taken, on memory that is gone */
+    bool is_broken;      /* the ring may still hold calls that were not taken, on memory that is gone */
 };
 
 /*
- * A ring that no loop uses waits here for the next one, because closing one is felt: the kernel interrupts each thread that used it,
+ * A ring that no loop uses is kept here for the next loop. When a ring is closed, the kernel interrupts each thread that used it,
  * some milliseconds later, and the program's own poll(2) or nanosleep(2) fails with EINTR though no signal came.
  */
 static _Atomic(emi_batcher *) spare;
@@ -56,7 +56,7 @@ static bool is_inherited(const emi_batcher *batcher)
     return emi_is_forked_since(batcher->fork_count);
 }
 
-/* It may stay for long: not where the standard streams belong, in a process that has closed them. */
+/* A ring may be kept for long: in a process that has closed its standard streams it must not take their numbers. */
 static void move_up(struct io_uring *ring)
 {
     if (ring->ring_fd > STDERR_FILENO)

@@ -30,7 +30,7 @@ typedef enum emi_ownership {
     EMI_SHARED /**< others use it, too: never changed, never closed. Polled channels only */
 } emi_ownership;
 
-/** What a polled channel waits for and is told; bits. */
+/** What a polled channel waits for, and what is reported to it; bits. */
 typedef enum emi_interest {
     EMI_NO_INTEREST = 0,
     EMI_READABLE = 1, /**< readable, or ended, or failed */
@@ -38,19 +38,19 @@ typedef enum emi_interest {
 } emi_interest;
 
 /**
- * What the backend tells the owner; called from dispatch, flush and reap only, never from an operation. Each kind of channel
+ * What the backend reports to the owner. Called from dispatch, flush and reap only, never from an operation. Each kind of channel
  * gets the events named; the others may be NULL. Within an event every operation is allowed; after release no more events
  * come but `released`.
  */
 typedef struct emi_channel_events {
     /** Stream: bytes arrived, lent until the return. length > 0. */
     void (*data)(emi_channel *channel, const void *bytes, size_t length);
-    /** Stream: may be NULL. Much arrives: memory of the owner's for what comes next, of *capacity bytes; NULL: it has none. What is
-     *  received into it is told by the very next event of the channel, or not at all if nothing was there. */
+    /** Stream, may be NULL. Much arrives: returns memory of the owner's for what comes next, of *capacity bytes, or NULL for
+     *  none. The very next event of the channel reports what was received into it; none follows if nothing was there. */
     void *(*room)(emi_channel *channel, size_t *capacity);
     /** Stream: the peer has sent its last byte. Once. */
     void (*end)(emi_channel *channel);
-    /** Stream: emi_backend_connect succeeded. */
+    /** Stream: emi_channel_connect succeeded. */
     void (*connected)(emi_channel *channel);
     /** Stream: fill up to EMI_MAX_SPANS spans with what is to be sent next; returns how many, 0 for nothing. The bytes must
      *  stay as they are until sent, failed or released. */

@@ -20,7 +20,7 @@ enum {
     EMI_POLL_IN = 1,
     EMI_POLL_OUT = 2,
     EMI_POLL_END = 4,    /**< reported: hang-up, error, or urgent data: read until nothing is left */
-    EMI_POLL_ERROR = 8,  /**< reported: failed; reading or writing tells why */
+    EMI_POLL_ERROR = 8,  /**< reported: failed; reading or writing reports why */
     EMI_POLL_LEVEL = 16, /**< asked: report as long as it lasts, even if the poller is edge-triggered */
     EMI_POLL_HANGUP = 32 /**< asked: nothing else, so that EMI_POLL_ERROR is reported at least */
 };
@@ -38,7 +38,7 @@ typedef struct emi_poller_operations {
     em_status (*create)(const emi_memory *memory, emi_poller **poller);
     /** Also in a forked child: closes descriptors and nothing else. */
     void (*destroy)(emi_poller *poller);
-    /** Changes what is watched on a descriptor from `old` to `new` bits; 0 is nothing. slot and generation are reported
+    /** Changes what is watched on a descriptor from `old_bits` to `new_bits`; 0 is nothing. slot and generation are reported
      *  along with its events. Slots are small numbers, each with one descriptor at a time. EM_FILE_EXISTS if a descriptor
      *  that is to be watched with EMI_POLL_LEVEL is watched already. */
     em_status (*watch)(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned old_bits,

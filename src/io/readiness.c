@@ -144,7 +144,7 @@ static void release(emi_channel *channel)
     emi_readiness_drop_kept(readiness, channel);
     emi_list_remove(&channel->flush);
     emi_list_remove(&channel->work);
-    emi_list_append(&readiness->buried, &channel->work);
+    emi_list_append(&readiness->ending, &channel->work);
 }
 
 static em_status start_receiving(emi_channel *channel)
@@ -252,7 +252,7 @@ static bool has_work(const emi_backend *backend)
 {
     const emi_readiness *readiness = (const emi_readiness *)(const void *)backend;
     return !emi_list_is_empty(&readiness->work) || !emi_list_is_empty(&readiness->flush) ||
-           !emi_list_is_empty(&readiness->buried) || readiness->event_count > 0;
+           !emi_list_is_empty(&readiness->ending) || readiness->event_count > 0;
 }
 
 static int get_descriptor(const emi_backend *backend)
@@ -386,7 +386,7 @@ em_status emi_readiness_create(const char *name, const emi_poller_operations *po
     emi_index_table_init(&readiness->channels, readiness->memory, MOST_CHANNELS);
     emi_list_init(&readiness->work);
     emi_list_init(&readiness->flush);
-    emi_list_init(&readiness->buried);
+    emi_list_init(&readiness->ending);
     em_status status = allocate_buffers(readiness, settings);
     if (status == EM_OK)
         status = poller_operations->create(settings->memory, &readiness->poller);

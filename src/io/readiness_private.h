@@ -4,7 +4,7 @@
  *
  *   readiness.c           making and ending it; the operations on channels
  *   readiness_turn.c      the phases of a turn: wait, dispatch, flush, reap
- *   readiness_serve.c     what a channel that is ready gets: connecting, accepting, polling, receiving, sending
+ *   readiness_serve.c     what is done for a channel that is ready: connecting, accepting, polling
  *   readiness_receive.c   reading, one by one or for a row of streams at once
  *   readiness_kept.c      what was read for a stream before it was paused
  *   readiness_send.c      sending, likewise
@@ -49,7 +49,7 @@ typedef struct emi_readiness {
 
     emi_list work;   /* channels that can go on without an event, in the order in which they are served */
     emi_list flush;  /* channels that asked to send */
-    emi_list buried; /* released, waiting for reap */
+    emi_list ending; /* released, waiting for reap */
 
     unsigned fork_count; /* of the process that made it */
     unsigned event_count;
@@ -63,7 +63,7 @@ typedef struct emi_readiness {
     struct emi_kept **kept;  /* by slot, made when first needed; see readiness_kept.c */
     uint32_t kept_capacity;
     size_t early_bytes;   /* the room that a batch has for each stream … */
-    unsigned char *early; /* … and for all; NULL without a batcher */
+    unsigned char *early; /* … and for all; used with a batcher only */
 } emi_readiness;
 
 static inline emi_readiness *emi_readiness_at(emi_backend *backend)
@@ -76,14 +76,15 @@ static inline emi_readiness *emi_readiness_of(const emi_channel *channel)
     return emi_readiness_at(channel->backend);
 }
 
-/** Has the channel served in the next dispatch without an event. */
+/** Puts the channel on the list of work: the next dispatch serves it without an event. */
 static inline void emi_readiness_add_work(emi_readiness *readiness, emi_channel *channel)
 {
     if (!emi_list_is_linked(&channel->work))
         emi_list_append(&readiness->work, &channel->work);
 }
 
-/** Whether everything here is another process's by now: a callback has forked, and this is the child, or has handed over to it. */
+/** Whether everything here belongs to another process by now: a callback has forked, and this is the child, or its parent has
+ *  handed the loop over. */
 static inline bool emi_readiness_is_forked(const emi_readiness *readiness)
 {
     return readiness->base.handed_over || emi_is_forked_since(readiness->fork_count);
@@ -100,7 +101,7 @@ static inline bool emi_readiness_is_over(const emi_readiness *readiness, const e
 /** Asks the poller for what the channel's state calls for, if that is not what it was asked for already. */
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel);
 
-/** Makes a batch of calls, by a broken or missing ring plainly. */
+/** Makes a batch of calls; plainly if they are few, or if there is no ring or it breaks. */
 void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count);
 
 /* readiness_turn.c */
@@ -129,7 +130,7 @@ void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel, const e
 /** Reads for all streams of the row that have something, if they are enough for a batch. */
 void emi_readiness_read_early(emi_readiness *readiness);
 
-/** Reads and delivers until there is nothing, or it is the others' turn. early: what was read already, or NULL. */
+/** Reads and delivers until there is nothing, or it is the others' turn. early: as above. */
 void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
 /* readiness_kept.c */
@@ -157,7 +158,7 @@ void emi_readiness_send(emi_readiness *readiness, emi_channel *channel);
 /** Whether what the owner has is too much to wait for others. */
 bool emi_readiness_has_much_to_send(emi_channel *channel);
 
-/** Sends for all channels in the list of those that asked. */
+/** Sends for all channels that asked. */
 void emi_readiness_send_all(emi_readiness *readiness);
 
 #endif

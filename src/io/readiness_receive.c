@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Receiving. A stream is read by calls of its own, through the backend's one buffer or into its owner's memory; or, where
- * several are ready, a first time by a batch for all of them, which is told from the plain read by nothing but its price:
- * what a batch has read for a stream that was paused meanwhile is kept and comes before what is read next, in one piece with
- * it; a stream that is closed with such bytes undelivered is reset, as the kernel does with unread bytes.
+ * Receiving. A stream is read by calls of its own, through the backend's one buffer or into its owner's memory. Where several
+ * are ready, the first read of each is made by a batch for all of them, before the first callback. It differs from a plain read
+ * in speed only: what a batch has read for a stream that was paused meanwhile is kept, and delivered in one piece with what is
+ * read next; a stream that is closed with such bytes undelivered is reset, as the kernel does with unread bytes.
  */
 #include <string.h>
 
@@ -132,7 +132,7 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel, const e
     return false;
 }
 
-/* What is to be sent goes before the next read; after the last one, little of it waits for that of others. */
+/* What is to be sent is sent before the next read. After the last read a small piece waits, to be sent in a row with others. */
 void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
     for (unsigned reads = 0; reads < channel->burst; reads++) {

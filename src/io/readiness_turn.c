@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The phases of a turn. What the poller reports puts channels at the end of one list of work, and dispatch serves them from
- * its front: so everybody has a turn before anybody has a second one, however much arrives.
+ * The phases of a turn. A channel that the poller reports goes to the end of one list of work, and dispatch serves the list
+ * from its front: so each channel is served once before any is served again, however much arrives.
  *
- * Channels are served in a row before their answers are sent in a row: 2 to 3 % less time per message than with a send after
+ * Channels are served in a row before their replies are sent in a row: 2 to 3 % less time per message than with a send after
  * each callback, measured in C and in Ruby.
  */
 #include "io/readiness_private.h"
@@ -31,7 +31,7 @@ static void take_event(emi_readiness *readiness, const emi_poll_event *event)
 {
     emi_channel *channel = emi_index_table_at(&readiness->channels, event->slot);
     if (!channel || channel->generation != event->generation || channel->released)
-        return; /* the one that it was meant for has gone */
+        return; /* of a channel that had this slot before */
     if (event->bits & (EMI_POLL_IN | EMI_POLL_ERROR))
         channel->readable = true;
     if (event->bits & (EMI_POLL_OUT | EMI_POLL_ERROR))
@@ -118,7 +118,7 @@ void emi_readiness_flush(emi_backend *backend)
 void emi_readiness_reap(emi_backend *backend)
 {
     emi_readiness *readiness = emi_readiness_at(backend);
-    for (emi_list *link; (link = emi_list_take_first(&readiness->buried));) {
+    for (emi_list *link; (link = emi_list_take_first(&readiness->ending));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
         emi_index_table_remove(&readiness->channels, channel->slot);
         channel->backend = NULL;
