@@ -54,8 +54,8 @@ EM_API em_status em_address_from_text(const char *text, int port, em_address *ad
 EM_API em_status em_address_from_path(const char *path, em_address *address);
 
 /**
- * The same by name and length, as unix(7) has it: one that begins with a zero byte is in the abstract namespace, and may have more
- * of them within; '@' is a letter like others. EM_INVALID_ADDRESS also for a path with a zero byte. Any thread.
+ * The same by name and length, as unix(7) has it: a name that begins with a zero byte is in the abstract namespace, and may
+ * contain more zero bytes; '@' has no special meaning. EM_INVALID_ADDRESS also for a path with a zero byte. Any thread.
  */
 EM_API em_status em_address_from_unix_name(const char *name, size_t length, em_address *address);
 
@@ -64,7 +64,8 @@ EM_API em_status em_address_from_sockaddr(const void *sockaddr, size_t length, e
 
 /**
  * Writes the address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "unix:/run/app.sock", "unix:@name" (each zero
- * byte of an abstract name is written as '@'), "unix:" for an unnamed socket, "" for none. The text is cut off to fit `capacity`, and always ends with a zero byte.
+ * byte of an abstract name is written as '@'), "unix:" for an unnamed socket, "" for none. The text is cut off to fit
+ * `capacity`, and always ends with a zero byte.
  * Returns the length of the whole text without the zero byte, as snprintf does. Any thread.
  */
 EM_API size_t em_address_to_text(const em_address *address, char *text, size_t capacity);

@@ -5,8 +5,8 @@
  *
  * Life of a connection: post_init → [connection_completed] → receive_data* → [receive_end] → unbind. Every connection that got
  * post_init gets unbind exactly once; the pointer is valid until unbind returns. All functions here are for the loop's
- * thread. Functions on a connection may be called within any callback, also in unbind, where sending and closing answer
- * EM_CLOSED and everything else tells the last state.
+ * thread. Functions on a connection may be called within any callback, also in unbind, where sending and closing return
+ * EM_CLOSED and everything else reports the last state.
  */
 #ifndef EVENTMACHINE_CONNECTION_H
 #define EVENTMACHINE_CONNECTION_H
@@ -43,9 +43,10 @@ typedef struct em_handler {
 
     /**
      * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_close or em_close_after_writing.
-     * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind. With it, a
-     * peer that does not read is the handler's to give up.
-     * After it, nothing is received any more, so only sending can show that the peer has gone altogether.
+     * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind. With it, the
+     * library gives up a peer that does not read only after em_close_write or em_close_after_writing (drain_timeout_ns).
+     * Nothing is received any more after it. A reset still ends the connection, and so does a Unix-domain peer that closes its
+     * socket; over TCP only sending can show that a peer has done that.
      */
     void (*receive_end)(em_connection *connection);
 
@@ -62,7 +63,7 @@ typedef struct em_handler {
     void (*reserved[9])(void);
 } em_handler;
 
-/** Where a connection stands. */
+/** The state of a connection. */
 typedef enum em_connection_state {
     EM_STATE_RESOLVING,  /**< its peer's name is being resolved */
     EM_STATE_CONNECTING, /**< being established */
@@ -74,14 +75,14 @@ typedef enum em_connection_state {
 
 /**
  * Options of a stream connection, for em_connect and for those that a server accepts. Begin with `.size = sizeof options`;
- * zero means the default. Copied. What makes no sense (a low-water mark above the high one, a negative number) is refused with
- * EM_INVALID_ARGUMENT by the call that is given it.
+ * zero means the default. Copied. Values that make no sense (a low-water mark above the high one, a negative number) are refused:
+ * the call that gets them returns EM_INVALID_ARGUMENT.
  */
 typedef struct em_stream_options {
     size_t size; /**< sizeof (em_stream_options) */
 
     /** Ends the connection (EM_INACTIVITY_TIMEOUT) when nothing was received or sent for so long, once established.
-     *  0: never. Bytes that have arrived and wait to be read are no silence, also during a pause. */
+     *  0: never. While bytes that have arrived wait to be read, during a pause for instance, it does not end. */
     uint64_t inactivity_timeout_ns;
 
     /** Ends the connection (EM_WRITE_TIMEOUT) when the system took nothing of what waits to be sent for so long.
@@ -89,7 +90,7 @@ typedef struct em_stream_options {
      *  a short timeout wants a small send_buffer_bytes. */
     uint64_t write_timeout_ns;
 
-    /** Above this many bytes waiting to be sent, em_send answers EM_UNDER_PRESSURE. 0: 1 MiB. */
+    /** Above this many bytes waiting to be sent, em_send returns EM_UNDER_PRESSURE. 0: 1 MiB. */
     size_t high_water_bytes;
 
     /** `drained` is called when the bytes waiting have fallen to this. 0: a quarter of the high-water mark. */
@@ -114,7 +115,8 @@ typedef struct em_stream_options {
     /**
      * How long a connection that is about to end waits for a peer that does not take what is left: after em_close_after_writing,
      * after both sides have ended, after em_close_in_background, and while a socket lives on after unbind. A peer that takes 256
-     * bytes per second in the mean is never given up, and one that has shown that it takes them may be silent for twice as long. Otherwise the connection ends with EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset.
+     * bytes per second on average is never given up, and one that has done so for a while may be silent for twice as long.
+     * Otherwise the connection ends with EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset.
      * 0: 30 seconds; EM_FOREVER: for ever. Does not count while paused.
      */
     uint64_t drain_timeout_ns;
@@ -139,12 +141,13 @@ typedef struct em_connect_options {
 
 /**
  * Opens a TCP connection. Returns at once: post_init has been called when it returns, what is sent is kept until the
- * connection stands, connection_completed or unbind follow later, never before it returns.
+ * connection is established, connection_completed or unbind follow later, never before it returns.
  * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are tried
- * in turn. Names under localhost mean 127.0.0.1, then ::1 (RFC 6761). port: 1 to 65535. options: NULL for defaults. connection: receives the handle; may be NULL.
+ * in turn. Names under localhost mean 127.0.0.1, then ::1 (RFC 6761). port: 1 to 65535. options: NULL for defaults.
+ * connection: receives the handle; may be NULL.
  * options->bind_host: a name is resolved beside the peer's, under the same deadline. Each address of the peer is tried from the
  * local end's first address of its family, and left out if there is none. EM_ADDRESS_FAMILY if that leaves none at all,
- * EM_ADDRESS_NOT_AVAILABLE if the local name does not resolve, both from the call or, after a look-up, as unbind's reason.
+ * EM_ADDRESS_NOT_AVAILABLE if the local name does not resolve: returned by the call or, after a look-up, unbind's reason.
  * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
  * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and
  * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything
@@ -156,7 +159,7 @@ EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_
 /**
  * The same to a Unix-domain socket, unix(7); path as in em_address_from_path. bind_host and bind_port do not apply. Here the
  * system decides at once, so the errors of connecting come from the call, too: EM_NO_SUCH_FILE, EM_CONNECTION_REFUSED,
- * EM_PERMISSION_DENIED, EM_PATH_TOO_LONG. If the server's backlog is full, it is tried again until the connect timeout.
+ * EM_PERMISSION_DENIED, EM_PATH_TOO_LONG. If the server's backlog is full, connecting is tried again until the connect timeout.
  */
 EM_API em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
                                  const em_connect_options *options, em_connection **connection);
@@ -201,22 +204,22 @@ EM_API em_status em_close(em_connection *connection);
 /**
  * Closes when everything is sent. Takes no more data to send from now on; what arrives is still delivered. Also while
  * connecting: then it waits for the connection if there is anything to send. EM_CLOSED if it has ended.
- * A peer that does not take it is given up, see drain_timeout_ns in em_stream_options.
+ * A peer that does not read is given up, see drain_timeout_ns in em_stream_options.
  * Over TCP the socket lives on after unbind while the peer has not acknowledged everything, and then for two seconds at most
  * until the peer ends, too: closing it at once could make the peer lose what is under way (RFC 9112, section 9.6).
  */
 EM_API em_status em_close_after_writing(em_connection *connection);
 
 /**
- * Closes at the end of the present turn, as em_close; but what waits to be sent is still sent: what the system takes at once before
- * unbind, the rest after it, as long as the peer takes it (drain_timeout_ns) and the loop lives. Ends a pause. While connecting
- * as em_close. EM_CLOSED if it has ended.
+ * Closes at the end of the present turn, as em_close does, but what waits to be sent is still sent: before unbind what the system
+ * takes at once, the rest after it, until the peer is given up (drain_timeout_ns) or the loop is destroyed. Ends a pause. While
+ * connecting it acts as em_close. EM_CLOSED if it has ended.
  */
 EM_API em_status em_close_in_background(em_connection *connection);
 
 /**
- * Half-close: tells the peer, when everything is sent, that nothing more will come (shutdown(2), SHUT_WR); receiving goes
- * on. em_send answers EM_CLOSED from now on. EM_CLOSED if it has ended.
+ * Half-close: sends the peer the end when everything else is sent (shutdown(2), SHUT_WR); receiving goes
+ * on. em_send returns EM_CLOSED from now on. EM_CLOSED if it has ended.
  */
 EM_API em_status em_close_write(em_connection *connection);
 
@@ -247,10 +250,10 @@ EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t
 EM_API em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes);
 
 /*
- * Timeouts: in nanoseconds, 0 for none. To set one answers EM_CLOSED if the connection has ended, or EM_NO_MEMORY.
+ * Timeouts: in nanoseconds, 0 for none. Setting one returns EM_CLOSED if the connection has ended, or EM_NO_MEMORY.
  * All count from when things happened, however long callbacks take. Before one ends a connection the kernel is asked whether
- * something has arrived meanwhile; and where the loop itself was late, because of a long callback or because the process was
- * stopped, there is more time, at most one more timeout for each silence.
+ * something has arrived meanwhile. Where the loop itself was late, because of a long callback or because the process was
+ * stopped, more time is granted: at most one more timeout for each silence.
  */
 
 /** See em_stream_options. Measured from the last activity. */
@@ -261,7 +264,7 @@ EM_API uint64_t em_connection_get_inactivity_timeout(const em_connection *connec
 EM_API em_status em_connection_set_write_timeout(em_connection *connection, uint64_t timeout_ns);
 EM_API uint64_t em_connection_get_write_timeout(const em_connection *connection);
 
-/** See em_stream_options. To set 0 restores the default. */
+/** See em_stream_options. Setting 0 restores the default. */
 EM_API em_status em_connection_set_drain_timeout(em_connection *connection, uint64_t timeout_ns);
 EM_API uint64_t em_connection_get_drain_timeout(const em_connection *connection);
 
@@ -290,20 +293,20 @@ EM_API em_signature em_connection_get_signature(const em_connection *connection)
 /** The connection of a number; NULL if it has ended or never was. */
 EM_API em_connection *em_connection_find(em_loop *loop, em_signature signature);
 
-/** Where it stands; EM_STATE_CLOSED for NULL. */
+/** Its state; EM_STATE_CLOSED for NULL. */
 EM_API em_connection_state em_connection_get_state(const em_connection *connection);
 
-/** 1 if the peer has sent its last byte, else 0. In unbind with EM_OK it tells who closed first. */
+/** 1 if the peer has sent its last byte, else 0. In unbind with EM_OK it shows who closed first. */
 EM_API int em_connection_has_peer_ended(const em_connection *connection);
 
 /**
  * The addresses of both ends. Remembered for TCP, so the peer's is known in unbind, too, even after a reset.
- * EM_NOT_CONNECTED before the connection stands, and where the system cannot tell any more.
+ * EM_NOT_CONNECTED before the connection is established, and where the system does not know any more.
  */
 EM_API em_status em_connection_get_peer_address(em_connection *connection, em_address *address);
 EM_API em_status em_connection_get_local_address(em_connection *connection, em_address *address);
 
-/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made; right to within a turn. */
+/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made; accurate to one turn of the loop. */
 EM_API uint64_t em_connection_get_idle_ns(const em_connection *connection);
 
 /** Bytes received and sent so far. Either pointer may be NULL. */

@@ -76,8 +76,8 @@ typedef struct em_loop_options {
     void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
     void *around_wait_user; /**< given to it as `user` */
 
-    /** Told, in the loop's thread, of events that no caller is there to hear of (descriptors exhausted, say), and within
-     *  em_loop_create why a backend was not to be had. The message is lent until it returns. NULL: nobody is told. */
+    /** Called in the loop's thread for events that no call can return (descriptors exhausted, say), and within em_loop_create
+     *  for the reason why a backend is unavailable. The message is lent until it returns. NULL: nothing is logged. */
     void (*log)(void *user, em_log_level level, const char *message);
     void *log_user; /**< given to it as `user` */
 
@@ -131,7 +131,7 @@ EM_API em_status em_loop_destroy(em_loop *loop);
  * Runs the loop until em_loop_stop. It does not end by itself when nothing is left to do.
  * EM_OK after em_loop_stop; EM_INVALID_STATE if it is running already; EM_FORKED in a forked child (see em_loop_take_over).
  * Where the system cannot wait for events any more (somebody has closed the loop's own descriptor, say): EM_BAD_DESCRIPTOR or
- * what else is wrong, after the turn that found it; `log` is told once. All that is left then is em_loop_destroy.
+ * what else is wrong, after the turn that found it; `log` is called once. All that is left then is em_loop_destroy.
  */
 EM_API em_status em_loop_run(em_loop *loop);
 
@@ -143,7 +143,7 @@ EM_API em_status em_loop_run_once(em_loop *loop, uint64_t timeout_ns);
 
 /**
  * Asks em_loop_run to return at the end of the present turn. If it is not running, its next run ends after one turn; until
- * then em_loop_run_once does not wait. Until it has returned nobody is accepted any more: who waits in a listening socket's
+ * then em_loop_run_once does not wait. Until that run has returned no connection is accepted: clients in a listening socket's
  * queue may be served by another process that shares it. Any thread, and signal handlers.
  */
 EM_API em_status em_loop_stop(em_loop *loop);
@@ -151,11 +151,11 @@ EM_API em_status em_loop_stop(em_loop *loop);
 /** Whether em_loop_stop was called and the run has not ended yet: 1 or 0. Any thread. */
 EM_API int em_loop_is_stopping(const em_loop *loop);
 
-/** Ends the present or the next wait at once. Any thread, and signal handlers. Several wakes may be taken for one. */
+/** Ends the present or the next wait at once. Any thread, and signal handlers. Several wakes may count as one. EM_FORKED. */
 EM_API em_status em_loop_wake(em_loop *loop);
 
 /**
- * Has `call` made by the loop's thread, in the order posted. Any thread. EM_NO_MEMORY, EM_INVALID_ARGUMENT.
+ * Has `call` made by the loop's thread, in the order posted. Any thread. EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_FORKED.
  * The caller sees to it that the loop is not being destroyed at the same time.
  */
 EM_API em_status em_loop_post(em_loop *loop, em_call call, void *user);
@@ -174,27 +174,28 @@ EM_API em_status em_next_tick(em_loop *loop, em_call call, void *user);
 EM_API uint64_t em_loop_now_ns(const em_loop *loop);
 
 /**
- * In a forked child: takes the parent's loop over, as a program does that goes into the background while its loop runs. All that
- * the loop has goes on in the child: servers, connections, what waits to be sent, timers, ticks, posted calls, names being looked up.
+ * In a forked child: takes the parent's loop over, as a program does that goes into the background while its loop runs.
+ * Everything goes on in the child: servers, connections, what waits to be sent, timers, ticks, posted calls, look-ups of names.
  * What the two processes would share in the kernel (an epoll instance, an eventfd) is made anew; what arrived and was not yet
  * delivered is delivered in the child. The loop's descriptor (em_loop_get_descriptor) is another one afterwards.
  *
  * May be called within the callback that has forked, and then the turn goes on; or outside of the loop, after em_loop_run has
- * returned EM_FORKED, to be followed by em_loop_run. By the thread that has forked. Until then, in a child, the loop can only be
- * stopped (which counts after the taking over) and destroyed, and a callback that returns ends the turn.
+ * returned EM_FORKED, to be followed by em_loop_run. By the thread that has forked. Until then the loop can only be stopped (which
+ * takes effect in the run after it) or destroyed in the child, and the turn ends when the callback returns.
  *
- * The parent must let go: by _exit(2), by ending without em_loop_destroy, or by em_loop_hand_over before that; otherwise both serve the
- * same connections.
+ * The parent must let go of the loop: it ends by _exit(2), or at least without em_loop_destroy, or calls em_loop_hand_over before that.
+ * Otherwise both processes serve the same connections.
  *
- * EM_INVALID_STATE: this is no forked child, or the loop is ending, or another thread was within a turn of the loop at the fork.
- * EM_NO_DESCRIPTORS, EM_NO_MEMORY: nothing has changed, and it may be tried again.
+ * EM_INVALID_STATE: this is no forked child, or the loop is being destroyed, or another thread was within a turn of the loop at the
+ * fork. EM_NO_DESCRIPTORS, EM_NO_MEMORY: nothing has changed, and it may be tried again. EM_INVALID_ARGUMENT for NULL.
  */
 EM_API em_status em_loop_take_over(em_loop *loop);
 
 /**
- * The parent's side: from now on this process has no more than copies, and em_loop_destroy closes those without touching what it
- * shares with the child: connections get `unbind`, but their peers notice nothing. Without it em_loop_destroy ends the connections for
- * good, whoever holds copies of them. A run of the loop ends at once with EM_FORKED. There is no way back. Loop's thread.
+ * In the parent: leaves the loop to the child. This process keeps copies of the sockets only, and em_loop_destroy closes those without
+ * touching what the child shares: connections get `unbind`, but their peers notice nothing. Without this call em_loop_destroy ends the
+ * connections for good, whoever holds copies of their sockets. A run of the loop ends at once with EM_FORKED. It cannot be undone.
+ * Loop's thread. EM_INVALID_ARGUMENT for NULL.
  */
 EM_API em_status em_loop_hand_over(em_loop *loop);
 

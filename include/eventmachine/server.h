@@ -18,16 +18,16 @@ typedef struct em_server_options {
     void *user;  /**< the first user pointer of every connection that it accepts */
     int backlog; /**< listen(2). 0: as large as the system allows */
 
-    /** How many connections it accepts in a row before others get their turn. 0: 64, or 1 from a socket that was given, which
-     *  other processes may share: those that are idle accept while this one is busy. At most 4096. */
+    /** How many connections it accepts in a row before others get their turn. 0: 64; 1 for em_start_server_on_descriptor, because
+     *  other processes may share that socket, and those that are idle can accept while this one is busy. At most 4096. */
     unsigned accept_batch;
 
     em_switch reuse_address; /**< SO_REUSEADDR, socket(7). Default: on */
     em_switch reuse_port;    /**< SO_REUSEPORT: several loops or processes share the port. Default: off */
     em_switch v6_only;       /**< IPV6_V6ONLY, ipv6(7). Default: the system's */
 
-    /** For Unix-domain servers: the file of a socket that nobody has any more is removed first. Default: on. Never anything else,
-     *  and never the socket of a living server. */
+    /** For Unix-domain servers: removes the file of a socket first if no process has that socket any more. Default: on. No other
+     *  file is removed, and never the socket of a living server. */
     em_switch replace_socket_file;
 
     const em_stream_options *stream; /**< of the connections it accepts; NULL: all defaults */
@@ -35,7 +35,7 @@ typedef struct em_server_options {
 
 /**
  * Listens on a TCP port. host: a literal IPv4 or IPv6 address or a name; "" or NULL: all IPv4 addresses of the machine; "::"
- * all addresses. A name is looked up while the caller waits (it stands in the hosts file, as a rule), and listened on at all of its
+ * all addresses. A name is looked up while the caller waits (as a rule it is in the hosts file), and the server listens on all of its
  * addresses that this machine has; "localhost" has 127.0.0.1 and ::1. If one of them is in use, nothing is started.
  * port: 0 to 65535; 0: chosen by the system, one for all addresses, see em_server_get_local_address.
  * handler: required; must outlive the server and its connections. options: NULL for defaults. server: receives the handle;
@@ -55,7 +55,8 @@ EM_API em_status em_start_server_at(em_loop *loop, const em_address *address, co
 
 /**
  * Listens on a Unix-domain socket; path as in em_address_from_path. The socket file stays when the server stops.
- * EM_ADDRESS_IN_USE (somebody serves there, or the file is no socket), EM_PERMISSION_DENIED, EM_NO_SUCH_FILE, EM_PATH_TOO_LONG and the like.
+ * EM_ADDRESS_IN_USE (another process serves there, or the file is no socket), EM_PERMISSION_DENIED, EM_NO_SUCH_FILE,
+ * EM_PATH_TOO_LONG and the like.
  */
 EM_API em_status em_start_unix_server(em_loop *loop, const char *path, const em_handler *handler,
                                       const em_server_options *options, em_server **server);
@@ -93,8 +94,8 @@ EM_API em_server *em_server_find(em_loop *loop, em_signature signature);
 EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch);
 
 /**
- * Sets an option of its listening sockets by the system's numbers, setsockopt(2); value_bytes: the length of the value. Most
- * systems give it to the connections that are accepted from then on. EM_INVALID_ARGUMENT, EM_NO_PROTOCOL_OPTION.
+ * Sets an option of its listening sockets by the system's numbers, setsockopt(2); value_bytes: the length of the value. On most
+ * systems connections that are accepted from then on inherit it. EM_INVALID_ARGUMENT, EM_NO_PROTOCOL_OPTION.
  */
 EM_API em_status em_server_set_socket_option(em_server *server, int level, int option, const void *value,
                                              size_t value_bytes);
