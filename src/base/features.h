@@ -23,7 +23,7 @@
 #define EMI_HAVE_URING 0
 #endif
 
-/* ioctl(2) with SIOCOUTQ tells how many bytes sent are not acknowledged, tcp(7). */
+/* ioctl(2) with SIOCOUTQ reports how many bytes sent are not acknowledged, tcp(7). */
 #if defined(__linux__)
 #define EMI_HAVE_SIOCOUTQ 1
 #else

@@ -33,12 +33,12 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
 void emi_resolve_cancel(emi_resolution *resolution);
 
 /**
- * The same for what is known without asking anybody: EM_OK for a name under localhost, EM_IN_PROGRESS for one that must be
- * looked up, the failures that come at once.
+ * The addresses of a name as far as they are known without a look-up: EM_OK for a name under localhost, EM_IN_PROGRESS for one
+ * that must be looked up, else the failures that emi_resolve returns at once.
  */
 em_status emi_resolve_known(const char *name, int port, emi_addresses *addresses);
 
-/** The same while the caller waits. */
+/** As emi_resolve, while the caller waits. */
 em_status emi_resolve_blocking(const char *name, int port, emi_addresses *addresses);
 
 #endif

@@ -85,18 +85,18 @@ no_mutex:
 }
 
 typedef struct wanted_backend {
-    const char *name; /* NULL: the best */
-    const char *said_by;
+    const char *name;   /* NULL: the best */
+    const char *source; /* that gave the name */
 } wanted_backend;
 
-/* So that nobody has to guess which name is wrong, and where it came from. */
+/* Says which name is wrong, and where it came from. */
 static void log_refusal(const wanted_backend *wanted, const char *reason, const emi_backend_settings *settings)
 {
     char message[320];
     char choices[64];
     emi_backend_list_names(choices, sizeof choices);
     snprintf(message, sizeof message, "%s \"%.80s\" (%s)%s%.120s; choices: %s", em_status_text(EM_UNKNOWN_BACKEND),
-             wanted->name, wanted->said_by, reason ? ": " : "", reason ? reason : "", choices);
+             wanted->name, wanted->source, reason ? ": " : "", reason ? reason : "", choices);
     settings->log(settings->log_user, EM_LOG_ERROR, message);
 }
 
@@ -121,15 +121,15 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
     em_status status = read_options(&own, options);
     if (status != EM_OK)
         return status;
-    wanted_backend wanted = {.name = own.backend, .said_by = "em_loop_options"};
+    wanted_backend wanted = {.name = own.backend, .source = "em_loop_options"};
     if (!wanted.name)
-        wanted = (wanted_backend){.name = getenv("EM_BACKEND"), .said_by = "EM_BACKEND"};
+        wanted = (wanted_backend){.name = getenv("EM_BACKEND"), .source = "EM_BACKEND"};
     if (wanted.name && wanted.name[0] == '\0')
         wanted.name = NULL;
     return emi_loop_create_over(options, make_wanted_backend, &wanted, loop);
 }
 
-/* Ends what was released. A completion kernel answers that it has let go of everything. */
+/* Ends what was released. A backend may need further turns for it, as the simulated one does. */
 static void end_released(em_loop *loop, emi_service *service)
 {
     const emi_backend_operations *io = loop->backend->operations;
@@ -241,7 +241,7 @@ em_status em_loop_post(em_loop *loop, em_call call, void *user)
     if (!loop || !call)
         return EM_INVALID_ARGUMENT;
     if (emi_loop_is_forked(loop))
-        return EM_FORKED; /* nobody knows who holds the mutex */
+        return EM_FORKED; /* a thread of the parent may have held the mutex at the fork */
     emi_mutex_lock(&loop->posts_mutex);
     em_status status = emi_call_queue_add(&loop->posts, &loop->memory, call, user);
     emi_mutex_unlock(&loop->posts_mutex);

@@ -125,7 +125,7 @@ bool emi_loop_is_forked(const em_loop *loop);
 /** EM_OK if objects can be made on the loop: EM_INVALID_ARGUMENT for NULL, EM_FORKED, EM_INVALID_STATE while it ends. */
 em_status emi_loop_check(const em_loop *loop);
 
-/** Brings the loop's time up to date outside of a turn, where it stands still: what is measured from now must not be early. */
+/** Brings the loop's time up to date outside of a turn, where it does not advance: what is measured from now must not be early. */
 void emi_loop_refresh_time(em_loop *loop);
 
 /** Waits for the backend's events, without the host's lock if it has one; see turn.c. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * A loop passes from a process to its forked child, as when a program goes into the background: the child takes over, the parent
- * hands over. What both have a copy of is then left alone by the parent, and what both would share in the kernel is made anew by
- * the child.
+ * hands over. The parent then leaves alone what both have copies of, and the child makes anew what both would share in the kernel.
  */
 #include "loop/loop_private.h"
 
@@ -35,7 +34,7 @@ em_status em_loop_take_over(em_loop *loop)
     loop->backend->handed_over = false;
     loop->logged_failure = false;
     loop->backend->failure = EM_OK;
-    /* A thread may have added a call, and not come to say so. */
+    /* A thread may have added a call and not have set this yet. */
     atomic_store(&loop->has_posts, true);
     renew_services(loop);
     if (atomic_exchange(&loop->woken, false))

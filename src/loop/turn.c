@@ -144,7 +144,7 @@ static void wait_for_events(em_loop *loop, uint64_t longest_ns)
     atomic_store(&loop->woken, false);
 }
 
-/* Whether the turn goes on. A callback that has forked ends it in the child: all that is left, locks included, is the parent's. */
+/* Whether the turn goes on. A callback that has forked ends it in the child, where all that is left, locks included, is the parent's. */
 static bool goes_on(const em_loop *loop)
 {
     return !emi_loop_is_forked(loop);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the backend tells a connection. After every callback of the user the connection may have begun to end; its memory stays
+ * What the backend reports to a connection. After every callback of the user the connection may have begun to end; its memory stays
  * until it is reaped.
  */
 #include "net/net_private.h"

@@ -3,10 +3,10 @@
  * Timeouts of a connection. One timer stands for all of them, and traffic does not touch it: when it fires, it looks at what has
  * happened since and sets itself anew if the time has not come.
  *
- * The loop's time stands still during callbacks, so where a timeout counts, times are taken from the clock. A deadline that has
+ * The loop's time stands still during callbacks, so where there is a timeout, times are taken from the clock. A deadline that has
  * passed proves little by itself: the loop may not have looked for a while, because a callback was long or the process, perhaps
- * together with its peer, was stopped. So before a connection is ended the kernel is asked about its socket, and who is judged
- * late gets more time, once for each silence, so that a loop that is always late ends silent peers, too.
+ * together with its peer, was stopped. So before a connection is ended the kernel is asked about its socket. A connection whose
+ * deadline was noticed late gets more time, once for each silence, so that a loop that is always late ends silent peers, too.
  */
 #include "net/net_private.h"
 #include "system/clock.h"
@@ -30,7 +30,7 @@ typedef struct deadline {
     uint64_t due_ns; /* UINT64_MAX: none */
     uint64_t timeout_ns;
     em_status reason;
-    bool is_look; /* of drain.c: no deadline, but the time to look */
+    bool is_look; /* not a deadline, but the time for drain.c to look */
 } deadline;
 
 static void consider(deadline *earliest, uint64_t from_ns, uint64_t timeout_ns, em_status reason)
@@ -96,7 +96,7 @@ void emi_connection_note_exactly(em_connection *connection)
     connection->extras->excuses = 0;
 }
 
-/* From now on so much time is left until this deadline. */
+/* Moves the deadline: from now on allowed_ns are left until it. */
 static void allow(emi_connection_extras *extras, const deadline *passed, uint64_t allowed_ns)
 {
     uint64_t from_ns = emi_clock_now_ns() - (passed->timeout_ns - allowed_ns);
@@ -144,7 +144,7 @@ static bool is_excused(em_connection *connection, const deadline *passed, uint64
     return true;
 }
 
-/* With a reset where something is left to be sent: a part of an answer must not look like the whole. */
+/* With a reset where something is left to be sent: a part of a reply must not look like the whole. */
 static void give_up(em_connection *connection, em_status reason)
 {
     if (reason == EM_WRITE_TIMEOUT)

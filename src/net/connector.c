@@ -31,7 +31,7 @@ static em_status open_socket(const em_connection *connection, const em_address *
     return status;
 }
 
-/* A server of a Unix-domain socket whose queue is full makes nobody wait: it is left to the client to try again, unix(7). */
+/* connect(2) to a Unix-domain server whose queue is full fails with EAGAIN: the client has to try again, unix(7). */
 static bool must_try_again(const em_connection *connection)
 {
     return connection->extras->connector->failure == EM_WOULD_BLOCK && !connection->is_tcp;
@@ -47,7 +47,7 @@ static void call_connect(em_connection *connection, const em_address *address)
         return;
     uint64_t longer_ns = connector->pause_ns > 0 ? connector->pause_ns * 2 : SHORTEST_PAUSE_NS;
     connector->pause_ns = longer_ns < LONGEST_PAUSE_NS ? longer_ns : LONGEST_PAUSE_NS;
-    /* Spread, so that those who wait do not all come at once, when there is room for a few. */
+    /* Spread, so that not all waiting clients try at once when there is room for a few. */
     uint64_t spread_ns = connector->pause_ns / 16 * (connection->handle.signature % 16);
     connector->due_ns = emi_loop_due_ns(connection->loop, connector->pause_ns + spread_ns);
 }
@@ -259,7 +259,7 @@ static em_status begin(em_connection *connection, em_status status, em_connectio
     return EM_OK;
 }
 
-/* Ends a connection that has a channel but that nobody has heard of. */
+/* Ends a connection that has a channel but no callback yet: nothing is reported. */
 static void give_up(em_connection *connection)
 {
     emi_connector_close(connection);
@@ -294,7 +294,7 @@ static em_status start_if_resolved(em_connection *connection)
     return status == EM_OK ? try_next_address(connection) : status;
 }
 
-/* Of Unix-domain sockets the system decides at once, so what it says is the call's own result, but for a full queue. */
+/* For Unix-domain sockets the system decides at once, so its status is the call's own result, but for a full queue. */
 static em_status start_at(em_connection *connection, const em_address *address, em_connection **made)
 {
     emi_connector *connector = connection->extras->connector;

@@ -3,12 +3,13 @@
  * Connections that are about to end, and wait for nothing but their peer taking what is left: how long they wait. Nobody else
  * bounds that wait, so a peer that does not read would keep memory and a descriptor for ever.
  *
- * The peer is looked at eight times within the drain timeout. Each look costs it one look's patience, and each 256 bytes per
- * second that it has acknowledged since earn one back, so that a peer below that rate runs out of patience in the end and one
- * above it never does. At first it has the eight looks of one timeout; a peer that still takes after half of that time can save
- * up two timeouts, so that a slow link may be silent for a while. What fills the system's buffers at the beginning earns
- * nothing. The default is long because acknowledgements come in steps: on loopback, of 64 KiB, which a reader of 3 KB/s needs 21
- * seconds for. Looks are counted, not time, so a process that was stopped does its peers no wrong.
+ * The peer is looked at eight times within the drain timeout, and its patience is the number of looks that are left to it. Each
+ * look takes one away; what the peer has acknowledged since gives them back, one for as many bytes as it would take at 256 bytes
+ * per second between two looks. So a peer below that rate is given up in the end, and one above it never is. The patience begins
+ * with eight looks, one timeout; a peer that still takes after half of that time can save up two timeouts, so that a slow link
+ * may be silent for a while. What fills the system's buffers at the beginning does not count. The default is long because
+ * acknowledgements come in steps: on loopback of 64 KiB, for which a reader of 3 KB/s needs 21 seconds. Looks are counted, not
+ * time, so that a process that was stopped does not give up its peers for it.
  */
 #include "net/net_private.h"
 #include "system/clock.h"

@@ -9,15 +9,15 @@
  *
  *   sending ──► the end is sent, acknowledgements are awaited ──► two seconds' grace for the peer's end ──► closed
  *
- * Input is dropped meanwhile. A peer that takes nothing more is given up as drain.c says, with a reset, so that a part of an
- * answer does not look like the whole.
+ * Input is dropped meanwhile. A peer that takes nothing more is given up as drain.c says, with a reset, so that a part of a
+ * reply does not look like the whole.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
 
 #define GRACE_NS (2 * EM_SECONDS)
-/* No event reports an acknowledgement. */
+/* No event reports an acknowledgement, so the timer asks for it. */
 #define LONGEST_WAIT_NS (500 * EM_MILLISECONDS)
 
 static void stop(em_connection *connection)
@@ -32,7 +32,7 @@ static void stop(em_connection *connection)
     emi_connection_release(connection);
 }
 
-/* All has been handed to the system. After its own end a peer sends nothing more that could make trouble. */
+/* All has been handed to the system. After its own end a peer sends nothing more that would make TCP reset. */
 static em_status finish_sending(em_connection *connection)
 {
     if (connection->peer_ended || !connection->is_tcp)

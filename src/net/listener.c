@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A listening socket of a server: accepting. When descriptors run out, it turns away a few of those that knock, by means of a
- * descriptor held in reserve, and then does not accept until one has become free or some time has passed: it never spins, and it
- * says so.
+ * A listening socket of a server: accepting. When descriptors run out, it turns away a few of the waiting clients, by means of a
+ * descriptor held in reserve, and then does not accept until one has become free or some time has passed. So it never spins, and
+ * it is logged.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
@@ -72,7 +72,7 @@ void emi_net_open_reserve(emi_net *net)
         net->reserve = emi_open_reserve_descriptor();
 }
 
-/* Turns a few away, so that they learn it now and not when they lose patience. */
+/* Turns a few clients away, so that they fail now and not when their timeouts end. */
 static void shed(const emi_listener *listener)
 {
     em_loop *loop = listener->server->loop;

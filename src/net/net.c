@@ -41,7 +41,7 @@ static void reap(emi_service *service)
         put_back(net, connection);
 }
 
-/* What was unbound in the child before the loop was its own, still has to go. */
+/* Connections that were unbound in the child before it took the loop over still have to be released. */
 static void renew(emi_service *service)
 {
     emi_net *net = net_of(service);

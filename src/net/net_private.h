@@ -19,11 +19,11 @@
 #define EMI_DEFAULT_DRAIN_TIMEOUT_NS (30 * EM_SECONDS)
 #define EMI_DEFAULT_CONNECT_TIMEOUT_NS (20 * EM_SECONDS)
 
-/** What becomes of our side of a connection, the one that sends. It only moves downwards. */
+/** The state of the side of a connection that sends. It only moves downwards. */
 typedef enum emi_write_side {
     EMI_WRITE_OPEN,    /**< takes what is to be sent */
-    EMI_WRITE_ENDING,  /**< takes no more; the peer is sent the end after the last byte */
-    EMI_WRITE_ENDED,   /**< the peer was sent the end */
+    EMI_WRITE_ENDING,  /**< takes no more; the end is sent after the last byte */
+    EMI_WRITE_ENDED,   /**< the end was sent */
     EMI_WRITE_CLOSING, /**< takes no more; the connection is closed after the last byte */
     EMI_WRITE_FLUSHING /**< the connection is closed, and what waits is sent after unbind */
 } emi_write_side;
@@ -41,7 +41,7 @@ typedef struct emi_connector {
     emi_addresses addresses;
     unsigned next;              /* the address to try after the present one */
     em_status failure;          /* of the last try, to be acted on by the timer; EM_OK: none */
-    uint64_t due_ns;            /* … and when */
+    uint64_t due_ns;            /* when the timer acts on it */
     uint64_t pause_ns;          /* before the next try while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
@@ -49,11 +49,11 @@ typedef struct emi_connector {
     emi_resolution *local_resolution; /* while its name is resolved */
 } emi_connector;
 
-/** How a peer is doing that a connection waits for before it ends, see drain.c. */
+/** How well the peer takes what is left to be sent, for a connection that is about to end; see drain.c. */
 typedef struct emi_drain {
     uint64_t timeout_ns;  /* 0: the default */
     uint64_t look_ns;     /* when to look at it next */
-    uint64_t taken_bytes; /* that it has acknowledged, as far as they are counted */
+    uint64_t taken_bytes; /* that it has acknowledged, as far as they have counted */
     uint8_t looks;        /* so far, up to half of a timeout's */
     uint8_t patience;     /* looks that are left; 0: it has not begun */
 } emi_drain;
@@ -73,7 +73,7 @@ typedef struct emi_connection_extras {
     size_t high_water_bytes;
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
-    emi_connector *connector;  /* until it stands */
+    emi_connector *connector;  /* until it is established */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
@@ -140,7 +140,7 @@ typedef struct emi_net {
     em_loop *loop;
     emi_handle_table connections;
     emi_handle_table servers;
-    em_connection *listed_first; /* for reap: they wait for unbind, or are about to end and may have to be watched */
+    em_connection *listed_first; /* for reap: they wait for unbind, or are about to end and wait for their peer */
     em_connection *listed_last;
     emi_list backing_off; /* listeners that do not accept for want of descriptors or memory */
     emi_list lingering;   /* connections whose sockets live on after unbind */
@@ -176,7 +176,7 @@ em_status emi_read_connect_options(em_connect_options *own, em_stream_options *s
 em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
                                 em_connection **connection);
 
-/** Frees a connection of which no callback has heard, or all have. */
+/** Frees a connection that has had no callback yet, or its last one. */
 void emi_connection_free(em_connection *connection);
 
 /** Applies the options that live in this library. EM_NO_MEMORY. */
@@ -194,10 +194,11 @@ void emi_connection_enter(em_connection *connection, em_connection_state state);
 /** Begins the end: nothing more is received or sent, unbind(reason) follows at the end of the turn. */
 void emi_connection_end(em_connection *connection, em_status reason);
 
-/** Has reap look at it at the end of the turn, when what was to be sent has been offered to the system. */
+/** Puts it on the list for reap, which comes after what was to be sent has been offered to the system. */
 void emi_connection_list(em_connection *connection);
 
-/** From reap: the last part of the end, which is unbind and release; or the watch over a peer that is to take what is left. */
+/** From reap: the last part of the end, which is unbind and release; or, if something is left to be sent, begins to watch how the
+ *  peer takes it. */
 void emi_connection_reap(em_connection *connection);
 
 /** After unbind: releases the channel, or has it linger. */
@@ -216,7 +217,7 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 
 /* connection_events.c */
 
-/** What the backend is to tell a connection of this handler. */
+/** The events of a connection with this handler. */
 const emi_channel_events *emi_connection_events_for(const em_handler *handler);
 
 /** Its socket is closed: goes on with the next address, or frees the memory. */
@@ -225,7 +226,7 @@ void emi_connection_released(emi_channel *channel);
 /** The system has taken so many bytes. */
 void emi_connection_note_sent(em_connection *connection, size_t length);
 
-/** It stands: asks for receiving and sending. */
+/** It is established: asks for receiving and sending. */
 void emi_connection_start(em_connection *connection);
 
 /* connection_send.c */
@@ -243,10 +244,10 @@ void emi_connection_timer_init(emi_connection_extras *extras);
 /** Sets the timer anew, after a timeout, or what it is measured from, was changed. */
 void emi_connection_arm(em_connection *connection);
 
-/** The same by the clock, where a timeout counts. */
+/** Notes activity by the clock. For connections that have extras. */
 void emi_connection_note_exactly(em_connection *connection);
 
-/** Something was received or sent, or it has come to stand. Without a timeout the turn's time will do, which costs nothing. */
+/** Something was received or sent, or it was established. Without a timeout the turn's time will do, which costs nothing. */
 static inline void emi_connection_note_activity(em_connection *connection)
 {
     const emi_connection_extras *extras = connection->extras;
@@ -294,10 +295,10 @@ void emi_connector_released(em_connection *connection);
 /** Frees the connector. */
 void emi_connector_close(em_connection *connection);
 
-/** From the timer: acts on what the call to connect(2) itself has returned. true if that settled it. */
+/** From the timer: acts on what the call to connect(2) itself has returned. true if the timer has nothing else to do. */
 bool emi_connector_act(em_connection *connection);
 
-/** When the timer has to; UINT64_MAX: never. */
+/** When emi_connector_act has to be called; UINT64_MAX: never. */
 uint64_t emi_connector_due_ns(const em_connection *connection);
 
 /** Just connected: whether it is connected to itself. Then it is refused. */
@@ -325,7 +326,7 @@ em_status emi_local_end_read(emi_local_end *local, const char *host, int port);
 /** Takes the first address of each family. */
 void emi_local_end_set(emi_local_end *local, const emi_addresses *addresses);
 
-/** The status of a local end whose name gave this one: it must not look as if the peer's name were not found. */
+/** The status for a local end whose name has resolved with this one: it must not look as if the peer's name were not found. */
 em_status emi_local_end_failure(em_status status);
 
 /** The address to bind to before connecting to the peer; NULL for none. */

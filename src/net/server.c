@@ -9,8 +9,8 @@
 enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
 
 /*
- * From a socket that was given, one in a turn: other processes may share it, and whom this one takes while it is busy with an
- * earlier client an idle one could have served.
+ * From a socket that was given, one in a turn: other processes may share it, and an idle one could serve a client that this one
+ * would accept while it is busy with an earlier one.
  */
 enum { GIVEN_ACCEPT_BATCH = 1 };
 

@@ -7,7 +7,7 @@
 #include "net/net_private.h"
 #include "system/socket.h"
 
-/* A port that the system chose for the first socket may be taken at another address; so often another one is tried. */
+/* A port that the system chose for the first socket may be taken at another address. So many ports are tried. */
 enum { MOST_PORTS_TRIED = 16 };
 
 static em_status set_options(int socket, em_address_family family, const em_server_options *options)
@@ -37,7 +37,7 @@ static em_status listen_at(int socket, const em_address *address, const em_serve
     return status;
 }
 
-/* Adds one more; the first one's port counts for all that come after. */
+/* Adds one more. All get the port of the first. */
 static em_status open_next(emi_server_sockets *sockets, const em_address *given, const em_server_options *options)
 {
     em_address address = *given;

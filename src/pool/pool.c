@@ -200,7 +200,7 @@ static bool has_finished(const emi_service *service)
 static void close_pool(emi_service *service)
 {
     pool *shared = pool_of(service);
-    /* In a forked child there are no threads, and nobody knows who holds the mutex: what is left is left. */
+    /* In a forked child there are no threads, and the mutex may be held for ever: what is left is leaked. */
     if (emi_is_forked_since(shared->loop->fork_count))
         return;
     emi_list jobs;
@@ -295,7 +295,7 @@ void emi_pool_give_up(emi_job *job)
 {
     pool *shared = job->pool;
     emi_list_remove(&job->in_all);
-    /* In a forked child nobody knows who holds the mutex, but the thread that may have worked on it is not there. */
+    /* In a forked child the mutex may be held for ever, and there is no thread that could work on the job. */
     if (emi_is_forked_since(shared->loop->fork_count)) {
         job->dispose(job);
         return;
@@ -305,8 +305,8 @@ void emi_pool_give_up(emi_job *job)
     if (is_running) {
         job->stage = EMI_JOB_GIVEN_UP;
         shared->stuck++;
-        start_thread_if_needed(
-            shared); /* if it cannot be started, the next job or a thread that returns makes up for it */
+        /* If none can be started, the next job or a thread that returns makes up for it. */
+        start_thread_if_needed(shared);
     } else {
         if (job->stage == EMI_JOB_WAITING)
             shared->waiting_count--;

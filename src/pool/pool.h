@@ -33,13 +33,12 @@ struct emi_job {
         emi_job *); /**< instead of `done`, in any thread, if it was given up or the loop ended; frees the job */
 };
 
-/** Has the job done. EM_NO_MEMORY, EM_LIMIT (no thread can be started): then nothing was called. */
+/** Queues the job. EM_NO_MEMORY, EM_LIMIT (no thread can be started): then nothing was called. */
 em_status emi_pool_submit(em_loop *loop, emi_job *job);
 
 /**
- * Gives up a job that is not done: `done` is not called. Disposes of it now or, if a thread works on it, when its work returns.
- * Takes constant time. In the loop's thread, until `done` is called or the loop has closed the pool. In a forked child it does
- * nothing.
+ * Gives up a job that is not done: `done` is not called. Disposes of it now or, if a thread works on it, when its work returns; in
+ * a forked child always now. Takes constant time. In the loop's thread, until `done` is called or the loop has closed the pool.
  */
 void emi_pool_give_up(emi_job *job);
 

@@ -33,7 +33,7 @@ void emi_socket_choose_port_late(int socket);
 /** backlog: 0 for as large as the system allows. */
 em_status emi_socket_listen(int socket, int backlog);
 
-/** EM_OK if it stands at once, EM_IN_PROGRESS if it will poll writable when it is decided. */
+/** EM_OK if it is connected at once, EM_IN_PROGRESS if it will poll writable when it is decided. */
 em_status emi_socket_connect(int socket, const em_address *address);
 
 /** Accepts one connection, non-blocking. peer: its address. */
@@ -48,7 +48,7 @@ em_status emi_socket_receive(int socket, void *buffer, size_t capacity, size_t *
 /** Writes from the spans; *length: how many bytes the system took. */
 em_status emi_socket_send(int socket, const emi_span *spans, unsigned count, size_t *length);
 
-/** Writes from one piece of memory; how many bytes the system took, 0 where emi_socket_send would tell of an error. */
+/** Writes from one piece of memory; returns how many bytes the system took, 0 where emi_socket_send would return an error. */
 size_t emi_socket_send_bytes(int socket, const void *bytes, size_t length);
 
 /** Half-close: sends the end. */
@@ -82,7 +82,7 @@ void emi_socket_reset(int socket);
 /** Whether close(2) would wait, as it does with a time in SO_LINGER, also on a non-blocking socket. */
 bool emi_socket_waits_at_close(int socket);
 
-/** Before a close: takes such a time back. To close with a reset (no time) stays. */
+/** Before a close: clears such a time. A reset at close (a time of zero) stays set. */
 void emi_socket_forget_linger(int socket);
 
 /** Whether these numbers mean SO_LINGER. */
@@ -92,8 +92,8 @@ em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
 em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
 
 /**
- * Removes the file of a Unix-domain socket that nobody has any more; leaves files of every other kind alone, and those of
- * living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if it could not be looked after.
+ * Removes the file of a Unix-domain socket that no process has any more; leaves files of every other kind alone, and those of
+ * living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if that could not be found out.
  */
 em_status emi_remove_dead_socket_file(const em_address *address);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The files of Unix-domain sockets. They outlive their sockets, unix(7), so whoever wants to listen there looks whether anybody
- * still has the socket.
+ * The files of Unix-domain sockets. They outlive their sockets, unix(7), so a server that wants to listen there finds out whether
+ * any process still has the socket.
  */
 #include "base/features.h"
 

@@ -12,8 +12,8 @@
 /** Bits. */
 typedef enum emi_socket_state {
     EMI_SOCKET_HAS_INPUT = 1, /**< bytes, an end, an error or a reset wait to be read */
-    EMI_SOCKET_TAKES_MORE =
-        2 /**< it would take bytes to send, or report an error; of one that connects: it is decided */
+    /** It would take bytes to send, or report an error; of one that connects: it is decided. */
+    EMI_SOCKET_TAKES_MORE = 2
 } emi_socket_state;
 
 /** What holds now, poll(2); 0 for EMI_NO_SOCKET. */

@@ -34,12 +34,12 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument);
 /** The number of the calling thread, from 1 on, which no other thread of this process ever has. */
 uint64_t emi_thread_number(void);
 
-/** How many forks lie between this process and the one that first asked. Differs from an earlier answer in a forked child. */
+/** How many forks lie between this process and the one that first called this. In a forked child it differs from before. */
 unsigned emi_fork_count(void);
 
 extern atomic_uint emi_forks;
 
-/** Whether fork(2) has come between an earlier answer of emi_fork_count and now. Costs a load: for the hot path. */
+/** Whether fork(2) has come between an earlier emi_fork_count and now. Costs a load: for the hot path. */
 static inline bool emi_is_forked_since(unsigned fork_count)
 {
     return atomic_load_explicit(&emi_forks, memory_order_relaxed) != fork_count;
@@ -48,7 +48,7 @@ static inline bool emi_is_forked_since(unsigned fork_count)
 /** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors. */
 bool emi_has_forked(void);
 
-/** Has emi_has_forked say yes: this process lives on with copies of its parent's descriptors. */
+/** From now on emi_has_forked returns true: this process has copies of its parent's descriptors. */
 void emi_note_copies(void);
 
 #endif
