@@ -10,21 +10,21 @@
 
 /*
  * While the reactor is released nothing can be opened any more. A program that connects again in unbind gets an object
- * that is unbound next; what that one's unbind opens in turn is never heard of, or there would be no end.
+ * that is unbound next; what that one's unbind opens in turn gets no callback, or there would be no end.
  */
 static bool is_too_late(rb_em_slot *slot)
 {
     rb_em_reactor *reactor = &rb_em_the_reactor;
     if (!reactor->releasing)
         return false;
-    slot->flags = RB_EM_STILLBORN;
-    if (reactor->dying && reactor->dying->flags & RB_EM_STILLBORN)
+    slot->flags = RB_EM_NEVER_OPENED;
+    if (reactor->unbinding && reactor->unbinding->flags & RB_EM_NEVER_OPENED)
         slot->flags |= RB_EM_SILENT;
-    reactor->stillborn++;
+    reactor->never_opened++;
     return true;
 }
 
-/* For other threads the reactor is gone as soon as its release begins, or they would have nobody to report to them. */
+/* For other threads the reactor is gone as soon as its release begins, since nothing could be reported to them any more. */
 static em_loop *loop_for(const char *name)
 {
     em_loop *loop = rb_em_loop(name);

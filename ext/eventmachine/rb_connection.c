@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What connections tell their Ruby objects: connection_completed, receive_data, unbind. The slot is the connection's
+ * What connections report to their Ruby objects: connection_completed, receive_data, unbind. The slot is the connection's
  * user pointer, so a message costs one String, one call and no look-up.
  */
 #include "rb_eventmachine.h"
@@ -70,7 +70,7 @@ static void on_end(em_connection *connection)
     em_close_in_background(connection);
 }
 
-/* A method without parameters gets none; the object's own answer counts, singleton methods included. */
+/* A method without parameters gets none; the object's own method counts, singleton methods included. */
 static VALUE unbind(VALUE argument)
 {
     const rb_em_slot *slot = (void *)argument;
@@ -84,10 +84,10 @@ static void call_unbind(rb_em_slot *slot)
     rb_em_reactor *reactor = &rb_em_the_reactor;
     rb_em_schedule_close(slot);
     if (!NIL_P(slot->value) && !(slot->flags & RB_EM_SILENT)) {
-        rb_em_slot *outer = reactor->dying;
-        reactor->dying = slot;
+        rb_em_slot *outer = reactor->unbinding;
+        reactor->unbinding = slot;
         rb_em_call_unbind(unbind, (VALUE)slot);
-        reactor->dying = outer;
+        reactor->unbinding = outer;
     }
     reactor->close_scheduled--;
     reactor->connections--;
@@ -105,7 +105,7 @@ static void put_off_unbind(rb_em_slot *slot)
     reactor->late_last = slot;
 }
 
-/* The object is complete, and so it hears of the end; the report that was posted will not come any more. */
+/* The object is complete, so its unbind is called; the report that was posted will not run any more. */
 static bool put_off_held(rb_em_slot *slot, void *data)
 {
     unsigned ready = RB_EM_HELD | RB_EM_READY;
@@ -122,15 +122,15 @@ void rb_em_put_off_held(void)
     rb_em_slot_each(put_off_held, NULL);
 }
 
-static bool put_off_stillborn(rb_em_slot *slot, void *data)
+static bool put_off_never_opened(rb_em_slot *slot, void *data)
 {
-    if (slot->kind != RB_EM_CONNECTION || !(slot->flags & RB_EM_STILLBORN) || slot->signature == 0)
+    if (slot->kind != RB_EM_CONNECTION || !(slot->flags & RB_EM_NEVER_OPENED) || slot->signature == 0)
         return true;
     rb_em_table_remove(slot);
     slot->signature = 0;
     slot->reason = EM_OK;
     put_off_unbind(slot);
-    return --rb_em_the_reactor.stillborn > 0;
+    return --rb_em_the_reactor.never_opened > 0;
 }
 
 static void run_late_unbinds(void)
@@ -147,8 +147,8 @@ static void run_late_unbinds(void)
 void rb_em_run_late_unbinds(void)
 {
     run_late_unbinds();
-    while (rb_em_the_reactor.stillborn > 0 && rb_em_the_reactor.state == 0) {
-        rb_em_slot_each(put_off_stillborn, NULL);
+    while (rb_em_the_reactor.never_opened > 0 && rb_em_the_reactor.state == 0) {
+        rb_em_slot_each(put_off_never_opened, NULL);
         run_late_unbinds();
     }
 }
@@ -207,9 +207,9 @@ rb_em_slot *rb_em_connection_of(VALUE object)
 rb_em_slot *rb_em_find_connection(VALUE signature)
 {
     rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
-    rb_em_slot *dying = rb_em_the_reactor.dying;
-    if (!slot && dying && (uint64_t)NUM2LL(signature) == dying->signature)
-        slot = dying;
+    rb_em_slot *unbinding = rb_em_the_reactor.unbinding;
+    if (!slot && unbinding && (uint64_t)NUM2LL(signature) == unbinding->signature)
+        slot = unbinding;
     return slot && slot->native.connection ? slot : NULL;
 }
 

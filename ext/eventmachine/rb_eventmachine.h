@@ -23,16 +23,16 @@ typedef enum rb_em_kind {
 } rb_em_kind;
 
 enum {
-    RB_EM_SILENT = 1,    /* ends without a call to unbind */
-    RB_EM_CLOSING = 2,   /* counted in close_scheduled */
-    RB_EM_KEYWORDS = 4,  /* a server whose last argument holds keywords */
-    RB_EM_STILLBORN = 8, /* made while the reactor is released: it is unbound at once */
-    RB_EM_INTO = 16,     /* receives into a String of the user's */
+    RB_EM_SILENT = 1,       /* ends without a call to unbind */
+    RB_EM_CLOSING = 2,      /* counted in close_scheduled */
+    RB_EM_KEYWORDS = 4,     /* a server whose last argument holds keywords */
+    RB_EM_NEVER_OPENED = 8, /* made while the reactor is released: it is unbound at once */
+    RB_EM_INTO = 16,        /* receives into a String of the user's */
 
     /* Of what another thread has opened, see rb_hold.c. */
     RB_EM_HELD = 32,       /* the object is not complete, or what was noted is not reported yet */
     RB_EM_COMPLETED = 64,  /* noted: connection_completed */
-    RB_EM_HELD_BACK = 128, /* paused for that reason alone */
+    RB_EM_HELD_BACK = 128, /* paused only because it is held */
     RB_EM_READY = 256      /* the object is complete, the report is posted */
 };
 
@@ -60,8 +60,8 @@ typedef struct rb_em_reactor {
     em_loop *loop;       /* NULL: not initialised */
     rb_pid_t pid;        /* of the process that made it */
     unsigned generation; /* grows with each release */
-    unsigned forks;      /* since this process's forefather made it or took it over; 0: it is ours */
-    bool has_child;      /* forked in the present turn */
+    unsigned forks;      /* since a process made the reactor or took it over; 0: that was this process */
+    bool has_child;      /* this process has forked in the present turn */
     int state;           /* of rb_protect, when a callback was left by more than an error for the handler; else 0 */
     bool sleeping;       /* the loop's thread waits without the VM lock */
     bool turning;        /* the loop's frames are on the stack */
@@ -69,10 +69,10 @@ typedef struct rb_em_reactor {
     bool releasing;
     bool tick_scheduled;
     rb_em_slot *current;    /* the connection whose callback runs */
-    rb_em_slot *dying;      /* the connection whose unbind runs */
+    rb_em_slot *unbinding;  /* the connection whose unbind runs */
     rb_em_slot *late_first; /* connections whose unbind waits for the exit sequence */
     rb_em_slot *late_last;
-    size_t stillborn; /* waiting for their unbind */
+    size_t never_opened; /* waiting for their unbind */
     size_t connections;
     size_t servers;
     size_t timers; /* the one that runs included */
@@ -114,7 +114,7 @@ bool rb_em_is_reactor_thread(void);
 /* To be called for what was opened just now: holds it if this is not the reactor's thread. */
 void rb_em_hold(rb_em_slot *slot);
 
-/* Whether it is held, and so nothing is to be reported now: it is noted. */
+/* Each returns whether the slot is held; then the event is noted, to be reported later. */
 bool rb_em_note_completed(rb_em_slot *slot);
 bool rb_em_note_end(rb_em_slot *slot, em_status reason);
 bool rb_em_note_early_client(const rb_em_slot *server, em_connection *connection);
@@ -122,21 +122,21 @@ bool rb_em_note_early_client(const rb_em_slot *server, em_connection *connection
 /* The object is complete, or the server has its class. */
 void rb_em_end_hold(rb_em_slot *slot);
 
-/* There will be no object. Whether the connection has ended already: then the slot is gone. */
+/* There will be no object. Returns whether the connection has ended already: then the slot is gone. */
 bool rb_em_discard_held(rb_em_slot *slot);
 
-/* Whether the connection is paused only because it is held; not any more: the pause is the caller's now. */
+/* Returns whether the connection was paused only because it is held. From now on the pause is the caller's. */
 bool rb_em_takes_pause(rb_em_slot *slot);
 void rb_em_forget_early_clients(void);
 void rb_em_define_hold(void);
 
 /* rb_fork.c */
 
-/* In a callback: has the reactor taken over if this is a daemon that the callback has forked. */
+/* In a callback: takes the reactor over if this process is a daemon that the callback has forked. Returns whether it did. */
 bool rb_em_take_over_within(void);
 
 /* The same when the loop's frames are gone; raises if this child must not go on. */
-bool rb_em_go_on_in_child(void);
+void rb_em_go_on_in_child(void);
 
 /* A callback is left by an exception. A process that has forked in it and exits has left the reactor to its child. */
 void rb_em_note_exit(VALUE error);
@@ -202,7 +202,7 @@ extern const em_handler rb_em_outgoing_handler;
 extern const em_handler rb_em_accepted_handler;
 extern const em_handler rb_em_into_handler; /* see rb_receive.c */
 
-/* A connection that is alive, or NULL; the object's own, as its signature tells. */
+/* A connection that is alive, or NULL; the object's own, by its signature. */
 rb_em_slot *rb_em_connection_of(VALUE object);
 
 /* As rb_em_find for connections, and finds the one whose unbind is running. */

@@ -2,7 +2,7 @@
 /*
  * What becomes of the reactor in a forked child. A child that runs a block has nothing to do with it. One that comes back from the
  * callback that has forked goes on with the reactor if it is a daemon: if the process that made the reactor is gone, or the child has
- * begun a session of its own. Any other would be a second server of the same connections, and is told so.
+ * begun a session of its own. Any other would be a second server of the same connections, and gets an exception.
  */
 #include "rb_eventmachine.h"
 
@@ -57,13 +57,13 @@ bool rb_em_take_over_within(void)
  * With an exit or an error under way no Ruby code may run (rb_protect.c); and a child that has forked again and leaves is the middle
  * one of a double fork: the reactor is its child's.
  */
-bool rb_em_go_on_in_child(void)
+void rb_em_go_on_in_child(void)
 {
     const rb_em_reactor *reactor = &rb_em_the_reactor;
     if (reactor->state != 0) {
         if (!reactor->has_child && is_daemon())
             take_over();
-        return true;
+        return;
     }
     if (!is_daemon())
         rb_raise(rb_eRuntimeError,
@@ -72,7 +72,6 @@ bool rb_em_go_on_in_child(void)
                  (long)reactor->pid);
     take_over();
     rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
-    return true;
 }
 
 void rb_em_note_exit(VALUE error)

@@ -2,8 +2,8 @@
 /*
  * Connections that other threads open. Ruby may switch to the reactor's thread at any point between the opening and the end of
  * `initialize` and `post_init`, so what happens to the native connection meanwhile is noted in the slot and reported on the
- * reactor's thread once the object is complete: the connection is paused when it is established, and its end waits. Servers that other
- * threads start are alike: who connects before the server has its class waits for it.
+ * reactor's thread once the object is complete: the connection is paused when it is established, and its end waits. The same goes for
+ * servers that other threads start: a client that connects before the server has its class is paused until then.
  */
 #include "rb_eventmachine.h"
 
@@ -40,7 +40,7 @@ bool rb_em_note_end(rb_em_slot *slot, em_status reason)
     rb_em_schedule_close(slot);
     slot->reason = reason;
     slot->native.connection = NULL;
-    /* At the reactor's end nothing can be reported later; an object that is not complete yet is unbound by who makes it. */
+    /* At the reactor's end nothing can be reported later; an object that is not complete yet is unbound by the thread that makes it. */
     if (reactor->releasing && slot->flags & RB_EM_READY)
         slot->flags &= (uint16_t)~RB_EM_HELD;
     return slot->flags & RB_EM_HELD;
@@ -146,7 +146,7 @@ static void accept_early_client(em_loop *loop, rb_em_slot *server, em_signature 
 {
     em_connection *connection = em_connection_find(loop, signature);
     if (!connection)
-        return; /* it has gone already, and nobody knew it */
+        return; /* it has ended already, and there was no object to report it to */
     em_connection_set_user(connection, server);
     rb_em_accepted(connection);
     if (em_connection_find(loop, signature) == connection)
@@ -187,7 +187,7 @@ void rb_em_end_hold(rb_em_slot *slot)
     }
 }
 
-/* Enters the object without ending the hold: the block that comes next is to be called before all callbacks. */
+/* Enters the object without ending the hold, because the block of `connect` is called before all callbacks. */
 static VALUE assign_connection(VALUE self, VALUE signature, VALUE connection)
 {
     rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
@@ -197,8 +197,8 @@ static VALUE assign_connection(VALUE self, VALUE signature, VALUE connection)
 }
 
 /*
- * The object is complete. Where the reactor has ended meanwhile, with the connection, there is no other thread left to say so than
- * this one. by_other_thread: whether the one that opened it was not the reactor's.
+ * The object is complete. Where the reactor has ended meanwhile, and the connection with it, this thread is the only one left to call
+ * unbind. by_other_thread: whether the connection was opened by a thread other than the reactor's.
  */
 static VALUE complete_connection(VALUE self, VALUE signature, VALUE connection, VALUE by_other_thread)
 {

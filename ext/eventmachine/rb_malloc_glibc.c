@@ -2,7 +2,7 @@
 /*
  * glibc's malloc(3). Strings for what arrives come from it and go back by thousands when Ruby collects. glibc gives the top of the
  * heap back to the system as soon as 128 KiB are free there, so each collection would be followed by a page fault for every page that
- * is taken anew. This is the one setting of the process's malloc that is changed; docs/architecture.md has the figures.
+ * is taken anew. No other setting of the process's malloc is changed; docs/architecture.md has the figures.
  */
 #include <stdlib.h>
 

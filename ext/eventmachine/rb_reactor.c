@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The reactor's life: initialising, turning, stopping. The order of things around it (hooks, release, what run raises)
- * is told in Ruby, in lib/em/reactor.rb; the end is in rb_release.c.
+ * is in Ruby, in lib/em/reactor.rb; the end is in rb_release.c.
  */
 #include "rb_eventmachine.h"
 

@@ -104,7 +104,7 @@ static VALUE close_connection(VALUE self, VALUE signature, VALUE after_writing)
     return Qnil;
 }
 
-/* Closes a connection whose object could not be made; nobody is told. */
+/* Closes a connection whose object could not be made, without a callback. */
 static VALUE discard_connection(VALUE self, VALUE signature)
 {
     rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);

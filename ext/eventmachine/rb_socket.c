@@ -12,7 +12,7 @@ static VALUE address_text(rb_em_slot *slot, em_status status, const em_address *
 {
     if (status >= 0)
         return rb_str_new((const char *)address->storage.bytes, address->length);
-    if (slot == rb_em_the_reactor.dying)
+    if (slot == rb_em_the_reactor.unbinding)
         return Qnil;
     rb_raise(rb_eRuntimeError, "%s: %s", complaint, strerror(ENOTCONN));
 }

@@ -4,7 +4,7 @@
 
 module EventMachine
   class << self
-    # Opens a connection. Returns at once; `connection_completed` or `unbind` of the object tell how it went. From any
+    # Opens a connection. Returns at once; the object's `connection_completed` or `unbind` is called later. Any
     # thread: the reactor calls the object only when `initialize`, `post_init` and the block have returned.
     #
     # @param server [String] a host name or address; or the path of a Unix-domain socket
@@ -21,8 +21,8 @@ module EventMachine
     ruby2_keywords :connect
 
     # The same from a local address of one's choice; for Unix-domain sockets that is ignored. A name is resolved without
-    # blocking, like the server's; of its addresses the one is taken that fits the server's (IPv4 or IPv6). If it does not
-    # resolve, `unbind` gets `Errno::EADDRNOTAVAIL`, if none of its addresses fits, `Errno::EAFNOSUPPORT`.
+    # blocking, like the server's; the address of the server's family (IPv4 or IPv6) is used. If the name does not resolve,
+    # `unbind` gets `Errno::EADDRNOTAVAIL`; if no address is of the server's family, `Errno::EAFNOSUPPORT`.
     #
     # @param bind_addr [String, nil] a name or an address; nil: as the system chooses
     # @param bind_port [Integer, String, nil] nil: as the system chooses
@@ -74,7 +74,7 @@ module EventMachine
       bind_connect_server(bind_addr, bind_port.to_i, server, port)
     end
 
-    # Nobody is told of a connection whose object could not be made.
+    # A connection whose object could not be made gets no callback.
     def make_connection(klass, signature, args)
       connection = assign_connection(signature, klass.new(signature, *args))
     ensure

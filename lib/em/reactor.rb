@@ -8,7 +8,8 @@ module EventMachine
   @reactor_thread = nil
 
   # @!method self.stop
-  #   Asks the reactor to end after its present turn, in which nobody is accepted any more. Any thread, and trap handlers.
+  #   Asks the reactor to end after its present turn, in which no more connections are accepted. Any thread, and trap
+  #   handlers.
   #   @return [nil]
 
   # @!method self.stopping?

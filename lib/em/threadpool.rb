@@ -16,7 +16,7 @@ module EventMachine
     # @return [Array<Thread>, nil] the pool; nil until {defer} is first used
     attr_reader :threadpool
 
-    # Has blocking work done by a thread of the pool, and its result told on the reactor's thread.
+    # Has blocking work done by a thread of the pool, and its result delivered on the reactor's thread.
     #
     # @param operation [#call, nil] the work; instead of the block
     # @param callback [#call, nil] called with the result
@@ -29,7 +29,7 @@ module EventMachine
       @threadqueue << work
     end
 
-    # Whether no deferred work is waiting or under way, and all results have been told.
+    # Whether no deferred work is waiting or under way, and all results have been delivered.
     def defers_finished?
       return true unless @threadpool
 
