@@ -2,7 +2,7 @@
 /*
  * The yardstick: an echo server with no library, on a level-triggered epoll. One read and one write for what arrives,
  * no memory for a connection, nothing that a library would add. It shows what the kernel costs; every other program
- * is told as a multiple of it.
+ * is compared with it.
  */
 #include "echo_bare.h"
 

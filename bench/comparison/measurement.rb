@@ -9,7 +9,7 @@ require_relative "target"
 
 module Comparison
   # Something that is measured of every program, in rounds: each round begins with another program. Where figures are
-  # told as multiples of the bare epoll loop's, that loop runs before and after each program, so that both see the same
+  # given as multiples of the bare epoll loop's, that loop runs before and after each program, so that both see the same
   # machine. A subclass says what is measured: {#name}, {#kind}, {#cases}, {#paired?}, {#seconds_each}, {#measure}
   # and {#tables}.
   class Measurement

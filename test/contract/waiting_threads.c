@@ -264,7 +264,6 @@ static void what_one_dispatch_leaves_over_is_known_as_work(void **state)
     assert_int_equal(emi_channel_start_receiving(&channel.channel), EM_OK);
     run_until(c, channel.data_events > 0);
     while (bytes_length(&channel.received) < sizeof junk) {
-        /* What is left over in a completion kernel ends the next wait instead. */
         assert_true(has_work(c));
         contract_turn(c, EM_FOREVER);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The library on both ends: connections within one loop, or between two loops in two threads that post to each other and stop
- * each other. Both ends do whatever comes into their minds; what arrives is compared with what was sent, to the byte.
+ * each other. Both ends act at random; what arrives is compared with what was sent, to the byte.
  */
 #include <pthread.h>
 

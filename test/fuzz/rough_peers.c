@@ -15,7 +15,7 @@ static endpoint find_listener(node *asking)
     return all->listening;
 }
 
-/* What they are doing stands still: the library has to, too. */
+/* The peers do nothing now, so the library must have nothing to do either. */
 static void pause_for_a_look(node *watched)
 {
     bool cuts = watched->faults.cuts;

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A listening socket that several processes serve: whoever is idle serves; who is busy, stopped or dead holds up nobody, who
-# leaves takes nobody along, and the work is spread evenly.
+# A listening socket that several processes serve: an idle process serves; one that is busy, stopped or dead holds up no client, one
+# that stops accepting loses none, and the work is spread evenly.
 
 require "test_helper"
 require_relative "support/workers"

@@ -7,7 +7,7 @@
  * It also watches the owners of channels: a call on a channel that is released or not attached, bytes that change between gather
  * and sent, or memory that is read after it was lent, end the program.
  *
- * Descriptors are real but inert: ends of socket pairs whose other ends only tell when the owner shuts down. A socket that the
+ * Descriptors are real but inert: ends of socket pairs whose other ends only show when the owner shuts down. A socket that the
  * owner opens and connects is replaced by one of those. With the clock stopped (test_clock.h) a wait moves the clock and does
  * not sleep.
  */
@@ -35,7 +35,7 @@ typedef struct simulated_maker {
 
 em_status simulated_make(void *maker, const emi_backend_settings *settings, emi_backend **backend);
 
-/** The operation of this kind that comes next answers this status and does nothing. */
+/** The operation of this kind that comes next returns this status and does nothing. */
 typedef enum simulated_operation {
     SIMULATED_ATTACH,
     SIMULATED_START_RECEIVING,

@@ -7,10 +7,10 @@
 
 #include "support/simulated_backend.h"
 
-/** From now on questions about its descriptors are put to this backend; NULL: to the kernel. */
+/** From now on this backend reports the state of its descriptors; NULL: the kernel does. */
 void simulated_look_at(simulated_backend *backend);
 
-/* The kernel's word, under any circumstances. */
+/* What the kernel reports, whichever backend was set. */
 unsigned system_socket_look(int fd);
 size_t system_socket_unacknowledged(int fd);
 

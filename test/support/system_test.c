@@ -100,7 +100,7 @@ int system_tear_down(void **state)
     em_status status = em_loop_destroy(*state);
     free_memory();
     assert_int_equal(status, EM_OK);
-    /* A thread of the library that has looked up a name may still close something, and tells nobody. */
+    /* A thread of the library that has looked up a name may still close something, and nothing reports that. */
     for (int i = 0; !are_closed() && i < SETTLING_MILLISECONDS; i++)
         poll(NULL, 0, 1);
     assert_true(are_closed());

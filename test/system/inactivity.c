@@ -10,7 +10,7 @@
 
 #define TIMEOUT_NS (200 * EM_MILLISECONDS)
 
-/* Who looks only once in each such time notices an idle connection after twice the time. */
+/* A loop that looks once per timeout only would notice an idle connection after twice the time. */
 #define LATEST_NS (TIMEOUT_NS * 19 / 10)
 
 static int connected_client(em_loop *loop, system_record *served)

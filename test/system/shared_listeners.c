@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A listening socket that several loops share, in one process or in several: nobody waits for one that is stopped or dead, and one
- * that stops accepting takes nobody along. How the work is spread is tested in test/ruby/shared_listener_test.rb.
+ * A listening socket that several loops share, in one process or in several: no client waits for one that is stopped or dead, and
+ * one that stops accepting loses no client. How the work is spread is tested in test/ruby/shared_listener_test.rb.
  */
 #include <poll.h>
 #include <signal.h>

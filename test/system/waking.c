@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Every wake is heard, whenever it comes: while callbacks run, on the way into a wait and out of it, with a host's lock around the
+ * Every wake ends a wait, whenever it comes: while callbacks run, on the way into a wait and out of it, with a host's lock around the
  * wait or within another loop that polls the loop's descriptor. One thread posts and then insists that the call is made, with
  * nothing else to move the loop.
  */

@@ -117,7 +117,7 @@ void node_stop_server(node *stopping);
 
 /* side.c */
 
-/** The handlers of sides: who hears of the peer's end, and who offers memory. */
+/** The handlers of sides: with receive_end or without, and with receive_buffer or without. */
 enum { SIDE_HANDLERS = 4 };
 extern const em_handler side_handlers[SIDE_HANDLERS];
 
@@ -140,7 +140,7 @@ static inline bool node_one_in(node *picking, unsigned count)
 
 /** Of a connection that has ended: whether the other end must have got all that it sent, unless that one left before. */
 bool side_has_sent_all(const side *sender);
-/** Whether it left before it had heard of the other's end. */
+/** Whether it left before the other's end was reported to it. */
 bool side_was_cut_off(const side *receiver);
 
 /** Whether memory or system calls may have failed, so that whatever fails because of it is right. */

@@ -134,7 +134,7 @@ static void send_urgent(peer *sending)
 
 static void half_close(peer *closing)
 {
-    /* Before it stands there is nothing to close, and the end would be lost. */
+    /* Before it is connected there is nothing to close, and the end would be lost. */
     if (shutdown(closing->descriptor, SHUT_WR) == 0)
         closing->has_finished = true;
 }
