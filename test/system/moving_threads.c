@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop and the thread that runs it. What one thread ran, another may always destroy. Another thread may also
- * run it.
+ * A loop and the threads that run it: what one thread ran, another may run or destroy.
  */
 #include <errno.h>
 #include <pthread.h>

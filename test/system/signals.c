@@ -47,19 +47,19 @@ static void transfer_both_ways(em_loop *loop)
     assert_int_equal(record->reason, EM_OK);
 }
 
-static void data_flows_through_a_storm_of_signals_by_a_timer(void **state)
+static void data_flows_while_a_timer_sends_many_signals(void **state)
 {
-    const struct itimerval storm = {.it_interval.tv_usec = 200, .it_value.tv_usec = 200};
-    const struct itimerval calm = {.it_interval.tv_usec = 0};
+    const struct itimerval often = {.it_interval.tv_usec = 200, .it_value.tv_usec = 200};
+    const struct itimerval never = {.it_interval.tv_usec = 0};
     signals = 0;
     handle(SIGVTALRM, count_signal);
     handle(SIGPROF, count_signal);
-    setitimer(ITIMER_VIRTUAL, &storm, NULL);
-    setitimer(ITIMER_PROF, &storm, NULL);
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    setitimer(ITIMER_PROF, &often, NULL);
     while (signals < 2)
         transfer_both_ways(*state);
-    setitimer(ITIMER_VIRTUAL, &calm, NULL);
-    setitimer(ITIMER_PROF, &calm, NULL);
+    setitimer(ITIMER_VIRTUAL, &never, NULL);
+    setitimer(ITIMER_PROF, &never, NULL);
     handle(SIGVTALRM, SIG_DFL);
     handle(SIGPROF, SIG_DFL);
 }
@@ -173,7 +173,7 @@ static void interrupted_connects_succeed(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(data_flows_through_a_storm_of_signals_by_a_timer),
+        SYSTEM_TEST(data_flows_while_a_timer_sends_many_signals),
         SYSTEM_TEST(data_and_timers_go_on_while_another_process_sends_signals),
         SYSTEM_TEST(children_that_die_do_not_disturb),
         SYSTEM_TEST(a_signal_handler_may_stop_a_loop_that_sleeps),

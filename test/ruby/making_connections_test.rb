@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How a connection object comes into being: initialize, post_init, the block; what already works in there, and what
+# How a connection object is made: initialize, post_init, the block; what already works in there, and what
 # becomes of the socket when one of them raises.
 
 require "test_helper"
 
-class BirthTest < ReactorTest
+class MakingConnectionsTest < ReactorTest
   repeat_under_gc_pressure full: true
 
   class Failure < StandardError; end

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Storms: connections that are paused and resumed all the time, ended at any moment with operations under way, and very many
+ * Churn: connections that are paused and resumed all the time, ended at any moment with operations under way, and very many
  * of them at once.
  */
 #include <string.h>

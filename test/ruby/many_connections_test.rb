@@ -8,7 +8,7 @@
 require "test_helper"
 require "etc"
 
-class CrowdTest < ReactorTest
+class ManyConnectionsTest < ReactorTest
   self.time_limit = 60
 
   def test_a_thousand_connections_at_once_are_all_served
