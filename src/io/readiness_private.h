@@ -7,7 +7,7 @@
  *   readiness_serve.c     what is done for a channel that is ready: connecting, accepting, polling
  *   readiness_receive.c   reading, one by one or for a row of streams at once
  *   readiness_kept.c      what was read for a stream before it was paused
- *   readiness_send.c      sending, likewise
+ *   readiness_send.c      sending, one by one or for a row of streams at once
  */
 #ifndef EMI_READINESS_PRIVATE_H
 #define EMI_READINESS_PRIVATE_H
