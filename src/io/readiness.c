@@ -119,10 +119,10 @@ static void stop_watching(emi_readiness *readiness, emi_channel *channel)
 static void close_descriptor(const emi_readiness *readiness, const emi_channel *channel)
 {
     bool is_ours = channel->kind == EMI_STREAM && !emi_readiness_is_forked(readiness);
-    /* Where a forked child may hold a copy, close(2) alone would not tell the peer. */
+    /* Where a forked child may hold a copy, close(2) alone would not send the end. */
     if (is_ours && emi_has_forked())
         emi_socket_shutdown_write(channel->descriptor);
-    /* What a batch has read stands for what the kernel would not have been asked for: it resets the peer. */
+    /* Without the batch these bytes would be unread in the kernel, and closing would reset the peer. */
     else if (is_ours && (channel->has_kept || emi_readiness_has_early_bytes(readiness, channel)))
         emi_socket_set_linger(channel->descriptor, 0);
     emi_socket_close(channel->descriptor);
@@ -234,7 +234,7 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
     const emi_span span = {.data = piece.data, .length = length};
     size_t taken;
     em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
-    /* The error of a reset is reported to whoever calls first, and gathering would only find a broken pipe. */
+    /* The kernel reports a reset once, to the first call; the next send would report a broken pipe only. */
     if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
         emi_readiness_fail_later(emi_readiness_of(channel), channel, status);
     return taken;

@@ -154,8 +154,8 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
         emi_readiness_add_work(readiness, channel);
 }
 
-/* Not Unix sockets, because the peer of one that is closed with unread bytes is told so, and nothing else does that; and not
- * streams on which much arrives. */
+/* Not Unix sockets: closing one with unread bytes resets the peer, and nothing else could do so for bytes that a batch has read.
+ * Not streams on which much arrives, see bulk.h. */
 static bool may_read_early(const emi_channel *channel)
 {
     return channel->kind == EMI_STREAM && channel->receiving && channel->readable && channel->exact_reads &&
