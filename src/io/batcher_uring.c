@@ -13,6 +13,7 @@
 #include <liburing.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/batcher_private.h"
@@ -24,6 +25,7 @@
 
 struct emi_batcher {
     struct io_uring ring;
+    struct stat identity;
     unsigned fork_count; /* of the process that made it */
     bool is_broken;      /* the ring may still hold calls that were not taken, on memory that is gone */
 };
@@ -37,6 +39,10 @@ static _Atomic(emi_batcher *) spare;
 /* false: somebody has closed its descriptor, and the number may be another's by now. */
 static bool is_whole(emi_batcher *batcher)
 {
+    struct stat found;
+    if (fstat(batcher->ring.ring_fd, &found) < 0 || found.st_ino != batcher->identity.st_ino ||
+        found.st_dev != batcher->identity.st_dev)
+        return false;
     int result = io_uring_enter((unsigned)batcher->ring.ring_fd, 0, 0, 0, NULL);
     return result != -EBADF && result != -EOPNOTSUPP;
 }
@@ -81,6 +87,7 @@ static em_status open_batcher(emi_batcher **opened)
         return emi_status_from_errno(-result);
     }
     move_up(&batcher->ring);
+    fstat(batcher->ring.ring_fd, &batcher->identity); /* each ring has an inode of its own */
     *opened = batcher;
     return EM_OK;
 }

@@ -23,6 +23,22 @@ static bool is_ring(int descriptor)
     return strcmp(target, "anon_inode:[io_uring]") == 0;
 }
 
+int lowest_ring(void)
+{
+    int descriptor = 0;
+    while (descriptor < HIGHEST_DESCRIPTOR && !is_ring(descriptor))
+        descriptor++;
+    return descriptor < HIGHEST_DESCRIPTOR ? descriptor : -1;
+}
+
+int highest_ring(void)
+{
+    int descriptor = HIGHEST_DESCRIPTOR;
+    while (descriptor >= 0 && !is_ring(descriptor))
+        descriptor--;
+    return descriptor;
+}
+
 unsigned count_rings(void)
 {
     unsigned count = 0;

@@ -8,6 +8,7 @@
 #include "support/unit.h"
 #include "system/socket.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,6 +162,25 @@ static void a_ring_that_broke_meanwhile_does_not(void **state)
     every_receive_gets_its_own_bytes(state);
 }
 
+/* As in a program that closes all descriptors and then makes a ring of its own, which gets the old number. */
+static void a_ring_of_the_program_s_own_is_not_taken_for_ours(void **state)
+{
+    fixture *used = with_ring(state);
+    emi_batcher *kept = used->batcher;
+    assert_int_equal(emi_batcher_create(&used->batcher), EM_OK);
+    int own = highest_ring();
+    int number = lowest_ring();
+    assert_true(own > number);
+    emi_batcher_destroy(kept);
+    assert_int_equal(dup2(own, number), number); /* a ring, but another one */
+    emi_batcher *next;
+    assert_int_equal(emi_batcher_create(&next), EM_OK);
+    assert_ptr_not_equal(next, kept);
+    assert_true(fcntl(number, F_GETFD) >= 0);
+    emi_batcher_destroy(next);
+    close(number);
+}
+
 /* A ring that is closed interrupts its thread. */
 static void ending_the_use_of_one_interrupts_nothing(void **state)
 {
@@ -214,6 +234,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_ring_that_is_not_used_any_more_serves_the_next, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_ring_that_broke_meanwhile_does_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ring_of_the_program_s_own_is_not_taken_for_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ending_the_use_of_one_interrupts_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_forked_child_has_a_ring_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_calls_have_the_same_results, set_up, tear_down),
