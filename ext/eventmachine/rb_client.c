@@ -61,9 +61,11 @@ static void refuse(em_status status, bool bound)
 }
 
 /* A malformed address may be of either end, unless the peer's is a literal. */
-static void refuse_bound(em_status status, const char *peer)
+static void refuse_bound(em_status status, const char *local, const char *peer)
 {
     em_address address;
+    if (status == EM_ADDRESS_NOT_AVAILABLE && em_address_from_text(local, 0, &address) != EM_OK)
+        rb_em_raise("ConnectionError", "invalid bind address: %s", em_status_text(EM_NAME_NOT_FOUND));
     if (status != EM_INVALID_ADDRESS)
         return;
     bool is_local = em_address_from_text(peer, 0, &address) == EM_OK;
@@ -87,7 +89,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
     if (status < 0) {
         rb_em_leave(slot);
         if (bind_host)
-            refuse_bound(status, name);
+            refuse_bound(status, bind_host, name);
         refuse(status, bind_host != NULL);
     }
     return opened(slot);

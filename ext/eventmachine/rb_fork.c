@@ -7,6 +7,7 @@
 #include "rb_eventmachine.h"
 
 #include <pthread.h>
+#include <time.h>
 
 static ID id_reactor_pid, id_renew_threadpool, id_in_forked_block;
 
@@ -29,6 +30,16 @@ static bool is_daemon(void)
     if (getsid(0) != getsid(maker))
         return true;
     return rb_em_the_reactor.forks == 1 && getppid() != maker;
+}
+
+/* `exit! if fork`: the parent is about to end, and it is chance which of the two comes first. */
+static bool becomes_daemon(void)
+{
+    enum { LONGEST_MILLISECONDS = 1000 };
+    const struct timespec millisecond = {.tv_nsec = 1000000};
+    for (int waited = 0; waited < LONGEST_MILLISECONDS && !is_daemon(); waited++)
+        nanosleep(&millisecond, NULL);
+    return is_daemon();
 }
 
 static void take_over(void)
@@ -65,7 +76,7 @@ void rb_em_go_on_in_child(void)
             take_over();
         return;
     }
-    if (!is_daemon())
+    if (!becomes_daemon())
         rb_raise(rb_eRuntimeError,
                  "a forked child has come back into the reactor of its parent (pid %ld): give fork a block, or use "
                  "EventMachine.fork_reactor for a reactor of its own, or Process.daemon to go on in the background",

@@ -88,7 +88,8 @@ EM_API const char *em_status_text(em_status status);
 EM_API const char *em_status_name(em_status status);
 
 /**
- * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error.
+ * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error. Where this thread has
+ * just failed to make a loop for want of its backend, the text names it, the reason and the choices.
  * Returns the exit status, 0 for success and 1 for failure. Any thread.
  */
 EM_API int em_report(em_status status);

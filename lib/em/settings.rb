@@ -4,7 +4,7 @@
 
 module EventMachine
   # @!method self.backend
-  #   @return [String] how the reactor waits for events: "uring" (io_uring), "epoll" or "poll". The environment variable
+  #   @return [String] how the reactor waits for events: "uring" (epoll, with calls in batches by io_uring), "epoll" or "poll". The environment variable
   #     EM_BACKEND chooses one of them.
 
   # @!method self.backend_reason

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "base/status_detail.h"
+
 const char *em_status_text(em_status status)
 {
     switch (status) {
@@ -31,11 +33,21 @@ const char *em_status_name(em_status status)
     return "unknown";
 }
 
+static _Thread_local em_status detailed_status;
+static _Thread_local char detail[320];
+
+void emi_set_status_detail(em_status status, const char *text)
+{
+    detailed_status = status;
+    snprintf(detail, sizeof detail, "%s", text);
+}
+
 int em_report(em_status status)
 {
     if (status >= EM_OK)
         return 0;
-    fprintf(stderr, "eventmachine: %s (%s)\n", em_status_text(status), em_status_name(status));
+    const char *text = status == detailed_status ? detail : em_status_text(status);
+    fprintf(stderr, "eventmachine: %s (%s)\n", text, em_status_name(status));
     return 1;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/status_detail.h"
 #include "loop/loop_private.h"
 #include "system/clock.h"
 
@@ -97,7 +98,9 @@ static void log_refusal(const wanted_backend *wanted, const char *reason, const 
     emi_backend_list_names(choices, sizeof choices);
     snprintf(message, sizeof message, "%s \"%.80s\" (%s)%s%.120s; choices: %s", em_status_text(EM_UNKNOWN_BACKEND),
              wanted->name, wanted->source, reason ? ": " : "", reason ? reason : "", choices);
-    settings->log(settings->log_user, EM_LOG_ERROR, message);
+    emi_set_status_detail(EM_UNKNOWN_BACKEND, message);
+    if (settings->log)
+        settings->log(settings->log_user, EM_LOG_ERROR, message);
 }
 
 static em_status make_wanted_backend(void *argument, const emi_backend_settings *settings, emi_backend **backend)
@@ -105,7 +108,7 @@ static em_status make_wanted_backend(void *argument, const emi_backend_settings 
     const wanted_backend *wanted = argument;
     const char *reason = NULL;
     em_status status = emi_backend_create(wanted->name, settings, backend, &reason);
-    if (status == EM_UNKNOWN_BACKEND && wanted->name && settings->log)
+    if (status == EM_UNKNOWN_BACKEND && wanted->name)
         log_refusal(wanted, reason, settings);
     else if (reason && settings->log)
         settings->log(settings->log_user, status == EM_OK ? EM_LOG_INFO : EM_LOG_ERROR, reason);

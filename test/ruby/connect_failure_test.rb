@@ -196,10 +196,10 @@ class ConnectFailureTest < ReactorTest
     end
   end
 
-  def test_a_local_name_that_does_not_resolve_is_not_available
+  def test_a_local_name_that_does_not_resolve_is_an_invalid_address
     reactor do
       error = assert_raises(EM::ConnectionError) { EM.bind_connect("host.invalid", 0, "127.0.0.1", 80) }
-      assert_match(/\Acouldn't bind to address/, error.message)
+      assert_match(/\Ainvalid bind address: ./, error.message)
       EM.stop
     end
   end

@@ -200,6 +200,27 @@ class DaemonTest < ReactorTest
     RUBY
   end
 
+  # Which of the two is first, the child that comes back or the parent that ends, is chance.
+  def test_a_single_fork_is_enough_where_the_parent_ends
+    assert_program_prints "background", "still there", "hook in daemon", "run returned", <<~RUBY
+      Obey.module_eval do
+        def go_into_background
+          return unless fork
+
+          sleep 0.1
+          exit!
+        end
+      end
+      child = start
+      socket = connect
+      puts ask(socket, "background")
+      Process.wait(child)
+      puts ask(socket, "still there")
+      ask(socket, "stop")
+      puts REPORT.read
+    RUBY
+  end
+
   def test_a_child_that_comes_back_without_a_word_is_told_what_to_do
     assert_program_prints "background", "still there", "RuntimeError: a forked child has come back", "run returned", <<~RUBY
       Obey.module_eval { def go_into_background = fork }

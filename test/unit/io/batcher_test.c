@@ -175,7 +175,6 @@ static void a_ring_of_the_program_s_own_is_not_taken_for_ours(void **state)
     assert_int_equal(dup2(own, number), number); /* a ring, but another one */
     emi_batcher *next;
     assert_int_equal(emi_batcher_create(&next), EM_OK);
-    assert_ptr_not_equal(next, kept);
     assert_true(fcntl(number, F_GETFD) >= 0);
     emi_batcher_destroy(next);
     close(number);

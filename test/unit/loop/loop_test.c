@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const backends[] = {"epoll", "poll"};
 
@@ -82,6 +83,30 @@ static void the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is
     assert_int_equal(em_loop_create(&options, &loop), EM_UNKNOWN_BACKEND);
     assert_non_null(strstr(message, "\"smoke\" (em_loop_options)"));
     unsetenv("EM_BACKEND");
+}
+
+/* A program without a log reports at the end of main(). */
+static void a_report_names_the_backend_that_was_refused_and_the_choices(void **state)
+{
+    (void)state;
+    em_loop *loop;
+    char report[512] = "";
+    int ends[2];
+    int saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    setenv("EM_BACKEND", "carrier pigeons", 1);
+    em_status status = em_loop_create(NULL, &loop);
+    unsetenv("EM_BACKEND");
+    dup2(ends[1], STDERR_FILENO);
+    int result = em_report(status);
+    dup2(saved, STDERR_FILENO);
+    assert_true(read(ends[0], report, sizeof report - 1) > 0);
+    assert_int_equal(result, 1);
+    assert_non_null(strstr(report, "\"carrier pigeons\""));
+    assert_non_null(strstr(report, "epoll, poll"));
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void the_environment_chooses_where_the_program_does_not(void **state)
@@ -328,6 +353,7 @@ int main(void)
         cmocka_unit_test(every_backend_of_the_manual_can_be_chosen_by_name),
         cmocka_unit_test(unknown_backends_are_refused),
         cmocka_unit_test(the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is),
+        cmocka_unit_test(a_report_names_the_backend_that_was_refused_and_the_choices),
         cmocka_unit_test(the_environment_chooses_where_the_program_does_not),
         cmocka_unit_test(options_fit_older_and_newer_callers),
         cmocka_unit_test(options_out_of_range_are_refused),

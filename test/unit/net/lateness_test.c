@@ -154,7 +154,7 @@ static void a_silent_peer_is_ended_also_where_every_turn_is_long(void **state)
         run_turns(fixture, 1);
     }
     assert_int_equal(told.reason, EM_INACTIVITY_TIMEOUT);
-    assert_in_range(turns, 3, 5);
+    assert_in_range(turns, 3, 20);
     recorder_free(&told);
 }
 
