@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A forked child that lives on holds copies of all sockets, and by close(2) alone no peer would hear of anything. However a
+ * connection ends, its peer sees the same as without the child.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "support/system_peer.h"
+#include "support/system_record.h"
+#include "support/system_test.h"
+
+enum { CLIENTS = 8, ANSWER_BYTES = 8 * 1024 * 1024, HEARING_MILLISECONDS = 5000 };
+
+#define DRAIN_TIMEOUT_NS (200 * EM_MILLISECONDS)
+
+/* A child that does nothing but hold its copies, until the parent lets it go. */
+typedef struct holder {
+    pid_t child;
+    int ends[2]; /* of a pipe */
+    const int *clients;
+    unsigned client_count;
+} holder;
+
+static void hold(void *user)
+{
+    holder *held = user;
+    char none;
+    close(held->ends[1]);
+    for (unsigned i = 0; i < held->client_count; i++)
+        close(held->clients[i]);
+    system_child_check(read(held->ends[0], &none, 1) == 0, "the parent lets it go");
+}
+
+static holder fork_holder(const int *clients, unsigned client_count)
+{
+    holder held = {.clients = clients, .client_count = client_count};
+    assert_int_equal(pipe(held.ends), 0);
+    held.child = system_fork(hold, &held);
+    return held;
+}
+
+static void let_go(const holder *held)
+{
+    close(held->ends[1]);
+    assert_int_equal(system_wait(held->child), 0);
+    close(held->ends[0]);
+}
+
+/* The first one that is heard closes all others. */
+static struct {
+    em_connection *all[CLIENTS];
+    unsigned count;
+    unsigned first;
+    unsigned calls;
+    unsigned unbinds;
+} room;
+
+static void enter(em_connection *connection)
+{
+    room.all[room.count++] = connection;
+}
+
+static void close_others(em_connection *connection, const void *data, size_t length)
+{
+    (void)data;
+    (void)length;
+    if (room.calls++ > 0)
+        return;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        if (room.all[i] == connection)
+            room.first = i;
+        else
+            assert_int_equal(em_close(room.all[i]), EM_OK);
+    }
+}
+
+static void leave(em_connection *connection, em_status reason)
+{
+    (void)connection;
+    (void)reason;
+    room.unbinds++;
+}
+
+static void fill_room(em_loop *loop, int clients[CLIENTS])
+{
+    static const em_handler handler = {.post_init = enter, .receive_data = close_others, .unbind = leave};
+    int port = system_serve(loop, &handler, NULL);
+    memset(&room, 0, sizeof room);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = system_connect(port);
+        while (room.count <= i)
+            system_turn(loop);
+    }
+}
+
+static void await_input(const em_connection *connection)
+{
+    struct pollfd ready = {.fd = em_connection_get_descriptor(connection), .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, HEARING_MILLISECONDS), 1);
+}
+
+/* An end or a reset: it had sent something that nobody reads. */
+static void expect_gone(int client)
+{
+    char none;
+    struct pollfd ready = {.fd = client, .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, HEARING_MILLISECONDS), 1);
+    assert_true(recv(client, &none, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
+}
+
+static void whom_anothers_callback_closes_hears_it_although_a_child_has_a_copy(void **state)
+{
+    int clients[CLIENTS];
+    fill_room(*state, clients);
+    holder held = fork_holder(clients, CLIENTS);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        system_write(clients[i], "hello", 5);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        await_input(room.all[i]);
+    while (room.unbinds < CLIENTS - 1)
+        system_turn(*state);
+    assert_int_equal(room.calls, 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        if (i != room.first)
+            expect_gone(clients[i]);
+    }
+    assert_true(system_is_silent(clients[room.first]));
+    let_go(&held);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+}
+
+/* The rest of a message that a peer does not take. */
+static void give_up(em_loop *loop, system_record *served)
+{
+    static const char answer[ANSWER_BYTES];
+    assert_int_equal(em_connection_set_drain_timeout(served->connection, DRAIN_TIMEOUT_NS), EM_OK);
+    assert_int_equal(em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL), EM_UNDER_PRESSURE);
+    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    while (!served->unbind)
+        system_turn(loop);
+    assert_int_equal(served->reason, EM_WRITE_TIMEOUT);
+}
+
+static void expect_part_and_reset(int client)
+{
+    static char part[65536];
+    size_t total = 0;
+    ssize_t length;
+    while ((length = recv(client, part, sizeof part, 0)) > 0)
+        total += (size_t)length;
+    assert_int_equal(length, -1); /* a part must not look like the whole */
+    assert_int_equal(errno, ECONNRESET);
+    assert_in_range(total, 0, ANSWER_BYTES - 1);
+}
+
+static int connected_client(em_loop *loop, system_record *served)
+{
+    int client = system_connect(system_serve(loop, &system_recorder, served));
+    while (!served->connection)
+        system_turn(loop);
+    return client;
+}
+
+static void a_peer_that_is_given_up_sees_a_reset(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, served);
+    give_up(*state, served);
+    expect_part_and_reset(client);
+    close(client);
+}
+
+static void a_peer_that_is_given_up_sees_a_reset_although_a_child_has_a_copy(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, served);
+    holder held = fork_holder(&client, 1);
+    give_up(*state, served);
+    expect_part_and_reset(client);
+    let_go(&held);
+    close(client);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(a_peer_that_is_given_up_sees_a_reset),
+        SYSTEM_TEST(a_peer_that_is_given_up_sees_a_reset_although_a_child_has_a_copy),
+        SYSTEM_TEST(whom_anothers_callback_closes_hears_it_although_a_child_has_a_copy),
+    };
+    return SYSTEM_RUN(tests);
+}
