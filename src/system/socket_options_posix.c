@@ -106,8 +106,10 @@ void emi_socket_reset(int fd)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC}; /* connect(2): dissolves the association */
     emi_socket_set_linger(fd, 0);
-    if (emi_has_forked())
-        connect(fd, &nobody, sizeof nobody);
+    if (!emi_has_forked())
+        return;
+    int ignored = connect(fd, &nobody, sizeof nobody); /* of Unix sockets it is refused */
+    (void)ignored;
 }
 
 em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
