@@ -93,6 +93,10 @@ static void a_report_names_the_backend_that_was_refused_and_the_choices(void **s
     char report[512] = "";
     int ends[2];
     int saved = dup(STDERR_FILENO);
+    if (saved < 0) {
+        print_message("skipped: standard error is closed\n");
+        skip();
+    }
     assert_int_equal(pipe(ends), 0);
     setenv("EM_BACKEND", "carrier pigeons", 1);
     em_status status = em_loop_create(NULL, &loop);
