@@ -11,6 +11,9 @@
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
+/* What was read longer ago is read on before it is delivered. */
+#define LONGEST_EARLY_NS 1000000
+
 /* One read: `length` bytes, 0 at the end of the stream or with an error. */
 typedef struct piece {
     unsigned char *bytes;
@@ -53,7 +56,7 @@ static em_status read_early(emi_readiness *readiness, emi_channel *channel, cons
     channel->early = 0;
     *got = (piece){.bytes = early->bytes, .length = early->done};
     /* Behind slow callbacks more may have come, which a plain read would have found. */
-    bool is_old = readiness->slice.read_ns - readiness->row.read_ns > EMI_SLICE_NS;
+    bool is_old = emi_clock_now_ns() - readiness->row.read_ns > LONGEST_EARLY_NS;
     if (early->done == 0 || (early->done < early->length && !is_old))
         return early->status;
     memcpy(readiness->buffer, early->bytes, early->done);
@@ -184,7 +187,7 @@ void emi_readiness_read_early(emi_readiness *readiness)
         return;
     }
     emi_readiness_run(readiness, row->calls, count);
-    row->read_ns = readiness->slice.read_ns;
+    row->read_ns = emi_clock_now_ns();
     for (unsigned i = 0; i < row->count; i++)
         row->channels[i]->early = row->early[i] ? (uint8_t)(i + 1) : 0;
 }

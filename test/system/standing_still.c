@@ -185,6 +185,92 @@ static void a_stopped_server_gives_its_peers_time_to_speak(void **state)
     stop_a_server(false);
 }
 
+/* A server that is stopped from outside, and shows by bytes in a pipe that it turns. */
+typedef struct sleeper {
+    int listener;
+    int pulse[2];
+} sleeper;
+
+enum { PULSE_MILLISECONDS = 10, SILENCE_MILLISECONDS = 800, STOPPED_MILLISECONDS = 2 * SILENCE_MILLISECONDS };
+
+static void beat(em_loop *loop, em_timer timer, void *user)
+{
+    (void)loop;
+    (void)timer;
+    ssize_t written = write(((sleeper *)user)->pulse[1], "x", 1);
+    system_child_check(written == 1, "the pipe takes a byte");
+}
+
+static void echo(em_connection *connection, const void *data, size_t length)
+{
+    em_send(connection, data, length);
+}
+
+static void serve_and_beat(void *user)
+{
+    static const em_handler handler = {.receive_data = echo, .unbind = end_with_the_connection};
+    sleeper *serving = user;
+    em_stream_options stream = {.size = sizeof stream, .inactivity_timeout_ns = SILENCE_MILLISECONDS * EM_MILLISECONDS};
+    em_server_options options = {.size = sizeof options, .stream = &stream};
+    em_loop *loop = loop_of_child();
+    em_status status = em_start_server_on_descriptor(loop, serving->listener, &handler, &options, NULL);
+    system_child_check(status == EM_OK, "the child serves");
+    em_add_periodic_timer(loop, PULSE_MILLISECONDS * EM_MILLISECONDS, beat, serving, NULL);
+    em_loop_run(loop);
+    em_loop_destroy(loop);
+}
+
+static void drop_beats(const sleeper *serving)
+{
+    char dropped[4096];
+    struct pollfd ready = {.fd = serving->pulse[0], .events = POLLIN};
+    while (poll(&ready, 1, 0) == 1)
+        assert_true(read(serving->pulse[0], dropped, sizeof dropped) > 0);
+}
+
+/* The second beat shows that the turn of the first is over, with all that was due in it. */
+static void await_beats(const sleeper *serving)
+{
+    char one;
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(read(serving->pulse[0], &one, 1), 1);
+}
+
+static void stop_for_longer_than_the_timeout(pid_t child, const sleeper *serving)
+{
+    drop_beats(serving);
+    await_beats(serving); /* else it might be stopped while it still notes what it was told last */
+    assert_return_code(kill(child, SIGSTOP), errno);
+    await_stop(child);
+    drop_beats(serving);
+    poll(NULL, 0, STOPPED_MILLISECONDS);
+    assert_return_code(kill(child, SIGCONT), errno);
+    await_beats(serving);
+}
+
+static void a_server_that_is_stopped_twice_within_one_silence_still_gives_its_peers_time(void **state)
+{
+    (void)state;
+    int port;
+    char text;
+    sleeper serving = {.listener = system_listen(8, &port)};
+    assert_return_code(pipe(serving.pulse), errno);
+    pid_t child = system_fork(serve_and_beat, &serving);
+    close(serving.pulse[1]); /* if the child ends, so do the beats */
+    int client = system_connect(port);
+    system_write(client, "1", 1);
+    assert_int_equal(read(client, &text, 1), 1);
+    for (unsigned i = 0; i < 2; i++)
+        stop_for_longer_than_the_timeout(child, &serving);
+    system_write(client, "2", 1);
+    assert_int_equal(read(client, &text, 1), 1);
+    assert_int_equal(text, '2');
+    close(client);
+    assert_int_equal(system_wait(child), 0);
+    close(serving.pulse[0]);
+    close(serving.listener);
+}
+
 static void stop_here(em_connection *connection)
 {
     (void)connection;
@@ -228,6 +314,7 @@ int main(void)
         SYSTEM_TEST(input_that_waits_to_be_read_is_no_silence),
         SYSTEM_TEST(a_stopped_server_reads_what_came_meanwhile),
         SYSTEM_TEST(a_stopped_server_gives_its_peers_time_to_speak),
+        SYSTEM_TEST(a_server_that_is_stopped_twice_within_one_silence_still_gives_its_peers_time),
         SYSTEM_TEST(what_was_connected_while_the_process_was_stopped_is_connected),
     };
     return SYSTEM_RUN(tests);
