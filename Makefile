@@ -1,15 +1,21 @@
 # The front door. Every recipe delegates to a small script in tools/, which also runs alone.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench build format lint clean
+.PHONY: help run test test-programs test-all soak bench build format lint clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 run: ## Start the echo server on 127.0.0.1:8081
 	@tools/install_packages tools/packages/run && tools/build_extension && echo "Listening on 127.0.0.1:8081; Ctrl-C ends it." && exec ruby -Ilib examples/ruby/echo_server.rb
 
 test: ## Build with sanitizers and with clang, then run every check and every test
-	@tools/install_packages tools/packages/run tools/packages/test && exec tools/run_tests
+	@tools/install_packages tools/packages/run tools/packages/test tools/packages/programs && exec tools/run_tests core
+
+test-programs: ## Run the tests with large programs of others: databases, message and mail servers
+	@tools/install_packages tools/packages/run tools/packages/test tools/packages/programs tools/packages/large_programs && exec tools/run_tests large-programs
+
+test-all: ## Both of them, with one sum
+	@tools/install_packages tools/packages/run tools/packages/test tools/packages/programs tools/packages/large_programs && exec tools/run_tests core large-programs
 
 soak: ## Run the fuzzers for long: half an hour or so, with new seeds each time
 	@tools/install_packages tools/packages/run tools/packages/test && exec tools/run_soak

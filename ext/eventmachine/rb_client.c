@@ -6,6 +6,7 @@
 #include "rb_eventmachine.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 
 /*
@@ -49,10 +50,12 @@ static void refuse(em_status status, bool bound)
         rb_memerror();
     case EM_INVALID_PORT:
         rb_em_raise("ConnectionError", "invalid server or port");
+    /* In the words of getaddrinfo(3), which programs match on. */
     case EM_INVALID_ADDRESS:
     case EM_NAME_NOT_FOUND:
+        rb_em_raise("ConnectionError", "unable to resolve address: %s", gai_strerror(EAI_NONAME));
     case EM_RESOLVER_FAILED:
-        rb_em_raise("ConnectionError", "unable to resolve address: %s", em_status_text(status));
+        rb_em_raise("ConnectionError", "unable to resolve address: %s", gai_strerror(EAI_AGAIN));
     case EM_NO_DESCRIPTORS:
         rb_em_raise("ConnectionError", "unable to create new socket: %s", strerror(EMFILE));
     default:

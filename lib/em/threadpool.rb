@@ -40,8 +40,8 @@ module EventMachine
     # Creates the pool. {defer} does so when needed.
     # @private
     def spawn_threadpool
-      @threadqueue ||= Queue.new
-      @resultqueue ||= Queue.new
+      @threadqueue ||= ::Queue.new
+      @resultqueue ||= ::Queue.new
       @threadpool_goal = threadpool_size.to_i
       @threadpool = []
       @threadpool << work_in_thread until @threadpool.size >= @threadpool_goal
@@ -91,8 +91,8 @@ module EventMachine
 
       results = Array.new(@resultqueue.size) { @resultqueue.pop }
       finished = results.each_with_object({}.compare_by_identity) { |result, works| works[result[2]] = true }
-      @threadqueue = Queue.new
-      @resultqueue = Queue.new
+      @threadqueue = ::Queue.new
+      @resultqueue = ::Queue.new
       @deferred.each_key { |work| @threadqueue << work unless finished.key?(work) }
       results.each { |result| @resultqueue << result }
       spawn_threadpool

@@ -1,0 +1,90 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "etc"
+require "fileutils"
+require "socket"
+require "tmpdir"
+
+# A program of somebody else's, started for one test, in a process group and a folder of its own.
+class StartedProgram
+  # Seconds that it has to end after it was asked to.
+  PATIENCE = 10
+
+  # @return [Integer, nil]
+  attr_reader :port
+  # @return [String]
+  attr_reader :directory
+  # @return [Integer] of the process that was started, which is also its group
+  attr_reader :pid
+
+  def initialize(port, user = nil)
+    @port = port
+    @user = user if Process.uid.zero?
+    @directory = Dir.mktmpdir("em-program")
+    FileUtils.chown(@user, nil, @directory) if @user
+  end
+
+  # @return [self] once it accepts connections
+  # @raise [RuntimeError] with what it said, if it ends before
+  def start(environment, command)
+    command = ["setpriv", "--reuid", @user, "--regid", Etc.getpwnam(@user).gid.to_s, "--init-groups", *command] if @user
+    @pid = spawn(environment, *command, chdir: @directory, pgroup: true, in: File::NULL, %i[out err] => log_file)
+    sleep 0.005 until @port.nil? || accepting? || ended?
+    raise "#{command.first} ended:\n#{log}" if @port && ended?
+
+    self
+  end
+
+  # @return [String] what it has said so far
+  def log
+    File.binread(log_file)
+  end
+
+  def ended?
+    @status ||= Process.wait2(@pid, Process::WNOHANG)&.last
+  end
+
+  # Waits for its end. @return [Process::Status]
+  def wait
+    @status ||= Process.wait2(@pid).last
+  end
+
+  # Ends it and all that it has started in its group, and removes its folder.
+  def finish
+    return unless @pid
+
+    signal(:TERM)
+    deadline = now + PATIENCE
+    sleep 0.005 until ended? || now > deadline
+    signal(:KILL)
+    wait
+  ensure
+    FileUtils.remove_entry(@directory, true)
+  end
+
+  # @param name [Symbol] sent to its whole group
+  def signal(name)
+    Process.kill(name, -@pid)
+  rescue Errno::ESRCH
+    nil
+  end
+
+  private
+
+  def log_file
+    File.join(@directory, "log")
+  end
+
+  def accepting?
+    TCPSocket.new("127.0.0.1", @port).close
+    true
+  rescue SystemCallError
+    false
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+end
