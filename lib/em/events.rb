@@ -3,23 +3,36 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # The kinds of events, as {EventMachine.event_callback} knows them.
+  # The kinds of events, as {EventMachine.event_callback} knows them: a timer fired,
   TimerFired = 100
+  # bytes arrived,
   ConnectionData = 101
+  # a connection ended,
   ConnectionUnbound = 102
+  # a server accepted one,
   ConnectionAccepted = 103
+  # an outgoing connection is established,
   ConnectionCompleted = 104
+  # another thread woke the reactor,
   LoopbreakSignalled = 105
+  # a watched descriptor can be read,
   ConnectionNotifyReadable = 106
+  # or written,
   ConnectionNotifyWritable = 107
+  # a TLS handshake ended,
   SslHandshakeCompleted = 108
+  # a peer's certificate wants a verdict.
   SslVerify = 109
 
-  # The bits that stand for versions of SSL and TLS.
+  # The bits that stand for versions of SSL and TLS: SSL 2,
   EM_PROTO_SSLv2 = 2
+  # SSL 3,
   EM_PROTO_SSLv3 = 4
+  # TLS 1.0,
   EM_PROTO_TLSv1 = 8
+  # TLS 1.1,
   EM_PROTO_TLSv1_1 = 16
+  # TLS 1.2.
   EM_PROTO_TLSv1_2 = 32
 
   # What the reactor does in Ruby for some kinds of events, for tools that do it by hand.

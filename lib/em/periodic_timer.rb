@@ -26,11 +26,13 @@ module EventMachine
       @cancelled = true
     end
 
+    # Sets the timer for the next call.
     # @private
     def schedule
       @signature = EventMachine.add_timer(@interval, @work)
     end
 
+    # Called by that timer.
     # @private
     def fire
       return if @cancelled

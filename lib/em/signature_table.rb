@@ -23,19 +23,23 @@ module EventMachine
     end
     alias each_pair each
 
+    # @return [Array] what belongs to the signatures
     def values
       keys.map { |signature| self[signature] }
     end
 
+    # @return [Integer] how many there are
     def size
       keys.size
     end
     alias length size
 
+    # Whether there is none.
     def empty?
       keys.empty?
     end
 
+    # Whether something belongs to this signature.
     def key?(signature)
       !self[signature].nil?
     end
@@ -43,18 +47,22 @@ module EventMachine
     alias include? key?
     alias member? key?
 
+    # @yieldparam signature [Integer]
     def each_key(&block)
       keys.each(&block)
     end
 
+    # @yieldparam value [Object]
     def each_value(&block)
       values.each(&block)
     end
 
+    # @return [Hash]
     def to_h(&block)
       each.to_a.to_h(&block)
     end
 
+    # @return [String] as a Hash's
     def inspect
       to_h.inspect
     end
