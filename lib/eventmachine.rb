@@ -33,6 +33,8 @@ require "em/protocols"
 require "em/servers"
 require "em/clients"
 require "em/settings"
+require "em/files"
+require "em/streamer"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.
 #

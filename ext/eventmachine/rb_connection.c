@@ -88,6 +88,7 @@ static void call_unbind(rb_em_slot *slot)
         reactor->unbinding = slot;
         rb_em_call_unbind(unbind, (VALUE)slot);
         reactor->unbinding = outer;
+        rb_em_ended_undrained(slot);
     }
     reactor->close_scheduled--;
     reactor->connections--;
@@ -178,6 +179,7 @@ const em_handler rb_em_outgoing_handler = {
     .connection_completed = on_completed,
     .receive_data = on_data,
     .receive_end = on_end,
+    .drained = rb_em_drained,
     .unbind = on_unbind,
 };
 
@@ -185,6 +187,7 @@ const em_handler rb_em_accepted_handler = {
     .post_init = rb_em_accepted,
     .receive_data = on_data,
     .receive_end = on_end,
+    .drained = rb_em_drained,
     .unbind = on_unbind,
 };
 
@@ -193,6 +196,7 @@ const em_handler rb_em_into_handler = {
     .receive_data = on_data,
     .receive_buffer = rb_em_receive_buffer,
     .receive_end = on_end,
+    .drained = rb_em_drained,
     .unbind = on_unbind,
 };
 

@@ -34,6 +34,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_send();
     rb_em_define_socket();
     rb_em_define_flow();
+    rb_em_define_drained();
     rb_em_define_settings();
     rb_em_define_stats();
 }

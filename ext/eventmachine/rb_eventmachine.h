@@ -33,7 +33,9 @@ enum {
     RB_EM_HELD = 32,       /* the object is not complete, or what was noted is not reported yet */
     RB_EM_COMPLETED = 64,  /* noted: connection_completed */
     RB_EM_HELD_BACK = 128, /* paused only because it is held */
-    RB_EM_READY = 256      /* the object is complete, the report is posted */
+    RB_EM_READY = 256,     /* the object is complete, the report is posted */
+
+    RB_EM_AWAITS_DRAIN = 512 /* see rb_drained.c */
 };
 
 /*
@@ -226,6 +228,13 @@ void *rb_em_receive_buffer(em_connection *connection, size_t *capacity);
 /* What arrived, in the String that it was to be received into. */
 VALUE rb_em_received_into(const rb_em_slot *slot, const void *data, size_t length);
 void rb_em_define_receive(void);
+
+/* rb_drained.c */
+void rb_em_drained(em_connection *connection);
+
+/* To be called behind unbind. */
+void rb_em_ended_undrained(rb_em_slot *slot);
+void rb_em_define_drained(void);
 
 /* rb_accept.c */
 void rb_em_accepted(em_connection *connection);

@@ -60,7 +60,7 @@ static VALUE receive_into(VALUE module, VALUE connection, VALUE buffer)
     if (!slot || !slot->native.connection)
         return Qnil;
     rb_ivar_set(connection, id_receive_into, buffer);
-    slot->flags = (uint8_t)(NIL_P(buffer) ? slot->flags & ~RB_EM_INTO : slot->flags | RB_EM_INTO);
+    slot->flags = (uint16_t)(NIL_P(buffer) ? slot->flags & ~RB_EM_INTO : slot->flags | RB_EM_INTO);
     em_connection_set_handler(slot->native.connection, NIL_P(buffer) ? &rb_em_outgoing_handler : &rb_em_into_handler);
     return buffer;
 }

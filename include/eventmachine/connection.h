@@ -238,7 +238,7 @@ EM_API em_status em_connection_resume(em_connection *connection);
 EM_API int em_connection_is_paused(const em_connection *connection);
 
 /**
- * Sets the water marks in bytes, as in em_stream_options. EM_INVALID_ARGUMENT if low > high or high is 0; EM_CLOSED;
+ * Sets the water marks in bytes, as in em_stream_options; with more than high_bytes waiting already `drained` will be called. EM_INVALID_ARGUMENT if low > high or high is 0; EM_CLOSED;
  * EM_NO_MEMORY.
  */
 EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes);

@@ -170,6 +170,8 @@ em_status em_connection_set_water_marks(em_connection *connection, size_t low_by
         return EM_NO_MEMORY;
     extras->low_water_bytes = low_bytes;
     extras->high_water_bytes = high_bytes;
+    if (connection->outbox.bytes > high_bytes)
+        connection->under_pressure = true;
     return EM_OK;
 }
 

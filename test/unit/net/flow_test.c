@@ -208,6 +208,18 @@ static void water_marks_may_be_set_later_and_must_make_sense(void **state)
     recorder_free(&told);
 }
 
+static void water_marks_below_what_waits_already_tell_of_its_end(void **state)
+{
+    recorder told;
+    recorder_init(&told, *state);
+    open_accepted(&told, &recording, NULL);
+    assert_int_equal(em_send_text(told.connection, "1234"), EM_OK);
+    assert_int_equal(em_connection_set_water_marks(told.connection, 0, 3), EM_OK);
+    run_turns(*state, 2);
+    expect_events(&told, "IR");
+    recorder_free(&told);
+}
+
 static void the_hard_limit_ends_the_connection_and_accepts_nothing(void **state)
 {
     recorder told;
@@ -398,6 +410,7 @@ int main(void)
         FLOW_TEST(pressure_is_told_above_the_high_water_mark_and_its_end_at_the_low_one),
         FLOW_TEST(sending_within_drained_is_told_of_the_next_drained),
         FLOW_TEST(water_marks_may_be_set_later_and_must_make_sense),
+        FLOW_TEST(water_marks_below_what_waits_already_tell_of_its_end),
         FLOW_TEST(the_hard_limit_ends_the_connection_and_accepts_nothing),
         FLOW_TEST(the_limit_of_the_loop_refuses_and_the_connection_goes_on),
         FLOW_TEST(borrowed_bytes_are_released_once_when_sent),
