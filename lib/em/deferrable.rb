@@ -2,69 +2,140 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "em/timer"
+
 module EventMachine
-  # An operation whose outcome comes later.
+  # The outcome of an operation that ends later: success or failure, with arguments, and the blocks that wait for it.
+  #
+  # A mixin without a constructor: classes that include it need not call `super`. It needs no reactor, except for
+  # {#timeout}. All blocks run on the thread that sets the outcome, before that call returns, and each at most once.
+  #
+  # Setting `@deferred_status = nil` makes an object that has its outcome ready for another one.
   module Deferrable
+    autoload :Pool, "em/deferrable/pool"
+
+    # Runs the block on success: at once if that is the outcome already, never if it is failure.
+    # @yieldparam arguments what {#succeed} was given
+    # @return [self, nil] nil without a block
     def callback(&block)
       return unless block
 
-      case @deferred_status ||= :unknown
+      case @deferred_status
       when :succeeded then block.call(*@deferred_args)
       when :failed then nil
-      else (@callbacks ||= []) << block
+      else
+        @deferred_status = :unknown unless @deferred_status
+        (@callbacks ||= []) << block
       end
       self
     end
 
+    # Runs the block on failure: at once if that is the outcome already, never if it is success.
+    # @yieldparam arguments what {#fail} was given
+    # @return [self, nil] nil without a block
     def errback(&block)
       return unless block
 
-      case @deferred_status ||= :unknown
+      case @deferred_status
       when :failed then block.call(*@deferred_args)
       when :succeeded then nil
-      else (@errbacks ||= []) << block
+      else
+        @deferred_status = :unknown unless @deferred_status
+        (@errbacks ||= []) << block
       end
       self
     end
 
-    def set_deferred_status(status, *args)
-      cancel_timeout
-      @deferred_status = status
+    # @param block [Proc] one that was given to {#callback}
+    # @return [Proc, nil] nil if it did not wait
+    def cancel_callback(block)
+      @callbacks&.delete(block)
+    end
+
+    # @param block [Proc] one that was given to {#errback}
+    # @return [Proc, nil] nil if it did not wait
+    def cancel_errback(block)
+      @errbacks&.delete(block)
+    end
+
+    # Sets the outcome to success, and runs the callbacks in the order in which they were added; then drops the errbacks.
+    #
+    # A block may set the outcome again. After another success the callbacks behind it get the new arguments; after a failure
+    # they are dropped, and the errbacks run instead. What a block raises reaches the caller; the blocks behind it wait for
+    # the next success.
+    # @param args what the callbacks get
+    # @return [nil]
+    def succeed(*args)
+      cancel_timeout if @deferred_timeout
+      @deferred_status = :succeeded
       @deferred_args = args
-      case status
-      when :succeeded
-        @callbacks.shift.call(*@deferred_args) while @deferred_status == :succeeded && @callbacks && !@callbacks.empty?
-        @errbacks&.clear
-      when :failed
-        @errbacks.shift.call(*@deferred_args) while @deferred_status == :failed && @errbacks && !@errbacks.empty?
-        @callbacks&.clear
+      while @deferred_status == :succeeded && (block = @callbacks&.shift)
+        block.call(*@deferred_args)
       end
+      @errbacks&.clear
       nil
     end
 
-    def succeed(*args)
-      set_deferred_status(:succeeded, *args)
-    end
-    alias set_deferred_success succeed
-
+    # Sets the outcome to failure, as {#succeed} does to success.
+    #
+    # Hides Kernel#fail where this module is included; `raise` does the same.
+    # @param args what the errbacks get
+    # @return [nil]
     def fail(*args)
-      set_deferred_status(:failed, *args)
+      cancel_timeout if @deferred_timeout
+      @deferred_status = :failed
+      @deferred_args = args
+      while @deferred_status == :failed && (block = @errbacks&.shift)
+        block.call(*@deferred_args)
+      end
+      @callbacks&.clear
+      nil
     end
+
+    alias set_deferred_success succeed
     alias set_deferred_failure fail
 
+    # Not to be overridden, so that overridden methods may call {#set_deferred_status} instead of `super`.
+    alias deferrable_succeed succeed
+    alias deferrable_fail fail
+    private :deferrable_succeed, :deferrable_fail
+
+    # Sets the outcome, or another status, which is only noted: blocks that are added then wait.
+    # @param status [Symbol] `:succeeded`, `:failed` or any other
+    # @param args what the blocks get
+    # @return [nil]
+    def set_deferred_status(status, *args)
+      case status
+      when :succeeded then deferrable_succeed(*args)
+      when :failed then deferrable_fail(*args)
+      else
+        cancel_timeout
+        @deferred_status = status
+        @deferred_args = args
+        nil
+      end
+    end
+
+    # Calls {#fail} unless a status is set in time. Replaces the timeout before. One that is set after the outcome counts,
+    # too: it makes a failure of a success.
+    # @param seconds [Numeric]
+    # @param args what the errbacks get
+    # @return [self]
+    # @raise [RuntimeError] if no reactor runs
     def timeout(seconds, *args)
       cancel_timeout
-      @deferred_timeout = EventMachine::Timer.new(seconds) { fail(*args) }
+      @deferred_timeout = Timer.new(seconds) { fail(*args) }
       self
     end
 
+    # @return [nil]
     def cancel_timeout
-      @deferred_timeout&.cancel
+      return unless @deferred_timeout
+
+      @deferred_timeout.cancel
       @deferred_timeout = nil
     end
   end
-
-  class DefaultDeferrable
-    include Deferrable
-  end
 end
+
+require "em/default_deferrable"
