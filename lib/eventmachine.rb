@@ -36,6 +36,8 @@ require "em/clients"
 require "em/settings"
 require "em/files"
 require "em/streamer"
+require "em/tick_loop"
+require "em/spawnable"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.
 #
