@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/deferrable"
+require "em/protocols/limits"
+require "em/protocols/saslauth/fields"
+require "em/protocols/saslauth/client"
+
+module EventMachine
+  module Protocols
+    # The server's side of saslauthd's protocol, by which mail servers and others ask whether a user's password is right. They
+    # connect to a Unix-domain socket, `/var/run/saslauthd/mux` for most.
+    #
+    # Include it in a connection and define {#validate}. A class that defines `post_init` must call `super`. A peer that exceeds
+    # a limit is disconnected.
+    module SASLauth
+      extend Limits
+
+      # The longest field that is read, in bytes.
+      MaxFieldSize = 1024
+
+      # @!attribute max_field_size
+      #   @return [Integer] bytes; {MaxFieldSize} unless set
+      limit :max_field_size, MaxFieldSize
+
+      # @private
+      def post_init
+        super
+        @saslauth_fields = @saslauth_request = nil
+      end
+
+      # Decides. Called once for each request, in their order; nobody is let in unless this is overridden.
+      # @param user [String] binary, like all
+      # @param password [String]
+      # @param service [String] such as "smtp"; may be empty
+      # @param realm [String] may be empty
+      # @return [Object] truthy: the answer is OK; else it is NO
+      def validate(user, password, service, realm)
+        false
+      end
+
+      # @private
+      def receive_data(data)
+        @saslauth_fields ||= SASLauthFields.new
+        @saslauth_fields.add(data, max_field_size) do |field|
+          (@saslauth_request ||= []) << field
+          answer_request if @saslauth_request.size == 4
+        end
+      rescue SASLauthFields::TooLong
+        close_connection
+      end
+
+      private
+
+      def answer_request
+        request = @saslauth_request
+        @saslauth_request = []
+        send_data(SASLauthFields.pack(validate(*request) ? "OK" : "NO"))
+      end
+    end
+  end
+end
