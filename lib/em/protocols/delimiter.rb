@@ -1,0 +1,141 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    # What ends lines in binary text. Positions and lengths are in bytes.
+    # @api private
+    class Delimiter
+      # @param delimiter [Regexp, #to_s]
+      # @return [Delimiter]
+      # @raise [ArgumentError] if it is empty, or a Regexp that cannot match binary text
+      def self.for(delimiter)
+        return PatternDelimiter.new(delimiter) if delimiter.is_a?(Regexp)
+
+        text = delimiter.to_s.b.freeze
+        text == "\n" ? LF : new(text)
+      end
+
+      # @param text [String] binary
+      def initialize(text)
+        raise ArgumentError, "the delimiter must not be empty" if text.empty?
+
+        @text = text
+      end
+
+      # Cuts complete lines.
+      # @param text [String]
+      # @return [Array] the lines, and how long they are with their delimiters
+      def cut(text)
+        lines = @text == " " ? text.split(/ /n, -1) : text.split(@text, -1)
+        rest = lines.pop
+        [lines, text.bytesize - (rest ? rest.bytesize : 0)]
+      end
+
+      # The first line, wherever it ends.
+      # @param start [Integer] where it begins
+      # @param searched [Integer] up to where it is known that no delimiter ends
+      # @return [Array, nil] the line, and where the next one begins
+      def first_line(text, start, searched)
+        found = text.index(@text, [searched - @text.bytesize + 1, start].max)
+        found && [line(text, start, found), found + @text.bytesize]
+      end
+
+      # @param start [Integer] where a line begins
+      # @return [Integer] where the line begins that is so many lines further on
+      def skip(text, start, lines)
+        lines.times { start = text.index(@text, start) + @text.bytesize }
+        start
+      end
+
+      # @param text [String] ends in an unfinished line
+      # @return [Integer] how much of it may turn out to belong to the delimiter
+      def unfinished(text)
+        @text.bytesize - 1
+      end
+
+      private
+
+      def line(text, start, stop)
+        String.new << text.byteslice(start, stop - start)
+      end
+
+      # LF, or CR LF.
+      class LineFeed < Delimiter
+        def initialize
+          super("\n".b.freeze)
+        end
+
+        def cut(text)
+          last = text.rindex("\n")
+          return [[], 0] unless last
+
+          lines = text.lines("\n", chomp: true)
+          lines.pop if last + 1 < text.bytesize
+          [lines, last + 1]
+        end
+
+        def unfinished(text)
+          text.end_with?("\r") ? 1 : 0
+        end
+
+        private
+
+        def line(text, start, stop)
+          super.delete_suffix("\r")
+        end
+      end
+
+      LF = LineFeed.new.freeze
+    end
+
+    # A Regexp that ends lines. Each line is matched alone, so that nothing before it can matter.
+    # @api private
+    class PatternDelimiter
+      # How many bytes of a match may arrive before the rest of it does.
+      LONGEST_MATCH = 1024
+      private_constant :LONGEST_MATCH
+
+      # @param pattern [Regexp]
+      def initialize(pattern)
+        if pattern.fixed_encoding? && pattern.encoding != Encoding::BINARY
+          raise ArgumentError, "the delimiter must match bytes (as /.../n does), not characters of #{pattern.encoding}"
+        end
+
+        @pattern = pattern
+      end
+
+      # Cuts no line, since where one ends depends on what follows.
+      def cut(_text)
+        [[], 0]
+      end
+
+      def first_line(text, start, searched)
+        rest = text.byteslice(start..)
+        found = match(rest, [searched - start - LONGEST_MATCH, 0].max)
+        found && [String.new << rest.byteslice(0, found.begin(0)), start + found.end(0)]
+      end
+
+      # Lines are cut one by one: there are none to skip.
+      def skip(_text, start, _lines)
+        start
+      end
+
+      def unfinished(_text)
+        LONGEST_MATCH
+      end
+
+      private
+
+      # A match of nothing is none.
+      def match(text, from)
+        while from <= text.bytesize && (found = @pattern.match(text, from))
+          return found if found.end(0) > found.begin(0)
+
+          from = found.end(0) + 1
+        end
+      end
+    end
+  end
+end

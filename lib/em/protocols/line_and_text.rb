@@ -1,0 +1,133 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/connection"
+require "em/protocols/line_parsing"
+
+module EventMachine
+  module Protocols
+    # Lines that end in LF or CR LF, and binary data between them. Older than {LineText2}, which suits new programs better.
+    #
+    # Classes define those callbacks they care for: `receive_line(line)`, `receive_binary_data(data)` and
+    # `receive_error(text)`. All Strings are binary and the callback's own.
+    #
+    # A StandardError out of `receive_line` ends the connection as an overlength line does, after
+    # `receive_error("overlength line")`; see {#receive_exception}.
+    class LineAndTextProtocol < Connection
+      include LineParsing
+
+      # The most that {#set_binary_mode} takes, in bytes.
+      MaxBinaryLength = 32 * 1024 * 1024
+
+      LONGEST_LINE = 16 * 1024
+      private_constant :LONGEST_LINE
+
+      def initialize(*arguments)
+        super
+      end
+
+      # Parses what has arrived.
+      # @param data [String, nil]
+      # @return [void]
+      def receive_data(data)
+        parsing_receive(data) { lt_receive_next }
+      end
+
+      # Gives what has arrived of binary data of known size to `receive_binary_data`, which may be nothing. Classes that
+      # override this call `super` to have that.
+      def unbind(_reason = nil)
+        rest = parsing_input.take(@lt_binary_size) if @lt_binary_size && @lt_binary_size != :any && !@parsing_failed
+        @lt_binary_size = nil
+        parsing_reset
+        lt_receive_binary(rest) if rest
+      end
+
+      # Binary data follows. What is here already is handed over at once, before this returns.
+      # @param size [Integer, nil] in bytes: `receive_binary_data` is called once, then lines follow. 0: that call is made
+      #   at once. Nil: everything from now on is binary data and comes in pieces as it arrives, at first what is here
+      #   already, which may be nothing.
+      # @raise [RuntimeError] "invalid operation" if binary data is being received, also within `receive_binary_data`;
+      #   "Overlength" if size is more than {MaxBinaryLength}
+      # @raise [ArgumentError] if size is no Integer, or negative
+      # @return [void]
+      def set_binary_mode(size = nil)
+        raise "invalid operation" if @lt_binary_size
+
+        lt_check_size(size) unless size.nil?
+        return lt_receive_binary("") if size.eql?(0)
+
+        parsing_input.put_back_lines
+        @lt_binary_size = size || :any
+        size ? lt_receive_sized : lt_receive_binary(parsing_input.take_all)
+      end
+
+      # A callback for what `receive_line` raised, before the connection is closed. Without an override it goes to
+      # {EventMachine.error_handler} if one is set, else to the standard error stream.
+      # @param error [StandardError]
+      def receive_exception(error)
+        handler = EventMachine.instance_variable_get(:@error_handler)
+        handler ? handler.call(error) : warn(error.full_message(highlight: false))
+      end
+
+      private
+
+      def parsing_longest_line
+        LONGEST_LINE
+      end
+
+      def lt_check_size(size)
+        raise ArgumentError, "the size must be an Integer" unless size.is_a?(Integer)
+        raise ArgumentError, "the size must not be negative" if size.negative?
+        raise "Overlength" if size > MaxBinaryLength
+      end
+
+      def lt_receive_next
+        case @lt_binary_size
+        when nil then lt_receive_lines
+        when :any then lt_receive_piece
+        else lt_receive_sized
+        end
+      end
+
+      def lt_receive_lines
+        parsing_receive_lines
+      rescue StandardError => e
+        raise if @parsing_failed
+
+        begin
+          receive_exception(e)
+        ensure
+          parsing_fail("overlength line")
+        end
+      end
+
+      def receive_line(line)
+      end
+
+      def lt_receive_piece
+        piece = parsing_input.take_all
+        return false if piece.empty?
+
+        lt_receive_binary(piece)
+        true
+      end
+
+      # Lines follow only once the callback has returned.
+      def lt_receive_sized
+        return false if parsing_input.size < @lt_binary_size
+
+        begin
+          lt_receive_binary(parsing_input.take(@lt_binary_size))
+        ensure
+          @lt_binary_size = nil
+        end
+        true
+      end
+
+      def lt_receive_binary(data)
+        receive_binary_data(data) if respond_to?(:receive_binary_data, true)
+      end
+    end
+  end
+end

@@ -1,0 +1,226 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    module ObjectProtocol
+      # Marshal for data from strangers: it writes what Marshal writes, but reads plain data only: nil, true, false, Integers,
+      # Floats, Strings, Symbols, Arrays and Hashes of such. Everything else, which would run code of the sender's choice,
+      # is refused before any of it is made.
+      #
+      # Marshal's format 4.8 is described in Ruby's documentation (marshal.rdoc).
+      class PlainMarshal
+        VERSION = "\x04\x08".b.freeze
+
+        # How deep Arrays and Hashes may be nested.
+        DEEPEST = 100
+
+        TYPES = Array.new(256) { |byte| byte.chr.freeze }.freeze
+        CONTAINERS = ["[", "{", "}"].freeze
+
+        # Names of what is refused, for the error.
+        OTHERS = {
+          "o" => "object", "u" => "object", "U" => "object", "d" => "object", "S" => "Struct", "c" => "Class",
+          "m" => "Module", "M" => "Module", "e" => "extended object", "C" => "subclass of a core class", "/" => "Regexp"
+        }.freeze
+        private_constant :VERSION, :TYPES, :DEEPEST, :CONTAINERS, :OTHERS
+
+        class << self
+          # @param object [Object]
+          # @return [String]
+          # @raise [TypeError] as Marshal.dump
+          def dump(object)
+            Marshal.dump(object)
+          end
+
+          # @param data [String]
+          # @return [nil, Boolean, Integer, Float, String, Symbol, Array, Hash]
+          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, broken, or followed by more
+          def load(data)
+            new(data).check
+            Marshal.load(data)
+          rescue TypeError, EOFError => e
+            raise ArgumentError, e.message
+          end
+        end
+
+        # @param data [String]
+        def initialize(data)
+          @data = data.b
+          @position = 0
+          @symbols = []
+          @containers = []
+          @in_key = false
+        end
+
+        # Walks over the data without making anything of it.
+        # @return [void]
+        # @raise [ArgumentError]
+        def check
+          raise ArgumentError, "marshal data too short" if @data.bytesize < 3
+          raise ArgumentError, "not of Marshal's format 4.8" unless take(2) == VERSION
+
+          value(0)
+          raise ArgumentError, "data behind the object" unless left.zero?
+        end
+
+        private
+
+        def left
+          @data.bytesize - @position
+        end
+
+        def byte
+          value = @data.getbyte(@position)
+          raise ArgumentError, "marshal data too short" unless value
+
+          @position += 1
+          value
+        end
+
+        # @return [String] the next byte
+        def type
+          TYPES[byte]
+        end
+
+        def skip(bytes)
+          @position += checked(bytes)
+        end
+
+        def take(bytes)
+          skip(bytes)
+          @data.byteslice(@position - bytes, bytes)
+        end
+
+        def value(depth)
+          raise ArgumentError, "nested more than #{DEEPEST} deep" if depth > DEEPEST
+
+          case type = self.type
+          when "0", "T", "F" then nil
+          when "i" then integer
+          when "@" then link
+          when ";" then symbol_link
+          when ":" then symbol
+          when "I" then encoded_text
+          else object(type, depth)
+          end
+        end
+
+        # What may be linked to.
+        def object(type, depth)
+          @containers << CONTAINERS.include?(type)
+          case type
+          when "\"", "f" then skip(length)
+          when "l" then big_integer
+          when "[" then checked(length).times { value(depth + 1) }
+          when "{" then pairs(depth)
+          when "}" then pairs(depth) && value(depth + 1)
+          else refuse(type)
+          end
+        end
+
+        def pairs(depth)
+          (checked(length * 2) / 2).times do
+            key { value(depth + 1) }
+            value(depth + 1)
+          end
+        end
+
+        # A value takes at least a byte: a number that cannot be true does not even become an empty Array.
+        def checked(number)
+          raise ArgumentError, "marshal data too short" if number > left
+
+          number
+        end
+
+        def key
+          outer = @in_key
+          @in_key = true
+          yield
+          @in_key = outer
+        end
+
+        # Arrays that contain each other twice are small, but hashing them takes for ever.
+        def link
+          container = @containers.fetch(length) { raise ArgumentError, "broken link" }
+          raise ArgumentError, "link within a key of a Hash refused" if container && @in_key
+        end
+
+        def symbol
+          take(length).tap { |name| @symbols << name }
+        end
+
+        def symbol_link
+          index = integer
+          raise ArgumentError, "broken link" unless index.between?(0, @symbols.size - 1)
+
+          @symbols[index]
+        end
+
+        def refuse(type)
+          name = OTHERS[type]
+          raise ArgumentError, name ? "#{name} refused: not plain data" : "unknown type #{type.inspect}"
+        end
+
+        def big_integer
+          raise ArgumentError, "unknown sign" unless %w[+ -].include?(type)
+
+          skip(length * 2)
+        end
+
+        # A String or Symbol with its encoding, which is the only instance variable it may have.
+        def encoded_text
+          case type
+          when "\"" then object("\"", 0)
+          when ":" then symbol
+          else raise ArgumentError, "object with instance variables refused: not plain data"
+          end
+          raise ArgumentError, "text with instance variables refused: not plain data" unless length == 1 && encoding?(type)
+
+          encoding_value
+        end
+
+        def encoding?(type)
+          %w[E encoding].include?(type == ":" ? symbol : type == ";" && symbol_link)
+        end
+
+        def encoding_value
+          case type
+          when "T", "F" then nil
+          when "\"" then known_encoding
+          when "@" then link
+          else raise ArgumentError, "broken encoding"
+          end
+        end
+
+        def known_encoding
+          @containers << false
+          raise ArgumentError, "unknown encoding" unless Encoding.name_list.include?(take(length))
+        end
+
+        def length
+          number = integer
+          raise ArgumentError, "negative length" if number.negative?
+
+          number
+        end
+
+        # Small numbers are in the byte itself, larger ones in as many bytes as it says, the lowest first.
+        def integer
+          byte = self.byte
+          byte -= 256 if byte > 127
+          return byte.positive? ? byte - 5 : byte + 5 if byte.abs > 4
+
+          byte.zero? ? 0 : long_integer(byte)
+        end
+
+        def long_integer(bytes)
+          number = 0
+          bytes.abs.times { |index| number |= byte << (8 * index) }
+          bytes.negative? ? number - (1 << (8 * bytes.abs)) : number
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/input_buffer"
+
+module EventMachine
+  module Protocols
+    # What protocols share that parse what arrives: a buffer, a loop over it which survives whatever callbacks do, and
+    # giving up on a peer. All state is made when first needed, for classes whose `initialize` does not call `super`.
+    # @api private
+    module Parsing
+      private
+
+      # @return [InputBuffer] of what has arrived and is not parsed yet
+      def parsing_input
+        @parsing_input ||= InputBuffer.new
+      end
+
+      # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned.
+      # @param data [String, nil]
+      # @yield as {#parsing_run}
+      def parsing_receive(data, &step)
+        return if data.nil? || data.empty? || @parsing_failed
+
+        @parsing_now ? parsing_input.put_back(data) : parsing_input.append(data)
+        parsing_run(&step)
+      end
+
+      # Parses on until nothing is left that can be. Not within itself: stacks have an end, input has not.
+      # @yieldreturn [Boolean] whether there may be more to parse
+      def parsing_run
+        return if @parsing_now
+
+        begin
+          @parsing_now = true
+          nil while yield
+        ensure
+          @parsing_now = false
+          parsing_input.settle
+        end
+      end
+
+      # The peer is not worth listening to any more.
+      # @param text [String] for receive_error, if there is one
+      # @return [false]
+      def parsing_fail(text)
+        return false if @parsing_failed
+
+        @parsing_failed = true
+        parsing_input.clear
+        begin
+          receive_error(text) if respond_to?(:receive_error, true)
+        ensure
+          close_connection if respond_to?(:close_connection, true)
+        end
+        false
+      end
+
+      # The object may get another connection.
+      def parsing_reset
+        @parsing_failed = false
+        parsing_input.clear
+      end
+    end
+  end
+end
