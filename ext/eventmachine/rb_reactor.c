@@ -193,6 +193,14 @@ static VALUE is_stopping(VALUE self)
     return rb_em_the_reactor.stopping ? Qtrue : Qfalse;
 }
 
+/* Asked for every item of every queue, so it makes no system call: whether a fork came between is counted. */
+static VALUE on_reactor_thread(VALUE self)
+{
+    if (!rb_em_is_reactor_thread())
+        return Qfalse;
+    return rb_em_the_reactor.forks == 0 || rb_em_take_over_within() ? Qtrue : Qfalse;
+}
+
 static VALUE current_time(VALUE self)
 {
     uint64_t now = em_loop_now_ns(rb_em_loop("get_current_loop_time"));
@@ -208,5 +216,6 @@ void rb_em_define_reactor(void)
     RB_EM_FUNCTION("stop", stop, 0);
     RB_EM_FUNCTION("stopping?", is_stopping, 0);
     RB_EM_FUNCTION("current_time", current_time, 0);
+    rb_define_singleton_method(rb_em_module, "reactor_thread?", on_reactor_thread, 0);
     rb_define_private_method(rb_singleton_class(rb_em_module), "reactor_inherited?", reactor_inherited, 0);
 }

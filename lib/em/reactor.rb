@@ -15,6 +15,9 @@ module EventMachine
   # @!method self.stopping?
   #   @return [Boolean] whether {stop} was called
 
+  # @!method self.reactor_thread?
+  #   @return [Boolean] whether a reactor runs in this process, and on the calling thread
+
   # @!method self.current_time
   #   @return [Time] the reactor's time, which stands still within a turn. It is that of the monotonic clock: only
   #     differences mean something
@@ -63,11 +66,6 @@ module EventMachine
     # @return [Thread, nil] the thread that runs the reactor
     def reactor_thread
       @reactor_thread if Process.pid == @reactor_pid || take_over_reactor
-    end
-
-    # Whether the caller runs on the reactor's thread.
-    def reactor_thread?
-      Thread.current == reactor_thread
     end
 
     private

@@ -17,9 +17,12 @@ module EventMachine
     # Any thread. Arguments as for {EventMachine.Callback}.
     # @return [Object, nil] what the callback returned, if it was called at once
     # @raise [ArgumentError] if there is nothing to call
-    def schedule(*arguments, &block)
-      callback = Callback(*arguments, &block)
-      return callback.call if reactor_running? && Thread.current == @reactor_thread
+    def schedule(object = nil, method = nil, &block)
+      on_reactor_thread = reactor_thread?
+      return yield if on_reactor_thread && object.nil? && block
+
+      callback = Callback(object, method, &block)
+      return callback.call if on_reactor_thread
 
       next_tick(callback)
       nil
