@@ -34,11 +34,7 @@ module EventMachine
     # @param items [Array<Object>] may be empty, and hold nil and false
     # @return [self]
     def push(*items)
-      if EventMachine.reactor_thread?
-        append(items)
-      else
-        EventMachine.next_tick { append(items) }
-      end
+      EventMachine.reactor_thread? ? append(items) : EventMachine.next_tick { append(items) }
       self
     end
 
@@ -57,11 +53,13 @@ module EventMachine
     # @return [nil]
     # @raise [ArgumentError] if there is nothing to call
     def pop(object = nil, method = nil, &block)
-      callback = EventMachine.Callback(object, method, &block)
-      if EventMachine.reactor_thread?
-        wait(callback)
+      by_block = object.nil? && block_given?
+      on_reactor_thread = EventMachine.reactor_thread?
+      if by_block && on_reactor_thread && !@items.empty? && @poppers.empty? && @nesting < DEEPEST_NESTING
+        hand_over(&block)
       else
-        EventMachine.next_tick { wait(callback) }
+        callback = by_block ? block : EventMachine.Callback(object, method, &block)
+        on_reactor_thread ? wait(callback) : EventMachine.next_tick { wait(callback) }
       end
       nil
     end
@@ -97,12 +95,24 @@ module EventMachine
       @nesting < DEEPEST_NESTING ? serve : serve_later
     end
 
+    # A drained Array keeps the memory of its largest size until it is cleared.
     def serve
       @nesting += 1
       @poppers.shift.call(@items.shift) until @poppers.empty? || @items.empty?
     ensure
       @nesting -= 1
-      release_memory
+      @items.clear if @items.empty?
+      @poppers.clear if @poppers.empty?
+    end
+
+    # As waiting and being served, for a block that need not become an object for it.
+    def hand_over
+      @nesting += 1
+      item = @items.shift
+      @items.clear if @items.empty?
+      yield item
+    ensure
+      @nesting -= 1
     end
 
     # The calls around this one serve what is left. If they are suspended, with the fiber they run in, the next turn does.
@@ -114,12 +124,6 @@ module EventMachine
         @service_due = false
         serve
       end
-    end
-
-    # A drained Array keeps the memory of its largest size until it is cleared.
-    def release_memory
-      @items.clear if @items.empty?
-      @poppers.clear if @poppers.empty?
     end
   end
 end

@@ -19,7 +19,7 @@ module EventMachine
     # @raise [ArgumentError] if there is nothing to call
     def schedule(object = nil, method = nil, &block)
       on_reactor_thread = reactor_thread?
-      return yield if on_reactor_thread && object.nil? && block
+      return yield if on_reactor_thread && object.nil? && block_given?
 
       callback = Callback(object, method, &block)
       return callback.call if on_reactor_thread
