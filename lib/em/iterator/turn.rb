@@ -1,0 +1,31 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  class Iterator
+    # One item's turn in {Iterator#each}. It can be given wherever a callback is wanted, as `&turn` too; arguments are ignored.
+    class Turn
+      # @private
+      def initialize(advance)
+        @advance = advance
+      end
+
+      # Says that the item is finished. Its worker takes another one in a later turn of the reactor.
+      # @return [nil]
+      # @raise [RuntimeError] if it was called before
+      def next(*)
+        raise "already completed this iteration" unless @advance
+
+        EventMachine.next_tick(@advance)
+        @advance = nil
+      end
+      alias call next
+
+      # @return [Proc] calls {#next}
+      def to_proc
+        proc { |*| self.next }
+      end
+    end
+  end
+end
