@@ -95,7 +95,8 @@ module EventMachine
       @nesting < DEEPEST_NESTING ? serve : serve_later
     end
 
-    # A drained Array keeps the memory of its largest size until it is cleared.
+    # A drained Array keeps the memory of its largest size until it is cleared. No signal handler can push between the question
+    # and the clearing: Ruby calls handlers where it returns or jumps.
     def serve
       @nesting += 1
       @poppers.shift.call(@items.shift) until @poppers.empty? || @items.empty?
@@ -111,6 +112,7 @@ module EventMachine
       item = @items.shift
       @items.clear if @items.empty?
       yield item
+      serve unless @poppers.empty? || @items.empty?
     ensure
       @nesting -= 1
     end
