@@ -4,6 +4,7 @@
 
 module EventMachine
   module Protocols
+    # What {Postgres3} is made of, and the objects that it hands out.
     module Postgres
       # One column of a result.
       #
