@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/connection"
+require "eventmachine"
 require "em/protocols/limits"
 require "em/protocols/linetext2"
 
@@ -52,10 +52,6 @@ module EventMachine
             headers[name.downcase.tr("-", "_").to_sym] = value if name
           end
         end
-      end
-
-      def initialize(*arguments)
-        super
       end
 
       # @see HeaderAndContentProtocol.headers_2_hash

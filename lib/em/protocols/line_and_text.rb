@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/connection"
+require "eventmachine"
 require "em/protocols/line_parsing"
 
 module EventMachine
@@ -22,10 +22,6 @@ module EventMachine
 
       LONGEST_LINE = 16 * 1024
       private_constant :LONGEST_LINE
-
-      def initialize(*arguments)
-        super
-      end
 
       # Parses what has arrived.
       # @param data [String, nil]
