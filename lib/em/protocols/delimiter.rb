@@ -94,7 +94,7 @@ module EventMachine
     # @api private
     class PatternDelimiter
       # How many bytes of a match may arrive before the rest of it does.
-      LONGEST_MATCH = 1024
+      LONGEST_MATCH = 256
       private_constant :LONGEST_MATCH
 
       # @param pattern [Regexp]
@@ -112,7 +112,7 @@ module EventMachine
       end
 
       def first_line(text, start, searched)
-        rest = text.byteslice(start..)
+        rest = start.zero? ? text : text.byteslice(start..)
         found = match(rest, [searched - start - LONGEST_MATCH, 0].max)
         found && [String.new << rest.byteslice(0, found.begin(0)), start + found.end(0)]
       end

@@ -139,9 +139,10 @@ module EventMachine
         @searched = 0
       end
 
-      # Copies what is left, if that is less than what is consumed: so all copying together takes linear time.
+      # Copies what is left, if that is less than what is consumed, or an unfinished line that stays the same until more
+      # arrives: so all copying together takes linear time.
       def compact
-        return if @position * 2 <= @text.bytesize
+        return if @position.zero? || (@position * 2 <= @text.bytesize && @searched < @text.bytesize)
 
         @text = String.new << @text.byteslice(@position..)
         @searched = [@searched - @position, 0].max
