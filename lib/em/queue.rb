@@ -34,7 +34,10 @@ module EventMachine
     # @param items [Array<Object>] may be empty, and hold nil and false
     # @return [self]
     def push(*items)
-      EventMachine.reactor_thread? ? append(items) : EventMachine.next_tick { append(items) }
+      return append_later(items) unless EventMachine.reactor_thread?
+
+      @items.concat(items)
+      serve_waiting unless @poppers.empty?
       self
     end
 
@@ -53,13 +56,14 @@ module EventMachine
     # @return [nil]
     # @raise [ArgumentError] if there is nothing to call
     def pop(object = nil, method = nil, &block)
-      by_block = object.nil? && block_given?
-      on_reactor_thread = EventMachine.reactor_thread?
-      if by_block && on_reactor_thread && !@items.empty? && @poppers.empty? && @nesting < DEEPEST_NESTING
-        hand_over(&block)
+      callback = EventMachine.Callback(object, method, &block) unless object.nil? && block_given?
+      if !EventMachine.reactor_thread?
+        callback ||= block
+        EventMachine.next_tick { wait(callback) }
+      elsif callback || @items.empty? || !@poppers.empty? || @nesting >= DEEPEST_NESTING
+        wait(callback || block)
       else
-        callback = by_block ? block : EventMachine.Callback(object, method, &block)
-        on_reactor_thread ? wait(callback) : EventMachine.next_tick { wait(callback) }
+        hand_over(&block)
       end
       nil
     end
@@ -83,8 +87,16 @@ module EventMachine
 
     def append(items)
       @items.concat(items)
-      return if @poppers.empty?
+      serve_waiting unless @poppers.empty?
+      self
+    end
 
+    def append_later(items)
+      EventMachine.next_tick { append(items) }
+      self
+    end
+
+    def serve_waiting
       @nesting.zero? ? serve : serve_later
     end
 
