@@ -1,0 +1,240 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/deferrable"
+require "em/protocols/limits"
+
+module EventMachine
+  module Protocols
+    # A client of memcached, text protocol.
+    #
+    #   cache = EM::P::Memcache.connect("127.0.0.1", 11211)
+    #   cache.set(:greeting, "hello") { |stored| ... }
+    #   cache.get(:greeting, :other) { |greeting, other| ... }
+    #
+    # As a deferrable it succeeds once it is connected, and fails if the first attempt does. Commands may be given at any
+    # time: they are sent in order, as soon as there is a connection. A connection that was established and is lost is
+    # opened again, with a second between attempts, until one succeeds; only closing it oneself ends that.
+    #
+    # Every block is called exactly once, in the order of the commands: with the answer, or with nil (get) or false (all
+    # others) if the server reports an error or goes away before it answers.
+    #
+    # Keys are any bytes, up to 250; blanks and tabs become `_`, and other control characters are refused. Values are bytes.
+    module Memcache
+      include Deferrable
+      extend Limits
+
+      # The server sent what the protocol does not allow. Not seen by users: the connection is opened anew.
+      class ParserError < StandardError; end
+
+      Cstored = "STORED"
+      Cend = "END"
+      Cdeleted = "DELETED"
+      Cunknown = "NOT_FOUND"
+      Cerror = "ERROR"
+      Cempty = ""
+      Cdelimiter = "\r\n"
+
+      # Seconds between attempts to connect again.
+      RECONNECT_INTERVAL = 1
+
+      # @!attribute max_value_bytes
+      #   @return [Integer] the longest value that is received; with a longer one the connection is opened anew
+      limit :max_value_bytes, 32 << 20
+
+      # @param host [String]
+      # @param port [Integer]
+      # @return [Connection] with this module
+      # @raise [ConnectionError] see {EventMachine.connect}
+      def self.connect(host = "localhost", port = 11_211)
+        EventMachine.connect(host, port, self, host, port)
+      end
+
+      # @param host [String] where to connect again
+      # @param port [Integer]
+      def initialize(host, port = 11_211)
+        super()
+        @host = host
+        @port = port
+      end
+
+      # @param keys [Array<#to_s>] at least one
+      # @yieldparam values [Array<String, nil>] one for each key, binary, in the same order; nil for what is not there
+      # @return [void]
+      # @raise [ArgumentError] without block or key, or for an unsuitable key; nothing is sent then
+      def get(*keys, &block)
+        raise ArgumentError, "get needs a block" unless block
+
+        retrieve(keys.map { |key| Key.wire(key) }) { |values| block.call(*values) }
+      end
+
+      # @param keys [Array<#to_s>] at least one
+      # @yieldparam values [Hash{Object => String}] by the keys as given; nil for what is not there
+      # @return [void]
+      # @raise [ArgumentError] as {#get}
+      def get_hash(*keys)
+        raise ArgumentError, "get_hash needs a block" unless block_given?
+
+        retrieve(keys.map { |key| Key.wire(key) }) { |values| yield keys.zip(values).to_h }
+      end
+
+      # Stores a value, whatever was there. Without block the server sends no reply.
+      #
+      # @param key [#to_s]
+      # @param val [#to_s]
+      # @param exptime [Integer] seconds until it expires, up to 30 days; more is a Unix time; 0: never
+      # @yieldparam stored [Boolean]
+      # @return [void]
+      # @raise [ArgumentError] for an unsuitable key or time; nothing is sent then
+      def set(key, val, exptime = 0, &cb)
+        store("set", key, val, exptime, &cb)
+      end
+
+      # Stores a value if there is none yet.
+      # @see set
+      def add(key, val, exptime = 0, &cb)
+        store("add", key, val, exptime, &cb)
+      end
+
+      # Stores a value if there is one already.
+      # @see set
+      def replace(key, val, exptime = 0, &cb)
+        store("replace", key, val, exptime, &cb)
+      end
+
+      # Without block the server sends no reply.
+      #
+      # @param key [#to_s]
+      # @param expires [Integer] today's servers accept only 0, and report an error for all else
+      # @yieldparam deleted [Boolean] false if there was none
+      # @return [void]
+      # @raise [ArgumentError] for an unsuitable key; nothing is sent then
+      def delete(key, expires = 0, &cb)
+        command = "delete #{Key.wire(key)} #{Key.time(expires)}"
+        submit(command << (cb ? Cdelimiter : " noreply\r\n"), cb && Modification.new(Modification::DELETE, cb))
+      end
+      alias del delete
+
+      # Called with the text of every error that the server reports, and of every breach of the protocol, before the blocks
+      # of the commands that this concerns. Does nothing unless overridden.
+      # @param text [String] such as "SERVER_ERROR object too large for cache"
+      def receive_error(text)
+      end
+
+      # Closes for good: no attempt to connect again follows, and what still waits gets nil or false.
+      # @see Connection#close_connection
+      def close_connection(after_writing = false)
+        leave unless @memcache_broken
+        super if defined?(super)
+      end
+
+      # Closes for good once everything is sent.
+      def close_connection_after_writing
+        close_connection(true)
+      end
+
+      # @!group Callbacks of the connection. Who overrides them calls super.
+
+      def connection_completed
+        @memcache_established = true
+        @memcache_broken = @memcache_left = false
+        succeed
+      end
+
+      def receive_data(data)
+        read_replies(data) unless @memcache_broken
+      end
+
+      def unbind(_reason = nil)
+        waiting = @memcache_replies
+        @memcache_replies = nil
+        @memcache_established && !@memcache_left && @host ? connect_later : fail
+      ensure
+        waiting&.abandon
+      end
+
+      # @!endgroup
+
+      private
+
+      def retrieve(keys, &block)
+        raise ArgumentError, "at least one key is needed" if keys.empty?
+
+        submit("get #{keys.join(' ')}\r\n", Retrieval.new(keys, block))
+      end
+
+      def store(verb, key, value, seconds, &block)
+        value = value.to_s.b
+        noreply = " noreply" unless block
+        command = "#{verb} #{Key.wire(key)} 0 #{Key.time(seconds)} #{value.bytesize}#{noreply}\r\n"
+        submit(command << value << Cdelimiter, block && Modification.new(Modification::STORE, block))
+      end
+
+      # @param request [Retrieval, Modification, nil] nil: no reply is expected
+      def submit(command, request)
+        return transmit(command, request) if @deferred_status == :succeeded
+
+        callback { transmit(command, request) }
+        errback { request.give_up } if request
+        nil
+      end
+
+      def transmit(command, request)
+        replies.expect(request)
+        send_data(command)
+        nil
+      end
+
+      def replies
+        @memcache_replies ||= Replies.new(self)
+      end
+
+      # A block that raises does not hold up the replies behind its own, which may be there already.
+      def read_replies(data)
+        finished = false
+        replies.receive(data)
+        finished = true
+      rescue ParserError => error
+        finished = true
+        break_off(error.message)
+      ensure
+        EventMachine.next_tick { receive_data("") } unless finished
+      end
+
+      def break_off(text)
+        @memcache_broken = true
+        receive_error(text)
+      ensure
+        close_connection
+      end
+
+      def leave
+        @memcache_left = true
+        return unless @memcache_timer
+
+        EventMachine.cancel_timer(@memcache_timer)
+        @memcache_timer = nil
+        fail
+      end
+
+      # Commands given from now on wait for the next connection.
+      def connect_later
+        @deferred_status = nil
+        @memcache_timer = EventMachine.add_timer(RECONNECT_INTERVAL) { connect_again }
+      end
+
+      def connect_again
+        @memcache_timer = nil
+        reconnect(@host, @port)
+      rescue ConnectionError
+        connect_later
+      end
+    end
+  end
+end
+
+require "em/protocols/memcache/key"
+require "em/protocols/memcache/modification"
+require "em/protocols/memcache/replies"
+require "em/protocols/memcache/retrieval"

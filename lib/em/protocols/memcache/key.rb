@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    module Memcache
+      # What callers give, made fit for a command line.
+      module Key
+        MAX_BYTES = 250
+        BLANK = /[ \t\v\f]/n.freeze
+        UNSUITABLE = /[\x00-\x20\x7f]/n.freeze
+        # What the server reads a time into.
+        TIMES = (-(1 << 31)...(1 << 31)).freeze
+
+        # @param key [#to_s]
+        # @return [String] its bytes, binary
+        # @raise [ArgumentError] if no server would accept it
+        def self.wire(key)
+          wire = key.to_s.b
+          wire.gsub!(BLANK, "_") if wire.match?(UNSUITABLE)
+          raise ArgumentError, "a key must not contain control characters" if wire.match?(UNSUITABLE)
+          raise ArgumentError, "a key has 1 to #{MAX_BYTES} bytes, not #{wire.bytesize}" unless wire.bytesize.between?(1, MAX_BYTES)
+
+          wire
+        end
+
+        # @param value [#to_int, #to_i]
+        # @return [Integer]
+        # @raise [ArgumentError] if it is none that fits into 32 bits
+        def self.time(value)
+          seconds = Integer(value, exception: false)
+          return seconds if seconds && TIMES.cover?(seconds)
+
+          raise ArgumentError, "a time is a number of seconds within 32 bits, not #{value.inspect}"
+        end
+      end
+      private_constant :Key
+    end
+  end
+end

@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    module Memcache
+      # A command that is answered by one line, which means true or false.
+      class Modification
+        STORE = { Cstored => true, "NOT_STORED" => false, "EXISTS" => false, Cunknown => false }.freeze
+        DELETE = { Cdeleted => true, Cunknown => false }.freeze
+
+        # @return [Boolean] whether an error may belong to a command without reply that was sent before
+        attr_accessor :ambiguous
+
+        # @param outcomes [Hash{String => Boolean}] by reply
+        # @param block [#call]
+        def initialize(outcomes, block)
+          @outcomes = outcomes
+          @block = block
+        end
+
+        def receive_value(_key, _value)
+          raise ParserError, "a value came instead of a result"
+        end
+
+        # @return [Boolean, nil] nil: this is no reply to this command
+        def outcome(line)
+          @outcomes[line]
+        end
+
+        def finish(outcome)
+          @block.call(outcome)
+        end
+
+        def give_up
+          @block.call(false)
+        end
+      end
+      private_constant :Modification
+    end
+  end
+end
