@@ -36,12 +36,13 @@ module EventMachine
       Cempty = ""
       Cdelimiter = "\r\n"
 
-      # Seconds between attempts to connect again.
-      RECONNECT_INTERVAL = 1
-
       # @!attribute max_value_bytes
       #   @return [Integer] the longest value that is received; with a longer one the connection is opened anew
       limit :max_value_bytes, 32 << 20
+
+      # @!attribute reconnect_interval
+      #   @return [Numeric] seconds between attempts to connect again
+      limit :reconnect_interval, 1
 
       # @param host [String]
       # @param port [Integer]
@@ -221,7 +222,7 @@ module EventMachine
       # Commands given from now on wait for the next connection.
       def connect_later
         @deferred_status = nil
-        @memcache_timer = EventMachine.add_timer(RECONNECT_INTERVAL) { connect_again }
+        @memcache_timer = EventMachine.add_timer(reconnect_interval) { connect_again }
       end
 
       def connect_again

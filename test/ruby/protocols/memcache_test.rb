@@ -158,7 +158,7 @@ class MemcacheTest < Minitest::Test
     assert cache.closed
     cache.unbind
     assert_equal ["0123456789", nil], answers
-    assert_equal 32 << 20, Cache.new.max_value_bytes
+    assert_equal [32 << 20, 1], [Cache.new.max_value_bytes, Cache.new.reconnect_interval]
   end
 
   def test_an_error_after_a_command_without_reply_is_not_given_to_the_next

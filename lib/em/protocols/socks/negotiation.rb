@@ -1,0 +1,66 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    module Socks
+      # Stands between a connection and its user until the proxy has granted the connection. Meanwhile singleton methods
+      # are in front of the user's `post_init` and `receive_data`; afterwards nothing of them is left.
+      #
+      # Who includes it defines `socks_request`, which sends the first bytes, and the steps of the negotiation: methods
+      # that take the bytes of one reply by `socks_take` and return nil as long as there are too few.
+      module Negotiation
+        # @return [Integer, nil] the code with which the proxy refused
+        attr_reader :socks_error_code
+        # @return [Symbol, nil] why there is no connection; nil also if the proxy went away without reply
+        attr_reader :socks_error
+
+        private
+
+        # @param first_step [Symbol] the method that reads the first reply
+        def socks_suspend(first_step)
+          @socks_step = first_step
+          @socks_buffer = "".b
+          define_singleton_method(:post_init) { socks_request }
+          define_singleton_method(:receive_data) { |data| socks_receive(data) }
+        end
+
+        def socks_receive(data)
+          return if @socks_error
+
+          @socks_buffer << data
+          nil while @socks_step && __send__(@socks_step)
+        end
+
+        # @return [String, nil] the next bytes, if there are as many
+        def socks_take(bytes)
+          @socks_buffer.slice!(0, bytes) if @socks_buffer.bytesize >= bytes
+        end
+
+        # The user's callbacks take over. What came behind the reply is theirs.
+        def socks_grant
+          @socks_step = nil
+          surplus = @socks_buffer
+          @socks_buffer = nil
+          singleton_class.send(:remove_method, :post_init, :receive_data)
+          begin
+            post_init
+          ensure
+            receive_data(surplus) unless surplus.empty?
+          end
+        end
+
+        # @return [nil]
+        def socks_refuse(error, code = nil)
+          @socks_error = error
+          @socks_error_code = code
+          @socks_step = nil
+          @socks_buffer.clear
+          close_connection
+          nil
+        end
+      end
+    end
+  end
+end

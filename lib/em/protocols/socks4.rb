@@ -1,0 +1,75 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/socks/target"
+require "em/protocols/socks/negotiation"
+
+module EventMachine
+  module Protocols
+    # A connection through a SOCKS 4 proxy; to a name through one that knows SOCKS 4a, which resolves it itself.
+    #
+    #   class Client < EM::P::Socks4
+    #     def post_init # the target is connected
+    #       send_data("hello\n")
+    #     end
+    #
+    #     def unbind(reason = nil)
+    #       warn("refused: #{socks_error}") if socks_error
+    #     end
+    #   end
+    #
+    #   EM.connect("proxy.example", 1080, Client, "target.example", 7)
+    #
+    # `post_init` is called when the proxy has granted the connection, and `receive_data` from then on. What is called for
+    # the connection to the proxy itself is `connection_completed`, before that, and `unbind`. A proxy that does not reply
+    # is given up after whatever `comm_inactivity_timeout` says.
+    class Socks4 < Connection
+      include Socks::Negotiation
+
+      GRANTED = 90
+      # Reply codes, as {#socks_error} names them.
+      ERRORS = { 91 => :rejected, 92 => :identd_unreachable, 93 => :identd_mismatch }.freeze
+      # An impossible address (0.0.0.x): a name follows.
+      NAME_FOLLOWS = [0, 0, 0, 1].pack("C4").freeze
+      private_constant :GRANTED, :NAME_FOLLOWS
+
+      # @!attribute [r] socks_error_code
+      #   @return [Integer, nil] the code of the reply with which the proxy refused
+
+      # @!attribute [r] socks_error
+      #   @return [Symbol, nil] `:rejected`, `:identd_unreachable`, `:identd_mismatch`, or `:unknown` for any other code
+
+      # Classes that override this call `super`.
+      #
+      # @param host [#to_s] an IPv4 address or a name
+      # @param port [Integer, String]
+      # @raise [ArgumentError] for an IPv6 address, which SOCKS 4 has no room for, a name of more than 255 bytes, a port out of range
+      def initialize(host, port)
+        super
+        @socks_target = Socks::Target.new(host, port)
+        raise ArgumentError, "SOCKS 4 knows no IPv6: #{host}" if @socks_target.ipv6?
+        raise ArgumentError, "SOCKS 4 cannot name the address #{host}" if @socks_target.address&.start_with?("\0\0\0".b)
+
+        socks_suspend(:socks_read_reply)
+      end
+
+      private
+
+      def socks_request
+        address = @socks_target.address
+        name = "#{@socks_target.name}\0" unless address
+        send_data("\x04\x01#{@socks_target.port}#{address || NAME_FOLLOWS}\0#{name}")
+      end
+
+      # Nothing but the second byte means anything; the first one is 0.
+      def socks_read_reply
+        reply = socks_take(8)
+        return unless reply
+
+        code = reply.getbyte(1)
+        code == GRANTED ? socks_grant : socks_refuse(ERRORS.fetch(code, :unknown), code)
+      end
+    end
+  end
+end

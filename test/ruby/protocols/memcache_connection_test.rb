@@ -1,0 +1,163 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# The client of memcached and its connection: made, lost, made again, given up.
+
+require "test_helper"
+
+class MemcacheConnectionTest < ReactorTest
+  Memcache = EM::P::Memcache
+
+  def test_it_succeeds_once_connected
+    succeeded = false
+    reactor do
+      port = server
+      cache = connect(port)
+      cache.callback { succeeded = true and EM.stop }
+      cache.errback { flunk }
+    end
+    assert succeeded
+  end
+
+  def test_a_first_attempt_that_fails_fails_the_deferrable_and_ends_the_commands
+    events = []
+    reactor do
+      cache = connect(dead_port)
+      cache.get("a") { |value| events << value }
+      cache.set("a", 1) { |stored| events << stored }
+      cache.errback { (events << :failed) && EM.stop }
+    end
+    assert_equal [nil, false, :failed], events
+  end
+
+  def test_it_connects_again_and_starts_with_an_empty_buffer
+    answers = []
+    reactor do
+      port = flaky_server("VALUE a 0 100\r\nhalf", "VALUE a 0 1\r\n2\r\nEND\r\n")
+      cache = connect(port)
+      cache.get("a") do |lost|
+        answers << lost
+        cache.get("a") { |value| (answers << value) && EM.stop }
+      end
+    end
+    assert_equal [nil, "2"], answers
+  end
+
+  def test_it_goes_on_trying_until_the_server_is_back
+    attempts = 0
+    answer = nil
+    reactor do
+      port = free_port
+      signature = EM.start_server("127.0.0.1", port, Scripted, { receive_data: lambda { |c, _|
+        EM.stop_server(signature)
+        c.close_connection
+      } })
+      cache = connect(port)
+      count = -> { attempts += 1 }
+      cache.define_singleton_method(:unbind) { |reason = nil| count.call && super(reason) }
+      cache.get("a") { cache.get("b") { |value| (answer = value) && EM.stop } }
+      as_soon_as(-> { attempts == 4 }) { EM.start_server("127.0.0.1", port, Scripted, { receive_data: ->(c, _) { c.send_data("VALUE b 0 1\r\n2\r\nEND\r\n") } }) }
+    end
+    assert_equal "2", answer
+    assert_operator attempts, :>=, 4
+  end
+
+  def test_after_a_breach_of_the_protocol_it_connects_again
+    answers = []
+    reactor do
+      cache = connect(flaky_server("STORED\r\nEND\r\n", "END\r\n", close: false))
+      cache.get("a") do |value|
+        answers << value
+        cache.get("b") { |*values| (answers << values) && EM.stop }
+      end
+    end
+    assert_equal [nil, [nil]], answers
+  end
+
+  def test_who_closes_it_gets_the_rest_answered_and_no_new_connection
+    connections = 0
+    answers = []
+    reactor do
+      port = server(post_init: ->(_) { connections += 1 })
+      cache = connect(port)
+      cache.callback do
+        cache.get("a") { |value| answers << value }
+        cache.close_connection_after_writing
+        cache.set("a", 1) { |stored| answers << stored }
+      end
+      as_soon_as(-> { answers.size == 2 }) do
+        cache.get("a") { |value| answers << value }
+        EM.add_timer(0.05) { EM.stop }
+      end
+    end
+    assert_equal [nil, false, nil], answers
+    assert_equal 1, connections
+  end
+
+  def test_who_closes_it_while_it_waits_to_connect_again_ends_the_waiting
+    answers = []
+    reactor do
+      cache = connect(flaky_server("", ""), interval: 1000)
+      cache.get("a") do
+        cache.set("b", 1) { |stored| answers << stored }
+        EM.next_tick do
+          cache.close_connection
+          EM.stop
+        end
+      end
+    end
+    assert_equal [false], answers
+    assert_empty EM.instance_variable_get(:@timers)
+  end
+
+  def test_a_reactor_that_stops_leaves_no_timer_behind
+    answers = []
+    reactor do
+      cache = connect(server)
+      cache.callback do
+        cache.get("a") { |value| answers << value }
+        EM.stop
+      end
+    end
+    assert_equal [nil], answers
+    reactor { EM.add_timer(0.03) { EM.stop } }
+  end
+
+  def test_blocks_that_raise_hold_up_nobody
+    answers = []
+    errors = 0
+    reactor do
+      EM.error_handler { errors += 1 }
+      port = flaky_server("END\r\nEND\r\nEND\r\n", "", close: false)
+      cache = connect(port)
+      cache.get("a") { raise "first" }
+      cache.get("b") { raise "second" }
+      cache.get("c") do |value|
+        answers << value
+        cache.get("d") { raise "third" }
+        cache.get("e") { |lost| (answers << lost) && EM.stop }
+        cache.close_connection
+      end
+    end
+    assert_equal [nil, nil], answers
+    assert_equal 3, errors
+  end
+
+  private
+
+  # Without the second between two attempts, which tests of reconnecting would wait for otherwise.
+  def connect(port, interval: 0.01)
+    Memcache.connect("127.0.0.1", port).tap { |cache| cache.reconnect_interval = interval }
+  end
+
+  # Answers whatever comes first on its first connection, then closes it; and on all others whatever comes.
+  def flaky_server(first, later, close: true)
+    connections = 0
+    server(receive_data: lambda { |c, _|
+      first_one = (connections += 1) == 1
+      c.send_data(first_one ? first : later)
+      c.close_connection_after_writing if first_one && close
+    })
+  end
+end
