@@ -2,12 +2,15 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "ipaddr"
+require "socket"
 require "em/protocols/socks/target"
 require "em/protocols/socks/negotiation"
 
 module EventMachine
   module Protocols
-    # A connection through a SOCKS 4 proxy; to a name through one that knows SOCKS 4a, which resolves it itself.
+    # A connection through a SOCKS 4 proxy, which knows IPv4 addresses only. Names are resolved here, on a thread of
+    # {EventMachine.defer}; with {Socks5} the proxy resolves them.
     #
     #   class Client < EM::P::Socks4
     #     def post_init # the target is connected
@@ -30,15 +33,16 @@ module EventMachine
       GRANTED = 90
       # Reply codes, as {#socks_error} names them.
       ERRORS = { 91 => :rejected, 92 => :identd_unreachable, 93 => :identd_mismatch }.freeze
-      # An impossible address (0.0.0.x): a name follows.
-      NAME_FOLLOWS = [0, 0, 0, 1].pack("C4").freeze
-      private_constant :GRANTED, :NAME_FOLLOWS
+      # With an address of this net, which is none, proxies of the kind 4a expect a name behind it.
+      NOWHERE = "\0\0\0".b.freeze
+      private_constant :GRANTED, :NOWHERE
 
       # @!attribute [r] socks_error_code
       #   @return [Integer, nil] the code of the reply with which the proxy refused
 
       # @!attribute [r] socks_error
-      #   @return [Symbol, nil] `:rejected`, `:identd_unreachable`, `:identd_mismatch`, or `:unknown` for any other code
+      #   @return [Symbol, nil] `:rejected`, `:identd_unreachable`, `:identd_mismatch`, or `:unknown` for any other code;
+      #   without code, `:unknown_host` if the name has no IPv4 address, and `:invalid_reply` if the proxy spoke unasked
 
       # Classes that override this call `super`.
       #
@@ -49,17 +53,38 @@ module EventMachine
         super
         @socks_target = Socks::Target.new(host, port)
         raise ArgumentError, "SOCKS 4 knows no IPv6: #{host}" if @socks_target.ipv6?
-        raise ArgumentError, "SOCKS 4 cannot name the address #{host}" if @socks_target.address&.start_with?("\0\0\0".b)
+        raise ArgumentError, "SOCKS 4 cannot name the address #{host}" if @socks_target.address&.start_with?(NOWHERE)
 
-        socks_suspend(:socks_read_reply)
+        socks_suspend(:socks_read_early)
       end
 
       private
 
       def socks_request
         address = @socks_target.address
-        name = "#{@socks_target.name}\0" unless address
-        send_data("\x04\x01#{@socks_target.port}#{address || NAME_FOLLOWS}\0#{name}")
+        return socks_connect(address) if address
+
+        EventMachine.defer(-> { socks_resolve(@socks_target.name) }, ->(found) { socks_connect(found) unless @socks_error })
+      end
+
+      # Runs on another thread.
+      # @return [String, nil] four bytes
+      def socks_resolve(name)
+        found = Addrinfo.getaddrinfo(name, nil, :INET, :STREAM)
+        IPAddr.new(found.first.ip_address).hton
+      rescue SocketError
+        nil
+      end
+
+      def socks_connect(address)
+        return socks_refuse(:unknown_host) unless address
+
+        @socks_step = :socks_read_reply
+        send_data("\x04\x01".b << @socks_target.port << address << "\0")
+      end
+
+      def socks_read_early
+        socks_refuse(:invalid_reply) unless @socks_buffer.empty?
       end
 
       # Nothing but the second byte means anything; the first one is 0.

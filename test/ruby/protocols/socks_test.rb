@@ -51,7 +51,7 @@ class SocksTest < Minitest::Test
 
   def test_socks4_requests
     assert_equal "\x04\x01\x00\x50\x7f\x00\x00\x01\x00".b, client4("127.0.0.1", 80).sent
-    assert_equal "\x04\x01\x1f\x90\x00\x00\x00\x01\x00example.org\x00".b, client4("example.org", "8080").sent
+    assert_equal "\x04\x01\x1f\x90\x7f\x00\x00\x02\x00".b, client4("127.0.0.2", "8080").sent
   end
 
   def test_socks4_grant_with_surplus_at_every_split
@@ -168,7 +168,7 @@ class SocksTest < Minitest::Test
   end
 
   def test_a_post_init_that_raises_does_not_lose_the_surplus
-    client = Raising.new(0, "target", 7)
+    client = Raising.new(0, "127.0.0.1", 7)
     assert_raises(RuntimeError) { client.receive_data("#{GRANT4}hello") }
     assert_equal ["hello"], client.events
   end
@@ -186,7 +186,7 @@ class SocksTest < Minitest::Test
 
   private
 
-  def client4(host = "target", port = 7)
+  def client4(host = "127.0.0.1", port = 7)
     Client4.new(0, host, port).tap { |client| client.post_init if client.sent.empty? }
   end
 

@@ -1,0 +1,101 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# The clients of SOCKS proxies and their connections: which callbacks are called, and when.
+
+require "test_helper"
+
+class SocksConnectionTest < ReactorTest
+  class Client < EM::P::Socks4
+    attr_reader :events
+
+    def initialize(*)
+      @events = []
+      super
+    end
+
+    def unbind(reason = nil)
+      @events << [:unbind, reason, socks_error, socks_error_code]
+      EM.stop
+    end
+
+    private
+
+    def connection_completed
+      @events << :connection_completed
+    end
+
+    def post_init
+      @events << :post_init
+    end
+
+    def receive_data(data)
+      @events << data
+      close_connection
+    end
+  end
+
+  def test_callbacks_in_order
+    events = talk_through("\0Z\0\0\0\0\0\0hello", "127.0.0.1")
+    assert_equal [:connection_completed, :post_init, "hello", [:unbind, nil, nil, nil]], events
+  end
+
+  def test_a_refusal
+    assert_equal [:connection_completed, [:unbind, nil, :rejected, 91]], talk_through("\0[\0\0\0\0\0\0", "127.0.0.1")
+  end
+
+  def test_a_name_is_resolved_without_holding_up_the_reactor
+    talk_through("\0Z\0\0\0\0\0\0hello", "localhost")
+    assert_equal "\x04\x01\0\x07\x7f\0\0\x01\0".b, @request
+  end
+
+  def test_a_name_without_address
+    assert_equal [:unbind, nil, :unknown_host, nil], talk_through("", "name.invalid").last
+  end
+
+  def test_a_proxy_that_speaks_unasked
+    client = nil
+    reactor do
+      port = server(post_init: ->(c) { c.send_data("\0Z\0\0\0\0\0\0hello") })
+      client = EM.connect("127.0.0.1", port, Client, "localhost", 7)
+      # Its name is resolved too late.
+      client.define_singleton_method(:socks_connect) { |_| nil }
+    end
+    assert_equal [:connection_completed, [:unbind, nil, :invalid_reply, nil]], client.events
+  end
+
+  def test_a_proxy_that_goes_away
+    client = nil
+    reactor do
+      port = server(receive_data: ->(c, _) { c.close_connection })
+      client = EM.connect("127.0.0.1", port, Client, "127.0.0.1", 7)
+    end
+    assert_equal [:connection_completed, [:unbind, nil, nil, nil]], client.events
+  end
+
+  def test_a_proxy_that_nobody_runs
+    client = nil
+    reactor { client = EM.connect("127.0.0.1", dead_port, Client, "127.0.0.1", 7) }
+    assert_equal [[:unbind, Errno::ECONNREFUSED, nil, nil]], client.events
+  end
+
+  def test_a_bad_target_leaves_no_connection
+    reactor do
+      assert_raises(ArgumentError) { EM.connect("127.0.0.1", dead_port, Client, "::1", 7) }
+      as_soon_as(-> { EM.connection_count.zero? }) { EM.stop }
+    end
+  end
+
+  private
+
+  # @return [Array] what the client saw of a proxy with this reply
+  def talk_through(reply, host)
+    client = nil
+    reactor do
+      port = server(receive_data: ->(c, data) { c.send_data(reply) if (@request = data) })
+      client = EM.connect("127.0.0.1", port, Client, host, 7)
+    end
+    client.events
+  end
+end
