@@ -1,0 +1,80 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/http_request_text"
+
+module EventMachine
+  module Protocols
+    # The request that {HttpClient} makes of its arguments.
+    # @private
+    class HttpClientRequest
+      VERBS = %w[GET POST PUT DELETE HEAD].freeze
+      VERBS_WITH_CONTENT = %w[POST PUT].freeze
+      private_constant :VERBS, :VERBS_WITH_CONTENT
+
+      # @return [String] in capitals
+      attr_reader :verb
+      # @return [String] what is sent
+      attr_reader :text
+
+      # @param args [Hash] see {HttpClient.request}
+      # @param max_content_bytes [Integer]
+      # @raise [ArgumentError]
+      def initialize(args, max_content_bytes)
+        @args = args
+        @verb = (args[:verb] || args[:method] || :get).to_s.upcase
+        @content = with_content? ? args[:content].to_s.b : ""
+        raise ArgumentError, "content larger than #{max_content_bytes} bytes" if @content.bytesize > max_content_bytes
+
+        @text = HttpRequestText.compose(@verb, target, args[:version] || "1.1", fields, @content)
+      end
+
+      # @return [Boolean] whether {HttpClient} sends requests with this verb
+      def supported?
+        VERBS.include?(@verb)
+      end
+
+      private
+
+      def with_content?
+        VERBS_WITH_CONTENT.include?(@verb)
+      end
+
+      def target
+        path = @args[:request].to_s
+        query = @args[:query_string].to_s
+        path = "/#{path}" unless path.start_with?("/")
+        query = "?#{query}" unless query.empty? || query.start_with?("?")
+        "#{path}#{query}"
+      end
+
+      # An Array, since the user's own headers may repeat one of ours.
+      def fields
+        [["Host", authority], ["User-agent", "Ruby EventMachine"], *content_fields, ["Cookie", @args[:cookie]],
+         *custom_fields, ["Authorization", basic_auth]]
+      end
+
+      def authority
+        HttpRequestText.authority(@args[:host_header] || @args[:host] || "_", @args[:port].to_i, 80)
+      end
+
+      def content_fields
+        return [] unless with_content?
+
+        [["Content-type", @args[:contenttype] || "application/octet-stream"], ["Content-length", @content.bytesize]]
+      end
+
+      def custom_fields
+        (@args[:custom_headers] || {}).map { |name, value| [name, value.to_s] }
+      end
+
+      def basic_auth
+        auth = @args[:basic_auth] or return
+        user = WireText.line(auth[:username], "user name")
+        password = WireText.line(auth[:password], "password")
+        "Basic #{["#{user}:#{password}"].pack('m0')}"
+      end
+    end
+  end
+end

@@ -1,0 +1,20 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    # What {HttpResponseParser} raises for a response that cannot be understood or is too large. The HTTP clients turn it
+    # into a failed request.
+    class HttpError < RuntimeError
+      # @return [Symbol] `:bad_request` for a malformed status line, `:bad_header` for malformed or too many header
+      #   lines, `:unsupported_clen` where the end of the body cannot be told, `:body_too_large`
+      attr_reader :kind
+
+      def initialize(kind, text)
+        super(text)
+        @kind = kind
+      end
+    end
+  end
+end

@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/wire_text"
+
+module EventMachine
+  module Protocols
+    # Writes requests for the HTTP clients, and checks what their callers give before anything is opened or sent.
+    # @private
+    module HttpRequestText
+      TOKEN = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/n.freeze
+      PORT = /:\d+\z/n.freeze
+      private_constant :TOKEN, :PORT
+
+      class << self
+        # @param verb [#to_s]
+        # @param target [#to_s] path and query
+        # @param version [#to_s]
+        # @param fields [Hash{#to_s => #to_s}] those whose value is nil are left out
+        # @param content [String] the body, whose length the fields say
+        # @return [String] the whole request, binary
+        # @raise [ArgumentError] if one of them contains a line end, or a name is not a token
+        def compose(verb, target, version, fields, content = "")
+          text = "#{token(verb, 'verb')} #{WireText.line(target, 'URI')} HTTP/#{WireText.line(version, 'version')}\r\n".b
+          fields.each do |name, value|
+            text << token(name, "header name") << ": " << WireText.line(value, "header #{name}") << "\r\n" unless value.nil?
+          end
+          text << "\r\n" << content.b
+        end
+
+        # @param value [#to_s]
+        # @param what [String] how the error calls it
+        # @return [String]
+        # @raise [ArgumentError]
+        def token(value, what)
+          text = value.to_s.b
+          raise ArgumentError, "#{what} must be a token: #{text.inspect}" unless TOKEN.match?(text)
+
+          text
+        end
+
+        # @param host [#to_s] a name or an address, with or without a port
+        # @param port [Integer]
+        # @param default_port [Integer] left out
+        # @return [String] as the Host header wants it: IPv6 addresses in brackets, without their zones
+        def authority(host, port, default_port)
+          host = host.to_s
+          host = "[#{host.sub(/%.*/m, '')}]" if host.count(":") > 1 && !host.start_with?("[")
+          port == default_port || PORT.match?(host) ? host : "#{host}:#{port}"
+        end
+
+        # @param seconds [Numeric, String, nil]
+        # @return [Float, nil]
+        # @raise [ArgumentError] unless it is nil or a positive number
+        def timeout(seconds)
+          return if seconds.nil?
+
+          number = Float(seconds)
+          raise ArgumentError, "timeout must be positive: #{seconds}" unless number.positive? && number.finite?
+
+          number
+        end
+      end
+    end
+  end
+end

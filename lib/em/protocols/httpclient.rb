@@ -1,0 +1,130 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/http_client_request"
+require "em/protocols/http_connection"
+
+module EventMachine
+  module Protocols
+    # Makes one HTTP request (RFC 9112) and is the {Deferrable} of its outcome. Deprecated: kept for programs that use it;
+    # others are better served by the gem em-http-request. It knows neither TLS nor redirects, and uses no connection
+    # twice.
+    #
+    #   http = EM::P::HttpClient.request(host: "example.org", request: "/index.html", timeout: 10)
+    #   http.callback { |response| puts response[:status], response[:content] }
+    #   http.errback { puts "no response" }
+    #
+    # Callbacks get a Hash: `:status` (Integer, any HTTP status is a success), `:headers` (Array of the status line and the
+    # header lines) and `:content` (String); all texts are binary. Errbacks get `{ status: 0 }`: no connection, a
+    # connection that broke before the response was complete, a response that is malformed or exceeds a limit (see
+    # {HttpConnection}), an unsupported verb, or a timeout. The first outcome is final, and the connection is closed with it.
+    class HttpClient < Connection
+      include Deferrable
+      include HttpConnection
+
+      # How many bytes `:content` may have.
+      MaxPostContentLength = 20 * 1024 * 1024
+
+      class << self
+        # @param args [Hash] gets its `:port` set, if it has none
+        # @option args [String] :host a name or an address
+        # @option args [Integer] :port (80)
+        # @option args [String, Symbol] :verb ("GET") GET, POST, PUT, DELETE or HEAD, in any case; also called `:method`
+        # @option args [String] :request ("/") the path; a missing slash is put before it
+        # @option args [String] :query_string a missing question mark is put before it
+        # @option args [String] :version ("1.1")
+        # @option args [String] :host_header instead of the host; the port is put behind it unless it is 80 or already there
+        # @option args [String] :content the body, sent with POST and PUT only
+        # @option args [String] :contenttype ("application/octet-stream")
+        # @option args [String] :cookie
+        # @option args [Hash] :custom_headers
+        # @option args [Hash] :basic_auth with `:username` and `:password`
+        # @option args [Numeric] :timeout seconds for all of it, connecting included; none by default
+        # @return [HttpClient]
+        # @raise [ArgumentError] for a line end or NUL in anything that would be sent, a content that is too large,
+        #   a timeout that is not positive, or `:tls` or `:ssl`; nothing was opened then
+        # @raise [ConnectionError] as {EventMachine.connect}
+        def request(args = {})
+          args = args.dup if args.frozen?
+          args[:port] ||= 80
+          raise ArgumentError, "HttpClient does not speak TLS, HttpClient2 does" if args[:tls] || args[:ssl]
+
+          request = HttpClientRequest.new(args, self::MaxPostContentLength)
+          timeout = HttpRequestText.timeout(args[:timeout])
+          EventMachine.connect(args[:host], args[:port], self) { |client| client.prepare(request, timeout) }
+        end
+      end
+
+      def initialize(*)
+        super
+        warn "HttpClient is deprecated; use the gem em-http-request instead."
+      end
+
+      # @param request [HttpClientRequest] sent once the connection is there
+      # @param seconds [Float, nil]
+      # @private
+      def prepare(request, seconds)
+        @request = request
+        timeout(seconds, { status: 0 }) if seconds
+      end
+
+      # @private
+      def connection_completed
+        @request ||= HttpClientRequest.new({ port: 80 }, 0)
+        @request.supported? ? send_data(@request.text) : fail({ status: 0 })
+      end
+
+      # @private
+      def receive_data(data)
+        return if @closing
+
+        parser << data
+        settle { parser.shift(@request.verb) }
+      end
+
+      # @private
+      def unbind(reason = nil)
+        settle { parser.finish } if ended_by_peer?(reason)
+        fail({ status: 0 })
+      end
+
+      # The first outcome is final; with it the connection is closed.
+      # @see Deferrable#set_deferred_status
+      def set_deferred_status(status, *args)
+        return if @settled
+
+        @settled = %i[succeeded failed].include?(status)
+        close_connection if @settled
+        super
+      end
+
+      # @see #set_deferred_status
+      def succeed(*args)
+        set_deferred_status(:succeeded, *args)
+      end
+      alias set_deferred_success succeed
+
+      # @see #set_deferred_status
+      def fail(*args)
+        set_deferred_status(:failed, *args)
+      end
+      alias set_deferred_failure fail
+
+      private
+
+      # @yieldreturn [HttpResponse, nil]
+      def settle
+        response = yield
+      rescue HttpError
+        fail({ status: 0 })
+      else
+        succeed(result_of(response)) if response
+      end
+
+      def result_of(response)
+        { status: response.status, headers: response.header_lines, content: response.content }
+      end
+    end
+  end
+end

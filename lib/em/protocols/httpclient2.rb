@@ -1,0 +1,202 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/http_connection"
+require "em/protocols/http_request_text"
+require "em/protocols/httpclient2_request"
+
+module EventMachine
+  module Protocols
+    # A connection to an HTTP server (RFC 9112) on which requests are pipelined: each is sent when it is made, whether or
+    # not those before it are answered. Deprecated: kept for programs that use it; others are better served by the gem
+    # em-http-request. It follows no redirects.
+    #
+    #   http = EM::P::HttpClient2.connect("example.org", 80)
+    #   request = http.get("/index.html")
+    #   request.callback { puts request.status, request.content }
+    #   request.errback { puts "no response" }
+    #
+    # When the connection ends, for whatever reason, all requests that are not answered fail, the newest first, and
+    # requests made later fail at once; none is ever sent again. The connection is closed when a response is malformed or
+    # exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given up, and
+    # when more arrives than was asked for.
+    class HttpClient2 < Connection
+      include LineText2
+      include HttpConnection
+
+      class << self
+        # @overload connect(host, port)
+        #   @param host [String] a name or an address
+        #   @param port [Integer, String]
+        # @overload connect(options)
+        #   @option options [String] :host
+        #   @option options [Integer, String] :port
+        #   @option options [Boolean, Hash] :tls whether to use TLS, or the parameters for it; also called `:ssl`
+        #   @option options [Numeric] :timeout seconds for each request, unless it has one of its own
+        # @return [HttpClient2]
+        # @raise [ArgumentError, TypeError] for a port that is no number, or a line end or NUL in the host; nothing was
+        #   opened then
+        # @raise [Unsupported] where there is no TLS; nothing was opened then
+        # @raise [ConnectionError] as {EventMachine.connect}
+        def connect(host, port = nil)
+          options = host.is_a?(Hash) ? host.dup : { host: host, port: port }
+          options[:port] = Integer(options[:port])
+          options[:tls] ||= options[:ssl]
+          options[:timeout] = HttpRequestText.timeout(options[:timeout])
+          WireText.line(options[:host], "host")
+          raise Unsupported, "TLS is not available" if options[:tls] && !method_defined?(:start_tls)
+
+          EventMachine.connect(options[:host], options[:port], self) { |client| client.prepare(options) }
+        end
+      end
+
+      def initialize(*)
+        super
+        warn "HttpClient2 is deprecated; use the gem em-http-request instead."
+      end
+
+      # @param options [Hash] see {HttpClient2.connect}
+      # @private
+      def prepare(options)
+        @tls = options[:tls]
+        @timeout = options[:timeout]
+        @authority = HttpRequestText.authority(options[:host], options[:port], @tls ? 443 : 80)
+        begin_tls
+      end
+
+      # @param args [Hash, String] a String is the URI
+      # @option args [String] :uri path and query
+      # @option args [String] :version ("1.1")
+      # @option args [String] :host_header as it is to be sent; by default that of {HttpClient2.connect}
+      # @option args [String] :authorization the header's value
+      # @option args [String] :content a body
+      # @option args [String] :contenttype of that body
+      # @option args [Numeric] :timeout seconds until the response has to be complete; after that the request fails and
+      #   the connection is closed
+      # @return [Request]
+      # @raise [ArgumentError] for a line end or NUL in anything that would be sent, or a timeout that is not positive
+      def get(args)
+        request(with_verb(args, "GET"))
+      end
+
+      # @see #get
+      def post(args)
+        request(with_verb(args, "POST"))
+      end
+
+      # @param args [Hash] as for {#get}, with a `:verb`
+      # @see #get
+      def request(args)
+        request = Request.new(self, args[:verb])
+        text = request.text(args, @authority || "_")
+        timeout = HttpRequestText.timeout(args[:timeout]) || @timeout
+        return request.tap(&:fail) if @closing
+
+        request.timeout(timeout) if timeout
+        requests << request
+        send_data(text)
+        request
+      end
+
+      # Drops what the old connection has left, and starts TLS again if it had it.
+      # @see Connection#reconnect
+      def reconnect(server, port)
+        @parser = nil
+        @closing = false
+        super.tap { begin_tls }
+      end
+
+      # @private
+      def receive_data(data)
+        return if @closing
+
+        parser << data
+        read_responses
+      end
+
+      # @private
+      def unbind(reason = nil)
+        finish_last if ended_by_peer?(reason)
+      ensure
+        @closing = true
+        fail_requests
+      end
+
+      # Fails without waiting any longer. The response that may still come must not be taken for another request's.
+      # @param request [Request]
+      # @private
+      def give_up(request)
+        return if @closing || !requests.delete(request)
+
+        close_connection
+      end
+
+      private
+
+      def begin_tls
+        start_tls(@tls.is_a?(Hash) ? @tls : {}) if @tls
+      end
+
+      def with_verb(args, verb)
+        return { uri: args, verb: verb } unless args.is_a?(Hash)
+
+        args = args.dup if args.frozen?
+        args[:verb] = verb
+        args
+      end
+
+      # Those without a response, in the order in which they were sent.
+      def requests
+        @requests ||= []
+      end
+
+      # When a callback raises, the responses behind it are read in the next turn.
+      def read_responses
+        while (response = next_response)
+          complete(response)
+        end
+        done = true
+      ensure
+        EventMachine.next_tick { read_responses } unless done
+      end
+
+      def next_response
+        return if @closing
+
+        request = requests.first
+        request ? parser.shift(request.verb) : close_after_surplus
+      rescue HttpError => e
+        request.internal_error = e.kind
+        close_connection
+        nil
+      end
+
+      # What has come before a request is made must not answer it.
+      def close_after_surplus
+        close_connection if parser.surplus?
+        nil
+      end
+
+      def complete(response)
+        request = requests.shift
+        close_connection unless response.persistent?
+        close_after_surplus if requests.empty?
+        request.complete(response)
+      end
+
+      def finish_last
+        response = requests.first && parser.finish or return
+        @closing = true
+        requests.shift.complete(response)
+      end
+
+      # An errback that raises keeps none of the others from being called.
+      def fail_requests
+        requests.pop.fail until requests.empty?
+      ensure
+        EventMachine.next_tick { fail_requests } unless requests.empty?
+      end
+    end
+  end
+end

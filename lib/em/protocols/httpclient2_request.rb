@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/http_request_text"
+
+module EventMachine
+  module Protocols
+    class HttpClient2 < Connection
+      # A request of {HttpClient2}, and its response. Callbacks get the request itself once the response is complete;
+      # errbacks get nothing.
+      class Request
+        include Deferrable
+
+        # @return [String] of the request, in capitals
+        attr_reader :verb
+        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; nil if none came or it is too late
+        attr_accessor :internal_error
+
+        # @param client [HttpClient2]
+        # @param verb [#to_s]
+        # @raise [ArgumentError]
+        def initialize(client, verb)
+          @client = client
+          @verb = HttpRequestText.token(verb, "verb").upcase
+          raise ArgumentError, "CONNECT is not supported" if @verb == "CONNECT"
+        end
+
+        # @param args [Hash] see {HttpClient2#get}
+        # @param authority [String] for the Host header
+        # @return [String] what is to be sent
+        # @raise [ArgumentError]
+        # @private
+        def text(args, authority)
+          content = args[:content]&.to_s
+          fields = { "Host" => args[:host_header] || authority, "Authorization" => args[:authorization],
+                     "Content-Type" => args[:contenttype], "Content-Length" => content&.bytesize }
+          HttpRequestText.compose(@verb, args[:uri], args[:version] || "1.1", fields, content || "")
+        end
+
+        # @param response [HttpResponse]
+        # @private
+        def complete(response)
+          @response = response
+          succeed(self)
+        end
+
+        # Gives the request up, which closes its connection.
+        # @see Deferrable#fail
+        def fail(*)
+          @client.give_up(self)
+          super
+        end
+        alias set_deferred_failure fail
+
+        # @return [Integer, nil] nil without a response, like all that follow
+        def status
+          @response&.status
+        end
+
+        # @return [String, nil] "1.0" or "1.1"
+        def version
+          @response&.version
+        end
+
+        # @return [Hash{String => Array<String>}, nil] from each header's name in lower case to its values
+        def headers
+          @response&.headers
+        end
+
+        # @return [Array<String>, nil] the status line and the header lines
+        def header_lines
+          @response&.header_lines
+        end
+
+        # @return [String, nil] the body, binary; as it was sent, encoded or not
+        def content
+          @response&.content
+        end
+      end
+    end
+  end
+end
