@@ -15,7 +15,7 @@ require "rbconfig"
 require_relative "library"
 require_relative "../test/programs/support/nginx"
 
-OUTSTANDING = 100
+OUTSTANDING = 1000
 
 # The program that is measured: keeps so many requests outstanding until all are answered.
 class Measured
@@ -43,13 +43,13 @@ class Measured
     return if @left.zero?
 
     @left -= 1
-    request = @client.get("/small")
+    request = @client.get("/hello")
     request.callback { answered(request) }
     request.errback { abort "a request failed" }
   end
 
   def answered(request)
-    abort "wrong response: #{request.status}" unless request.content == Nginx::SMALL
+    abort "wrong response: #{request.status}" unless request.content == Nginx::HELLO
     (@answered += 1) == @count ? EM.stop : self.request
   end
 

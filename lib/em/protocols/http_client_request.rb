@@ -23,7 +23,7 @@ module EventMachine
       # @raise [ArgumentError]
       def initialize(args, max_content_bytes)
         @args = args
-        @verb = (args[:verb] || args[:method] || :get).to_s.upcase
+        @verb = HttpRequestText.token(args[:verb] || args[:method] || :get, "verb").upcase
         @content = with_content? ? args[:content].to_s.b : ""
         raise ArgumentError, "content larger than #{max_content_bytes} bytes" if @content.bytesize > max_content_bytes
 
@@ -49,10 +49,13 @@ module EventMachine
         "#{path}#{query}"
       end
 
-      # An Array, since the user's own headers may repeat one of ours.
       def fields
-        [["Host", authority], ["User-agent", "Ruby EventMachine"], *content_fields, ["Cookie", @args[:cookie]],
-         *custom_fields, ["Authorization", basic_auth]]
+        field("Host", authority) + field("User-agent", "Ruby EventMachine") + content_fields +
+          field("Cookie", @args[:cookie]) + custom_fields + field("Authorization", basic_auth)
+      end
+
+      def field(name, value)
+        HttpRequestText.field(name, value)
       end
 
       def authority
@@ -60,13 +63,14 @@ module EventMachine
       end
 
       def content_fields
-        return [] unless with_content?
+        return "" unless with_content?
 
-        [["Content-type", @args[:contenttype] || "application/octet-stream"], ["Content-length", @content.bytesize]]
+        type = @args[:contenttype] || "application/octet-stream"
+        field("Content-type", type) + field("Content-length", @content.bytesize)
       end
 
       def custom_fields
-        (@args[:custom_headers] || {}).map { |name, value| [name, value.to_s] }
+        (@args[:custom_headers] || {}).map { |name, value| field(HttpRequestText.token(name, "header name"), value.to_s) }.join
       end
 
       def basic_auth

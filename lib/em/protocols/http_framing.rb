@@ -18,25 +18,25 @@ module EventMachine
       # @return [Integer, Symbol] how many bytes, `:chunked`, or `:to_the_end` of the connection
       # @raise [HttpError]
       def self.of(response)
-        codings = response.headers["transfer-encoding"]
-        lengths = response.headers["content-length"]
-        return by_coding(response, lengths) if codings
+        codings = response.framing["transfer-encoding"]
+        lengths = response.framing["content-length"]
+        return by_coding(response.version, codings, lengths) if codings
 
         lengths ? by_length(lengths) : :to_the_end
       end
 
       # Codings besides chunked are never asked for, and left to the user.
-      def self.by_coding(response, lengths)
+      def self.by_coding(version, codings, lengths)
         refuse("both a length and a transfer coding") if lengths
-        refuse("a transfer coding in HTTP/1.0") if response.version == "1.0"
-        codings = response.list("transfer-encoding")
+        refuse("a transfer coding in HTTP/1.0") if version == "1.0"
+        codings = codings.join(",").downcase.split(",").map(&:strip).reject(&:empty?)
         refuse("unknown transfer coding") if codings.empty? || !(codings - CODINGS).empty?
         refuse("chunked twice") if codings.count("chunked") > 1
         codings.last == "chunked" ? :chunked : :to_the_end
       end
 
       def self.by_length(lengths)
-        refuse("contradicting lengths") if lengths.uniq.size > 1
+        refuse("contradicting lengths") if lengths.size > 1 && lengths.uniq.size > 1
         refuse("malformed length") unless LENGTH.match?(lengths.first)
         lengths.first.to_i
       end

@@ -26,6 +26,20 @@ module EventMachine
         @bytes = 0
       end
 
+      # Nearly all headers come in one piece, and in the plain form that the pattern knows: these are read at a stroke.
+      # @param pattern [Regexp] for a header from the status line to the empty line, all lines ending in CRLF
+      # @return [Array<String>, nil] its lines without their ends; nil: it has to be read line by line
+      def header(pattern)
+        text = @input.peek_through("\r\n\r\n")
+        return unless text && text.bytesize <= @max_bytes && pattern.match?(text)
+
+        lines = text.split("\r\n")
+        return if lines.size > @max_lines
+
+        @input.skip(text.bytesize)
+        lines
+      end
+
       # @return [String, nil] the next line without its end, CRLF or LF; nil if it has not come
       # @raise [HttpError]
       def line

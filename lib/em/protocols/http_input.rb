@@ -41,9 +41,24 @@ module EventMachine
         return if count > @bytesize
 
         bytes = @buffer.byteslice(@position, count)
+        skip(count)
+        bytes
+      end
+
+      # @param count [Integer] not more than are left
+      # @return [void]
+      def skip(count)
         @searched = @position += count
         @bytesize -= count
-        bytes
+      end
+
+      # @param text [String]
+      # @return [String, nil] the bytes until the end of this text, which stay; nil if it has not come, or if a line was
+      #   searched in vain in these bytes
+      def peek_through(text)
+        return unless @searched == @position && (stop = @buffer.index(text, @position))
+
+        @buffer.byteslice(@position, stop + text.bytesize - @position)
       end
 
       # @return [String] all that is left

@@ -14,19 +14,24 @@ module EventMachine
       private_constant :TOKEN, :PORT
 
       class << self
-        # @param verb [#to_s]
+        # @param verb [String] a token
         # @param target [#to_s] path and query
         # @param version [#to_s]
-        # @param fields [Hash{#to_s => #to_s}] those whose value is nil are left out
-        # @param content [String] the body, whose length the fields say
+        # @param fields [String] as {field} writes them
+        # @param content [String] binary; the body, whose length the fields say
         # @return [String] the whole request, binary
-        # @raise [ArgumentError] if one of them contains a line end, or a name is not a token
+        # @raise [ArgumentError] if one of them contains a line end
         def compose(verb, target, version, fields, content = "")
-          text = "#{token(verb, 'verb')} #{WireText.line(target, 'URI')} HTTP/#{WireText.line(version, 'version')}\r\n".b
-          fields.each do |name, value|
-            text << token(name, "header name") << ": " << WireText.line(value, "header #{name}") << "\r\n" unless value.nil?
-          end
-          text << "\r\n" << content.b
+          line = "#{verb} #{WireText.line(target, 'URI')} HTTP/#{version ? WireText.line(version, 'version') : '1.1'}"
+          "#{line}\r\n#{fields}\r\n#{content}".b
+        end
+
+        # @param name [String] a token
+        # @param value [#to_s, nil]
+        # @return [String] the header line; nothing for nil
+        # @raise [ArgumentError] if the value contains a line end
+        def field(name, value)
+          value.nil? ? "" : "#{name}: #{WireText.line(value, name)}\r\n"
         end
 
         # @param value [#to_s]

@@ -10,28 +10,41 @@ module EventMachine
     # binary.
     # @private
     class HttpResponse
-      STATUS_LINE = %r{\AHTTP/1\.([01])[ \t]+([1-9]\d\d)(?:[ \t][^\r\0]*)?\z}n.freeze
-      FIELD = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\0]*\z/n.freeze
-      FOLDED = /\A[ \t][^\r\0]*\z/n.freeze
+      STATUS = %r{HTTP/1\.[01] [1-9]\d\d(?: [^\r\n\0]*+)?}n.freeze
+      FIELD = /[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\r\n\0]*+/n.freeze
+      STATUS_LINE = /\A#{STATUS}\z/n.freeze
+      FIELD_LINE = /\A#{FIELD}\z/n.freeze
+      FOLDED_LINE = /\A[ \t][^\r\n\0]*+\z/n.freeze
+      FRAMING_LINE = /\A(?:connection|content-length|transfer-encoding):/ni.freeze
+      CLOSE = /(?:\A|,)[ \t]*close[ \t]*(?:,|\z)/ni.freeze
+      KEEP_ALIVE = /(?:\A|,)[ \t]*keep-alive[ \t]*(?:,|\z)/ni.freeze
       WITHOUT_BODY = [204, 304].freeze
-      private_constant :STATUS_LINE, :FIELD, :FOLDED, :WITHOUT_BODY
+      private_constant :STATUS, :FIELD, :STATUS_LINE, :FIELD_LINE, :FOLDED_LINE, :FRAMING_LINE, :CLOSE,
+                       :KEEP_ALIVE, :WITHOUT_BODY
+
+      # A header without folded lines, all of whose lines end in CRLF.
+      PLAIN_HEADER = /\A#{STATUS}\r\n(?:#{FIELD}\r\n)*+\r\n\z/n.freeze
 
       # @return [Integer] three digits
       attr_reader :status
-      # @return [String] "1.0" or "1.1"
-      attr_reader :version
       # @return [Array<String>] the status line and the header lines without their ends; folded ones are joined
       attr_reader :header_lines
       # @return [String] the body
       attr_accessor :content
 
       # @param status_line [String]
+      # @param lines [Array<String>] it and the header lines, if these were checked
       # @raise [HttpError]
-      def initialize(status_line)
-        match = STATUS_LINE.match(status_line) or raise HttpError.new(:bad_request, "malformed status line")
-        @version = match[1] == "1" ? "1.1" : "1.0"
-        @status = match[2].to_i
-        @header_lines = [status_line]
+      def initialize(status_line, lines = [status_line])
+        raise HttpError.new(:bad_request, "malformed status line") unless STATUS_LINE.match?(status_line)
+
+        @status = status_line.byteslice(9, 3).to_i
+        @header_lines = lines
+      end
+
+      # @return [String] "1.0" or "1.1"
+      def version
+        @header_lines.first.byteslice(5, 3)
       end
 
       # @param line [String] a header line
@@ -46,17 +59,19 @@ module EventMachine
       # @raise [HttpError]
       # @return [void]
       def self.check_field(line, may_be_folded)
-        return if FIELD.match?(line) || (may_be_folded && FOLDED.match?(line))
+        return if FIELD_LINE.match?(line) || (may_be_folded && FOLDED_LINE.match?(line))
 
         raise HttpError.new(:bad_header, "malformed header line")
       end
 
       # @return [Hash{String => Array<String>}] from each name in lower case to its values, in order
       def headers
-        @headers ||= @header_lines.drop(1).each_with_object({}) do |line, headers|
-          name, value = line.split(":", 2)
-          (headers[name.downcase] ||= []) << value.strip
-        end
+        @headers ||= fields(@header_lines.drop(1))
+      end
+
+      # The same for those fields only that say where the response and the connection end: few users need all.
+      def framing
+        @framing ||= fields(@header_lines.grep(FRAMING_LINE))
       end
 
       # Whether another response follows, which is the one that counts.
@@ -72,20 +87,23 @@ module EventMachine
 
       # Whether the connection may be used for more, RFC 9112, section 9.3.
       def persistent?
-        options = list("connection")
-        return false if options.include?("close")
-
-        @version == "1.1" || options.include?("keep-alive")
-      end
-
-      # @param name [String] of a field whose value is a list of tokens
-      # @return [Array<String>] in lower case
-      def list(name)
-        values = headers[name] or return []
-        values.join(",").downcase.split(",").map(&:strip).reject(&:empty?)
+        options = framing["connection"]&.join(",") || ""
+        version == "1.1" ? !CLOSE.match?(options) : KEEP_ALIVE.match?(options) && !CLOSE.match?(options)
       end
 
       private
+
+      def fields(lines)
+        fields = {}
+        lines.each do |line|
+          colon = line.index(":")
+          name = line.byteslice(0, colon).downcase.freeze
+          value = line.byteslice(colon + 1, line.bytesize)
+          value.strip!
+          (fields[name] ||= []) << value
+        end
+        fields
+      end
 
       def unfold(line)
         @header_lines.last << " " << line.strip

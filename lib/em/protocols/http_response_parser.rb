@@ -88,11 +88,19 @@ module EventMachine
 
       # Each step returns the next one, or nil if it needs more input.
       def read_status_line
+        lines = @lines.header(HttpResponse::PLAIN_HEADER)
+        return read_header(lines) if lines
+
         line = @lines.line or return
         return skip_blank_line if line.empty?
 
         @response = HttpResponse.new(line)
         :read_fields
+      end
+
+      def read_header(lines)
+        @response = HttpResponse.new(lines.first, lines)
+        finish_header
       end
 
       def skip_blank_line
@@ -130,9 +138,8 @@ module EventMachine
           :read_chunks
         when :to_the_end then :read_to_the_end
         else
-          @length = framing
-          limit_content(@length)
-          :read_counted
+          limit_content(@length = framing)
+          read_counted || :read_counted
         end
       end
 

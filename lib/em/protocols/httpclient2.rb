@@ -61,7 +61,8 @@ module EventMachine
       def prepare(options)
         @tls = options[:tls]
         @timeout = options[:timeout]
-        @authority = HttpRequestText.authority(options[:host], options[:port], @tls ? 443 : 80)
+        authority = HttpRequestText.authority(options[:host], options[:port], @tls ? 443 : 80)
+        @host_field = HttpRequestText.field("Host", authority)
         begin_tls
       end
 
@@ -89,7 +90,7 @@ module EventMachine
       # @see #get
       def request(args)
         request = Request.new(self, args[:verb])
-        text = request.text(args, @authority || "_")
+        text = request.text(args, @host_field || "Host: _\r\n")
         timeout = HttpRequestText.timeout(args[:timeout]) || @timeout
         return request.tap(&:fail) if @closing
 

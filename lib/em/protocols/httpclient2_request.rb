@@ -27,15 +27,16 @@ module EventMachine
         end
 
         # @param args [Hash] see {HttpClient2#get}
-        # @param authority [String] for the Host header
+        # @param host_field [String] the header line that is sent unless there is a `:host_header`
         # @return [String] what is to be sent
         # @raise [ArgumentError]
         # @private
-        def text(args, authority)
-          content = args[:content]&.to_s
-          fields = { "Host" => args[:host_header] || authority, "Authorization" => args[:authorization],
-                     "Content-Type" => args[:contenttype], "Content-Length" => content&.bytesize }
-          HttpRequestText.compose(@verb, args[:uri], args[:version] || "1.1", fields, content || "")
+        def text(args, host_field)
+          fields = args[:host_header] ? HttpRequestText.field("Host", args[:host_header]) : host_field
+          fields += HttpRequestText.field("Authorization", args[:authorization]) if args[:authorization]
+          content = args[:content]&.to_s&.b
+          fields += content_fields(args[:contenttype], content) if content
+          HttpRequestText.compose(@verb, args[:uri], args[:version], fields, content)
         end
 
         # @param response [HttpResponse]
@@ -76,6 +77,12 @@ module EventMachine
         # @return [String, nil] the body, binary; as it was sent, encoded or not
         def content
           @response&.content
+        end
+
+        private
+
+        def content_fields(type, content)
+          HttpRequestText.field("Content-Type", type) + HttpRequestText.field("Content-Length", content.bytesize)
         end
       end
     end

@@ -7,8 +7,8 @@ require_relative "started_program"
 
 # What nginx serves in tests and benchmarks, and an nginx that serves it.
 module Nginx
-  # The body of /small.
-  SMALL = "hello\n"
+  # The body of /small and, not from a file, of /hello.
+  HELLO = "hello\n"
   # How many bytes /large has.
   LARGE_BYTES = 10 << 20
 
@@ -28,7 +28,7 @@ module Nginx
   def command(port, directory, more = "")
     root = File.join(directory, "root")
     Dir.mkdir(root)
-    File.binwrite(File.join(root, "small"), SMALL)
+    File.binwrite(File.join(root, "small"), HELLO)
     File.binwrite(File.join(root, "large"), large)
     File.binwrite(File.join(root, "empty"), "")
     File.write(File.join(directory, "nginx.conf"), configuration(port, directory, more))
@@ -56,6 +56,7 @@ module Nginx
         server {
           listen 127.0.0.1:#{port};
           root #{directory}/root;
+          location = /hello { return 200 "hello\\n"; }
           #{more}
         }
       }
