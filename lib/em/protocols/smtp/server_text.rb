@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    module Smtp
+      # The data phase of a server: the text of a message until its final dot.
+      #
+      # What is wrong with a message is remembered and said after the dot, since nobody listens before. Only for CR and LF
+      # that stand alone there is no such time: where the message ends would depend on who looks.
+      module ServerText
+        # @param line [String] of a message, as it was sent, without its end
+        def process_data_line(line)
+          return smtp_end_text if line == "."
+
+          line = line.byteslice(1..) if line.start_with?(".")
+          @smtp_text_size += line.bytesize + 2
+          return smtp_refuse_text("552 Message exceeds the maximum size") if @smtp_text_size > max_message_size
+          return if @smtp_refusal
+
+          @databuffer << line
+          smtp_deliver_chunk if @databuffer.size > @parms[:chunksize]
+        end
+
+        private
+
+        def smtp_begin_text
+          @state << :data
+          @databuffer = []
+          @smtp_text_size = 0
+          @smtp_refusal = nil
+        end
+
+        # @return [Boolean] whether there may be more
+        def smtp_receive_text
+          case line = @smtp_input.text(max_text_line_length, @parms[:bare_line_ends] != :keep)
+          when nil then return false
+          when :overlong then smtp_refuse_text("500 Line too long")
+          when :bare then smtp_end_session("554 CR and LF must not stand alone")
+          else receive_line(line)
+          end
+          true
+        end
+
+        def smtp_refuse_text(reply)
+          @smtp_refusal ||= reply
+          @databuffer = []
+        end
+
+        def smtp_deliver_chunk
+          chunk = @databuffer
+          @databuffer = []
+          receive_data_chunk(chunk)
+        end
+
+        def smtp_end_text
+          smtp_deliver_chunk unless @databuffer.empty?
+          @state -= %i[data mail_from rcpt]
+          return smtp_abandon_message if @smtp_refusal
+
+          smtp_await(receive_message) do |accepted|
+            @smtp_command_count = 0 if accepted
+            smtp_send_reply(accepted ? "250 Message accepted" : "550 Message rejected")
+            reset_protocol_state
+          end
+        end
+
+        # The hooks have perhaps had a part of it.
+        def smtp_abandon_message
+          smtp_send_reply(@smtp_refusal)
+          reset_protocol_state
+          receive_reset
+        end
+      end
+    end
+  end
+end

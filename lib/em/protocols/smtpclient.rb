@@ -1,0 +1,296 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "ostruct"
+require "em/protocols/limits"
+require "em/protocols/linetext2"
+require "em/protocols/smtp/plain_auth"
+require "em/protocols/smtp/reply_reader"
+require "em/protocols/smtp/submission"
+
+module EventMachine
+  module Protocols
+    # Sends one message to an SMTP server (RFC 5321), with STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954) if asked to.
+    #
+    #   email = EM::P::SmtpClient.send(
+    #     host: "mail.example.com", domain: "client.example.com",
+    #     from: "ann@example.com", to: ["bob@example.com", "eve@example.com"],
+    #     header: { "Subject" => "Lunch" }, body: "At noon?\r\n"
+    #   )
+    #   email.callback { |result| puts "accepted: #{result.message.join(' ')}" }
+    #   email.errback { |result| warn "refused: #{result.code} #{result.message}" }
+    #
+    # It succeeds as soon as the server has accepted the message, and fails when that cannot happen any more. Both
+    # callbacks get an OpenStruct:
+    #
+    # - `start_time` [Time] and `elapsed_time` [Float] in seconds;
+    # - `responder` [Symbol, nil], the step that got the last reply, such as `:receive_rcpt_to_response`; nil if there was
+    #   no reply;
+    # - `code` [Integer, nil], of the last reply; 0 if that had none; 900 if the client itself gave up;
+    # - `message` [Array<String>, String, nil], the last reply's texts; a String if the client itself gave up;
+    # - `rcpt_responses` [Array<(String, Integer, Array<String>)>], the reply to each recipient.
+    #
+    # A loss of the connection after a failure sets that failure again, with the same object.
+    class SmtpClient < Connection
+      include Deferrable
+      include LineText2
+      extend Limits
+
+      # Seconds of silence after which the connection is closed, unless `:timeout` says otherwise.
+      INACTIVITY_TIMEOUT = 60
+      MAX_LINE_LENGTH = 64 * 1024
+      INTERNAL_ERROR = 900
+      # These codes say that the server does not know EHLO.
+      EHLO_UNKNOWN = [500, 502].freeze
+      private_constant :INACTIVITY_TIMEOUT, :MAX_LINE_LENGTH, :INTERNAL_ERROR, :EHLO_UNKNOWN
+
+      # @!attribute max_reply_lines
+      #   @return [Numeric] how many lines one reply may have; at first 1000
+      limit :max_reply_lines, 1000
+
+      # Connects and sends. Hides Object.send.
+      #
+      # The message is `:message`, or else `:content`, or else `:header`, a blank line and `:body`. Line ends of any kind
+      # leave as CRLF and dots are escaped, but not in `:content`.
+      #
+      # @param args [Hash]
+      # @option args [String] :host
+      # @option args [Integer] :port (25) is written back
+      # @option args [String] :domain (the host's name) what the client calls itself
+      # @option args [String] :from without angle brackets; may be empty
+      # @option args [String, Array<String>] :to without angle brackets
+      # @option args [Hash, Array<String>, String] :header names and values, or whole lines
+      # @option args [String, Array<String>] :body ("")
+      # @option args [String, Array<String>] :message header and body
+      # @option args [String, Array<String>] :content sent as it is: escaped, and with the final dot
+      # @option args [Boolean, Hash] :starttls nothing is sent without TLS; a Hash is given to start_tls
+      # @option args [Hash] :auth `type: :plain`, `username:`, `password:` (String, or something to call for it);
+      #   `require_tls: true` refuses to be without `:starttls`
+      # @option args [Numeric] :timeout (60) seconds of silence; 0: any
+      # @option args [Boolean] :verbose prints the dialogue to `$>`
+      # @return [SmtpClient] a deferrable
+      # @raise [ArgumentError] if something cannot be sent, such as an address with a line end in it; before connecting
+      def self.send(args = {})
+        submission = Smtp::Submission.new(args)
+        args[:port] = 25 unless args[:port] || args.frozen?
+        EventMachine.connect(args[:host], args[:port] || 25, self) { |client| client.submit(args, submission) }
+      end
+
+      # What to send, see {send}.
+      # @raise [ArgumentError]
+      def args=(args)
+        submit(args, Smtp::Submission.new(args))
+      end
+
+      # @private
+      def submit(args, submission)
+        @args = args
+        @submission = submission
+      end
+
+      # @private
+      def initialize(*)
+        super
+        @args = {}
+        @reply = Smtp::ReplyReader.new
+        @rcpt_responses = []
+        @start_time = Time.now
+        @next_step = :receive_signon
+        self.max_line_length = MAX_LINE_LENGTH
+      end
+
+      # @private
+      def connection_completed
+        set_comm_inactivity_timeout(@args[:timeout] || INACTIVITY_TIMEOUT)
+      end
+
+      # @private
+      def receive_line(line)
+        $>.puts(line) if @args[:verbose]
+        return if @finished
+        return give_up("data before TLS started") if @securing
+
+        @responder = @next_step
+        final = @reply.read(line)
+        return give_up("too many lines in a reply") if @reply.texts.size > max_reply_lines
+        return unless final
+
+        take_step
+      end
+
+      # @private
+      def receive_error(text)
+        give_up(text)
+      end
+
+      # @private
+      def ssl_handshake_completed
+        return unless @securing
+
+        @securing = false
+        set_line_mode # Drops the part of a line that came in the clear.
+        send_ehlo(:receive_ehlo_over_tls_response)
+      end
+
+      # @private
+      def unbind(_reason = nil)
+        super
+        @finished = true
+        self.fail(outcome) unless @succeeded
+      end
+
+      private
+
+      def take_step
+        $>.puts(@responder) if @args[:verbose]
+        __send__(@responder)
+        @reply.start_next
+      end
+
+      # @!group Steps, each for one reply
+
+      def receive_signon
+        return invoke_error unless positive?
+
+        send_ehlo(:receive_ehlo_response)
+      end
+
+      def receive_ehlo_response
+        return send_helo if EHLO_UNKNOWN.include?(@reply.code) && !@submission.starttls && !@submission.auth
+        return invoke_error unless positive?
+
+        @submission.starttls ? invoke_starttls : invoke_auth
+      end
+
+      def receive_helo_response
+        positive? ? invoke_mail_from : invoke_error
+      end
+
+      def receive_starttls_response
+        return invoke_error unless positive?
+
+        @securing = true
+        start_tls(@submission.starttls)
+      end
+
+      def receive_ehlo_over_tls_response
+        positive? ? invoke_auth : invoke_error
+      end
+
+      def receive_auth_response
+        positive? ? invoke_mail_from : invoke_error
+      end
+
+      def receive_mail_from_response
+        positive? ? invoke_rcpt_to : invoke_error
+      end
+
+      def receive_rcpt_to_response
+        @rcpt_responses << [@submission.recipients[@rcpt_responses.size], @reply.code, @reply.texts]
+        @accepted ||= positive?
+        if @rcpt_responses.size < @submission.recipients.size
+          invoke_rcpt_to
+        else
+          @accepted ? invoke_data : invoke_error
+        end
+      end
+
+      def receive_data_response
+        return invoke_error unless @reply.code.between?(300, 399)
+
+        proceed(@submission.text, :receive_message_response)
+      end
+
+      def receive_message_response
+        return invoke_error unless positive?
+
+        @succeeded = true
+        leave
+        succeed(outcome)
+      end
+
+      # @!endgroup
+
+      def send_ehlo(next_step)
+        proceed("EHLO #{@submission.domain}\r\n", next_step)
+      end
+
+      def send_helo
+        proceed("HELO #{@submission.domain}\r\n", :receive_helo_response)
+      end
+
+      def invoke_starttls
+        return give_up("TLS is not available") unless respond_to?(:start_tls)
+
+        proceed("STARTTLS\r\n", :receive_starttls_response)
+      end
+
+      def invoke_auth
+        auth = @submission.auth
+        return invoke_mail_from unless auth
+        return give_up("unsupported auth type") unless auth[:type].to_s == "plain"
+
+        password = auth[:password]
+        password = password.call if password.respond_to?(:call)
+        response = Smtp::PlainAuth.encode(auth[:username], password) or return give_up("NUL in the password")
+        proceed("AUTH PLAIN #{response}\r\n", :receive_auth_response)
+      end
+
+      def invoke_mail_from
+        proceed("MAIL FROM:<#{@submission.sender}>\r\n", :receive_mail_from_response)
+      end
+
+      def invoke_rcpt_to
+        proceed("RCPT TO:<#{@submission.recipients[@rcpt_responses.size]}>\r\n", :receive_rcpt_to_response)
+      end
+
+      def invoke_data
+        proceed("DATA\r\n", :receive_data_response)
+      end
+
+      def proceed(text, next_step)
+        send_data(text)
+        @next_step = next_step
+      end
+
+      def positive?
+        @reply.code.between?(200, 299)
+      end
+
+      # The server has refused.
+      def invoke_error
+        leave
+        self.fail(outcome)
+      end
+
+      # The client has a reason of its own.
+      def give_up(message)
+        leave
+        self.fail(outcome(INTERNAL_ERROR, message))
+      end
+
+      def leave
+        @finished = true
+        send_data("QUIT\r\n")
+        close_connection_after_writing
+      end
+
+      # @return [OpenStruct] the same each time, brought up to date
+      def outcome(code = @reply.code, message = @reply.texts)
+        unless @outcome
+          @outcome = OpenStruct.new(start_time: @start_time, responder: @responder, code: code, message: message)
+          @outcome.rcpt_responses = @rcpt_responses
+        end
+        @outcome.elapsed_time = Time.now - @start_time
+        @outcome
+      end
+
+      # @param text [String]
+      # @return [String] with each dot doubled that begins a line
+      def escape_leading_dots(text)
+        Smtp::MessageText.escape_leading_dots(text)
+      end
+    end
+  end
+end

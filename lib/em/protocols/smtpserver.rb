@@ -1,0 +1,188 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/protocols/limits"
+require "em/protocols/linetext2"
+require "em/protocols/wire_text"
+require "em/protocols/smtp/input"
+require "em/protocols/smtp/server_commands"
+require "em/protocols/smtp/server_parameters"
+require "em/protocols/smtp/server_security"
+require "em/protocols/smtp/server_session"
+require "em/protocols/smtp/server_text"
+
+module EventMachine
+  module Protocols
+    # The skeleton of an SMTP server (RFC 5321). Derive a class from it and define the hooks you care for; those that
+    # decide something return whether they agree, or a deferrable that succeeds or fails later. Meanwhile nothing else of
+    # this client is looked at, so that replies come in the order of the commands.
+    #
+    #   class Inbox < EM::P::SmtpServer
+    #     def receive_sender(sender)
+    #       @sender, = self.class.parse_path(sender)
+    #     end
+    #
+    #     def receive_data_chunk(lines)
+    #       (@lines ||= []).concat(lines)
+    #     end
+    #
+    #     def receive_message
+    #       store(@sender, @lines)
+    #     end
+    #
+    #     def receive_transaction
+    #       @lines = nil
+    #     end
+    #   end
+    #
+    #   EM.run { EM.start_server("127.0.0.1", 2525, Inbox) { |inbox| inbox.parms = { chunksize: 100 } } }
+    #
+    # The keys of `parms`, for a class and those that derive from it, or for one connection:
+    #
+    # - `:chunksize` (4000): how many lines may wait for {#receive_data_chunk}; it gets one more than that;
+    # - `:starttls`: true offers STARTTLS, `:required` also refuses mail without it;
+    # - `:starttls_options`: a Hash for start_tls, with key and certificate;
+    # - `:auth`: true offers AUTH PLAIN, `:required` also refuses mail without it;
+    # - `:auth_in_clear` (false): whether AUTH PLAIN is also offered where {#session_secure?} is not true;
+    # - `:extensions`: an Array of further lines for the reply to EHLO, such as PIPELINING and 8BITMIME, which this server
+    #   is always capable of;
+    # - `:bare_line_ends` (`:refuse`): what to do if CR or LF stands alone in a message: end the session, or `:keep` it as
+    #   a part of its line;
+    # - `:verbose` (false): whether what clients send is printed to `$>`.
+    #
+    # Line ends inside a message are CRLF and nothing else: what others might take for its end cannot hide a second one.
+    class SmtpServer < Connection
+      extend Limits
+      include LineText2
+      include Smtp::ServerParameters
+      include Smtp::ServerCommands
+      include Smtp::ServerSecurity
+      include Smtp::ServerText
+      include Smtp::ServerSession
+
+      # @!attribute max_command_length
+      #   @return [Numeric] bytes, the line end counted; at first 512. More is answered by 500.
+      limit :max_command_length, 512
+      # @!attribute max_auth_length
+      #   @return [Numeric] the same for AUTH and its response; at first 2048
+      limit :max_auth_length, 2048
+      # @!attribute max_text_line_length
+      #   @return [Numeric] bytes of a line of a message, its end counted; at first 1000. More is answered by 500, after the
+      #     message.
+      limit :max_text_line_length, 1000
+      # @!attribute max_message_size
+      #   @return [Numeric] bytes; at first 20 000 000. Clients are told in the reply to EHLO. More is answered by 552, after
+      #     the message.
+      limit :max_message_size, 20_000_000
+      # @!attribute max_recipients
+      #   @return [Numeric] of one message; at first 1000. More are answered by 452.
+      limit :max_recipients, 1000
+      # @!attribute max_commands
+      #   @return [Numeric] from one accepted message to the next; at first 10 000. More are answered by 421, and the session
+      #     ends.
+      limit :max_commands, 10_000
+      # @!attribute max_unread_replies
+      #   @return [Numeric] bytes that a client may leave unread while it sends on; at first 1 MiB. More closes the
+      #     connection.
+      limit :max_unread_replies, 1024 * 1024
+      # @!attribute inactivity_timeout
+      #   @return [Numeric] seconds that a client may be silent, unless the server is to speak; at first 300. Then the session
+      #     ends with 421. Is read when the connection is accepted and each time it may have passed.
+      limit :inactivity_timeout, 300
+
+      PARAMETER = /\A([^=]+)(?:=(.*))?\z/mn.freeze
+      private_constant :PARAMETER
+
+      # Takes apart what {#receive_sender} and {#receive_recipient} get.
+      # @param raw [String] such as `<ann@example.com> SIZE=100 BODY=8BITMIME`
+      # @return [Array(String, Hash{String => String, true})] the address without angle brackets; the parameters, names in
+      #   upper case
+      def self.parse_path(raw)
+        path, rest = raw.b.match(/\A(<(?:"(?:\\.|[^"\\])*"|[^">])*>|\S*)(.*)\z/mn).captures
+        parameters = rest.split.to_h do |parameter|
+          name, value = parameter.match(PARAMETER)&.captures
+          [(name || parameter).upcase, value || true]
+        end
+        [path.delete_prefix("<").delete_suffix(">"), parameters]
+      end
+
+      # Whoever overrides this calls `super`.
+      def initialize(*)
+        super
+        @parms = self.class.parms
+        @smtp_input = Smtp::Input.new
+        @state = []
+        @smtp_command_count = 0
+        init_protocol_state
+      end
+
+      # @!group Hooks
+
+      # @return [String] what follows 220
+      def get_server_greeting
+        "EventMachine SMTP Server"
+      end
+
+      # @return [String] the first line of the reply to EHLO and HELO
+      def get_server_domain
+        "Ok EventMachine SMTP Server"
+      end
+
+      # @param domain [String] what the client calls itself
+      # @return [Boolean]
+      def receive_ehlo_domain(domain)
+        true
+      end
+
+      # @param user [String] binary, not empty
+      # @param password [String] binary
+      # @return [Boolean, Deferrable] at first false: nobody is let in
+      def receive_plain_auth(user, password)
+        false
+      end
+
+      # @param raw [String] the sender in angle brackets, empty in bounces, and parameters; see {parse_path}
+      # @return [Boolean, Deferrable]
+      def receive_sender(raw)
+        true
+      end
+
+      # @param raw [String] the recipient in angle brackets, and parameters; see {parse_path}
+      # @return [Boolean, Deferrable]
+      def receive_recipient(raw)
+        true
+      end
+
+      # The client is about to send a message.
+      # @return [Boolean, Deferrable]
+      def receive_data_command
+        true
+      end
+
+      # @param lines [Array<String>] of a message, binary, without their ends and escaping dots; the hook's own
+      def receive_data_chunk(lines)
+      end
+
+      # The message has arrived.
+      # @return [Boolean, Deferrable] whether it was accepted and will not get lost
+      def receive_message
+        true
+      end
+
+      # The client has given up its message, by RSET or STARTTLS; or the message exceeded a limit.
+      def receive_reset
+      end
+
+      # A message may begin: after EHLO, HELO, RSET, STARTTLS and after each message.
+      def receive_transaction
+      end
+
+      # The connection is closed.
+      def connection_ended
+      end
+
+      # @!endgroup
+    end
+  end
+end
