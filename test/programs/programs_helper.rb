@@ -6,10 +6,16 @@
 # loopback and in a folder of its own, and that ends them with itself.
 
 require "test_helper"
+require_relative "support/engine_loaded"
 require_relative "support/started_program"
 
 # A test in which others' programs run.
 class ProgramTest < ReactorTest
+  include EngineLoaded
+
+  APPS = File.join(__dir__, "apps")
+  SAY_ENGINE = File.join(__dir__, "support", "say_engine.rb")
+
   self.time_limit = 60
 
   def after_teardown
@@ -23,14 +29,35 @@ class ProgramTest < ReactorTest
   # @param environment [Hash{String => String}]
   # @param port [Integer, nil] nil: it listens on none; it counts as ready at once then
   # @param user [String, nil] who runs it, if this is root; its folder belongs to that user
+  # @param ended_by [Symbol] the signal that ends it
   # @yieldparam port [Integer]
   # @yieldparam directory [String] its folder, in which it starts
   # @yieldreturn [Array<String>] the command
   # @return [StartedProgram]
-  def start_program(environment = {}, port: free_port, user: nil)
-    program = StartedProgram.new(port, user)
+  def start_program(environment = {}, port: free_port, user: nil, ended_by: :TERM)
+    program = StartedProgram.new(port, user, ended_by)
     (@programs ||= []) << program
     program.start(environment, yield(port, program.directory))
+  end
+
+  # Runs a Ruby program of test/programs/apps to its end.
+  # @return [Array<String>] the lines that it has printed
+  def lines_of(name, *arguments, limit: 30)
+    output = Tempfile.new("program")
+    pid = spawn(*ruby_app(name, *arguments), in: File::NULL, %i[out err] => output)
+    status = await_exit(pid, limit)
+    lines = File.read(output.path).lines(chomp: true)
+    assert_predicate status, :success?, lines.join("\n")
+    assert_equal "engine: #{OURS}", lines.pop
+    lines
+  ensure
+    output&.close!
+  end
+
+  # The command of a Ruby program of test/programs/apps.
+  # @return [Array<String>]
+  def ruby_app(name, *arguments)
+    ruby_command("-r", SAY_ENGINE, File.join(APPS, "#{name}.rb"), *arguments.map(&:to_s))
   end
 
   # The command of a Ruby program that finds our engine when it requires eventmachine, whatever else is installed.

@@ -19,8 +19,10 @@ class StartedProgram
   # @return [Integer] of the process that was started, which is also its group
   attr_reader :pid
 
-  def initialize(port, user = nil)
+  # @param ended_by [Symbol] the signal that ends it; for programs that take their time to leave, `:KILL`
+  def initialize(port, user = nil, ended_by = :TERM)
     @port = port
+    @ended_by = ended_by
     @user = user if Process.uid.zero?
     @directory = Dir.mktmpdir("em-program")
     FileUtils.chown(@user, nil, @directory) if @user
@@ -55,7 +57,7 @@ class StartedProgram
   def finish
     return unless @pid
 
-    signal(:TERM)
+    signal(@ended_by)
     deadline = now + PATIENCE
     sleep 0.005 until ended? || now > deadline
     signal(:KILL)
