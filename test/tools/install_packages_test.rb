@@ -10,13 +10,14 @@ require "tmpdir"
 # Runs tools/install_packages on a pretended system, whose commands are those in one temporary folder.
 class InstallPackagesTest < Minitest::Test
   TOOL = File.expand_path("../../tools/install_packages", __dir__)
-  COMMANDS = %w[awk cat env sed sh sort].freeze
+  COMMANDS = %w[awk cat chmod dirname env grep ls rm sed sh sort].freeze
 
   def setup
     @root = Dir.mktmpdir
     COMMANDS.each do |name|
       FileUtils.ln_s(ENV["PATH"].split(":").map { |folder| "#{folder}/#{name}" }.find { |path| File.file?(path) }, @root)
     end
+    FileUtils.mkdir_p(["#{@root}/usr/sbin", "#{@root}/etc/init.d"])
     command("id", "echo 0")
     list("list", "# comment\n\nlibthere-dev  <limits.h>  # why\nabsent  absent-program\n")
   end
@@ -40,7 +41,15 @@ class InstallPackagesTest < Minitest::Test
   end
 
   def install(*lists)
-    Open3.capture2e({ "PATH" => @root }, TOOL, *lists.map { |name| "#{@root}/#{name}" })
+    Open3.capture2e({ "PATH" => @root, "SYSTEM_ROOT" => @root }, TOOL, *lists.map { |name| "#{@root}/#{name}" })
+  end
+
+  def policy
+    "#{@root}/usr/sbin/policy-rc.d"
+  end
+
+  def init_scripts
+    "#{@root}/etc/init.d"
   end
 
   def test_says_nothing_and_asks_for_nothing_if_all_is_there
@@ -71,7 +80,7 @@ class InstallPackagesTest < Minitest::Test
     command("id", "echo 1000")
     command("sudo", "echo as root: \"$@\"")
     output, = install("list")
-    assert_match(/\AInstalling with sudo apt-get: absent\nas root: env .*apt-get install/m, output)
+    assert_match(%r{\AInstalling with sudo apt-get: absent\nas root: \S*tools/apt_install absent$}, output)
   end
 
   def test_says_what_root_would_have_to_do_if_there_is_no_sudo
@@ -87,6 +96,38 @@ class InstallPackagesTest < Minitest::Test
     command("apt-get", "exit 100")
     _, status = install("list")
     refute_predicate status, :success?
+  end
+
+  def test_no_server_is_started_meanwhile
+    debian("libthere-dev")
+    command("apt-get", %(#{policy}; echo "$1: policy $?"))
+    output, = install("list")
+    assert_includes output, "install: policy 101"
+    refute_path_exists policy
+  end
+
+  def test_nothing_stays_forbidden_if_apt_get_fails
+    debian("libthere-dev")
+    command("apt-get", "exit 100")
+    install("list")
+    refute_path_exists policy
+  end
+
+  def test_a_policy_that_is_there_stays
+    debian("libthere-dev")
+    File.write(policy, "as before", perm: 0o755)
+    install("list")
+    assert_equal "as before", File.read(policy)
+  end
+
+  def test_servers_that_are_new_do_not_start_at_boot
+    debian("libthere-dev")
+    FileUtils.touch("#{init_scripts}/old")
+    command("apt-get", "[ $1 != install ] || echo >#{init_scripts}/new")
+    command("update-rc.d", 'echo update-rc.d "$@"')
+    output, status = install("list")
+    assert_predicate status, :success?
+    assert_equal ["update-rc.d new disable\n"], output.lines.grep(/update-rc/)
   end
 
   def test_on_other_systems_says_what_is_missing_and_stops
