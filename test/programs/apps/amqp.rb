@@ -2,43 +2,88 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# usage: amqp.rb port queue
+# usage: ruby amqp.rb CASE PORT
 #
-# Publishes a hundred messages to a queue of RabbitMQ's, gets them back with acknowledgements, and prints what it got; then asks
-# for a queue that is not there, which closes the channel; then leaves.
+# One use of the amqp gem with RabbitMQ, and what came of it.
 
 require "amqp"
 
-COUNT = 100
-port, name = ARGV
+# The uses, each by its name. Queues are the connection's own and end with it.
+module Cases
+  module_function
 
-def check_missing_queue(connection)
-  AMQP::Channel.new(connection) do |channel|
-    channel.on_error do |_, close|
-      puts "channel closed: #{close.reply_code}"
-      connection.close { EventMachine.stop }
+  def numbers(connection)
+    channel = AMQP::Channel.new(connection)
+    queue = channel.queue("", exclusive: true)
+    received = []
+    queue.subscribe do |_, payload|
+      finish(connection, received == (0...5000).to_a) if (received << Integer(payload)).size == 5000
     end
-    channel.queue("missing-#{Process.pid}", passive: true)
+    queue.once_declared { 5000.times { |i| channel.default_exchange.publish(i.to_s, routing_key: queue.name) } }
+  end
+
+  def large(connection)
+    data = (0..255).to_a.pack("C*") * 40_000
+    channel = AMQP::Channel.new(connection)
+    queue = channel.queue("", exclusive: true)
+    queue.subscribe { |_, payload| finish(connection, "#{payload.bytesize} #{payload == data}") }
+    queue.once_declared { channel.default_exchange.publish(data, routing_key: queue.name) }
+  end
+
+  def acknowledged(connection)
+    channel = AMQP::Channel.new(connection, prefetch: 1)
+    queue = channel.queue("", exclusive: true)
+    received = []
+    queue.subscribe(ack: true) do |header, payload|
+      received << payload
+      header.redelivered? || received.size > 1 ? header.ack : header.reject(requeue: true)
+      finish(connection, received.inspect) if received.size == 3
+    end
+    queue.once_declared { %w[a b].each { |text| channel.default_exchange.publish(text, routing_key: queue.name) } }
+  end
+
+  def topics(connection)
+    channel = AMQP::Channel.new(connection)
+    exchange = channel.topic("em.test.topics", auto_delete: true)
+    received = []
+    queue = channel.queue("", exclusive: true).bind(exchange, routing_key: "animals.*") do
+      %w[animals.cat plants.oak animals.dog].each { |key| exchange.publish("about #{key}", routing_key: key) }
+    end
+    queue.subscribe do |header, payload|
+      finish(connection, received.inspect) if (received << [header.routing_key, payload]).size == 2
+    end
+  end
+
+  def confirmed(connection)
+    channel = AMQP::Channel.new(connection)
+    channel.confirm_select
+    acknowledged = 0
+    channel.on_ack { |ack| finish(connection, "confirmed") if (acknowledged = ack.delivery_tag) == 100 }
+    queue = channel.queue("", exclusive: true)
+    queue.once_declared { 100.times { |i| channel.default_exchange.publish(i.to_s, routing_key: queue.name) } }
+  end
+
+  # An error of one channel: the queue that it asks for does not exist.
+  def channel_error(connection)
+    channel = AMQP::Channel.new(connection)
+    channel.on_error { |_, close| finish(connection, "#{close.reply_code} #{close.reply_text[/\A[A-Z_]+/]}") }
+    channel.queue("em.test.none", passive: true)
+  end
+
+  # RabbitMQ expects a sign of life each second, and closes the connection after two.
+  def heartbeat(connection)
+    EM.add_timer(3) { finish(connection, connection.open?) }
+  end
+
+  def finish(connection, text)
+    puts text
+    connection.disconnect { EM.stop }
   end
 end
 
-EventMachine.run do
-  AMQP.connect(host: "127.0.0.1", port: Integer(port), user: "guest", password: "guest", vhost: "/") do |connection|
-    puts "connected"
-    AMQP::Channel.new(connection) do |channel|
-      channel.prefetch(10)
-      queue = channel.queue(name, auto_delete: true)
-      got = []
-      queue.subscribe(ack: true) do |metadata, payload|
-        metadata.ack
-        got << payload
-        next if got.size < COUNT
+name, port, password = ARGV
+settings = { host: "127.0.0.1", port: Integer(port), password: password || "guest", heartbeat: name == "heartbeat" ? 1 : 0,
+             on_possible_authentication_failure: ->(_) { puts("refused") || EM.stop },
+             on_tcp_connection_failure: ->(_) { puts("nobody listens") || EM.stop } }
 
-        puts "got #{got.size} messages, #{got.sum(&:bytesize)} bytes, in order: #{got.map { |text| text[/\A\d+/].to_i } == (0...COUNT).to_a}"
-        check_missing_queue(connection)
-      end
-      COUNT.times { |i| channel.default_exchange.publish("#{i}#{'x' * i * 1000}", routing_key: name) }
-    end
-  end
-end
-puts "left"
+AMQP.start(settings) { |connection| Cases.public_send(name, connection) }

@@ -2,40 +2,93 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# usage: em_synchrony.rb port
+# usage: ruby em_synchrony.rb CASE [URL OR PORT OF REDIS]
 #
-# What em-synchrony makes of callbacks: calls that wait, in fibers. The port is of an HTTP server.
+# One use of em-synchrony. It reads like a blocking program; each call waits in a fiber while the reactor runs.
 
 require "em-synchrony"
 require "em-synchrony/em-http"
+require "em-synchrony/em-redis"
+require "em-synchrony/fiber_iterator"
 
-URL = "http://127.0.0.1:#{ARGV[0]}/"
+# The uses, each by its name.
+module Cases
+  module_function
 
-EventMachine.synchrony do
-  started = EventMachine.current_time
-  EventMachine::Synchrony.sleep(0.02)
-  puts "slept: #{EventMachine.current_time - started >= 0.02}"
-
-  work = EventMachine::DefaultDeferrable.new
-  EventMachine.add_timer(0.01) { work.succeed(:done) }
-  puts "waited for: #{EventMachine::Synchrony.sync(work)}"
-
-  failing = EventMachine::DefaultDeferrable.new
-  EventMachine.next_tick { failing.fail(:broken) }
-  puts "failed with: #{EventMachine::Synchrony.sync(failing)}"
-
-  puts "http: #{EventMachine::HttpRequest.new(URL).get.response_header.status}"
-
-  multi = EventMachine::Synchrony::Multi.new
-  3.times { |i| multi.add(:"request#{i}", EventMachine::HttpRequest.new(URL).aget) }
-  puts "multi: #{multi.perform.responses[:callback].size}"
-
-  results = EventMachine::Synchrony::Iterator.new((1..10).to_a, 3).map do |number, iterator|
-    EventMachine.add_timer(0.001) { iterator.return(number * number) }
+  def sleeping
+    started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    EM::Synchrony.sleep(0.05)
+    puts Process.clock_gettime(Process::CLOCK_MONOTONIC) - started >= 0.05
+    puts EM::Synchrony.defer { 6 * 7 }
   end
-  puts "iterator: #{results.inspect}"
 
-  pool = EventMachine::Synchrony::ConnectionPool.new(size: 2) { EventMachine::HttpRequest.new(URL) }
-  puts "pool: #{pool.get.response_header.status}"
-  EventMachine.stop
+  def http(url)
+    puts EM::HttpRequest.new(url).get.response
+    multi = EM::Synchrony::Multi.new
+    multi.add(:a, EM::HttpRequest.new(url).aget(query: "a"))
+    multi.add(:b, EM::HttpRequest.new(url).aget(query: "b"))
+    puts multi.perform.responses[:callback].transform_values(&:response).sort.inspect
+  end
+
+  def refused(url)
+    puts EM::HttpRequest.new(url).get.error
+  end
+
+  def iterators(url)
+    answers = EM::Synchrony::Iterator.new(0...10, 3).map do |i, iterator|
+      http = EM::HttpRequest.new(url).aget(query: i.to_s)
+      http.callback { iterator.return(http.response) }
+    end
+    puts answers == (0...10).map { |i| "GET #{i}" }
+    seen = []
+    EM::Synchrony::FiberIterator.new(0...10, 3).each { |i| seen << EM::HttpRequest.new(url).get(query: i.to_s).response }
+    puts seen.sort == answers
+  end
+
+  def redis(port)
+    redis = connect(port)
+    redis.set("name", "value")
+    puts redis.get("name")
+  end
+
+  def connect(port)
+    EM::Protocols::Redis.connect(host: "127.0.0.1", port: port)
+  end
+
+  # Ten fibers share two connections.
+  def pool(port)
+    pool = EM::Synchrony::ConnectionPool.new(size: 2) { connect(port) }
+    EM::Synchrony::FiberIterator.new(0...10, 10).each { pool.incr("counter") }
+    puts pool.get("counter")
+  end
+
+  def socket(port)
+    socket = EM::Synchrony::TCPSocket.new("127.0.0.1", port)
+    socket.write("PING\r\n")
+    puts socket.read(7).inspect
+    socket.close
+  end
+
+  def refused_socket(port)
+    EM::Synchrony::TCPSocket.new("127.0.0.1", port)
+  rescue SystemCallError => e
+    puts e.class
+  end
+
+  def mutex
+    mutex = EM::Synchrony::Thread::Mutex.new
+    order = []
+    first = lambda do
+      EM::Synchrony.sleep(0.01)
+      order << 1
+    end
+    Fiber.new { mutex.synchronize(&first) }.resume
+    mutex.synchronize { order << 2 }
+    puts order.inspect
+  end
+end
+
+EM.synchrony do
+  Cases.public_send(*ARGV)
+  EM.stop
 end

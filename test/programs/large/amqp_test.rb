@@ -1,18 +1,56 @@
 # frozen_string_literal: true
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
-#
-# The amqp gem, as Debian ships it, on our engine against RabbitMQ.
 
 require "programs_helper"
 require_relative "../support/rabbitmq"
 
-class AmqpTest < ProgramTest
-  self.time_limit = 120
+# The amqp gem talks to RabbitMQ.
+class AMQPTest < ProgramTest
+  self.time_limit = 120 # the first test waits for RabbitMQ to start
 
-  def test_messages_go_to_a_queue_and_come_back_acknowledged_and_errors_are_reported
-    lines = lines_of("amqp", RabbitMQ.port, "amqp-test-#{Process.pid}")
-    bytes = (0...100).sum { |i| i.to_s.size + (i * 1000) }
-    assert_equal ["connected", "got 100 messages, #{bytes} bytes, in order: true", "channel closed: 404", "left"], lines
+  def test_5000_messages_keep_their_order
+    assert_said "true", "numbers"
+  end
+
+  def test_a_message_of_many_frames
+    assert_said "#{256 * 40_000} true", "large"
+  end
+
+  def test_a_message_that_was_rejected_comes_again
+    assert_said '["a", "a", "b"]', "acknowledged"
+  end
+
+  def test_topics
+    assert_said '[["animals.cat", "about animals.cat"], ["animals.dog", "about animals.dog"]]', "topics"
+  end
+
+  def test_publishing_is_confirmed
+    assert_said "confirmed", "confirmed"
+  end
+
+  def test_an_error_ends_its_channel_only
+    assert_said "404 NOT_FOUND", "channel_error"
+  end
+
+  def test_heartbeats_keep_the_connection
+    assert_said "true", "heartbeat"
+  end
+
+  def test_a_wrong_password_is_refused
+    # The gem says so twice, on any engine.
+    assert_equal ["refused"], lines_of("amqp", "numbers", RabbitMQ.port, "wrong").uniq
+  end
+
+  def test_nobody_listens
+    logged, said = lines_of("amqp", "numbers", dead_port)
+    assert_match(/TCP connection failure: Errno::ECONNREFUSED/, logged)
+    assert_equal "nobody listens", said
+  end
+
+  private
+
+  def assert_said(line, wish, *arguments)
+    assert_equal [line], lines_of("amqp", wish, RabbitMQ.port, *arguments)
   end
 end
