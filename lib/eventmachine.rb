@@ -30,18 +30,22 @@ require "em/threadpool"
 require "em/handler"
 require "em/connection"
 require "em/deferrable"
+require "em/default_deferrable"
 require "em/future"
 require "em/queue"
 require "em/channel"
 require "em/iterator"
+require "em/completion"
+require "em/pool"
+require "em/tick_loop"
+require "em/spawnable"
+require "em/threaded_resource"
+require "em/files"
+require "em/streamer"
 require "em/protocols"
 require "em/servers"
 require "em/clients"
 require "em/settings"
-require "em/files"
-require "em/streamer"
-require "em/tick_loop"
-require "em/spawnable"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.
 #
@@ -52,6 +56,7 @@ require "em/spawnable"
 # Functions called while no reactor runs raise RuntimeError ("eventmachine not initialized: …") unless they say
 # otherwise.
 module EventMachine
+  autoload :IOStreamer, "em/io_streamer"
 end
 
 # The short name that programs use.

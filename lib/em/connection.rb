@@ -77,24 +77,6 @@ module EventMachine
       EventMachine.reconnect(server, port, self)
     end
 
-    # Sends a file of up to 32768 bytes, read here and now.
-    # @param filename [String]
-    # @return [0]
-    # @raise [RuntimeError] if it is larger
-    # @raise [IOError] if it cannot be read
-    # @raise [TypeError] for a name that is no String
-    def send_file_data(filename)
-      EventMachine.send_file_data(@signature, filename)
-    end
-
-    # Sends a file of any size, as fast as the peer takes it.
-    # @param filename [String]
-    # @param args [Hash] as for {FileStreamer#initialize}
-    # @return [FileStreamer] a deferrable: succeeds once all of the file was given to the connection
-    def stream_file_data(filename, args = {})
-      FileStreamer.new(self, filename, args)
-    end
-
     # Stops receiving and sending until {resume}; nothing is lost.
     # @return [Boolean] whether it was not paused
     def pause

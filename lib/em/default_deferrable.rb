@@ -2,6 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "em/deferrable"
+
 module EventMachine
   # A {Deferrable} and nothing more.
   class DefaultDeferrable

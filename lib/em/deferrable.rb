@@ -5,6 +5,8 @@
 require "em/timer"
 
 module EventMachine
+  autoload :DefaultDeferrable, "em/default_deferrable"
+
   # The outcome of an operation that ends later: success or failure, with arguments, and the blocks that wait for it.
   #
   # A mixin without a constructor: classes that include it need not call `super`. It needs no reactor, except for
@@ -137,5 +139,3 @@ module EventMachine
     end
   end
 end
-
-require "em/default_deferrable"

@@ -2,46 +2,49 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/deferrable"
-require "em/piecewise"
 require "em/streamer"
 
 module EventMachine
-  # Sends what an IO gives over a connection, in pieces, as fast as the peer takes them. A deferrable: it succeeds, without
-  # arguments, once everything was given to the connection. It fails with the exception that the IO raised, or with
-  # "connection closed" (String). The IO is not closed. Reading from it may block the reactor.
+  # Sends what an IO or something like it has, up to its end, over a connection, piece by piece as the peer takes it.
   #
-  #   EM::IOStreamer.new(connection, StringIO.new(text)).callback { connection.close_connection_after_writing }
+  # A {Deferrable}: it succeeds, without arguments, once the connection has all, and fails with the exception that the IO has
+  # raised, or with a text if the connection closes. Reading may block the reactor. The IO is not closed.
+  #
+  #   EM::IOStreamer.new(connection, StringIO.new(page)).callback { connection.close_connection_after_writing }
   class IOStreamer
-    include Deferrable
-    include Piecewise
+    include Streaming
 
-    # The size of a piece, in bytes.
+    # Bytes that are read and sent at a time.
     CHUNK_SIZE = 16_384
 
-    # @param connection [Connection, #send_data]
-    # @param io [#eof?, #read] is put into binary mode, if it has one
-    # @param opts [Hash]
-    # @option opts [Boolean] :http_chunks (false) sends the chunks of HTTP/1.1's chunked encoding, with the last, empty one
+    # Begins to send.
+    # @param connection [#send_data] and, so that the streamer can wait for slow peers, `get_outbound_data_size`
+    # @param io [#eof?, #read] `read` gets a length and a buffer
+    # @param opts [Hash] options
+    # @option opts [Boolean] :http_chunks (false) whether to frame it as chunks of HTTP/1.1
     def initialize(connection, io, opts = {})
       @connection = connection
       @io = io
       @http_chunks = opts[:http_chunks]
-      @io.binmode if @io.respond_to?(:binmode)
-      send_pieces
+      prepare { |error| return give_up(error) }
+      stream_pieces
     end
 
     private
 
+    def prepare
+      @io.binmode if @io.respond_to?(:binmode)
+    rescue StandardError => e
+      yield e
+    end
+
     def next_piece
-      @io.read(CHUNK_SIZE, +"") unless @io.eof?
-    end
+      return if @io.eof?
 
-    def close_source
-    end
-
-    def failure_of(error)
-      error
+      piece = @io.read(CHUNK_SIZE, String.new)
+      piece unless piece.nil? || piece.empty?
+    rescue StandardError => e
+      yield e
     end
   end
 end

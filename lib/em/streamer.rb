@@ -2,82 +2,72 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/deferrable"
-require "em/piecewise"
+require "em/streaming"
 
 module EventMachine
-  # Sends a file over a connection, in pieces, as fast as the peer takes them; {Connection#stream_file_data} makes one. A
-  # deferrable: it succeeds, without arguments, once the whole file was given to the connection, which is before
-  # the peer has it. It fails with a text (String): "file not found"; what the system said of the file;
-  # "connection closed"; or "file truncated" if it has become shorter meanwhile.
+  # Sends a file over a connection, piece by piece as the peer takes it.
   #
-  #   streamer = EM::FileStreamer.new(connection, "/var/www/index.html")
-  #   streamer.callback { connection.close_connection_after_writing }
-  #   streamer.errback { |reason| ... }
+  # A {Deferrable}: it succeeds, without arguments, once the connection has all of it, which is before the peer has; and
+  # fails with a text if the file cannot be read, shrinks meanwhile, or the connection closes. A small file is sent, and
+  # any error of opening reported, before the constructor returns.
+  #
+  #   connection.stream_file_data("page.html").callback { connection.close_connection_after_writing }
   class FileStreamer
-    include Deferrable
-    include Piecewise
+    include Streaming
 
-    # Files up to this size (bytes) are sent at once, within the constructor.
+    # Files of up to so many bytes are sent at once.
     MappingThreshold = 16_384
-    # While more than this (bytes) waits to be sent the streamer waits, too.
+
+    # More bytes than this waiting in the connection make the streamer wait.
     BackpressureLevel = 50_000
-    # The size of a piece, in bytes.
+
+    # Bytes that are read and sent at a time.
     ChunkSize = 16_384
 
-    # @param connection [Connection]
+    # @param connection [#send_data, #get_outbound_data_size]
     # @param filename [String]
-    # @param args [Hash]
-    # @option args [Boolean] :http_chunks (false) sends the chunks of HTTP/1.1's chunked encoding, with the last, empty one
+    # @param args [Hash] options
+    # @option args [Boolean] :http_chunks (false) whether to frame it as chunks of HTTP/1.1
     def initialize(connection, filename, args = {})
       @connection = connection
       @http_chunks = args[:http_chunks]
-      return unless open_file(filename)
-
-      @left <= MappingThreshold ? send_at_once : send_pieces
+      @position = 0
+      open_file(filename) { |reason| return give_up(reason) }
+      stream_pieces
     end
 
     private
 
-    # Size and kind are those of the file that was opened, whatever the name stands for by then.
+    # Opening does not wait for a pipe's other end.
     def open_file(filename)
       @file = File.open(filename, File::RDONLY | File::NONBLOCK | File::BINARY)
       stat = @file.stat
-      return give_up("not a regular file") unless stat.file?
-
-      @left = stat.size
-    rescue Errno::ENOENT
-      give_up("file not found")
+      yield "not a regular file: #{filename}" unless stat.file?
+      @size = stat.size
+    rescue Errno::ENOENT, Errno::ENOTDIR
+      yield "file not found"
     rescue SystemCallError => e
-      give_up(e.message)
-    end
-
-    def send_at_once
-      content = @file.read(@left) || ""
-      return give_up("file truncated") if content.bytesize < @left
-      return give_up("connection closed") if !content.empty? && send_piece(content) == -1
-
-      complete
-    rescue SystemCallError => e
-      give_up(e.message)
+      yield e.message
     end
 
     def next_piece
-      return if @left.zero?
+      return if @position >= @size
 
-      piece = @file.read([@left, ChunkSize].min)
-      raise IOError, "file truncated" unless piece
-
-      @left -= piece.bytesize
+      piece = @file.pread([ChunkSize, @size - @position].min, @position)
+      @position += piece.bytesize
       piece
+    rescue EOFError
+      yield "the file has become shorter"
+    rescue SystemCallError => e
+      yield e.message
     end
 
     def close_source
       @file&.close
     end
 
-    def failure_of(error)
-      error.message
+    def under_pressure?
+      @size > MappingThreshold && super
     end
   end
 end

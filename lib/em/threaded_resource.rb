@@ -5,81 +5,84 @@
 require "em/completion"
 
 module EventMachine
-  # One thread that owns one thing whose calls block, such as a connection of a database library. The work for it comes
-  # from the reactor and is done one after the other; several of them in a {Pool} work at the same time.
+  # Something that blocks, such as a synchronous database driver, on a thread of its own. {Pool} shares several.
   #
-  #   database = EM::ThreadedResource.new { SomeDatabase.connect }
-  #   database.dispatch { |connection| connection.query("…") }.callback { |rows| … }
+  #   database = EM::ThreadedResource.new { Database.open }
+  #   database.dispatch { |it| it.query("...") }.callback { |rows| ... }
   class ThreadedResource
-    # Makes the resource, by the block, here and now, and starts the thread.
-    # @yieldreturn [Object] the resource
-    # @raise [LocalJumpError] without block
+    # Why a job was not done.
+    class ShutdownError < RuntimeError
+      def initialize(message = "the threaded resource has been shut down")
+        super
+      end
+    end
+
+    # Starts the thread.
+    # @yieldreturn [Object] the resource; the block runs at once, on the calling thread
+    # @raise [LocalJumpError] without a block
     def initialize
       @resource = yield
       @jobs = ::Queue.new
-      @running = true
-      @lock = Mutex.new
       @thread = Thread.new { work }
     end
 
-    # Has the block called by the thread, after what was dispatched before. Any thread.
+    # Has a job done on the thread, after all that were given before. Any thread.
+    #
+    # The callbacks of the completion run in the reactor. It succeeds with what the block returned, and fails with the
+    # exception, of whatever class, that the block has raised. After {#shutdown}, or in a forked child, where the thread does
+    # not exist, it has failed already, with {ShutdownError}.
     # @yieldparam resource [Object]
-    # @return [Completion] succeeds with what the block returned, fails with the exception that it raised, of whatever class, or
-    #   with RuntimeError after {#shutdown}; the callbacks run on the reactor's thread
-    # @raise [ArgumentError] without block
+    # @return [Completion]
+    # @raise [ArgumentError] without a block
     def dispatch(&block)
       raise ArgumentError, "no block given" unless block
 
       completion = Completion.new
-      @lock.synchronize do
-        return refuse(completion) unless @running
-
-        @jobs << [block, completion]
-      end
+      enqueue(block, completion) or completion.fail(ShutdownError.new)
       completion
     end
 
-    # Lets the job under way finish, has those behind it fail, and ends the thread. Blocks until then.
-    # @return [Thread] which has ended
+    # Waits for the job under way and ends the thread. The jobs behind that one fail with {ShutdownError}.
+    #
+    # Blocks the caller, unless that is the job itself.
+    # @return [Thread] the resource's, which has ended
     def shutdown
-      @lock.synchronize do
-        @running = false
-        @jobs << nil
-      end
-      @thread.join
+      refuse_jobs
+      @thread.join unless @thread == Thread.current
+      @thread
     end
 
     private
 
+    def enqueue(block, completion)
+      @jobs << [block, completion] if @thread.alive?
+    rescue ClosedQueueError
+      nil
+    end
+
     def work
-      while @running && (job = @jobs.pop)
+      while (job = @jobs.pop)
         perform(*job)
       end
     ensure
-      refuse_what_is_left
+      refuse_jobs # also if a job has ended the thread
     end
 
-    # A job may also end its thread, which is no exception; those behind it fail then.
     def perform(block, completion)
-      outcome = [:fail, RuntimeError.new("the job has ended its thread")]
-      outcome = [:succeed, block.call(@resource)]
-    rescue Exception => e # the thread goes on, whatever a job raises
-      outcome = [:fail, e]
+      failure = ShutdownError.new("the job has ended the thread")
+      result = block.call(@resource)
+      failure = nil
+    rescue Exception => failure
+      nil
     ensure
-      completion.public_send(*outcome)
+      failure ? completion.fail(failure) : completion.succeed(result)
     end
 
-    def refuse_what_is_left
-      @lock.synchronize { @running = false }
-      until @jobs.empty?
-        _, completion = @jobs.pop
-        refuse(completion) if completion
-      end
-    end
-
-    def refuse(completion)
-      completion.fail(RuntimeError.new("the resource is shut down"))
-      completion
+    def refuse_jobs
+      @jobs.close
+      loop { @jobs.pop(true).last.fail(ShutdownError.new) }
+    rescue ThreadError
+      nil # There are no more.
     end
   end
 end

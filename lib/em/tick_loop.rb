@@ -5,75 +5,70 @@
 require "em/callback"
 
 module EventMachine
-  # Runs a piece of work once in every turn of the reactor, until it is stopped or the work returns `:stop`. The reactor does
-  # not sleep meanwhile.
-  #
-  #   EM.tick_loop { queue.empty? ? :stop : work_on(queue.shift) }.on_stop { puts "all done" }
+  # Does a piece of work once in each turn of the reactor, until the work returns `:stop` or {#stop} is called.
   class TickLoop
-    # Does not start; arguments as for {EventMachine.Callback}.
+    # Does not start the loop.
+    # @param args as for {EventMachine.Callback}
     # @raise [ArgumentError] if there is nothing to call
-    def initialize(*arguments, &block)
-      @work = EventMachine::Callback(*arguments, &block)
-      @stops = []
-      @stopped = true
+    def initialize(*args, &block)
+      @work = EventMachine::Callback(*args, &block)
+      @on_stop = []
+      @turn = nil # what the next tick calls; one for each start, so that a turn of an earlier start is known
     end
 
-    # Begins in the next turn; before {EventMachine.run}, in its first. An exception of the work ends the loop without
-    # stopping it: `stopped?` stays false, and {#stop} still calls the handlers.
+    # The work is first done in the reactor's next turn; before {EventMachine.run}, in its first.
+    #
+    # If the work raises, the loop is not continued, though not stopped either: {#stop} it before it is started again.
     # @return [self]
-    # @raise [ArgumentError] if it runs already
+    # @raise [ArgumentError] if it is running
     def start
-      raise ArgumentError, "double start" unless @stopped
+      raise ArgumentError, "double start" unless stopped?
 
-      @stopped = false
-      schedule(@run = Object.new)
+      turn = -> { continue(turn) }
+      EventMachine.next_tick(@turn = turn)
       self
     end
 
-    # Stops at once, and calls what {#on_stop} was given, on the calling thread. Does nothing if it does not run.
+    # Stops at once and calls what {#on_stop} has noted, in that order.
     # @return [nil]
     def stop
-      @stopped = true
-      handlers = @stops
-      @stops = []
-      handlers.each(&:call)
-      nil
+      @turn = nil
+      handlers = @on_stop
+      @on_stop = []
+      handlers.shift.call until handlers.empty?
+    ensure
+      @on_stop.unshift(*handlers) # if one has raised
     end
 
-    # Calls something at the next stop, once; at once if the loop does not run. Arguments as for {EventMachine.Callback}.
-    # @return [Object] unspecified
+    # Calls the callback when the loop is next stopped, once; at once if it is stopped now.
+    # @param args as for {EventMachine.Callback}
     # @raise [ArgumentError] if there is nothing to call
-    def on_stop(*arguments, &block)
-      callback = EventMachine::Callback(*arguments, &block)
-      @stopped ? callback.call : @stops << callback
+    def on_stop(*args, &block)
+      callback = EventMachine::Callback(*args, &block)
+      stopped? ? callback.call : @on_stop << callback
     end
 
-    # Whether it does not run, because it was stopped or has never been started.
+    # @return [Boolean] whether it was never started, or stopped since
     def stopped?
-      @stopped
+      @turn.nil?
     end
 
     private
 
-    # @param run [Object] of what began with one start; after a stop and another start its turns are over
-    def schedule(run)
-      EventMachine.next_tick { turn(run) }
-    end
-
-    def turn(run)
-      return if @stopped || !run.equal?(@run)
+    def continue(turn)
+      return unless turn.equal?(@turn)
 
       result = @work.call
-      return if @stopped || !run.equal?(@run)
+      return unless turn.equal?(@turn)
 
-      result == :stop ? stop : schedule(run)
+      result == :stop ? stop : EventMachine.next_tick(turn)
     end
   end
 
-  # Makes a {TickLoop} and starts it. Arguments as for {EventMachine.Callback}.
+  # Starts a loop.
+  # @see TickLoop#initialize
   # @return [TickLoop]
-  # @raise [ArgumentError] if there is nothing to call
-  def self.tick_loop(*arguments, &block)
-    TickLoop.new(*arguments, &block).start
+  def self.tick_loop(*args, &block)
+    TickLoop.new(*args, &block).start
   end
 end

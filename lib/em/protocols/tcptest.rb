@@ -2,19 +2,23 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "em/connection"
+require "em/deferrable"
+
 module EventMachine
   module Protocols
-    # Tries whether somebody accepts TCP connections at an address, and closes the connection at once.
+    # Tries whether something listens at an address, and closes the connection at once.
     #
-    #   EM::P::TcpConnectTester.test("127.0.0.1", 25).callback { |seconds| puts "after #{seconds} s" }
+    # A {Deferrable}: it succeeds once the connection is established, and fails if it is not, each with the seconds that
+    # took, a Float. How long it tries is `pending_connect_timeout`.
     #
-    # Both outcomes carry how long it took, in seconds (Float).
+    #   EM::P::TcpConnectTester.test("127.0.0.1", 80).callback { |seconds| ... }.errback { |seconds| ... }
     class TcpConnectTester < Connection
       include Deferrable
 
-      # @param host [String] as for {EventMachine.connect}
+      # @param host [String] a name or address
       # @param port [Integer, String]
-      # @return [TcpConnectTester] succeeds once the connection is established, fails if it cannot be
+      # @return [TcpConnectTester]
       # @raise [ConnectionError] as {EventMachine.connect}
       def self.test(host, port)
         EventMachine.connect(host, port, self)
@@ -22,18 +26,19 @@ module EventMachine
 
       # @private
       def post_init
-        @started_at = now
+        @started = now
       end
 
       # @private
       def connection_completed
-        succeed(now - @started_at)
+        @connected = true
+        succeed(now - @started)
         close_connection
       end
 
       # @private
       def unbind(_reason = nil)
-        fail(now - @started_at) unless @deferred_status == :succeeded
+        fail(now - @started) unless @connected
       end
 
       private

@@ -5,131 +5,149 @@
 require "test_helper"
 
 class TickLoopTest < ReactorTest
-  def test_the_work_runs_once_in_each_turn_until_it_says_stop
-    turns = []
-    reactor do
-      before = nil
-      loop = EM.tick_loop do
-        turns << EM.stats[:turns]
-        turns.size == 5 ? :stop : nil
-      end
-      before = turns.size
-      assert_equal 0, before
-      loop.on_stop { EM.stop }
+  repeat_under_gc_pressure
+
+  def setup
+    @log = []
+  end
+
+  attr_reader :log
+
+  # Counts turns of the reactor and calls the block in each, after what the loop does in it.
+  def each_turn(turns)
+    count = 0
+    tick = lambda do
+      yield count += 1
+      count < turns ? EM.next_tick(tick) : EM.stop
     end
-    assert_equal turns.uniq, turns
-    assert_equal 5, turns.size
+    EM.next_tick(tick)
+  end
+
+  def test_the_work_is_done_once_in_each_turn_until_it_returns_stop
+    works = 0
+    reactor do
+      EM.tick_loop { (works += 1) == 5 ? :stop : nil }
+      assert_equal 0, works
+      each_turn(10) { |turn| log << [turn, works] }
+    end
+    assert_equal (1..10).map { |turn| [turn, [turn, 5].min] }, log
+  end
+
+  def test_tick_loop_starts_it
+    reactor do
+      it = EM.tick_loop { :stop }
+      assert_kind_of EM::TickLoop, it
+      refute_predicate it, :stopped?
+      it.on_stop { EM.stop }
+    end
   end
 
   def test_it_may_be_started_before_the_reactor
-    count = 0
-    loop = EM.tick_loop { (count += 1) == 3 ? :stop : true }
-    loop.on_stop { EM.stop }
+    it = EM::TickLoop.new { log << :work && EM.stop || :stop }
+    assert_predicate it, :stopped?
+    assert_same it, it.start
     reactor {}
-    assert_equal 3, count
-    assert_predicate loop, :stopped?
+    assert_equal [[:work], true], [log, it.stopped?]
   end
 
-  def test_only_stop_itself_stops
-    results = [nil, false, "stop", :Stop, 0, :stop]
-    reactor { EM.tick_loop { results.shift }.on_stop { EM.stop } }
-    assert_empty results
+  def test_a_running_loop_cannot_be_started
+    it = EM.tick_loop { :stop }
+    assert_equal "double start", assert_raises(ArgumentError) { it.start }.message
+    reactor { EM.stop }
   end
 
-  def test_a_loop_that_is_made_does_not_run
-    loop = EM::TickLoop.new { flunk }
-    assert_predicate loop, :stopped?
-    assert_nil loop.stop
-  end
-
-  def test_it_is_called_by_object_and_method
-    called = []
-    called.define_singleton_method(:work) { push(1) && :stop }
-    reactor { EM.tick_loop(called, :work).on_stop { EM.stop } }
-    assert_equal [1], called
-  end
-
-  def test_without_work_or_handler_it_raises
+  def test_it_needs_something_to_call
     assert_raises(ArgumentError) { EM::TickLoop.new }
     assert_raises(ArgumentError) { EM.tick_loop }
     assert_raises(ArgumentError) { EM::TickLoop.new {}.on_stop }
   end
 
-  def test_a_second_start_raises
+  def test_stop_calls_the_handlers_in_order_before_it_returns
     reactor do
-      loop = EM.tick_loop { :stop }
-      error = assert_raises(ArgumentError) { loop.start }
-      assert_equal "double start", error.message
-      loop.on_stop { EM.stop }
+      it = EM.tick_loop { log << :work }
+      it.on_stop { log << 1 }
+      it.on_stop(log, :push)
+      it.on_stop { log << it.stopped? }
+      assert_nil it.stop
+      assert_equal [1, true], log
+      assert_nil it.stop
+      assert_equal [1, true], log
+      each_turn(2) {}
     end
+    assert_equal [1, true], log
   end
 
-  def test_stop_takes_effect_at_once_and_calls_its_handlers_in_order
-    order = []
-    reactor do
-      loop = EM.tick_loop { flunk "it was stopped" }
-      2.times { |i| loop.on_stop { order << i } }
-      assert_nil loop.stop
-      assert_equal [0, 1], order
-      loop.stop
-      loop.on_stop { order << :at_once }
-      assert_equal [0, 1, :at_once], order
-      EM.add_timer(0.01) { EM.stop }
-    end
+  def test_on_stop_of_a_stopped_loop_calls_at_once
+    EM::TickLoop.new {}.on_stop { log << 1 }
+    assert_equal [1], log
   end
 
-  def test_a_handler_belongs_to_one_stop
-    stops = 0
-    runs = 0
+  def test_handlers_belong_to_one_stop
     reactor do
-      loop = EM::TickLoop.new do
-        runs += 1
-        :stop
-      end
-      loop.start.on_stop do
-        stops += 1
-        loop.start.on_stop { EM.stop }
-      end
+      it = EM.tick_loop {}
+      it.on_stop { log << :first }
+      it.stop
+      it.start
+      it.on_stop { log << :second }
+      it.stop
+      EM.stop
     end
-    assert_equal [1, 2], [stops, runs]
+    assert_equal %i[first second], log
+  end
+
+  def test_a_handler_may_start_it_again
+    it = EM.tick_loop {}
+    it.on_stop { it.start && it.on_stop { log << :later } }
+    it.on_stop { log << :now }
+    it.stop
+    assert_equal [[:now], false], [log, it.stopped?]
+    it.stop
+    assert_equal %i[now later], log
+    reactor { EM.stop }
+  end
+
+  def test_a_handler_that_raises_does_not_lose_those_behind_it
+    it = EM.tick_loop {}
+    it.on_stop { raise IOError }
+    it.on_stop { log << :behind }
+    assert_raises(IOError) { it.stop }
+    assert_predicate it, :stopped?
+    it.stop
+    assert_equal [:behind], log
+    reactor { EM.stop }
   end
 
   def test_stop_and_start_in_one_turn_leave_one_loop
-    turns = []
+    works = 0
     reactor do
-      loop = EM.tick_loop do
-        turns << EM.stats[:turns]
-        EM.stop if turns.size == 10
-      end
-      3.times { loop.stop && flunk || loop.start }
+      it = EM.tick_loop { works += 1 }
+      3.times { it.stop || it.start }
+      each_turn(5) { |turn| log << (works - turn) }
     end
-    assert_equal turns.uniq, turns
+    assert_equal [0], log.uniq
   end
 
-  def test_stop_and_start_within_the_work_leave_one_loop
-    turns = []
+  def test_work_may_stop_and_start_it
+    works = 0
     reactor do
-      loop = EM.tick_loop do
-        turns << EM.stats[:turns]
-        loop.stop
-        turns.size == 10 ? EM.stop : loop.start
-      end
+      it = EM::TickLoop.new { (works += 1) && it.stop || it.start && :stop }
+      it.start
+      each_turn(5) { |turn| log << (works - turn) }
     end
-    assert_equal turns.uniq, turns
+    assert_equal [0], log.uniq
   end
 
-  def test_an_exception_of_the_work_reaches_the_reactor_and_ends_the_loop
-    count = 0
-    loop = nil
-    assert_raises(IOError) do
-      reactor do
-        loop = EM.tick_loop do
-          count += 1
-          raise IOError
-        end
-      end
-    end
-    assert_equal 1, count
-    refute_predicate loop, :stopped?
+  def test_work_that_raises_is_not_continued_nor_stopped
+    works = 0
+    it = EM::TickLoop.new { (works += 1) && raise(IOError) }
+    it.start
+    assert_raises(IOError) { reactor {} }
+    refute_predicate it, :stopped?
+    reactor { each_turn(3) {} }
+    assert_equal 1, works
+    it.stop
+    it.start
+    assert_raises(IOError) { reactor {} }
+    assert_equal 2, works
   end
 end

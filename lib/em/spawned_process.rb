@@ -1,0 +1,47 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "em/yield_block_from_spawned_process"
+
+module EventMachine
+  # A block that runs each time it is notified, in the reactor's next turn: a light process that waits for messages.
+  #
+  # Within the block `self` is the process, and the number of arguments counts as in a lambda. What it returns matters only if
+  # it comes from {EventMachine.yield} or {EventMachine.yield_and_notify}.
+  # @see EventMachine.spawn
+  class SpawnedProcess
+    # What a method can be made of.
+    CODE = [Proc, Method, UnboundMethod].freeze
+    private_constant :CODE
+
+    # @!method call(*args)
+    #   Runs the present block at once.
+    #   @return [Object] what the block returned
+
+    # Has the block run once, with these arguments. Never at once, and in the order of all notifications to all processes.
+    # @return [nil]
+    def notify(*args)
+      EventMachine.next_tick do
+        result = call(*args)
+        result.become_receiver_of(self) if result.is_a?(YieldBlockFromSpawnedProcess)
+      end
+      nil
+    end
+    ruby2_keywords :notify
+    alias resume notify
+    alias run notify
+
+    # Replaces the block.
+    # @param receiver [Proc, Method, UnboundMethod]
+    # @raise [TypeError] for anything else
+    def set_receiver(receiver)
+      unless CODE.any? { |type| receiver.is_a?(type) }
+        raise TypeError, "wrong argument type #{receiver.class} (expected #{CODE.join('/')})"
+      end
+
+      singleton_class.send(:remove_method, :call) if singleton_methods(false).include?(:call)
+      define_singleton_method(:call, receiver)
+    end
+  end
+end

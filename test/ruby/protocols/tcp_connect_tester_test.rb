@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "test_helper"
+
+class TcpConnectTesterTest < ReactorTest
+  repeat_under_gc_pressure
+
+  # @return [Array] which outcome, with what
+  def outcomes_of(host, port)
+    outcomes = []
+    reactor do
+      port = yield if block_given?
+      tester = EM::P::TcpConnectTester.test(host, port)
+      assert_kind_of EM::Deferrable, tester
+      tester.callback { |*args| outcomes << [:ok, *args] }.errback { |*args| outcomes << [:error, *args] }
+      as_soon_as(-> { outcomes.any? && EM.connection_count <= 1 }) { EM.stop }
+    end
+    outcomes
+  end
+
+  def test_a_port_where_something_listens_succeeds_with_the_time_it_took
+    (outcome, time), *more = outcomes_of("127.0.0.1", nil) { server }
+    assert_equal [:ok, Float, []], [outcome, time.class, more]
+    assert_operator time, :>=, 0
+  end
+
+  def test_a_port_where_nothing_listens_fails_with_the_time_it_took
+    (outcome, time), *more = outcomes_of("127.0.0.1", dead_port)
+    assert_equal [:error, Float, []], [outcome, time.class, more]
+  end
+
+  def test_the_connection_is_closed_at_once
+    reasons = []
+    reactor do
+      port = server(unbind: ->(_, reason) { (reasons << reason) && EM.stop })
+      EM::P::TcpConnectTester.test("127.0.0.1", port)
+    end
+    assert_equal [nil], reasons
+  end
+
+  def test_an_errback_after_success_is_never_called
+    reactor do
+      port = server(unbind: ->(*) { EM.next_tick { EM.stop } })
+      tester = EM::P::TcpConnectTester.test("127.0.0.1", port)
+      tester.callback { tester.errback { flunk } }
+    end
+  end
+end

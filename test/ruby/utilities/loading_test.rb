@@ -1,0 +1,54 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "test_helper"
+require "open3"
+
+# Programs require parts of the library by these paths, some of them without the rest.
+class LoadingTest < ReactorTest
+  PATHS = {
+    "em/completion" => "EventMachine::Completion",
+    "em/deferrable" => "EventMachine::DefaultDeferrable",
+    "em/deferrable/pool" => "EventMachine::Deferrable::Pool",
+    "em/future" => "EventMachine::Deferrable.method(:future)",
+    "em/io_streamer" => "EventMachine::IOStreamer",
+    "em/pool" => "EventMachine::Pool",
+    "em/protocols/tcptest" => "EventMachine::Protocols::TcpConnectTester",
+    "em/spawnable" => "EventMachine.method(:spawn)",
+    "em/streamer" => "EventMachine::FileStreamer",
+    "em/threaded_resource" => "EventMachine::ThreadedResource",
+    "em/tick_loop" => "EventMachine.method(:tick_loop)"
+  }.freeze
+
+  DEPRECATION = "EM::Deferrable::Pool is deprecated, please use EM::Pool\n"
+
+  PATHS.each do |path, name|
+    define_method("test_#{path.tr('/', '_')}_can_be_loaded_alone") do
+      expected = path == "em/deferrable/pool" ? DEPRECATION : ""
+      assert_equal ["loaded\n", expected], alone("require '#{path}'; #{name}; puts 'loaded'")
+    end
+  end
+
+  def test_with_everything_loaded_all_names_are_there_and_no_deprecated_one
+    names = PATHS.except("em/deferrable/pool").values.map { |name| name.sub("EventMachine", "EM") }
+    assert_equal ["loaded\n", ""], alone("require 'eventmachine'; #{names.join(';')}; puts 'loaded'")
+  end
+
+  def test_deferrables_work_without_the_native_extension
+    assert_equal ["[1]\nfalse\n", ""], alone(<<~RUBY)
+      require "em/deferrable"
+      class Mine; include EventMachine::Deferrable; end
+      Mine.new.callback { |*args| p args }.succeed(1)
+      p $LOADED_FEATURES.any? { |file| file.include?("rubyeventmachine") }
+    RUBY
+  end
+
+  private
+
+  # @return [Array(String, String)] what it printed and what was warned of
+  def alone(source)
+    command = [RbConfig.ruby, "-w", "--enable=frozen-string-literal", "-I", Children::LIBRARY, "-e", source]
+    Open3.capture3("timeout", "15", *command).first(2)
+  end
+end
