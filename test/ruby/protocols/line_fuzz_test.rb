@@ -8,16 +8,13 @@
 require "test_helper"
 require "support/parsed"
 
-class LineFuzzTest < Minitest::Test
+class LineFuzzTest < ReactorTest
   include Parsed
-  include TimeLimit
 
   SEEDS = 300
   LONGEST = 20
 
-  def self.time_limit
-    60
-  end
+  self.time_limit = 60
 
   # What a line makes its receiver do.
   module Orders

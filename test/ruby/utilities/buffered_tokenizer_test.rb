@@ -8,13 +8,10 @@ require "test_helper"
 require "support/segmentation"
 require "open3"
 
-class BufferedTokenizerTest < Minitest::Test
+class BufferedTokenizerTest < ReactorTest
   include Segmentation
-  include TimeLimit
 
-  def self.time_limit
-    30
-  end
+  self.time_limit = 60
 
   def test_tokens_come_without_delimiters_and_the_rest_waits
     tokenizer = BufferedTokenizer.new
