@@ -29,6 +29,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_hold();
     rb_em_define_timer();
     rb_em_define_tick();
+    rb_em_define_queue();
     rb_em_define_server();
     rb_em_define_client();
     rb_em_define_send();

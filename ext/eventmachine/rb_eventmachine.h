@@ -103,6 +103,9 @@ em_loop *rb_em_loop(const char *name);
 /* To be called after anything that changes what the loop should wait for. */
 void rb_em_changed(void);
 
+/* Whether a reactor runs in this process, and on the calling thread. */
+bool rb_em_on_reactor_thread(void);
+
 /* CLOCK_MONOTONIC, as the loop's time is. */
 uint64_t rb_em_clock_ns(void);
 void rb_em_define_reactor(void);
@@ -253,6 +256,9 @@ void rb_em_define_timer(void);
 /* Has the tick phase run in the present turn or the next one. */
 void rb_em_schedule_tick(void);
 void rb_em_define_tick(void);
+
+/* rb_queue.c */
+void rb_em_define_queue(void);
 
 /* rb_malloc_glibc.c, rb_malloc_other.c: has malloc(3) keep memory that Ruby frees, for what arrives next. */
 void rb_em_keep_freed_memory(void);

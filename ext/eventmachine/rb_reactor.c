@@ -194,11 +194,14 @@ static VALUE is_stopping(VALUE self)
 }
 
 /* Asked for every item of every queue, so it makes no system call: whether a fork came between is counted. */
+bool rb_em_on_reactor_thread(void)
+{
+    return rb_em_is_reactor_thread() && (rb_em_the_reactor.forks == 0 || rb_em_take_over_within());
+}
+
 static VALUE on_reactor_thread(VALUE self)
 {
-    if (!rb_em_is_reactor_thread())
-        return Qfalse;
-    return rb_em_the_reactor.forks == 0 || rb_em_take_over_within() ? Qtrue : Qfalse;
+    return rb_em_on_reactor_thread() ? Qtrue : Qfalse;
 }
 
 static VALUE current_time(VALUE self)

@@ -95,6 +95,33 @@ class NextTickTest < ReactorTest
     assert_equal (0...10_000).to_a, ran
   end
 
+  def test_an_exception_loses_none_of_the_ticks_behind_it
+    order = []
+    5.times { |i| EM.next_tick { i == 1 ? raise("first") : order << i } }
+    assert_raises(RuntimeError) { EM.run_deferred_callbacks }
+    assert_equal [0], order
+    EM.run_deferred_callbacks
+    assert_equal [0, 2, 3, 4], order
+  end
+
+  def test_ticks_queued_after_stop_run_in_the_same_turn
+    ran = false
+    reactor do
+      EM.stop
+      EM.next_tick { ran = true }
+    end
+    assert ran
+  end
+
+  def test_ticks_queued_between_two_runs_belong_to_the_second
+    ran = []
+    reactor { EM.stop }
+    EM.next_tick { ran << EM.reactor_thread? }
+    assert_empty ran
+    reactor { EM.stop }
+    assert_equal [true], ran
+  end
+
   def test_run_deferred_callbacks_runs_the_ticks_now
     order = []
     reactor do
@@ -152,6 +179,41 @@ class ScheduleTest < ReactorTest
       assert_raises(ArgumentError) { EM.schedule }
       EM.stop
     end
+  end
+
+  def test_on_the_reactor_thread_a_block_makes_no_objects
+    made = nil
+    reactor do
+      EM.schedule { nil }
+      before = GC.stat(:total_allocated_objects)
+      100.times { EM.schedule { nil } }
+      made = GC.stat(:total_allocated_objects) - before
+      EM.stop
+    end
+    assert_operator made, :<, 50
+  end
+
+  def test_its_block_can_be_left_as_any_block
+    reactor do
+      assert_equal(:left, EM.schedule { break :left })
+      assert_equal(:next, EM.schedule { next :next })
+      assert_raises(KeyError) { EM.schedule { raise KeyError } }
+      EM.stop
+    end
+  end
+
+  def test_the_reactors_thread_is_one_only_while_it_runs
+    seen = [EM.reactor_thread?]
+    reactor do
+      seen << EM.reactor_thread? << Thread.new { EM.reactor_thread? }.value << Fiber.new { EM.reactor_thread? }.resume
+      reader, writer = IO.pipe
+      Process.wait(fork { writer.write(EM.reactor_thread?.to_s) && exit!(0) })
+      writer.close
+      seen << reader.read
+      reader.close
+      EM.stop
+    end
+    assert_equal [false, true, false, true, "false", false], seen << EM.reactor_thread?
   end
 
   def test_callback_makes_something_callable

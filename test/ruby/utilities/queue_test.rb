@@ -185,6 +185,29 @@ class QueueTest < ReactorTest
     assert_equal (1..40_000).to_a, @got
   end
 
+  def test_a_fibers_small_stack_is_enough
+    in_reactor do
+      @queue.push(*1..5000)
+      by_block = ->(item) { (@got << item) && @queue.pop { |it| by_block.call(it) } }
+      Fiber.new { @queue.pop(by_block) }.resume
+    end
+    assert_equal (1..5000).to_a, @got
+  end
+
+  def test_pop_hands_an_array_to_blocks_and_lambdas_as_call_does
+    by_block = proc { |a, b| @got << [a, b] }
+    by_lambda = ->(a, b = :none) { @got << [a, b] }
+    in_reactor do
+      [by_block, by_lambda].each do |callback|
+        @queue.push([1, 2])
+        @queue.pop(&callback) # an item is there
+        @queue.pop(&callback) # waits for one
+        @queue.push([1, 2])
+      end
+    end
+    assert_equal [[1, 2]] * 2 + [[[1, 2], :none]] * 2, @got
+  end
+
   def test_callbacks_that_push_do_not_use_up_the_stack
     in_reactor do
       take = ->(item) { [@got << item, @queue.pop(take), item < 20_000 && @queue.push(item + 1)] }
