@@ -114,7 +114,6 @@ module UtilitiesWorks
       end
 
       def succeed(*arguments)
-        @arguments = arguments
         @blocks.each { |block| block.call(*arguments) }
       end
     end
