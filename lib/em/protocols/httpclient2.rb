@@ -118,10 +118,13 @@ module EventMachine
 
       # @private
       def unbind(reason = nil)
-        finish_last if ended_by_peer?(reason)
-      ensure
+        last = parser.finish if requests.any? && ended_by_peer?(reason)
         @closing = true
-        fail_requests
+        unanswered = requests
+        @requests = []
+        unanswered.shift.complete(last) if last
+      ensure
+        fail_all(unanswered)
       end
 
       # Fails without waiting any longer. The response that may still come must not be taken for another request's.
@@ -186,17 +189,11 @@ module EventMachine
         request.complete(response)
       end
 
-      def finish_last
-        response = requests.first && parser.finish or return
-        @closing = true
-        requests.shift.complete(response)
-      end
-
       # An errback that raises keeps none of the others from being called.
-      def fail_requests
+      def fail_all(requests)
         requests.pop.fail until requests.empty?
       ensure
-        EventMachine.next_tick { fail_requests } unless requests.empty?
+        EventMachine.next_tick { fail_all(requests) } unless requests.empty?
       end
     end
   end
