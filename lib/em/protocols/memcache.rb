@@ -67,7 +67,7 @@ module EventMachine
       def get(*keys, &block)
         raise ArgumentError, "get needs a block" unless block
 
-        retrieve(keys.map { |key| Key.wire(key) }) { |values| block.call(*values) }
+        retrieve(keys, block)
       end
 
       # @param keys [Array<#to_s>] at least one
@@ -77,7 +77,7 @@ module EventMachine
       def get_hash(*keys)
         raise ArgumentError, "get_hash needs a block" unless block_given?
 
-        retrieve(keys.map { |key| Key.wire(key) }) { |values| yield keys.zip(values).to_h }
+        retrieve(keys, ->(*values) { yield keys.zip(values).to_h })
       end
 
       # Stores a value, whatever was there. Without block the server sends no reply.
@@ -159,9 +159,10 @@ module EventMachine
 
       private
 
-      def retrieve(keys, &block)
+      def retrieve(keys, block)
         raise ArgumentError, "at least one key is needed" if keys.empty?
 
+        keys = keys.map { |key| Key.wire(key) }
         submit("get #{keys.join(' ')}\r\n", Retrieval.new(keys, block))
       end
 

@@ -18,12 +18,17 @@ module EventMachine
         # @raise [ArgumentError] if no server would accept it
         def self.wire(key)
           wire = key.to_s.b
-          wire.gsub!(BLANK, "_") if wire.match?(UNSUITABLE)
-          raise ArgumentError, "a key must not contain control characters" if wire.match?(UNSUITABLE)
-          raise ArgumentError, "a key has 1 to #{MAX_BYTES} bytes, not #{wire.bytesize}" unless wire.bytesize.between?(1, MAX_BYTES)
+          replace_blanks(wire) if wire.match?(UNSUITABLE)
+          return wire if wire.bytesize.between?(1, MAX_BYTES)
 
-          wire
+          raise ArgumentError, "a key has 1 to #{MAX_BYTES} bytes, not #{wire.bytesize}"
         end
+
+        def self.replace_blanks(wire)
+          wire.gsub!(BLANK, "_")
+          raise ArgumentError, "a key must not contain control characters" if wire.match?(UNSUITABLE)
+        end
+        private_class_method :replace_blanks
 
         # @param value [#to_int, #to_i]
         # @return [Integer]

@@ -9,6 +9,7 @@ module EventMachine
       # to the request at its head. It never guesses: what the request cannot have asked for is a ParserError.
       class Replies
         VALUE = /\GVALUE ([^ \r\n]+) \d+ (\d+)(?: \d+)?\r\n/n.freeze
+        V = 0x56
         ERROR = /\A(?:ERROR|CLIENT_ERROR|SERVER_ERROR)(?: |\z)/n.freeze
         # Keys have 250 bytes at most, and errors a sentence.
         MAX_LINE_BYTES = 2048
@@ -50,25 +51,26 @@ module EventMachine
 
         private
 
-        # @return [Boolean] whether there was a whole one
+        # @return [Boolean] whether there was more than a part. What begins like a value and is none is an unexpected line.
         def read_reply
-          return false if @position == @buffer.bytesize
-
-          header = VALUE.match(@buffer, @position)
-          return read_value(header[1], Integer(header[2], 10), header.end(0)) if header
+          head = VALUE.match(@buffer, @position) if @buffer.getbyte(@position) == V
+          return read_value(head[1], head[2].to_i, head.end(0)) if head
 
           line = read_line
-          receive_line(line) if line
-          !line.nil?
+          line ? receive_line(line) : false
         end
 
+        # @return [Boolean] whether it has arrived
         def read_value(key, bytes, start)
           raise ParserError, "a value has #{bytes} bytes" if bytes > @owner.max_value_bytes
-          return false if @buffer.bytesize < start + bytes + 2
-          raise ParserError, "a value does not end where it should" unless @buffer.byteslice(start + bytes, 2) == Cdelimiter
 
-          @position = start + bytes + 2
-          waiting.receive_value(key, @buffer.byteslice(start, bytes))
+          stop = start + bytes
+          return false if @buffer.bytesize < stop + 2
+          raise ParserError, "a value does not end where it should" unless @buffer.byteslice(stop, 2) == Cdelimiter
+          raise ParserError, "a value came unasked" if @requests.empty?
+
+          @position = stop + 2
+          @requests.first.receive_value(key, @buffer.byteslice(start, bytes))
           true
         end
 
@@ -84,12 +86,14 @@ module EventMachine
           line
         end
 
+        # @return [true]
         def receive_line(line)
           outcome = @requests.first&.outcome(line)
-          return @requests.shift.finish(outcome) unless outcome.nil?
-          return receive_error(line) if line.match?(ERROR)
-
-          raise ParserError, "an unexpected reply came: #{line}"
+          if !outcome.nil? then @requests.shift.finish(outcome)
+          elsif line.match?(ERROR) then receive_error(line)
+          else raise ParserError, "an unexpected reply came: #{line}"
+          end
+          true
         end
 
         def receive_error(line)
@@ -100,10 +104,6 @@ module EventMachine
           @owner.__send__(:receive_error, line)
         ensure
           request&.give_up
-        end
-
-        def waiting
-          @requests.first || raise(ParserError, "a value came unasked")
         end
 
         def unread

@@ -11,18 +11,19 @@ module EventMachine
         attr_accessor :ambiguous
 
         # @param keys [Array<String>] binary
-        # @param block [#call] gets the values in the order of the keys
+        # @param block [#call] gets one value for each key, in the same order
         def initialize(keys, block)
           @keys = keys
           @block = block
-          @values = {}
+          @values = Array.new(keys.size)
+          @next = 0
         end
 
         # @raise [ParserError] for a key that was not asked for
         def receive_value(key, value)
-          raise ParserError, "a value came for a key that was not asked for" unless asked?(key)
-
-          @values[key] = value
+          index = place_of(key)
+          @values[index] = value
+          @next = index + 1
         end
 
         # @return [Boolean, nil] nil: this is no reply to a `get`
@@ -31,21 +32,22 @@ module EventMachine
         end
 
         def finish(_outcome)
-          @block.call(@values.values_at(*@keys))
+          @block.call(*@values)
         end
 
         # After an error none of the values counts.
         def give_up
-          @block.call(Array.new(@keys.size))
+          @block.call(*Array.new(@keys.size))
         end
 
         private
 
-        # Servers send values in the order of the keys, without those that are missing.
-        def asked?(key)
-          return @keys.first == key if @keys.size == 1
+        # Servers send the values in the order of the keys, without those that are missing; proxies may not.
+        def place_of(key)
+          return @next if @keys[@next] == key
 
-          (@asked ||= @keys.to_h { |asked| [asked, true] }).key?(key)
+          (@next...@keys.size).find { |index| @keys[index] == key } || @keys.index(key) ||
+            raise(ParserError, "a value came for a key that was not asked for")
         end
       end
       private_constant :Retrieval
