@@ -81,12 +81,14 @@ class ManyConnectionsTest < ReactorTest
 
   def test_connection_objects_are_collected_after_they_have_ended
     alive = in_child(limit: 50) do
+      GC.start
+      before = ObjectSpace.each_object(EM::Connection).count
       reactor do
         port = port_of(EM.start_server("127.0.0.1", 0, Echo))
         come_and_go(port, 500) { EM.stop }
       end
       GC.start
-      ObjectSpace.each_object(EM::Connection).count
+      ObjectSpace.each_object(EM::Connection).count - before
     end
     assert_operator alive, :<, 50
   end
