@@ -14,13 +14,14 @@ module EventMachine
   #
   # Any thread may call the methods. On the reactor's thread they work at once: all deliveries are made before {push}
   # returns. Called elsewhere, they work in the reactor's next turn, in the order of the calls; before {EventMachine.run} they
-  # wait for the reactor to come.
+  # wait for the reactor to come. Signal handlers may push.
   #
   # An exception from a subscriber goes to the caller of {push} and ends that push: the subscribers behind it and the items left
   # are passed over. The channel goes on with the next push.
   class Channel
     def initialize
       @subscribers = {}
+      @snapshot = nil
       @last_id = 0
       @ids = Mutex.new
     end
@@ -84,13 +85,14 @@ module EventMachine
 
     # What pushes go through is an Array that is never changed: a change of the subscriptions is seen from the next item on.
     def add(id, callback)
-      @snapshot = nil
       @subscribers[id] = callback
+      @snapshot = nil
     end
 
     def remove(id)
+      removed = @subscribers.delete(id)
       @snapshot = nil
-      @subscribers.delete(id)
+      removed
     end
 
     # A push from a subscriber may come in between and take the item's place, so it counts here that it is the first.
