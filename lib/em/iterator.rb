@@ -43,7 +43,7 @@ module EventMachine
       @concurrency = concurrency
       @workers = 0
       @advance = method(:advance).to_proc
-      @hire = method(:hire).to_proc
+      @start_worker = method(:start_worker).to_proc
     end
 
     # More workers start one by one, in the turns to come; fewer remain as items are finished. Zero stops the iteration,
@@ -54,7 +54,7 @@ module EventMachine
       raise ArgumentError, "concurrency must be a number" unless number.is_a?(Numeric)
 
       @concurrency = number
-      hire_later if @started
+      start_worker_later if @started
     end
 
     # Calls `foreach` with each item and a {Turn}, whose `next` is to be called once the item is finished.
@@ -121,38 +121,38 @@ module EventMachine
     def start(after, &process)
       @after = after
       @process = process
-      hire_later
+      start_worker_later
       self
     end
 
-    def hire_later
-      return if @hiring || @ended || @workers >= @concurrency
+    def start_worker_later
+      return if @starting || @ended || @workers >= @concurrency
 
-      @hiring = true
-      EventMachine.next_tick(@hire)
+      @starting = true
+      EventMachine.next_tick(@start_worker)
     end
 
-    def hire
-      @hiring = false
+    def start_worker
+      @starting = false
       return if @ended || @workers >= @concurrency
 
       @workers += 1
-      hire_later # before any exception
+      start_worker_later # first, for the item may raise an exception
       advance
     end
 
     # A worker's tick: it takes an item, or is no longer needed.
     def advance
-      return dismiss if @ended || @workers > @concurrency
+      return end_worker if @ended || @workers > @concurrency
 
       item = @source.call
       return @process.call(item) unless Stop.equal?(item)
 
       @ended = true
-      dismiss
+      end_worker
     end
 
-    def dismiss
+    def end_worker
       @workers -= 1
       return unless @ended && @workers.zero?
 
