@@ -12,6 +12,18 @@ module Nginx
   # How many bytes /large has.
   LARGE_BYTES = 10 << 20
 
+  LOCATIONS = <<~TEXT
+    location = /hello { return 200 "hello\\n"; }
+    location = /nothing { return 204; }
+    location = /moved { return 301 /small; }
+    location = /posted { return 200 "$request_method $content_type $content_length"; }
+    location = /who { return 200 "$http_host $http_user_agent $remote_user $http_cookie"; }
+    location /chunked/ { alias root/; ssi on; ssi_types *; }
+    location /gzip/ { alias root/; gzip on; gzip_types *; gzip_min_length 1; }
+    location /few/ { alias root/; keepalive_requests 500; }
+  TEXT
+  private_constant :LOCATIONS
+
   module_function
 
   # For programs that are not tests.
@@ -23,17 +35,23 @@ module Nginx
   end
 
   # Writes configuration and files.
-  # @param more [String] what else the server block is to contain
+  # @param ipv6 [Boolean] whether it listens at [::1], too
   # @return [Array<String>] the command that starts it
-  def command(port, directory, more = "")
+  def command(port, directory, ipv6: false)
     root = File.join(directory, "root")
     Dir.mkdir(root)
     File.binwrite(File.join(root, "small"), HELLO)
     File.binwrite(File.join(root, "large"), large)
     File.binwrite(File.join(root, "empty"), "")
-    File.write(File.join(directory, "nginx.conf"), configuration(port, directory, more))
+    File.write(File.join(directory, "nginx.conf"), configuration(port, directory, ipv6))
     File.chmod(0o755, directory)
-    ["nginx", "-e", "stderr", "-p", directory, "-c", File.join(directory, "nginx.conf")]
+    [program, "-e", "stderr", "-p", directory, "-c", File.join(directory, "nginx.conf")]
+  end
+
+  # Debian has it where users do not look for programs.
+  def program
+    debian = "/usr/sbin/nginx"
+    File.executable?(debian) ? debian : "nginx"
   end
 
   # @return [String] which differs everywhere, so that a piece in the wrong place shows
@@ -41,7 +59,7 @@ module Nginx
     @large ||= Random.new(1).bytes(LARGE_BYTES)
   end
 
-  def configuration(port, directory, more)
+  def configuration(port, directory, ipv6)
     temporary = %w[client_body proxy fastcgi uwsgi scgi].map { |name| "#{name}_temp_path #{directory}/#{name};" }
     <<~TEXT
       daemon off;
@@ -55,9 +73,9 @@ module Nginx
         keepalive_requests 100000000;
         server {
           listen 127.0.0.1:#{port};
+          #{"listen [::1]:#{port};" if ipv6}
           root #{directory}/root;
-          location = /hello { return 200 "hello\\n"; }
-          #{more}
+          #{LOCATIONS}
         }
       }
     TEXT

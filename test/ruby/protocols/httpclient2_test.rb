@@ -268,6 +268,23 @@ class HttpClient2Test < ReactorTest
     assert_equal [%w[1 0], [:first]], [errors, called]
   end
 
+  NOISE = ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 X\r\n", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "Connection: close\r\n",
+           "\r\n", "3\r\nabc\r\n", "0\r\n\r\n", "abc", "\0", "\xff"].freeze
+
+  def test_whatever_a_server_sends_each_request_ends_once
+    count = 150
+    outcomes = Array.new(3 * count) { [] }
+    reactor do
+      count.times do |seed|
+        random = Random.new(seed)
+        client = connect(answering(Array.new(random.rand(20)) { NOISE.sample(random: random) }.join, close: true))
+        3.times { |i| outcome_of(client.get("/"), outcomes[(3 * seed) + i]) }
+      end
+      as_soon_as(-> { outcomes.none?(&:empty?) && EM.connection_count == count }) { EM.stop }
+    end
+    assert_equal [1], outcomes.map(&:size).uniq
+  end
+
   def test_limits_of_a_class_and_of_an_object
     request = requested(-> { answering(ok("12345")) }, Class.new(EM::P::HttpClient2) { def max_content_bytes = 4 })
     assert_equal :body_too_large, request.internal_error
