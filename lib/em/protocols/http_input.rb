@@ -8,6 +8,11 @@ module EventMachine
     # No byte is searched or moved twice.
     # @private
     class HttpInput
+      # A String that is cut off the end of another one shares its memory, and would keep all of it alive. For many bytes
+      # that is cheaper than a copy.
+      SHARED_BYTES = 32 << 10
+      private_constant :SHARED_BYTES
+
       # How many bytes are left.
       attr_reader :bytesize
 
@@ -41,6 +46,7 @@ module EventMachine
         return if count > @bytesize
 
         bytes = @buffer.byteslice(@position, count)
+        bytes = String.new << bytes if count == @bytesize && count < SHARED_BYTES
         skip(count)
         bytes
       end
@@ -74,7 +80,7 @@ module EventMachine
       private
 
       def forget_what_is_read
-        @buffer[0, @position] = ""
+        @bytesize.zero? ? @buffer.clear : @buffer[0, @position] = ""
         @searched -= @position
         @position = 0
       end

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 require "test_helper"
+require "objspace"
 require "support/segmentation"
 require "em/protocols/http_response_parser"
 
@@ -98,7 +99,8 @@ class HttpResponseParserTest < Minitest::Test
   end
 
   def test_a_response_that_breaks_off_is_none
-    ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n"].each do |whole|
+    ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n"].each do |whole|
       (0...whole.bytesize).each { |cut| assert_empty responses([whole.byteslice(0, cut)], ["GET"]), "cut at #{cut}" }
     end
   end
@@ -203,6 +205,12 @@ class HttpResponseParserTest < Minitest::Test
     response.header_lines.each { |line| line << "!" }
     assert_equal ["HTTP/1.1 204 X"], parser.shift("GET").header_lines
     assert_equal [Encoding::BINARY], [response.content, *response.header_lines].map(&:encoding).uniq
+  end
+
+  def test_a_small_content_does_not_keep_the_memory_of_all_that_came_with_it
+    input = "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n#{'x' * 30_000}HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n#{'y' * 100}"
+    small = responses([input], %w[GET GET]).last.content
+    refute_includes ObjectSpace.dump(small), '"shared":true'
   end
 
   private

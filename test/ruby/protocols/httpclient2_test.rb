@@ -103,7 +103,7 @@ class HttpClient2Test < ReactorTest
   def test_when_the_server_closes_the_rest_fails_once_each_newest_first_and_nothing_is_sent_again
     outcomes = []
     reactor do
-      client = connect(http_server { |server, _| (server.send_data(ok("x")) if server.requests.size <= 2) || server.close_connection_after_writing })
+      client = connect(http_server { |server, _| server.requests.size > 2 ? server.close_connection_after_writing : server.send_data(ok("x")) })
       requests = Array.new(5) { |i| client.get("/#{i}") }
       requests.each_with_index do |request, i|
         request.callback { outcomes << [:ok, i] }
@@ -221,7 +221,10 @@ class HttpClient2Test < ReactorTest
       reactor do
         client = connect(answering(ok("x")), **of_connection)
         outcomes = Array.new(3) { |i| outcome_of(client.get({ uri: "/#{i}" }.merge(i == 1 ? of_request : {}))) }
-        as_soon_as(-> { servers.first&.gone? && outcomes.none?(&:empty?) }) { (assert_equal [:callback, :errback, :errback], outcomes.map { |all| all.dig(0, 0) }) && EM.stop }
+        as_soon_as(-> { servers.first&.gone? && outcomes.none?(&:empty?) }) do
+          assert_equal [:callback, :errback, :errback], outcomes.map { |all| all.dig(0, 0) }
+          EM.stop
+        end
       end
     end
   end
@@ -360,7 +363,10 @@ class HttpClient2Test < ReactorTest
 
   def test_a_new_connection_starts_afresh
     reactor do
-      port = http_server { |server, _| servers.size == 1 ? server.send_data("HTTP/1.1 200 OK\r\nhalf") && server.close_connection_after_writing : server.send_data(ok("x")) }
+      port = http_server do |server, _|
+        server.send_data(servers.size == 1 ? "HTTP/1.1 200 OK\r\nhalf" : ok("x"))
+        server.close_connection_after_writing if servers.size == 1
+      end
       client = connect(port)
       client.get("/").errback do
         client.reconnect("127.0.0.1", port)

@@ -28,7 +28,8 @@ class HttpClientTest < ReactorTest
   def test_a_response_byte_by_byte
     client = nil
     reactor do
-      client = fetch(http_server { |_, _| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".each_char { |byte| client.receive_data(byte) } })
+      text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+      client = fetch(http_server { text.each_char { |byte| client.receive_data(byte) } })
       client.callback { |response| (assert_equal "abc", response[:content]) && EM.stop }
     end
     assert_equal :succeeded, client.instance_variable_get(:@deferred_status)
@@ -95,7 +96,8 @@ class HttpClientTest < ReactorTest
   end
 
   def test_a_response_cut_at_any_byte_fails_once
-    ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"].each do |text|
+    ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"].each do |text|
       outcomes = []
       reactor do
         text.bytesize.times do |cut|
@@ -135,7 +137,8 @@ class HttpClientTest < ReactorTest
   end
 
   def test_no_waiting_for_a_body_that_never_comes
-    { head: "HTTP/1.1 200 OK\r\nContent-Length: 5", get: "HTTP/1.1 204 X\r\nContent-Length: 5", put: "HTTP/1.1 304 X\r\nTransfer-Encoding: chunked" }
+    { head: "HTTP/1.1 200 OK\r\nContent-Length: 5", get: "HTTP/1.1 204 X\r\nContent-Length: 5",
+      put: "HTTP/1.1 304 X\r\nTransfer-Encoding: chunked" }
       .each { |verb, text| assert_equal "", content_of(answering("#{text}\r\n\r\n"), verb: verb) }
   end
 
@@ -203,7 +206,9 @@ class HttpClientTest < ReactorTest
 
   def test_it_says_that_it_is_deprecated
     reactor do
-      assert_output("", /HttpClient is deprecated.*em-http-request/) { EM::P::HttpClient.request(host: "127.0.0.1", port: dead_port).errback { EM.stop } }
+      assert_output("", /HttpClient is deprecated.*em-http-request/) do
+        EM::P::HttpClient.request(host: "127.0.0.1", port: dead_port).errback { EM.stop }
+      end
     end
   end
 
