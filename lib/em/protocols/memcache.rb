@@ -160,10 +160,15 @@ module EventMachine
       private
 
       def retrieve(keys, block)
+        return retrieve_one(Key.wire(keys.first), block) if keys.size == 1
         raise ArgumentError, "at least one key is needed" if keys.empty?
 
         keys = keys.map { |key| Key.wire(key) }
         submit("get #{keys.join(' ')}\r\n", Retrieval.new(keys, block))
+      end
+
+      def retrieve_one(key, block)
+        submit("get #{key}\r\n", Lookup.new(key, block))
       end
 
       def store(verb, key, value, seconds, &block)
@@ -173,7 +178,7 @@ module EventMachine
         submit(command << value << Cdelimiter, block && Modification.new(Modification::STORE, block))
       end
 
-      # @param request [Retrieval, Modification, nil] nil: no reply is expected
+      # @param request [Lookup, Retrieval, Modification, nil] nil: no reply is expected
       def submit(command, request)
         return transmit(command, request) if @deferred_status == :succeeded
 
@@ -237,6 +242,7 @@ module EventMachine
 end
 
 require "em/protocols/memcache/key"
+require "em/protocols/memcache/lookup"
 require "em/protocols/memcache/modification"
 require "em/protocols/memcache/replies"
 require "em/protocols/memcache/retrieval"

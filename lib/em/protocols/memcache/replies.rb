@@ -10,6 +10,8 @@ module EventMachine
       class Replies
         VALUE = /\GVALUE ([^ \r\n]+) \d+ (\d+)(?: \d+)?\r\n/n.freeze
         V = 0x56
+        CR = 0x0d
+        LF = 0x0a
         ERROR = /\A(?:ERROR|CLIENT_ERROR|SERVER_ERROR)(?: |\z)/n.freeze
         # Keys have 250 bytes at most, and errors a sentence.
         MAX_LINE_BYTES = 2048
@@ -22,7 +24,7 @@ module EventMachine
           @position = 0
         end
 
-        # @param request [Retrieval, Modification, nil] nil: a command without reply is sent. Errors in its syntax may
+        # @param request [Lookup, Retrieval, Modification, nil] nil: a command without reply is sent. Errors in its syntax may
         #   be reported nevertheless.
         def expect(request)
           return @unanswered = true unless request
@@ -66,7 +68,7 @@ module EventMachine
 
           stop = start + bytes
           return false if @buffer.bytesize < stop + 2
-          raise ParserError, "a value does not end where it should" unless @buffer.byteslice(stop, 2) == Cdelimiter
+          raise ParserError, "a value does not end where it should" unless @buffer.getbyte(stop) == CR && @buffer.getbyte(stop + 1) == LF
           raise ParserError, "a value came unasked" if @requests.empty?
 
           @position = stop + 2
