@@ -3,8 +3,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Measures gets from a real memcached: 100 in flight all the time, values of 100 bytes. Ours and the original's run in
-# alternation, each in a process of its own; prints one line of JSON with the medians and the median of the ratios of gets per second.
+# Measures gets from a real memcached, one key each, values of 100 bytes, with as many in flight all the time as the line of JSON says.
+# Ours and the original's run in alternation, each in a process of its own; the medians are of gets per second, and of the
+# ratios, of those and of processor time.
 #
 # usage: bench/memcache_gets.rb [ROUNDS]
 
@@ -13,11 +14,12 @@ require "socket"
 require_relative "library"
 
 GETS = 100_000
-IN_FLIGHT = 100
+IN_FLIGHT = [100, 1000].freeze
 
 # One process's part.
 class Gets
-  def initialize(port)
+  def initialize(port, in_flight)
+    @in_flight = in_flight
     @cache = EM::P::Memcache.connect("127.0.0.1", port)
     @asked = @answered = 0
     @cache.callback { @cache.set("key", "x" * 100) { start } }
@@ -28,7 +30,7 @@ class Gets
   def start
     @clock = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     @processor = Library.cpu_us
-    IN_FLIGHT.times { ask }
+    @in_flight.times { ask }
   end
 
   def ask
@@ -50,8 +52,8 @@ def median(values)
   values.sort[values.size / 2]
 end
 
-def measure(library, port)
-  output = IO.popen([RbConfig.ruby, __FILE__, "--measure", library, port.to_s], &:read)
+def measure(library, port, in_flight)
+  output = IO.popen([RbConfig.ruby, __FILE__, "--measure", library, port.to_s, in_flight.to_s], &:read)
   abort "#{library} failed" unless $?.success?
   JSON.parse(output, symbolize_names: true)
 end
@@ -70,15 +72,20 @@ ensure
   Process.wait(pid)
 end
 
+def compare(port, in_flight, count)
+  rounds = Array.new(count) { %w[ours original].map { |library| measure(library, port, in_flight) } }
+  ours, original = rounds.transpose.map { |runs| median(runs.map { |run| run[:per_second] }) }
+  {
+    in_flight: in_flight, ours: ours, original: original,
+    ratio: median(rounds.map { |a, b| a[:per_second].fdiv(b[:per_second]) }).round(2),
+    cpu_ratio: median(rounds.map { |a, b| b[:cpu_us].fdiv(a[:cpu_us]) }).round(2)
+  }
+end
+
 if ARGV.first == "--measure"
   Library.load(ARGV[1])
-  EM.run { Gets.new(Integer(ARGV[2])) }
+  EM.run { Gets.new(Integer(ARGV[2]), Integer(ARGV[3])) }
 else
-  with_memcached do |port|
-    rounds = Array.new(Integer(ARGV.fetch(0, 9))) { [measure("ours", port), measure("original", port)] }
-    ours, original = rounds.transpose
-    puts JSON.generate(ours: ours.map { |run| run[:per_second] }.then { |all| median(all) }, original: median(original.map { |run| run[:per_second] }),
-                       ratio: median(rounds.map { |a, b| a[:per_second].fdiv(b[:per_second]) }).round(2),
-                       cpu_ratio: median(rounds.map { |a, b| b[:cpu_us].fdiv(a[:cpu_us]) }).round(2))
-  end
+  count = Integer(ARGV.fetch(0, 9))
+  with_memcached { |port| IN_FLIGHT.each { |in_flight| puts JSON.generate(compare(port, in_flight, count)) } }
 end
