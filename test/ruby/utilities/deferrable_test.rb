@@ -6,8 +6,6 @@ require "test_helper"
 require "weakref"
 
 class DeferrableTest < ReactorTest
-  repeat_under_gc_pressure(except: [/thousand/, :test_when_done_it_keeps_no_block_alive])
-
   def setup
     @deferrable = EM::DefaultDeferrable.new
     @log = []
@@ -139,6 +137,14 @@ class DeferrableTest < ReactorTest
     assert_empty log
     deferrable.succeed(2)
     assert_equal [[:before, 2], [:behind, 2]], log
+  end
+
+  def test_a_callback_may_take_the_outcome_back_and_those_behind_it_wait
+    deferrable.callback { deferrable.set_deferred_status(:unknown) }.callback(&note(:behind))
+    deferrable.succeed(1)
+    assert_empty log
+    deferrable.succeed(2)
+    assert_equal [[:behind, 2]], log
   end
 
   def test_blocks_can_be_cancelled

@@ -5,8 +5,6 @@
 require "test_helper"
 
 class ThreadedResourceTest < ReactorTest
-  repeat_under_gc_pressure
-
   def setup
     @resource = EM::ThreadedResource.new { [] }
   end

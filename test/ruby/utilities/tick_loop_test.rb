@@ -5,8 +5,6 @@
 require "test_helper"
 
 class TickLoopTest < ReactorTest
-  repeat_under_gc_pressure
-
   def setup
     @log = []
   end
