@@ -36,8 +36,8 @@ module EventMachine
     # @param resource [Object] compared by `==`
     # @return [nil]
     def remove(resource)
-      removed, @contents = @contents.partition { |it| it == resource }
-      @removed.concat(removed)
+      @removed.concat([resource] * @contents.count(resource))
+      @contents.delete(resource)
       nil
     end
 
