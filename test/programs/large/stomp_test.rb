@@ -115,7 +115,10 @@ class StompProgramTest < ProgramTest
 
   def test_errors_are_messages
     messages = []
-    talk_to_rabbitmq({ login: "guest", passcode: "wrong" }) { |_, message| messages << message }
+    talk_to_rabbitmq({ login: "guest", passcode: "wrong" }) do |client, message|
+      messages << message
+      client.close_connection
+    end
     assert_equal ["ERROR"], messages.map(&:command)
     assert_equal "Bad CONNECT", messages.first.header["message"]
   end

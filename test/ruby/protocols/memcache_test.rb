@@ -239,6 +239,19 @@ class MemcacheTest < Minitest::Test
     assert_empty cache.sent
   end
 
+  def test_a_long_value_in_small_pieces_takes_time_in_proportion
+    value = Random.new(1).bytes(32 << 20)
+    piece = 4096
+    answer = nil
+    cache = connected
+    cache.get("a") { |given| answer = given }
+    cache.receive_data("VALUE a 0 #{value.bytesize}\r\n")
+    # Copying what is there with each piece would move 128 GiB.
+    (0...value.bytesize).step(piece) { |start| cache.receive_data(value.byteslice(start, piece)) }
+    cache.receive_data("\r\nEND\r\n")
+    assert_equal value, answer
+  end
+
   def test_constants
     memcache = EM::P::Memcache
     assert_equal %w[STORED END DELETED NOT_FOUND ERROR] + ["", "\r\n"],

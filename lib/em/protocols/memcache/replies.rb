@@ -22,6 +22,7 @@ module EventMachine
           @requests = []
           @buffer = "".b
           @position = 0
+          @awaited = 0
         end
 
         # @param request [Lookup, Retrieval, Modification, nil] nil: a command without reply is sent. Errors in its syntax may
@@ -37,15 +38,17 @@ module EventMachine
         # @param data [String]
         # @raise [ParserError]
         def receive(data)
-          @buffer = @position == @buffer.bytesize ? data.b : unread.concat(data.b)
-          @position = 0
+          keep(data.b)
+          return if @buffer.bytesize < @awaited
+
+          @awaited = 0
           nil while read_reply
         end
 
         # Gives up all requests, each once, even if a block raises.
         def abandon
           @buffer = "".b
-          @position = 0
+          @position = @awaited = 0
           @requests.shift.give_up until @requests.empty?
         ensure
           EventMachine.next_tick { abandon } unless @requests.empty?
@@ -67,13 +70,20 @@ module EventMachine
           raise ParserError, "a value has #{bytes} bytes" if bytes > @owner.max_value_bytes
 
           stop = start + bytes
-          return false if @buffer.bytesize < stop + 2
+          return await(stop + 2) if @buffer.bytesize < stop + 2
           raise ParserError, "a value does not end where it should" unless @buffer.getbyte(stop) == CR && @buffer.getbyte(stop + 1) == LF
           raise ParserError, "a value came unasked" if @requests.empty?
 
           @position = stop + 2
           @requests.first.receive_value(key, @buffer.byteslice(start, bytes))
           true
+        end
+
+        # Until then there is nothing to parse, which would make the buffer be copied: a match keeps the string it has seen.
+        # @return [false]
+        def await(stop)
+          @awaited = stop - @position
+          false
         end
 
         def read_line
@@ -108,8 +118,16 @@ module EventMachine
           request&.give_up
         end
 
-        def unread
-          @buffer.byteslice(@position..)
+        # What is there of a long value is not copied again with each piece.
+        # @param data [String] our own
+        def keep(data)
+          if @position == @buffer.bytesize
+            @buffer = data
+          else
+            @buffer = @buffer.byteslice(@position..) if @position.positive?
+            @buffer << data
+          end
+          @position = 0
         end
       end
       private_constant :Replies
