@@ -2,9 +2,10 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "ostruct"
 require "em/protocols/limits"
 require "em/protocols/linetext2"
+require "em/protocols/smtp/input"
+require "em/protocols/smtp/outcome"
 require "em/protocols/smtp/plain_auth"
 require "em/protocols/smtp/reply_reader"
 require "em/protocols/smtp/submission"
@@ -39,17 +40,19 @@ module EventMachine
 
       # Seconds of silence after which the connection is closed, unless `:timeout` says otherwise.
       INACTIVITY_TIMEOUT = 60
-      MAX_LINE_LENGTH = 64 * 1024
       INTERNAL_ERROR = 900
       # These codes say that the server does not know EHLO.
       EHLO_UNKNOWN = [500, 502].freeze
-      private_constant :INACTIVITY_TIMEOUT, :MAX_LINE_LENGTH, :INTERNAL_ERROR, :EHLO_UNKNOWN
+      private_constant :INACTIVITY_TIMEOUT, :INTERNAL_ERROR, :EHLO_UNKNOWN
 
+      # @!attribute max_line_length
+      #   @return [Numeric] bytes of a line of a reply, its end counted; at first 64 KiB
+      limit :max_line_length, 64 * 1024
       # @!attribute max_reply_lines
       #   @return [Numeric] how many lines one reply may have; at first 1000
       limit :max_reply_lines, 1000
 
-      # Connects and sends. Hides Object.send.
+      # Connects and sends. To a server that offers PIPELINING (RFC 2920) the sender and all recipients go at once. Hides Object.send.
       #
       # The message is `:message`, or else `:content`, or else `:header`, a blank line and `:body`. Line ends of any kind
       # leave as CRLF and dots are escaped, but not in `:content`.
@@ -93,11 +96,11 @@ module EventMachine
       def initialize(*)
         super
         @args = {}
+        @input = Smtp::Input.new
         @reply = Smtp::ReplyReader.new
         @rcpt_responses = []
         @start_time = Time.now
         @next_step = :receive_signon
-        self.max_line_length = MAX_LINE_LENGTH
       end
 
       # @private
@@ -106,9 +109,19 @@ module EventMachine
       end
 
       # @private
+      def receive_data(data)
+        return if @finished
+
+        @input << data
+        limit = max_line_length
+        while !@finished && (line = @input.command(limit))
+          line == :overlong ? give_up("overlength line") : receive_line(line)
+        end
+      end
+
+      # @private
       def receive_line(line)
         $>.puts(line) if @args[:verbose]
-        return if @finished
         return give_up("data before TLS started") if @securing
 
         @responder = @next_step
@@ -120,22 +133,16 @@ module EventMachine
       end
 
       # @private
-      def receive_error(text)
-        give_up(text)
-      end
-
-      # @private
       def ssl_handshake_completed
         return unless @securing
 
         @securing = false
-        set_line_mode # Drops the part of a line that came in the clear.
+        @input.clear # Perhaps a part of a line came in the clear.
         send_ehlo(:receive_ehlo_over_tls_response)
       end
 
       # @private
       def unbind(_reason = nil)
-        super
         @finished = true
         self.fail(outcome) unless @succeeded
       end
@@ -160,6 +167,7 @@ module EventMachine
         return send_helo if EHLO_UNKNOWN.include?(@reply.code) && !@submission.starttls && !@submission.auth
         return invoke_error unless positive?
 
+        read_capabilities
         @submission.starttls ? invoke_starttls : invoke_auth
       end
 
@@ -175,7 +183,10 @@ module EventMachine
       end
 
       def receive_ehlo_over_tls_response
-        positive? ? invoke_auth : invoke_error
+        return invoke_error unless positive?
+
+        read_capabilities
+        invoke_auth
       end
 
       def receive_auth_response
@@ -183,14 +194,16 @@ module EventMachine
       end
 
       def receive_mail_from_response
-        positive? ? invoke_rcpt_to : invoke_error
+        return invoke_error unless positive?
+
+        @pipelining ? @next_step = :receive_rcpt_to_response : invoke_rcpt_to
       end
 
       def receive_rcpt_to_response
         @rcpt_responses << [@submission.recipients[@rcpt_responses.size], @reply.code, @reply.texts]
         @accepted ||= positive?
         if @rcpt_responses.size < @submission.recipients.size
-          invoke_rcpt_to
+          invoke_rcpt_to unless @pipelining
         else
           @accepted ? invoke_data : invoke_error
         end
@@ -237,12 +250,23 @@ module EventMachine
         proceed("AUTH PLAIN #{response}\r\n", :receive_auth_response)
       end
 
+      # What was said before TLS does not count after it.
+      def read_capabilities
+        @pipelining = @reply.texts.drop(1).any? { |text| text.casecmp?("PIPELINING") }
+      end
+
       def invoke_mail_from
-        proceed("MAIL FROM:<#{@submission.sender}>\r\n", :receive_mail_from_response)
+        commands = "MAIL FROM:<#{@submission.sender}>\r\n"
+        @submission.recipients.each { |recipient| commands << rcpt_to(recipient) } if @pipelining
+        proceed(commands, :receive_mail_from_response)
       end
 
       def invoke_rcpt_to
-        proceed("RCPT TO:<#{@submission.recipients[@rcpt_responses.size]}>\r\n", :receive_rcpt_to_response)
+        proceed(rcpt_to(@submission.recipients[@rcpt_responses.size]), :receive_rcpt_to_response)
+      end
+
+      def rcpt_to(recipient)
+        "RCPT TO:<#{recipient}>\r\n"
       end
 
       def invoke_data
@@ -278,10 +302,8 @@ module EventMachine
 
       # @return [OpenStruct] the same each time, brought up to date
       def outcome(code = @reply.code, message = @reply.texts)
-        unless @outcome
-          @outcome = OpenStruct.new(start_time: @start_time, responder: @responder, code: code, message: message)
-          @outcome.rcpt_responses = @rcpt_responses
-        end
+        @outcome ||= Smtp::Outcome.new(start_time: @start_time, responder: @responder, code: code, message: message,
+                                       rcpt_responses: @rcpt_responses)
         @outcome.elapsed_time = Time.now - @start_time
         @outcome
       end

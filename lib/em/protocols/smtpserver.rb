@@ -45,8 +45,8 @@ module EventMachine
     # - `:starttls_options`: a Hash for start_tls, with key and certificate;
     # - `:auth`: true offers AUTH PLAIN, `:required` also refuses mail without it;
     # - `:auth_in_clear` (false): whether AUTH PLAIN is also offered where {#session_secure?} is not true;
-    # - `:extensions`: an Array of further lines for the reply to EHLO, such as PIPELINING and 8BITMIME, which this server
-    #   is always capable of;
+    # - `:extensions` (`["PIPELINING"]`): further lines for the reply to EHLO; add 8BITMIME if what becomes of the messages
+    #   keeps all bytes, as this server does;
     # - `:bare_line_ends` (`:refuse`): what to do if CR or LF stands alone in a message: end the session, or `:keep` it as
     #   a part of its line;
     # - `:verbose` (false): whether what clients send is printed to `$>`.

@@ -9,11 +9,11 @@ module EventMachine
       # may have, whatever is sent.
       class Input
         CR = "\r".ord
-        LF = "\n".ord
         DOT = ".".ord
+        END_OF_TEXT = "\r\n.\r\n".b.freeze
         # A CR whose successor has arrived and is no LF.
         BARE_CR = /\r[^\n]/n.freeze
-        private_constant :CR, :LF, :DOT, :BARE_CR
+        private_constant :CR, :DOT, :END_OF_TEXT, :BARE_CR
 
         def initialize
           clear
@@ -59,7 +59,37 @@ module EventMachine
           take(stop, limit, 2)
         end
 
+        # All whole lines of a message that have arrived, up to its final dot, if nothing is wrong with any of them.
+        # @param limit see {#text}
+        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes they had;
+        #   nil if there are none, or if {#text} has to look at them one by one
+        def text_lines(limit)
+          return if @overlong
+
+          stop = @bytes.index(END_OF_TEXT, @position) || @bytes.rindex("\r\n")
+          return if stop.nil? || stop < @position
+
+          block = @bytes.byteslice(@position, stop + 2 - @position)
+          lines = block.split("\r\n", -1)
+          lines.pop
+          return unless lines != ["."] && sound?(block, lines, limit - 2)
+
+          @position = stop + 2
+          [unescaped(block, lines), block.bytesize]
+        end
+
         private
+
+        # There are no more CR and LF than there are line ends, and no line is too long.
+        def sound?(block, lines, limit)
+          block.count("\r") == lines.size && block.count("\n") == lines.size && lines.none? { |line| line.bytesize > limit }
+        end
+
+        def unescaped(block, lines)
+          return lines unless block.start_with?(".") || block.include?("\n.")
+
+          lines.map { |line| line.delete_prefix(".") }
+        end
 
         # Whether the first CR of the line is the one before its LF.
         def ends_once?(stop)
@@ -69,14 +99,10 @@ module EventMachine
         def take(stop, limit, end_size)
           start = @position
           @position = stop + 1
-          return :overlong if overlong! || @position - start > limit
+          return @bytes.byteslice(start, @position - start - end_size) unless @overlong || @position - start > limit
 
-          @bytes.byteslice(start, @position - start - end_size)
-        end
-
-        # Whether the line that ends here had been dropped.
-        def overlong!
-          @overlong.tap { @overlong = false }
+          @overlong = false
+          :overlong
         end
 
         # The last byte of what is dropped may be a line end's first.

@@ -8,10 +8,10 @@ module EventMachine
     module Smtp
       # Makes any text fit for the data phase of SMTP (RFC 5321, sections 2.3.8 and 4.5.2).
       module MessageText
-        BARE_LINE_END = /\r(?!\n)|(?<!\r)\n/n.freeze
+        BARE_CR = /\r(?!\n)/n.freeze
         LINE_END = /\r\n|\r|\n/n.freeze
         LEADING_DOT = /^\./n.freeze
-        private_constant :BARE_LINE_END, :LINE_END, :LEADING_DOT
+        private_constant :BARE_CR, :LINE_END, :LEADING_DOT
 
         module_function
 
@@ -27,13 +27,14 @@ module EventMachine
         # @param text [String] binary
         # @return [String]
         def with_crlf_only(text)
-          text.match?(BARE_LINE_END) ? text.gsub(LINE_END, "\r\n") : text
+          text.count("\r") != text.count("\n") || text.match?(BARE_CR) ? text.gsub(LINE_END, "\r\n") : text
         end
 
         # @param text [String] of whole lines
         # @return [String] with each dot doubled that begins a line
         def escape_leading_dots(text)
-          text.b.gsub(LEADING_DOT, "..")
+          text = text.b
+          text.start_with?(".") || text.include?("\n.") ? text.gsub(LEADING_DOT, "..") : text
         end
       end
     end

@@ -47,7 +47,7 @@ module EventMachine
         def process_ehlo(domain)
           return smtp_send_reply("550 Requested action not taken") unless receive_ehlo_domain(domain)
 
-          smtp_send_reply(*smtp_capabilities)
+          smtp_send_reply(smtp_capabilities)
           smtp_greeted_by_client
         end
 
@@ -135,15 +135,14 @@ module EventMachine
           with_rest ? __send__(action, $') : __send__(action)
         end
 
-        # @return [Array<String>] the lines of the reply to EHLO
+        # @return [String] the reply to EHLO
         def smtp_capabilities
           lines = [smtp_domain]
           lines << "STARTTLS" if smtp_starttls_offered? && !session_secure?
           lines << "AUTH PLAIN" if smtp_auth_offered?
           lines << "NO-SOLICITING"
-          lines.concat(Array(@parms[:extensions]).map { |extension| WireText.line(extension, "extension") })
-          lines << "SIZE #{max_message_size.to_f.finite? ? max_message_size : 0}"
-          lines.map.with_index(1) { |line, number| "250#{number < lines.size ? '-' : ' '}#{line}" }
+          Array(@parms[:extensions]).each { |extension| lines << WireText.line(extension, "extension") }
+          "250-#{lines.join("\r\n250-")}\r\n250 SIZE #{max_message_size.to_f.finite? ? max_message_size : 0}"
         end
 
         def smtp_domain

@@ -7,7 +7,7 @@ module EventMachine
     module Smtp
       # The settings of a server: defaults that each class inherits and may change, and a copy for each connection.
       module ServerParameters
-        DEFAULTS = { chunksize: 4000, verbose: false }.freeze
+        DEFAULTS = { chunksize: 4000, verbose: false, extensions: ["PIPELINING"].freeze }.freeze
         private_constant :DEFAULTS
 
         # Of the class.

@@ -78,8 +78,8 @@ module EventMachine
           smtp_serve
         end
 
-        def smtp_send_reply(*lines)
-          send_data("#{lines.join("\r\n")}\r\n")
+        def smtp_send_reply(text)
+          send_data("#{text}\r\n")
         end
 
         # Says so and closes. What else has been sent is ignored.

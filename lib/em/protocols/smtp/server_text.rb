@@ -10,11 +10,20 @@ module EventMachine
       # What is wrong with a message is remembered and said after the dot, since nobody listens before. Only for CR and LF
       # that stand alone there is no such time: where the message ends would depend on who looks.
       module ServerText
+        # Handlers may define a method called `method`.
+        METHOD = Kernel.instance_method(:method)
+        private_constant :METHOD
+
         # @param line [String] of a message, as it was sent, without its end
         def process_data_line(line)
           return smtp_end_text if line == "."
 
-          line = line.byteslice(1..) if line.start_with?(".")
+          smtp_add_line(line.delete_prefix("."))
+        end
+
+        private
+
+        def smtp_add_line(line)
           @smtp_text_size += line.bytesize + 2
           return smtp_refuse_text("552 Message exceeds the maximum size") if @smtp_text_size > max_message_size
           return if @smtp_refusal
@@ -23,17 +32,18 @@ module EventMachine
           smtp_deliver_chunk if @databuffer.size > @parms[:chunksize]
         end
 
-        private
-
         def smtp_begin_text
           @state << :data
           @databuffer = []
           @smtp_text_size = 0
           @smtp_refusal = nil
+          @smtp_undisturbed = smtp_undisturbed?
         end
 
         # @return [Boolean] whether there may be more
         def smtp_receive_text
+          return true if smtp_receive_lines
+
           case line = @smtp_input.text(max_text_line_length, @parms[:bare_line_ends] != :keep)
           when nil then return false
           when :overlong then smtp_refuse_text("500 Line too long")
@@ -41,6 +51,26 @@ module EventMachine
           else receive_line(line)
           end
           true
+        end
+
+        # Takes many lines at once, if nothing is to be said about any of them and nobody wants to see each.
+        def smtp_receive_lines
+          return unless @smtp_undisturbed && !@smtp_refusal
+
+          lines, size = @smtp_input.text_lines(max_text_line_length)
+          return unless lines
+
+          if @smtp_text_size + size <= max_message_size && @databuffer.size + lines.size <= @parms[:chunksize]
+            @smtp_text_size += size
+            @databuffer.concat(lines)
+          else
+            lines.each { |line| smtp_add_line(line) }
+          end
+        end
+
+        def smtp_undisturbed?
+          !@parms[:verbose] && METHOD.bind_call(self, :process_data_line).owner == ServerText &&
+            METHOD.bind_call(self, :receive_line).owner == ServerSession
         end
 
         def smtp_refuse_text(reply)

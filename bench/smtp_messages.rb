@@ -1,0 +1,78 @@
+#!/usr/bin/env ruby
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+# Measures SmtpClient and SmtpServer of one library together, over loopback in one process: each message has a connection
+# of its own, as the client has it. Prints one line of JSON. With --compare ROUNDS both libraries run in turns, and the
+# medians of their ratios are printed.
+
+require "json"
+require "open3"
+require "rbconfig"
+require_relative "library"
+
+CONCURRENT = 10
+BODY = "#{'A line of text such as people write in letters, of 64 bytes...'}\r\n" * 16
+
+def serve
+  server = Class.new(EM::P::SmtpServer) { define_method(:receive_data_chunk) { |lines| } }
+  Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server("127.0.0.1", 0, server))).first
+end
+
+def send_one(message, left, finished)
+  return if (left[0] -= 1).negative?
+
+  client = EM::P::SmtpClient.send(message.dup)
+  client.callback do
+    finished[0] += 1
+    finished[0] == finished[1] ? EM.stop : send_one(message, left, finished)
+  end
+  client.errback { |result| abort "failed: #{result}" }
+end
+
+def run(count)
+  EM.run do
+    message = { host: "127.0.0.1", port: serve, domain: "example.com", from: "ann@example.com", to: "bob@example.com",
+                header: { "Subject" => "Lunch" }, body: BODY }
+    left = [count]
+    finished = [0, count]
+    CONCURRENT.times { send_one(message, left, finished) }
+  end
+end
+
+def measure(count)
+  run(count / 10)
+  GC.start
+  cpu = Library.cpu_us
+  clock = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  run(count)
+  seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - clock
+  { count: count, cpu_us: (Library.cpu_us - cpu) / count, per_second: count / seconds }
+end
+
+def measured(library)
+  output, status = Open3.capture2(RbConfig.ruby, __FILE__, "--library", library)
+  abort "#{library}: #{status}" unless status.success?
+  JSON.parse(output)
+end
+
+def median(values)
+  values.sort[values.size / 2]
+end
+
+def compare(rounds)
+  runs = Array.new(rounds) { [measured("ours"), measured("original")] }
+  { rounds: rounds,
+    ours: runs.map(&:first).max_by { |run| run["per_second"] },
+    original: runs.map(&:last).max_by { |run| run["per_second"] },
+    cpu_ratio: median(runs.map { |ours, original| original["cpu_us"] / ours["cpu_us"] }),
+    throughput_ratio: median(runs.map { |ours, original| ours["per_second"] / original["per_second"] }) }
+end
+
+if ARGV[0] == "--compare"
+  puts JSON.pretty_generate(compare(Integer(ARGV.fetch(1, 5))))
+else
+  count = Library.load_by_options(3000)
+  puts JSON.generate(measure(count))
+end
