@@ -13,7 +13,7 @@ class ExamplesTest < ReactorTest
   EXAMPLES = File.expand_path("../../examples/ruby", __dir__)
 
   # Examples that serve, and on which port.
-  SERVERS = { "echo_server.rb" => 8081, "chat_server.rb" => 8082 }.freeze
+  SERVERS = { "echo_server.rb" => 8081 }.freeze
 
   def test_there_are_examples
     assert_includes Dir.children(EXAMPLES), "echo_server.rb"
@@ -42,24 +42,6 @@ class ExamplesTest < ReactorTest
       end
       Process.kill(:INT, pid)
       assert_equal "", read_to_the_end(other)
-    end
-  end
-
-  def test_the_chat_server_introduces_passes_on_and_says_goodbye
-    with_example("chat_server.rb") do |_, ann|
-      assert_equal "What is your name?\n", ann.gets
-      ann.write("Ann\n")
-      assert_match(/\AHello Ann\./, ann.gets)
-      ben = ours(TCPSocket.new("127.0.0.1", 8082))
-      ben.write("Ann\nBen\n")
-      assert_match(/name\?.*taken.*Hello Ben/m, Array.new(3) { ben.gets }.join)
-      assert_equal "Ben has come\n", ann.gets
-      ann.write("hello\n@Ben psst\n/who\n")
-      assert_equal ["Ann: hello\n", "Ann (to you): psst\n"], Array.new(2) { ben.gets }
-      assert_equal "Ann, Ben\n", ann.gets
-      ben.write("/quit\n")
-      assert_equal "Goodbye.\n", read_to_the_end(ben)
-      assert_equal "Ben has left\n", ann.gets
     end
   end
 
