@@ -123,10 +123,11 @@ module EventMachine
       raise
     end
 
-    # @return [true, nil] nil unless it was removed
+    # @return [Boolean] whether it was removed
     def forget(resource)
       index = @removed.index(resource)
-      @removed.delete_at(index) && true if index
+      @removed.delete_at(index) if index
+      !index.nil?
     end
 
     def take_out(resource)

@@ -277,6 +277,14 @@ class PoolTest < ReactorTest
     end
   end
 
+  def test_nil_and_false_are_resources
+    within do
+      [nil, false].each { |resource| pool.add(resource) || pool.remove(resource) || pool.add(resource) }
+      2.times { |i| pool.perform(work(i)) }
+      assert_equal [[[0, nil], [1, false]], false], [log, pool.removed?(nil)]
+    end
+  end
+
   def test_five_thousand_pieces_of_work_that_end_at_once
     done = 0
     instant = ->(_) { (done += 1) && EM::DefaultDeferrable.new.tap(&:succeed) }
