@@ -68,6 +68,8 @@ module EventMachine
         end
 
         def cut(text)
+          return super unless text.include?("\r")
+
           last = text.rindex("\n")
           return [[], 0] unless last
 

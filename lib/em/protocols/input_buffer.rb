@@ -72,8 +72,10 @@ module EventMachine
         return @lines unless @lines.empty?
 
         put_back_lines
-        @start = @position
         @too_long = false
+        return @lines if @position == @text.bytesize
+
+        @start = @position
         cut_batch([@batch, longest].min)
         cut_line(longest) if @lines.empty?
         @searched = @text.bytesize if @lines.empty?
@@ -157,9 +159,9 @@ module EventMachine
       end
 
       # Cuts so little that no line in it can be too long, and at most twice as much as was taken before at once: so in the
-      # long run no more is cut for nothing than for use.
+      # long run no more is cut for nothing than for use. Nor is more searched again than for the first time.
       def cut_batch(bytes)
-        return unless bytes.positive? && @searched <= @position
+        return unless bytes.positive? && @text.bytesize - @searched > @searched - @position
 
         lines, length = @delimiter.cut(@text.byteslice(@position, bytes))
         note_lines(lines, @position + length) unless lines.empty?
