@@ -52,9 +52,18 @@ module EventMachine
         begin
           receive_error(text) if respond_to?(:receive_error, true)
         ensure
-          close_connection if respond_to?(:close_connection, true)
+          parsing_close
         end
         false
+      end
+
+      # What was sent before, also by receive_error, still reaches the peer.
+      def parsing_close
+        if respond_to?(:close_connection_after_writing, true)
+          close_connection_after_writing
+        elsif respond_to?(:close_connection, true)
+          close_connection
+        end
       end
 
       # The object may get another connection.

@@ -24,7 +24,7 @@ class HeaderAndContentTest < ReactorTest
       @closed = 0
     end
 
-    def close_connection
+    def close_connection_after_writing
       @closed += 1
     end
 
@@ -37,7 +37,7 @@ class HeaderAndContentTest < ReactorTest
   end
 
   class Silent < EM::P::HeaderAndContentProtocol
-    def close_connection
+    def close_connection_after_writing
     end
   end
 

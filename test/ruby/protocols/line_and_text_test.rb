@@ -25,7 +25,7 @@ class LineAndTextTest < ReactorTest
       @closed = 0
     end
 
-    def close_connection
+    def close_connection_after_writing
       @closed += 1
     end
 
@@ -43,7 +43,7 @@ class LineAndTextTest < ReactorTest
 
   # Defines no callback at all.
   class Silent < EM::P::LineAndTextProtocol
-    def close_connection
+    def close_connection_after_writing
     end
   end
 
