@@ -57,12 +57,16 @@ module EventMachine
 
       private
 
+      # A copy: only a slice at the end of a String would keep all of it.
       def line(text, start, stop)
-        String.new << text.byteslice(start, stop - start)
+        text.byteslice(start, stop - start)
       end
 
       # LF, or CR LF.
       class LineFeed < Delimiter
+        CR = 13
+        private_constant :CR
+
         def initialize
           super("\n".b.freeze)
         end
@@ -85,7 +89,8 @@ module EventMachine
         private
 
         def line(text, start, stop)
-          super.delete_suffix("\r")
+          stop -= 1 if stop > start && text.getbyte(stop - 1) == CR
+          super
         end
       end
 
@@ -116,7 +121,7 @@ module EventMachine
       def first_line(text, start, searched)
         rest = start.zero? ? text : text.byteslice(start..)
         found = match(rest, [searched - start - LONGEST_MATCH, 0].max)
-        found && [String.new << rest.byteslice(0, found.begin(0)), start + found.end(0)]
+        found && [rest.byteslice(0, found.begin(0)), start + found.end(0)]
       end
 
       # Lines are cut one by one: there are none to skip.
