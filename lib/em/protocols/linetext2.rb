@@ -71,8 +71,9 @@ module EventMachine
       # Gives what has arrived of a text of known size to {#receive_binary_data}. Classes that override this call `super`
       # to have that.
       def unbind(_reason = nil)
-        size = @lt2_text_size
-        rest = parsing_input.take(size) if size && size != :any
+        size = @lt2_text_size unless @lt2_text_size == :any
+        rest = parsing_input.take(size) if size
+        @lt2_text_size = nil if size
         parsing_reset
         receive_binary_data(rest) if rest && !rest.empty?
       end

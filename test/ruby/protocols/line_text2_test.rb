@@ -196,6 +196,11 @@ class LineText2Test < ReactorTest
     parser.unbind(Errno::ECONNRESET)
     parser.receive_data("whole\n")
     assert_equal [[:receive_line, "whole"]], parser.events
+    parser.set_text_mode(5)
+    parser.receive_data("abc")
+    parser.unbind
+    parser.receive_data("line\n")
+    assert_equal [[:receive_binary_data, "abc"], [:receive_line, "line"]], parser.events.drop(1)
   end
 
   def test_nothing_at_all_changes_nothing
