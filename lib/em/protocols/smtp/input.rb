@@ -64,7 +64,7 @@ module EventMachine
         # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes they had;
         #   nil if there are none, or if {#text} has to look at them one by one
         def text_lines(limit)
-          return if @overlong
+          return if @overlong || @bytes.byteslice(@position, 3) == ".\r\n"
 
           stop = @bytes.index(END_OF_TEXT, @position) || @bytes.rindex("\r\n")
           return if stop.nil? || stop < @position
@@ -72,7 +72,7 @@ module EventMachine
           block = @bytes.byteslice(@position, stop + 2 - @position)
           lines = block.split("\r\n", -1)
           lines.pop
-          return unless lines != ["."] && sound?(block, lines, limit - 2)
+          return unless sound?(block, lines, limit - 2)
 
           @position = stop + 2
           [unescaped(block, lines), block.bytesize]
