@@ -5,7 +5,7 @@
 # thin, as Debian ships it, serves a Rack application on our engine.
 
 require "programs_helper"
-require_relative "support/http_peer"
+require_relative "support/keep_alive_client"
 
 class ThinTest < ProgramTest
   CONNECTIONS = 500
@@ -42,8 +42,8 @@ class ThinTest < ProgramTest
   # What thin itself does, on any engine: it takes one request from each piece that arrives and drops what follows it.
   def test_of_pipelined_requests_in_one_piece_the_first_is_answered_and_the_connection_goes_on
     socket = peer(start_thin.port)
-    socket.write(HttpPeer.request("/hello") * 3)
-    client = HttpPeer.new(socket)
+    socket.write(KeepAliveClient.request("/hello") * 3)
+    client = KeepAliveClient.new(socket)
     assert_equal "hello, world", client.answer.body
     assert_match(/\A\d+\z/, client.get("/pid").body)
   end
@@ -51,8 +51,8 @@ class ThinTest < ProgramTest
   def test_a_request_may_come_byte_by_byte
     socket = peer(start_thin.port)
     socket.setsockopt(:TCP, :NODELAY, true)
-    HttpPeer.request("/hello").each_char { |byte| socket.write(byte) }
-    assert_equal "hello, world", HttpPeer.new(socket).answer.body
+    KeepAliveClient.request("/hello").each_char { |byte| socket.write(byte) }
+    assert_equal "hello, world", KeepAliveClient.new(socket).answer.body
   end
 
   def test_large_bodies_go_both_ways
@@ -84,7 +84,7 @@ class ThinTest < ProgramTest
   def test_what_is_no_http_is_answered_by_400
     socket = peer(start_thin.port)
     socket.write("no http at all\r\n\r\n")
-    assert_equal 400, HttpPeer.new(socket).answer.status
+    assert_equal 400, KeepAliveClient.new(socket).answer.status
   end
 
   def test_the_application_learns_the_clients_address
@@ -107,7 +107,7 @@ class ThinTest < ProgramTest
     socket = socket_path("thin.sock")
     thin = start_program(port: nil) { thin_command("--socket", socket, "start") }
     wait_until { serves?(socket) || thin.ended? }
-    client = HttpPeer.new(ours(UNIXSocket.new(socket)))
+    client = KeepAliveClient.new(ours(UNIXSocket.new(socket)))
     assert_equal ["hello, world"] * 3, Array.new(3) { client.get("/hello").body }
     assert_on_our_engine(thin.pid)
     thin.signal(:TERM)
@@ -118,7 +118,7 @@ class ThinTest < ProgramTest
   def test_asked_to_quit_it_finishes_what_is_under_way
     thin = start_thin
     idle = peer(thin.port)
-    HttpPeer.new(idle).get("/hello")
+    KeepAliveClient.new(idle).get("/hello")
     busy = http(thin.port)
     busy.request("/later?1.5")
     thin.signal(:QUIT)
@@ -138,7 +138,7 @@ class ThinTest < ProgramTest
   end
 
   def http(port)
-    HttpPeer.new(peer(port))
+    KeepAliveClient.new(peer(port))
   end
 
   def serves?(path)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 # The client's side of HTTP/1.1 over a blocking socket: it keeps the connection, and sees every byte of an answer.
-class HttpPeer
+class KeepAliveClient
   # What came back; the body is decoded.
   Answer = Struct.new(:status, :headers, :body) do
     def persistent?
@@ -30,7 +30,7 @@ class HttpPeer
 
   # Only asks.
   def request(path)
-    @socket.write(HttpPeer.request(path))
+    @socket.write(KeepAliveClient.request(path))
   end
 
   def self.request(path)
