@@ -34,7 +34,7 @@ class ThinTest < ProgramTest
 
   def test_500_connections_that_send_all_their_requests_at_once
     thin = start_thin
-    output = IO.popen(["wrk", "-t1", "-c#{CONNECTIONS}", "-d1s", "http://127.0.0.1:#{thin.port}/hello"], &:read)
+    output = IO.popen(["wrk", "-t1", "-c#{CONNECTIONS}", "-d1s", "--timeout", "60s", "http://127.0.0.1:#{thin.port}/hello"], &:read)
     assert_match(/requests in/, output)
     refute_match(/Socket errors|Non-2xx/, output)
   end
