@@ -2,216 +2,207 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/deferrable"
+require "eventmachine"
 require "em/protocols/limits"
-require "em/protocols/postgres/messages"
-require "em/protocols/postgres/result"
-require "em/protocols/postgres/authentication"
 
 module EventMachine
   module Protocols
-    # A client of PostgreSQL, by its protocol 3.0 and simple queries; for {EventMachine.connect} or
-    # {EventMachine.connect_unix_domain}.
+    # A client of PostgreSQL (frontend/backend protocol 3.0, simple queries, without TLS).
     #
-    #   db = EM.connect("127.0.0.1", 5432, EM::P::Postgres3)
-    #   db.connect("mydb", "ann", "secret").callback do |ok, reason|
-    #     db.query("select 1").callback { |done, result, errors| … } if ok
+    #   db = EventMachine.connect("127.0.0.1", 5432, EventMachine::P::Postgres3)
+    #   db.connect("shop", "anna", "secret").callback do |connected, reason|
+    #     next puts(reason) unless connected
+    #
+    #     db.query("select 1 + 1 as sum").callback do |sent, result, errors|
+    #       p result.rows if sent && errors.empty? # [["2"]]
+    #     end
     #   end
     #
-    # One operation at a time. Its deferrable *succeeds*, with true or false as the first argument, except for a timeout: then it
-    # fails, and the connection is closed, since the answer might still come.
-    #
-    # A class that defines `unbind`, `receive_data` or `connection_completed` must call `super`.
+    # One operation runs at a time. Its outcome is a boolean: deferrables of this class fail, without arguments, only after
+    # {#operation_timeout}; the connection is closed then, so that no answer is taken for another query's.
     class Postgres3 < Connection
       extend Limits
 
-      # How long an operation may take, in seconds.
-      TIMEOUT = 15
+      require "em/protocols/postgres/errors"
+      require "em/protocols/postgres/payload"
+      require "em/protocols/postgres/message_reader"
+      require "em/protocols/postgres/requests"
+      require "em/protocols/postgres/field"
+      require "em/protocols/postgres/response"
+      require "em/protocols/postgres/notification"
+      require "em/protocols/postgres/result"
+      require "em/protocols/postgres/saslprep"
+      require "em/protocols/postgres/scram"
+      require "em/protocols/postgres/authentication"
+      require "em/protocols/postgres/cancel_request"
+      require "em/protocols/postgres/messages"
 
-      # @!attribute max_message_size
-      #   @return [Integer] the longest message that is read, in bytes; 256 MiB unless set. A row is one message
-      limit :max_message_size, 256 << 20
+      include Messages
 
+      BUSY = "Operation already in progress"
+      LOST = "lost connection"
+
+      # @!attribute max_message_bytes
+      #   @return [Numeric] the longest message taken from a server that has accepted the user
+      limit :max_message_bytes, 256 << 20
+      # @!attribute max_result_bytes
+      #   @return [Numeric] the memory that the result of one query may take, about
+      limit :max_result_bytes, 1 << 30
+      # @!attribute max_parameters
+      #   @return [Numeric] of how many parameters the server may tell
+      limit :max_parameters, 1000
+      # @!attribute max_scram_iterations
+      #   @return [Numeric] the work that a server may ask for at log-in; the reactor waits meanwhile
+      limit :max_scram_iterations, 100_000
       # @!attribute operation_timeout
-      #   @return [Numeric] how long an operation may take, in seconds; {TIMEOUT} unless set
-      limit :operation_timeout, TIMEOUT
+      #   @return [Numeric] seconds that connecting or a query may take
+      limit :operation_timeout, 15
+      # @!attribute require_auth
+      #   @return [Array<Symbol>] how the server may have the user authenticate; others are refused, whatever it asks for:
+      #     `:none`, `:password` (clear text), `:crypt`, `:md5`, `:scram_sha_256`. All at first.
+      limit :require_auth, Authentication::METHODS
 
-      # @return [#call, nil] called with each notice, an {Postgres::ErrorResponse}
+      # Called with each {NoticeResponse}; with an {ErrorResponse} if the server gives up an idle connection.
+      # @return [#call, nil]
       attr_accessor :notice_processor
 
-      # @return [#call, nil] called with each notification: channel (String), payload (String), the sender's process id
-      #   (Integer). They come at any time once `LISTEN` was queried
+      # Called with each {Notification}.
+      # @return [#call, nil]
       attr_accessor :notification_processor
 
-      # Logs in.
-      # @param db [String] the database
+      # @return [Integer, nil] the process id of the server's process for this connection
+      attr_reader :backend_pid
+
+      # @return [Symbol, nil] `:idle`, `:open` (within a transaction) or `:failed` (in one that has to be rolled back) after the last query
+      attr_reader :transaction_status
+
+      # @return [Hash{String => String}] what the server has told of itself, "server_version" for example
+      def params
+        @params ||= {}
+      end
+
+      # Logs in. May be called before the connection is established.
+      #
+      # @param db [String, nil] nil: the database of the user's name
       # @param user [String]
-      # @param password [String, nil] needed unless the server trusts
-      # @return [DefaultDeferrable] succeeds with true, or with false and a reason (String)
-      # @raise [ArgumentError] if one of them contains NUL
+      # @param password [String, nil] not kept after log-in; SCRAM takes it as UTF-8
+      # @return [DefaultDeferrable] succeeds with true, or with false and a String that says why not
+      # @raise [ArgumentError] for NUL in an argument, or without user
       def connect(db, user, password = nil)
-        startup = Postgres::Outgoing.startup(user, db)
-        begin_operation(:connecting) do
-          @authentication = Postgres::Authentication.new(user.to_s, password)
-          send_data(startup)
-        end
+        raise ArgumentError, "no user specified" if user.to_s.empty?
+
+        startup = Requests.startup(user.to_s, db)
+        password &&= Requests.text(password, "password")
+        return refused if state != :new
+
+        @authentication = Authentication.new(user.to_s, password, allowed: require_auth, max_iterations: max_scram_iterations)
+        @reader = MessageReader.new(max_message_bytes)
+        begin_operation(:connecting, startup)
       end
 
-      # Sends SQL, one statement or several.
-      # @param sql [String]
-      # @return [DefaultDeferrable] succeeds with true, a {Postgres::Result}, and an Array of {Postgres::ErrorResponse}, which is
-      #   where errors of SQL are found; or with false and a reason (String)
-      # @raise [ArgumentError] if it contains NUL
+      # Sends a query of one or several statements.
+      #
+      # @param sql [String] sent as the bytes it consists of; the server takes them for UTF-8 unless client_encoding was set
+      # @return [DefaultDeferrable] succeeds with true, a {Result} and an Array of {ErrorResponse}, which is empty if all went well; or with
+      #   false, a String that says why, and the errors that had come
+      # @raise [ArgumentError] for NUL in it
       def query(sql)
-        message = Postgres::Outgoing.query(sql)
-        begin_operation(:querying) do
-          @result = Postgres::Result.empty
-          @errors = []
-          send_data(message)
-        end
+        request = Requests.query(sql)
+        return refused if state != :ready
+
+        @result = Result.new(max_result_bytes)
+        @errors = []
+        begin_operation(:querying, request)
       end
 
-      # Asks the server, over a connection of its own, to cancel the query under way. That one ends with an error, unless it is
-      # faster.
-      # @return [Boolean] whether the server has said how to ask it
+      # Asks the server, on a connection of its own, to cancel the query that runs. It ends with the error 57014 then, unless
+      # it was faster. If it was, the next one may be hit: better wait for this outcome before sending one.
+      #
+      # @return [DefaultDeferrable] succeeds when the server has got the request; fails with a String that says why not
       def cancel
-        return false unless @backend_key
+        address = get_peername if @cancel_key && @state != :closed
+        return DefaultDeferrable.new.tap { |outcome| outcome.fail(LOST) } unless address
 
-        address = Addrinfo.new(get_peername)
-        target = address.unix? ? [address.unix_path] : [address.ip_address, address.ip_port]
-        EventMachine.connect(*target, Canceller, Postgres::Outgoing.cancel(*@backend_key))
-        true
+        CancelRequest.send_to(address, Requests.cancel(@backend_pid, @cancel_key), operation_timeout)
       end
 
-      # Sends a request to cancel, and leaves.
-      # @private
-      class Canceller < Connection
-        def initialize(request)
-          super
-          @request = request
-        end
-
-        # @private
-        def connection_completed
-          send_data(@request)
-          close_connection_after_writing
-        end
+      # Says good-bye to the server and closes. An operation that is in progress ends with "lost connection".
+      # @return [void]
+      def disconnect
+        send_data(Requests.terminate) if @state == :ready || @state == :querying
+        close_connection_after_writing
       end
 
-      # @private
-      def connection_completed
-        @ended = false
-        @reader = nil
+      # Called, for subclasses, when the connection is closed because of what the server did while no operation was in progress.
+      # @param reason [String]
+      def receive_error(reason)
       end
 
-      # @private
+      # @!visibility private
       def receive_data(data)
-        return if @ended
+        return if state == :closed
 
-        @reader ||= Postgres::MessageReader.new
-        @reader.add(data, max_message_size) do |type, payload|
-          break if @ended
-
-          dispatch(type, payload)
-        end
-      rescue Postgres::ProtocolError => e
+        reader = @reader ||= MessageReader.new(max_message_bytes)
+        # Closing, by the user as well, leaves it behind.
+        reader.feed(data) { |type, payload| message_received(type, payload) if reader.equal?(@reader) }
+      rescue ProtocolError => e
         give_up(e.message)
       end
 
-      # @private
+      # Subclasses that define it call super first.
       def unbind(_reason = nil)
-        @ended = true
-        finish(false, "lost connection")
+        close_operation(LOST)
       end
 
       private
 
-      def begin_operation(phase)
-        deferrable = DefaultDeferrable.new
-        return deferrable.tap { |it| it.succeed(false, "Operation already in progress") } if @operation
-        return deferrable.tap { |it| it.succeed(false, "lost connection") } if @ended
-
-        yield
-        @operation = deferrable
-        @phase = phase
-        deferrable.errback { abandon(deferrable) }
-        deferrable.timeout(operation_timeout)
+      # After EventMachine.reconnect all begins anew.
+      def state
+        @state = nil if @state == :closed && @closed_signature != @signature
+        @state ||= :new
       end
 
-      # The answer may still come, and would be taken for the next operation's.
-      def abandon(deferrable)
-        return unless deferrable.equal?(@operation)
-
-        @operation = @phase = nil
-        leave
+      def begin_operation(state, request)
+        @state = state
+        operation = @operation = DefaultDeferrable.new
+        operation.errback { abandon(operation) }
+        operation.timeout(operation_timeout) unless operation_timeout == Float::INFINITY
+        send_data(request)
+        operation
       end
 
-      def finish(*outcome)
+      def finish_operation(*outcome)
         operation = @operation
-        @operation = @phase = nil
+        @operation = nil
         operation&.succeed(*outcome)
       end
 
+      # It took too long.
+      def abandon(operation)
+        return unless operation.equal?(@operation)
+
+        @operation = nil
+        give_up(nil)
+      end
+
       def give_up(reason)
-        leave
-        finish(false, reason)
-      end
-
-      def leave
-        @ended = true
+        idle = @operation.nil?
         close_connection
+        close_operation(reason)
+        receive_error(reason) if idle && reason
       end
 
-      # These come at any time; all others belong to an operation.
-      def dispatch(type, payload)
-        case type
-        when "N" then (notice = Postgres::ErrorResponse.new(payload)) && @notice_processor&.call(notice)
-        when "S" then (@params ||= {})[payload.text] = payload.text
-        when "A" then receive_notification(payload)
-        when "K" then @backend_key = [payload.int32, payload.int32]
-        else dispatch_by_phase(type, payload)
-        end
+      def close_operation(reason)
+        errors = @errors
+        @closed_signature = @signature
+        @state = :closed
+        @reader = @authentication = @result = @errors = @cancel_key = nil
+        errors ? finish_operation(false, reason, errors) : finish_operation(false, reason)
       end
 
-      def dispatch_by_phase(type, payload)
-        case @phase
-        when :connecting then receive_while_connecting(type, payload)
-        when :querying then receive_while_querying(type, payload)
-        else give_up("Unexpected message from database") unless type == "E" # the server's farewell
-        end
-      end
-
-      def receive_notification(payload)
-        pid = payload.int32
-        channel = payload.text
-        @notification_processor&.call(channel, payload.text, pid)
-      end
-
-      def receive_while_connecting(type, payload)
-        case type
-        when "R" then authenticate(payload)
-        when "E" then give_up(Postgres::ErrorResponse.new(payload).to_s)
-        when "Z" then @authentication.complete? ? finish(true) : give_up("the server skipped the authentication")
-        else give_up("unhandled message type")
-        end
-      end
-
-      def authenticate(payload)
-        reply = @authentication.reply_to(payload)
-        send_data(reply) if reply
-      rescue Postgres::Authentication::Failure => e
-        give_up(e.message)
-      end
-
-      def receive_while_querying(type, payload)
-        case type
-        when "T" then @result.describe(payload)
-        when "D" then @result.add_row(payload)
-        when "C" then @result.cmd_tag = payload.text
-        when "E" then @errors << Postgres::ErrorResponse.new(payload)
-        when "G", "W" then send_data(Postgres::Outgoing.copy_fail("COPY is not supported"))
-        when "Z" then finish(true, @result, @errors)
-        end
+      def refused
+        reason = { new: "not connected", ready: "already connected", closed: LOST }.fetch(@state, BUSY)
+        DefaultDeferrable.new.tap { |outcome| outcome.succeed(false, reason) }
       end
     end
   end

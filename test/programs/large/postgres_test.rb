@@ -2,159 +2,338 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Postgres3 against PostgreSQL itself.
+# Postgres3 against PostgreSQL 15. One server serves all these tests: it takes a while to make.
 
+require "open3"
 require "programs_helper"
-require_relative "../support/postgresql"
 
-class PostgresTest < ProgramTest
-  self.time_limit = 120
+# The server, in a folder of its own, with a user for each kind of authentication.
+class PostgresServer
+  BINARIES = Dir["/usr/lib/postgresql/*/bin"].max_by { |path| path[/\d+/].to_i }
+  ACCOUNT = "postgres"
+  PASSWORDS = { "clear" => "clear text", "hashed" => "mädchen", "scram" => "pencil ⅸ\u{A0}x", "wrong" => "right" }.freeze
+  SQL = <<~SQL
+    set password_encryption = 'md5';
+    create role hashed login password 'mädchen';
+    create role clear login password 'clear text';
+    set password_encryption = 'scram-sha-256';
+    create role scram login password 'pencil ⅸ\u{A0}x';
+    create role wrong login password 'right';
+  SQL
+  ACCESS = <<~ACCESS
+    local all all trust
+    host all clear 127.0.0.1/32 password
+    host all hashed 127.0.0.1/32 md5
+    host all scram,wrong 127.0.0.1/32 scram-sha-256
+    host all #{ACCOUNT} 127.0.0.1/32 trust
+  ACCESS
 
-  # Runs the reactor with a client that has logged in, until the block's deferrable has its outcome.
-  # @return [Array] that outcome
-  def with_client(user = "postgres", password = nil)
-    outcome = nil
-    reactor do
-      client = EM.connect("127.0.0.1", PostgreSQL.port, EM::P::Postgres3)
-      client.connect("postgres", user, password).callback do |ok, reason|
-        next finish(outcome = [ok, reason]) unless ok
+  attr_reader :port
 
-        yield(client).callback { |*values| finish(outcome = values) }.errback { finish(outcome = :timeout) }
-      end
-    end
-    outcome
+  def self.running
+    @running ||= new.tap { |server| Minitest.after_run { server.stop } }
   end
 
-  def finish(_outcome)
-    EM.stop
+  def initialize
+    socket = TCPServer.new("127.0.0.1", 0)
+    @port = socket.local_address.ip_port
+    socket.close
+    @program = StartedProgram.new(@port, ACCOUNT)
+    create
+    @program.start({}, ["#{BINARIES}/postgres", "-D", data, "-p", @port.to_s, "-k", @program.directory, *settings])
+    # It listens before it is ready.
+    sleep 0.005 until @program.log.include?("ready to accept connections") || @program.ended?
   end
 
-  def query(sql, user = "postgres", password = nil)
-    with_client(user, password) { |client| client.query(sql) }
+  # @return [String] the path of its Unix-domain socket
+  def socket
+    File.join(@program.directory, ".s.PGSQL.#{@port}")
   end
 
-  PostgreSQL::WAYS.each do |user, way|
-    define_method("test_a_login_by_#{way}") do
-      done, result, errors = query("select current_user", user, "secret")
-      assert_equal [true, [[user]], []], [done, result.rows, errors]
-    end
-  end
-
-  %w[scram md5user clear].each do |user|
-    define_method("test_a_wrong_password_of_#{user}_is_refused") do
-      done, reason = query("select 1", user, "wrong")
-      assert_equal false, done
-      assert_match(/password authentication failed for user "#{user}"/, reason)
-    end
-  end
-
-  def test_a_database_that_is_not_there
-    outcome = nil
-    reactor do
-      EM.connect("127.0.0.1", PostgreSQL.port, EM::P::Postgres3).connect("nowhere", "postgres").callback { |*values| finish(outcome = values) }
-    end
-    assert_equal false, outcome[0]
-    assert_match(/database "nowhere" does not exist/, outcome[1])
-  end
-
-  def test_a_unix_domain_socket
-    outcome = nil
-    reactor do
-      client = EM.connect_unix_domain(PostgreSQL.socket, EM::P::Postgres3)
-      client.connect("postgres", "scram", "secret").callback { |*values| finish(outcome = values) }
-    end
-    assert_equal [true], outcome
-  end
-
-  def test_columns_nulls_and_bytes
-    _, result, = query("select 1 as one, null as nothing, '' as empty, 'gr\u00fcn' as green")
-    assert_equal [["1", nil, "", "gr\u00fcn".b]], result.rows
-    assert_equal %w[one nothing empty green], result.fields.map(&:name)
-    assert_equal [23, 25, 25, 25], result.fields.map(&:type_oid)
-    assert_equal "SELECT 1", result.cmd_tag
-  end
-
-  def test_an_error_of_sql_leaves_the_connection_usable
-    done, result, = with_client do |client|
-      second = EM::DefaultDeferrable.new
-      client.query("select 1/0").callback do |ok, empty, errors|
-        assert_equal [true, [], "22012"], [ok, empty.rows, errors.first.code]
-        client.query("select 2").callback { |*values| second.succeed(*values) }
-      end
-      second
-    end
-    assert_equal [true, [["2"]]], [done, result.rows]
-  end
-
-  def test_notices_go_to_their_processor
-    notices = []
-    with_client do |client|
-      client.notice_processor = ->(notice) { notices << notice.message }
-      client.query("do $$ begin raise notice 'hello'; end $$")
-    end
-    assert_equal ["hello"], notices
-  end
-
-  def test_several_statements_bring_the_last_rows
-    _, result, errors = query("select 1; select 2, 3; select 4")
-    assert_equal [[["4"]], []], [result.rows, errors]
-  end
-
-  def test_large_results
-    _, result, = query("select i, repeat('x', 20) from generate_series(1, 100000) i")
-    assert_equal 100_000, result.rows.size
-    assert_equal %W[100000 #{'x' * 20}], result.rows.last
-    _, result, = query("select repeat('y', 5000000)")
-    assert_equal "y" * 5_000_000, result.rows[0][0]
-  end
-
-  def test_copying_is_refused_or_dropped_and_the_connection_goes_on
-    _, result, errors = with_client do |client|
-      last = EM::DefaultDeferrable.new
-      client.query("create temp table t (a int); copy t from stdin").callback do |ok, _, copy_errors|
-        assert ok
-        assert_match(/COPY/, copy_errors.first.message)
-        client.query("copy (select 7) to stdout; select 8").callback { |*values| last.succeed(*values) }
-      end
-      last
-    end
-    assert_equal [[["8"]], []], [result.rows, errors]
-  end
-
-  def test_a_query_can_be_cancelled
-    _, _, errors = with_client do |client|
-      client.query("select pg_sleep(100)").tap { assert client.cancel }
-    end
-    assert_equal "57014", errors.first.code
-  end
-
-  def test_a_connection_that_the_server_ends
-    outcome = with_client do |client|
-      client.query("select pg_backend_pid()").callback do |_, result|
-        query_on_another("select pg_terminate_backend(#{result.rows[0][0]})")
-      end
-      waiting = EM::DefaultDeferrable.new
-      EM.next_tick { as_soon_as(-> { !client.instance_variable_get(:@operation) }) { client.query("select pg_sleep(100)").callback { |*v| waiting.succeed(*v) } } }
-      waiting
-    end
-    assert_equal [false, "lost connection"], outcome
-  end
-
-  def test_notifications_arrive_while_nothing_is_asked
-    got = nil
-    with_client do |client|
-      arrived = EM::DefaultDeferrable.new
-      client.notification_processor = ->(channel, payload, _pid) { arrived.succeed(got = [channel, payload]) }
-      client.query("listen news").callback { query_on_another("notify news, 'it rains'") }
-      arrived
-    end
-    assert_equal ["news", "it rains"], got
+  def stop
+    @program.signal(:INT)
+    @program.finish
   end
 
   private
 
-  def query_on_another(sql)
-    client = EM.connect("127.0.0.1", PostgreSQL.port, EM::P::Postgres3)
-    client.connect("postgres", "postgres").callback { client.query(sql).callback { client.close_connection } }
+  def data
+    File.join(@program.directory, "data")
+  end
+
+  def settings
+    { "listen_addresses" => "127.0.0.1", "fsync" => "off", "max_connections" => "20" }.flat_map { |it| ["-c", it.join("=")] }
+  end
+
+  def create
+    run("#{BINARIES}/initdb", "-D", data, "-U", ACCOUNT, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+    run("#{BINARIES}/postgres", "--single", "-j", "-D", data, "postgres", input: SQL.gsub(";\n", ";\n\n"))
+    File.write(File.join(data, "pg_hba.conf"), ACCESS)
+  end
+
+  def run(*command, input: "")
+    command = ["setpriv", "--reuid", ACCOUNT, "--regid", Etc.getpwnam(ACCOUNT).gid.to_s, "--init-groups", *command] if Process.uid.zero?
+    output, status = Open3.capture2e(*command, stdin_data: input, chdir: @program.directory)
+    raise output unless status.success?
+  end
+end
+
+class PostgresTest < ProgramTest
+  Client = EM::P::Postgres3
+
+  def before_setup
+    @server = PostgresServer.running
+    super
+  end
+
+  PostgresServer::PASSWORDS.each do |user, password|
+    define_method("test_the_user_#{user}_logs_in_with_its_password") do
+      assert_equal [[[user]]], [log_in(user, password) { |db| ask(db, "select current_user") }.rows]
+    end
+  end
+
+  def test_each_user_is_asked_for_what_the_server_is_set_up_for
+    { "clear" => :password, "hashed" => :md5, "scram" => :scram_sha_256, "postgres" => :none }.each do |user, method|
+      password = PostgresServer::PASSWORDS[user]
+      assert_equal [true], connect_outcome(user, password) { |db| db.require_auth = [method] }
+      assert_equal false, connect_outcome(user, password) { |db| db.require_auth = Client::Authentication::METHODS - [method] }.first
+    end
+  end
+
+  def test_a_password_that_is_typed_in_another_form_is_the_same_for_scram
+    assert_equal [true], connect_outcome("scram", "pencil ix x")
+  end
+
+  def test_a_wrong_password_is_an_outcome_with_the_servers_words
+    %w[clear hashed scram].each do |user|
+      expected = "FATAL: password authentication failed for user \"#{user}\" (28P01)"
+      assert_equal [false, expected], connect_outcome(user, "wrong")
+    end
+  end
+
+  def test_an_unknown_user_or_database_and_a_missing_password_are_outcomes
+    assert_equal [false, "no password specified"], connect_outcome("scram", nil)
+    assert_match(/FATAL: no pg_hba.conf entry for .* \(28000\)/, connect_outcome("nobody", "x").last)
+    assert_equal [false, 'FATAL: database "none" does not exist (3D000)'], connect_outcome("postgres", nil, database: "none")
+  end
+
+  def test_the_unix_domain_socket
+    reactor do
+      db = EM.connect_unix_domain(@server.socket, Client)
+      db.connect("postgres", "postgres").callback { |*outcome| note_and_stop(outcome) }
+    end
+    assert_equal [true], @noted
+  end
+
+  def test_rows_fields_and_tag
+    result = with_db { |db| ask(db, "select 1 as one, 'zwei' as \"zwölf\", null as nothing, '' as empty") }
+    assert_equal [["1", "zwei", nil, ""]], result.rows
+    assert_equal ["one", "zwölf".b, "nothing", "empty"], result.fields.map(&:name)
+    assert_equal [23, 25, 25, 25], result.fields.map(&:type_oid)
+    assert_equal "SELECT 1", result.cmd_tag
+    assert_equal Encoding::BINARY, result.rows[0][1].encoding
+  end
+
+  def test_columns_of_a_table_name_their_table
+    field = with_db { |db| ask(db, "create temp table t (a varchar(7)); select a from t") }.fields.first
+    assert_equal [1, 1043, -1, 11, 0], [field.attr_nr, field.type_oid, field.typlen, field.atttypmod, field.formatcode]
+    assert_operator field.oid, :>, 0
+  end
+
+  def test_an_sql_error_comes_with_its_fields_and_the_connection_goes_on
+    with_db do |db|
+      db.query("select 1/0").callback do |sent, result, errors|
+        @noted = [sent, result.rows, result.cmd_tag, errors.map(&:to_s), errors[0].sqlstate, errors[0].field_values.first(2)]
+        ask(db, "select 'on'") { |next_result| (@noted << next_result.rows) && EM.stop }
+      end
+    end
+    assert_equal [true, [], nil, ["ERROR: division by zero (22012)"], "22012", %w[ERROR VERROR], [["on"]]], @noted
+  end
+
+  def test_several_statements_have_results_of_their_own
+    result = with_db { |db| ask(db, "select 1; create temp table t (a int); insert into t values (1), (2); select a, a + 1 as b from t; select 7") }
+    assert_equal [["1"], %w[1 2], %w[2 3], ["7"]], result.rows
+    assert_equal ["SELECT 1", "CREATE TABLE", "INSERT 0 2", "SELECT 2", "SELECT 1"], result.statements.map(&:cmd_tag)
+    assert_equal [[["1"]], [], [], [%w[1 2], %w[2 3]], [["7"]]], result.statements.map(&:rows)
+    assert_equal %w[a b], result.statements[3].fields.map(&:name)
+  end
+
+  def test_an_empty_query_is_no_error
+    with_db { |db| db.query("").callback { |sent, result, errors| note_and_stop([sent, result.rows, result.cmd_tag, errors]) } }
+    assert_equal [true, [], nil, []], @noted
+  end
+
+  def test_notices_go_to_the_processor
+    notices = []
+    with_db do |db|
+      db.notice_processor = ->(notice) { notices << notice.to_s }
+      ask(db, "do $$ begin raise notice 'one'; raise warning 'two'; end $$")
+    end
+    assert_equal ["NOTICE: one (00000)", "WARNING: two (01000)"], notices
+  end
+
+  def test_parameters_and_transaction_status
+    with_db do |db|
+      ask(db, "set application_name = 'here'; begin") do
+        @noted = [db.params["application_name"], db.params["client_encoding"], db.transaction_status]
+        ask(db, "nonsense", errors: 1) { note_and_stop(@noted << db.transaction_status) }
+      end
+    end
+    assert_equal ["here", "UTF8", :open, :failed], @noted
+  end
+
+  def test_a_hundred_thousand_rows
+    result = with_db { |db| ask(db, "select i, 'row ' || i from generate_series(1, 100000) i") }
+    assert_equal 100_000, result.rows.size
+    assert_equal ["100000", "row 100000"], result.rows.last
+    assert_equal "SELECT 100000", result.cmd_tag
+  end
+
+  def test_a_value_of_five_megabytes_both_ways
+    value = "ä☃x" * (5 << 20 >> 2)
+    result = with_db { |db| ask(db, "select '#{value}' as v, length('#{value}')") }
+    assert_equal value.b, result.rows[0][0]
+    assert_equal value.length.to_s, result.rows[0][1]
+  end
+
+  def test_copy_is_refused_and_the_connection_goes_on
+    with_db do |db|
+      ask(db, "create temp table t (a int); copy t from stdin", errors: 1) do |_, in_errors|
+        ask(db, "copy (select generate_series(1, 1000)) to stdout", errors: 1) do |_, out_errors|
+          ask(db, "select 1") { |result| note_and_stop([in_errors[0].to_s, out_errors[0].to_s, result.rows]) }
+        end
+      end
+    end
+    assert_equal ["ERROR: COPY from stdin failed: COPY FROM STDIN is not supported (57014)",
+                  "ERROR: COPY TO STDOUT is not supported (0A000)", [["1"]]], @noted.map { |it| it.is_a?(String) ? it.lines.first.chomp : it }
+  end
+
+  def test_notifications_reach_an_idle_connection
+    with_db do |db|
+      db.notification_processor = ->(notification) { note_and_stop([notification.channel, notification.payload, notification.pid]) }
+      ask(db, "listen news") do
+        other = another
+        other.connect("postgres", "postgres").callback { ask(other, "notify news, 'it rains'") { @pid = other.backend_pid } }
+      end
+    end
+    assert_equal ["news", "it rains"], @noted.first(2)
+    assert_operator @noted.last, :>, 0
+  end
+
+  def test_a_killed_connection_ends_what_is_pending
+    with_db do |db|
+      db.query("select pg_sleep(60)").callback { |sent, reason, errors| note_and_stop([sent, reason, errors.map(&:sqlstate)]) }
+      other = another
+      other.connect("postgres", "postgres").callback { other.query(kill_when_asleep(db.backend_pid)) }
+    end
+    assert_equal [false, "lost connection", ["57P01"]], @noted
+  end
+
+  def test_an_idle_connection_that_is_killed_says_so_and_refuses_queries
+    with_db do |db|
+      db.notice_processor = ->(error) { @noted = [error.sqlstate] }
+      db.define_singleton_method(:unbind) { |reason = nil| super(reason) || query("select 1").callback { |*outcome| EM.stop || (@lost = outcome) } }
+      @db = db
+      other = another
+      other.connect("postgres", "postgres").callback { ask(other, "select pg_terminate_backend(#{db.backend_pid})") { nil } }
+    end
+    assert_equal ["57P01"], @noted
+    assert_equal [false, "lost connection"], @db.instance_variable_get(:@lost)
+  end
+
+  def test_a_query_is_cancelled
+    [-> { another }, -> { EM.connect_unix_domain(@server.socket, Client) }].each do |connecting|
+      reactor do
+        db = connecting.call
+        db.connect("postgres", "postgres").callback do
+          db.query("select pg_sleep(60)").callback { |_, _, errors| ask(db, "select 2") { |result| note_and_stop([errors.map(&:sqlstate), result.rows]) } }
+          cancel_when_asleep(db)
+        end
+      end
+      assert_equal [["57014"], [["2"]]], @noted
+    end
+  end
+
+  def test_after_a_timeout_the_connection_is_closed
+    with_db do |db|
+      db.operation_timeout = 0.05
+      db.query("select pg_sleep(60)").errback do |*arguments|
+        db.query("select 1").callback { |*outcome| note_and_stop([arguments, outcome]) }
+      end
+    end
+    assert_equal [[], [false, "lost connection"]], @noted
+  end
+
+  def test_disconnect_says_good_bye
+    with_db do |db|
+      db.define_singleton_method(:unbind) { |reason = nil| super(reason) || EM.stop }
+      db.disconnect
+      @db = db
+    end
+    db = @db
+    assert_equal :closed, db.instance_variable_get(:@state)
+  end
+
+  private
+
+  def another
+    EM.connect("127.0.0.1", @server.port, Client)
+  end
+
+  def note_and_stop(what)
+    @noted = what
+    EM.stop
+  end
+
+  def connect_outcome(user, password, database: "postgres")
+    reactor do
+      db = another
+      yield db if block_given?
+      db.connect(database, user, password).callback { |*outcome| note_and_stop(outcome) }
+    end
+    @noted
+  end
+
+  # Logs in, and runs the reactor until something stops it; returns what #ask was answered, if that was it.
+  def log_in(user, password)
+    reactor do
+      db = another
+      db.connect("postgres", user, password).callback do |connected, reason|
+        raise reason unless connected
+
+        yield db
+      end
+    end
+    @result
+  end
+
+  def with_db(&block)
+    log_in("postgres", nil, &block)
+  end
+
+  # Without block it keeps the result and stops.
+  def ask(db, sql, errors: 0)
+    db.query(sql).callback do |sent, result, got|
+      raise [result, *got].join(" ") unless sent && got.size == errors
+      next yield(result, got) if block_given?
+
+      @result = result
+      EM.stop
+    end
+  end
+
+  def asleep(pid)
+    "(select count(*) from pg_stat_activity where pid = #{pid} and wait_event = 'PgSleep')"
+  end
+
+  def kill_when_asleep(pid)
+    "do $$ begin while #{asleep(pid)} = 0 loop perform pg_stat_clear_snapshot(); end loop; perform pg_terminate_backend(#{pid}); end $$"
+  end
+
+  def cancel_when_asleep(db)
+    other = another
+    other.connect("postgres", "postgres").callback do
+      ask(other, "do $$ begin while #{asleep(db.backend_pid)} = 0 loop perform pg_stat_clear_snapshot(); end loop; end $$") { db.cancel.callback { @cancelled = true } }
+    end
   end
 end

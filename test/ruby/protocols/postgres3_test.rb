@@ -1,321 +1,363 @@
 # frozen_string_literal: true
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# A whole connection to a PostgreSQL server that follows a script: log-in, queries, what comes unasked, and servers that
+# cheat. Without a reactor where none is needed.
 
 require "test_helper"
 require "support/segmentation"
 
-# Postgres3 against servers that are a script of bytes.
-class Postgres3Test < ReactorTest
+class Postgres3Test < Minitest::Test
   include Segmentation
 
-  OK = ["R", [0].pack("N")].freeze
-  READY = %w[Z I].freeze
+  # A connection without network, which notes what it sends and whether it was closed.
+  class Wire < EM::P::Postgres3
+    def self.make
+      allocate.tap { |wire| wire.operation_timeout = Float::INFINITY }
+    end
 
-  # The client without a connection: what it sends is kept.
-  class Client < EM::P::Postgres3
-    attr_reader :sent, :closed
+    attr_reader :error
 
-    def self.new(*)
-      allocate.tap { |client| client.send(:start) }
+    def sent
+      @sent ||= []
+    end
+
+    def closed?
+      @closed || false
     end
 
     def send_data(data)
-      @sent << data
-      data.bytesize
+      sent << data
     end
 
-    def close_connection
-      @closed += 1
+    def close_connection(*)
+      @closed = true
     end
 
-    private
-
-    def start
-      @sent = []
-      @closed = 0
+    def receive_error(reason)
+      @error = reason
     end
   end
 
-  def wire(type, payload = "")
-    type.b + [payload.bytesize + 4].pack("N") + payload.b
+  OK = [0].pack("N")
+  SCRAM_OFFER = "#{[10].pack('N')}SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0".b
+
+  def self.wire(type, payload)
+    "#{type}#{[payload.bytesize + 4].pack('N')}".b + payload.b
   end
 
-  def wires(*list)
-    list.map { |type, payload| wire(type, payload || "") }.join
+  READY = wire("Z", "I")
+  LOGIN = wire("R", OK) + wire("S", "server_version\x0015\0") + wire("K", "\0\0\0\x07abcd") + READY
+  NOTICE = wire("N", "SNOTICE\0C00000\0Mhear\0\0")
+  ERROR = wire("E", "SERROR\0VERROR\0C42601\0Msyntax\0\0")
+  ANSWER = wire("T", "\0\x01a\0".b + [0, 0, 23, 4, -1, 0].pack("Ns>Ns>l>s>")) + wire("D", "\0\x01\0\0\0\x011") + wire("C", "SELECT 1\0") + READY
+
+  def test_log_in_and_a_query_are_the_same_at_every_split
+    stream = LOGIN + NOTICE + ANSWER
+    outcome = assert_same_at_every_split(stream) { |pieces| conversation(pieces) }
+    assert_equal [[true], [true, [["1"]], ["a"], "SELECT 1", []], ["hear"], { "server_version" => "15" }], outcome
   end
 
-  def row(*values)
-    ["D", [values.size].pack("n") + values.map { |value| value ? [value.bytesize].pack("N") + value.b : [-1].pack("l>") }.join]
+  def test_what_is_sent
+    wire = Wire.make
+    wire.connect("shop", "anna")
+    wire.receive_data(LOGIN)
+    wire.query("select 1")
+    wire.disconnect
+    assert_equal ["\0\0\0\x21\0\x03\0\0user\0anna\0database\0shop\0\0", "Q\0\0\0\x0dselect 1\0", "X\0\0\0\x04"], wire.sent
   end
 
-  def columns(*names)
-    ["T", [names.size].pack("n") + names.map { |name| "#{name}\0".b + [16_384, 1, 23, 4, -1, 0].pack("NnNnl>n") }.join]
-  end
-
-  def error(severity: "ERROR", code: "22012", message: "division by zero")
-    ["E", "S#{severity}\0C#{code}\0M#{message}\0\0"]
-  end
-
-  # An operation's timeout needs a reactor.
-  def with_client(login: true)
-    reactor do
-      client = Client.new
-      if login
-        client.connect("db", "ann")
-        client.receive_data(wires(OK, READY))
-        client.sent.clear
-      end
-      yield client
-      EM.stop
+  def test_clear_text_and_md5_passwords
+    { "\0\0\0\x03" => "secret", "\0\0\0\x05salt" => "md5#{md5("#{md5('secretanna')}salt")}" }.each do |request, answer|
+      wire, outcome = connecting("secret")
+      wire.receive_data(packet("R", request))
+      assert_equal packet("p", "#{answer}\0"), wire.sent.last
+      wire.receive_data(LOGIN)
+      assert_equal [[true]], outcome
     end
   end
 
-  def outcome_of(deferrable)
-    outcome = nil
-    deferrable.callback { |*values| outcome = values }
-    deferrable.errback { |*values| outcome = [:failed, *values] }
-    outcome
-  end
-
-  # @return [Array] what a connect comes to, and the client
-  def login(*answers, password: nil)
-    outcome = client = nil
-    with_client(login: false) do |fresh|
-      client = fresh
-      deferrable = client.connect("db", "ann", password)
-      answers.each { |answer| client.receive_data(answer.respond_to?(:call) ? answer.call(client) : wires(answer)) }
-      outcome = outcome_of(deferrable)
+  def test_what_the_server_wants_and_the_user_has_not_is_an_outcome
+    { "\0\0\0\x03" => "no password specified", "\0\0\0\x05salt" => "no password specified", SCRAM_OFFER => "no password specified",
+      "\0\0\0\x02" => "unsupported authentification: Kerberos V5", "\0\0\0\x06" => "unsupported authentification: SCM",
+      "\0\0\0\x07" => "unsupported authentification: GSSAPI", "\0\0\0\x63" => "unsupported authentification: 99",
+      "\0\0\0\x0ax" => "text without end in a message", "\0\0\0\x05sal" => "no password specified" }.each do |request, reason|
+      assert_refused(reason, packet("R", request), password: nil)
     end
-    [outcome, client]
+    assert_refused("unsupported authentification: SCRAM-SHA-512, OTHER", packet("R", "\0\0\0\x0aSCRAM-SHA-512\0OTHER\0\0"))
   end
 
-  def test_the_startup_message
-    _, client = login
-    assert_equal ["\0\0\0\x1e\0\3\0\0user\0ann\0database\0db\0\0".b], client.sent
-  end
-
-  def test_a_trusting_server
-    outcome, = login(OK, ["S", "client_encoding\0UTF8\0"], ["K", [1, 2].pack("NN")], READY)
-    assert_equal [true], outcome
-  end
-
-  def test_a_password_in_the_clear
-    outcome, client = login(["R", [3].pack("N")], OK, READY, password: "gr\u00fcn")
-    assert_equal [true], outcome
-    assert_equal wire("p", "gr\u00fcn\0"), client.sent.last
-  end
-
-  def test_a_password_by_md5
-    _, client = login(["R", "#{[5].pack('N')}abcd"], OK, READY, password: "secret")
-    expected = "md5#{Digest::MD5.hexdigest("#{Digest::MD5.hexdigest('secretann')}abcd")}"
-    assert_equal wire("p", "#{expected}\0"), client.sent.last
-  end
-
-  def test_a_password_that_is_missing
-    [3, 5, 10].each do |kind|
-      rest = { 3 => "", 5 => "salt", 10 => "SCRAM-SHA-256\0\0" }[kind]
-      outcome, client = login(["R", [kind].pack("N") + rest])
-      assert_equal [false, "no password specified"], outcome
-      assert_equal 1, client.closed
+  def test_a_server_that_skips_its_part_of_scram_is_refused
+    offer = packet("R", SCRAM_OFFER)
+    proof = "the server did not prove its identity"
+    assert_refused(proof, offer, packet("R", OK))
+    wire, outcome = scram_up_to_the_proof
+    wire.receive_data(LOGIN)
+    assert_equal [[false, proof]], outcome
+    [["r=", "SCRAM: the server's challenge is malformed"], ["r=x,s=AAAA,i=1", "SCRAM: the server's nonce does not extend ours"]].each do |challenge, reason|
+      assert_refused(reason, offer, packet("R", "\0\0\0\x0b#{challenge}"))
     end
   end
 
-  def test_authentication_that_is_not_supported
-    [2, 4, 6, 7, 9, 99].each do |kind|
-      assert_equal [false, "unsupported authentification"], login(["R", [kind].pack("N")], password: "x").first
-    end
-    assert_equal [false, "unsupported authentification"], login(["R", "#{[10].pack('N')}OTHER\0\0"], password: "x").first
+  def test_a_wrong_signature_and_too_much_work_are_refused
+    wire, outcome = scram_up_to_the_proof
+    wire.receive_data(packet("R", "\0\0\0\x0cv=#{['x' * 32].pack('m0')}") + LOGIN)
+    assert_equal [[false, "SCRAM: the server's signature is wrong"]], outcome
+    assert_predicate wire, :closed?
+    _, outcome = scram_up_to_the_proof(iterations: 100_001)
+    assert_equal [[false, "SCRAM: 100001 iterations are too many"]], outcome
   end
 
-  def test_a_server_that_refuses
-    outcome, client = login(error(severity: "FATAL", code: "28P01", message: "password authentication failed"))
-    assert_equal [false, "FATAL\t28P01\tpassword authentication failed"], outcome
-    assert_equal 1, client.closed
+  def test_a_second_authentication_is_refused
+    offer = packet("R", SCRAM_OFFER)
+    clear = packet("R", "\0\0\0\x03")
+    second = "the server asks for a second authentication"
+    [[offer, clear], [clear, offer], [clear, clear], [offer, offer]].each { |pair| assert_refused(second, *pair) }
+    assert_refused("authentication was complete already", packet("R", OK), clear)
+    %w[b c].each { |kind| assert_refused("SASL goes on that has not begun", packet("R", [kind.hex].pack("N") + "v=x")) }
   end
 
-  def test_a_server_that_is_ready_without_authentication_is_not_believed
-    assert_equal [false, "the server skipped the authentication"], login(READY).first
+  def test_only_what_is_required_is_given
+    wire, outcome = connecting("secret", require_auth: [:scram_sha_256])
+    wire.receive_data(packet("R", "\0\0\0\x03"))
+    assert_equal [[false, "authentication password is not allowed"]], outcome
+    assert_equal 1, wire.sent.size
+    wire, outcome = connecting("secret", require_auth: [:scram_sha_256])
+    wire.receive_data(LOGIN)
+    assert_equal [[false, "authentication none is not allowed"]], outcome
   end
 
-  def test_a_result_is_the_same_wherever_it_is_cut
-    input = wires(columns("a", "b"), row("1", nil), row("", "x\0y\xff".b), ["C", "SELECT 2\0"], READY)
-    with_client do |client|
-      rows, names, types, tag, errors = assert_same_at_every_split(input) do |pieces|
-        deferrable = client.query("select")
-        pieces.each { |piece| client.receive_data(piece) }
-        done, result, errors = outcome_of(deferrable)
-        assert done
-        [result.rows, result.fields.map(&:name), result.fields.map(&:type_oid), result.cmd_tag, errors]
-      end
-      assert_equal [["1", nil], ["", "x\0y\xff".b]], rows
-      assert_equal %w[a b], names
-      assert_equal [23, 23], types
-      assert_equal "SELECT 2", tag
-      assert_empty errors
-    end
-  end
-
-  def test_errors_of_sql_come_with_a_result
-    with_client do |client|
-      deferrable = client.query("select 1/0")
-      client.receive_data(wires(error, READY))
-      done, result, errors = outcome_of(deferrable)
-      assert_equal [true, [], nil], [done, result.rows, result.cmd_tag]
-      assert_equal ["ERROR", "22012", "division by zero"], errors.first.field_values
-      assert_equal ["ERROR", "22012", "division by zero"], [errors.first.severity, errors.first.code, errors.first.message]
-    end
-  end
-
-  def test_notices_parameters_and_notifications_are_welcome_at_any_time
-    seen = []
-    with_client do |client|
-      client.notice_processor = ->(notice) { seen << notice.message }
-      client.notification_processor = ->(*notification) { seen << notification }
-      extras = wires(["N", "Mhello\0\0"], ["S", "TimeZone\0UTC\0"], ["A", "#{[7].pack('N')}channel\0payload\0"])
-      client.receive_data(extras)
-      deferrable = client.query("select")
-      client.receive_data(extras + wires(columns("a")) + extras + wires(row("1"), READY))
-      assert_equal [["1"]], outcome_of(deferrable)[1].rows
-      assert_equal 0, client.closed
-    end
-    assert_equal ["hello", %W[channel payload] + [7]] * 3, seen
+  def test_a_server_that_is_ready_without_consent_is_refused
+    assert_refused("the server was ready before it had authenticated the user", READY)
+    assert_refused('unhandled message type "T"', ANSWER)
+    assert_refused('unhandled message type "v"', packet("v", "\0\0\0\0\0\0\0\0"))
+    assert_refused("ERROR: syntax (42601)", ERROR)
+    assert_refused("message of impossible length 3", "R\0\0\0\x03")
+    assert_refused("message of 1212501072 bytes is too long", "HTTP/1.1 400".sub("TTP/", "HELP"))
   end
 
   def test_one_operation_at_a_time
-    with_client do |client|
-      first = client.query("one")
-      assert_equal [false, "Operation already in progress"], outcome_of(client.query("two"))
-      assert_equal [false, "Operation already in progress"], outcome_of(client.connect("db", "ann"))
-      assert_equal 1, client.sent.size
-      client.receive_data(wires(READY))
-      assert_equal true, outcome_of(first).first
+    wire = Wire.make
+    assert_equal [false, "not connected"], outcome_of(wire.query("x"))
+    wire.connect(nil, "anna")
+    [wire.query("x"), wire.connect(nil, "anna")].each { |it| assert_equal [false, "Operation already in progress"], outcome_of(it) }
+    wire.receive_data(LOGIN)
+    assert_equal [false, "already connected"], outcome_of(wire.connect(nil, "anna"))
+    wire.query("select 1")
+    assert_equal [false, "Operation already in progress"], outcome_of(wire.query("x"))
+    assert_equal 2, wire.sent.size
+  end
+
+  def test_wrong_arguments_change_nothing
+    wire = Wire.make
+    [["a\0", "b"], ["a", "b\0"], %W[a b c\0], ["a", nil], ["a", ""]].each { |arguments| assert_raises(ArgumentError) { wire.connect(*arguments) } }
+    wire.connect(nil, "anna")
+    wire.receive_data(LOGIN)
+    assert_raises(ArgumentError) { wire.query("select '\0'") }
+    assert_equal 1, wire.sent.size
+    assert_nil outcome_of(wire.query("select 1"))
+  end
+
+  def test_a_query_from_within_the_callback_of_the_one_before
+    wire = logged_in
+    rows = []
+    again = lambda do |_, result, _|
+      rows << result.rows
+      wire.query("more").callback(&again) if rows.size < 3
+    end
+    wire.query("first").callback(&again)
+    3.times { wire.receive_data(ANSWER) }
+    assert_equal [[["1"]]] * 3, rows
+  end
+
+  def test_errors_are_listed_and_the_next_query_gets_its_own_answer
+    wire = logged_in
+    outcome = note(wire.query("bad"))
+    wire.receive_data(ERROR + READY)
+    sent, result, errors = outcome.first
+    assert_equal [true, [], nil, "42601"], [sent, result.rows, result.cmd_tag, errors[0].sqlstate]
+    outcome = note(wire.query("good"))
+    wire.receive_data(ANSWER)
+    assert_equal [[["1"]], []], [outcome[0][1].rows, outcome[0][2]]
+  end
+
+  def test_notices_notifications_and_parameters_are_welcome_at_any_time
+    extra = NOTICE + packet("S", "a\0b\0") + packet("A", "\0\0\0\x01c\0p\0")
+    wire = Wire.make
+    heard = []
+    wire.notice_processor = ->(notice) { heard << notice.message }
+    wire.notification_processor = ->(notification) { heard << notification.payload }
+    wire.receive_data(extra)
+    wire.connect(nil, "anna")
+    outcomes = [extra + LOGIN + extra, ERROR + extra + READY].map do |stream|
+      wire.receive_data(extra + stream)
+      note(wire.query("x"))
+    end
+    wire.receive_data(ANSWER)
+    assert_equal [true, true], outcomes.map { |outcome| outcome.dig(0, 0) }
+    assert_equal ["hear", "p"] * 6, heard
+    assert_equal "b", wire.params["a"]
+  end
+
+  def test_without_processors_nobody_minds
+    wire = logged_in
+    wire.receive_data(NOTICE + packet("A", "\0\0\0\x01c\0p\0"))
+    refute_predicate wire, :closed?
+  end
+
+  def test_an_answer_that_nobody_asked_for_closes_the_connection
+    [ANSWER, READY, packet("R", OK), packet("x", "")].each do |answer|
+      wire = logged_in
+      wire.receive_data(answer + NOTICE)
+      assert_equal [true, "Unexpected message from database"], [wire.closed?, wire.error]
+      assert_equal [false, "lost connection"], outcome_of(wire.query("x"))
     end
   end
 
-  def test_a_query_may_follow_in_the_callback
-    with_client do |client|
-      tags = []
-      client.query("one").callback do |_, result|
-        tags << result.cmd_tag
-        client.query("two").callback { |_, second| tags << second.cmd_tag }
-      end
-      client.receive_data(wires(["C", "ONE\0"], READY, ["C", "TWO\0"], READY))
-      assert_equal %w[ONE TWO], tags
-    end
+  def test_an_error_while_idle_is_told_and_closes
+    wire = logged_in
+    wire.notice_processor = ->(error) { @heard = error }
+    wire.receive_data(ERROR)
+    assert_equal ["42601", true, "ERROR: syntax (42601)"], [@heard.sqlstate, wire.closed?, wire.error]
   end
 
-  def test_the_end_of_the_connection_ends_the_operation_and_all_later_ones
-    with_client do |client|
-      deferrable = client.query("select")
-      client.receive_data(wires(columns("a"), row("1")) + "D".b)
-      client.unbind(Errno::ECONNRESET)
-      assert_equal [false, "lost connection"], outcome_of(deferrable)
-      assert_equal [false, "lost connection"], outcome_of(client.query("select"))
-    end
+  def test_copy_is_refused_both_ways
+    wire = logged_in
+    outcome = note(wire.query("copy"))
+    wire.receive_data(packet("G", "\0\0\0"))
+    assert_equal packet("f", "COPY FROM STDIN is not supported\0"), wire.sent.last
+    wire.receive_data(ERROR + packet("H", "\0\0\0") + packet("d", "x") + packet("c", "") + packet("C", "COPY 1\0") + READY)
+    assert_equal %w[42601 0A000], outcome[0][2].map(&:sqlstate)
+    refute_predicate wire, :closed?
   end
 
-  def test_a_timeout_fails_without_arguments_closes_and_hears_no_more
-    outcome = nil
-    client = nil
-    reactor do
-      client = Client.new
-      client.operation_timeout = 0.01
-      client.connect("db", "ann").callback { flunk }.errback do |*values|
-        outcome = values
-        client.receive_data(wires(OK, READY))
-        EM.stop
-      end
-    end
-    assert_equal [], outcome
-    assert_equal 1, client.closed
+  def test_the_end_of_the_connection_ends_what_is_pending_once
+    wire, outcome = connecting("x")
+    2.times { wire.unbind(Errno::ECONNREFUSED) }
+    assert_equal [[false, "lost connection"]], outcome
+    wire = logged_in
+    outcome = note(wire.query("x"))
+    wire.receive_data(ERROR)
+    wire.unbind
+    assert_equal [1, false, "lost connection", "42601"], [outcome.size, *outcome[0].first(2), outcome[0][2][0].sqlstate]
+    assert_equal [false, "lost connection"], outcome_of(wire.query("x"))
+    assert_equal [false, "lost connection"], outcome_of(wire.connect(nil, "anna"))
   end
 
-  def test_copying_is_refused_and_the_connection_goes_on
-    with_client do |client|
-      deferrable = client.query("copy t from stdin; copy t to stdout")
-      client.receive_data(wires(["G", "\0\0\0"]))
-      assert_equal "f", client.sent.last[0]
-      client.receive_data(wires(error, ["H", "\0\0\0"], %w[d data], ["c"], ["C", "COPY 1\0"], READY))
-      done, result, errors = outcome_of(deferrable)
-      assert_equal [true, [], "COPY 1", 1], [done, result.rows, result.cmd_tag, errors.size]
-    end
+  def test_half_an_answer_is_not_the_beginning_of_the_next_connections
+    wire = logged_in
+    wire.receive_data(ANSWER.byteslice(0, 3))
+    wire.unbind
+    wire.signature = 2
+    outcome = note(wire.connect(nil, "anna"))
+    wire.receive_data(LOGIN)
+    assert_equal [[true]], outcome
   end
 
-  def test_what_a_caller_gives_cannot_end_a_message_early
-    with_client do |client|
-      assert_raises(ArgumentError) { client.query("select 1\0; drop table t") }
-      assert_raises(ArgumentError) { client.connect("db\0", "ann") }
-      assert_empty client.sent
-      client.query("fine")
-    end
+  def test_limits
+    wire = logged_in(max_message_bytes: 1000)
+    outcome = note(wire.query("x"))
+    wire.receive_data("D#{[1001].pack('N')}")
+    assert_equal [[false, "message of 1001 bytes is too long", []]], outcome
+    wire = logged_in(max_result_bytes: 1000)
+    outcome = note(wire.query("x"))
+    100.times { wire.receive_data(ANSWER.delete_suffix(READY)) }
+    assert_equal [false, "result is larger than 1000 bytes"], outcome[0].first(2)
+    wire = logged_in(max_parameters: 3)
+    5.times { |i| wire.receive_data(packet("S", "p#{i % 2}\0b\0")) }
+    refute_predicate wire, :closed?
+    wire.receive_data(packet("S", "p2\0b\0"))
+    assert_equal "more than 3 parameters", wire.error
   end
 
-  def test_malformed_messages_end_the_operation_and_close
-    bad = [wire("T", "\0\1name"), wire("D", "\0\1\0\0\0\5abc"), wire("D", [1, -2].pack("nl>")), "D\0\0\0\3".b,
-           "D\xff\xff\xff\xff".b, wire("E", "Mno end"), wire("C", "no end"), wire("D", "\xff\xff")]
-    bad.each do |bytes|
-      with_client do |client|
-        deferrable = client.query("select")
-        client.receive_data(bytes + wires(READY))
-        assert_equal false, outcome_of(deferrable).first, bytes.inspect
-        assert_equal 1, client.closed
-      end
-    end
+  def test_errors_without_end_are_bounded
+    wire = logged_in(max_result_bytes: 5000)
+    outcome = note(wire.query("x"))
+    1000.times { wire.receive_data(ERROR) }
+    assert_equal "result is larger than 5000 bytes", outcome[0][1]
   end
 
-  def test_a_message_beyond_the_limit_ends_the_operation_before_it_arrives
-    with_client do |client|
-      client.max_message_size = 100
-      deferrable = client.query("select")
-      client.receive_data("D".b + [105].pack("N"))
-      assert_equal [false, "message too long"], outcome_of(deferrable)
-    end
+  def test_the_password_is_not_kept
+    wire, = connecting("a secret")
+    wire.receive_data(LOGIN)
+    refute_includes Marshal.dump(wire.instance_variables.map { |it| wire.instance_variable_get(it) }.grep(String)), "secret"
+    assert_nil wire.instance_variable_get(:@authentication)
   end
 
-  def test_unexpected_messages_close_an_idle_connection
-    with_client do |client|
-      client.receive_data(wires(row("1")))
-      assert_equal 1, client.closed
-      assert_equal [false, "lost connection"], outcome_of(client.query("select"))
-    end
-  end
-
-  def test_a_large_value_arrives_in_small_pieces
-    value = "v" * 5_000_000
-    with_client do |client|
-      deferrable = client.query("select")
-      pieces_of(wires(columns("a"), row(value), READY), 4096).each { |piece| client.receive_data(piece) }
-      assert_equal [[value]], outcome_of(deferrable)[1].rows
-    end
-  end
-
-  def test_noise_and_mutations_never_raise
-    valid = wires(columns("a", "b"), row("1", nil), ["N", "Mx\0\0"], ["A", "#{[7].pack('N')}c\0p\0"], ["C", "X\0"], error, READY)
-    with_client(login: false) do
-      400.times do |seed|
-        random = Random.new(seed)
-        client = Client.new
-        client.connect("db", "ann", "x")
-        client.receive_data(wires(OK, READY)) if seed.odd?
-        deferrable = seed.odd? ? client.query("select") : nil
-        random_pieces(mutated(valid, random), random).each { |piece| client.receive_data(piece) }
-        client.unbind
-        assert_includes [true, false], outcome_of(deferrable).first if deferrable
-      end
+  # Valid conversations with bytes changed, left out and doubled: whatever comes, there is at most one outcome for each operation.
+  def test_mutations_and_noise_never_raise
+    parts = [LOGIN, NOTICE, ERROR, ANSWER, READY, packet("G", "\0\0\0"), packet("R", SCRAM_OFFER), packet("A", "\0\0\0\x01c\0p\0")]
+    random = Random.new(5)
+    1500.times do
+      wire, outcome = connecting("x")
+      outcome << nil
+      wire.receive_data(LOGIN) if random.rand < 0.7
+      wire.query("x").callback { |*it| outcome << it }
+      stream = parts.sample(random.rand(1..5), random: random).join
+      random.rand(4).times { stream.setbyte(random.rand(stream.bytesize), random.rand(256)) }
+      stream = random.bytes(100) if random.rand < 0.1
+      random_pieces(stream, random).each { |piece| wire.receive_data(piece) }
+      wire.unbind
+      assert_equal 2, outcome.compact.size
     end
   end
 
   private
 
-  def mutated(bytes, random)
-    return random.bytes(500) if random.rand(4).zero?
+  def packet(type, payload)
+    self.class.wire(type, payload)
+  end
 
-    bytes = bytes.dup
-    random.rand(1..4).times do
-      at = random.rand(bytes.bytesize)
-      random.rand(2).zero? ? bytes.setbyte(at, random.rand(256)) : bytes.slice!(at, random.rand(1..5))
+  def connecting(password, **options)
+    wire = Wire.make
+    options.each { |name, value| wire.send(:"#{name}=", value) }
+    [wire, note(wire.connect(nil, "anna", password))]
+  end
+
+  def logged_in(**options)
+    wire, outcome = connecting(nil, **options)
+    wire.receive_data(LOGIN)
+    assert_equal [[true]], outcome
+    wire
+  end
+
+  def scram_up_to_the_proof(iterations: 1)
+    wire, outcome = connecting("x")
+    wire.receive_data(packet("R", SCRAM_OFFER))
+    nonce = wire.sent.last[/r=(.*)/, 1]
+    wire.receive_data(packet("R", "\0\0\0\x0br=#{nonce}more,s=AAAA,i=#{iterations}"))
+    [wire, outcome]
+  end
+
+  def assert_refused(reason, *messages, password: "x")
+    wire, outcome = connecting(password)
+    messages.each { |message| wire.receive_data(message) }
+    assert_equal [[[false, reason]], true], [outcome, wire.closed?]
+  end
+
+  def conversation(pieces)
+    wire, outcome = connecting(nil)
+    notices = []
+    wire.notice_processor = ->(notice) { notices << notice.message }
+    answer = []
+    pieces = pieces.dup
+    wire.instance_variable_get(:@operation).callback do
+      wire.query("x").callback { |sent, result, errors| answer.push(sent, result.rows, result.fields.map(&:name), result.cmd_tag, errors) }
     end
-    bytes
+    pieces.each { |piece| wire.receive_data(piece) }
+    [outcome.first, answer, notices, wire.params]
+  end
+
+  def note(deferrable)
+    [].tap { |outcome| deferrable.callback { |*arguments| outcome << arguments } }
+  end
+
+  def outcome_of(deferrable)
+    note(deferrable).first
+  end
+
+  def md5(text)
+    Digest::MD5.hexdigest(text)
   end
 end

@@ -6,86 +6,123 @@ require "digest/md5"
 
 module EventMachine
   module Protocols
-    module Postgres
-      autoload :ScramSha256, "em/protocols/postgres/scram_sha256"
-
-      # How a client answers to the server's requests for authentication: no password, in the clear, MD5, SCRAM-SHA-256.
-      # @private
+    class Postgres3 < Connection
+      # Answers the server's requests to prove who the user is. One exchange of one kind is allowed; of SCRAM the server has
+      # to prove that it knows the password, too, before its consent counts.
       class Authentication
-        # The login cannot go on.
-        class Failure < StandardError; end
-
         OK = 0
         CLEAR_TEXT = 3
+        CRYPT = 4
         MD5 = 5
         SASL = 10
         SASL_CONTINUE = 11
         SASL_FINAL = 12
+        ANSWERS = {
+          OK => :accept, CLEAR_TEXT => :clear_text, CRYPT => :crypt, MD5 => :md5,
+          SASL => :sasl, SASL_CONTINUE => :sasl_continue, SASL_FINAL => :sasl_final
+        }.freeze
+        KINDS = { 2 => "Kerberos V5", 6 => "SCM", 7 => "GSSAPI", 9 => "SSPI" }.freeze
+        # What a user may demand, see {Postgres3#require_auth}.
+        METHODS = %i[none password crypt md5 scram_sha_256].freeze
 
         # @param user [String]
         # @param password [String, nil]
-        def initialize(user, password)
+        # @param allowed [Array<Symbol>] of METHODS
+        # @param max_iterations [Numeric] of SCRAM
+        def initialize(user, password, allowed: METHODS, max_iterations: 100_000)
           @user = user
           @password = password
+          @allowed = allowed
+          @max_iterations = max_iterations
           @complete = false
         end
 
-        # Whether the server has let us in.
+        # @return [Boolean] whether the server has accepted the user
         def complete?
           @complete
         end
 
-        # @param payload [Payload] of an Authentication message
-        # @return [String, nil] the message to send
-        # @raise [Failure] if it cannot go on
-        def reply_to(payload)
-          case payload.int32
-          when OK then complete
-          when CLEAR_TEXT then Outgoing.password(password)
-          when MD5 then Outgoing.password(md5(payload.bytes(4)))
-          when SASL then begin_scram(payload)
-          when SASL_CONTINUE then scram { |scram| Outgoing.sasl(scram.final_message(payload.rest)) }
-          when SASL_FINAL then scram { |scram| scram.verify(payload.rest) && nil }
-          else raise Failure, "unsupported authentification"
-          end
+        # @param payload [String] of an Authentication message
+        # @return [String, nil] what to send
+        # @raise [ProtocolError]
+        def answer(payload)
+          request = Payload.new(payload)
+          kind = request.int32
+          step = ANSWERS[kind] or raise AuthenticationRefused, "unsupported authentification: #{KINDS.fetch(kind, kind)}"
+          raise AuthenticationRefused, "authentication was complete already" if @complete
+
+          reply = send(step, request)
+          request.finish
+          reply
         end
 
         private
 
-        def password
-          @password or raise Failure, "no password specified"
-        end
-
-        # A server that began SCRAM has to finish it, or anybody could stand in for it.
-        def complete
-          raise Failure, "the server has not proven that it knows the password" if @scram && !@scram.verified?
+        def accept(_request)
+          begin_with(:none) unless @method
+          raise AuthenticationRefused, "the server did not prove its identity" if @scram && !@scram.verified?
 
           @complete = true
           nil
         end
 
-        def md5(salt)
-          inner = Digest::MD5.hexdigest(password.b + @user.b)
-          "md5#{Digest::MD5.hexdigest(inner + salt)}"
+        def clear_text(_request)
+          begin_with(:password)
+          Requests.password(password)
         end
 
-        def begin_scram(payload)
-          mechanisms = []
-          until (mechanism = payload.text).empty?
-            mechanisms << mechanism
-          end
-          raise Failure, "unsupported authentification" unless mechanisms.include?("SCRAM-SHA-256")
+        def crypt(request)
+          begin_with(:crypt)
+          Requests.password(password.crypt(request.take(2)))
+        rescue ArgumentError, SystemCallError
+          raise AuthenticationRefused, "unsupported authentification: crypt"
+        end
 
-          @scram = ScramSha256.new(password)
-          Outgoing.sasl_initial(ScramSha256::NAME, @scram.first_message)
+        def md5(request)
+          begin_with(:md5)
+          secret = Digest::MD5.hexdigest(password.b + @user.b)
+          Requests.password("md5#{Digest::MD5.hexdigest(secret + request.take(4))}")
+        end
+
+        def sasl(request)
+          begin_with(:scram_sha_256)
+          choose_mechanism(request)
+          @scram = Scram.new(password, max_iterations: @max_iterations)
+          Requests.sasl_initial(Scram::MECHANISM, @scram.first_message)
+        end
+
+        def sasl_continue(request)
+          Requests.sasl(scram.final_message(request.rest))
+        end
+
+        def sasl_final(request)
+          scram.verify(request.rest)
+          nil
+        end
+
+        def choose_mechanism(request)
+          offered = []
+          until (mechanism = request.string).empty?
+            offered << mechanism
+          end
+          return if offered.include?(Scram::MECHANISM)
+
+          raise AuthenticationRefused, "unsupported authentification: #{offered.join(', ')}"
         end
 
         def scram
-          raise Failure, "unexpected authentication message" unless @scram
+          @scram or raise AuthenticationRefused, "SASL goes on that has not begun"
+        end
 
-          yield @scram
-        rescue ScramSha256::Failure => e
-          raise Failure, e.message
+        def begin_with(method)
+          raise AuthenticationRefused, "the server asks for a second authentication" if @method
+          raise AuthenticationRefused, "authentication #{method} is not allowed" unless @allowed.include?(method)
+
+          @method = method
+        end
+
+        def password
+          @password or raise AuthenticationRefused, "no password specified"
         end
       end
     end

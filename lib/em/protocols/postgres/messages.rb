@@ -4,173 +4,123 @@
 
 module EventMachine
   module Protocols
-    module Postgres
-      # A peer that does not keep to the protocol.
-      class ProtocolError < StandardError; end
-
-      # Cuts what arrives into the messages of PostgreSQL's protocol 3.0: a byte that names the type, a length of four bytes
-      # that counts itself, and the payload.
-      # @private
-      class MessageReader
-        HEADER_BYTES = 5
-        private_constant :HEADER_BYTES
-
-        def initialize
-          @buffer = String.new
-        end
-
-        # @param data [String] what has arrived
-        # @param limit [Integer] the longest payload, in bytes
-        # @yieldparam type [String] one character
-        # @yieldparam payload [Payload]
-        # @raise [ProtocolError] for a length that is impossible or above the limit
-        def add(data, limit)
-          @buffer << data
-          start = 0
-          while (length = payload_length(start, limit)) && @buffer.bytesize >= start + HEADER_BYTES + length
-            type = @buffer[start]
-            payload = @buffer.byteslice(start + HEADER_BYTES, length)
-            start += HEADER_BYTES + length
-            yield type, Payload.new(payload)
-          end
-        ensure
-          @buffer.slice!(0, start)
-        end
+    class Postgres3 < Connection
+      # What each message of the server's does, by what the connection is at:
+      #
+      #     :new --connect--> :connecting --Z--> :ready --query--> :querying --Z--> :ready
+      #
+      # From everywhere an error of the protocol, a timeout or the end of the connection leads to :closed.
+      module Messages
+        # Taken at any time.
+        ASYNCHRONOUS = { "N" => :notice_received, "S" => :parameter_received, "A" => :notification_received }.freeze
+        HANDLERS = {
+          connecting: { "R" => :authentication_received, "K" => :key_received, "E" => :connect_error_received, "Z" => :login_completed },
+          ready: { "E" => :idle_error_received },
+          querying: {
+            "T" => :columns_received, "D" => :row_received, "C" => :statement_completed, "E" => :query_error_received,
+            "G" => :copy_in_refused, "H" => :copy_out_refused, "Z" => :query_completed
+          }
+        }.freeze
+        TRANSACTION_STATUS = { "I" => :idle, "T" => :open, "E" => :failed }.freeze
+        FEATURE_NOT_SUPPORTED = "0A000"
 
         private
 
-        # @return [Integer, nil] nil as long as the header is not complete
-        def payload_length(start, limit)
-          return if @buffer.bytesize < start + HEADER_BYTES
+        def message_received(type, payload)
+          handler = ASYNCHRONOUS[type] || HANDLERS.dig(@state, type)
+          return send(handler, payload) if handler
 
-          length = (@buffer.getbyte(start + 1) << 24 | @buffer.getbyte(start + 2) << 16 |
-                    @buffer.getbyte(start + 3) << 8 | @buffer.getbyte(start + 4)) - 4
-          raise ProtocolError, "malformed message" if length.negative?
-          raise ProtocolError, "message too long" if length > limit
-
-          length
-        end
-      end
-
-      # Reads the parts of one message, and never beyond it.
-      # @private
-      class Payload
-        def initialize(bytes)
-          @bytes = bytes
-          @position = 0
+          raise ProtocolError, "unhandled message type #{type.inspect}" if @state == :connecting
+          raise ProtocolError, "Unexpected message from database" if @state != :querying
         end
 
-        # Whether everything has been read.
-        def end?
-          @position >= @bytes.bytesize
+        def notice_received(payload)
+          notice = NoticeResponse.parse(payload)
+          @notice_processor&.call(notice)
         end
 
-        # @return [Integer] of four bytes, with sign
-        def int32
-          start = advance(4)
-          number = @bytes.getbyte(start) << 24 | @bytes.getbyte(start + 1) << 16 |
-                   @bytes.getbyte(start + 2) << 8 | @bytes.getbyte(start + 3)
-          number > 0x7fffffff ? number - 0x100000000 : number
+        def notification_received(payload)
+          notification = Notification.parse(payload)
+          @notification_processor&.call(notification)
         end
 
-        # @return [Integer] of two bytes, with sign
-        def int16
-          number = count
-          number > 0x7fff ? number - 0x10000 : number
+        def parameter_received(payload)
+          reader = Payload.new(payload)
+          name, value = reader.string, reader.string
+          reader.finish
+          raise ProtocolError, "more than #{max_parameters} parameters" if params.size >= max_parameters && !params.key?(name)
+
+          params[name] = value
         end
 
-        # @return [Integer] of two bytes, not negative
-        def count
-          start = advance(2)
-          @bytes.getbyte(start) << 8 | @bytes.getbyte(start + 1)
+        def authentication_received(payload)
+          reply = @authentication.answer(payload)
+          @reader.trust if @authentication.complete?
+          send_data(reply) if reply
         end
 
-        # @return [String] as many bytes
-        def bytes(count)
-          @bytes.byteslice(advance(count), count)
+        def key_received(payload)
+          reader = Payload.new(payload)
+          @backend_pid = reader.int32
+          @cancel_key = reader.take(4)
+          reader.finish
         end
 
-        # @return [String] all that is left
-        def rest
-          bytes(@bytes.bytesize - @position)
+        def connect_error_received(payload)
+          raise ProtocolError, ErrorResponse.parse(payload).to_s
         end
 
-        # @return [String] up to a zero byte, without it
-        def text
-          ending = @bytes.index("\0", @position) or malformed
-          bytes(ending - @position).tap { @position += 1 }
+        def login_completed(payload)
+          raise ProtocolError, "the server was ready before it had authenticated the user" unless @authentication.complete?
+
+          @authentication = nil
+          get_ready(payload)
+          finish_operation(true)
         end
 
-        private
-
-        # @return [Integer] where the next so many bytes begin
-        def advance(count)
-          start = @position
-          malformed if count.negative? || start + count > @bytes.bytesize
-          @position = start + count
-          start
+        # The server is about to close: it was shut down, or has waited too long.
+        def idle_error_received(payload)
+          error = ErrorResponse.parse(payload)
+          @notice_processor&.call(error)
+          raise ProtocolError, error.to_s
         end
 
-        def malformed
-          raise ProtocolError, "malformed message"
+        def columns_received(payload)
+          @result.describe(payload)
         end
-      end
 
-      # Builds the messages that clients send.
-      # @private
-      module Outgoing
-        PROTOCOL_VERSION = 196_608 # 3.0
-        CANCEL_REQUEST = 80_877_102
+        def row_received(payload)
+          @result.add_row(payload)
+        end
 
-        class << self
-          # @return [String]
-          def startup(user, database)
-            pairs = ["user", text(user, "the user"), "database", text(database, "the database")]
-            framed("", [PROTOCOL_VERSION].pack("N") << pairs.join("\0") << "\0\0")
-          end
+        def statement_completed(payload)
+          @result.complete(payload)
+        end
 
-          # @return [String]
-          def query(sql)
-            framed("Q", text(sql, "the query") << "\0")
-          end
+        def query_error_received(payload)
+          @result.charge(payload, 1)
+          @errors << ErrorResponse.parse(payload)
+        end
 
-          # @return [String]
-          def password(password)
-            framed("p", text(password, "the password") << "\0")
-          end
+        # The server answers this with an error.
+        def copy_in_refused(_payload)
+          send_data(Requests.copy_fail("COPY FROM STDIN is not supported"))
+        end
 
-          # @return [String]
-          def sasl_initial(mechanism, data)
-            framed("p", "#{mechanism}\0#{[data.bytesize].pack('N')}#{data}".b)
-          end
+        # The data is ignored like all that is unknown.
+        def copy_out_refused(_payload)
+          @errors << ErrorResponse.new("S" => "ERROR", "C" => FEATURE_NOT_SUPPORTED, "M" => "COPY TO STDOUT is not supported")
+        end
 
-          # @return [String]
-          def sasl(data)
-            framed("p", data)
-          end
+        def query_completed(payload)
+          result, errors, @result, @errors = @result, @errors
+          get_ready(payload)
+          finish_operation(true, result.finish, errors)
+        end
 
-          # @return [String]
-          def copy_fail(reason)
-            framed("f", "#{reason}\0")
-          end
-
-          # @return [String]
-          def cancel(pid, secret)
-            framed("", [CANCEL_REQUEST, pid, secret].pack("Nl>l>"))
-          end
-
-          private
-
-          def framed(type, payload)
-            type.b << [payload.bytesize + 4].pack("N") << payload
-          end
-
-          def text(value, what)
-            bytes = value.to_s.b
-            raise ArgumentError, "#{what} must not contain NUL" if bytes.include?("\0")
-
-            bytes
-          end
+        def get_ready(payload)
+          @transaction_status = TRANSACTION_STATUS[payload] or raise ProtocolError, "unknown transaction status"
+          @state = :ready
         end
       end
     end

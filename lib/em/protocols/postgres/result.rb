@@ -4,87 +4,88 @@
 
 module EventMachine
   module Protocols
-    # What {Postgres3} is made of, and the objects that it hands out.
-    module Postgres
-      # One column of a result.
-      #
-      # @!attribute name [String]
-      # @!attribute oid [Integer] of the table, 0 if it is none
-      # @!attribute attr_nr [Integer] the column's number in the table, 0 if it is none
-      # @!attribute type_oid [Integer] of the type
-      # @!attribute typlen [Integer] size of the type in bytes, negative if it varies
-      # @!attribute atttypmod [Integer] the type's modifier
-      # @!attribute formatcode [Integer] 0: text
-      Field = Struct.new(:name, :oid, :attr_nr, :type_oid, :typlen, :atttypmod, :formatcode) do
-        # @private
-        def self.read(payload)
-          new(payload.text, payload.int32, payload.int16, payload.int32, payload.int16, payload.int32, payload.int16)
-        end
-      end
+    class Postgres3 < Connection
+      # What a query brought.
+      class Result
+        # One of several statements in a query, which has a result of its own.
+        Statement = Struct.new(:rows, :fields, :cmd_tag)
 
-      # What a query has brought. Of several statements, the rows and fields of the last one that had any.
-      #
-      # @!attribute rows [Array<Array<String, nil>>] the values as text, binary Strings; nil for NULL
-      # @!attribute fields [Array<Field>]
-      # @!attribute cmd_tag [String, nil] such as "INSERT 0 1"; nil if no statement was completed
-      Result = Struct.new(:rows, :fields, :cmd_tag) do
-        # @private
-        def self.empty
-          new([], [], nil)
-        end
+        # Bytes that an object of Ruby's takes beside its content, about.
+        OBJECT_BYTES = 40
+        NULL_LENGTH = -1
 
-        # @private
-        def describe(payload)
-          self.rows = []
-          self.fields = Array.new(payload.count) { Field.read(payload) }
-        end
-
-        # @private
-        def add_row(payload)
-          rows << Array.new(payload.count) do
-            length = payload.int32
-            length == -1 ? nil : payload.bytes(length)
-          end
-        end
-      end
-
-      # An error or a notice of the server: fields by their one-letter codes, see the section "Error and Notice Message
-      # Fields" of PostgreSQL's manual.
-      class ErrorResponse
-        # @return [Hash{String => String}] such as "M" => "division by zero"
+        # @return [Array<Array<String, nil>>] of all statements, one after the other. Values are in text format and binary strings; NULL is nil.
+        attr_reader :rows
+        # @return [Array<Field>] of the last statement that has columns
         attr_reader :fields
+        # @return [String, nil] what the last statement did: "SELECT 3", "INSERT 0 1"; nil if none was completed
+        attr_reader :cmd_tag
+        # @return [Array<Statement>] each with its own rows, fields and cmd_tag; those that were completed
+        attr_reader :statements
 
-        # @private
-        def initialize(payload)
-          @fields = {}
-          until (code = payload.bytes(1)) == "\0"
-            @fields[code] = payload.text
+        # @param max_bytes [Numeric] that it may take, about
+        def initialize(max_bytes = Float::INFINITY)
+          @max_bytes = max_bytes
+          @bytes = 0
+          @fields = []
+          @statements = []
+          begin_statement
+        end
+
+        # @param payload [String] of a RowDescription
+        # @raise [ProtocolError] as all that follows
+        def describe(payload)
+          @fields = @own_fields = Field.parse_all(payload)
+          charge(payload, @fields.size)
+        end
+
+        # @param payload [String] of a DataRow
+        def add_row(payload)
+          row = parse_row(payload)
+          charge(payload, row.size)
+          @own_rows << row
+        end
+
+        # @param payload [String] of a CommandComplete
+        def complete(payload)
+          reader = Payload.new(payload)
+          @cmd_tag = reader.string
+          reader.finish
+          charge(payload, 1)
+          @statements << Statement.new(@own_rows, @own_fields, @cmd_tag)
+          begin_statement
+        end
+
+        # Counts what is kept.
+        # @raise [ProtocolError] once it is too much
+        def charge(payload, objects)
+          @bytes += payload.bytesize + ((objects + 1) * OBJECT_BYTES)
+          raise ProtocolError, "result is larger than #{@max_bytes} bytes" if @bytes > @max_bytes
+        end
+
+        # No more will come.
+        # @return [self]
+        def finish
+          parts = [*@statements.map(&:rows), @own_rows].reject(&:empty?)
+          @rows = parts.size > 1 ? parts.flatten(1) : parts.first || []
+          self
+        end
+
+        private
+
+        def begin_statement
+          @own_fields = []
+          @own_rows = []
+        end
+
+        def parse_row(payload)
+          reader = Payload.new(payload)
+          row = Array.new(reader.count) do
+            length = reader.int32
+            length == NULL_LENGTH ? nil : reader.take(length)
           end
-        end
-
-        # @return [Array<String>] all values, in the server's order
-        def field_values
-          @fields.values
-        end
-
-        # @return [String, nil] such as "ERROR"
-        def severity
-          @fields["S"]
-        end
-
-        # @return [String, nil] the SQLSTATE, such as "22012"
-        def code
-          @fields["C"]
-        end
-
-        # @return [String, nil]
-        def message
-          @fields["M"]
-        end
-
-        # @return [String]
-        def to_s
-          field_values.join("\t")
+          reader.finish
+          row
         end
       end
     end

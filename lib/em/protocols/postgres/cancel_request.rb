@@ -1,0 +1,55 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module Protocols
+    class Postgres3 < Connection
+      # A connection of its own that asks the server to cancel what another one is waiting for. The server closes it when the request
+      # has been seen to, without saying whether there was anything to cancel.
+      class CancelRequest < Connection
+        # Opens it.
+        # @param sockaddr [String] the server's, as {Connection#get_peername} gives it
+        # @param request [String]
+        # @param seconds [Numeric] after which it is given up
+        # @return [DefaultDeferrable]
+        def self.send_to(sockaddr, request, seconds)
+          address = Addrinfo.new(sockaddr)
+          place = address.unix? ? [address.unix_path, nil] : [address.ip_address, address.ip_port]
+          outcome = DefaultDeferrable.new
+          EventMachine.connect(*place, self, request, seconds, outcome)
+          outcome
+        rescue RuntimeError => e
+          outcome.fail(e.message)
+          outcome
+        end
+
+        def initialize(request, seconds, outcome)
+          super()
+          @request = request
+          @seconds = seconds
+          @outcome = outcome
+        end
+
+        def post_init
+          self.comm_inactivity_timeout = @seconds unless @seconds == Float::INFINITY
+        end
+
+        def connection_completed
+          @sent = true
+          send_data(@request)
+        end
+
+        # PostgreSQL says nothing here.
+        def receive_data(_data)
+          @sent = false
+          close_connection
+        end
+
+        def unbind(reason = nil)
+          @sent && reason.nil? ? @outcome.succeed : @outcome.fail("lost connection")
+        end
+      end
+    end
+  end
+end
