@@ -97,12 +97,16 @@ module EventMachine
       LF = LineFeed.new.freeze
     end
 
-    # A Regexp that ends lines. Each line is matched alone, so that nothing before it can matter.
+    # A Regexp that ends lines. What is in front of a line cannot matter.
     # @api private
     class PatternDelimiter
       # How many bytes of a match may arrive before the rest of it does.
       LONGEST_MATCH = 256
-      private_constant :LONGEST_MATCH
+
+      # What may be in a Regexp to which it matters what is in front of a match. Others need no String that begins with the
+      # line, which Ruby would look through for each line.
+      LOOKING_BACK = /\\[AbBGK]|\^|\(\?<[=!]/.freeze
+      private_constant :LONGEST_MATCH, :LOOKING_BACK
 
       # @param pattern [Regexp]
       def initialize(pattern)
@@ -111,6 +115,7 @@ module EventMachine
         end
 
         @pattern = pattern
+        @looks_back = pattern.source.match?(LOOKING_BACK)
       end
 
       # Cuts no line, since where one ends depends on what follows.
@@ -119,9 +124,10 @@ module EventMachine
       end
 
       def first_line(text, start, searched)
-        rest = start.zero? ? text : text.byteslice(start..)
-        found = match(rest, [searched - start - LONGEST_MATCH, 0].max)
-        found && [rest.byteslice(0, found.begin(0)), start + found.end(0)]
+        before = @looks_back ? start : 0
+        rest = before.zero? ? text : text.byteslice(before..)
+        found = match(rest, [searched - LONGEST_MATCH, start].max - before)
+        found && [rest.byteslice(start - before, found.begin(0) - start + before), before + found.end(0)]
       end
 
       # Lines are cut one by one: there are none to skip.

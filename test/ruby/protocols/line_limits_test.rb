@@ -235,6 +235,12 @@ class LineLimitsTest < ReactorTest
     end
   end
 
+  def test_a_hundred_thousand_lines_by_a_regexp_in_one_piece
+    parser = Lines.new.tap { |it| it.set_delimiter(/\r?\n/) }
+    parser.receive_data("#{"ab\n" * 100_000}\xFF\n".b)
+    assert_equal 100_001, parser.events.size
+  end
+
   def test_regexps_are_not_searched_again_from_the_beginning
     parser = Lines.new.tap { |it| it.set_delimiter(/\r?\n/) }
     50_000.times { parser.receive_data("0123456789") }
