@@ -22,11 +22,7 @@ module EventMachine
   # the reactor or goes to its error handler.
   class Iterator
     # What a source returns at its end. In a list it ends the list.
-    Stop = Object.new
-    def Stop.inspect
-      "EventMachine::Iterator::Stop"
-    end
-    Stop.freeze
+    Stop = Object.new.tap { |stop| stop.define_singleton_method(:inspect) { "EventMachine::Iterator::Stop" } }.freeze
 
     # @return [Integer] how many items may be under way at once
     attr_reader :concurrency

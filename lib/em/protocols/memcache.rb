@@ -137,16 +137,19 @@ module EventMachine
 
       # @!group Callbacks of the connection. Who overrides them calls super.
 
+      # @private
       def connection_completed
         @memcache_established = true
         @memcache_broken = @memcache_left = false
         succeed
       end
 
+      # @private
       def receive_data(data)
         read_replies(data) unless @memcache_broken
       end
 
+      # @private
       def unbind(_reason = nil)
         waiting = @memcache_replies
         @memcache_replies = nil

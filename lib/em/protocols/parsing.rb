@@ -19,7 +19,7 @@ module EventMachine
 
       # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned.
       # @param data [String, nil]
-      # @yield as {#parsing_run}
+      # @yield (see #parsing_run)
       def parsing_receive(data, &step)
         return if data.nil? || data.empty? || @parsing_failed
 

@@ -145,6 +145,7 @@ module EventMachine
         @stomp_state == :open_body ? max_body_bytes : max_header_line_length
       end
 
+      # @private
       def receive_line(line)
         case @stomp_state
         when nil then stomp_begin(line)
@@ -153,6 +154,7 @@ module EventMachine
         end
       end
 
+      # @private
       def receive_binary_data(data)
         case @stomp_state
         when :sized_body then stomp_receive_body(data)

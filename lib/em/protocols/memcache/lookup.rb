@@ -30,10 +30,12 @@ module EventMachine
           line == Cend || nil
         end
 
+        # @private
         def finish(_outcome)
           @block.call(@value)
         end
 
+        # @private
         def give_up
           @block.call(nil)
         end

@@ -29,10 +29,12 @@ module EventMachine
           @outcomes[line]
         end
 
+        # @private
         def finish(outcome)
           @block.call(outcome)
         end
 
+        # @private
         def give_up
           @block.call(false)
         end

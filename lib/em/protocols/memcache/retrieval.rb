@@ -31,6 +31,7 @@ module EventMachine
           line == Cend || nil
         end
 
+        # @private
         def finish(_outcome)
           @block.call(*@values)
         end

@@ -31,10 +31,12 @@ module EventMachine
           @outcome = outcome
         end
 
+        # @private
         def post_init
           self.comm_inactivity_timeout = @seconds unless @seconds == Float::INFINITY
         end
 
+        # @private
         def connection_completed
           @sent = true
           send_data(@request)
@@ -46,6 +48,7 @@ module EventMachine
           close_connection
         end
 
+        # @private
         def unbind(reason = nil)
           @sent && reason.nil? ? @outcome.succeed : @outcome.fail("lost connection")
         end

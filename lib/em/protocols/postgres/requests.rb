@@ -49,6 +49,7 @@ module EventMachine
             message("f", "#{reason}\0".b)
           end
 
+          # @private
           def terminate
             message("X", "".b)
           end
