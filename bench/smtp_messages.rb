@@ -4,8 +4,9 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 # Measures SmtpClient and SmtpServer of one library together, over loopback in one process: each message has a connection
-# of its own, as the client has it. Prints one line of JSON. With --compare ROUNDS both libraries run in turns, and the
-# medians of their ratios are printed.
+# of its own, as the client has it, and is small (16 lines of 64 bytes), as long as letters are (128 lines), or long (1024
+# lines). Prints one line of JSON. With --compare ROUNDS both libraries run in turns, and the medians of their ratios are
+# printed.
 
 require "json"
 require "open3"
@@ -13,7 +14,8 @@ require "rbconfig"
 require_relative "library"
 
 CONCURRENT = 10
-BODY = "#{'A line of text such as people write in letters, of 64 bytes...'}\r\n" * 16
+LINE = "#{'A line of text such as people write in letters, of 64 bytes...'}\r\n"
+SIZES = { "small" => 16, "letter" => 128, "long" => 1024 }.freeze
 
 def serve
   server = Class.new(EM::P::SmtpServer) { define_method(:receive_data_chunk) { |lines| } }
@@ -31,24 +33,24 @@ def send_one(message, left, finished)
   client.errback { |result| abort "failed: #{result}" }
 end
 
-def run(count)
+def run(count, lines)
   EM.run do
     message = { host: "127.0.0.1", port: serve, domain: "example.com", from: "ann@example.com", to: "bob@example.com",
-                header: { "Subject" => "Lunch" }, body: BODY }
+                header: { "Subject" => "Lunch" }, body: LINE * lines }
     left = [count]
     finished = [0, count]
     CONCURRENT.times { send_one(message, left, finished) }
   end
 end
 
-def measure(count)
-  run(count / 10)
+def measure(count, lines)
+  run(count / 10, lines)
   GC.start
   cpu = Library.cpu_us
   clock = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-  run(count)
+  run(count, lines)
   seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - clock
-  { count: count, cpu_us: (Library.cpu_us - cpu) / count, per_second: count / seconds }
+  { cpu_us: (Library.cpu_us - cpu) / count, per_second: count / seconds }
 end
 
 def measured(library)
@@ -61,18 +63,22 @@ def median(values)
   values.sort[values.size / 2]
 end
 
+# @return [Hash] medians of the pairs, each of a run of ours and one of the original's
+def compared(pairs)
+  { ours_cpu_us: median(pairs.map { |ours, _| ours["cpu_us"] }).round,
+    original_cpu_us: median(pairs.map { |_, original| original["cpu_us"] }).round,
+    cpu_ratio: median(pairs.map { |ours, original| original["cpu_us"] / ours["cpu_us"] }).round(2),
+    throughput_ratio: median(pairs.map { |ours, original| ours["per_second"] / original["per_second"] }).round(2) }
+end
+
 def compare(rounds)
-  runs = Array.new(rounds) { [measured("ours"), measured("original")] }
-  { rounds: rounds,
-    ours: runs.map(&:first).max_by { |run| run["per_second"] },
-    original: runs.map(&:last).max_by { |run| run["per_second"] },
-    cpu_ratio: median(runs.map { |ours, original| original["cpu_us"] / ours["cpu_us"] }),
-    throughput_ratio: median(runs.map { |ours, original| ours["per_second"] / original["per_second"] }) }
+  pairs = Array.new(rounds) { [measured("ours"), measured("original")] }
+  SIZES.keys.to_h { |size| [size, compared(pairs.map { |pair| pair.map { |run| run[size] } })] }
 end
 
 if ARGV[0] == "--compare"
   puts JSON.pretty_generate(compare(Integer(ARGV.fetch(1, 5))))
 else
-  count = Library.load_by_options(3000)
-  puts JSON.generate(measure(count))
+  count = Library.load_by_options(2000)
+  puts JSON.generate(SIZES.transform_values { |lines| measure(count, lines) })
 end

@@ -52,10 +52,11 @@ module EventMachine
       #   @return [Numeric] how many lines one reply may have; at first 1000
       limit :max_reply_lines, 1000
 
-      # Connects and sends. To a server that offers PIPELINING (RFC 2920) the sender and all recipients go at once. Hides Object.send.
+      # Connects and sends. Hides Object.send.
       #
       # The message is `:message`, or else `:content`, or else `:header`, a blank line and `:body`. Line ends of any kind
-      # leave as CRLF and dots are escaped, but not in `:content`.
+      # leave as CRLF and dots are escaped, but not in `:content`. A server that offers PIPELINING (RFC 2920) gets sender,
+      # recipients and DATA at once, and QUIT with the message.
       #
       # @param args [Hash]
       # @option args [String] :host
@@ -204,8 +205,10 @@ module EventMachine
         @accepted ||= positive?
         if @rcpt_responses.size < @submission.recipients.size
           invoke_rcpt_to unless @pipelining
+        elsif @accepted
+          invoke_data
         else
-          @accepted ? invoke_data : invoke_error
+          invoke_error
         end
       end
 
@@ -213,6 +216,7 @@ module EventMachine
         return invoke_error unless @reply.code.between?(300, 399)
 
         proceed(@submission.text, :receive_message_response)
+        send_quit if @pipelining
       end
 
       def receive_message_response
@@ -255,22 +259,24 @@ module EventMachine
         @pipelining = @reply.texts.drop(1).any? { |text| text.casecmp?("PIPELINING") }
       end
 
+      # All that may go at once where PIPELINING is offered; DATA is the last of it. If it comes to nothing, the text does
+      # not follow, and the connection ends.
       def invoke_mail_from
         commands = "MAIL FROM:<#{@submission.sender}>\r\n"
-        @submission.recipients.each { |recipient| commands << rcpt_to(recipient) } if @pipelining
+        if @pipelining
+          @submission.recipients.each { |recipient| commands << "RCPT TO:<#{recipient}>\r\n" }
+          commands << "DATA\r\n"
+        end
         proceed(commands, :receive_mail_from_response)
       end
 
       def invoke_rcpt_to
-        proceed(rcpt_to(@submission.recipients[@rcpt_responses.size]), :receive_rcpt_to_response)
-      end
-
-      def rcpt_to(recipient)
-        "RCPT TO:<#{recipient}>\r\n"
+        proceed("RCPT TO:<#{@submission.recipients[@rcpt_responses.size]}>\r\n", :receive_rcpt_to_response)
       end
 
       def invoke_data
-        proceed("DATA\r\n", :receive_data_response)
+        send_data("DATA\r\n") unless @pipelining
+        @next_step = :receive_data_response
       end
 
       def proceed(text, next_step)
@@ -296,8 +302,13 @@ module EventMachine
 
       def leave
         @finished = true
-        send_data("QUIT\r\n")
+        send_quit unless @quitting
         close_connection_after_writing
+      end
+
+      def send_quit
+        @quitting = true
+        send_data("QUIT\r\n")
       end
 
       # @return [OpenStruct] the same each time, brought up to date

@@ -95,17 +95,23 @@ class SmtpClientTest < Minitest::Test
     assert_outcome outcomes, :failed, :receive_rcpt_to_response, 551, ["two"]
   end
 
-  def test_where_pipelining_is_offered_sender_and_recipients_go_at_once
+  def test_where_pipelining_is_offered_there_are_two_pieces
     client, outcomes = smtp_client(to: %w[x@d y@d])
     client.hear(GREETING)
-    assert_equal "MAIL FROM:<a@b>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n", client.hear("250-x\r\n250-pipelining\r\n250 SIZE 1\r\n")
-    assert_equal "DATA\r\n", client.hear("250 a\r\n550 b\r\n", "250 c\r\n")
-    assert_equal [["x@d", 550, ["b"]], ["y@d", 250, ["c"]]], client.tap { client.hear("354 go\r\n", OK) } && outcomes.first.last.rcpt_responses
+    assert_equal "MAIL FROM:<a@b>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\nDATA\r\n", client.hear("250-x\r\n250-pipelining\r\n250 SIZE 1\r\n")
+    assert_equal "", client.hear("250 a\r\n550 b\r\n", "250 c\r\n")
+    assert_equal "Subject: x\r\n\r\ntext\r\n.\r\nQUIT\r\n", client.hear("354 go\r\n")
+    assert_equal "", client.hear("250 queued\r\n221 bye\r\n")
+    assert_predicate client, :closed?
+    assert_outcome outcomes, :succeeded, :receive_message_response, 250, ["queued"]
+    assert_equal [["x@d", 550, ["b"]], ["y@d", 250, ["c"]]], outcomes.first.last.rcpt_responses
   end
 
   def test_pipelining_changes_nothing_about_refusals
-    { "550 a\r\n503 b\r\n503 c\r\n" => [:receive_mail_from_response, 550, ["a"]],
-      "250 a\r\n550 b\r\n551 c\r\n" => [:receive_rcpt_to_response, 551, ["c"]] }.each do |replies, outcome|
+    { "550 a\r\n503 b\r\n503 c\r\n503 d\r\n" => [:receive_mail_from_response, 550, ["a"]],
+      "250 a\r\n550 b\r\n551 c\r\n503 d\r\n" => [:receive_rcpt_to_response, 551, ["c"]],
+      "250 a\r\n550 b\r\n551 c\r\n354 odd\r\n" => [:receive_rcpt_to_response, 551, ["c"]],
+      "250 a\r\n250 b\r\n250 c\r\n451 d\r\n" => [:receive_data_response, 451, ["d"]] }.each do |replies, outcome|
       client, outcomes = smtp_client(to: %w[x@d y@d])
       client.hear(GREETING, "250-x\r\n250 PIPELINING\r\n")
       assert_equal "QUIT\r\n", client.hear(replies)

@@ -80,9 +80,9 @@ module EventMachine
 
         private
 
-        # There are no more CR and LF than there are line ends, and no line is too long.
+        # There are no more CR and LF than the line ends have, and no line is too long.
         def sound?(block, lines, limit)
-          block.count("\r") == lines.size && block.count("\n") == lines.size && lines.none? { |line| line.bytesize > limit }
+          block.count("\r\n") == 2 * lines.size && (block.bytesize <= limit || lines.none? { |line| line.bytesize > limit })
         end
 
         def unescaped(block, lines)
