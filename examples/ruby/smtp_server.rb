@@ -43,9 +43,7 @@ class Inbox < EM::P::SmtpServer
     true
   end
 
-  def receive_data_chunk(lines)
-    @lines.concat(lines)
-  end
+  def receive_data_chunk(lines) = @lines.concat(lines)
 
   def receive_message
     puts "a message of #{@lines.size} lines:", @lines.map { |line| "| #{line}" }
@@ -62,7 +60,6 @@ class Inbox < EM::P::SmtpServer
 
   def connection_ended
     puts "the client has gone"
-    EM.stop
   end
 end
 
@@ -72,6 +69,9 @@ EM.run do
   email = EM::P::SmtpClient.send(host: "127.0.0.1", port: port, domain: "client.example.com", from: "ann@example.com",
                                  to: %w[bob@example.com eve@elsewhere.example], auth: { type: :plain, username: "ann", password: "secret" },
                                  header: { "Subject" => "Lunch" }, body: "At noon?\r\n.\r\n")
-  email.callback { |result| result.rcpt_responses.each { |recipient, code, texts| puts "#{recipient}: #{code} #{texts.join(' ')}" } }
+  email.callback do |result|
+    result.rcpt_responses.each { |recipient, code, texts| puts "#{recipient}: #{code} #{texts.join(' ')}" }
+    EM.stop
+  end
   email.errback { |result| abort "failed: #{result.code} #{result.message}" }
 end

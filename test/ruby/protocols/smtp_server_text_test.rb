@@ -113,6 +113,26 @@ class SmtpServerTextTest < Minitest::Test
     assert_equal "552 Message exceeds the maximum size\r\n250 Ok\r\n", after_data("#{text}.\r\nNOOP\r\n", max_message_size: 499)
   end
 
+  def test_escaping_dots_do_not_count_wherever_the_text_is_cut
+    { 49 => "250 Message accepted\r\n", 48 => "552 Message exceeds the maximum size\r\n" }.each do |limit, verdict|
+      assert_same_at_every_split("#{ENVELOPE}#{"..345678\r\n" * 5}..3\r\n.\r\n") do |pieces|
+        server = smtp_server
+        server.max_message_size = limit
+        assert_equal verdict, server.hear(*pieces)[-verdict.bytesize..]
+      end
+    end
+  end
+
+  def test_what_has_to_be_looked_at_line_by_line_is_not_cut_again_for_each_line
+    cuts = 0
+    server = smtp_server({ bare_line_ends: :keep })
+    input = server.instance_variable_get(:@smtp_input)
+    input.define_singleton_method(:sound?) { |*arguments| (cuts += 1) && super(*arguments) }
+    server.hear(ENVELOPE)
+    server.hear("#{"line\r\n" * 1000}bare\rcr\r\n.\r\n")
+    assert_equal [1001, 1], [server.messages.first.size, cuts]
+  end
+
   def test_a_message_over_the_size_leaves_nothing_behind
     server = smtp_server({ chunksize: 1 })
     server.max_message_size = 100

@@ -23,6 +23,7 @@ module EventMachine
         def clear
           @bytes = "".b
           @position = 0
+          @one_by_one_until = 0
           @overlong = false
         end
 
@@ -30,7 +31,7 @@ module EventMachine
         def <<(data)
           data = data.b unless data.encoding == Encoding::BINARY
           @bytes = @position == @bytes.bytesize ? data : rest + data
-          @position = 0
+          @position = @one_by_one_until = 0
         end
 
         # @return [Integer] how many bytes wait
@@ -61,10 +62,10 @@ module EventMachine
 
         # All whole lines of a message that have arrived, up to its final dot, if nothing is wrong with any of them.
         # @param limit see {#text}
-        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes they had;
-        #   nil if there are none, or if {#text} has to look at them one by one
+        # @return [Array<String>, nil] without ends and escaping dots; nil if there are none, or if {#text} has to look at
+        #   them one by one
         def text_lines(limit)
-          return if @overlong || @bytes.byteslice(@position, 3) == ".\r\n"
+          return if @overlong || @position < @one_by_one_until || @bytes.byteslice(@position, 3) == ".\r\n"
 
           stop = @bytes.index(END_OF_TEXT, @position) || @bytes.rindex("\r\n")
           return if stop.nil? || stop < @position
@@ -72,13 +73,18 @@ module EventMachine
           block = @bytes.byteslice(@position, stop + 2 - @position)
           lines = block.split("\r\n", -1)
           lines.pop
-          return unless sound?(block, lines, limit - 2)
+          return one_by_one_until(stop) unless sound?(block, lines, limit - 2)
 
           @position = stop + 2
-          [unescaped(block, lines), block.bytesize]
+          unescaped(block, lines)
         end
 
         private
+
+        def one_by_one_until(stop)
+          @one_by_one_until = stop
+          nil
+        end
 
         # There are no more CR and LF than the line ends have, and no line is too long.
         def sound?(block, lines, limit)

@@ -18,7 +18,6 @@ module EventMachine
         # @private
         def post_init
           @smtp_awaiting = true
-          smtp_watch_silence(inactivity_timeout)
           # The block of start_server comes first.
           EventMachine.next_tick { smtp_greet }
         end
@@ -73,6 +72,7 @@ module EventMachine
         def smtp_greet
           return if @smtp_ending
 
+          smtp_watch_silence(inactivity_timeout)
           send_server_greeting
           @smtp_awaiting = false
           smtp_serve
