@@ -57,10 +57,22 @@ module EventMachine
       # @!attribute operation_timeout
       #   @return [Numeric] seconds that connecting or a query may take
       limit :operation_timeout, 15
-      # @!attribute require_auth
-      #   @return [Array<Symbol>] how the server may have the user authenticate; others are refused, whatever it asks for:
-      #     `:none`, `:password` (clear text), `:crypt`, `:md5`, `:scram_sha_256`. All at first.
-      limit :require_auth, Authentication::METHODS
+
+      # How the server may have the user authenticate; others are refused, whatever it asks for.
+      # @return [Array<Symbol>] of `:none`, `:password` (clear text), `:crypt`, `:md5`, `:scram_sha_256`; all at first
+      def require_auth
+        @require_auth || Authentication::METHODS
+      end
+
+      # @param methods [Array<Symbol>]
+      # @raise [ArgumentError] for another name
+      def require_auth=(methods)
+        unknown = [*methods] - Authentication::METHODS
+        raise ArgumentError, "unknown authentication #{unknown.inspect}" if unknown.any?
+        raise ArgumentError, "no authentication is allowed" if [*methods].empty?
+
+        @require_auth = [*methods]
+      end
 
       # Called with each {NoticeResponse}; with an {ErrorResponse} if the server gives up an idle connection.
       # @return [#call, nil]
@@ -97,6 +109,7 @@ module EventMachine
 
         @authentication = Authentication.new(user.to_s, password, allowed: require_auth, max_iterations: max_scram_iterations)
         @reader = MessageReader.new(max_message_bytes)
+        @params = @backend_pid = @transaction_status = nil
         begin_operation(:connecting, startup)
       end
 

@@ -17,7 +17,9 @@ class Postgres3Test < Minitest::Test
       allocate.tap { |wire| wire.operation_timeout = Float::INFINITY }
     end
 
-    attr_reader :error
+    def errors_heard
+      @errors_heard ||= []
+    end
 
     def sent
       @sent ||= []
@@ -36,7 +38,7 @@ class Postgres3Test < Minitest::Test
     end
 
     def receive_error(reason)
-      @error = reason
+      errors_heard << reason
     end
   end
 
@@ -128,6 +130,11 @@ class Postgres3Test < Minitest::Test
     assert_equal [[false, "authentication none is not allowed"]], outcome
   end
 
+  def test_what_is_required_must_be_known
+    assert_raises(ArgumentError) { Wire.make.require_auth = [:scram] }
+    assert_raises(ArgumentError) { Wire.make.require_auth = nil }
+  end
+
   def test_a_server_that_is_ready_without_consent_is_refused
     assert_refused("the server was ready before it had authenticated the user", READY)
     assert_refused('unhandled message type "T"', ANSWER)
@@ -209,8 +216,8 @@ class Postgres3Test < Minitest::Test
   def test_an_answer_that_nobody_asked_for_closes_the_connection
     [ANSWER, READY, packet("R", OK), packet("x", "")].each do |answer|
       wire = logged_in
-      wire.receive_data(answer + NOTICE)
-      assert_equal [true, "Unexpected message from database"], [wire.closed?, wire.error]
+      2.times { wire.receive_data(answer + ANSWER) }
+      assert_equal [true, ["Unexpected message from database"]], [wire.closed?, wire.errors_heard]
       assert_equal [false, "lost connection"], outcome_of(wire.query("x"))
     end
   end
@@ -219,7 +226,7 @@ class Postgres3Test < Minitest::Test
     wire = logged_in
     wire.notice_processor = ->(error) { @heard = error }
     wire.receive_data(ERROR)
-    assert_equal ["42601", true, "ERROR: syntax (42601)"], [@heard.sqlstate, wire.closed?, wire.error]
+    assert_equal ["42601", true, ["ERROR: syntax (42601)"]], [@heard.sqlstate, wire.closed?, wire.errors_heard]
   end
 
   def test_copy_is_refused_both_ways
@@ -268,7 +275,7 @@ class Postgres3Test < Minitest::Test
     5.times { |i| wire.receive_data(packet("S", "p#{i % 2}\0b\0")) }
     refute_predicate wire, :closed?
     wire.receive_data(packet("S", "p2\0b\0"))
-    assert_equal "more than 3 parameters", wire.error
+    assert_equal ["more than 3 parameters"], wire.errors_heard
   end
 
   def test_errors_without_end_are_bounded
@@ -279,6 +286,9 @@ class Postgres3Test < Minitest::Test
   end
 
   def test_the_password_is_not_kept
+    wire, = connecting("a secret")
+    wire.receive_data(packet("R", SCRAM_OFFER))
+    refute_includes wire.inspect, "secret"
     wire, = connecting("a secret")
     wire.receive_data(LOGIN)
     refute_includes Marshal.dump(wire.instance_variables.map { |it| wire.instance_variable_get(it) }.grep(String)), "secret"

@@ -42,6 +42,11 @@ module EventMachine
           @complete
         end
 
+        # Without the password.
+        def inspect
+          "#<#{self.class}>"
+        end
+
         # @param payload [String] of an Authentication message
         # @return [String, nil] what to send
         # @raise [ProtocolError]

@@ -37,6 +37,11 @@ module EventMachine
           @verified
         end
 
+        # Without the password.
+        def inspect
+          "#<#{self.class}>"
+        end
+
         # @return [String]
         def first_message
           "#{GS2_HEADER}#{@bare_first}".b
