@@ -80,6 +80,8 @@ end
 
 class PostgresTest < ProgramTest
   Client = EM::P::Postgres3
+  # Seconds; a busy machine takes its time.
+  PATIENCE = 50
 
   def before_setup
     @server = PostgresServer.running
@@ -277,7 +279,7 @@ class PostgresTest < ProgramTest
   private
 
   def another
-    EM.connect("127.0.0.1", @server.port, Client)
+    EM.connect("127.0.0.1", @server.port, Client) { |db| db.operation_timeout = PATIENCE }
   end
 
   def note_and_stop(what)
