@@ -31,8 +31,13 @@ class ReactorTest < Minitest::Test
   include TimeLimit
 
   class << self
-    # Seconds that one test of this class may take.
+    # Seconds that one test of this class, and of those that are derived from it, may take.
     attr_writer :time_limit
+
+    def inherited(test_class)
+      test_class.time_limit = @time_limit
+      super
+    end
 
     def time_limit
       (@time_limit || 15) * (GCPressure.mode ? 6 : 1)
