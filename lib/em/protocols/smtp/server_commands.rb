@@ -44,6 +44,8 @@ module EventMachine
 
         # @!group Commands. May be overridden; each sends one reply.
 
+        # Replies to EHLO with what the server can do, or 550.
+        # @param domain [String] what the client calls itself
         def process_ehlo(domain)
           return smtp_send_reply("550 Requested action not taken") unless receive_ehlo_domain(domain)
 
@@ -51,6 +53,8 @@ module EventMachine
           smtp_greeted_by_client
         end
 
+        # Replies to HELO.
+        # @param domain [String] what the client calls itself
         def process_helo(domain)
           return smtp_send_reply("550 Requested action not taken") unless receive_ehlo_domain(domain)
 
@@ -58,6 +62,8 @@ module EventMachine
           smtp_greeted_by_client
         end
 
+        # Begins a message, if the sender is accepted.
+        # @param sender [String] what followed `MAIL FROM:`, with angle brackets and parameters
         def process_mail_from(sender)
           refusal = smtp_refusal_of_sender(sender)
           return smtp_send_reply(refusal) if refusal
@@ -70,6 +76,8 @@ module EventMachine
           end
         end
 
+        # Adds a recipient, if it is accepted.
+        # @param recipient [String] what followed `RCPT TO:`, with angle brackets and parameters
         def process_rcpt_to(recipient)
           return smtp_send_reply("503 MAIL is required before RCPT") unless @state.include?(:mail_from)
           return smtp_send_reply("452 Too many recipients") if @smtp_recipient_count >= max_recipients
@@ -83,6 +91,7 @@ module EventMachine
           end
         end
 
+        # Lets the client send its text, if there is a recipient.
         def process_data
           return smtp_send_reply("503 Operation sequence error") unless @state.include?(:rcpt)
 
@@ -94,32 +103,39 @@ module EventMachine
           end
         end
 
+        # Forgets the message.
         def process_rset
           reset_protocol_state
           receive_reset
           smtp_send_reply("250 Ok")
         end
 
+        # Replies 250.
         def process_noop
           smtp_send_reply("250 Ok")
         end
 
+        # Replies 221 and closes.
         def process_quit
           smtp_end_session("221 Ok")
         end
 
+        # Replies 502.
         def process_vrfy
           smtp_send_reply("502 Command not implemented")
         end
 
+        # Replies 502.
         def process_expn
           smtp_send_reply("502 Command not implemented")
         end
 
+        # Replies 250, as the original does; 214 would be the proper code.
         def process_help
           smtp_send_reply("250 Ok, but unimplemented")
         end
 
+        # Replies 500 to what is no command.
         def process_unknown
           smtp_send_reply("500 Unknown command")
         end

@@ -51,6 +51,7 @@ module EventMachine
           connection_ended
         end
 
+        # Sends the first line of the session, 220, when the connection is made.
         def send_server_greeting
           smtp_send_reply("220 #{WireText.line(get_server_greeting, 'greeting')}")
         end
@@ -62,6 +63,7 @@ module EventMachine
           @smtp_recipient_count = 0
         end
 
+        # Forgets the message and has {#receive_transaction} called.
         def reset_protocol_state
           init_protocol_state
           receive_transaction
