@@ -121,7 +121,7 @@ module EventMachine
       # @raise [ArgumentError] for NUL in it
       def query(sql)
         request = Requests.query(sql)
-        return refused if state != :ready
+        return refused([]) if state != :ready
 
         @result = Result.new(max_result_bytes)
         @errors = []
@@ -156,7 +156,7 @@ module EventMachine
         return if state == :closed
 
         reader = @reader ||= MessageReader.new(max_message_bytes)
-        # Closing, by the user as well, leaves it behind.
+        # Once the connection is given up there is another one or none, and what is left here is ignored.
         reader.feed(data) { |type, payload| message_received(type, payload) if reader.equal?(@reader) }
       rescue ProtocolError => e
         give_up(e.message)
@@ -213,9 +213,10 @@ module EventMachine
         errors ? finish_operation(false, reason, errors) : finish_operation(false, reason)
       end
 
-      def refused
+      # @param more [Array] what outcomes of this operation have beside the reason
+      def refused(*more)
         reason = { new: "not connected", ready: "already connected", closed: LOST }.fetch(@state, BUSY)
-        DefaultDeferrable.new.tap { |outcome| outcome.succeed(false, reason) }
+        DefaultDeferrable.new.tap { |outcome| outcome.succeed(false, reason, *more) }
       end
     end
   end

@@ -240,7 +240,7 @@ class PostgresTest < ProgramTest
       other.connect("postgres", "postgres").callback { ask(other, "select pg_terminate_backend(#{db.backend_pid})") { nil } }
     end
     assert_equal ["57P01"], @noted
-    assert_equal [false, "lost connection"], @db.instance_variable_get(:@lost)
+    assert_equal [false, "lost connection", []], @db.instance_variable_get(:@lost)
   end
 
   def test_a_query_is_cancelled
@@ -263,7 +263,7 @@ class PostgresTest < ProgramTest
         db.query("select 1").callback { |*outcome| note_and_stop([arguments, outcome]) }
       end
     end
-    assert_equal [[], [false, "lost connection"]], @noted
+    assert_equal [[], [false, "lost connection", []]], @noted
   end
 
   def test_disconnect_says_good_bye

@@ -35,7 +35,7 @@ class Postgres3ReactorTest < ReactorTest
         end
       end
     end
-    assert_equal [false, "lost connection"], @outcome
+    assert_equal [false, "lost connection", []], @outcome
   end
 
   def test_nobody_listens

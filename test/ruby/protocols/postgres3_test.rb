@@ -146,13 +146,14 @@ class Postgres3Test < Minitest::Test
 
   def test_one_operation_at_a_time
     wire = Wire.make
-    assert_equal [false, "not connected"], outcome_of(wire.query("x"))
+    assert_equal [false, "not connected", []], outcome_of(wire.query("x"))
     wire.connect(nil, "anna")
-    [wire.query("x"), wire.connect(nil, "anna")].each { |it| assert_equal [false, "Operation already in progress"], outcome_of(it) }
+    busy = [false, "Operation already in progress"]
+    assert_equal [[*busy, []], busy], [outcome_of(wire.query("x")), outcome_of(wire.connect(nil, "anna"))]
     wire.receive_data(LOGIN)
     assert_equal [false, "already connected"], outcome_of(wire.connect(nil, "anna"))
     wire.query("select 1")
-    assert_equal [false, "Operation already in progress"], outcome_of(wire.query("x"))
+    assert_equal [false, "Operation already in progress", []], outcome_of(wire.query("x"))
     assert_equal 2, wire.sent.size
   end
 
@@ -218,7 +219,7 @@ class Postgres3Test < Minitest::Test
       wire = logged_in
       2.times { wire.receive_data(answer + ANSWER) }
       assert_equal [true, ["Unexpected message from database"]], [wire.closed?, wire.errors_heard]
-      assert_equal [false, "lost connection"], outcome_of(wire.query("x"))
+      assert_equal [false, "lost connection", []], outcome_of(wire.query("x"))
     end
   end
 
@@ -248,7 +249,7 @@ class Postgres3Test < Minitest::Test
     wire.receive_data(ERROR)
     wire.unbind
     assert_equal [1, false, "lost connection", "42601"], [outcome.size, *outcome[0].first(2), outcome[0][2][0].sqlstate]
-    assert_equal [false, "lost connection"], outcome_of(wire.query("x"))
+    assert_equal [false, "lost connection", []], outcome_of(wire.query("x"))
     assert_equal [false, "lost connection"], outcome_of(wire.connect(nil, "anna"))
   end
 
