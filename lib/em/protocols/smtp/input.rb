@@ -62,8 +62,8 @@ module EventMachine
 
         # All whole lines of a message that have arrived, up to its final dot, if nothing is wrong with any of them.
         # @param limit see {#text}
-        # @return [Array<String>, nil] without ends and escaping dots; nil if there are none, or if {#text} has to look at
-        #   them one by one
+        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes of all, ends
+        #   counted; nil if there are none, or if {#text} has to look at them one by one
         def text_lines(limit)
           return if @overlong || @position < @one_by_one_until || @bytes.byteslice(@position, 3) == ".\r\n"
 
@@ -88,13 +88,14 @@ module EventMachine
 
         # There are no more CR and LF than the line ends have, and no line is too long.
         def sound?(block, lines, limit)
-          block.count("\r\n") == 2 * lines.size && (block.bytesize <= limit || lines.none? { |line| line.bytesize > limit })
+          block.count("\r\n") == 2 * lines.size && (block.bytesize <= limit || lines.map(&:bytesize).max <= limit)
         end
 
         def unescaped(block, lines)
-          return lines unless block.start_with?(".") || block.include?("\n.")
+          return [lines, block.bytesize] unless block.start_with?(".") || block.include?("\r\n.")
 
-          lines.map { |line| line.delete_prefix(".") }
+          lines = lines.map { |line| line.delete_prefix(".") }
+          [lines, lines.sum(&:bytesize) + 2 * lines.size]
         end
 
         # Whether the first CR of the line is the one before its LF.

@@ -57,8 +57,9 @@ module EventMachine
         def smtp_receive_lines
           return unless @smtp_undisturbed && !@smtp_refusal
 
-          lines = @smtp_input.text_lines(max_text_line_length) or return
-          size = lines.sum(&:bytesize) + 2 * lines.size
+          lines, size = @smtp_input.text_lines(max_text_line_length)
+          return unless lines
+
           if @smtp_text_size + size <= max_message_size && @databuffer.size + lines.size <= @parms[:chunksize]
             @smtp_text_size += size
             @databuffer.concat(lines)
