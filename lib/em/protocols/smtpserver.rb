@@ -51,7 +51,8 @@ module EventMachine
     #   a part of its line;
     # - `:verbose` (false): whether what clients send is printed to `$>`.
     #
-    # The modes and delimiters of LineText2 have no effect. Line ends inside a message are CRLF and nothing else: what others might take for its end cannot hide a second one.
+    # Line ends inside a message are CRLF and nothing else: what others might take for its end cannot hide a second one.
+    # The modes and delimiters of LineText2 have no effect.
     class SmtpServer < Connection
       extend Limits
       include LineText2
