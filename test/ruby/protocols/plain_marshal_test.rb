@@ -84,6 +84,12 @@ class PlainMarshalTest < ReactorTest
      "}\x04\xFF\xFF\xFF\x3F", ":\x04\xFF\xFF\xFF\x7F", "I\"\x06a\x04\xFF\xFF\xFF\x3F"].each { |bytes| assert_refused("\x04\x08".b + bytes.b) }
   end
 
+  def test_more_values_than_a_reactor_can_check_in_a_moment_are_refused
+    assert_equal 999_999, Plain.load(Marshal.dump([0] * 999_999)).size
+    error = assert_raises(ArgumentError) { Plain.load(Marshal.dump([0] * 1_000_000)) }
+    assert_match(/more than 1000000 values/, error.message)
+  end
+
   def test_deep_nesting_is_refused
     nest = ->(depth) { depth.times.reduce(1) { |inner, _| [inner] } }
     assert_equal nest[100], Plain.load(Marshal.dump(nest[100]))

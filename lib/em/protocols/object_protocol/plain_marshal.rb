@@ -16,6 +16,9 @@ module EventMachine
         # How deep Arrays and Hashes may be nested.
         DEEPEST = 100
 
+        # How many values an object may consist of: a million takes most of a second to check, and the reactor waits.
+        MOST_VALUES = 1_000_000
+
         TYPES = Array.new(256) { |byte| byte.chr.freeze }.freeze
         CONTAINERS = ["[", "{", "}"].freeze
 
@@ -24,7 +27,7 @@ module EventMachine
           "o" => "object", "u" => "object", "U" => "object", "d" => "object", "S" => "Struct", "c" => "Class",
           "m" => "Module", "M" => "Module", "e" => "extended object", "C" => "subclass of a core class", "/" => "Regexp"
         }.freeze
-        private_constant :VERSION, :TYPES, :DEEPEST, :CONTAINERS, :OTHERS
+        private_constant :VERSION, :TYPES, :DEEPEST, :MOST_VALUES, :CONTAINERS, :OTHERS
 
         class << self
           # @param object [Object]
@@ -36,7 +39,7 @@ module EventMachine
 
           # @param data [String]
           # @return [nil, Boolean, Integer, Float, String, Symbol, Array, Hash]
-          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, broken, or followed by more
+          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, more than a million values, broken, or followed by more
           def load(data)
             new(data).check
             Marshal.load(data)
@@ -49,6 +52,7 @@ module EventMachine
         def initialize(data)
           @data = data.b
           @position = 0
+          @values = 0
           @symbols = []
           @containers = []
           @in_key = false
@@ -95,6 +99,7 @@ module EventMachine
 
         def value(depth)
           raise ArgumentError, "nested more than #{DEEPEST} deep" if depth > DEEPEST
+          raise ArgumentError, "more than #{MOST_VALUES} values" if (@values += 1) > MOST_VALUES
 
           case type = self.type
           when "0", "T", "F" then nil
