@@ -24,13 +24,18 @@ module EventMachine
       #   @return [Integer] bytes; {MaxFieldSize} unless set
       limit :max_field_size, MaxFieldSize
 
+      # @!attribute max_unread_answers
+      #   @return [Integer] bytes of answers that a client may leave unread while it asks on; 64 KiB unless set
+      limit :max_unread_answers, 64 << 10
+
       # @private
       def post_init
         super
         @saslauth_fields = @saslauth_request = nil
       end
 
-      # Decides. Called once for each request, in their order; nobody is let in unless this is overridden.
+      # Decides. Called once for each request, in their order; nobody is let in unless this is overridden. If it raises, the
+      # answer is NO.
       # @param user [String] binary, like all
       # @param password [String]
       # @param service [String] such as "smtp"; may be empty
@@ -42,21 +47,37 @@ module EventMachine
 
       # @private
       def receive_data(data)
+        saslauth_unread > max_unread_answers ? close_connection : saslauth_read(data)
+      end
+
+      private
+
+      # A validation that raises does not hold up the requests behind its own.
+      def saslauth_read(data)
         @saslauth_fields ||= SASLauthFields.new
         @saslauth_fields.add(data, max_field_size) do |field|
           (@saslauth_request ||= []) << field
           answer_request if @saslauth_request.size == 4
         end
+        done = true
       rescue SASLauthFields::TooLong
+        done = true
         close_connection
+      ensure
+        EventMachine.next_tick { receive_data("") } unless done
       end
 
-      private
-
+      # Each request gets its answer, or the client would take the next one's for it.
       def answer_request
         request = @saslauth_request
         @saslauth_request = []
-        send_data(SASLauthFields.pack(validate(*request) ? "OK" : "NO"))
+        valid = validate(*request)
+      ensure
+        send_data(SASLauthFields.pack(valid ? "OK" : "NO"))
+      end
+
+      def saslauth_unread
+        respond_to?(:get_outbound_data_size) ? get_outbound_data_size : 0
       end
     end
   end

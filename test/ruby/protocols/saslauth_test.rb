@@ -150,6 +150,79 @@ class SASLauthTest < ReactorTest
     assert_equal 1, client.closed
   end
 
+  def test_an_answer_that_came_before_its_question_lets_nobody_in
+    client = Client.new
+    verdicts = []
+    client.validate?("ann", "x").callback do
+      verdicts << :ann
+      client.validate?("eve", "y").callback { verdicts << :eve }.errback { verdicts << :refused }
+    end
+    client.receive_data(field("OK") * 2)
+    client.receive_data(field("OK"))
+    assert_equal %i[ann refused], verdicts
+    assert_equal 1, client.closed
+  end
+
+  def test_a_block_that_raises_does_not_hold_up_the_answers_behind_its_own
+    verdicts = []
+    EM.error_handler { |error| verdicts << error.message }
+    reactor do
+      port = server(receive_data: ->(peer, data) { data.include?("three") ? peer.close_connection : peer.send_data(field("OK") * 2) })
+      client = EM.connect("127.0.0.1", port, Asker)
+      client.validate?("one", "").callback { raise "mine" }
+      client.validate?("two", "").callback do
+        verdicts << :two
+        client.validate?("three", "").errback { raise "mine" }
+        client.validate?("four", "").errback { (verdicts << :four) && EM.stop }
+      end
+    end
+    assert_equal ["mine", :two, "mine", :four], verdicts
+  ensure
+    EM.error_handler(nil)
+  end
+
+  def test_a_question_may_follow_reconnect_in_an_errback_at_once
+    verdicts = []
+    reactor do
+      port = server(receive_data: ->(peer, data) { data.include?("one") ? peer.close_connection : peer.send_data(field("OK")) })
+      client = EM.connect("127.0.0.1", port, Asker)
+      client.validate?("one", "").errback do
+        client.reconnect("127.0.0.1", port)
+        client.validate?("two", "").callback { (verdicts << :in) && EM.stop }.errback { (verdicts << :out) && EM.stop }
+      end
+    end
+    assert_equal [:in], verdicts
+  end
+
+  def test_a_validation_that_raises_refuses_and_leaves_the_other_answers_in_their_places
+    answers = nil
+    errors = []
+    EM.error_handler { |error| errors << error.message }
+    reactor do
+      daemon = Class.new(Gatekeeper) { define_method(:validate) { |user, *rest| user == "bad" ? raise("mine") : super(user, *rest) } }
+      port = EM.start_server("127.0.0.1", 0, daemon).then { |signature| Socket.unpack_sockaddr_in(EM.get_sockname(signature)).first }
+      talk(port) do |socket|
+        socket.write([%w[bad x s r], %w[ann secret s r]].flatten.map { |text| field(text) }.join)
+        answers = socket.read(8)
+      end
+    end
+    assert_equal "\0\2NO\0\2OK", answers
+    assert_equal ["mine"], errors
+  ensure
+    EM.error_handler(nil)
+  end
+
+  def test_a_client_that_asks_and_asks_without_reading_is_disconnected
+    server = Server.new
+    unread = 64 << 10
+    server.define_singleton_method(:get_outbound_data_size) { unread }
+    server.receive_data("\0" * 8)
+    assert_equal [1, 0], [server.asked.size, server.closed]
+    unread += 1
+    server.receive_data("\0" * 8)
+    assert_equal [1, 1], [server.asked.size, server.closed]
+  end
+
   def test_what_is_under_way_fails_with_the_connection_once
     verdicts = outcomes(3) do |client|
       client.receive_data(field("OK"))

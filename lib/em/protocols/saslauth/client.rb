@@ -13,7 +13,8 @@ module EventMachine
     #   client.validate?("ann", "secret").callback { … }.errback { … }
     #
     # Only an answer that begins with `OK` lets in. An answer that nobody asked for, or a longer one than the limit, closes
-    # the connection. A class that defines `unbind`, or `connection_completed` and reconnects, must call `super`.
+    # the connection, and so does one that came before its question. A class that defines `unbind`, or
+    # `connection_completed` and reconnects, must call `super`.
     module SASLauthclient
       extend Limits
 
@@ -42,38 +43,69 @@ module EventMachine
         deferrable
       end
 
+      # Opens the connection again. Questions may be asked at once.
+      # @see Connection#reconnect
+      def reconnect(server, port)
+        super.tap { saslauth_start_anew }
+      end
+
       # @private
       def connection_completed
         super if defined?(super)
-        @saslauth_ended = false
-        @saslauth_fields = nil
+        saslauth_start_anew
       end
 
       # @private
       def receive_data(data)
         @saslauth_fields ||= SASLauthFields.new
         @saslauth_fields.add(data, max_field_size) { |field| receive_verdict(field) }
+        done = true
       rescue SASLauthFields::TooLong
-        close_connection
+        done = true
+        saslauth_leave
+      ensure
+        EventMachine.next_tick { receive_data("") } unless done
       end
 
       # @private
       def unbind(_reason = nil)
         @saslauth_ended = true
-        saslauth_questions.shift.fail until saslauth_questions.empty?
+        questions = saslauth_questions
+        @saslauth_questions = nil
+        saslauth_fail_all(questions)
       end
 
       private
+
+      # What the old connection has left is dropped.
+      def saslauth_start_anew
+        @saslauth_ended = false
+        @saslauth_fields = nil
+      end
 
       def saslauth_questions
         @saslauth_questions ||= []
       end
 
+      # What came in one piece with the last answer cannot answer what its callback may ask.
       def receive_verdict(field)
-        question = saslauth_questions.shift
-        return close_connection unless question
+        return if @saslauth_ended
 
-        field.start_with?("OK") ? question.succeed : question.fail
+        question = saslauth_questions.shift
+        saslauth_leave if saslauth_questions.empty? && (question.nil? || @saslauth_fields.any?)
+        field.start_with?("OK") ? question.succeed : question.fail if question
+      end
+
+      def saslauth_leave
+        @saslauth_ended = true
+        close_connection
+      end
+
+      # An errback that raises keeps none of the others from being called.
+      def saslauth_fail_all(questions)
+        questions.shift.fail until questions.empty?
+      ensure
+        EventMachine.next_tick { saslauth_fail_all(questions) } unless questions.empty?
       end
     end
   end

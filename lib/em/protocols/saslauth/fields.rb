@@ -44,6 +44,11 @@ module EventMachine
         end
       end
 
+      # Whether more has arrived than was yielded.
+      def any?
+        !@buffer.empty?
+      end
+
       private
 
       def refuse
