@@ -141,7 +141,7 @@ module EventMachine
       def connection_completed
         @memcache_established = true
         @memcache_broken = @memcache_left = false
-        succeed
+        memcache_settle { succeed }
       end
 
       # @private
@@ -153,7 +153,7 @@ module EventMachine
       def unbind(_reason = nil)
         waiting = @memcache_replies
         @memcache_replies = nil
-        @memcache_established && !@memcache_left && @host ? connect_later : fail
+        @memcache_established && !@memcache_left && @host ? connect_later : memcache_settle { fail }
       ensure
         waiting&.abandon
       end
@@ -225,7 +225,16 @@ module EventMachine
 
         EventMachine.cancel_timer(@memcache_timer)
         @memcache_timer = nil
-        fail
+        memcache_settle { fail }
+      end
+
+      # Sets the status. When a block raises, those behind it are called in the next turn, unless the status has changed.
+      def memcache_settle(&outcome)
+        yield
+        done = true
+      ensure
+        status = @deferred_status
+        EventMachine.next_tick { memcache_settle(&outcome) if @deferred_status == status } unless done
       end
 
       # Commands given from now on wait for the next connection.

@@ -31,6 +31,35 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal [nil, false, :failed], events
   end
 
+  def test_a_block_that_raises_keeps_no_command_from_its_end
+    answers = []
+    EM.error_handler { |error| answers << error.message }
+    reactor do
+      cache = connect(dead_port)
+      cache.get("a") { raise "mine" }
+      cache.get("b") { |value| answers << value }
+      cache.set("c", 1) { |stored| (answers << stored) && EM.stop }
+    end
+    assert_equal ["mine", nil, false], answers
+  ensure
+    EM.error_handler(nil)
+  end
+
+  def test_a_callback_that_raises_keeps_no_command_from_being_sent
+    answers = []
+    EM.error_handler { |error| answers << error.message }
+    reactor do
+      port = server(receive_data: ->(c, data) { c.send_data("END\r\n" * data.count("\n")) })
+      cache = connect(port)
+      cache.callback { raise "mine" }
+      cache.get("a") { |value| answers << value }
+      cache.get("b") { |value| (answers << value) && EM.stop }
+    end
+    assert_equal ["mine", nil, nil], answers
+  ensure
+    EM.error_handler(nil)
+  end
+
   def test_it_connects_again_and_starts_with_an_empty_buffer
     answers = []
     reactor do
@@ -147,7 +176,30 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal 3, errors
   end
 
+  # A search through all keys for each value took 3 seconds for the first order, and 7 for the second.
+  def test_values_of_many_keys_in_any_order_take_time_in_proportion
+    keys = Array.new(10_000) { |i| "key#{i}" }
+    [keys.reverse, [keys.last] * 50_000].each do |order|
+      input = "#{order.map { |key| "VALUE #{key} 0 1\r\nx\r\n" }.join}END\r\n"
+      at_best(1) do
+        cache = unconnected
+        cache.get(*keys) { |*values| assert_equal order.uniq.size, values.compact.size }
+        seconds { cache.receive_data(input) }
+      end
+    end
+  end
+
   private
+
+  # @return [Object] a client that believes in a connection
+  def unconnected
+    client = Class.new do
+      include Memcache
+      define_method(:initialize) { nil }
+      define_method(:send_data) { |_data| nil }
+    end
+    client.new.tap(&:connection_completed)
+  end
 
   # Without the second between two attempts, which tests of reconnecting would wait for otherwise.
   def connect(port, interval: 0.01)

@@ -149,6 +149,20 @@ class MemcacheTest < Minitest::Test
     end
   end
 
+  def test_a_reply_that_came_before_its_command_is_not_given_to_it
+    cache = connected
+    answers = []
+    cache.get("a") do |value|
+      answers << value
+      cache.get("b") { |other| answers << other }
+    end
+    cache.receive_data("END\r\nVALUE b 0 1\r\n1\r\nEND\r\n")
+    assert_equal [nil], answers
+    assert_equal ["a reply came before its command"], cache.errors
+    cache.unbind
+    assert_equal [nil, nil], answers
+  end
+
   def test_values_over_the_limit_break_the_connection_off
     cache = connected
     cache.max_value_bytes = 10

@@ -58,6 +58,8 @@ module EventMachine
 
         # @return [Boolean] whether there was more than a part. What begins like a value and is none is an unexpected line.
         def read_reply
+          raise ParserError, "a reply came before its command" if @early
+
           head = VALUE.match(@buffer, @position) if @buffer.getbyte(@position) == V
           return read_value(head[1], head[2].to_i, head.end(0)) if head
 
@@ -101,11 +103,18 @@ module EventMachine
         # @return [true]
         def receive_line(line)
           outcome = @requests.first&.outcome(line)
-          if !outcome.nil? then @requests.shift.finish(outcome)
+          if !outcome.nil? then finish(@requests.shift, outcome)
           elsif line.match?(ERROR) then receive_error(line)
           else raise ParserError, "an unexpected reply came: #{line}"
           end
           true
+        end
+
+        # What came in one piece with the last reply cannot answer what its block may ask. It may be an error, if there are
+        # commands without reply.
+        def finish(request, outcome)
+          @early = @requests.empty? && !@unanswered && @position < @buffer.bytesize
+          request.finish(outcome)
         end
 
         def receive_error(line)

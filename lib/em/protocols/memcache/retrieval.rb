@@ -47,8 +47,13 @@ module EventMachine
         def place_of(key)
           return @next if @keys[@next] == key
 
-          (@next...@keys.size).find { |index| @keys[index] == key } || @keys.index(key) ||
-            raise(ParserError, "a value came for a key that was not asked for")
+          places = places_by_key[key] or raise(ParserError, "a value came for a key that was not asked for")
+          places.bsearch { |place| place >= @next } || places.first
+        end
+
+        # @return [Hash{String => Array<Integer>}] made when it is needed
+        def places_by_key
+          @places_by_key ||= @keys.each_index.group_by { |index| @keys[index] }
         end
       end
       private_constant :Retrieval
