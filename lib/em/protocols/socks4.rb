@@ -64,7 +64,9 @@ module EventMachine
         address = @socks_target.address
         return socks_connect(address) if address
 
-        EventMachine.defer(-> { socks_resolve(@socks_target.name) }, ->(found) { socks_connect(found) unless @socks_error })
+        connection = @signature
+        EventMachine.defer(-> { socks_resolve(@socks_target.name) },
+                           ->(found) { socks_connect(found) unless @socks_error || @signature != connection })
       end
 
       # Runs on another thread.

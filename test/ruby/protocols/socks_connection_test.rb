@@ -65,6 +65,43 @@ class SocksConnectionTest < ReactorTest
     assert_equal [:connection_completed, [:unbind, nil, :invalid_reply, nil]], client.events
   end
 
+  class Stubborn < EM::P::Socks4
+    attr_reader :events
+
+    def initialize(port, *target)
+      @port = port
+      @events = []
+      super(*target)
+    end
+
+    def post_init
+      @events << :post_init
+      send_data("user")
+    end
+
+    def unbind(_reason = nil)
+      @events << (socks_error || :unbind)
+      @events.size < 4 ? reconnect("127.0.0.1", @port) : EM.stop
+    end
+  end
+
+  def test_a_connection_that_is_made_again_asks_the_proxy_again
+    %w[127.0.0.1 localhost].each do |target|
+      requests = []
+      client = nil
+      reactor do
+        port = server(receive_data: lambda { |c, data|
+          requests << data
+          data == "user" ? c.close_connection : c.send_data(requests.size == 1 ? "\0[\0\0\0\0\0\0" : "\0Z\0\0\0\0\0\0")
+        })
+        client = EM.connect("127.0.0.1", port, Stubborn, port, target, 7)
+      end
+      assert_equal %i[rejected post_init unbind post_init unbind], client.events
+      request = "\x04\x01\0\x07\x7f\0\0\x01\0".b
+      assert_equal [request, request, "user", request, "user"], requests
+    end
+  end
+
   def test_a_proxy_that_goes_away
     client = nil
     reactor do

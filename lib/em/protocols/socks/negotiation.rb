@@ -16,12 +16,26 @@ module EventMachine
         # @return [Symbol, nil] why there is no connection; nil also if the proxy went away without reply
         attr_reader :socks_error
 
+        # Connects to the proxy again and asks it for the same target. As the first time, `post_init` is called when it has
+        # granted that.
+        # @see Connection#reconnect
+        def reconnect(server, port)
+          super.tap do
+            @socks_error = @socks_error_code = nil
+            socks_suspend(@socks_first_step)
+            socks_request
+          end
+        end
+
         private
 
         # @param first_step [Symbol] the method that reads the first reply
         def socks_suspend(first_step)
-          @socks_step = first_step
+          suspended = @socks_buffer
+          @socks_step = @socks_first_step = first_step
           @socks_buffer = "".b
+          return if suspended
+
           define_singleton_method(:post_init) { socks_request }
           define_singleton_method(:receive_data) { |data| socks_receive(data) }
         end
