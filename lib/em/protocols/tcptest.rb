@@ -24,16 +24,17 @@ module EventMachine
         EventMachine.connect(host, port, self)
       end
 
-      # @private
-      def post_init
+      # Classes that override this call `super`.
+      def initialize(*)
+        super
         @started = now
       end
 
       # @private
       def connection_completed
         @connected = true
-        succeed(now - @started)
         close_connection
+        succeed(now - @started)
       end
 
       # @private

@@ -29,6 +29,25 @@ class TcpConnectTesterTest < ReactorTest
     assert_equal [:error, Float, []], [outcome, time.class, more]
   end
 
+  def test_a_class_may_have_its_own_post_init
+    outcome = nil
+    tester = Class.new(EM::P::TcpConnectTester) { define_method(:post_init) { nil } }
+    reactor { tester.test("127.0.0.1", dead_port).errback { |*args| (outcome = args) && EM.stop } }
+    assert_equal [Float], outcome.map(&:class)
+  end
+
+  def test_a_callback_that_raises_leaves_no_connection
+    errors = []
+    EM.error_handler { |error| errors << error.message }
+    reactor do
+      port = server(unbind: ->(_, _) { EM.stop })
+      EM::P::TcpConnectTester.test("127.0.0.1", port).callback { raise "mine" }
+    end
+    assert_equal ["mine"], errors
+  ensure
+    EM.error_handler(nil)
+  end
+
   def test_the_connection_is_closed_at_once
     reasons = []
     reactor do
