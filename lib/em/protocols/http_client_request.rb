@@ -42,8 +42,8 @@ module EventMachine
       end
 
       def target
-        path = @args[:request].to_s
-        query = @args[:query_string].to_s
+        path = @args[:request].to_s.b
+        query = @args[:query_string].to_s.b
         path = "/#{path}" unless path.start_with?("/")
         query = "?#{query}" unless query.empty? || query.start_with?("?")
         "#{path}#{query}"

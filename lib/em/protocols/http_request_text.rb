@@ -48,10 +48,10 @@ module EventMachine
         # @param host [#to_s] a name or an address, with or without a port
         # @param port [Integer]
         # @param default_port [Integer] left out
-        # @return [String] as the Host header wants it: IPv6 addresses in brackets, without their zones
+        # @return [String] binary; as the Host header wants it: IPv6 addresses in brackets, without their zones
         def authority(host, port, default_port)
-          host = host.to_s
-          host = "[#{host.sub(/%.*/m, '')}]" if host.count(":") > 1 && !host.start_with?("[")
+          host = host.to_s.b
+          host = "[#{host.sub(/%.*/mn, '')}]" if host.count(":") > 1 && !host.start_with?("[")
           port == default_port || PORT.match?(host) ? host : "#{host}:#{port}"
         end
 

@@ -103,9 +103,11 @@ module EventMachine
       # Drops what the old connection has left, and starts TLS again if it had it.
       # @see Connection#reconnect
       def reconnect(server, port)
-        @parser = nil
-        @closing = false
-        super.tap { begin_tls }
+        super.tap do
+          @parser = nil
+          @closing = false
+          begin_tls
+        end
       end
 
       # @private

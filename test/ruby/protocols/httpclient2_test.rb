@@ -240,6 +240,17 @@ class HttpClient2Test < ReactorTest
     end
   end
 
+  def test_a_request_after_a_reconnect_that_was_refused_at_once_fails_at_once
+    reactor do
+      client = connect(dead_port)
+      client.get("/").errback do
+        assert_raises(EM::ConnectionError) { client.reconnect("name.invalid", 80) }
+        outcome = outcome_of(client.get("/")) { EM.stop }
+        assert_equal [[:errback]], outcome
+      end
+    end
+  end
+
   def test_a_timeout_that_is_not_needed_leaves_no_timer
     reactor do
       outcome_of(connect(answering(ok("x")), timeout: 100).get("/")) { (assert_equal 0, EM.get_timer_count) && EM.stop }

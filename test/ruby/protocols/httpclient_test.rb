@@ -46,6 +46,18 @@ class HttpClientTest < ReactorTest
                  "Content-length: 0\r\n\r\n", verb: "put", host_header: "::1"
   end
 
+  def test_text_of_any_encoding_is_sent_as_its_bytes
+    latin1 = "\xfc".dup.force_encoding(Encoding::ISO_8859_1)
+    assert_sends "GET /\xC3\xA9?\xFC HTTP/1.1\r\nHost: \xFF:1\r\nUser-agent: Ruby EventMachine\r\nCookie: \xFC\r\n\r\n".b,
+                 request: "/\u00e9", query_string: latin1, host_header: "\xff:1", cookie: latin1
+    %i[request query_string host_header cookie].each do |key|
+      reactor do
+        assert_raises(ArgumentError) { fetch(80, key => "x".encode("UTF-16LE")) }
+        EM.stop
+      end
+    end
+  end
+
   def test_the_content_is_counted_in_bytes
     received = +""
     reactor do
