@@ -14,7 +14,7 @@ test: ## Build with sanitizers and with clang, then run every check and every te
 test-programs: ## Run the tests with large programs of others: databases, message and mail servers
 	@tools/install_packages tools/packages/run tools/packages/test tools/packages/programs tools/packages/large_programs && exec tools/run_tests large-programs
 
-test-all: ## Both of them, with one sum
+test-all: ## Both of them, with one summary
 	@tools/install_packages tools/packages/run tools/packages/test tools/packages/programs tools/packages/large_programs && exec tools/run_tests core large-programs
 
 soak: ## Run the fuzzers for long: half an hour or so, with new seeds each time
