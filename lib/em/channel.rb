@@ -14,7 +14,7 @@ module EventMachine
   #
   # Any thread may call the methods. On the reactor's thread they work at once: all deliveries are made before {push}
   # returns. Called elsewhere, they work in the reactor's next turn, in the order of the calls; before {EventMachine.run} they
-  # wait for the reactor to come. Signal handlers may push.
+  # take effect once it runs. Signal handlers may push.
   #
   # An exception from a subscriber goes to the caller of {push} and ends that push: the subscribers behind it and the items left
   # are passed over. The channel goes on with the next push.

@@ -101,7 +101,7 @@ module EventMachine
       %i[succeeded failed]
     end
 
-    # Calls {#fail} unless a completion state is entered in time. Replaces the timeout before.
+    # Calls {#fail} unless a completion state is entered in time. Replaces an earlier timeout.
     # @param seconds [Numeric]
     # @param args what the errbacks get
     # @return [Timer]
@@ -111,6 +111,7 @@ module EventMachine
       @timeout = Timer.new(seconds) { fail(*args) unless completed? }
     end
 
+    # Cancels the timeout, if there is one.
     # @return [nil]
     def cancel_timeout
       @timeout&.cancel

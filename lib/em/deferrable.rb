@@ -48,12 +48,14 @@ module EventMachine
       self
     end
 
+    # Removes a callback that has not been called.
     # @param block [Proc] one that was given to {#callback}
     # @return [Proc, nil] nil if it did not wait
     def cancel_callback(block)
       @callbacks&.delete(block)
     end
 
+    # Removes an errback that has not been called.
     # @param block [Proc] one that was given to {#errback}
     # @return [Proc, nil] nil if it did not wait
     def cancel_errback(block)
@@ -118,8 +120,8 @@ module EventMachine
       end
     end
 
-    # Calls {#fail} unless a status is set in time. Replaces the timeout before. One that is set after the outcome counts,
-    # too: it makes a failure of a success.
+    # Calls {#fail} unless a status is set in time. Replaces an earlier timeout. A timeout that is set after the outcome fires,
+    # too, and turns a success into a failure.
     # @param seconds [Numeric]
     # @param args what the errbacks get
     # @return [self]
@@ -130,6 +132,7 @@ module EventMachine
       self
     end
 
+    # Cancels the timeout, if there is one.
     # @return [nil]
     def cancel_timeout
       return unless @deferred_timeout

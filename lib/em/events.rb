@@ -21,7 +21,7 @@ module EventMachine
   ConnectionNotifyWritable = 107
   # a TLS handshake ended,
   SslHandshakeCompleted = 108
-  # a peer's certificate wants a verdict.
+  # a peer's certificate is to be verified.
   SslVerify = 109
 
   # The bits that stand for versions of SSL and TLS: SSL 2,

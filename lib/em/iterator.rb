@@ -15,8 +15,8 @@ module EventMachine
   #
   # Items are started in the order of the list, by as many workers as `concurrency` says. Nothing runs at once: the first
   # worker starts in the reactor's next turn and one more in each turn after it. A worker whose item is finished takes its
-  # next one in a later turn. All of this is for the reactor's thread; before {EventMachine.run} it waits for the
-  # reactor to come.
+  # next one in a later turn. All of this is for the reactor's thread; before {EventMachine.run} it waits until the
+  # reactor runs.
   #
   # The worker of an item that is never finished does not go on, and `after` is not called; nor after an exception, which leaves
   # the reactor or goes to its error handler.

@@ -14,7 +14,7 @@ module EventMachine
   #   3.times { pool.add(EM::ThreadedResource.new { Database.open }) }
   #   pool.perform { |database| database.dispatch { |it| it.query("...") } }
   #
-  # For the reactor's thread; {#perform} for any.
+  # All methods are for the reactor's thread, except {#perform}, which any thread may call.
   class Pool
     def initialize
       @resources = EventMachine::Queue.new
@@ -42,7 +42,7 @@ module EventMachine
     end
 
     # @param resource [Object]
-    # @return [Boolean] whether it was removed and is still to be forgotten
+    # @return [Boolean] whether it was removed but is still in use or queued
     def removed?(resource)
       @removed.include?(resource)
     end

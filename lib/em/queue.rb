@@ -12,9 +12,9 @@ module EventMachine
   #   queue.pop { |job| puts job }
   #   queue.push("first", "second")
   #
-  # Any thread may push and pop, and signal handlers may. On the reactor's thread both work at once: callbacks are called
-  # before the method returns. Called elsewhere, they work in the reactor's next turn. Before {EventMachine.run} they wait for
-  # the reactor to come.
+  # Any thread and any signal handler may push and pop. On the reactor's thread both work at once: callbacks are called
+  # before the method returns. Called elsewhere, they work in the reactor's next turn. Before {EventMachine.run} they take effect
+  # once it runs.
   #
   # What a callback raises goes to the caller of the {push} or {pop} that called it; its item is consumed. All others stay
   # queued and are served at the next push or pop.

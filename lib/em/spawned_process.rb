@@ -19,7 +19,8 @@ module EventMachine
     #   Runs the present block at once.
     #   @return [Object] what the block returned
 
-    # Has the block run once, with these arguments. Never at once, and in the order of all notifications to all processes.
+    # Schedules one run of the block with these arguments, in the reactor's next turn. Notifications to all processes run in
+    # the order in which they were given. Any thread may call it.
     # @return [nil]
     def notify(*args)
       EventMachine.next_tick do

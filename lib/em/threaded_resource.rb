@@ -10,7 +10,7 @@ module EventMachine
   #   database = EM::ThreadedResource.new { Database.open }
   #   database.dispatch { |it| it.query("...") }.callback { |rows| ... }
   class ThreadedResource
-    # Why a job was not done.
+    # The job was not done, or not finished, because the thread has ended.
     class ShutdownError < RuntimeError
       def initialize(message = "the threaded resource has been shut down")
         super
@@ -26,7 +26,7 @@ module EventMachine
       @thread = Thread.new { work }
     end
 
-    # Has a job done on the thread, after all that were given before. Any thread.
+    # Queues a job for the thread, behind all earlier ones. Any thread may call it.
     #
     # The callbacks of the completion run in the reactor. It succeeds with what the block returned, and fails with the
     # exception, of whatever class, that the block has raised. After {#shutdown}, or in a forked child, where the thread does

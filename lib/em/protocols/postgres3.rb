@@ -128,8 +128,8 @@ module EventMachine
         begin_operation(:querying, request)
       end
 
-      # Asks the server, on a connection of its own, to cancel the query that runs. It ends with the error 57014 then, unless
-      # it was faster. If it was, the next one may be hit: better wait for this outcome before sending one.
+      # Asks the server, on a connection of its own, to cancel the query that runs. The query then fails with error 57014, unless
+      # it has finished already. In that case the next query may be cancelled instead: wait for this outcome before sending it.
       #
       # @return [DefaultDeferrable] succeeds when the server has got the request; fails with a String that says why not
       def cancel
@@ -139,7 +139,7 @@ module EventMachine
         CancelRequest.send_to(address, Requests.cancel(@backend_pid, @cancel_key), operation_timeout)
       end
 
-      # Says good-bye to the server and closes. An operation that is in progress ends with "lost connection".
+      # Sends Terminate and closes the connection. An operation that is in progress ends with "lost connection".
       # @return [void]
       def disconnect
         send_data(Requests.terminate) if @state == :ready || @state == :querying

@@ -24,9 +24,9 @@ module EventMachine
     #
     #   EM.connect("proxy.example", 1080, Client, "target.example", 7)
     #
-    # `post_init` is called when the proxy has granted the connection, and `receive_data` from then on. What is called for
-    # the connection to the proxy itself is `connection_completed`, before that, and `unbind`. A proxy that does not reply
-    # is given up after whatever `comm_inactivity_timeout` says.
+    # `post_init` is called when the proxy has granted the connection, and `receive_data` from then on. `connection_completed`
+    # is called before that, when the connection to the proxy is established; `unbind` when it ends. A proxy that does not
+    # reply is given up only if `comm_inactivity_timeout` is set.
     class Socks4 < Connection
       include Socks::Negotiation
 

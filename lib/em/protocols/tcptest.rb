@@ -7,10 +7,10 @@ require "em/deferrable"
 
 module EventMachine
   module Protocols
-    # Tries whether something listens at an address, and closes the connection at once.
+    # Tests whether something listens at an address: connects, and closes the connection at once.
     #
     # A {Deferrable}: it succeeds once the connection is established, and fails if it is not, each with the seconds that
-    # took, a Float. How long it tries is `pending_connect_timeout`.
+    # took, a Float. It gives up after `pending_connect_timeout`.
     #
     #   EM::P::TcpConnectTester.test("127.0.0.1", 80).callback { |seconds| ... }.errback { |seconds| ... }
     class TcpConnectTester < Connection

@@ -242,7 +242,7 @@ class MemcacheTest < Minitest::Test
     assert_equal [[nil, nil], false, false], answers
   end
 
-  def test_after_a_failure_commands_are_answered_at_once
+  def test_after_a_failure_blocks_are_called_at_once
     cache = Cache.new
     answers = []
     cache.get("a") { |value| answers << value }

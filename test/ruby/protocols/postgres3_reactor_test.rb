@@ -21,7 +21,7 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal [[], true], [@outcome, ended]
   end
 
-  def test_the_answer_that_comes_after_the_timeout_is_nobodys
+  def test_a_reply_that_comes_after_the_timeout_is_dropped
     reactor do
       late = nil
       port = server(receive_data: lambda { |it, data|

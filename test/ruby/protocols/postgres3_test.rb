@@ -214,7 +214,7 @@ class Postgres3Test < Minitest::Test
     refute_predicate wire, :closed?
   end
 
-  def test_an_answer_that_nobody_asked_for_closes_the_connection
+  def test_an_unsolicited_reply_closes_the_connection
     [ANSWER, READY, packet("R", OK), packet("x", "")].each do |answer|
       wire = logged_in
       2.times { wire.receive_data(answer + ANSWER) }

@@ -96,7 +96,7 @@ class SASLauthTest < ReactorTest
     assert_equal "\0\2OK\0\2NO\0\2NO", sent
   end
 
-  def test_answers_are_read_wherever_they_are_cut
+  def test_replies_are_read_wherever_they_are_cut
     input = ["OK", "NO", "OK welcome", "NO reason", "", "yes", "OOK"].map { |text| field(text) }.join
     verdicts = assert_same_at_every_split(input) do |pieces|
       outcomes(7) { |client| pieces.each { |piece| client.receive_data(piece) } }
@@ -144,7 +144,7 @@ class SASLauthTest < ReactorTest
     assert_equal 1, server.closed
   end
 
-  def test_an_answer_that_nobody_asked_for_closes_the_connection
+  def test_an_unsolicited_reply_closes_the_connection
     client = Client.new
     client.receive_data(field("OK"))
     assert_equal 1, client.closed

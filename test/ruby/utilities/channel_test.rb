@@ -57,7 +57,7 @@ class ChannelTest < ReactorTest
     end
   end
 
-  def test_items_without_subscribers_vanish
+  def test_items_without_subscribers_are_dropped
     in_reactor do
       @channel.push(1)
       note(:late)
