@@ -10,7 +10,7 @@ require "eventmachine"
 
 class WordCounter < EventMachine::Protocols::HeaderAndContentProtocol
   def post_init
-    self.max_content_length = 10_000
+    self.max_content_bytes = 10_000
   end
 
   def receive_request(lines, content)

@@ -37,9 +37,9 @@ module EventMachine
       #   @return [Numeric] how many bytes these may have together, line ends not counted; at first 64 KiB
       limit :max_header_bytes, 64 * 1024
 
-      # @!attribute max_content_length
+      # @!attribute max_content_bytes
       #   @return [Numeric] how many bytes of content a request may have; at first 32 MiB
-      limit :max_content_length, MaxBinaryLength
+      limit :max_content_bytes, MaxBinaryLength
 
       class << self
         # Makes a Hash of header lines. What has no colon behind its first word is left out; of headers with the same
@@ -80,9 +80,9 @@ module EventMachine
         parsing_reset
       end
 
-      # @return [Numeric] as {#max_content_length}
+      # @return [Numeric] as {#max_content_bytes}
       def max_binary_length
-        max_content_length
+        max_content_bytes
       end
 
       private
@@ -123,7 +123,7 @@ module EventMachine
         return "invalid content-length header" unless text.match?(/\A\d{1,18}\z/)
 
         @hc_length = text.to_i
-        "overlength content" if @hc_length > max_content_length
+        "overlength content" if @hc_length > max_content_bytes
       end
 
       # What follows is content, also if the callback raises.

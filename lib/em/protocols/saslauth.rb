@@ -20,9 +20,9 @@ module EventMachine
       # The longest field that is read, in bytes.
       MaxFieldSize = 1024
 
-      # @!attribute max_field_size
+      # @!attribute max_field_bytes
       #   @return [Integer] bytes; {MaxFieldSize} unless set
-      limit :max_field_size, MaxFieldSize
+      limit :max_field_bytes, MaxFieldSize
 
       # @!attribute max_unread_answers
       #   @return [Integer] bytes of answers that a client may leave unread while it asks on; 64 KiB unless set
@@ -55,7 +55,7 @@ module EventMachine
       # A validation that raises does not hold up the requests behind its own.
       def saslauth_read(data)
         @saslauth_fields ||= SASLauthFields.new
-        @saslauth_fields.add(data, max_field_size) do |field|
+        @saslauth_fields.add(data, max_field_bytes) do |field|
           (@saslauth_request ||= []) << field
           answer_request if @saslauth_request.size == 4
         end

@@ -39,9 +39,9 @@ module EventMachine
       #   @return [Integer] how many header lines a frame from the server may have
       limit :max_header_lines, 100
 
-      # @!attribute max_header_line_length
+      # @!attribute max_header_line_bytes
       #   @return [Integer] how many bytes its command and each header line may have
-      limit :max_header_line_length, 64 << 10
+      limit :max_header_line_bytes, 64 << 10
 
       # @!attribute max_body_bytes
       #   @return [Integer] how many bytes its body may have; no more than LineText2::MaxBinaryLength
@@ -142,7 +142,7 @@ module EventMachine
 
       # How long the next line may be, which is the body if it has no content-length.
       def max_line_length
-        @stomp_state == :open_body ? max_body_bytes : max_header_line_length
+        @stomp_state == :open_body ? max_body_bytes : max_header_line_bytes
       end
 
       # @private

@@ -91,22 +91,22 @@ class HeaderAndContentTest < ReactorTest
   end
 
   def test_too_much_of_anything_is_refused
-    assert_equal [100, 64 * 1024, 32 * 1024 * 1024], %i[max_header_lines max_header_bytes max_content_length].map { |name| Requests.alone.send(name) }
+    assert_equal [100, 64 * 1024, 32 * 1024 * 1024], %i[max_header_lines max_header_bytes max_content_bytes].map { |name| Requests.alone.send(name) }
     assert_refused "overlength content", "PUT\ncontent-length: 33554433\n\n"
     assert_refused "too many header lines", "a\nb\nc\nd\n\n", max_header_lines: 3
     assert_refused "overlength headers", "ab\nab\nabc\n\n", max_header_bytes: 6
     assert_refused "overlength line", "ab\nabcdefg\n\n", max_header_bytes: 6
-    assert_refused "overlength content", "PUT\ncontent-length: 4\n\n", max_content_length: 3
+    assert_refused "overlength content", "PUT\ncontent-length: 4\n\n", max_content_bytes: 3
   end
 
   def test_exactly_as_much_as_is_allowed_passes
-    limits = { max_header_lines: 3, max_header_bytes: 21, max_content_length: 3 }
+    limits = { max_header_lines: 3, max_header_bytes: 21, max_content_bytes: 3 }
     assert_equal ["abc"], requests("a\ncontent-length: 3\n12\n\nabc", **limits).map(&:last)
     assert_equal 100, requests("a: b\n" * 100 + "\n", seeds: 1)[0][0].size
   end
 
   def test_a_larger_content_than_at_first_can_be_allowed
-    parser = Requests.alone.tap { |it| it.max_content_length = Float::INFINITY }
+    parser = Requests.alone.tap { |it| it.max_content_bytes = Float::INFINITY }
     parser.receive_data("PUT\ncontent-length: 33554433\n\n")
     assert_equal :receive_headers, parser.events.last.first
   end

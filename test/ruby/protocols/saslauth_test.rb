@@ -137,7 +137,7 @@ class SASLauthTest < ReactorTest
 
   def test_the_limit_can_be_set
     server = Server.new
-    server.max_field_size = 3
+    server.max_field_bytes = 3
     server.receive_data(field("abc"))
     assert_equal 0, server.closed
     server.receive_data(field("abcd"))
@@ -257,7 +257,7 @@ class SASLauthTest < ReactorTest
       end
     end
     server = Server.new
-    server.max_field_size = 65_535
+    server.max_field_bytes = 65_535
     10_000.times { server.receive_data("\0\1x") }
     assert_equal 2500, server.asked.size
   end

@@ -130,7 +130,7 @@ class StompTest < Minitest::Test
 
   def test_limits
     client = Client.new
-    assert_equal [100, 64 << 10, 32 << 20], [client.max_header_lines, client.max_header_line_length, client.max_body_bytes]
+    assert_equal [100, 64 << 10, 32 << 20], [client.max_header_lines, client.max_header_line_bytes, client.max_body_bytes]
     client.max_header_lines = 2
     client.max_body_bytes = 3
     client.receive_data("A\na:b\nc:d\n\nabc\0A\ncontent-length:3\n\nabc\0")

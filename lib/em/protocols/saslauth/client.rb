@@ -21,9 +21,9 @@ module EventMachine
       # The longest answer that is read, in bytes.
       MaxFieldSize = 1024
 
-      # @!attribute max_field_size
+      # @!attribute max_field_bytes
       #   @return [Integer] bytes; {MaxFieldSize} unless set
-      limit :max_field_size, MaxFieldSize
+      limit :max_field_bytes, MaxFieldSize
 
       # Asks. Several questions may be under way; they are answered in their order.
       # @param user [#to_s]
