@@ -11,7 +11,7 @@
 # Tokens have the encoding of the data. Any delimiter is found wherever the pieces are cut. Needs neither a reactor nor
 # the rest of EventMachine.
 class BufferedTokenizer
-  # @param delimiter [String] what ends a token; `$/` if it is not given, which is "\n" at first
+  # @param delimiter [String] what ends a token; `$/` if it is not given, which is "\n" unless the program changed it
   # @param size_limit [Integer, nil] bytes that a token may have, complete or not; nil: any number
   # @raise [ArgumentError] if the delimiter is no String or empty, or the limit no positive Integer
   def initialize(delimiter = $/, size_limit = nil)

@@ -47,8 +47,8 @@ module EventMachine
       EventMachine.schedule { remove(id) }
     end
 
-    # Calls each subscriber with each item: item by item, in the order of subscription. Who subscribes while an item is
-    # delivered gets the next one.
+    # Calls each subscriber with each item: item by item, in the order of subscription. A callback that is subscribed while an
+    # item is delivered is called from the next item on.
     # @param items [Array<Object>] an Array is one item
     # @return [Array<Object>, nil] the items; nil to other threads, where delivery comes later
     def push(*items)

@@ -17,10 +17,10 @@ module EventMachine
   class Completion
     include Deferrable
 
-    # @return [Object] the present state, at first `:unknown`
+    # @return [Object] the present state, initially `:unknown`
     attr_reader :state
 
-    # @return [Array] the arguments of the last change of state, at first none
+    # @return [Array] the arguments of the last change of state, initially none
     attr_reader :value
 
     def initialize

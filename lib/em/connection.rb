@@ -115,7 +115,7 @@ module EventMachine
       EventMachine.set_comm_inactivity_timeout(@signature, seconds.to_f)
     end
 
-    # @return [Float] seconds after which the attempt to connect is given up (Errno::ETIMEDOUT); at first 20.0
+    # @return [Float] seconds after which the attempt to connect is given up (Errno::ETIMEDOUT); 20.0 by default
     def pending_connect_timeout
       EventMachine.get_pending_connect_timeout(@signature)
     end

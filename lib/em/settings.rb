@@ -66,7 +66,7 @@ module EventMachine
     end
 
     # Kept for programs that set it; without effect.
-    # @return [Float] seconds, at first 2.0
+    # @return [Float] seconds; 2.0 by default
     def heartbeat_interval
       get_heartbeat_interval
     end

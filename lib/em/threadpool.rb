@@ -10,7 +10,7 @@ module EventMachine
   @deferred = {}.compare_by_identity # what was deferred, until its result is delivered
 
   class << self
-    # How many threads the pool gets when it is next created (Integer, at first 20).
+    # How many threads the pool gets when it is next created (Integer, 20 by default).
     attr_accessor :threadpool_size
 
     # @return [Array<Thread>, nil] the pool; nil until {defer} is first used

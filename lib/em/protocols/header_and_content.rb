@@ -30,15 +30,15 @@ module EventMachine
       private_constant :HEADER
 
       # @!attribute max_header_lines
-      #   @return [Numeric] how many lines a request may begin with; at first 100
+      #   @return [Numeric] how many lines a request may begin with; 100 by default
       limit :max_header_lines, 100
 
       # @!attribute max_header_bytes
-      #   @return [Numeric] how many bytes these may have together, line ends not counted; at first 64 KiB
+      #   @return [Numeric] how many bytes these may have together, line ends not counted; 64 KiB by default
       limit :max_header_bytes, 64 * 1024
 
       # @!attribute max_content_bytes
-      #   @return [Numeric] how many bytes of content a request may have; at first 32 MiB
+      #   @return [Numeric] how many bytes of content a request may have; 32 MiB by default
       limit :max_content_bytes, MaxBinaryLength
 
       class << self

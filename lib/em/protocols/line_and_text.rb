@@ -41,8 +41,8 @@ module EventMachine
 
       # Binary data follows. What is here already is handed over at once, before this returns.
       # @param size [Integer, nil] in bytes: `receive_binary_data` is called once, then lines follow. 0: that call is made
-      #   at once. Nil: everything from now on is binary data and comes in pieces as it arrives, at first what is here
-      #   already, which may be nothing.
+      #   at once. Nil: everything from now on is binary data and comes in pieces as it arrives, beginning with
+      #   what is here already, which may be nothing.
       # @raise [RuntimeError] "invalid operation" if binary data is being received, also within `receive_binary_data`;
       #   "Overlength" if size is more than {MaxBinaryLength}
       # @raise [ArgumentError] if size is no Integer, or negative

@@ -17,8 +17,8 @@ module EventMachine
     # time: they are sent in order, as soon as there is a connection. A connection that was established and is lost is
     # opened again, with a second between attempts, until one succeeds; only closing it oneself ends that.
     #
-    # Every block is called exactly once, in the order of the commands: with the answer, or with nil (get) or false (all
-    # others) if the server reports an error or goes away before it answers.
+    # Every block is called exactly once, in the order of the commands: with the reply, or with nil (get) or false (all
+    # others) if the server reports an error or closes the connection before it replies.
     #
     # Keys are any bytes, up to 250; blanks and tabs become `_`, and other control characters are refused. Values are bytes.
     module Memcache
@@ -135,7 +135,7 @@ module EventMachine
         close_connection(true)
       end
 
-      # @!group Callbacks of the connection. Who overrides them calls super.
+      # @!group Callbacks of the connection. Overrides must call super.
 
       # @private
       def connection_completed

@@ -18,7 +18,7 @@ module EventMachine
     #   end
     #
     # As Ruby's Marshal makes objects of any class that a stranger names, the default reads plain data only, see
-    # {PlainMarshal}. Who trusts all peers says so: `def serializer = Marshal`.
+    # {PlainMarshal}. A program that trusts all its peers says so: `def serializer = Marshal`.
     #
     # The connection is closed, after `receive_error(text)` if that is defined, when a peer sends more than
     # {#max_object_size} or what the serializer cannot load. What is behind a `receive_object` that raised is parsed with
@@ -35,12 +35,12 @@ module EventMachine
       private_constant :LENGTH_BYTES, :LONGEST_FRAME
 
       # @!attribute max_object_size
-      #   @return [Numeric] bytes that an object may have which is received; at first 32 MiB
+      #   @return [Numeric] how many bytes a received object may have; 32 MiB by default
       limit :max_object_size, 32 * 1024 * 1024
 
       # Turns objects into bytes and back. To be overridden with the module `Marshal`, {ObjectProtocol::JSON}, or any other
       # object with these two methods.
-      # @return [#dump, #load] at first {PlainMarshal}
+      # @return [#dump, #load] {PlainMarshal} by default
       def serializer
         PlainMarshal
       end

@@ -49,7 +49,7 @@ module EventMachine
       #   @return [Numeric] the memory that the result of one query may take, about
       limit :max_result_bytes, 1 << 30
       # @!attribute max_parameters
-      #   @return [Numeric] of how many parameters the server may tell
+      #   @return [Numeric] how many parameters the server may report
       limit :max_parameters, 1000
       # @!attribute max_scram_iterations
       #   @return [Numeric] the work that a server may ask for at log-in; the reactor waits meanwhile
@@ -88,7 +88,7 @@ module EventMachine
       # @return [Symbol, nil] `:idle`, `:open` (within a transaction) or `:failed` (in one that has to be rolled back) after the last query
       attr_reader :transaction_status
 
-      # @return [Hash{String => String}] what the server has told of itself, "server_version" for example
+      # @return [Hash{String => String}] the server's parameters, "server_version" for example
       def params
         @params ||= {}
       end

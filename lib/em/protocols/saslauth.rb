@@ -40,7 +40,7 @@ module EventMachine
       # @param password [String]
       # @param service [String] such as "smtp"; may be empty
       # @param realm [String] may be empty
-      # @return [Object] truthy: the answer is OK; else it is NO
+      # @return [Object] truthy: the reply is OK; else it is NO
       def validate(user, password, service, realm)
         false
       end

@@ -5,7 +5,7 @@
 module EventMachine
   module Protocols
     module Memcache
-      # A command that is answered by one line, which means true or false.
+      # A command whose reply is one line, which means true or false.
       class Modification
         STORE = { Cstored => true, "NOT_STORED" => false, "EXISTS" => false, Cunknown => false }.freeze
         DELETE = { Cdeleted => true, Cunknown => false }.freeze

@@ -146,7 +146,7 @@ module EventMachine
           @in_key = outer
         end
 
-        # Arrays that contain each other twice are small, but hashing them takes for ever.
+        # Arrays that contain each other twice are small, but hashing them never ends.
         def link
           container = @containers.fetch(length) { raise ArgumentError, "broken link" }
           raise ArgumentError, "link within a key of a Hash refused" if container && @in_key

@@ -18,14 +18,14 @@ module EventMachine
     module SASLauthclient
       extend Limits
 
-      # The longest answer that is read, in bytes.
+      # The longest reply that is accepted, in bytes.
       MaxFieldSize = 1024
 
       # @!attribute max_field_bytes
       #   @return [Integer] bytes; {MaxFieldSize} unless set
       limit :max_field_bytes, MaxFieldSize
 
-      # Asks. Several questions may be under way; they are answered in their order.
+      # Sends a request. Several may be under way; replies come in the order of the requests.
       # @param user [#to_s]
       # @param password [#to_s]
       # @param service [#to_s, nil]
