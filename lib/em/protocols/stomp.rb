@@ -242,7 +242,7 @@ module EventMachine
         set_text_mode
         receive_error(text)
       ensure
-        close_connection if respond_to?(:close_connection, true)
+        parsing_close
       end
     end
   end
