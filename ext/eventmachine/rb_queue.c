@@ -5,7 +5,7 @@
  */
 #include "rb_eventmachine.h"
 
-/* Callbacks that pop are called within each other so deep. */
+/* How deep callbacks that pop may nest. */
 enum { DEEPEST_NESTING = 100 };
 
 typedef struct queue {
@@ -74,7 +74,7 @@ static VALUE hand_out(VALUE self)
     return Qnil;
 }
 
-/* As waiting and being served, for a block that need not become an object for it. */
+/* Serves a pop whose item is there already, so that its block need not become a Proc. */
 static VALUE yield_item(VALUE self)
 {
     rb_yield_values(1, take(queue_of(self)->items));
@@ -94,8 +94,8 @@ static void enter(VALUE self, VALUE (*function)(VALUE))
 }
 
 /*
- * Within a callback, pushes leave it to the calls around them to hand out, and so do pops too deep. Those may be suspended with
- * the fiber they run in, so the next turn hands out what they have not.
+ * Within a callback, pushes and pops nested too deep hand out nothing: the outer calls do. Their fiber may be suspended, so serve is
+ * also scheduled for the next turn.
  */
 static void serve_up_to(VALUE self, unsigned nesting)
 {

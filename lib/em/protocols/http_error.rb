@@ -8,7 +8,7 @@ module EventMachine
     # into a failed request.
     class HttpError < RuntimeError
       # @return [Symbol] `:bad_request` for a malformed status line, `:bad_header` for malformed or too many header
-      #   lines, `:unsupported_clen` where the end of the body cannot be told, `:body_too_large`
+      #   lines, `:unsupported_clen` where the end of the body is ambiguous, `:body_too_large`
       attr_reader :kind
 
       def initialize(kind, text)

@@ -25,7 +25,7 @@ module EventMachine
         lengths ? by_length(lengths) : :to_the_end
       end
 
-      # Codings besides chunked are never asked for, and left to the user.
+      # Codings besides chunked are never requested; decoding them is left to the user.
       def self.by_coding(version, codings, lengths)
         refuse("both a length and a transfer coding") if lengths
         refuse("a transfer coding in HTTP/1.0") if version == "1.0"

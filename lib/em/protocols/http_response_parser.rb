@@ -62,7 +62,7 @@ module EventMachine
         take
       end
 
-      # Whether more has come than was asked for, but for empty lines.
+      # Whether more has arrived than was requested, apart from empty lines.
       def surplus?
         @input.bytesize.positive? && (@input.bytesize > 2 * MAX_BLANK_LINES || !BLANK_LINES.match?(@input.peek))
       end
@@ -125,7 +125,7 @@ module EventMachine
         read_body(HttpFraming.of(@response))
       end
 
-      # 101 would change to a protocol that was not asked for.
+      # 101 would switch to a protocol that was not requested.
       def skip_interim
         refuse(:bad_request, "unexpected change of protocol") if @response.status == 101
         restart

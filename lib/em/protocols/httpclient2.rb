@@ -20,7 +20,7 @@ module EventMachine
     # When the connection ends, for whatever reason, all requests that are not answered fail, the newest first, and
     # requests made later fail at once; none is ever sent again. The connection is closed when a response is malformed or
     # exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given up, and
-    # when more arrives than was asked for.
+    # when more arrives than was requested.
     class HttpClient2 < Connection
       include LineText2
       include HttpConnection
@@ -178,7 +178,7 @@ module EventMachine
         nil
       end
 
-      # What has come before a request is made must not answer it.
+      # Bytes that arrived before a request was made are not its response.
       def close_after_surplus
         close_connection if parser.surplus?
         nil

@@ -44,7 +44,7 @@ module EventMachine
       limit :max_header_line_bytes, 64 << 10
 
       # @!attribute max_body_bytes
-      #   @return [Integer] how many bytes its body may have; no more than LineText2::MaxBinaryLength
+      #   @return [Integer] how many bytes its body may have; one with a content-length never more than LineText2::MaxBinaryLength
       limit :max_body_bytes, LineText2::MaxBinaryLength
 
       # @!group Callbacks

@@ -50,7 +50,7 @@ module EventMachine
         # @param payload [String] of an Authentication message
         # @return [String, nil] what to send
         # @raise [ProtocolError]
-        def answer(payload)
+        def reply_to(payload)
           request = Payload.new(payload)
           kind = request.int32
           step = ANSWERS[kind] or raise AuthenticationRefused, "unsupported authentification: #{KINDS.fetch(kind, kind)}"

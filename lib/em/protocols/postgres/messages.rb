@@ -54,7 +54,7 @@ module EventMachine
         end
 
         def authentication_received(payload)
-          reply = @authentication.answer(payload)
+          reply = @authentication.reply_to(payload)
           @reader.trust if @authentication.complete?
           send_data(reply) if reply
         end
@@ -102,7 +102,7 @@ module EventMachine
           @errors << ErrorResponse.parse(payload)
         end
 
-        # The server answers this with an error.
+        # The server replies to this with an error.
         def copy_in_refused(_payload)
           send_data(Requests.copy_fail("COPY FROM STDIN is not supported"))
         end
