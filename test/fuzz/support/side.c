@@ -110,6 +110,15 @@ static void finish_after_writing(side *acting)
     acting->closing = acting->closing || !acting->saw_end;
 }
 
+/* With more than the high-water mark waiting already, drained follows. */
+static void set_water_marks(side *acting)
+{
+    size_t low_bytes = node_pick(acting->node, 1000);
+    size_t high_bytes = 1000 + node_pick(acting->node, 100000);
+    if (em_connection_set_water_marks(acting->connection, low_bytes, high_bytes) == EM_OK)
+        acting->pressed = acting->pressed || em_connection_get_outbound_bytes(acting->connection) > high_bytes;
+}
+
 static void finish_writing(side *acting)
 {
     if (em_close_write(acting->connection) == EM_OK)
@@ -140,7 +149,7 @@ void side_act(side *acting)
         em_connection_resume(connection);
         break;
     case 8:
-        em_connection_set_water_marks(connection, node_pick(owner, 1000), 1000 + node_pick(owner, 100000));
+        set_water_marks(acting);
         break;
     case 9:
         acting->limited = acting->limited || node_one_in(owner, 4);

@@ -118,6 +118,7 @@ static void act_on_connection(life *own)
         break;
     case 10:
         em_connection_set_water_marks(connection, random_below(&own->world->seed, 100), 100);
+        own->pressed = own->pressed || em_connection_get_outbound_bytes(connection) > 100;
         break;
     case 11:
         em_connection_set_outbox_limit(connection, (size_t)200 * LARGEST);

@@ -58,7 +58,7 @@ module EventMachine
       # @private
       def receive_data(data)
         @saslauth_fields ||= SASLauthFields.new
-        @saslauth_fields.add(data, max_field_size) { |field| receive_verdict(field) }
+        @saslauth_fields.add(data, max_field_bytes) { |field| receive_verdict(field) }
         done = true
       rescue SASLauthFields::TooLong
         done = true
