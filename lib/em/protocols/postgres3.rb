@@ -157,9 +157,16 @@ module EventMachine
 
         reader = @reader ||= MessageReader.new(max_message_bytes)
         # Once the connection is given up there is another one or none, and what is left here is ignored.
+        @reading = true
         reader.feed(data) { |type, payload| message_received(type, payload) if reader.equal?(@reader) }
+        finished = true
       rescue ProtocolError => e
+        finished = true
         give_up(e.message)
+      ensure
+        @reading = @asked_meanwhile = false
+        # A block has raised: the messages behind its own follow in the next turn.
+        EventMachine.next_tick { receive_data("") } unless finished || state == :closed
       end
 
       # Subclasses that define it call super first.
@@ -177,6 +184,7 @@ module EventMachine
 
       def begin_operation(state, request)
         @state = state
+        @asked_meanwhile = @reading
         operation = @operation = DefaultDeferrable.new
         operation.errback { abandon(operation) }
         operation.timeout(operation_timeout) unless operation_timeout == Float::INFINITY

@@ -212,11 +212,13 @@ class PostgresTest < ProgramTest
 
   def test_notifications_reach_an_idle_connection
     with_db do |db|
-      db.notification_processor = ->(notification) { note_and_stop([notification.channel, notification.payload, notification.pid]) }
+      db.notification_processor = ->(notification) { @noted = [notification.channel, notification.payload, notification.pid] }
+      sent = false
       ask(db, "listen news") do
         other = another
-        other.connect("postgres", "postgres").callback { ask(other, "notify news, 'it rains'") { @pid = other.backend_pid } }
+        other.connect("postgres", "postgres").callback { ask(other, "notify news, 'it rains'") { sent = true } }
       end
+      as_soon_as(-> { sent && @noted }) { EM.stop }
     end
     assert_equal ["news", "it rains"], @noted.first(2)
     assert_operator @noted.last, :>, 0

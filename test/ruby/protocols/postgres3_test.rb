@@ -61,6 +61,33 @@ class Postgres3Test < Minitest::Test
     assert_equal [[true], [true, [["1"]], ["a"], "SELECT 1", []], ["hear"], { "server_version" => "15" }], outcome
   end
 
+  def test_an_answer_that_came_before_its_query_is_not_taken_for_it
+    wire, = connecting(nil)
+    wire.receive_data(LOGIN)
+    second = nil
+    wire.query("one").callback { second = wire.query("two") }
+    wire.receive_data(ANSWER + ANSWER)
+    assert_equal [false, "Unexpected message from database", []], outcome_of(second)
+    assert_predicate wire, :closed?
+  end
+
+  def test_a_second_challenge_is_refused
+    wire, outcome = scram_up_to_the_proof
+    nonce = wire.sent[1][/r=(.*)/, 1]
+    wire.receive_data(packet("R", "\0\0\0\x0br=#{nonce}more,s=AAAA,i=1"))
+    assert_equal [[false, "the server asks for a second proof"]], outcome
+  end
+
+  def test_a_server_that_asks_for_data_again_and_again_is_not_replied_to
+    wire, = connecting(nil)
+    wire.receive_data(LOGIN)
+    query = wire.query("copy t from stdin")
+    before = wire.sent.size
+    wire.receive_data(packet("G", "\0\0\0") * 1000)
+    assert_equal before + 1, wire.sent.size
+    assert_equal false, outcome_of(query).first
+  end
+
   def test_what_is_sent
     wire = Wire.make
     wire.connect("shop", "anna")
@@ -356,8 +383,18 @@ class Postgres3Test < Minitest::Test
     wire.instance_variable_get(:@operation).callback do
       wire.query("x").callback { |sent, result, errors| answer.push(sent, result.rows, result.fields.map(&:name), result.cmd_tag, errors) }
     end
-    pieces.each { |piece| wire.receive_data(piece) }
+    without_foresight(pieces).each { |piece| wire.receive_data(piece) }
     [outcome.first, answer, notices, wire.params]
+  end
+
+  # The answer to a query that follows the log-in cannot be in the same piece.
+  def without_foresight(pieces)
+    left = LOGIN.bytesize
+    pieces.flat_map do |piece|
+      cut = left.clamp(0, piece.bytesize)
+      left -= piece.bytesize
+      [piece.byteslice(0, cut), piece.byteslice(cut..)].reject(&:empty?)
+    end
   end
 
   def note(deferrable)

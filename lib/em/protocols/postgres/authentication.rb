@@ -96,7 +96,11 @@ module EventMachine
           Requests.sasl_initial(Scram::MECHANISM, @scram.first_message)
         end
 
+        # Once: each costs the reactor as many iterations as the server asks for.
         def sasl_continue(request)
+          raise AuthenticationRefused, "the server asks for a second proof" if @challenged
+
+          @challenged = true
           Requests.sasl(scram.final_message(request.rest))
         end
 

@@ -28,6 +28,8 @@ module EventMachine
 
         def message_received(type, payload)
           handler = ASYNCHRONOUS[type] || HANDLERS.dig(@state, type)
+          # An answer that came before the question was sent is none; an error may be the server's farewell.
+          raise ProtocolError, "Unexpected message from database" if @asked_meanwhile && type != "E" && !ASYNCHRONOUS.key?(type)
           return send(handler, payload) if handler
 
           raise ProtocolError, "unhandled message type #{type.inspect}" if @state == :connecting
@@ -98,12 +100,16 @@ module EventMachine
         end
 
         def query_error_received(payload)
+          @copy_refused = false
           @result.charge(payload, 1)
           @errors << ErrorResponse.parse(payload)
         end
 
         # The server replies to this with an error.
         def copy_in_refused(_payload)
+          raise ProtocolError, "Unexpected message from database" if @copy_refused
+
+          @copy_refused = true
           send_data(Requests.copy_fail("COPY FROM STDIN is not supported"))
         end
 
@@ -119,6 +125,7 @@ module EventMachine
         end
 
         def get_ready(payload)
+          @copy_refused = false
           @transaction_status = TRANSACTION_STATUS[payload] or raise ProtocolError, "unknown transaction status"
           @state = :ready
         end
