@@ -46,8 +46,9 @@ class ReactorTest < Minitest::Test
     # Lets the tests of this class run again with EM_TEST_GC set.
     # @param except [Array<Symbol, Regexp>] tests that are too slow for it, measure time, or add nothing
     # @param full [Boolean] see GCPressure.start
-    def repeat_under_gc_pressure(except: [], full: false)
-      @not_repeated = except
+    # @param modes [Array<String>] of EM_TEST_GC
+    def repeat_under_gc_pressure(except: [], full: false, modes: %w[stress compact])
+      @not_repeated = except if modes.include?(GCPressure.mode)
       @full_collections = full
     end
 

@@ -6,7 +6,6 @@ require "test_helper"
 
 # Client and server over the network: with each other, and with peers that know nothing of reactors.
 class SmtpTest < ReactorTest
-  repeat_under_gc_pressure except: %i[test_a_long_message_arrives_byte_for_byte test_many_messages_at_once
                                       test_much_that_is_pipelined_behind_a_decision_is_read_later]
 
   # Keeps what it gets in its class.

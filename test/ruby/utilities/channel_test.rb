@@ -8,8 +8,6 @@ require "test_helper"
 require "objspace"
 
 class ChannelTest < ReactorTest
-  repeat_under_gc_pressure except: [/threads|no_trace/]
-
   def setup
     @channel = EM::Channel.new
     @got = []

@@ -8,8 +8,6 @@ require "test_helper"
 require "set"
 
 class IteratorTest < ReactorTest
-  repeat_under_gc_pressure except: [/thousand/]
-
   Stop = EM::Iterator::Stop
 
   def setup
