@@ -2,6 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "eventmachine"
 require "em/protocols/http_client_request"
 require "em/protocols/http_connection"
 

@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "eventmachine"
 require "em/protocols/http_connection"
 require "em/protocols/http_request_text"
-require "em/protocols/httpclient2_request"
 
 module EventMachine
   module Protocols
@@ -22,6 +22,8 @@ module EventMachine
     # exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given up, and
     # when more arrives than was requested.
     class HttpClient2 < Connection
+      require "em/protocols/httpclient2_request"
+
       include LineText2
       include HttpConnection
 

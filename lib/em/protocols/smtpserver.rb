@@ -2,6 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "eventmachine"
 require "em/protocols/limits"
 require "em/protocols/linetext2"
 require "em/protocols/wire_text"

@@ -4,6 +4,7 @@
 
 require "ipaddr"
 require "socket"
+require "eventmachine"
 require "em/protocols/socks/target"
 require "em/protocols/socks/negotiation"
 

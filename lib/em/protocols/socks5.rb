@@ -2,6 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "eventmachine"
 require "em/protocols/socks/target"
 require "em/protocols/socks/negotiation"
 

@@ -14,11 +14,29 @@ class LoadingTest < ReactorTest
     "em/future" => "EventMachine::Deferrable.method(:future)",
     "em/io_streamer" => "EventMachine::IOStreamer",
     "em/pool" => "EventMachine::Pool",
-    "em/protocols/tcptest" => "EventMachine::Protocols::TcpConnectTester",
     "em/spawnable" => "EventMachine.method(:spawn)",
     "em/streamer" => "EventMachine::FileStreamer",
     "em/threaded_resource" => "EventMachine::ThreadedResource",
     "em/tick_loop" => "EventMachine.method(:tick_loop)"
+  }.freeze
+
+  PROTOCOLS = {
+    "header_and_content" => "HeaderAndContentProtocol",
+    "httpclient" => "HttpClient",
+    "httpclient2" => "HttpClient2",
+    "line_and_text" => "LineAndTextProtocol",
+    "line_protocol" => "LineProtocol",
+    "linetext2" => "LineText2",
+    "memcache" => "Memcache",
+    "object_protocol" => "ObjectProtocol",
+    "postgres3" => "Postgres3",
+    "saslauth" => "SASLauth",
+    "smtpclient" => "SmtpClient",
+    "smtpserver" => "SmtpServer",
+    "socks4" => "Socks4",
+    "socks5" => "Socks5",
+    "stomp" => "Stomp",
+    "tcptest" => "TcpConnectTester"
   }.freeze
 
   DEPRECATION = "EM::Deferrable::Pool is deprecated, please use EM::Pool\n"
@@ -27,6 +45,15 @@ class LoadingTest < ReactorTest
     define_method("test_#{path.tr('/', '_')}_can_be_loaded_alone") do
       expected = path == "em/deferrable/pool" ? DEPRECATION : ""
       assert_equal ["loaded\n", expected], alone("require '#{path}'; puts 'loaded' if #{name}")
+    end
+  end
+
+  # Both ways: alone, and as gems do, when the name is there already and would load the same file.
+  PROTOCOLS.each do |file, name|
+    define_method("test_#{file}_can_be_loaded_by_its_path") do
+      source = "require 'em/protocols/#{file}'; puts 'loaded' if EventMachine::Protocols::#{name}"
+      assert_equal ["loaded\n", ""], alone(source)
+      assert_equal ["loaded\n", ""], alone("require 'eventmachine'; #{source}")
     end
   end
 
