@@ -70,14 +70,7 @@ module EventMachine
     # @param args what the callbacks get
     # @return [nil]
     def succeed(*args)
-      cancel_timeout if @deferred_timeout
-      @deferred_status = :succeeded
-      @deferred_args = args
-      while @deferred_status == :succeeded && (block = @callbacks&.shift)
-        block.call(*@deferred_args)
-      end
-      @errbacks&.clear
-      nil
+      set_deferred_status(:succeeded, *args)
     end
 
     # Sets the outcome to failure, as {#succeed} does to success.
@@ -86,37 +79,24 @@ module EventMachine
     # @param args what the errbacks get
     # @return [nil]
     def fail(*args)
-      cancel_timeout if @deferred_timeout
-      @deferred_status = :failed
-      @deferred_args = args
-      while @deferred_status == :failed && (block = @errbacks&.shift)
-        block.call(*@deferred_args)
-      end
-      @callbacks&.clear
-      nil
+      set_deferred_status(:failed, *args)
     end
 
     alias set_deferred_success succeed
     alias set_deferred_failure fail
 
-    # Not to be overridden, so that overridden methods may call {#set_deferred_status} instead of `super`.
-    alias deferrable_succeed succeed
-    alias deferrable_fail fail
-    private :deferrable_succeed, :deferrable_fail
-
-    # Sets the outcome, or another status, which is only noted: blocks that are added then wait.
+    # Sets the outcome, or another status, which is only noted: blocks that are added then wait. {#succeed} and {#fail} call it,
+    # so a class that overrides it sees every outcome.
     # @param status [Symbol] `:succeeded`, `:failed` or any other
     # @param args what the blocks get
     # @return [nil]
     def set_deferred_status(status, *args)
+      cancel_timeout if @deferred_timeout
+      @deferred_status = status
+      @deferred_args = args
       case status
-      when :succeeded then deferrable_succeed(*args)
-      when :failed then deferrable_fail(*args)
-      else
-        cancel_timeout
-        @deferred_status = status
-        @deferred_args = args
-        nil
+      when :succeeded then deferrable_run_callbacks
+      when :failed then deferrable_run_errbacks
       end
     end
 
@@ -139,6 +119,26 @@ module EventMachine
 
       @deferred_timeout.cancel
       @deferred_timeout = nil
+    end
+
+    private
+
+    # @return [nil]
+    def deferrable_run_callbacks
+      while @deferred_status == :succeeded && (block = @callbacks&.shift)
+        block.call(*@deferred_args)
+      end
+      @errbacks&.clear
+      nil
+    end
+
+    # @return [nil]
+    def deferrable_run_errbacks
+      while @deferred_status == :failed && (block = @errbacks&.shift)
+        block.call(*@deferred_args)
+      end
+      @callbacks&.clear
+      nil
     end
   end
 end

@@ -100,18 +100,6 @@ module EventMachine
         super
       end
 
-      # @see #set_deferred_status
-      def succeed(*args)
-        set_deferred_status(:succeeded, *args)
-      end
-      alias set_deferred_success succeed
-
-      # @see #set_deferred_status
-      def fail(*args)
-        set_deferred_status(:failed, *args)
-      end
-      alias set_deferred_failure fail
-
       private
 
       # @yieldreturn [HttpResponse, nil]

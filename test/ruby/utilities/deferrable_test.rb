@@ -302,6 +302,30 @@ class DeferrableTest < ReactorTest
     assert_equal [[8]], log
   end
 
+  def test_a_set_deferred_status_of_its_own_sees_every_outcome
+    log = @log
+    deferrable.define_singleton_method(:set_deferred_status) { |status, *args| log << [status, *args] && super(status, *args) }
+    deferrable.succeed(1)
+    deferrable.fail(2)
+    deferrable.set_deferred_success(3)
+    deferrable.set_deferred_failure
+    assert_equal [[:succeeded, 1], [:failed, 2], [:succeeded, 3], [:failed]], log
+  end
+
+  # Programs reopen the module to keep the first outcome, for instance.
+  def test_the_module_may_be_reopened
+    assert_prints "[1]", <<~RUBY
+      module EventMachine::Deferrable
+        alias every_status set_deferred_status
+        def set_deferred_status(*args) = %i[succeeded failed].include?(@deferred_status) || every_status(*args)
+      end
+      it = EM::DefaultDeferrable.new
+      it.succeed(1)
+      it.succeed(2)
+      it.callback { |*args| p args }
+    RUBY
+  end
+
   def test_fifty_thousand_blocks_on_one_object
     calls = 0
     50_000.times { deferrable.callback { calls += 1 } && deferrable.errback { flunk } }
