@@ -1,0 +1,55 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# The pages for readers hold together: what they link to is there, and their programs are Ruby.
+
+require "test_helper"
+
+class DocsTest < ReactorTest
+  ROOT = File.expand_path("../..", __dir__)
+  PAGES = Dir.glob(["*.md", "docs/**/*.md"], base: ROOT).sort.to_h do |name|
+    [name, File.read(File.join(ROOT, name), encoding: Encoding::UTF_8)]
+  end.freeze
+
+  PAGES.each do |name, text|
+    define_method("test_links_of_#{name}") { assert_empty links(text).reject { |link| found?(name, link) } }
+
+    define_method("test_programs_of_#{name}") do
+      programs = text.scan(/^```ruby\n(.*?)^```/m).flatten
+      programs.each { |program| assert RubyVM::InstructionSequence.compile(program, name) }
+      assert_equal text.scan("```ruby").size, programs.size
+    end
+  end
+
+  def test_every_page_for_ruby_is_in_the_list_of_pages
+    listed = links(PAGES.fetch("docs/ruby/README.md")).map { |link| "docs/ruby/#{link}" }
+    assert_empty PAGES.keys.grep(%r{\Adocs/ruby/}) - listed - ["docs/ruby/README.md"]
+  end
+
+  def test_named_examples_are_there
+    named = PAGES.values.join.scan(%r{\bexamples/(?:ruby|c)/\w+\.\w+}).uniq
+    assert_empty(named.reject { |path| File.exist?(File.join(ROOT, path)) })
+  end
+
+  private
+
+  # @return [Array<String>] those within this repository
+  def links(text)
+    text.gsub(/^```.*?^```/m, "").scan(/\]\(([^)\s]+)\)/).flatten.grep_v(/\A[a-z]+:/)
+  end
+
+  def found?(page, link)
+    path, anchor = link.split("#", 2)
+    target = path.empty? ? page : File.join(File.dirname(page), path).then { |it| File.expand_path(it, "/").delete_prefix("/") }
+    return false unless File.exist?(File.join(ROOT, target))
+
+    anchor.nil? || !target.end_with?(".md") || anchors(PAGES.fetch(target)).include?(anchor)
+  end
+
+  # As GitHub makes them of headings, and those that pages set themselves.
+  def anchors(text)
+    headings = text.scan(/^#+ (.*)/).flatten.map { |heading| heading.downcase.gsub(/[^\p{Word}\- ]/, "").tr(" ", "-") }
+    headings + text.scan(/(?:id|name)="([^"]+)"/).flatten
+  end
+end
