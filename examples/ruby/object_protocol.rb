@@ -12,6 +12,8 @@ module Adder
   include EventMachine::Protocols::ObjectProtocol
 
   def receive_object(numbers)
+    return close_connection unless numbers.is_a?(Array) && numbers.all?(Numeric)
+
     send_object({ sum: numbers.sum, of: numbers })
   end
 
