@@ -70,7 +70,8 @@ module EventMachine
     # @param args what the callbacks get
     # @return [nil]
     def succeed(*args)
-      set_deferred_status(:succeeded, *args)
+      # Splatting makes one Array more, and most outcomes have one argument.
+      args.size == 1 ? set_deferred_status(:succeeded, args[0]) : set_deferred_status(:succeeded, *args)
     end
 
     # Sets the outcome to failure, as {#succeed} does to success.
@@ -79,7 +80,7 @@ module EventMachine
     # @param args what the errbacks get
     # @return [nil]
     def fail(*args)
-      set_deferred_status(:failed, *args)
+      args.size == 1 ? set_deferred_status(:failed, args[0]) : set_deferred_status(:failed, *args)
     end
 
     alias set_deferred_success succeed
@@ -94,9 +95,10 @@ module EventMachine
       cancel_timeout if @deferred_timeout
       @deferred_status = status
       @deferred_args = args
-      case status
-      when :succeeded then deferrable_run_callbacks
-      when :failed then deferrable_run_errbacks
+      if status == :succeeded
+        deferrable_run(@callbacks, @errbacks)
+      elsif status == :failed
+        deferrable_run(@errbacks, @callbacks)
       end
     end
 
@@ -123,22 +125,17 @@ module EventMachine
 
     private
 
-    # @return [nil]
-    def deferrable_run_callbacks
-      while @deferred_status == :succeeded && (block = @callbacks&.shift)
+    # Runs the blocks that are due, unless one of them changes the status, and drops the others.
+    def deferrable_run(due, others)
+      status = @deferred_status
+      while due && (block = due.shift)
         block.call(*@deferred_args)
+        return unless @deferred_status == status
       end
-      @errbacks&.clear
-      nil
-    end
-
-    # @return [nil]
-    def deferrable_run_errbacks
-      while @deferred_status == :failed && (block = @errbacks&.shift)
-        block.call(*@deferred_args)
-      end
-      @callbacks&.clear
+      others&.clear
       nil
     end
   end
 end
+
+require "em/default_deferrable"

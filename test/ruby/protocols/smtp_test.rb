@@ -6,8 +6,6 @@ require "test_helper"
 
 # Client and server over the network: with each other, and with peers that know nothing of reactors.
 class SmtpTest < ReactorTest
-                                      test_much_that_is_pipelined_behind_a_decision_is_read_later]
-
   # Keeps what it gets in its class.
   class Inbox < EM::P::SmtpServer
     Message = Struct.new(:sender, :recipients, :lines)
