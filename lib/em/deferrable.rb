@@ -137,5 +137,3 @@ module EventMachine
     end
   end
 end
-
-require "em/default_deferrable"

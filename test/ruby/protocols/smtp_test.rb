@@ -49,6 +49,45 @@ class SmtpTest < ReactorTest
     @inbox = Class.new(Inbox)
   end
 
+  # Raises in the hook that its class names.
+  class Faulty < EM::P::SmtpServer
+    class << self
+      attr_accessor :hook
+    end
+
+    %i[receive_ehlo_domain receive_sender receive_recipient receive_data_command receive_data_chunk receive_message].each do |name|
+      define_method(name) do |*arguments|
+        raise "mine" if self.class.hook == name && arguments.none? { |argument| argument == "<good>" }
+
+        true
+      end
+    end
+  end
+
+  FAILED = "451 Requested action aborted: local error in processing"
+
+  { receive_sender: [220, 250, 451, 503, 503, 503, 500, 500, 250, 221], receive_recipient: [220, 250, 250, 451, 250, 354, 250, 250, 221],
+    receive_data_command: [220, 250, 250, 250, 250, 451, 500, 500, 250, 221], receive_data_chunk: [220, 250, 250, 250, 250, 354, 451, 250, 221],
+    receive_message: [220, 250, 250, 250, 250, 354, 451, 250, 221] }.each do |hook, codes|
+    define_method("test_each_command_gets_its_reply_though_#{hook}_raises") do
+      Faulty.hook = hook
+      errors = []
+      EM.error_handler { |error| errors << error.message }
+      replies = nil
+      reactor do
+        talk(port_of(EM.start_server("127.0.0.1", 0, Faulty))) do |socket|
+          socket.write("HELO me\r\nMAIL FROM:<a>\r\nRCPT TO:<bad>\r\nRCPT TO:<good>\r\nDATA\r\ntext\r\n.\r\nNOOP\r\nQUIT\r\n")
+          replies = socket.read.lines
+        end
+      end
+      assert_equal codes, replies.map(&:to_i)
+      assert_equal ["mine"], errors
+      assert_equal FAILED, replies.map(&:chomp).grep(/\A451/).first
+    ensure
+      EM.error_handler(nil)
+    end
+  end
+
   def test_a_message_arrives
     result = deliver(from: "me@example.com", to: %w[you@example.com nobody@example.com], header: { "Subject" => "x" }, body: "Not much.\r\n.\r\n")
     assert_equal [:receive_message_response, 250, ["Message accepted"]], [result.responder, result.code, result.message]

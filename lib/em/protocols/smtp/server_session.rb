@@ -13,7 +13,9 @@ module EventMachine
         READ_AHEAD = 64 * 1024
         # Seconds that a client may take to read the last reply.
         LAST_REPLY_TIMEOUT = 60
-        private_constant :READ_AHEAD, :LAST_REPLY_TIMEOUT
+        # The reply to a command whose hook has raised.
+        FAILED = "451 Requested action aborted: local error in processing"
+        private_constant :READ_AHEAD, :LAST_REPLY_TIMEOUT, :FAILED
 
         # @private
         def post_init
@@ -81,6 +83,7 @@ module EventMachine
         end
 
         def smtp_send_reply(text)
+          @smtp_replied = true
           send_data("#{text}\r\n")
         end
 
@@ -99,13 +102,27 @@ module EventMachine
           @smtp_serving = true
           begin
             nil while !@smtp_awaiting && !@smtp_ending && smtp_serve_next
+            finished = true
           ensure
             @smtp_serving = false
+            smtp_go_on_after_exception unless finished || @smtp_ending
           end
+        end
+
+        # A hook has raised. Its command gets its reply nevertheless, so that the replies to those behind it do not move.
+        def smtp_go_on_after_exception
+          if @state.include?(:data)
+            smtp_refuse_text(FAILED)
+          elsif !@smtp_replied
+            smtp_send_reply(FAILED)
+          end
+          @smtp_recipient_count = 0 unless @state.include?(:mail_from)
+          EventMachine.next_tick { smtp_serve unless @smtp_ending }
         end
 
         # @return [Boolean] whether there may be more
         def smtp_serve_next
+          @smtp_replied = false
           return smtp_receive_text if @state.include?(:data)
 
           case line = @smtp_input.command(smtp_command_limit)

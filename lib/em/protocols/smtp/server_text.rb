@@ -85,8 +85,8 @@ module EventMachine
         end
 
         def smtp_end_text
-          smtp_deliver_chunk unless @databuffer.empty?
           @state -= %i[data mail_from rcpt]
+          smtp_deliver_chunk unless @databuffer.empty?
           return smtp_abandon_message if @smtp_refusal
 
           smtp_await(receive_message) do |accepted|
