@@ -63,19 +63,41 @@ int system_dead_port(void)
     return port;
 }
 
+static int wait_for(int fd, short events)
+{
+    struct pollfd ready = {.fd = fd, .events = events};
+    int count;
+    do
+        count = poll(&ready, 1, PEER_SECONDS * 1000);
+    while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* The kernel interrupts a thread when it closes a ring of the thread's, which may be later. The attempt goes on, connect(2). */
+static int finish_connecting(int fd)
+{
+    int error = ETIMEDOUT;
+    socklen_t length = sizeof error;
+    if (wait_for(fd, POLLOUT) == 1)
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
 int system_connect(int port)
 {
     struct sockaddr_in address = loopback(port);
     int fd = with_time_limit(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     int result = connect(fd, (struct sockaddr *)&address, sizeof address);
+    if (result < 0 && errno == EINTR)
+        result = finish_connecting(fd);
     assert_return_code(result, errno);
     return fd;
 }
 
 int system_accept(int listener)
 {
-    struct pollfd ready = {.fd = listener, .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, PEER_SECONDS * 1000), 1);
+    assert_int_equal(wait_for(listener, POLLIN), 1);
     return with_time_limit(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 }
 
