@@ -4,33 +4,53 @@
  */
 #include "rb_eventmachine.h"
 
-static ID id_callable, id_call;
+static ID id_callables, id_call;
 
 static VALUE call(VALUE callable)
 {
     return rb_funcallv(callable, id_call, 0, NULL);
 }
 
-/* Takes what is to be called off the object, nil if there is nothing. */
-static VALUE take_callable(rb_em_slot *slot)
+/* Takes what is to be called off the object: an Array, for several streamers may wait. */
+static VALUE take_callables(rb_em_slot *slot)
 {
     slot->flags &= (uint16_t)~RB_EM_AWAITS_DRAIN;
-    VALUE callable = rb_ivar_get(slot->value, id_callable);
-    rb_ivar_set(slot->value, id_callable, Qnil);
-    return callable;
+    VALUE callables = rb_ivar_get(slot->value, id_callables);
+    rb_ivar_set(slot->value, id_callables, Qnil);
+    return callables;
 }
 
+static void add_callable(rb_em_slot *slot, VALUE callable)
+{
+    if (slot->flags & RB_EM_AWAITS_DRAIN)
+        rb_ary_push(rb_ivar_get(slot->value, id_callables), callable);
+    else
+        rb_ivar_set(slot->value, id_callables, rb_ary_new_from_args(1, callable));
+    slot->flags |= RB_EM_AWAITS_DRAIN;
+}
+
+/* Those behind one that takes the reactor down wait for the end of the connection. */
 void rb_em_drained(em_connection *connection)
 {
     rb_em_slot *slot = em_connection_get_user(connection);
-    if (slot && slot->flags & RB_EM_AWAITS_DRAIN && rb_em_the_reactor.state == 0)
-        rb_em_call(call, take_callable(slot));
+    if (!slot || !(slot->flags & RB_EM_AWAITS_DRAIN) || rb_em_the_reactor.state != 0)
+        return;
+    VALUE callables = take_callables(slot);
+    while (RARRAY_LEN(callables) > 0 && rb_em_the_reactor.state == 0)
+        rb_em_call(call, rb_ary_shift(callables));
+    while (RARRAY_LEN(callables) > 0 && !NIL_P(slot->value))
+        add_callable(slot, rb_ary_shift(callables));
+    RB_GC_GUARD(callables);
 }
 
 void rb_em_ended_undrained(rb_em_slot *slot)
 {
-    if (slot->flags & RB_EM_AWAITS_DRAIN)
-        rb_em_call_unbind(call, take_callable(slot));
+    if (!(slot->flags & RB_EM_AWAITS_DRAIN))
+        return;
+    VALUE callables = take_callables(slot);
+    while (RARRAY_LEN(callables) > 0)
+        rb_em_call_unbind(call, rb_ary_shift(callables));
+    RB_GC_GUARD(callables);
 }
 
 static VALUE call_when_drained(VALUE self, VALUE signature, VALUE low, VALUE high, VALUE callable)
@@ -43,14 +63,13 @@ static VALUE call_when_drained(VALUE self, VALUE signature, VALUE low, VALUE hig
         rb_memerror();
     if (status != EM_OK)
         return Qfalse;
-    rb_ivar_set(slot->value, id_callable, callable);
-    slot->flags |= RB_EM_AWAITS_DRAIN;
+    add_callable(slot, callable);
     return Qtrue;
 }
 
 void rb_em_define_drained(void)
 {
     id_call = rb_intern("call");
-    id_callable = rb_intern("drained"); /* no name of an instance variable: Ruby code does not see it */
+    id_callables = rb_intern("drained"); /* no name of an instance variable: Ruby code does not see it */
     RB_EM_FUNCTION("call_when_drained", call_when_drained, 4);
 }

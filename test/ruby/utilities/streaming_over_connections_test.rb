@@ -154,6 +154,34 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal [5_000_000] * 2, received
   end
 
+  def test_several_streams_on_one_connection_all_end
+    path = file(content(3_000_000))
+    done = []
+    received = served do |connection|
+      3.times do |i|
+        source = i == 1 ? EM::IOStreamer.new(connection, StringIO.new(content(3_000_000))) : connection.stream_file_data(path)
+        source.callback { (done << i) && done.size == 3 && connection.close_connection_after_writing }
+      end
+    end
+    assert_equal [[0, 1, 2], 9_000_000], [done.sort, received.bytesize]
+  end
+
+  def test_several_streams_on_one_connection_all_fail_with_it
+    path = file(content(3_000_000))
+    reasons = []
+    reactor do
+      port = server(post_init: lambda do |connection|
+        3.times { connection.stream_file_data(path).errback { |reason| reasons << reason } }
+      end)
+      talk(port) do |socket|
+        socket.readpartial(1)
+        reset(socket)
+        wait_until { reasons.size == 3 }
+      end
+    end
+    assert_equal ["the connection is closed"] * 3, reasons
+  end
+
   def test_a_file_that_shrinks_fails
     path = file(content(200_000))
     recorder = Recorder.new
