@@ -46,7 +46,7 @@ module EventMachine
       @size = stat.size
     rescue Errno::ENOENT, Errno::ENOTDIR
       yield "file not found"
-    rescue SystemCallError => e
+    rescue SystemCallError, ArgumentError => e # a name with a NUL
       yield e.message
     end
 

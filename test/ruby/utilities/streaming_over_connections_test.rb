@@ -106,6 +106,12 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_empty recorder.sent
   end
 
+  def test_a_name_that_no_file_can_have_is_a_failure
+    reasons = []
+    EM::FileStreamer.new(Recorder.new, "a\0b").errback { |reason| reasons << reason }
+    assert_match(/null byte/, reasons.join)
+  end
+
   def test_a_stream_fails_if_the_peer_goes
     path = file(content(10_000_000))
     outcome = nil
