@@ -11,17 +11,18 @@ enum { DEEPEST_NESTING = 100 };
 typedef struct queue {
     VALUE items;
     VALUE poppers;
-    unsigned nesting; /* calls of callbacks that have not returned */
-    bool service_due; /* serve will be called in the next turn */
+    unsigned nesting;  /* calls of callbacks that have not returned */
+    VALUE service_run; /* the reactor's run in whose next turn serve will be called, else false */
 } queue;
 
-static ID id_call, id_callback, id_append_later, id_wait_later, id_serve_later;
+static ID id_call, id_callback, id_append_later, id_wait_later, id_serve_later, id_present_run;
 
 static void mark(void *data)
 {
     const queue *queue = data;
     rb_gc_mark(queue->items);
     rb_gc_mark(queue->poppers);
+    rb_gc_mark(queue->service_run);
 }
 
 static size_t size_of(const void *data)
@@ -46,6 +47,7 @@ static VALUE allocate(VALUE class)
     VALUE self = TypedData_Make_Struct(class, queue, &queue_type, made);
     made->items = rb_ary_new();
     made->poppers = rb_ary_new();
+    made->service_run = Qfalse;
     return self;
 }
 
@@ -93,6 +95,12 @@ static void enter(VALUE self, VALUE (*function)(VALUE))
     rb_ensure(function, self, leave, self);
 }
 
+/* What is queued for the next turn is dropped at the end of a run, and in a forked child. */
+static bool is_service_due(const queue *queue)
+{
+    return queue->service_run == rb_attr_get(rb_em_module, id_present_run);
+}
+
 /*
  * Within a callback, pushes and pops nested too deep hand out nothing: the outer calls do. Their fiber may be suspended, so serve is
  * also scheduled for the next turn.
@@ -104,15 +112,15 @@ static void serve_up_to(VALUE self, unsigned nesting)
         return;
     if (queue->nesting <= nesting) {
         enter(self, hand_out);
-    } else if (!queue->service_due) {
-        queue->service_due = true;
+    } else if (!is_service_due(queue)) {
+        queue->service_run = rb_attr_get(rb_em_module, id_present_run);
         rb_funcallv(self, id_serve_later, 0, NULL);
     }
 }
 
 static VALUE serve(VALUE self)
 {
-    queue_of(self)->service_due = false;
+    queue_of(self)->service_run = Qfalse;
     enter(self, hand_out);
     return Qnil;
 }
@@ -181,6 +189,7 @@ void rb_em_define_queue(void)
     id_append_later = rb_intern("append_later");
     id_wait_later = rb_intern("wait_later");
     id_serve_later = rb_intern("serve_later");
+    id_present_run = rb_intern("@present_run");
     VALUE class = rb_define_class_under(rb_em_module, "Queue", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_method(class, "push", push, -1);

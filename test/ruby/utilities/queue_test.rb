@@ -23,6 +23,14 @@ class QueueTest < ReactorTest
     end
   end
 
+  # Within a callback's child, whose pops and pushes leave it to the next turn to hand out.
+  def push_and_pop_in_child(writer)
+    EM.add_timer(5) { exit!(1) }
+    @queue.pop { |item| writer.write(item) }
+    @queue.pop { |item| writer.write(item) && exit!(0) }
+    @queue.push(1, 2)
+  end
+
   # Pops, and notes what comes.
   def note
     @queue.pop { |item| @got << item }
@@ -264,6 +272,37 @@ class QueueTest < ReactorTest
       EM.next_tick { EM.next_tick { [fiber.resume, EM.stop] } }
     end
     assert_equal [1, 2, :resumed], @got
+  end
+
+  def test_a_child_forked_by_a_callback_is_served
+    answer, writer = IO.pipe
+    in_reactor do
+      @queue.pop do
+        @queue.pop {}
+        @queue.push(:waits_for_the_callback)
+        Process.wait(EM.fork_reactor { push_and_pop_in_child(writer) })
+      end
+      @queue.push(:first)
+    end
+    writer.close
+    assert_equal "12", answer.read
+  ensure
+    answer.close
+  end
+
+  def test_after_a_run_with_a_callback_that_never_returns_the_next_is_served
+    reactor do
+      @queue.push(:held)
+      Fiber.new { @queue.pop { Fiber.yield } }.resume
+      EM.add_shutdown_hook { [note, @queue.push(1)] }
+      EM.stop
+    end
+    reactor do
+      note
+      @queue.push(2)
+      EM.next_tick { EM.next_tick { EM.stop } }
+    end
+    assert_equal [1, 2], @got
   end
 
   def test_a_signal_handler_may_push
