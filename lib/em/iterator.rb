@@ -19,7 +19,7 @@ module EventMachine
   # reactor runs.
   #
   # The worker of an item that is never finished does not go on, and `after` is not called; nor after an exception, which leaves
-  # the reactor or goes to its error handler.
+  # the reactor or goes to its error handler. A source that raises costs a worker, too, but the others go on to `after`.
   class Iterator
     # What a source returns at its end. In a list it ends the list.
     Stop = Object.new.tap { |stop| stop.define_singleton_method(:inspect) { "EventMachine::Iterator::Stop" } }.freeze
@@ -141,11 +141,19 @@ module EventMachine
     def advance
       return end_worker if @ended || @workers > @concurrency
 
-      item = @source.call
+      item = next_item
       return @process.call(item) unless Stop.equal?(item)
 
       @ended = true
       end_worker
+    end
+
+    # A worker whose source raises has no item that others would wait for.
+    def next_item
+      @source.call
+    rescue Exception
+      @workers -= 1
+      raise
     end
 
     def end_worker

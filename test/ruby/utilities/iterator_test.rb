@@ -255,6 +255,17 @@ class IteratorTest < ReactorTest
     assert_raises(KeyError) { reactor { EM::Iterator.new(-> { raise KeyError }).each { flunk } } }
   end
 
+  def test_a_source_that_raises_does_not_hold_up_the_end
+    errors = []
+    items = [1, RuntimeError.new("no item"), 2, 3, Stop]
+    source = -> { (item = items.shift).is_a?(Exception) ? raise(item) : item || Stop }
+    EM.error_handler { |error| errors << error.message }
+    assert_equal [1, 2, 3, :after], run_through(source, 2)
+    assert_equal ["no item"], errors
+  ensure
+    EM.error_handler
+  end
+
   def test_an_item_that_is_never_finished_holds_up_the_end
     in_turns(10) { EM::Iterator.new(1..4, 2).each(->(item, turn) { item == 2 ? @log << :lost : turn.next }, -> { flunk }) }
     assert_includes @log, :lost
