@@ -13,10 +13,11 @@
 class BufferedTokenizer
   # @param delimiter [String] what ends a token; `$/` if it is not given, which is "\n" unless the program changed it
   # @param size_limit [Integer, nil] bytes that a token may have, complete or not; nil: any number
-  # @raise [ArgumentError] if the delimiter is no String or empty, or the limit no positive Integer
+  # @raise [ArgumentError] if the delimiter is no String, empty or not valid in its encoding, or the limit no positive Integer
   def initialize(delimiter = $/, size_limit = nil)
     raise ArgumentError, "the delimiter must be a String" unless delimiter.is_a?(String)
     raise ArgumentError, "the delimiter must not be empty" if delimiter.empty?
+    raise ArgumentError, "the delimiter is not valid in #{delimiter.encoding}" unless delimiter.valid_encoding?
     raise ArgumentError, "the size limit must be a positive Integer" unless size_limit.nil? || positive?(size_limit)
 
     @delimiter = delimiter.dup.freeze

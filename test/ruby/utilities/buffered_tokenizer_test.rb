@@ -53,7 +53,7 @@ class BufferedTokenizerTest < ReactorTest
   end
 
   def test_what_is_no_delimiter_is_refused
-    ["", nil, /\n/, 1, :x].each { |delimiter| assert_raises(ArgumentError) { BufferedTokenizer.new(delimiter) } }
+    ["", nil, /\n/, 1, :x, "\xFF", "\r\xC3"].each { |delimiter| assert_raises(ArgumentError) { BufferedTokenizer.new(delimiter) } }
   end
 
   def test_the_delimiter_may_be_changed_by_its_owner
