@@ -24,7 +24,7 @@ module EventMachine
       extend Limits
 
       # A header with the length of the content; what is behind the colon is matched first.
-      ContentLengthPattern = /\Acontent-length[ \t]*:[ \t]*(.*?)[ \t]*\z/mi.freeze
+      ContentLengthPattern = /\Acontent-length[ \t]*:[ \t]*(.*)\z/mi.freeze
 
       HEADER = /\A([^\s:]+)\s*:\s*(.*)\z/m.freeze
       private_constant :HEADER
@@ -120,7 +120,7 @@ module EventMachine
 
       def hc_error_of_length(text)
         return "extraneous content-length header" if @hc_length
-        return "invalid content-length header" unless text.match?(/\A\d{1,18}\z/)
+        return "invalid content-length header" unless text.match?(/\A\d{1,18}[ \t]*\z/)
 
         @hc_length = text.to_i
         "overlength content" if @hc_length > max_content_bytes
