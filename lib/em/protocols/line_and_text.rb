@@ -33,7 +33,7 @@ module EventMachine
       # Gives what has arrived of binary data of known size to `receive_binary_data`, which may be nothing. Classes that
       # override this call `super` to have that.
       def unbind(_reason = nil)
-        rest = parsing_input.take(@lt_binary_size) if @lt_binary_size && @lt_binary_size != :any && !@parsing_failed
+        rest = parsing_input.take(@lt_binary_size) if @lt_binary_size.is_a?(Integer) && !@parsing_failed
         @lt_binary_size = nil
         parsing_reset
         lt_receive_binary(rest) if rest
@@ -82,6 +82,7 @@ module EventMachine
         case @lt_binary_size
         when nil then lt_receive_lines
         when :any then lt_receive_piece
+        when :given then false
         else lt_receive_sized
         end
       end
@@ -113,8 +114,10 @@ module EventMachine
       def lt_receive_sized
         return false if parsing_input.size < @lt_binary_size
 
+        data = parsing_input.take(@lt_binary_size)
         begin
-          lt_receive_binary(parsing_input.take(@lt_binary_size))
+          @lt_binary_size = :given
+          lt_receive_binary(data)
         ensure
           @lt_binary_size = nil
         end

@@ -68,7 +68,7 @@ module EventMachine
         return if data.nil? || data.empty? || @parsing_failed
 
         parsing_input.append(data)
-        parsing_run { object_receive_next }
+        parsing_loop { object_receive_next } unless parsing_within?
       end
 
       # Forgets an unfinished object, for connections that connect again.

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 require "em/protocols/input_buffer"
+require "fiber"
 
 module EventMachine
   module Protocols
@@ -17,28 +18,37 @@ module EventMachine
         @parsing_input ||= InputBuffer.new
       end
 
-      # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned.
+      # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned. A callback
+      # may be suspended meanwhile, with the fiber it runs in: parsing goes on without it.
       # @param data [String, nil]
       # @yield (see #parsing_run)
       def parsing_receive(data, &step)
         return if data.nil? || data.empty? || @parsing_failed
 
-        @parsing_now ? parsing_input.put_back(data) : parsing_input.append(data)
-        parsing_run(&step)
+        return parsing_input.put_back(data) if parsing_within?
+
+        parsing_input.append(data)
+        parsing_loop(&step)
+      end
+
+      # @return [Boolean] whether a callback is the caller, and not suspended
+      def parsing_within?
+        @parsing_now && @parsing_now.equal?(Fiber.current)
       end
 
       # Parses on until nothing is left that can be. Not within itself: stacks have an end, input has not.
       # @yieldreturn [Boolean] whether there may be more to parse
-      def parsing_run
-        return if @parsing_now
+      def parsing_run(&step)
+        parsing_loop(&step) unless @parsing_now
+      end
 
-        begin
-          @parsing_now = true
-          nil while yield
-        ensure
-          @parsing_now = false
-          parsing_input.settle
-        end
+      def parsing_loop
+        suspended = @parsing_now
+        @parsing_now = Fiber.current
+        nil while yield
+      ensure
+        @parsing_now = suspended
+        parsing_input.settle
       end
 
       # The peer is not worth listening to any more.

@@ -166,6 +166,16 @@ class LineAndTextTest < ReactorTest
     assert_equal 100_000, count
   end
 
+  def test_binary_data_whose_callback_is_suspended_holds_up_the_lines_behind
+    old = Old.alone(receive_line: header, receive_binary_data: ->(*) { Fiber.yield })
+    fiber = Fiber.new { old.receive_data("header 2\nxxpar") }
+    fiber.resume
+    old.receive_data("tial\n")
+    assert_equal ["header 2", "xx"], old.events.map(&:last)
+    fiber.resume
+    assert_equal ["header 2", "xx", "partial"], old.events.map(&:last)
+  end
+
   private
 
   def events(input, limit: nil, **script)

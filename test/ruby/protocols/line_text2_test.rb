@@ -255,6 +255,38 @@ class LineText2Test < ReactorTest
     assert_equal [%w[abc def]] * 2, [pieces, parser.events.map(&:last)]
   end
 
+  def test_a_callback_that_suspends_its_fiber_does_not_hold_up_what_arrives_next
+    parser = Lines.new(receive_line: ->(_, line) { Fiber.yield if line == "wait" })
+    fiber = Fiber.new { parser.receive_data("wait\na\nbe") }
+    fiber.resume
+    parser.receive_data("gin\nb\n")
+    assert_equal %w[wait a begin b], parser.events.map(&:last)
+    fiber.resume
+    parser.receive_data("c\n")
+    assert_equal %w[wait a begin b c], parser.events.map(&:last)
+  end
+
+  # As in code that reads as if it blocked: the answer is the next line.
+  def test_a_suspended_callback_may_wait_for_the_next_line
+    answers = []
+    asking = nil
+    parser = Lines.new(receive_line: lambda do |_, line|
+      next asking.resume(line) if asking
+
+      asking = Fiber.current
+      answers << Fiber.yield
+      asking = nil
+    end)
+    ["ask\n", "answer\nask\n", "ans", "wer 2\n"].each { |piece| Fiber.new { parser.receive_data(piece) }.resume }
+    assert_equal ["answer", "answer 2"], answers
+  end
+
+  def test_a_callback_that_is_never_resumed_makes_nobody_deaf
+    parser = Lines.new(receive_line: ->(*) { Fiber.yield })
+    200.times { |i| Fiber.new { parser.receive_data("#{i}\n") }.resume }
+    assert_equal (0...200).map(&:to_s), parser.events.map(&:last)
+  end
+
   private
 
   def lines(input, delimiter: nil)

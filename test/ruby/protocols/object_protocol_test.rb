@@ -193,6 +193,16 @@ class ObjectProtocolTest < ReactorTest
     assert_equal ["still here"], received
   end
 
+  def test_a_callback_that_suspends_its_fiber_does_not_hold_up_what_arrives_next
+    parser = Objects.new(receive_object: ->(_, object) { Fiber.yield if object == 1 })
+    fiber = Fiber.new { parser.receive_data(framed(1, 2)) }
+    fiber.resume
+    parser.receive_data(framed(3))
+    assert_equal [1, 2, 3], parser.events.map(&:last)
+    fiber.resume
+    assert_equal 3, parser.events.size
+  end
+
   private
 
   def framed(*objects, serializer: Marshal)
