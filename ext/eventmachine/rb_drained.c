@@ -11,21 +11,22 @@ static VALUE call(VALUE callable)
     return rb_funcallv(callable, id_call, 0, NULL);
 }
 
-/* Takes what is to be called off the object: an Array, for several streamers may wait. */
+/* Takes what is to be called off the object: an Array, for several streamers may wait. The object may be frozen by now. */
 static VALUE take_callables(rb_em_slot *slot)
 {
     slot->flags &= (uint16_t)~RB_EM_AWAITS_DRAIN;
-    VALUE callables = rb_ivar_get(slot->value, id_callables);
-    rb_ivar_set(slot->value, id_callables, Qnil);
+    VALUE waiting = rb_attr_get(slot->value, id_callables);
+    VALUE callables = rb_ary_dup(waiting);
+    rb_ary_clear(waiting);
     return callables;
 }
 
 static void add_callable(rb_em_slot *slot, VALUE callable)
 {
-    if (slot->flags & RB_EM_AWAITS_DRAIN)
-        rb_ary_push(rb_ivar_get(slot->value, id_callables), callable);
-    else
-        rb_ivar_set(slot->value, id_callables, rb_ary_new_from_args(1, callable));
+    VALUE waiting = rb_attr_get(slot->value, id_callables);
+    if (NIL_P(waiting))
+        rb_ivar_set(slot->value, id_callables, waiting = rb_ary_new());
+    rb_ary_push(waiting, callable);
     slot->flags |= RB_EM_AWAITS_DRAIN;
 }
 

@@ -188,6 +188,19 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal ["the connection is closed"] * 3, reasons
   end
 
+  def test_a_connection_may_be_frozen_meanwhile
+    path = file(content(9_000_000))
+    outcome = received = nil
+    frozen = Class.new(EM::Connection) do
+      define_method(:post_init) do
+        stream_file_data(path).callback { (outcome = :succeeded) && close_connection_after_writing }
+        freeze
+      end
+    end
+    reactor { talk(port_of(EM.start_server("127.0.0.1", 0, frozen))) { |socket| received = socket.read.bytesize } }
+    assert_equal [:succeeded, 9_000_000], [outcome, received]
+  end
+
   def test_a_file_that_shrinks_fails
     path = file(content(200_000))
     recorder = Recorder.new
