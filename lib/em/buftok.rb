@@ -64,8 +64,13 @@ class BufferedTokenizer
   def ends_in?(data)
     return data.include?(@delimiter) if @overlap.zero? || @pending.empty?
 
-    tail = @pending.byteslice([@pending.bytesize - @overlap, 0].max..)
-    (tail + data).include?(@delimiter)
+    (last_bytes + data).include?(@delimiter)
+  end
+
+  # A copy: after a slice that reaches to the end, all that waits would be copied when more is added.
+  def last_bytes
+    start = [@pending.bytesize - @overlap, 0].max
+    @pending.unpack1("@#{start}a*").force_encoding(@pending.encoding)
   end
 
   # @return [Array<String>] the tokens, and behind them what is not complete
