@@ -96,9 +96,9 @@ module EventMachine
       @deferred_status = status
       @deferred_args = args
       if status == :succeeded
-        deferrable_run(@callbacks, @errbacks)
+        deferrable_run(@callbacks, @errbacks, :failed)
       elsif status == :failed
-        deferrable_run(@errbacks, @callbacks)
+        deferrable_run(@errbacks, @callbacks, :succeeded)
       end
     end
 
@@ -125,12 +125,10 @@ module EventMachine
 
     private
 
-    # Runs the blocks that are due, unless one of them changes the status, and drops the others.
-    def deferrable_run(due, others)
-      status = @deferred_status
-      while due && (block = due.shift)
+    # Runs the blocks that are due, unless one of them brings about the opposite, and drops the others.
+    def deferrable_run(due, others, opposite)
+      while due && @deferred_status != opposite && (block = due.shift)
         block.call(*@deferred_args)
-        return unless @deferred_status == status
       end
       others&.clear
       nil

@@ -106,6 +106,28 @@ class PlainMarshalTest < ReactorTest
     assert_equal 2, Plain.load(Marshal.dump(laughs)).size
   end
 
+  # As keys, they are all alike in their hash and equal to none.
+  def test_no_number_as_a_key_is_nan
+    nans = Array.new(3) { Float::NAN.dup }
+    [{ Float::NAN => 1 }, { [1, Float::NAN] => 1 }, { { 1 => Float::NAN } => 1 }, [nans, { nans[0] => 1 }]].each { |object| assert_refused(Marshal.dump(object)) }
+    assert_refused("\x04\x08{\x06f\x0Anan\0x0".b)
+    assert_predicate Plain.load(Marshal.dump({ 1 => Float::NAN }))[1], :nan?
+  end
+
+  def test_links_in_keys_may_repeat_short_texts_as_often_as_they_like_but_not_long_ones
+    text = "x" * 100_000
+    assert_refused(Marshal.dump([text, 2**800_000, { [text] * 3000 => 1 }]))
+    objects = Array.new(5000) { { "name" => 1, [text[0, 40]] => text } }
+    assert_equal objects, Plain.load(Marshal.dump(objects))
+  end
+
+  def test_keys_within_keys_within_keys_have_an_end
+    nest = ->(depth) { depth.times.reduce(1) { |inner, _| { inner => nil } } }
+    assert_equal nest[4], Plain.load(Marshal.dump(nest[4]))
+    assert_refused(Marshal.dump(nest[5]))
+    assert_equal 1, Plain.load(Marshal.dump({ 1 => { 2 => { 3 => { 4 => { 5 => nest[4] } } } } })).size
+  end
+
   def test_texts_have_no_instance_variables_but_their_encoding
     ["I\"\x06a\x06:\x07@aiT", "I\"\x06a\x07:\x06ET:\x06FT", "[\x07:\x07@aiI\"\x06a\x06;\0T", "I\"\x06a\x06:\x0Dencoding\"\x08abc", "I\"\x06a\x00",
      "I:\x06a\x06:\x07@aiT", "I[\0\x06:\x06ET", "I\"\x06a\x06:\x06Eo:\x06A\0"].each { |bytes| assert_refused("\x04\x08".b + bytes.b) }

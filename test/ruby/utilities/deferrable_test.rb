@@ -139,14 +139,6 @@ class DeferrableTest < ReactorTest
     assert_equal [[:before, 2], [:behind, 2]], log
   end
 
-  def test_a_callback_may_take_the_outcome_back_and_those_behind_it_wait
-    deferrable.callback { deferrable.set_deferred_status(:unknown) }.callback(&note(:behind))
-    deferrable.succeed(1)
-    assert_empty log
-    deferrable.succeed(2)
-    assert_equal [[:behind, 2]], log
-  end
-
   def test_blocks_can_be_cancelled
     first = note(:first)
     deferrable.callback(&first).callback(&note(:second)).callback(&first)
@@ -181,6 +173,18 @@ class DeferrableTest < ReactorTest
     end
     assert_equal [nil, nil], results
     assert_equal [[:ok, 0], [:error, 1]], log
+  end
+
+  def test_a_block_that_takes_the_outcome_back_keeps_none_behind_it_waiting
+    { succeed: :callback, fail: :errback }.each do |outcome, block|
+      [->(it) { it.instance_variable_set(:@deferred_status, nil) }, ->(it) { it.set_deferred_status(:again, 2) }].each do |take_back|
+        one = EM::DefaultDeferrable.new
+        one.public_send(block) { take_back.call(one) }
+        one.public_send(block, &note(block))
+        one.public_send(outcome, 1)
+      end
+    end
+    assert_equal [[:callback, 1], [:callback, 2], [:errback, 1], [:errback, 2]], log
   end
 
   def test_its_state_is_in_the_instance_variables_that_others_look_at

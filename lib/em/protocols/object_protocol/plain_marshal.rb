@@ -15,19 +15,22 @@ module EventMachine
 
         # How deep Arrays and Hashes may be nested.
         DEEPEST = 100
+        # How many Hashes may be keys within keys: what the innermost contains is hashed once for each.
+        DEEPEST_KEY = 4
+        # How long the texts and numbers that links in keys repeat may be together, in bytes: each is hashed again.
+        MOST_REPEATED = 256 * 1024 * 1024
 
         # How many values an object may consist of: a million takes most of a second to check, and the reactor waits.
         MOST_VALUES = 1_000_000
 
         TYPES = Array.new(256) { |byte| byte.chr.freeze }.freeze
-        CONTAINERS = ["[", "{", "}"].freeze
 
         # Names of what is refused, for the error.
         OTHERS = {
           "o" => "object", "u" => "object", "U" => "object", "d" => "object", "S" => "Struct", "c" => "Class",
           "m" => "Module", "M" => "Module", "e" => "extended object", "C" => "subclass of a core class", "/" => "Regexp"
         }.freeze
-        private_constant :VERSION, :TYPES, :DEEPEST, :MOST_VALUES, :CONTAINERS, :OTHERS
+        private_constant :VERSION, :TYPES, :DEEPEST, :DEEPEST_KEY, :MOST_REPEATED, :MOST_VALUES, :OTHERS
 
         class << self
           # @param object [Object]
@@ -39,7 +42,8 @@ module EventMachine
 
           # @param data [String]
           # @return [nil, Boolean, Integer, Float, String, Symbol, Array, Hash]
-          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, more than a million values, broken, or followed by more
+          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, more than a million values, broken, followed by
+          #   more, or has keys that take long to hash
           def load(data)
             new(data).check
             Marshal.load(data)
@@ -54,8 +58,9 @@ module EventMachine
           @position = 0
           @values = 0
           @symbols = []
-          @containers = []
-          @in_key = false
+          @sizes = [] # of what may be linked to, in bytes; nil if not in a key
+          @repeated = 0
+          @keys = 0 # those that the present value is part of
         end
 
         # Walks over the data without making anything of it.
@@ -114,15 +119,20 @@ module EventMachine
 
         # What may be linked to.
         def object(type, depth)
-          @containers << CONTAINERS.include?(type)
+          @sizes << nil
           case type
-          when "\"", "f" then skip(length)
+          when "\"" then text
+          when "f" then float
           when "l" then big_integer
           when "[" then checked(length).times { value(depth + 1) }
           when "{" then pairs(depth)
           when "}" then pairs(depth) && value(depth + 1)
           else refuse(type)
           end
+        end
+
+        def text
+          skip(@sizes[-1] = length)
         end
 
         def pairs(depth)
@@ -140,16 +150,29 @@ module EventMachine
         end
 
         def key
-          outer = @in_key
-          @in_key = true
+          @keys += 1
+          raise ArgumentError, "keys of Hashes nested more than #{DEEPEST_KEY} deep" if @keys > DEEPEST_KEY
+
           yield
-          @in_key = outer
+          @keys -= 1
+        end
+
+        # NaN equals nothing: as keys they all have the same hash, and each is compared with all before.
+        def float
+          text = take(length)
+          return @sizes[-1] = text.bytesize unless text.start_with?("nan")
+
+          raise ArgumentError, "NaN within a key of a Hash refused" if @keys.positive?
         end
 
         # Arrays that contain each other twice are small, but hashing them never ends.
         def link
-          container = @containers.fetch(length) { raise ArgumentError, "broken link" }
-          raise ArgumentError, "link within a key of a Hash refused" if container && @in_key
+          size = @sizes.fetch(length) { raise ArgumentError, "broken link" }
+          return unless @keys.positive?
+          raise ArgumentError, "link within a key of a Hash refused" unless size
+
+          @repeated += size
+          raise ArgumentError, "links within keys of Hashes repeat too much" if @repeated > MOST_REPEATED
         end
 
         def symbol
@@ -171,7 +194,7 @@ module EventMachine
         def big_integer
           raise ArgumentError, "unknown sign" unless %w[+ -].include?(type)
 
-          skip(length * 2)
+          skip(@sizes[-1] = length * 2)
         end
 
         # A String or Symbol with its encoding, which is the only instance variable it may have.
@@ -200,8 +223,9 @@ module EventMachine
         end
 
         def known_encoding
-          @containers << false
-          raise ArgumentError, "unknown encoding" unless Encoding.name_list.include?(take(length))
+          name = take(length)
+          @sizes << name.bytesize
+          raise ArgumentError, "unknown encoding" unless Encoding.name_list.include?(name)
         end
 
         def length
