@@ -51,6 +51,16 @@ static VALUE allocate(VALUE class)
     return self;
 }
 
+/* For dup and clone: a queue of its own, with the same items and the same that wait. */
+static VALUE initialize_copy(VALUE self, VALUE original)
+{
+    queue *copy = queue_of(self);
+    const queue *source = queue_of(original);
+    copy->items = rb_ary_dup(source->items);
+    copy->poppers = rb_ary_dup(source->poppers);
+    return self;
+}
+
 static bool is_empty(VALUE array)
 {
     return RARRAY_LEN(array) == 0;
@@ -192,6 +202,7 @@ void rb_em_define_queue(void)
     id_present_run = rb_intern("@present_run");
     VALUE class = rb_define_class_under(rb_em_module, "Queue", rb_cObject);
     rb_define_alloc_func(class, allocate);
+    rb_define_method(class, "initialize_copy", initialize_copy, 1);
     rb_define_method(class, "push", push, -1);
     rb_define_method(class, "<<", push_one, 1);
     rb_define_method(class, "pop", pop, -1);

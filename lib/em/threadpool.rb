@@ -22,9 +22,11 @@ module EventMachine
     # @param callback [#call, nil] called with the result
     # @param errback [#call, nil] called with the exception, of whatever class; without it the exception is raised in
     #   the main thread
+    # @raise [ArgumentError] if there is nothing to call
     def defer(operation = nil, callback = nil, errback = nil, &block)
+      operation ||= block or raise ArgumentError, "no proc or block given"
       spawn_threadpool unless @threadpool
-      work = [operation || block, callback, errback]
+      work = [operation, callback, errback]
       @deferred[work] = true
       @threadqueue << work
     end

@@ -13,6 +13,14 @@ class DeferTest < ReactorTest
     EM.threadpool_size = 4
   end
 
+  def test_nothing_to_call_is_refused_by_the_call
+    reactor do
+      assert_raises(ArgumentError) { EM.defer }
+      assert_raises(ArgumentError) { EM.defer(nil, ->(_) {}) }
+      EM.stop
+    end
+  end
+
   def test_the_operation_runs_elsewhere_and_its_result_arrives_on_the_reactor_thread
     seen = nil
     reactor do

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 require "eventmachine"
-require "em/protocols/http_client_request"
-require "em/protocols/http_connection"
+require "em/protocols/http/client_request"
+require "em/protocols/http/connection"
 
 module EventMachine
   module Protocols

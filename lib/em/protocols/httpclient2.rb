@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 require "eventmachine"
-require "em/protocols/http_connection"
-require "em/protocols/http_request_text"
+require "em/protocols/http/connection"
+require "em/protocols/http/request_text"
 
 module EventMachine
   module Protocols
@@ -22,7 +22,7 @@ module EventMachine
     # exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given up, and
     # when more arrives than was requested.
     class HttpClient2 < Connection
-      require "em/protocols/httpclient2_request"
+      require "em/protocols/http/client2_request"
 
       include LineText2
       include HttpConnection

@@ -42,13 +42,27 @@ module EventMachine
         parsing_loop(&step) unless @parsing_now
       end
 
-      def parsing_loop
+      def parsing_loop(&step)
         suspended = @parsing_now
         @parsing_now = Fiber.current
         nil while yield
+        finished = true
       ensure
         @parsing_now = suspended
         parsing_input.settle
+        parsing_go_on_later(&step) unless finished
+      end
+
+      # A callback has raised: what is behind its own part must not wait for more to arrive, which may never come.
+      def parsing_go_on_later(&step)
+        return unless EventMachine.respond_to?(:reactor_thread?) && EventMachine.reactor_thread?
+
+        EventMachine.next_tick { parsing_run(&step) unless parsing_over? }
+      end
+
+      # Whether this is a connection that has ended; its `unbind` may not have called `super`.
+      def parsing_over?
+        is_a?(Connection) && get_idle_time.nil?
       end
 
       # The peer is not worth listening to any more.

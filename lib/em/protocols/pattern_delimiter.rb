@@ -2,6 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "strscan"
+
 module EventMachine
   module Protocols
     # A Regexp that ends lines. What is in front of a line cannot matter.
@@ -10,8 +12,9 @@ module EventMachine
       # How many bytes of a match may arrive before the rest of it does.
       LONGEST_MATCH = 256
 
-      # What may be in a Regexp to which it matters what is in front of a match. Others need no String that begins with the
-      # line, which Ruby would look through for each line.
+      # What may be in a Regexp to which it matters what is in front of a match. It is given a String that begins with the line.
+      # Others are matched in place: what was matched against a slice shares memory with it, and is copied whole by the next
+      # change in front of the rest.
       LOOKING_BACK = /\\[AbBGK]|\^|\(\?<[=!]/.freeze
       private_constant :LONGEST_MATCH, :LOOKING_BACK
 
@@ -23,6 +26,7 @@ module EventMachine
 
         @pattern = pattern
         @looks_back = pattern.source.match?(LOOKING_BACK)
+        @scanner = StringScanner.new("")
       end
 
       # Cuts no line, since where one ends depends on what follows.
@@ -31,10 +35,9 @@ module EventMachine
       end
 
       def first_line(text, start, searched)
-        before = @looks_back ? start : 0
-        rest = before.zero? ? text : text.byteslice(before..)
-        found = match(rest, [searched - LONGEST_MATCH, start].max - before)
-        found && [rest.byteslice(start - before, found.begin(0) - start + before), before + found.end(0)]
+        from = [searched - LONGEST_MATCH, start].max
+        line_end, stop = @looks_back ? match(text, start, from) : scan(text, from)
+        line_end && [text.byteslice(start, line_end - start), stop]
       end
 
       # Lines are cut one by one: there are none to skip.
@@ -49,9 +52,27 @@ module EventMachine
       private
 
       # A match of nothing is none.
-      def match(text, from)
-        while from <= text.bytesize && (found = @pattern.match(text, from))
-          return found if found.end(0) > found.begin(0)
+      # @return [Array(Integer, Integer), nil] where the match begins and ends
+      def scan(text, from)
+        @scanner.string = text
+        @scanner.pos = from
+        while (distance = @scanner.exist?(@pattern))
+          stop = @scanner.pos + distance
+          return [stop - @scanner.matched_size, stop] if @scanner.matched_size.positive?
+          return if stop == text.bytesize
+
+          @scanner.pos = stop + 1
+        end
+      ensure
+        @scanner.string = ""
+      end
+
+      # As {#scan}, for what looks back, though not behind the start.
+      def match(text, start, from)
+        line = text.byteslice(start..)
+        from -= start
+        while from <= line.bytesize && (found = @pattern.match(line, from))
+          return [start + found.begin(0), start + found.end(0)] if found.end(0) > found.begin(0)
 
           from = found.end(0) + 1
         end

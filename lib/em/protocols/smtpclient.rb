@@ -118,6 +118,7 @@ module EventMachine
         while !@finished && (line = @input.command(limit))
           line == :overlong ? give_up("overlength line") : receive_line(line)
         end
+        give_up("overlength line") if @input.overlong? && !@finished
       end
 
       # @private

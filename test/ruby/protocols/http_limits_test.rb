@@ -4,7 +4,7 @@
 
 require "test_helper"
 require "support/segmentation"
-require "em/protocols/http_response_parser"
+require "em/protocols/http/response_parser"
 
 # No server can make a client keep more than its limits, nor raise anything but HttpError.
 class HttpLimitsTest < Minitest::Test

@@ -5,7 +5,7 @@
 require "test_helper"
 require "objspace"
 require "support/segmentation"
-require "em/protocols/http_response_parser"
+require "em/protocols/http/response_parser"
 
 # How HTTP responses are read, wherever the network cuts them.
 class HttpResponseParserTest < Minitest::Test

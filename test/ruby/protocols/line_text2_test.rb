@@ -255,6 +255,69 @@ class LineText2Test < ReactorTest
     assert_equal [%w[abc def]] * 2, [pieces, parser.events.map(&:last)]
   end
 
+  # With a copy of the piece for each line this would take minutes.
+  def test_what_is_put_back_in_front_of_a_large_piece_costs_no_copy_of_it
+    [";", /;/, /;|,/].each do |delimiter|
+      count = 0
+      parser = Lines.new(receive_line: ->(it, line) { (count += 1) && line == "a" && it.set_line_mode("b;") && it.events.clear })
+      parser.set_delimiter(delimiter)
+      parser.receive_data("a;" * 120_000)
+      assert_equal 240_000, count
+    end
+  end
+
+  class Fragile < EM::Connection
+    include EM::P::LineText2
+
+    def initialize(received)
+      @received = received
+    end
+
+    def receive_line(line)
+      raise "mine" if line == "bad"
+
+      @received << line
+      EM.stop if line == "last"
+    end
+  end
+
+  def test_lines_behind_one_whose_callback_raises_do_not_wait_for_more_to_arrive
+    received = []
+    EM.error_handler { |error| assert_equal "mine", error.message }
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, Fragile, received))
+      EM.connect("127.0.0.1", port) { |client| client.send_data("a\nbad\nb\nbad\nlast\n") }
+    end
+    assert_equal %w[a b last], received
+  ensure
+    EM.error_handler(nil)
+  end
+
+  # Its unbind does not call super.
+  class Deaf < Fragile
+    def receive_line(line)
+      close_connection
+      super
+    end
+
+    def unbind
+      @received << :unbound
+    end
+  end
+
+  def test_a_connection_that_has_ended_gets_no_lines_that_an_exception_left_behind
+    received = []
+    EM.error_handler {}
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, Deaf, received))
+      EM.connect("127.0.0.1", port) { |client| client.send_data("bad\nb\nc\n") }
+      as_soon_as(-> { received.include?(:unbound) }) { EM.next_tick { EM.next_tick { EM.stop } } }
+    end
+    assert_equal :unbound, received.last
+  ensure
+    EM.error_handler(nil)
+  end
+
   def test_a_callback_that_suspends_its_fiber_does_not_hold_up_what_arrives_next
     parser = Lines.new(receive_line: ->(_, line) { Fiber.yield if line == "wait" })
     fiber = Fiber.new { parser.receive_data("wait\na\nbe") }

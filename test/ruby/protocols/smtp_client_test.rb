@@ -32,6 +32,27 @@ class SmtpClientTest < Minitest::Test
     assert_equal [["c@d", 250, ["first"]], ["e@f", 251, ["second"]]], outcomes.first.last.rcpt_responses
   end
 
+  def test_a_reply_line_without_end_ends_the_session
+    client, outcomes = smtp_client
+    client.hear(GREETING)
+    100.times { client.receive_data("2" * 9999) unless client.closed? }
+    assert_predicate client, :closed?
+    assert_equal [:failed, "overlength line"], [outcomes.first.first, outcomes.first.last.message]
+  end
+
+  def test_a_password_that_cannot_be_had_fails_the_message_and_its_exception_goes_on
+    client, outcomes = smtp_client(auth: PLAIN.merge(password: -> { raise IOError, "no key" }))
+    client.hear(GREETING)
+    assert_raises(IOError) { client.receive_data(OK) }
+    assert_equal [:failed, "no password"], [outcomes.first.first, outcomes.first.last.message]
+    assert_predicate client, :closed?
+  end
+
+  def test_a_timeout_that_is_no_number_is_refused_before_connecting
+    error = assert_raises(ArgumentError) { EM::P::SmtpClient.send(host: "127.0.0.1", to: "a@b", timeout: :a) }
+    assert_match(/:timeout/, error.message)
+  end
+
   def test_the_outcome_is_an_open_struct_and_stays_as_it_is
     client, outcomes = smtp_client
     client.hear(GREETING, OK, OK, OK, "354 go\r\n", OK)

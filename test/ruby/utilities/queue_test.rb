@@ -57,6 +57,16 @@ class QueueTest < ReactorTest
     assert_equal [1, 0], [@queue.size, @queue.num_waiting]
   end
 
+  def test_a_copy_has_the_same_items_and_is_a_queue_of_its_own
+    in_reactor do
+      @queue.push(1, 2)
+      copy = @queue.dup
+      copy.pop { |item| @got << item }
+      assert_equal [2, 1], [@queue.size, copy.size]
+    end
+    assert_equal [1], @got
+  end
+
   def test_nil_false_and_arrays_are_items
     in_reactor do
       @queue.push(nil, false, [1, 2])

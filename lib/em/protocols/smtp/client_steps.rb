@@ -107,10 +107,18 @@ module EventMachine
           return invoke_mail_from unless auth
           return give_up("unsupported auth type") unless auth[:type].to_s == "plain"
 
+          response = Smtp::PlainAuth.encode(auth[:username], password_of(auth)) or return give_up("NUL in the password")
+          proceed("AUTH PLAIN #{response}\r\n", :receive_auth_response)
+        end
+
+        # Asked for no sooner than it is needed. An exception goes on to the reactor, and the message fails.
+        def password_of(auth)
           password = auth[:password]
           password = password.call if password.respond_to?(:call)
-          response = Smtp::PlainAuth.encode(auth[:username], password) or return give_up("NUL in the password")
-          proceed("AUTH PLAIN #{response}\r\n", :receive_auth_response)
+          found = true
+          password
+        ensure
+          give_up("no password") unless found
         end
 
         # What was said before TLS does not count after it.

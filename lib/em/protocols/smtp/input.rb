@@ -34,6 +34,11 @@ module EventMachine
           @position = @one_by_one_until = 0
         end
 
+        # Whether a line is being dropped because it is too long; its end may never come.
+        def overlong?
+          @overlong
+        end
+
         # @return [Integer] how many bytes wait
         def size
           @bytes.bytesize - @position

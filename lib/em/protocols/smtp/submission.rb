@@ -31,6 +31,8 @@ module EventMachine
         # @param args [Hash] see {SmtpClient.send}
         # @raise [ArgumentError] if anything in it cannot be sent as it is
         def initialize(args)
+          raise ArgumentError, ":timeout must be a number" unless args[:timeout].nil? || args[:timeout].is_a?(Numeric)
+
           @domain = WireText.line(args[:domain] || Socket.gethostname, ":domain")
           @sender = address(args[:from], ":from")
           @recipients = recipients_of(args[:to])

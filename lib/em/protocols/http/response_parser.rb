@@ -2,11 +2,11 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/protocols/http_chunks"
-require "em/protocols/http_framing"
-require "em/protocols/http_header_lines"
-require "em/protocols/http_input"
-require "em/protocols/http_response"
+require "em/protocols/http/chunks"
+require "em/protocols/http/framing"
+require "em/protocols/http/header_lines"
+require "em/protocols/http/input"
+require "em/protocols/http/response"
 
 module EventMachine
   module Protocols

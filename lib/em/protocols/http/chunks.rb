@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/protocols/http_response"
+require "em/protocols/http/response"
 
 module EventMachine
   module Protocols

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/protocols/http_request_text"
+require "em/protocols/http/request_text"
 
 module EventMachine
   module Protocols

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-require "em/protocols/http_error"
+require "em/protocols/http/error"
 
 module EventMachine
   module Protocols
