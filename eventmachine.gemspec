@@ -20,8 +20,6 @@ Gem::Specification.new do |spec|
         "{README,CHANGELOG,CONTRIBUTING}.md", "LICENSE"].sort
   end
   spec.extensions = ["ext/eventmachine/extconf.rb"]
-  # For the outcome of SmtpClient; a default gem until Ruby 3.4.
-  spec.add_runtime_dependency "ostruct"
   spec.require_paths = ["lib"]
   spec.metadata["rubygems_mfa_required"] = "true"
 end
