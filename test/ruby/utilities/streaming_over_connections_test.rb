@@ -8,6 +8,7 @@ require "stringio"
 
 # FileStreamer, IOStreamer, and the methods of Connection that send files.
 class StreamingOverConnectionsTest < ReactorTest
+  HUGE = 50_000_000
   SIZES = [0, 10, 16_384, 16_385, 100_000, 1_000_000].freeze
 
   # Keeps what it is sent; takes no more than the peers of real ones.
@@ -32,6 +33,12 @@ class StreamingOverConnectionsTest < ReactorTest
     path = File.join(@folder ||= Dir.mktmpdir("em"), "file")
     File.binwrite(path, content)
     path
+  end
+
+  # More than the kernel takes for a peer that does not read.
+  # @return [String] the path of a file of zeros
+  def huge_file(bytes = HUGE)
+    file("").tap { |path| File.truncate(path, bytes) }
   end
 
   def after_teardown
@@ -113,7 +120,7 @@ class StreamingOverConnectionsTest < ReactorTest
   end
 
   def test_a_stream_fails_if_the_peer_goes
-    path = file(content(10_000_000))
+    path = huge_file
     outcome = nil
     reactor do
       port = server(post_init: lambda do |connection|
@@ -131,7 +138,7 @@ class StreamingOverConnectionsTest < ReactorTest
   end
 
   def test_a_peer_that_does_not_read_costs_no_turns
-    path = file(content(10_000_000))
+    path = huge_file
     done = false
     turns = nil
     reactor do
@@ -143,7 +150,7 @@ class StreamingOverConnectionsTest < ReactorTest
         100.times { Thread.pass }
         turns = EM.stats[:turns] - before
         refute done
-        assert_equal 10_000_000 - 1, (socket.read(10_000_000 - 1) || "").bytesize
+        assert_equal HUGE - 1, (socket.read(HUGE - 1) || "").bytesize
         wait_until { done }
       end
     end
@@ -173,7 +180,7 @@ class StreamingOverConnectionsTest < ReactorTest
   end
 
   def test_several_streams_on_one_connection_all_fail_with_it
-    path = file(content(3_000_000))
+    path = huge_file
     reasons = []
     reactor do
       port = server(post_init: lambda do |connection|
