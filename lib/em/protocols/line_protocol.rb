@@ -17,7 +17,8 @@ module EventMachine
     #   end
     #
     # A connection whose peer sends a longer line than {#max_line_length} is closed, after `receive_error("overlength
-    # line")` if that is defined. What is behind a callback that raised is parsed with the next data.
+    # line")` if that is defined. What is behind a callback that raised
+    # is parsed in the reactor's next turn.
     # Works in any object; needs no reactor.
     module LineProtocol
       include LineParsing

@@ -24,7 +24,8 @@ module EventMachine
     #
     # All callbacks may change the mode and the delimiter, which holds from the very next byte, wherever the network has
     # cut the stream. What a callback puts back by {#set_line_mode} or `receive_data` is parsed once the callback has
-    # returned, before anything else. What is behind a callback that raised is parsed with the next data.
+    # returned, before anything else. What is behind a callback that raised
+    # is parsed in the reactor's next turn.
     #
     # A connection whose peer exceeds a limit is closed after {#receive_error}; nothing is received any more.
     # Works in any object; needs no reactor.

@@ -21,8 +21,8 @@ module EventMachine
     # {PlainMarshal}. A program that trusts all its peers says so: `def serializer = Marshal`.
     #
     # The connection is closed, after `receive_error(text)` if that is defined, when a peer sends more than
-    # {#max_object_size} or what the serializer cannot load. What is behind a `receive_object` that raised is parsed with
-    # the next data. Works in any object that has `send_data`; needs no reactor.
+    # {#max_object_size} or what the serializer cannot load. What is behind a `receive_object` that raised is parsed in the
+    # reactor's next turn. Works in any object that has `send_data`; needs no reactor.
     module ObjectProtocol
       include Parsing
       extend Limits
