@@ -74,6 +74,14 @@ class ReactorTest < Minitest::Test
     GCPressure.stop
   end
 
+  # Runs the block within the reactor, for a turn.
+  def in_reactor
+    reactor do
+      yield
+      EM.stop
+    end
+  end
+
   # Listens on a port that the kernel chose.
   # @return [Integer] the port
   def server(**script)

@@ -13,13 +13,6 @@ class ChannelTest < ReactorTest
     @got = []
   end
 
-  def in_reactor
-    reactor do
-      yield
-      EM.stop
-    end
-  end
-
   # Subscribes, and notes what comes under a name.
   def note(name)
     @channel.subscribe { |item| @got << [name, item] }

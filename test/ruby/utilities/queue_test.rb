@@ -16,13 +16,6 @@ class QueueTest < ReactorTest
     @got = []
   end
 
-  def in_reactor
-    reactor do
-      yield
-      EM.stop
-    end
-  end
-
   # Within a callback's child, whose pops and pushes leave it to the next turn to hand out.
   def push_and_pop_in_child(writer)
     EM.add_timer(5) { exit!(1) }
