@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The echo server on a level-triggered epoll that saves system calls by io_uring: epoll reports which
- * connections are ready, their reads go to the kernel as one batch of non-blocking calls, then their writes as another. Nothing
- * stays under way from one turn to the next, so that there is nothing to cancel and no memory that the kernel holds.
- * Of a few that are ready each is served by plain calls, since a batch would cost more than it saves. It shows what a
- * library can reach that is built this way, as echo_epoll.c does for plain calls and echo_uring.c for completions.
+ * connections are ready, their reads go to the kernel as one batch of non-blocking calls, then their writes as another.
+ * Nothing stays under way from one turn to the next, so that there is nothing to cancel and no memory that the kernel
+ * holds. Of a few that are ready each is served by plain calls, since a batch would cost more than it saves. It shows
+ * what a library can reach that is built this way, as echo_epoll.c does for plain calls and echo_uring.c for
+ * completions.
  */
 #include "echo_bare.h"
 

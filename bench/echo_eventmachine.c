@@ -6,7 +6,7 @@
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static const em_handler echo = {.receive_data = receive_data};
@@ -18,9 +18,9 @@ int main(int argc, char **argv)
     em_status status = em_loop_create(NULL, &loop);
 
     if (status == EM_OK)
-        status = em_start_server(loop, "127.0.0.1", port, &echo, NULL, NULL);
+        status = em_loop_start_server(loop, "127.0.0.1", port, &echo, NULL, NULL);
     if (status == EM_OK)
         status = em_loop_run(loop);
     em_loop_destroy(loop);
-    return em_report(status);
+    return em_status_report(status);
 }

@@ -28,7 +28,8 @@ void load_histogram_add(uint64_t latency_ns)
     total++;
 }
 
-/* Bucket i >= 2 * LINEAR holds what shifted by (i / LINEAR - 1) leaves LINEAR + i % LINEAR. The middle of it is told. */
+/* Bucket i >= 2 * LINEAR holds what shifted by (i / LINEAR - 1) leaves LINEAR + i % LINEAR. The middle of it is told.
+ */
 static double bucket_ns(unsigned index)
 {
     unsigned shift;

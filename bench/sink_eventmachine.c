@@ -22,9 +22,9 @@ int main(int argc, char **argv)
     em_status status = em_loop_create(NULL, &loop);
 
     if (status == EM_OK)
-        status = em_start_server(loop, "127.0.0.1", port, &sink, NULL, NULL);
+        status = em_loop_start_server(loop, "127.0.0.1", port, &sink, NULL, NULL);
     if (status == EM_OK)
         status = em_loop_run(loop);
     em_loop_destroy(loop);
-    return em_report(status);
+    return em_status_report(status);
 }

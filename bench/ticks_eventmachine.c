@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Measures em_next_tick in processor time, both ways it is used: many queued at once and then run, and each queued by
- * the one before, which takes a turn of the loop each. Prints one line of JSON.
+ * Measures em_loop_next_tick in processor time, both ways it is used: many queued at once and then run, and each queued
+ * by the one before, which takes a turn of the loop each. Prints one line of JSON.
  */
 #include <eventmachine.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void chained(em_loop *loop, void *user)
     if (--pending == 0)
         em_loop_stop(loop);
     else
-        em_next_tick(loop, chained, user);
+        em_loop_next_tick(loop, chained, user);
 }
 
 static double measure_queued(em_loop *loop)
@@ -41,7 +41,7 @@ static double measure_queued(em_loop *loop)
 
     pending = QUEUED;
     for (uint32_t i = 0; i < QUEUED; i++)
-        em_next_tick(loop, queued, NULL);
+        em_loop_next_tick(loop, queued, NULL);
     em_loop_run(loop);
     return (cpu_us() - start) / QUEUED;
 }
@@ -51,7 +51,7 @@ static double measure_chained(em_loop *loop)
     double start = cpu_us();
 
     pending = CHAINED;
-    em_next_tick(loop, chained, NULL);
+    em_loop_next_tick(loop, chained, NULL);
     em_loop_run(loop);
     return (cpu_us() - start) / CHAINED;
 }
@@ -60,7 +60,7 @@ int main(void)
 {
     em_loop *loop;
 
-    if (em_report(em_loop_create(NULL, &loop)) != 0)
+    if (em_status_report(em_loop_create(NULL, &loop)) != 0)
         return 1;
     printf("{\"queued_us\": %.4f, ", measure_queued(loop));
     printf("\"chained_us\": %.4f}\n", measure_chained(loop));

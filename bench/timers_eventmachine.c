@@ -19,18 +19,18 @@ static void on_due(em_loop *due_loop, em_timer timer, void *user)
 void timers_open(uint32_t count)
 {
     timers = malloc(count * sizeof *timers);
-    if (!timers || em_report(em_loop_create(NULL, &loop)) != 0)
+    if (!timers || em_status_report(em_loop_create(NULL, &loop)) != 0)
         exit(1);
 }
 
 void timers_add(uint32_t i, uint32_t delay_ms)
 {
-    em_add_timer(loop, delay_ms * EM_MILLISECONDS, on_due, NULL, &timers[i]);
+    em_loop_add_timer(loop, delay_ms * EM_MILLISECONDS, on_due, NULL, &timers[i]);
 }
 
 void timers_cancel(uint32_t i)
 {
-    em_cancel_timer(loop, timers[i]);
+    em_loop_cancel_timer(loop, timers[i]);
 }
 
 static void on_start(em_loop *due_loop, em_timer timer, void *user)
@@ -44,7 +44,7 @@ static void on_start(em_loop *due_loop, em_timer timer, void *user)
 
 void timers_run(void (*measure)(void))
 {
-    em_add_timer(loop, 0, on_start, &measure, NULL);
+    em_loop_add_timer(loop, 0, on_start, &measure, NULL);
     em_loop_run(loop);
 }
 

@@ -18,7 +18,8 @@ void timers_add(uint32_t i, uint32_t delay_ms);
 /* Cancels timer i, which is pending. */
 void timers_cancel(uint32_t i);
 
-/* Runs the loop until timers_stop is called. Its first act is to call `measure`, as programs use timers: from callbacks. */
+/* Runs the loop until timers_stop is called. Its first act is to call `measure`, as programs use timers: from
+ * callbacks. */
 void timers_run(void (*measure)(void));
 void timers_stop(void);
 

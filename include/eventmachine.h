@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * EventMachine: a fast, single-threaded engine for network programs. This header includes all others; each of them is the
- * manual of its subject.
+ * EventMachine: a fast, single-threaded engine for network programs. This header includes all others; each of them is
+ * the manual of its subject.
  */
 #ifndef EVENTMACHINE_H
 #define EVENTMACHINE_H

@@ -15,8 +15,8 @@ typedef struct conversation {
 static void connection_completed(em_connection *connection)
 {
     conversation *mine = em_connection_get_user(connection);
-    em_send_text(connection, mine->line);
-    em_send_text(connection, "\n");
+    em_connection_send_text(connection, mine->line);
+    em_connection_send_text(connection, "\n");
 }
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
@@ -50,9 +50,9 @@ int main(int count, char **arguments)
     em_loop *loop;
     em_status status = em_loop_create(NULL, &loop);
     if (status == EM_OK)
-        status = em_connect(loop, arguments[1], (int)strtol(arguments[2], NULL, 10), &client, &options, NULL);
+        status = em_loop_connect(loop, arguments[1], (int)strtol(arguments[2], NULL, 10), &client, &options, NULL);
     if (status == EM_OK)
         status = em_loop_run(loop);
     em_loop_destroy(loop);
-    return em_report(status == EM_OK ? mine.outcome : status);
+    return em_status_report(status == EM_OK ? mine.outcome : status);
 }

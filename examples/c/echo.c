@@ -7,10 +7,10 @@
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
-    em_send_text(connection, ">>>you sent: ");
-    em_send(connection, data, length);
+    em_connection_send_text(connection, ">>>you sent: ");
+    em_connection_send(connection, data, length);
     if (length >= 4 && memcmp(data, "quit", 4) == 0)
-        em_close_after_writing(connection);
+        em_connection_close_after_writing(connection);
 }
 
 static const em_handler echo = {.receive_data = receive_data};
@@ -20,9 +20,9 @@ int main(void)
     em_loop *loop;
     em_status status = em_loop_create(NULL, &loop);
     if (status == EM_OK)
-        status = em_start_server(loop, "127.0.0.1", 8081, &echo, NULL, NULL);
+        status = em_loop_start_server(loop, "127.0.0.1", 8081, &echo, NULL, NULL);
     if (status == EM_OK)
         status = em_loop_run(loop);
     em_loop_destroy(loop);
-    return em_report(status);
+    return em_status_report(status);
 }

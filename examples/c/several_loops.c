@@ -20,8 +20,8 @@ typedef struct worker {
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
     const worker *mine = em_connection_get_user(connection);
-    em_send_text(connection, mine->name);
-    em_send(connection, data, length);
+    em_connection_send_text(connection, mine->name);
+    em_connection_send(connection, data, length);
 }
 
 static const em_handler echo = {.receive_data = receive_data};
@@ -34,7 +34,7 @@ static em_status prepare(worker *mine, int *port)
     em_server_options options = {.size = sizeof options, .user = mine, .reuse_port = EM_ON};
     em_status status = em_loop_create(NULL, &mine->loop);
     if (status == EM_OK)
-        status = em_start_server(mine->loop, "127.0.0.1", *port, &echo, &options, &server);
+        status = em_loop_start_server(mine->loop, "127.0.0.1", *port, &echo, &options, &server);
     if (status == EM_OK)
         status = em_server_get_local_address(server, &address);
     if (status == EM_OK)
@@ -61,7 +61,7 @@ int main(int count, char **arguments)
     for (int i = 0; i < LOOPS && status == EM_OK; i++)
         status = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0 ? EM_OK : EM_LIMIT;
     if (status != EM_OK)
-        return em_report(status);
+        return em_status_report(status);
     printf("listening on 127.0.0.1:%d\n", port);
     fflush(stdout);
     while (getchar() != EOF)
@@ -72,5 +72,5 @@ int main(int count, char **arguments)
         em_loop_destroy(workers[i].loop);
         status = status == EM_OK ? workers[i].status : status;
     }
-    return em_report(status);
+    return em_status_report(status);
 }

@@ -18,10 +18,10 @@ static void tick(em_loop *loop, em_timer timer, void *user)
     printf("tick %d\n", ++mine->ticks);
     if (mine->ticks == 2) {
         printf("a little longer\n");
-        em_rearm_timer(loop, mine->boiled, 250 * EM_MILLISECONDS);
+        em_loop_rearm_timer(loop, mine->boiled, 250 * EM_MILLISECONDS);
     }
     if (mine->ticks == 4)
-        em_cancel_timer(loop, timer);
+        em_loop_cancel_timer(loop, timer);
 }
 
 static void boiled(em_loop *loop, em_timer timer, void *user)
@@ -45,13 +45,13 @@ int main(void)
     em_loop *loop;
     em_status status = em_loop_create(NULL, &loop);
     if (status == EM_OK)
-        status = em_next_tick(loop, say_hello, NULL);
+        status = em_loop_next_tick(loop, say_hello, NULL);
     if (status == EM_OK)
-        status = em_add_periodic_timer(loop, 50 * EM_MILLISECONDS, tick, &mine, &mine.ticking);
+        status = em_loop_add_periodic_timer(loop, 50 * EM_MILLISECONDS, tick, &mine, &mine.ticking);
     if (status == EM_OK)
-        status = em_add_timer(loop, 120 * EM_MILLISECONDS, boiled, &mine, &mine.boiled);
+        status = em_loop_add_timer(loop, 120 * EM_MILLISECONDS, boiled, &mine, &mine.boiled);
     if (status == EM_OK)
         status = em_loop_run(loop);
     em_loop_destroy(loop);
-    return em_report(status);
+    return em_status_report(status);
 }

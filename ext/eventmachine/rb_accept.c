@@ -56,7 +56,7 @@ void rb_em_accepted(em_connection *connection)
         return;
     rb_em_call(construct, (VALUE)&acceptance);
     if (!acceptance.slot)
-        em_close(connection);
+        em_connection_close(connection);
 }
 
 void rb_em_define_accept(void)

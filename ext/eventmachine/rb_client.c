@@ -25,7 +25,8 @@ static bool is_too_late(rb_em_slot *slot)
     return true;
 }
 
-/* For other threads the reactor is gone as soon as its release begins, since nothing could be reported to them any more. */
+/* For other threads the reactor is gone as soon as its release begins, since nothing could be reported to them any
+ * more. */
 static em_loop *loop_for(const char *name)
 {
     em_loop *loop = rb_em_loop(name);
@@ -68,11 +69,12 @@ static void refuse_bound(em_status status, const char *local, const char *peer)
 {
     em_address address;
     if (status == EM_ADDRESS_NOT_AVAILABLE && em_address_from_text(local, 0, &address) != EM_OK)
-        rb_em_raise("ConnectionError", "invalid bind address: %s", em_status_text(EM_NAME_NOT_FOUND));
+        rb_em_raise("ConnectionError", "invalid bind address: %s", em_status_get_text(EM_NAME_NOT_FOUND));
     if (status != EM_INVALID_ADDRESS)
         return;
     bool is_local = em_address_from_text(peer, 0, &address) == EM_OK;
-    rb_em_raise("ConnectionError", "invalid bind address%s: %s", is_local ? "" : " or server", em_status_text(status));
+    rb_em_raise("ConnectionError", "invalid bind address%s: %s", is_local ? "" : " or server",
+                em_status_get_text(status));
 }
 
 static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_port)
@@ -88,7 +90,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
     em_connect_options options = {.size = sizeof options, .user = slot, .bind_host = bind_host, .bind_port = bind_port};
     em_status status = EM_OK;
     if (!is_too_late(slot))
-        status = em_connect(loop, name, (int)number, &rb_em_outgoing_handler, &options, &slot->native.connection);
+        status = em_loop_connect(loop, name, (int)number, &rb_em_outgoing_handler, &options, &slot->native.connection);
     if (status < 0) {
         rb_em_leave(slot);
         if (bind_host)
@@ -124,7 +126,7 @@ static VALUE connect_unix_server(VALUE self, VALUE path)
     rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot};
     if (!is_too_late(slot) && status >= 0)
-        status = em_connect_to(loop, &address, &rb_em_outgoing_handler, &options, &slot->native.connection);
+        status = em_loop_connect_to(loop, &address, &rb_em_outgoing_handler, &options, &slot->native.connection);
     if (status >= 0)
         return opened(slot);
     rb_em_leave(slot);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What connections report to their Ruby objects: connection_completed, receive_data, unbind. The slot is the connection's
- * user pointer, so a message costs one String, one call and no look-up.
+ * What connections report to their Ruby objects: connection_completed, receive_data, unbind. The slot is the
+ * connection's user pointer, so a message costs one String, one call and no look-up.
  */
 #include "rb_eventmachine.h"
 
@@ -67,7 +67,7 @@ void rb_em_report_completed(rb_em_slot *slot)
 /* There is no half-open state in Ruby: unbind comes at once, and what is queued is sent behind it. */
 static void on_end(em_connection *connection)
 {
-    em_close_in_background(connection);
+    em_connection_close_in_background(connection);
 }
 
 /* A method without parameters gets none; the object's own method counts, singleton methods included. */

@@ -11,7 +11,8 @@ static VALUE call(VALUE callable)
     return rb_funcallv(callable, id_call, 0, NULL);
 }
 
-/* Takes what is to be called off the object: an Array, for several streamers may wait. The object may be frozen by now. */
+/* Takes what is to be called off the object: an Array, for several streamers may wait. The object may be frozen by now.
+ */
 static VALUE take_callables(rb_em_slot *slot)
 {
     slot->flags &= (uint16_t)~RB_EM_AWAITS_DRAIN;

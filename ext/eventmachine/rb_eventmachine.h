@@ -137,7 +137,8 @@ void rb_em_define_hold(void);
 
 /* rb_fork.c */
 
-/* In a callback: takes the reactor over if this process is a daemon that the callback has forked. Returns whether it did. */
+/* In a callback: takes the reactor over if this process is a daemon that the callback has forked. Returns whether it
+ * did. */
 bool rb_em_take_over_within(void);
 
 /* The same when the loop's frames are gone; raises if this child must not go on. */
@@ -274,8 +275,8 @@ void rb_em_define_stats(void);
 
 /* rb_argument.c */
 
-/* The address of a Unix-domain socket; a zero byte in front marks a name in the abstract namespace, unix(7). Raises TypeError,
- * and ArgumentError for a path with a zero byte. */
+/* The address of a Unix-domain socket; a zero byte in front marks a name in the abstract namespace, unix(7). Raises
+ * TypeError, and ArgumentError for a path with a zero byte. */
 em_status rb_em_unix_address(VALUE path, em_address *address);
 
 /* An Integer as a port; one out of range stays out of range, however large. */

@@ -44,7 +44,7 @@ static VALUE get_comm_inactivity_timeout(VALUE self, VALUE signature)
 {
     rb_em_loop("get_comm_inactivity_timeout");
     em_connection *connection = connection_of(signature);
-    return seconds(connection ? em_connection_get_inactivity_timeout(connection) : 0);
+    return seconds(connection ? em_connection_get_inactivity_timeout_ns(connection) : 0);
 }
 
 static VALUE finish_change(em_status status)
@@ -61,14 +61,14 @@ static VALUE set_comm_inactivity_timeout(VALUE self, VALUE signature, VALUE time
     rb_em_loop("set_comm_inactivity_timeout");
     uint64_t timeout_ns = rb_em_seconds_to_ns(NUM2DBL(timeout));
     em_connection *connection = connection_of(signature);
-    return connection ? finish_change(em_connection_set_inactivity_timeout(connection, timeout_ns)) : Qfalse;
+    return connection ? finish_change(em_connection_set_inactivity_timeout_ns(connection, timeout_ns)) : Qfalse;
 }
 
 static VALUE get_pending_connect_timeout(VALUE self, VALUE signature)
 {
     rb_em_loop("get_pending_connect_timeout");
     em_connection *connection = connection_of(signature);
-    return seconds(connection ? em_connection_get_connect_timeout(connection) : 0);
+    return seconds(connection ? em_connection_get_connect_timeout_ns(connection) : 0);
 }
 
 static VALUE set_pending_connect_timeout(VALUE self, VALUE signature, VALUE timeout)
@@ -78,14 +78,14 @@ static VALUE set_pending_connect_timeout(VALUE self, VALUE signature, VALUE time
     em_connection *connection = connection_of(signature);
     if (!connection || !(number >= 0.001))
         return Qfalse;
-    return finish_change(em_connection_set_connect_timeout(connection, rb_em_seconds_to_ns(number)));
+    return finish_change(em_connection_set_connect_timeout_ns(connection, rb_em_seconds_to_ns(number)));
 }
 
 static VALUE get_drain_timeout(VALUE self, VALUE signature)
 {
     rb_em_loop("get_drain_timeout");
     em_connection *connection = connection_of(signature);
-    return seconds(connection ? em_connection_get_drain_timeout(connection) : 0);
+    return seconds(connection ? em_connection_get_drain_timeout_ns(connection) : 0);
 }
 
 /* 0 restores the default. */
@@ -98,7 +98,7 @@ static VALUE set_drain_timeout(VALUE self, VALUE signature, VALUE timeout)
     em_connection *connection = connection_of(signature);
     if (!connection)
         return Qfalse;
-    return finish_change(em_connection_set_drain_timeout(connection, rb_em_seconds_to_ns(number)));
+    return finish_change(em_connection_set_drain_timeout_ns(connection, rb_em_seconds_to_ns(number)));
 }
 
 /* nil for a connection that is gone; an Integer 0 where no time has passed. */

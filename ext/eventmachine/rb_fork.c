@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What becomes of the reactor in a forked child. A child that runs a block has nothing to do with it. One that comes back from the
- * callback that has forked goes on with the reactor if it is a daemon: if the process that made the reactor is gone, or the child has
- * begun a session of its own. Any other would be a second server of the same connections, and gets an exception.
+ * What becomes of the reactor in a forked child. A child that runs a block has nothing to do with it. One that comes
+ * back from the callback that has forked goes on with the reactor if it is a daemon: if the process that made the
+ * reactor is gone, or the child has begun a session of its own. Any other would be a second server of the same
+ * connections, and gets an exception.
  */
 #include "rb_eventmachine.h"
 
@@ -65,8 +66,8 @@ bool rb_em_take_over_within(void)
 }
 
 /*
- * With an exit or an error under way no Ruby code may run (rb_protect.c); and a child that has forked again and leaves is the middle
- * one of a double fork: the reactor is its child's.
+ * With an exit or an error under way no Ruby code may run (rb_protect.c); and a child that has forked again and leaves
+ * is the middle one of a double fork: the reactor is its child's.
  */
 void rb_em_go_on_in_child(void)
 {

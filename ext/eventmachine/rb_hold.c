@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections that other threads open. Ruby may switch to the reactor's thread at any point between the opening and the end of
- * `initialize` and `post_init`, so what happens to the native connection meanwhile is noted in the slot and reported on the
- * reactor's thread once the object is complete: the connection is paused when it is established, and its end waits. The same goes for
- * servers that other threads start: a client that connects before the server has its class is paused until then.
+ * Connections that other threads open. Ruby may switch to the reactor's thread at any point between the opening and the
+ * end of `initialize` and `post_init`, so what happens to the native connection meanwhile is noted in the slot and
+ * reported on the reactor's thread once the object is complete: the connection is paused when it is established, and
+ * its end waits. The same goes for servers that other threads start: a client that connects before the server has its
+ * class is paused until then.
  */
 #include "rb_eventmachine.h"
 
@@ -40,7 +41,8 @@ bool rb_em_note_end(rb_em_slot *slot, em_status reason)
     rb_em_schedule_close(slot);
     slot->reason = reason;
     slot->native.connection = NULL;
-    /* At the reactor's end nothing can be reported later; an object that is not complete yet is unbound by the thread that makes it. */
+    /* At the reactor's end nothing can be reported later; an object that is not complete yet is unbound by the thread
+     * that makes it. */
     if (reactor->releasing && slot->flags & RB_EM_READY)
         slot->flags &= (uint16_t)~RB_EM_HELD;
     return slot->flags & RB_EM_HELD;
@@ -144,12 +146,12 @@ bool rb_em_note_early_client(const rb_em_slot *server, em_connection *connection
 
 static void accept_early_client(em_loop *loop, rb_em_slot *server, em_signature signature)
 {
-    em_connection *connection = em_connection_find(loop, signature);
+    em_connection *connection = em_loop_find_connection(loop, signature);
     if (!connection)
         return; /* it has ended already, and there was no object to report it to */
     em_connection_set_user(connection, server);
     rb_em_accepted(connection);
-    if (em_connection_find(loop, signature) == connection)
+    if (em_loop_find_connection(loop, signature) == connection)
         em_connection_resume(connection);
 }
 
@@ -164,8 +166,8 @@ static void accept_early_clients(em_loop *loop, void *user)
             early.list[left++] = early.list[i];
         else if (server)
             accept_early_client(loop, server, early.list[i].connection);
-        else if (em_connection_find(loop, early.list[i].connection))
-            em_close(em_connection_find(loop, early.list[i].connection));
+        else if (em_loop_find_connection(loop, early.list[i].connection))
+            em_connection_close(em_loop_find_connection(loop, early.list[i].connection));
     }
     early.count = left;
 }
@@ -197,8 +199,8 @@ static VALUE assign_connection(VALUE self, VALUE signature, VALUE connection)
 }
 
 /*
- * The object is complete. Where the reactor has ended meanwhile, and the connection with it, this thread is the only one left to call
- * unbind. by_other_thread: whether the connection was opened by a thread other than the reactor's.
+ * The object is complete. Where the reactor has ended meanwhile, and the connection with it, this thread is the only
+ * one left to call unbind. by_other_thread: whether the connection was opened by a thread other than the reactor's.
  */
 static VALUE complete_connection(VALUE self, VALUE signature, VALUE connection, VALUE by_other_thread)
 {

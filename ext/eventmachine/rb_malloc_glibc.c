@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * glibc's malloc(3). Strings for what arrives come from it and go back by thousands when Ruby collects. glibc gives the top of the
- * heap back to the system as soon as 128 KiB are free there, so each collection would be followed by a page fault for every page that
- * is taken anew. No other setting of the process's malloc is changed; docs/architecture.md has the figures.
+ * glibc's malloc(3). Strings for what arrives come from it and go back by thousands when Ruby collects. glibc gives the
+ * top of the heap back to the system as soon as 128 KiB are free there, so each collection would be followed by a page
+ * fault for every page that is taken anew. No other setting of the process's malloc is changed; docs/architecture.md
+ * has the figures.
  */
 #include <stdlib.h>
 

@@ -11,8 +11,8 @@ static ID id_call, id_error_handler, id_wrapped_exception;
 static VALUE escape_tag;
 
 /*
- * A callback may return in a forked child that has released the loop and run its own meanwhile. There is nothing to return to then
- * but EventMachine.run.
+ * A callback may return in a forked child that has released the loop and run its own meanwhile. There is nothing to
+ * return to then but EventMachine.run.
  */
 NORETURN(static void abandon_frames(int state));
 static void abandon_frames(int state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * EventMachine::Queue: items and those that wait for them, each an Array. Its documentation, and what it does for other threads,
- * is in lib/em/queue.rb. No other thread and no signal handler runs between a look at the Arrays and taking from them.
+ * EventMachine::Queue: items and those that wait for them, each an Array. Its documentation, and what it does for other
+ * threads, is in lib/em/queue.rb. No other thread and no signal handler runs between a look at the Arrays and taking
+ * from them.
  */
 #include "rb_eventmachine.h"
 
@@ -112,8 +113,8 @@ static bool is_service_due(const queue *queue)
 }
 
 /*
- * Within a callback, pushes and pops nested too deep hand out nothing: the outer calls do. Their fiber may be suspended, so serve is
- * also scheduled for the next turn.
+ * Within a callback, pushes and pops nested too deep hand out nothing: the outer calls do. Their fiber may be
+ * suspended, so serve is also scheduled for the next turn.
  */
 static void serve_up_to(VALUE self, unsigned nesting)
 {

@@ -114,13 +114,13 @@ uint64_t rb_em_clock_ns(void)
 }
 
 /*
- * A loop that always has something to do would leave the VM lock to others only ten times a second, so it offers it: after
- * 2 ms or, where others have kept it for longer, after as long as they had it.
+ * A loop that always has something to do would leave the VM lock to others only ten times a second, so it offers it:
+ * after 2 ms or, where others have kept it for longer, after as long as they had it.
  */
 static void give_others_a_turn(em_loop *loop)
 {
     rb_em_reactor *reactor = &rb_em_the_reactor;
-    uint64_t now = em_loop_now_ns(loop);
+    uint64_t now = em_loop_get_time_ns(loop);
     if (reactor->rested) {
         reactor->rested = false;
         reactor->rest_due_ns = now + SHORTEST_RUN_NS;
@@ -206,7 +206,7 @@ static VALUE on_reactor_thread(VALUE self)
 
 static VALUE current_time(VALUE self)
 {
-    uint64_t now = em_loop_now_ns(rb_em_loop("get_current_loop_time"));
+    uint64_t now = em_loop_get_time_ns(rb_em_loop("get_current_loop_time"));
     return rb_time_nano_new((time_t)(now / EM_SECONDS), (long)(now % EM_SECONDS));
 }
 

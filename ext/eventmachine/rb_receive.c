@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Receiving into a String of the user's, the same again and again. A new String for each piece is in memory that the processor's
- * cache does not hold any more, since Ruby collects only after many megabytes; where much arrives that takes most of the time.
+ * Receiving into a String of the user's, the same again and again. A new String for each piece is in memory that the
+ * processor's cache does not hold any more, since Ruby collects only after many megabytes; where much arrives that
+ * takes most of the time.
  */
 #include "rb_eventmachine.h"
 

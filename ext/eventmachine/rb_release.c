@@ -38,7 +38,7 @@ static void close_in_order(void)
     rb_em_slot_each(collect, &remaining);
     qsort(remaining.slots, remaining.count, sizeof *remaining.slots, compare);
     for (size_t i = 0; i < remaining.count; i++)
-        em_close(remaining.slots[i]->native.connection);
+        em_connection_close(remaining.slots[i]->native.connection);
     xfree(remaining.slots);
 }
 

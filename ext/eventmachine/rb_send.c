@@ -19,7 +19,7 @@ static em_status send_borrowed(em_connection *connection, VALUE text, size_t len
 {
     VALUE frozen = rb_str_new_frozen(text);
     rb_em_slot *holder = rb_em_slot_take(RB_EM_TEXT, frozen);
-    return em_send_borrowed(connection, RSTRING_PTR(frozen), length, release_text, holder);
+    return em_connection_send_borrowed(connection, RSTRING_PTR(frozen), length, release_text, holder);
 }
 
 static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
@@ -29,7 +29,7 @@ static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
     if (!connection || length == 0)
         return INT2FIX(0);
     if (length < BORROW_BYTES)
-        status = em_send(connection, RSTRING_PTR(text), length);
+        status = em_connection_send(connection, RSTRING_PTR(text), length);
     else
         status = send_borrowed(connection, text, length);
     if (status == EM_NO_MEMORY)
@@ -68,9 +68,9 @@ static void close_slot(rb_em_slot *slot, VALUE after_writing)
     if (!slot->native.connection)
         return;
     if (after_writing == Qtrue)
-        em_close_after_writing(slot->native.connection);
+        em_connection_close_after_writing(slot->native.connection);
     else
-        em_close(slot->native.connection);
+        em_connection_close(slot->native.connection);
     rb_em_changed();
 }
 

@@ -37,7 +37,7 @@ static VALUE start_tcp_server(VALUE self, VALUE host, VALUE port)
     em_server_options options = options_for(slot);
     em_status status = EM_INVALID_PORT;
     if (number >= 0 && number <= 65535)
-        status = em_start_server(loop, name, (int)number, &rb_em_accepted_handler, &options, &slot->native.server);
+        status = em_loop_start_server(loop, name, (int)number, &rb_em_accepted_handler, &options, &slot->native.server);
     return started(slot, status, "no acceptor (port is in use or requires root privileges)");
 }
 
@@ -49,7 +49,7 @@ static VALUE start_unix_server(VALUE self, VALUE path)
     rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
     if (status >= 0)
-        status = em_start_server_at(loop, &address, &rb_em_accepted_handler, &options, &slot->native.server);
+        status = em_loop_start_server_at(loop, &address, &rb_em_accepted_handler, &options, &slot->native.server);
     return started(slot, status, "no unix-domain acceptor");
 }
 
@@ -60,13 +60,14 @@ static VALUE attach_sd(VALUE self, VALUE descriptor)
     em_loop *loop = rb_em_loop("attach_sd");
     rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
-    /* The socket may be shared with other processes, and then the library's own default is better, unless the user chose. */
+    /* The socket may be shared with other processes, and then the library's own default is better, unless the user
+     * chose. */
     if (accept_batch == DEFAULT_ACCEPT_BATCH)
         options.accept_batch = 0;
     int copy = fcntl(original, F_DUPFD_CLOEXEC, 3);
     em_status status = EM_BAD_DESCRIPTOR;
     if (copy >= 0)
-        status = em_start_server_on_descriptor(loop, copy, &rb_em_accepted_handler, &options, &slot->native.server);
+        status = em_loop_attach_server(loop, copy, &rb_em_accepted_handler, &options, &slot->native.server);
     if (status < 0 && copy >= 0)
         close(copy);
     return started(slot, status, "no socket descriptor acceptor");
@@ -74,7 +75,7 @@ static VALUE attach_sd(VALUE self, VALUE descriptor)
 
 void rb_em_stop_server(rb_em_slot *slot)
 {
-    em_stop_server(slot->native.server);
+    em_server_stop(slot->native.server);
     rb_em_leave(slot);
     rb_em_the_reactor.servers--;
     rb_em_changed();

@@ -131,7 +131,7 @@ static rb_em_slot *keepalive_slot(VALUE self)
 static void check_keepalive(em_status status, const char *complaint)
 {
     if (status < 0)
-        rb_raise(rb_eRuntimeError, "%s: %s", complaint, em_status_text(status));
+        rb_raise(rb_eRuntimeError, "%s: %s", complaint, em_status_get_text(status));
 }
 
 static int optional_count(int argc, const VALUE *argv, int i)

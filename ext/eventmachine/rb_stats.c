@@ -18,12 +18,12 @@ static VALUE num_close_scheduled(VALUE self)
 
 static VALUE backend(VALUE self)
 {
-    return rb_str_new_cstr(em_loop_backend(rb_em_loop("backend")));
+    return rb_str_new_cstr(em_loop_get_backend(rb_em_loop("backend")));
 }
 
 static VALUE backend_reason(VALUE self)
 {
-    const char *reason = em_loop_backend_reason(rb_em_loop("backend_reason"));
+    const char *reason = em_loop_get_backend_reason(rb_em_loop("backend_reason"));
     return reason ? rb_str_new_cstr(reason) : Qnil;
 }
 

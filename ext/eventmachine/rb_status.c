@@ -81,7 +81,7 @@ void rb_em_raise_status(em_status status)
 {
     if (status == EM_NO_MEMORY)
         rb_memerror();
-    rb_raise(rb_eRuntimeError, "%s", em_status_text(status));
+    rb_raise(rb_eRuntimeError, "%s", em_status_get_text(status));
 }
 
 void rb_em_define_status(void)

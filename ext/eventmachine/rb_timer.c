@@ -34,13 +34,13 @@ static void on_timer(em_loop *loop, em_timer timer, void *user)
 
 /*
  * From the clock and not from the loop's time, which stands still during a turn: a timer must not be early after a long
- * callback. The difference is also the room in which timers with a negative delay go before those without any. Due times
- * are rounded up to a grain, so that many timers wake the loop together.
+ * callback. The difference is also the room in which timers with a negative delay go before those without any. Due
+ * times are rounded up to a grain, so that many timers wake the loop together.
  */
 static uint64_t delay_ns(em_loop *loop, double milliseconds)
 {
     uint64_t now = rb_em_clock_ns();
-    uint64_t loop_now = rb_em_the_reactor.turning ? em_loop_now_ns(loop) : now;
+    uint64_t loop_now = rb_em_the_reactor.turning ? em_loop_get_time_ns(loop) : now;
     uint64_t lag = now > loop_now ? now - loop_now : 0;
     uint64_t distance = rb_em_seconds_to_ns(fabs(trunc(milliseconds)) / 1000);
     if (milliseconds < 0)
@@ -60,7 +60,7 @@ static VALUE add(double milliseconds, VALUE callable)
     if (reactor->timers > limit)
         rb_raise(rb_eRuntimeError, "ran out of timers; use #set_max_timers to increase limit");
     rb_em_slot *slot = rb_em_enter(RB_EM_TIMER, callable);
-    em_status status = em_add_timer(loop, delay_ns(loop, milliseconds), on_timer, slot, &slot->native.timer);
+    em_status status = em_loop_add_timer(loop, delay_ns(loop, milliseconds), on_timer, slot, &slot->native.timer);
     if (status < 0) {
         rb_em_leave(slot);
         rb_em_raise_status(status);
@@ -92,7 +92,7 @@ static VALUE add_oneshot_timer(VALUE self, VALUE milliseconds)
 
 void rb_em_drop_timer(rb_em_slot *slot)
 {
-    em_cancel_timer(rb_em_the_reactor.loop, slot->native.timer);
+    em_loop_cancel_timer(rb_em_the_reactor.loop, slot->native.timer);
     rb_em_leave(slot);
     rb_em_the_reactor.timers--;
 }

@@ -46,27 +46,29 @@ typedef struct em_address {
 EM_API em_status em_address_from_text(const char *text, int port, em_address *address);
 
 /**
- * The address of a Unix-domain socket. A path that begins with '@' names a socket in Linux's abstract namespace (the '@'
- * stands for the zero byte, the rest is the name); a file of such a name can be written "./@name".
- * EM_PATH_TOO_LONG beyond the system's limit (108 bytes on Linux, unix(7)), EM_INVALID_ADDRESS for an empty path,
- * EM_UNSUPPORTED for an abstract name where there are none. Any thread.
+ * The address of a Unix-domain socket. A path that begins with '@' names a socket in Linux's abstract namespace (the
+ * '@' stands for the zero byte, the rest is the name); a file of such a name can be written "./@name". EM_PATH_TOO_LONG
+ * beyond the system's limit (108 bytes on Linux, unix(7)), EM_INVALID_ADDRESS for an empty path, EM_UNSUPPORTED for an
+ * abstract name where there are none. Any thread.
  */
 EM_API em_status em_address_from_path(const char *path, em_address *address);
 
 /**
- * The same by name and length, as unix(7) has it: a name that begins with a zero byte is in the abstract namespace, and may
- * contain more zero bytes; '@' has no special meaning. EM_INVALID_ADDRESS also for a path with a zero byte. Any thread.
+ * The same by name and length, as unix(7) has it: a name that begins with a zero byte is in the abstract namespace, and
+ * may contain more zero bytes; '@' has no special meaning. EM_INVALID_ADDRESS also for a path with a zero byte. Any
+ * thread.
  */
 EM_API em_status em_address_from_unix_name(const char *name, size_t length, em_address *address);
 
-/** Takes over a `struct sockaddr` of the given length in bytes. EM_INVALID_ADDRESS if it is longer than 128 bytes. Any thread. */
+/** Takes over a `struct sockaddr` of the given length in bytes. EM_INVALID_ADDRESS if it is longer than 128 bytes. Any
+ * thread. */
 EM_API em_status em_address_from_sockaddr(const void *sockaddr, size_t length, em_address *address);
 
 /**
- * Writes the address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "unix:/run/app.sock", "unix:@name" (each zero
- * byte of an abstract name is written as '@'), "unix:" for an unnamed socket, "" for none. The text is cut off to fit
- * `capacity`, and always ends with a zero byte.
- * Returns the length of the whole text without the zero byte, as snprintf does. Any thread.
+ * Writes the address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "unix:/run/app.sock", "unix:@name" (each
+ * zero byte of an abstract name is written as '@'), "unix:" for an unnamed socket, "" for none. The text is cut off to
+ * fit `capacity`, and always ends with a zero byte. Returns the length of the whole text without the zero byte, as
+ * snprintf does. Any thread.
  */
 EM_API size_t em_address_to_text(const em_address *address, char *text, size_t capacity);
 

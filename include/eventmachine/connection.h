@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections: streams of bytes over TCP and Unix-domain sockets, accepted by a server or opened by em_connect, and the
- * handler, the user's protocol.
+ * Connections: streams of bytes over TCP and Unix-domain sockets, accepted by a server or opened by em_loop_connect,
+ * and the handler, the user's protocol.
  *
- * Life of a connection: post_init → [connection_completed] → receive_data* → [receive_end] → unbind. Every connection that got
- * post_init gets unbind exactly once; the pointer is valid until unbind returns. All functions here are for the loop's
- * thread. Functions on a connection may be called within any callback, also in unbind, where sending and closing return
- * EM_CLOSED and everything else reports the last state.
+ * Life of a connection: post_init → [connection_completed] → receive_data* → [receive_end] → unbind. Every connection
+ * that got post_init gets unbind exactly once; the pointer is valid until unbind returns. All functions here are for
+ * the loop's thread. Functions on a connection may be called within any callback, also in unbind, where sending and
+ * closing return EM_CLOSED and everything else reports the last state.
  */
 #ifndef EVENTMACHINE_CONNECTION_H
 #define EVENTMACHINE_CONNECTION_H
@@ -20,33 +20,36 @@ EM_BEGIN_DECLARATIONS
 typedef struct em_connection em_connection;
 
 /**
- * The user's protocol: functions that are called when something happens; any of them may be NULL. The struct must outlive
- * the connections that use it (usually it is static and const). The fields called `reserved` must be NULL.
+ * The user's protocol: functions that are called when something happens; any of them may be NULL. The struct must
+ * outlive the connections that use it (usually it is static and const). The fields called `reserved` must be NULL: they
+ * are for callbacks to come, and a callback that this library does not know is refused with EM_INVALID_ARGUMENT, never
+ * ignored. What is no stream (a datagram socket, say) will have a struct of its own.
  */
 typedef struct em_handler {
-    /** The connection exists: a server accepted it, or em_connect made it (then it is not established yet). */
+    /** The connection exists: a server accepted it, or em_loop_connect made it (then it is not established yet). */
     void (*post_init)(em_connection *connection);
 
-    /** A connection made by em_connect is established. Not called for accepted ones. */
+    /** A connection made by em_loop_connect is established. Not called for accepted ones. */
     void (*connection_completed)(em_connection *connection);
 
     /** Bytes arrived, in order, length > 0. The memory is lent until the callback returns. */
     void (*receive_data)(em_connection *connection, const void *data, size_t length);
 
     /**
-     * Much arrives: memory of the handler's own for what comes next, of *capacity bytes; NULL: it has none now. It spares a copy
-     * where the bytes are kept. The library receives into it before it returns to the loop; if something was there, receive_data
-     * follows at once with exactly this pointer. Other receive_data bring memory of the library's, so compare.
-     * Asked while pieces of 8 KiB or more arrive.
+     * Much arrives: memory of the handler's own for what comes next, of *capacity bytes; NULL: it has none now. It
+     * spares a copy where the bytes are kept. The library receives into it before it returns to the loop; if something
+     * was there, receive_data follows at once with exactly this pointer. Other receive_data bring memory of the
+     * library's, so compare. Asked while pieces of 8 KiB or more arrive.
      */
     void *(*receive_buffer)(em_connection *connection, size_t *capacity);
 
     /**
-     * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_close or em_close_after_writing.
-     * Without this callback the library acts as em_close_after_writing: what was queued is sent, then comes unbind. With it, the
-     * library gives up a peer that does not read only after em_close_write or em_close_after_writing (drain_timeout_ns).
-     * Nothing is received any more after it. A reset still ends the connection, and so does a Unix-domain peer that closes its
-     * socket; over TCP only sending can show that a peer has done that.
+     * The peer has sent its last byte (half-close, shutdown(2)); sending goes on until em_connection_close or
+     * em_connection_close_after_writing. Without this callback the library acts as em_connection_close_after_writing:
+     * what was queued is sent, then comes unbind. With it, the library gives up a peer that does not read only after
+     * em_connection_close_write or em_connection_close_after_writing (drain_timeout_ns). Nothing is received any more
+     * after it. A reset still ends the connection, and so does a Unix-domain peer that closes its socket; over TCP only
+     * sending can show that a peer has done that.
      */
     void (*receive_end)(em_connection *connection);
 
@@ -63,34 +66,34 @@ typedef struct em_handler {
     void (*reserved[9])(void);
 } em_handler;
 
-/** The state of a connection. */
+/** The state of a connection. The numbers grow with its life and leave gaps for states to come. */
 typedef enum em_connection_state {
-    EM_STATE_RESOLVING,  /**< its peer's name is being resolved */
-    EM_STATE_CONNECTING, /**< being established */
-    EM_STATE_OPEN,       /**< established */
-    EM_STATE_DRAINING,   /**< to be closed when everything is sent; takes no more data to send */
-    EM_STATE_RELEASING,  /**< ended; unbind is to come, or running */
-    EM_STATE_CLOSED      /**< unbound */
+    EM_STATE_RESOLVING = 10,  /**< its peer's name is being resolved */
+    EM_STATE_CONNECTING = 20, /**< being established */
+    EM_STATE_OPEN = 40,       /**< established */
+    EM_STATE_DRAINING = 50,   /**< to be closed when everything is sent; takes no more data to send */
+    EM_STATE_RELEASING = 60,  /**< ended; unbind is to come, or running */
+    EM_STATE_CLOSED = 70      /**< unbound */
 } em_connection_state;
 
 /**
- * Options of a stream connection, for em_connect and for those that a server accepts. Begin with `.size = sizeof options`;
- * zero means the default. Copied. Values that make no sense (a low-water mark above the high one, a negative number) are refused:
- * the call that gets them returns EM_INVALID_ARGUMENT.
+ * Options of a stream connection, for em_loop_connect and for those that a server accepts. Begin with `.size = sizeof
+ * options`; zero means the default. Copied. Values that make no sense (a low-water mark above the high one, a negative
+ * number) are refused: the call that gets them returns EM_INVALID_ARGUMENT.
  */
 typedef struct em_stream_options {
     size_t size; /**< sizeof (em_stream_options) */
 
     /** Ends the connection (EM_INACTIVITY_TIMEOUT) when nothing was received or sent for so long, once established.
-     *  0: never. While bytes that have arrived wait to be read, during a pause for instance, it does not end. */
+     * 0: never. While bytes that have arrived wait to be read, during a pause for instance, it does not end. */
     uint64_t inactivity_timeout_ns;
 
     /** Ends the connection (EM_WRITE_TIMEOUT) when the system took nothing of what waits to be sent for so long.
-     *  0: never; does not count while paused. The system takes more only when a good part of its buffer has become free, so
-     *  a short timeout wants a small send_buffer_bytes. */
+     * 0: never; does not count while paused. The system takes more only when a good part of its buffer has become
+     * free, so a short timeout wants a small send_buffer_bytes. */
     uint64_t write_timeout_ns;
 
-    /** Above this many bytes waiting to be sent, em_send returns EM_UNDER_PRESSURE. 0: 1 MiB. */
+    /** Above this many bytes waiting to be sent, em_connection_send returns EM_UNDER_PRESSURE. 0: 1 MiB. */
     size_t high_water_bytes;
 
     /** `drained` is called when the bytes waiting have fallen to this. 0: a quarter of the high-water mark. */
@@ -102,9 +105,13 @@ typedef struct em_stream_options {
     em_switch no_delay;  /**< TCP_NODELAY, tcp(7). Default: on */
     em_switch keepalive; /**< SO_KEEPALIVE, socket(7). Default: off; times by em_connection_set_keepalive */
 
-    /** SO_LINGER, socket(7), in seconds plus one: 0 for the default (close in the background), 1 to reset at close. A time, set
-     *  here or otherwise, never makes the loop wait: the system goes on in the background, as by default. */
-    int linger_seconds_plus_one;
+    /** SO_LINGER, socket(7). EM_ON: with linger_seconds. Default: off, so the system sends what is left in the
+     * background. */
+    em_switch linger;
+
+    /** For linger: 0 resets the connection when it is closed. A time, set here or otherwise, never makes the loop wait:
+     * the system goes on in the background, as without. Refused without linger. */
+    int linger_seconds;
 
     int send_buffer_bytes;    /**< SO_SNDBUF. 0: the system's */
     int receive_buffer_bytes; /**< SO_RCVBUF. 0: the system's */
@@ -113,18 +120,19 @@ typedef struct em_stream_options {
     uint64_t user_timeout_ns;
 
     /**
-     * How long a connection that is about to end waits for a peer that does not take what is left: after em_close_after_writing,
-     * after both sides have ended, after em_close_in_background, and while a socket lives on after unbind. A peer that takes 256
-     * bytes per second on average is never given up, and one that has done so for a while may be silent for twice as long.
-     * Otherwise the connection ends with EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset.
-     * 0: 30 seconds; EM_FOREVER: for ever. Does not count while paused.
+     * How long a connection that is about to end waits for a peer that does not take what is left: after
+     * em_connection_close_after_writing, after both sides have ended, after em_connection_close_in_background, and
+     * while a socket lives on after unbind. A peer that takes 256 bytes per second on average is never given up, and
+     * one that has done so for a while may be silent for twice as long. Otherwise the connection ends with
+     * EM_WRITE_TIMEOUT, if unbind has not been called yet, and the peer sees a reset. 0: 30 seconds; EM_FOREVER: for
+     * ever. Does not count while paused.
      */
     uint64_t drain_timeout_ns;
 } em_stream_options;
 
 /**
- * Options of em_connect and em_connect_unix. Begin with `.size = sizeof options`; zero means the default. Copied, and so are
- * the strings and options that it refers to.
+ * Options of em_loop_connect and em_loop_connect_unix_domain. Begin with `.size = sizeof options`; zero means the
+ * default. Copied, and so are the strings and options that it refers to.
  */
 typedef struct em_connect_options {
     size_t size;             /**< sizeof (em_connect_options) */
@@ -142,86 +150,90 @@ typedef struct em_connect_options {
 /**
  * Opens a TCP connection. Returns at once: post_init has been called when it returns, what is sent is kept until the
  * connection is established, connection_completed or unbind follow later, never before it returns.
- * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are tried
- * in turn. Names under localhost mean 127.0.0.1, then ::1 (RFC 6761). port: 1 to 65535. options: NULL for defaults.
- * connection: receives the handle; may be NULL.
- * options->bind_host: a name is resolved beside the peer's, under the same deadline. Each address of the peer is tried from the
- * local end's first address of its family, and left out if there is none. EM_ADDRESS_FAMILY if that leaves none at all,
- * EM_ADDRESS_NOT_AVAILABLE if the local name does not resolve: returned by the call or, after a look-up, unbind's reason.
- * What can be known to be wrong without the network fails at once and nothing was called: EM_INVALID_ARGUMENT,
- * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and
- * the like for the local end, EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything
- * that the network says comes as unbind's reason.
+ * host: a literal IPv4 or IPv6 address, or a name, which is resolved without blocking the loop; all its addresses are
+ * tried in turn. Names under localhost mean 127.0.0.1, then ::1 (RFC 6761). port: 1 to 65535. options: NULL for
+ * defaults. connection: receives the handle; may be NULL. options->bind_host: a name is resolved beside the peer's,
+ * under the same deadline. Each address of the peer is tried from the local end's first address of its family, and left
+ * out if there is none. EM_ADDRESS_FAMILY if that leaves none at all, EM_ADDRESS_NOT_AVAILABLE if the local name does
+ * not resolve: returned by the call or, after a look-up, unbind's reason. What can be known to be wrong without the
+ * network fails at once and nothing was called: EM_INVALID_ARGUMENT, EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed),
+ * EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and the like for the local end,
+ * EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything that the
+ * network says comes as unbind's reason.
  */
-EM_API em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
-                            const em_connect_options *options, em_connection **connection);
-
-/**
- * The same to a Unix-domain socket, unix(7); path as in em_address_from_path. bind_host and bind_port do not apply. Here the
- * system decides at once, so the errors of connecting come from the call, too: EM_NO_SUCH_FILE, EM_CONNECTION_REFUSED,
- * EM_PERMISSION_DENIED, EM_PATH_TOO_LONG. If the server's backlog is full, connecting is tried again until the connect timeout.
- */
-EM_API em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler,
+EM_API em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
                                  const em_connect_options *options, em_connection **connection);
 
 /**
- * The same to an address of whatever family, for instance a Unix-domain name from em_address_from_unix_name. EM_INVALID_ADDRESS
- * for one that is empty or of a family that the library does not know, EM_INVALID_PORT for port 0.
+ * The same to a Unix-domain socket, unix(7); path as in em_address_from_path. bind_host and bind_port do not apply.
+ * Here the system decides at once, so the errors of connecting come from the call, too: EM_NO_SUCH_FILE,
+ * EM_CONNECTION_REFUSED, EM_PERMISSION_DENIED, EM_PATH_TOO_LONG. If the server's backlog is full, connecting is tried
+ * again until the connect timeout.
  */
-EM_API em_status em_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
-                               const em_connect_options *options, em_connection **connection);
+EM_API em_status em_loop_connect_unix_domain(em_loop *loop, const char *path, const em_handler *handler,
+                                             const em_connect_options *options, em_connection **connection);
+
+/**
+ * The same to an address of whatever family, for instance a Unix-domain name from em_address_from_unix_name.
+ * EM_INVALID_ADDRESS for one that is empty or of a family that the library does not know, EM_INVALID_PORT for port 0.
+ */
+EM_API em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
+                                    const em_connect_options *options, em_connection **connection);
 
 /* Sending */
 
 /**
- * Sends a copy of the bytes, after all that was sent before. What one callback sends in small pieces leaves together when it
- * returns; a piece of 4 KiB or more with nothing waiting before it goes to the system at once, as far as that takes it.
- * length 0 is allowed and does nothing. EM_OK; EM_UNDER_PRESSURE: accepted, but more than the high-water mark is waiting, so
- * hold back until `drained`; EM_CLOSED; EM_NO_MEMORY, EM_LOOP_OUTBOX_LIMIT: nothing was accepted, the connection goes on (but
- * it ends with EM_NO_MEMORY if a part had left); EM_OUTBOX_LIMIT: nothing was accepted and the connection ends with this reason.
+ * Sends a copy of the bytes, after all that was sent before. What one callback sends in small pieces leaves together
+ * when it returns; a piece of 4 KiB or more with nothing waiting before it goes to the system at once, as far as that
+ * takes it. length 0 is allowed and does nothing. EM_OK; EM_UNDER_PRESSURE: accepted, but more than the high-water mark
+ * is waiting, so hold back until `drained`; EM_CLOSED; EM_NO_MEMORY, EM_LOOP_OUTBOX_LIMIT: nothing was accepted, the
+ * connection goes on (but it ends with EM_NO_MEMORY if a part had left); EM_OUTBOX_LIMIT: nothing was accepted and the
+ * connection ends with this reason.
  */
-EM_API em_status em_send(em_connection *connection, const void *data, size_t length);
+EM_API em_status em_connection_send(em_connection *connection, const void *data, size_t length);
 
-/** Sends a text that ends with a zero byte, without that byte. As em_send. */
-EM_API em_status em_send_text(em_connection *connection, const char *text);
+/** Sends a text that ends with a zero byte, without that byte. As em_connection_send. */
+EM_API em_status em_connection_send_text(em_connection *connection, const char *text);
 
 /**
- * Sends bytes without copying them: they must stay as they are until release(user, data) is called, which happens exactly
- * once, when they are sent or will never be, possibly before this function returns (after a failure, too) and possibly
- * after unbind. It must not send or close. release: may be NULL, for data that never goes away. As em_send.
+ * Sends bytes without copying them: they must stay as they are until release(user, data) is called, which happens
+ * exactly once, when they are sent or will never be, possibly before this function returns (after a failure, too) and
+ * possibly after unbind. It must not send or close. release: may be NULL, for data that never goes away. As
+ * em_connection_send.
  */
-EM_API em_status em_send_borrowed(em_connection *connection, const void *data, size_t length,
-                                  void (*release)(void *user, const void *data), void *user);
+EM_API em_status em_connection_send_borrowed(em_connection *connection, const void *data, size_t length,
+                                             void (*release)(void *user, const void *data), void *user);
 
 /** How many bytes wait to be sent in this library (not those in the system's buffers). */
 EM_API size_t em_connection_get_outbound_bytes(const em_connection *connection);
 
 /* Ending */
 
-/** Closes at the end of the present turn; what waits to be sent is dropped. unbind follows. EM_CLOSED if it has ended. */
-EM_API em_status em_close(em_connection *connection);
+/** Closes at the end of the present turn; what waits to be sent is dropped. unbind follows. EM_CLOSED if it has ended.
+ */
+EM_API em_status em_connection_close(em_connection *connection);
 
 /**
  * Closes when everything is sent. Takes no more data to send from now on; what arrives is still delivered. Also while
  * connecting: then it waits for the connection if there is anything to send. EM_CLOSED if it has ended.
  * A peer that does not read is given up, see drain_timeout_ns in em_stream_options.
- * Over TCP the socket lives on after unbind while the peer has not acknowledged everything, and then for two seconds at most
- * until the peer ends, too: closing it at once could make the peer lose what is under way (RFC 9112, section 9.6).
+ * Over TCP the socket lives on after unbind while the peer has not acknowledged everything, and then for two seconds at
+ * most until the peer ends, too: closing it at once could make the peer lose what is under way (RFC 9112, section 9.6).
  */
-EM_API em_status em_close_after_writing(em_connection *connection);
+EM_API em_status em_connection_close_after_writing(em_connection *connection);
 
 /**
- * Closes at the end of the present turn, as em_close does, but what waits to be sent is still sent: before unbind what the system
- * takes at once, the rest after it, until the peer is given up (drain_timeout_ns) or the loop is destroyed. Ends a pause. While
- * connecting it acts as em_close. EM_CLOSED if it has ended.
+ * Closes at the end of the present turn, as em_connection_close does, but what waits to be sent is still sent: before
+ * unbind what the system takes at once, the rest after it, until the peer is given up (drain_timeout_ns) or the loop is
+ * destroyed. Ends a pause. While connecting it acts as em_connection_close. EM_CLOSED if it has ended.
  */
-EM_API em_status em_close_in_background(em_connection *connection);
+EM_API em_status em_connection_close_in_background(em_connection *connection);
 
 /**
  * Half-close: sends the peer the end when everything else is sent (shutdown(2), SHUT_WR); receiving goes
- * on. em_send returns EM_CLOSED from now on. EM_CLOSED if it has ended.
+ * on. em_connection_send returns EM_CLOSED from now on. EM_CLOSED if it has ended.
  */
-EM_API em_status em_close_write(em_connection *connection);
+EM_API em_status em_connection_close_write(em_connection *connection);
 
 /* Flow */
 
@@ -238,39 +250,40 @@ EM_API em_status em_connection_resume(em_connection *connection);
 EM_API int em_connection_is_paused(const em_connection *connection);
 
 /**
- * Sets the water marks in bytes, as in em_stream_options; with more than high_bytes waiting already `drained` will be called. EM_INVALID_ARGUMENT if low > high or high is 0; EM_CLOSED;
- * EM_NO_MEMORY.
+ * Sets the water marks in bytes, as in em_stream_options; with more than high_bytes waiting already `drained` will be
+ * called. EM_INVALID_ARGUMENT if low > high or high is 0; EM_CLOSED; EM_NO_MEMORY.
  */
 EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes);
 
 /**
- * Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options; counts from the next em_send on.
- * EM_CLOSED; EM_NO_MEMORY.
+ * Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options; counts from the next
+ * em_connection_send on. EM_CLOSED; EM_NO_MEMORY.
  */
-EM_API em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes);
+EM_API em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t limit_bytes);
 
 /*
  * Timeouts: in nanoseconds, 0 for none. Setting one returns EM_CLOSED if the connection has ended, or EM_NO_MEMORY.
- * All count from when things happened, however long callbacks take. Before one ends a connection the kernel is asked whether
- * something has arrived meanwhile. Where the loop itself was late, because of a long callback or because the process was
- * stopped, more time is granted: at most one more timeout for each silence.
+ * All count from when things happened, however long callbacks take. Before one ends a connection the kernel is asked
+ * whether something has arrived meanwhile. Where the loop itself was late, because of a long callback or because the
+ * process was stopped, more time is granted: at most one more timeout for each silence.
  */
 
 /** See em_stream_options. Measured from the last activity. */
-EM_API em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64_t timeout_ns);
-EM_API uint64_t em_connection_get_inactivity_timeout(const em_connection *connection);
+EM_API em_status em_connection_set_inactivity_timeout_ns(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_inactivity_timeout_ns(const em_connection *connection);
 
 /** See em_stream_options. */
-EM_API em_status em_connection_set_write_timeout(em_connection *connection, uint64_t timeout_ns);
-EM_API uint64_t em_connection_get_write_timeout(const em_connection *connection);
+EM_API em_status em_connection_set_write_timeout_ns(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_write_timeout_ns(const em_connection *connection);
 
 /** See em_stream_options. Setting 0 restores the default. */
-EM_API em_status em_connection_set_drain_timeout(em_connection *connection, uint64_t timeout_ns);
-EM_API uint64_t em_connection_get_drain_timeout(const em_connection *connection);
+EM_API em_status em_connection_set_drain_timeout_ns(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_drain_timeout_ns(const em_connection *connection);
 
-/** See em_connect_options; measured from em_connect; 20 seconds at first. EM_INVALID_ARGUMENT for 0. No effect once established. */
-EM_API em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t timeout_ns);
-EM_API uint64_t em_connection_get_connect_timeout(const em_connection *connection);
+/** See em_connect_options; measured from em_loop_connect; 20 seconds at first. EM_INVALID_ARGUMENT for 0. No effect
+ * once established. */
+EM_API em_status em_connection_set_connect_timeout_ns(em_connection *connection, uint64_t timeout_ns);
+EM_API uint64_t em_connection_get_connect_timeout_ns(const em_connection *connection);
 
 /* What is known of it */
 
@@ -291,7 +304,7 @@ EM_API em_status em_connection_set_handler(em_connection *connection, const em_h
 EM_API em_signature em_connection_get_signature(const em_connection *connection);
 
 /** The connection of a number; NULL if it has ended or never was. */
-EM_API em_connection *em_connection_find(em_loop *loop, em_signature signature);
+EM_API em_connection *em_loop_find_connection(em_loop *loop, em_signature signature);
 
 /** Its state; EM_STATE_CLOSED for NULL. */
 EM_API em_connection_state em_connection_get_state(const em_connection *connection);
@@ -306,11 +319,12 @@ EM_API int em_connection_has_peer_ended(const em_connection *connection);
 EM_API em_status em_connection_get_peer_address(em_connection *connection, em_address *address);
 EM_API em_status em_connection_get_local_address(em_connection *connection, em_address *address);
 
-/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made; accurate to one turn of the loop. */
+/** Nanoseconds of loop time since the last bytes were received or sent, or since it was made; accurate to one turn of
+ * the loop. */
 EM_API uint64_t em_connection_get_idle_ns(const em_connection *connection);
 
 /** Bytes received and sent so far. Either pointer may be NULL. */
-EM_API void em_connection_get_bytes(const em_connection *connection, uint64_t *received, uint64_t *sent);
+EM_API void em_connection_get_byte_counts(const em_connection *connection, uint64_t *received, uint64_t *sent);
 
 /** The socket's descriptor, -1 if there is none (any more). Owned by the library: do not read, write or close it. */
 EM_API int em_connection_get_descriptor(const em_connection *connection);
@@ -323,8 +337,8 @@ EM_API em_status em_connection_take_error(em_connection *connection);
 /* Socket options */
 
 /**
- * Sets an option by the system's numbers, setsockopt(2); value_bytes: the length of the value. EM_CLOSED if there is no socket
- * (not yet, while a name is resolved, or any more), EM_INVALID_ARGUMENT, EM_NO_PROTOCOL_OPTION.
+ * Sets an option by the system's numbers, setsockopt(2); value_bytes: the length of the value. EM_CLOSED if there is no
+ * socket (not yet, while a name is resolved, or any more), EM_INVALID_ARGUMENT, EM_NO_PROTOCOL_OPTION.
  */
 EM_API em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
                                                  size_t value_bytes);
@@ -335,7 +349,8 @@ EM_API em_status em_connection_get_socket_option(em_connection *connection, int 
 
 /**
  * Keepalive probes, tcp(7): after idle_seconds of silence one every interval_seconds, count of them without answer end
- * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF. EM_CLOSED, EM_INVALID_ARGUMENT.
+ * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF. EM_CLOSED,
+ * EM_INVALID_ARGUMENT.
  */
 EM_API em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                              int interval_seconds, int count);

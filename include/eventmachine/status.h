@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The one list of everything that can go wrong. Every function that can fail returns an em_status, every connection ends
- * with one.
+ * The one list of everything that can go wrong. Every function that can fail returns an em_status, every connection
+ * ends with one.
  */
 #ifndef EVENTMACHINE_STATUS_H
 #define EVENTMACHINE_STATUS_H
@@ -11,8 +11,8 @@
 EM_BEGIN_DECLARATIONS
 
 /**
- * The list behind em_status: X(name, number, text) is called for each. Numbers are part of the ABI: they are never changed or
- * given again.
+ * The list behind em_status: X(name, number, text) is called for each. Numbers are part of the ABI: they are never
+ * changed or given again.
  */
 #define EM_STATUS_LIST(X)                                                                                              \
     /* Of this library. */                                                                                             \
@@ -79,20 +79,21 @@ typedef enum em_status {
 } em_status;
 
 /**
- * What a status means, in a short English sentence without full stop; "unknown status" for a number that is none. Any thread;
- * static text, never NULL.
+ * What a status means, in a short English sentence without full stop; "unknown status" for a number that is none. Any
+ * thread; static text, never NULL.
  */
-EM_API const char *em_status_text(em_status status);
+EM_API const char *em_status_get_text(em_status status);
 
-/** A status by its name, for instance "EM_CONNECTION_REFUSED"; "unknown" as above. Any thread; static text, never NULL. */
-EM_API const char *em_status_name(em_status status);
+/** A status by its name, for instance "EM_CONNECTION_REFUSED"; "unknown" as above. Any thread; static text, never NULL.
+ */
+EM_API const char *em_status_get_name(em_status status);
 
 /**
- * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error. Where this thread has
- * just failed to make a loop for want of its backend, the text names it, the reason and the choices.
- * Returns the exit status, 0 for success and 1 for failure. Any thread.
+ * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error. Where this
+ * thread has just failed to make a loop for want of its backend, the text names it, the reason and the choices. Returns
+ * the exit status, 0 for success and 1 for failure. Any thread.
  */
-EM_API int em_report(em_status status);
+EM_API int em_status_report(em_status status);
 
 EM_END_DECLARATIONS
 

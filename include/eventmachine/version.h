@@ -19,7 +19,7 @@ EM_BEGIN_DECLARATIONS
  * The version of the library in use, for instance "0.1.0". Compare with EM_VERSION to find a mismatch between the
  * headers and the shared library. Any thread; the text is static.
  */
-EM_API const char *em_version(void);
+EM_API const char *em_get_version(void);
 
 EM_END_DECLARATIONS
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The only file that asks which platform this is. Everything else asks for a feature by the names defined here, each 0 or 1,
- * and only around a whole file.
+ * The only file that asks which platform this is. Everything else asks for a feature by the names defined here, each 0
+ * or 1, and only around a whole file.
  */
 #ifndef EMI_FEATURES_H
 #define EMI_FEATURES_H

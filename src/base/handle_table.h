@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Numbers for handles. A number is an index into a table and, above it, a serial number that grows with every handle made; so a
- * number finds its object at once, is not given again while anyone may hold it, and larger ones were made later.
+ * Numbers for handles. A number is an index into a table and, above it, a serial number that grows with every handle
+ * made; so a number finds its object at once, is not given again while anyone may hold it, and larger ones were made
+ * later.
  */
 #ifndef EMI_HANDLE_TABLE_H
 #define EMI_HANDLE_TABLE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Small numbers for objects: a free index, the one freed last if there is one, and the object of an index at once. Objects are aligned to at least two
- * bytes.
+ * Small numbers for objects: a free index, the one freed last if there is one, and the object of an index at once.
+ * Objects are aligned to at least two bytes.
  */
 #ifndef EMI_INDEX_TABLE_H
 #define EMI_INDEX_TABLE_H

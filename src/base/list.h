@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A circular, doubly linked, intrusive list. The list and its links are the same type; a link that is in no list points to
- * itself, so taking it out twice is harmless.
+ * A circular, doubly linked, intrusive list. The list and its links are the same type; a link that is in no list points
+ * to itself, so taking it out twice is harmless.
  */
 #ifndef EMI_LIST_H
 #define EMI_LIST_H

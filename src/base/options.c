@@ -14,6 +14,9 @@ em_status emi_read_options(void *own, size_t own_bytes, const void *given)
         memcpy(&given_bytes, given, sizeof given_bytes);
         if (given_bytes < sizeof given_bytes)
             return EM_INVALID_ARGUMENT;
+        for (size_t i = own_bytes; i < given_bytes; i++)
+            if (((const unsigned char *)given)[i] != 0)
+                return EM_INVALID_ARGUMENT;
         memcpy(own, given, given_bytes < own_bytes ? given_bytes : own_bytes);
     }
     memcpy(own, &own_bytes, sizeof own_bytes);

@@ -10,8 +10,9 @@
 #include <eventmachine/status.h>
 
 /**
- * Takes over as much of the caller's struct as it has; what it does not know is zero. given: NULL for all defaults.
- * EM_INVALID_ARGUMENT if its size cannot be one.
+ * Copies the caller's struct. A shorter one, of a program built against older headers, is completed with zeros. In a
+ * longer one the fields that this library does not know must be zero: an option is never ignored. given: NULL for all
+ * defaults. EM_INVALID_ARGUMENT for fields that are not known, and for a size that is none.
  */
 em_status emi_read_options(void *own, size_t own_bytes, const void *given);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What a connection still has to send: a chain of blocks that never move, so that bytes once gathered stay where they are
- * until they are consumed. Copied bytes are packed into blocks from the loop's pool; borrowed bytes stand in the chain by
- * reference. An empty outbox owns no memory.
+ * What a connection still has to send: a chain of blocks that never move, so that bytes once gathered stay where they
+ * are until they are consumed. Copied bytes are packed into blocks from the loop's pool; borrowed bytes stand in the
+ * chain by reference. An empty outbox owns no memory.
  */
 #ifndef EMI_OUTBOX_H
 #define EMI_OUTBOX_H

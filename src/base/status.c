@@ -9,7 +9,7 @@
 
 #include "base/status_detail.h"
 
-const char *em_status_text(em_status status)
+const char *em_status_get_text(em_status status)
 {
     switch (status) {
 #define EMI_STATUS_TEXT(name, number, text)                                                                            \
@@ -21,7 +21,7 @@ const char *em_status_text(em_status status)
     return "unknown status";
 }
 
-const char *em_status_name(em_status status)
+const char *em_status_get_name(em_status status)
 {
     switch (status) {
 #define EMI_STATUS_NAME(name, number, text)                                                                            \
@@ -42,16 +42,16 @@ void emi_set_status_detail(em_status status, const char *text)
     snprintf(detail, sizeof detail, "%s", text);
 }
 
-int em_report(em_status status)
+int em_status_report(em_status status)
 {
     if (status >= EM_OK)
         return 0;
-    const char *text = status == detailed_status ? detail : em_status_text(status);
-    fprintf(stderr, "eventmachine: %s (%s)\n", text, em_status_name(status));
+    const char *text = status == detailed_status ? detail : em_status_get_text(status);
+    fprintf(stderr, "eventmachine: %s (%s)\n", text, em_status_get_name(status));
     return 1;
 }
 
-const char *em_version(void)
+const char *em_get_version(void)
 {
     return EM_VERSION;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A pairing heap without recursion. A timer's link.next is its next sibling; link.previous its previous sibling or, for a first
- * child, its parent; NULL where there is none.
+ * A pairing heap without recursion. A timer's link.next is its next sibling; link.previous its previous sibling or, for
+ * a first child, its parent; NULL where there is none.
  */
 #include "base/timer_heap.h"
 
@@ -112,7 +112,8 @@ static emi_timer *sort(emi_list *timers)
     return sorted;
 }
 
-/* An ascending chain in which each is the only child of the one before is a heap, and one that is taken apart at no cost. */
+/* An ascending chain in which each is the only child of the one before is a heap, and one that is taken apart at no
+ * cost. */
 void emi_timer_heap_insert_all(emi_timer **root, emi_list *timers)
 {
     emi_timer *first = sort(timers);

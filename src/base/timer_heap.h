@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The ordered part of the timer queue: an intrusive pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986), by due time, then
- * by order of adding.
+ * The ordered part of the timer queue: an intrusive pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986), by due
+ * time, then by order of adding.
  */
 #ifndef EMI_TIMER_HEAP_H
 #define EMI_TIMER_HEAP_H

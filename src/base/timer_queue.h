@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The timer queue: intrusive, without allocation, without limit. Adding and removing take constant time however many timers
- * are pending.
+ * The timer queue: intrusive, without allocation, without limit. Adding and removing take constant time however many
+ * timers are pending.
  *
- * Timers that are due within the present tick of about a millisecond (and those overdue) stand in a pairing heap, ordered to
- * the nanosecond. All later ones stand unordered in a hierarchical wheel: level L has 64 slots of 64^L ticks. A timer's level
- * is the highest base-64 digit in which its tick differs from the wheel's present one, so that every occupied slot of a level
- * lies ahead of the hand. As time goes on, slots that are reached are emptied into lower levels and at last into the heap.
+ * Timers that are due within the present tick of about a millisecond (and those overdue) stand in a pairing heap,
+ * ordered to the nanosecond. All later ones stand unordered in a hierarchical wheel: level L has 64 slots of 64^L
+ * ticks. A timer's level is the highest base-64 digit in which its tick differs from the wheel's present one, so that
+ * every occupied slot of a level lies ahead of the hand. As time goes on, slots that are reached are emptied into lower
+ * levels and at last into the heap.
  */
 #ifndef EMI_TIMER_QUEUE_H
 #define EMI_TIMER_QUEUE_H
@@ -67,14 +68,15 @@ void emi_timer_queue_add(emi_timer_queue *queue, emi_timer *timer, uint64_t due_
 void emi_timer_queue_remove(emi_timer_queue *queue, emi_timer *timer);
 
 /**
- * Moves all timers due at now_ns to the end of `due` in the order of due time and then of adding. They are still pending:
- * the caller takes each off with emi_timer_queue_remove before it calls its owner, and owners may remove any of them.
+ * Moves all timers due at now_ns to the end of `due` in the order of due time and then of adding. They are still
+ * pending: the caller takes each off with emi_timer_queue_remove before it calls its owner, and owners may remove any
+ * of them.
  */
 void emi_timer_queue_expire(emi_timer_queue *queue, uint64_t now_ns, emi_list *due);
 
 /**
- * When the next timer is due, or a little earlier where finding out exactly would take long; UINT64_MAX if there is none.
- * Timers moved to a list of those due do not count.
+ * When the next timer is due, or a little earlier where finding out exactly would take long; UINT64_MAX if there is
+ * none. Timers moved to a list of those due do not count.
  */
 uint64_t emi_timer_queue_next_ns(emi_timer_queue *queue);
 

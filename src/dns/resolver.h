@@ -21,20 +21,21 @@ typedef struct emi_addresses {
 typedef struct emi_resolution emi_resolution;
 
 /**
- * Resolves a name for streams to this port. done(user, status, addresses) is called once, from a later turn of the loop, unless
- * it is cancelled or the loop ends; addresses are lent, at least one with EM_OK. What can be known to fail without asking
- * anybody fails at once: a name under .invalid (RFC 6761), a malformed one. EM_NO_MEMORY, EM_LIMIT.
+ * Resolves a name for streams to this port. done(user, status, addresses) is called once, from a later turn of the
+ * loop, unless it is cancelled or the loop ends; addresses are lent, at least one with EM_OK. What can be known to fail
+ * without asking anybody fails at once: a name under .invalid (RFC 6761), a malformed one. EM_NO_MEMORY, EM_LIMIT.
  */
 em_status emi_resolve(em_loop *loop, const char *name, int port,
                       void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
                       emi_resolution **resolution);
 
-/** Gives up a resolution that is not done: `done` is not called, and no other resolution waits for it. Takes constant time. */
+/** Gives up a resolution that is not done: `done` is not called, and no other resolution waits for it. Takes constant
+ * time. */
 void emi_resolve_cancel(emi_resolution *resolution);
 
 /**
- * The addresses of a name as far as they are known without a look-up: EM_OK for a name under localhost, EM_IN_PROGRESS for one
- * that must be looked up, else the failures that emi_resolve returns at once.
+ * The addresses of a name as far as they are known without a look-up: EM_OK for a name under localhost, EM_IN_PROGRESS
+ * for one that must be looked up, else the failures that emi_resolve returns at once.
  */
 em_status emi_resolve_known(const char *name, int port, emi_addresses *addresses);
 

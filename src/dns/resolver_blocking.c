@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Resolution by the system's getaddrinfo(3) in the pool of threads: the hosts file, resolv.conf and nsswitch.conf count as for
- * every other program.
+ * Resolution by the system's getaddrinfo(3) in the pool of threads: the hosts file, resolv.conf and nsswitch.conf count
+ * as for every other program.
  */
 #include "dns/resolver.h"
 
@@ -150,13 +150,13 @@ static bool are_all_loopback(const emi_addresses *addresses)
 }
 
 /*
- * AI_ADDRCONFIG leaves out the addresses of a family of which this machine has no address, and loopback addresses do not
- * count as such (RFC 3493, section 6.1). That is right for the Internet: it saves questions that some name servers never
- * answer, and addresses that cannot be reached. It is wrong for what the hosts file says, because the loopback interface and
- * private networks have both families anyhow: on a machine with IPv4 addresses only, glibc does not find a name of the hosts
- * file that has an IPv6 address (and goes on to the name server, so that the failure may be any one), and it returns
- * 127.0.0.1 where the file says ::1. So where nothing is found, or nothing but this machine, the flag is not to be trusted,
- * and the system is asked again without it. If that finds nothing, the first result stands.
+ * AI_ADDRCONFIG leaves out the addresses of a family of which this machine has no address, and loopback addresses do
+ * not count as such (RFC 3493, section 6.1). That is right for the Internet: it saves questions that some name servers
+ * never answer, and addresses that cannot be reached. It is wrong for what the hosts file says, because the loopback
+ * interface and private networks have both families anyhow: on a machine with IPv4 addresses only, glibc does not find
+ * a name of the hosts file that has an IPv6 address (and goes on to the name server, so that the failure may be any
+ * one), and it returns 127.0.0.1 where the file says ::1. So where nothing is found, or nothing but this machine, the
+ * flag is not to be trusted, and the system is asked again without it. If that finds nothing, the first result stands.
  */
 static em_status look_up(const char *name, int port, emi_addresses *addresses)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Whether io_uring is fit for batches of calls here. A kernel may be too old, lack operations, forbid it (seccomp(2), the
- * sysctl kernel.io_uring_disabled), or let calls wait that must not block. So a batch of each kind of call that the backend
- * makes is tried, once per process. It takes well under a millisecond.
+ * Whether io_uring is fit for batches of calls here. A kernel may be too old, lack operations, forbid it (seccomp(2),
+ * the sysctl kernel.io_uring_disabled), or let calls wait that must not block. So a batch of each kind of call that the
+ * backend makes is tried, once per process. It takes well under a millisecond.
  */
 #include "base/features.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The batcher by io_uring(7). The ring has no setup flags: it belongs to no thread, and the kernel makes the calls within
- * io_uring_enter(2), because none of them may block. Single issuers, deferred task run and registered files gained nothing
- * over that. Whether the kernel is fit for it is found out in batcher_trial.c.
+ * The batcher by io_uring(7). The ring has no setup flags: it belongs to no thread, and the kernel makes the calls
+ * within io_uring_enter(2), because none of them may block. Single issuers, deferred task run and registered files
+ * gained nothing over that. Whether the kernel is fit for it is found out in batcher_trial.c.
  */
 #include "base/features.h"
 
@@ -31,8 +31,9 @@ struct emi_batcher {
 };
 
 /*
- * A ring that no loop uses is kept here for the next loop. When a ring is closed, the kernel interrupts each thread that used it,
- * some milliseconds later, and the program's own poll(2) or nanosleep(2) fails with EINTR though no signal came.
+ * A ring that no loop uses is kept here for the next loop. When a ring is closed, the kernel interrupts each thread
+ * that used it, some milliseconds later, and the program's own poll(2) or nanosleep(2) fails with EINTR though no
+ * signal came.
  */
 static _Atomic(emi_batcher *) spare;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Streams on which much arrives. They are worth another way of receiving: by a call of their own, one piece after the other
- * through the same memory, which stays in the processor's cache, and straight into the owner's memory if it offers some.
+ * Streams on which much arrives. They are worth another way of receiving: by a call of their own, one piece after the
+ * other through the same memory, which stays in the processor's cache, and straight into the owner's memory if it
+ * offers some.
  */
 #ifndef EMI_BULK_H
 #define EMI_BULK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A channel: a socket as its owner (connection, server, …) and the backend share it. It is embedded in the owner, holds the
- * descriptor, a table of events through which the backend speaks to the owner, and a few words for the backend.
+ * A channel: a socket as its owner (connection, server, …) and the backend share it. It is embedded in the owner, holds
+ * the descriptor, a table of events through which the backend speaks to the owner, and a few words for the backend.
  */
 #ifndef EMI_CHANNEL_H
 #define EMI_CHANNEL_H
@@ -38,22 +38,23 @@ typedef enum emi_interest {
 } emi_interest;
 
 /**
- * What the backend reports to the owner. Called from dispatch, flush and reap only, never from an operation. Each kind of channel
- * gets the events named; the others may be NULL. Within an event every operation is allowed; after release no more events
- * come but `released`.
+ * What the backend reports to the owner. Called from dispatch, flush and reap only, never from an operation. Each kind
+ * of channel gets the events named; the others may be NULL. Within an event every operation is allowed; after release
+ * no more events come but `released`.
  */
 typedef struct emi_channel_events {
     /** Stream: bytes arrived, lent until the return. length > 0. */
     void (*data)(emi_channel *channel, const void *bytes, size_t length);
-    /** Stream, may be NULL. Much arrives: returns memory of the owner's for what comes next, of *capacity bytes, or NULL for
-     *  none. The very next event of the channel reports what was received into it; none follows if nothing was there. */
+    /** Stream, may be NULL. Much arrives: returns memory of the owner's for what comes next, of *capacity bytes, or
+     * NULL for none. The very next event of the channel reports what was received into it; none follows if nothing was
+     * there. */
     void *(*room)(emi_channel *channel, size_t *capacity);
     /** Stream: the peer has sent its last byte. Once. */
     void (*end)(emi_channel *channel);
     /** Stream: emi_channel_connect succeeded. */
     void (*connected)(emi_channel *channel);
-    /** Stream: fill up to EMI_MAX_SPANS spans with what is to be sent next; returns how many, 0 for nothing. The bytes must
-     *  stay as they are until sent, failed or released. */
+    /** Stream: fill up to EMI_MAX_SPANS spans with what is to be sent next; returns how many, 0 for nothing. The bytes
+     * must stay as they are until sent, failed or released. */
     unsigned (*gather)(emi_channel *channel, emi_span *spans);
     /** Stream: the system took so many of the bytes gathered, at least one. */
     void (*sent)(emi_channel *channel, size_t length);
@@ -61,7 +62,8 @@ typedef struct emi_channel_events {
     void (*accepted)(emi_channel *channel, int socket, const em_address *peer);
     /** Polled: it is ready for these interests. */
     void (*ready)(emi_channel *channel, unsigned interests);
-    /** Connecting, receiving, sending or accepting failed for good. Receiving has stopped; the owner decides what is next. */
+    /** Connecting, receiving, sending or accepting failed for good. Receiving has stopped; the owner decides what is
+     * next. */
     void (*failed)(emi_channel *channel, em_status reason);
     /** The last event: the socket is closed, the channel's memory belongs to the owner alone. */
     void (*released)(emi_channel *channel);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A poller: the part of a readiness backend that differs from one kernel to the other. It knows descriptors and numbers, no
- * channels; readiness.c makes a backend of it.
+ * A poller: the part of a readiness backend that differs from one kernel to the other. It knows descriptors and
+ * numbers, no channels; readiness.c makes a backend of it.
  */
 #ifndef EMI_POLLER_H
 #define EMI_POLLER_H
@@ -38,15 +38,15 @@ typedef struct emi_poller_operations {
     em_status (*create)(const emi_memory *memory, emi_poller **poller);
     /** Also in a forked child: closes descriptors and nothing else. */
     void (*destroy)(emi_poller *poller);
-    /** Changes what is watched on a descriptor from `old_bits` to `new_bits`; 0 is nothing. slot and generation are reported
-     *  along with its events. Slots are small numbers, each with one descriptor at a time. EM_FILE_EXISTS if a descriptor
-     *  that is to be watched with EMI_POLL_LEVEL is watched already. */
+    /** Changes what is watched on a descriptor from `old_bits` to `new_bits`; 0 is nothing. slot and generation are
+     * reported along with its events. Slots are small numbers, each with one descriptor at a time. EM_FILE_EXISTS if a
+     * descriptor that is to be watched with EMI_POLL_LEVEL is watched already. */
     em_status (*watch)(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned old_bits,
                        unsigned new_bits);
     /** The descriptor is about to be closed while watched. */
     void (*forget)(emi_poller *poller, int descriptor, uint32_t slot, unsigned old_bits);
-    /** Waits; fills in at most `capacity` events and returns how many: 0 when the time is over, when woken, interrupted. An
-     *  em_status if it can never find anything again. */
+    /** Waits; fills in at most `capacity` events and returns how many: 0 when the time is over, when woken,
+     * interrupted. An em_status if it can never find anything again. */
     int (*wait)(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity);
     /** Ends the present or the next wait. Any thread, signal handlers. */
     void (*wake)(emi_poller *poller);

@@ -96,7 +96,8 @@ static em_status watch(emi_poller *poller, int descriptor, uint32_t slot, uint32
 
 static void forget(emi_poller *poller, int descriptor, uint32_t slot, unsigned old_bits)
 {
-    /* close(2) ends the registration. Should a forked child keep it alive, the generation tells its events from others'. */
+    /* close(2) ends the registration. Should a forked child keep it alive, the generation tells its events from
+     * others'. */
     (void)poller;
     (void)descriptor;
     (void)slot;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The poller by poll(2): every POSIX system has it. Level-triggered; the cost of a wait grows with the number of descriptors.
+ * The poller by poll(2): every POSIX system has it. Level-triggered; the cost of a wait grows with the number of
+ * descriptors.
  */
 #include "base/features.h"
 
@@ -32,8 +33,9 @@ typedef struct watch_list {
 } watch_list;
 
 /*
- * While one thread waits, another that holds the host's lock may change what is watched: so the wait goes on over a copy, and a
- * lock guards the making of the copy. The memory for it is there before it is needed, so a wait never fails for want of it.
+ * While one thread waits, another that holds the host's lock may change what is watched: so the wait goes on over a
+ * copy, and a lock guards the making of the copy. The memory for it is there before it is needed, so a wait never fails
+ * for want of it.
  */
 struct emi_poller {
     const emi_memory *memory;

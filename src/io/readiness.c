@@ -58,8 +58,8 @@ em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *c
     return status;
 }
 
-/* epoll refuses a descriptor that is watched already; where pollers would not, it is refused alike. Only descriptors that were
- * handed over can be. */
+/* epoll refuses a descriptor that is watched already; where pollers would not, it is refused alike. Only descriptors
+ * that were handed over can be. */
 static bool is_attached(const emi_readiness *readiness, int descriptor)
 {
     for (uint32_t slot = 0; slot < readiness->channels.used; slot++) {
@@ -181,8 +181,8 @@ static em_status start_connecting(emi_channel *channel, const em_address *addres
     return status;
 }
 
-/* epoll refuses regular files and their like with EPERM; reading and writing them never blocks, so they are always ready, as
- * they are with poll. */
+/* epoll refuses regular files and their like with EPERM; reading and writing them never blocks, so they are always
+ * ready, as they are with poll. */
 static em_status watch_polled(emi_readiness *readiness, emi_channel *channel, unsigned bits)
 {
     if (channel->always_ready) {

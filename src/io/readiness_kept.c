@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What a batch has read for a stream that did not receive any more when its turn came. It is rare, so it is kept beside the table
- * of channels and not in each of them.
+ * What a batch has read for a stream that did not receive any more when its turn came. It is rare, so it is kept beside
+ * the table of channels and not in each of them.
  */
 #include <string.h>
 

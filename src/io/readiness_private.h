@@ -83,8 +83,8 @@ static inline void emi_readiness_add_work(emi_readiness *readiness, emi_channel 
         emi_list_append(&readiness->work, &channel->work);
 }
 
-/** Whether everything here belongs to another process by now: a callback has forked, and this is the child, or its parent has
- *  handed the loop over. */
+/** Whether everything here belongs to another process by now: a callback has forked, and this is the child, or its
+ * parent has handed the loop over. */
 static inline bool emi_readiness_is_forked(const emi_readiness *readiness)
 {
     return readiness->base.handed_over || emi_is_forked_since(readiness->fork_count);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Receiving. A stream is read by calls of its own, through the backend's one buffer or into its owner's memory. Where several
- * are ready, the first read of each is made by a batch for all of them, before the first callback. It differs from a plain read
- * in speed only: what a batch has read for a stream that was paused meanwhile is kept, and delivered in one piece with what is
- * read next; a stream that is closed with such bytes undelivered is reset, as the kernel does with unread bytes.
+ * Receiving. A stream is read by calls of its own, through the backend's one buffer or into its owner's memory. Where
+ * several are ready, the first read of each is made by a batch for all of them, before the first callback. It differs
+ * from a plain read in speed only: what a batch has read for a stream that was paused meanwhile is kept, and delivered
+ * in one piece with what is read next; a stream that is closed with such bytes undelivered is reset, as the kernel does
+ * with unread bytes.
  */
 #include <string.h>
 
@@ -75,9 +76,9 @@ static em_status read_plainly(emi_readiness *readiness, emi_channel *channel, pi
 }
 
 /*
- * What is still there is delivered before a failure that another call than a read has found. Of the errors that a reset yields, a
- * read's own is the same in whatever order reading and sending come; but where the send has taken it off the socket, reads find an
- * end in its place, which is none.
+ * What is still there is delivered before a failure that another call than a read has found. Of the errors that a reset
+ * yields, a read's own is the same in whatever order reading and sending come; but where the send has taken it off the
+ * socket, reads find an end in its place, which is none.
  */
 static em_status read_before_failing(emi_readiness *readiness, emi_channel *channel, piece *got)
 {
@@ -111,8 +112,8 @@ static void report_end(emi_channel *channel)
 }
 
 /*
- * One read. false: nothing more for now. A short read usually shows that the socket is empty, which saves the read that would
- * report "would block"; not so when the end or urgent data (which splits reads) was reported.
+ * One read. false: nothing more for now. A short read usually shows that the socket is empty, which saves the read that
+ * would report "would block"; not so when the end or urgent data (which splits reads) was reported.
  */
 static bool receive_once(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
@@ -135,7 +136,8 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel, const e
     return false;
 }
 
-/* What is to be sent is sent before the next read. After the last read a small piece waits, to be sent in a row with others. */
+/* What is to be sent is sent before the next read. After the last read a small piece waits, to be sent in a row with
+ * others. */
 void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
     for (unsigned reads = 0; reads < channel->burst; reads++) {
@@ -157,8 +159,8 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
         emi_readiness_add_work(readiness, channel);
 }
 
-/* Not Unix sockets: closing one with unread bytes resets the peer, and nothing else could do so for bytes that a batch has read.
- * Not streams on which much arrives, see bulk.h. */
+/* Not Unix sockets: closing one with unread bytes resets the peer, and nothing else could do so for bytes that a batch
+ * has read. Not streams on which much arrives, see bulk.h. */
 static bool may_read_early(const emi_channel *channel)
 {
     return channel->kind == EMI_STREAM && channel->receiving && channel->readable && channel->exact_reads &&

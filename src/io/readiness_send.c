@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sending: for one stream until it has nothing or the system takes no more, or for all that asked. Small pieces of several
- * streams go to the kernel as a batch.
+ * Sending: for one stream until it has nothing or the system takes no more, or for all that asked. Small pieces of
+ * several streams go to the kernel as a batch.
  */
 #include "io/readiness_private.h"
 #include "system/socket.h"

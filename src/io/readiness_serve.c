@@ -35,8 +35,8 @@ void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em
 }
 
 /*
- * After its end a peer may still reset the connection, or, of a Unix socket, go altogether. Nothing is read any more that would
- * find it.
+ * After its end a peer may still reset the connection, or, of a Unix socket, go altogether. Nothing is read any more
+ * that would find it.
  */
 static void look_after_end(emi_channel *channel)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The phases of a turn. A channel that the poller reports goes to the end of one list of work, and dispatch serves the list
- * from its front: so each channel is served once before any is served again, however much arrives.
+ * The phases of a turn. A channel that the poller reports goes to the end of one list of work, and dispatch serves the
+ * list from its front: so each channel is served once before any is served again, however much arrives.
  *
- * Channels are served in a row before their replies are sent in a row: 2 to 3 % less time per message than with a send after
- * each callback, measured in C and in Ruby.
+ * Channels are served in a row before their replies are sent in a row: 2 to 3 % less time per message than with a send
+ * after each callback, measured in C and in Ruby.
  */
 #include "io/readiness_private.h"
 
@@ -70,7 +70,8 @@ static void put_back(emi_readiness *readiness, unsigned first, emi_list *rest)
     }
 }
 
-/* Ends when the time is over; and when a callback has forked, in the child, which loses nothing if it takes the loop over. */
+/* Ends when the time is over; and when a callback has forked, in the child, which loses nothing if it takes the loop
+ * over. */
 static void serve_row(emi_readiness *readiness, uint64_t end_ns, emi_list *rest)
 {
     const emi_row *row = &readiness->row;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * How long callbacks run before what they have to send is sent. Work of one kind, done in a row, finds its code in the
- * processor's cache; but where callbacks are slow, a reply must not wait for all the other callbacks. So a slice ends by the
- * clock, which is read rarely as long as callbacks are fast. Large replies are sent at once, while they are in the cache.
+ * processor's cache; but where callbacks are slow, a reply must not wait for all the other callbacks. So a slice ends
+ * by the clock, which is read rarely as long as callbacks are fast. Large replies are sent at once, while they are in
+ * the cache.
  */
 #ifndef EMI_SLICE_H
 #define EMI_SLICE_H

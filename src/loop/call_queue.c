@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Calls waiting to be made: those of em_next_tick and em_loop_post.
+ * Calls waiting to be made: those of em_loop_next_tick and em_loop_post.
  */
 #include <string.h>
 
@@ -27,9 +27,9 @@ static em_status grow(emi_call_queue *queue, const emi_memory *memory)
 }
 
 /*
- * The queue is whole after each of these steps: a child that is forked while another thread is in here finds a queue that it can use,
- * with the call or without it (em_loop_take_over). The order of the compiler's stores is enough, since fork(2) stops every processor
- * that runs the process to change its page tables.
+ * The queue is whole after each of these steps: a child that is forked while another thread is in here finds a queue
+ * that it can use, with the call or without it (em_loop_take_over). The order of the compiler's stores is enough, since
+ * fork(2) stops every processor that runs the process to change its page tables.
  */
 em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user)
 {

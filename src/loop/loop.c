@@ -96,7 +96,7 @@ static void log_refusal(const wanted_backend *wanted, const char *reason, const 
     char message[320];
     char choices[64];
     emi_backend_list_names(choices, sizeof choices);
-    snprintf(message, sizeof message, "%s \"%.80s\" (%s)%s%.120s; choices: %s", em_status_text(EM_UNKNOWN_BACKEND),
+    snprintf(message, sizeof message, "%s \"%.80s\" (%s)%s%.120s; choices: %s", em_status_get_text(EM_UNKNOWN_BACKEND),
              wanted->name, wanted->source, reason ? ": " : "", reason ? reason : "", choices);
     emi_set_status_detail(EM_UNKNOWN_BACKEND, message);
     if (settings->log)
@@ -254,24 +254,24 @@ em_status em_loop_post(em_loop *loop, em_call call, void *user)
     return em_loop_wake(loop);
 }
 
-em_status em_next_tick(em_loop *loop, em_call call, void *user)
+em_status em_loop_next_tick(em_loop *loop, em_call call, void *user)
 {
     if (!loop || !call)
         return EM_INVALID_ARGUMENT;
     return emi_call_queue_add(&loop->ticks, &loop->memory, call, user);
 }
 
-uint64_t em_loop_now_ns(const em_loop *loop)
+uint64_t em_loop_get_time_ns(const em_loop *loop)
 {
     return loop ? loop->now_ns : 0;
 }
 
-const char *em_loop_backend(const em_loop *loop)
+const char *em_loop_get_backend(const em_loop *loop)
 {
     return loop ? loop->backend->name : "none";
 }
 
-const char *em_loop_backend_reason(const em_loop *loop)
+const char *em_loop_get_backend_reason(const em_loop *loop)
 {
     return loop ? loop->backend->reason : NULL;
 }

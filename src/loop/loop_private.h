@@ -30,7 +30,8 @@ typedef struct emi_service_operations {
     void (*close)(emi_service *service);
     /** Whether something is left that `reap` and the backend have to end. May be NULL. */
     bool (*is_open)(const emi_service *service);
-    /** In a forked child that has taken the loop over: makes anew what the parent's threads may have held. May be NULL. */
+    /** In a forked child that has taken the loop over: makes anew what the parent's threads may have held. May be NULL.
+     */
     void (*renew)(emi_service *service);
     /** Frees everything; in a forked child (see emi_loop_is_forked) also what `close` could not end. */
     void (*destroy)(emi_service *service);
@@ -63,7 +64,7 @@ struct emi_loop_timer {
     void (*fire)(emi_loop_timer *timer);
 };
 
-/** The timers of em_add_timer, see loop_timers.c. */
+/** The timers of em_loop_add_timer, see loop_timers.c. */
 typedef struct emi_timer_chunk emi_timer_chunk;
 
 typedef struct emi_user_timers {
@@ -119,13 +120,16 @@ typedef em_status (*emi_backend_maker)(void *argument, const emi_backend_setting
 em_status emi_loop_create_over(const em_loop_options *options, emi_backend_maker make_backend, void *argument,
                                em_loop **loop);
 
-/** Whether the loop is another process's: this is a forked child of that one, or its parent that has handed the loop over. */
+/** Whether the loop is another process's: this is a forked child of that one, or its parent that has handed the loop
+ * over. */
 bool emi_loop_is_forked(const em_loop *loop);
 
-/** EM_OK if objects can be made on the loop: EM_INVALID_ARGUMENT for NULL, EM_FORKED, EM_INVALID_STATE while it ends. */
+/** EM_OK if objects can be made on the loop: EM_INVALID_ARGUMENT for NULL, EM_FORKED, EM_INVALID_STATE while it ends.
+ */
 em_status emi_loop_check(const em_loop *loop);
 
-/** Brings the loop's time up to date outside of a turn, where it does not advance: what is measured from now must not be early. */
+/** Brings the loop's time up to date outside of a turn, where it does not advance: what is measured from now must not
+ * be early. */
 void emi_loop_refresh_time(em_loop *loop);
 
 /** Waits for the backend's events, without the host's lock if it has one; see turn.c. */
@@ -156,7 +160,7 @@ static inline uint64_t emi_loop_due_ns(const em_loop *loop, uint64_t delay_ns)
 /** Runs what is due. */
 void emi_loop_run_timers(em_loop *loop);
 
-/** Frees the memory of all timers of em_add_timer. */
+/** Frees the memory of all timers of em_loop_add_timer. */
 void emi_loop_free_timers(em_loop *loop);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Timers on the loop: those of the user, which have a handle, and those of the library, which are embedded in their owners.
+ * Timers on the loop: those of the user, which have a handle, and those of the library, which are embedded in their
+ * owners.
  */
 #include "loop/loop_private.h"
 
@@ -107,20 +108,20 @@ static em_status add(em_loop *loop, uint64_t delay_ns, uint64_t period_ns, em_ti
     return EM_OK;
 }
 
-em_status em_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user, em_timer *timer)
+em_status em_loop_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user, em_timer *timer)
 {
     return add(loop, delay_ns, 0, callback, user, timer);
 }
 
-em_status em_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_callback callback, void *user,
-                                em_timer *timer)
+em_status em_loop_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_callback callback, void *user,
+                                     em_timer *timer)
 {
     if (period_ns == 0)
         return EM_INVALID_ARGUMENT;
     return add(loop, period_ns, period_ns, callback, user, timer);
 }
 
-em_status em_cancel_timer(em_loop *loop, em_timer timer)
+em_status em_loop_cancel_timer(em_loop *loop, em_timer timer)
 {
     if (!loop)
         return EM_INVALID_ARGUMENT;
@@ -133,7 +134,7 @@ em_status em_cancel_timer(em_loop *loop, em_timer timer)
     return EM_OK;
 }
 
-em_status em_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns)
+em_status em_loop_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns)
 {
     if (!loop)
         return EM_INVALID_ARGUMENT;

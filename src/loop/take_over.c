@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop passes from a process to its forked child, as when a program goes into the background: the child takes over, the parent
- * hands over. The parent then leaves alone what both have copies of, and the child makes anew what both would share in the kernel.
+ * A loop passes from a process to its forked child, as when a program goes into the background: the child takes over,
+ * the parent hands over. The parent then leaves alone what both have copies of, and the child makes anew what both
+ * would share in the kernel.
  */
 #include "loop/loop_private.h"
 

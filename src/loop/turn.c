@@ -4,8 +4,8 @@
  *
  *   timers → posted calls → ticks → flush → wait → dispatch → flush → reap
  *
- * With work known already the wait takes no time. Where the host has a lock to give up around the wait, a wait of zero length
- * that keeps the lock comes first, so that a busy loop never gives it up.
+ * With work known already the wait takes no time. Where the host has a lock to give up around the wait, a wait of zero
+ * length that keeps the lock comes first, so that a busy loop never gives it up.
  */
 #include <stdio.h>
 
@@ -144,7 +144,8 @@ static void wait_for_events(em_loop *loop, uint64_t longest_ns)
     atomic_store(&loop->woken, false);
 }
 
-/* Whether the turn goes on. A callback that has forked ends it in the child, where all that is left, locks included, is the parent's. */
+/* Whether the turn goes on. A callback that has forked ends it in the child, where all that is left, locks included, is
+ * the parent's. */
 static bool goes_on(const em_loop *loop)
 {
     return !emi_loop_is_forked(loop);
@@ -196,7 +197,7 @@ static em_status check_backend(em_loop *loop)
     if (failure == EM_OK || loop->logged_failure)
         return failure;
     char message[160];
-    snprintf(message, sizeof message, "the loop cannot wait for events any more: %s (%s)", em_status_text(failure),
+    snprintf(message, sizeof message, "the loop cannot wait for events any more: %s (%s)", em_status_get_text(failure),
              loop->backend->name);
     loop->logged_failure = true;
     emi_loop_log(loop, EM_LOG_ERROR, message);

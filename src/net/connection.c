@@ -16,17 +16,26 @@
 #include "net/net_private.h"
 #include "system/clock.h"
 
-static const bool moves[EM_STATE_CLOSED + 1][EM_STATE_CLOSED + 1] = {
-    [EM_STATE_RESOLVING] = {[EM_STATE_CONNECTING] = true, [EM_STATE_RELEASING] = true},
-    [EM_STATE_CONNECTING] = {[EM_STATE_OPEN] = true, [EM_STATE_RELEASING] = true},
-    [EM_STATE_OPEN] = {[EM_STATE_DRAINING] = true, [EM_STATE_RELEASING] = true},
-    [EM_STATE_DRAINING] = {[EM_STATE_RELEASING] = true},
-    [EM_STATE_RELEASING] = {[EM_STATE_CLOSED] = true},
+static const struct {
+    em_connection_state from, to;
+} moves[] = {
+    {EM_STATE_RESOLVING, EM_STATE_CONNECTING}, {EM_STATE_RESOLVING, EM_STATE_RELEASING},
+    {EM_STATE_CONNECTING, EM_STATE_OPEN},      {EM_STATE_CONNECTING, EM_STATE_RELEASING},
+    {EM_STATE_OPEN, EM_STATE_DRAINING},        {EM_STATE_OPEN, EM_STATE_RELEASING},
+    {EM_STATE_DRAINING, EM_STATE_RELEASING},   {EM_STATE_RELEASING, EM_STATE_CLOSED},
 };
+
+static bool may_move(em_connection_state from, em_connection_state to)
+{
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
+        if (moves[i].from == from && moves[i].to == to)
+            return true;
+    return false;
+}
 
 void emi_connection_enter(em_connection *connection, em_connection_state state)
 {
-    if (moves[connection->state][state])
+    if (may_move((em_connection_state)connection->state, state))
         connection->state = (uint8_t)state;
     else
         emi_loop_log(connection->loop, EM_LOG_ERROR, "connection: a move that the table of states does not have");
@@ -158,7 +167,7 @@ emi_connection_extras *emi_connection_extras_of(em_connection *connection)
 
 /* Ending */
 
-em_status em_close(em_connection *connection)
+em_status em_connection_close(em_connection *connection)
 {
     if (!connection)
         return EM_INVALID_ARGUMENT;
@@ -168,7 +177,7 @@ em_status em_close(em_connection *connection)
     return EM_OK;
 }
 
-em_status em_close_in_background(em_connection *connection)
+em_status em_connection_close_in_background(em_connection *connection)
 {
     if (!connection)
         return EM_INVALID_ARGUMENT;
@@ -184,7 +193,7 @@ em_status em_close_in_background(em_connection *connection)
     return EM_OK;
 }
 
-em_status em_close_after_writing(em_connection *connection)
+em_status em_connection_close_after_writing(em_connection *connection)
 {
     if (!connection)
         return EM_INVALID_ARGUMENT;
@@ -197,7 +206,7 @@ em_status em_close_after_writing(em_connection *connection)
     return EM_OK;
 }
 
-em_status em_close_write(em_connection *connection)
+em_status em_connection_close_write(em_connection *connection)
 {
     if (!connection)
         return EM_INVALID_ARGUMENT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the backend reports to a connection. After every callback of the user the connection may have begun to end; its memory stays
- * until it is reaped.
+ * What the backend reports to a connection. After every callback of the user the connection may have begun to end; its
+ * memory stays until it is reaped.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
@@ -33,7 +33,7 @@ static void end(emi_channel *channel)
     if (connection->handler->receive_end)
         connection->handler->receive_end(connection);
     else
-        em_close_after_writing(connection);
+        em_connection_close_after_writing(connection);
     emi_connection_act_if_sent(connection);
 }
 

@@ -85,7 +85,7 @@ void em_connection_set_user(em_connection *connection, void *user)
 
 em_status em_connection_set_handler(em_connection *connection, const em_handler *handler)
 {
-    if (!connection || !handler)
+    if (!connection || emi_check_handler(handler) != EM_OK)
         return EM_INVALID_ARGUMENT;
     connection->handler = handler;
     connection->channel.events = emi_connection_events_for(handler);
@@ -115,7 +115,7 @@ uint64_t em_connection_get_idle_ns(const em_connection *connection)
     return connection->loop->now_ns - connection->active_ns;
 }
 
-void em_connection_get_bytes(const em_connection *connection, uint64_t *received, uint64_t *sent)
+void em_connection_get_byte_counts(const em_connection *connection, uint64_t *received, uint64_t *sent)
 {
     if (received)
         *received = connection ? connection->bytes_received : 0;
@@ -211,8 +211,8 @@ void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *optio
         emi_socket_set_no_delay(socket, true);
     if (options->send_buffer_bytes > 0 || options->receive_buffer_bytes > 0)
         emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
-    if (options->linger_seconds_plus_one > 0)
-        emi_socket_set_linger(socket, options->linger_seconds_plus_one - 1);
+    if (options->linger == EM_ON)
+        emi_socket_set_linger(socket, options->linger_seconds);
     if (!is_tcp)
         return;
     if (options->keepalive == EM_ON)

@@ -98,8 +98,8 @@ static em_status added(em_connection *connection, size_t before)
     return EM_UNDER_PRESSURE;
 }
 
-/* How much the system takes at once, without a copy in the outbox. With a limit on what all may have waiting, all goes there, so
- * that a refusal leaves nothing half sent. */
+/* How much the system takes at once, without a copy in the outbox. With a limit on what all may have waiting, all goes
+ * there, so that a refusal leaves nothing half sent. */
 static size_t send_large(em_connection *connection, const void *data, size_t length)
 {
     em_loop *loop = connection->loop;
@@ -113,7 +113,7 @@ static size_t send_large(em_connection *connection, const void *data, size_t len
     return taken;
 }
 
-em_status em_send(em_connection *connection, const void *data, size_t length)
+em_status em_connection_send(em_connection *connection, const void *data, size_t length)
 {
     if (!connection || (!data && length > 0))
         return EM_INVALID_ARGUMENT;
@@ -133,13 +133,13 @@ em_status em_send(em_connection *connection, const void *data, size_t length)
     return status;
 }
 
-em_status em_send_text(em_connection *connection, const char *text)
+em_status em_connection_send_text(em_connection *connection, const char *text)
 {
-    return text ? em_send(connection, text, strlen(text)) : EM_INVALID_ARGUMENT;
+    return text ? em_connection_send(connection, text, strlen(text)) : EM_INVALID_ARGUMENT;
 }
 
-em_status em_send_borrowed(em_connection *connection, const void *data, size_t length,
-                           void (*release)(void *user, const void *data), void *user)
+em_status em_connection_send_borrowed(em_connection *connection, const void *data, size_t length,
+                                      void (*release)(void *user, const void *data), void *user)
 {
     em_status status = !connection || (!data && length > 0) ? EM_INVALID_ARGUMENT : check_room(connection, length);
     if (status == EM_OK && length > 0) {
@@ -175,7 +175,7 @@ em_status em_connection_set_water_marks(em_connection *connection, size_t low_by
     return EM_OK;
 }
 
-em_status em_connection_set_outbox_limit(em_connection *connection, size_t limit_bytes)
+em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t limit_bytes)
 {
     if (!connection)
         return EM_INVALID_ARGUMENT;

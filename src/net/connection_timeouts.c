@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Timeouts of a connection. One timer stands for all of them, and traffic does not touch it: when it fires, it looks at what has
- * happened since and sets itself anew if the time has not come.
+ * Timeouts of a connection. One timer stands for all of them, and traffic does not touch it: when it fires, it looks at
+ * what has happened since and sets itself anew if the time has not come.
  *
- * The loop's time stands still during callbacks, so where there is a timeout, times are taken from the clock. A deadline that has
- * passed proves little by itself: the loop may not have looked for a while, because a callback was long or the process, perhaps
- * together with its peer, was stopped. So before a connection is ended the kernel is asked about its socket. A connection whose
- * deadline was noticed late gets more time, once for each silence, so that a loop that is always late ends silent peers, too.
+ * The loop's time stands still during callbacks, so where there is a timeout, times are taken from the clock. A
+ * deadline that has passed proves little by itself: the loop may not have looked for a while, because a callback was
+ * long or the process, perhaps together with its peer, was stopped. So before a connection is ended the kernel is asked
+ * about its socket. A connection whose deadline was noticed late gets more time, once for each silence, so that a loop
+ * that is always late ends silent peers, too.
  */
 #include "net/net_private.h"
 #include "system/clock.h"
@@ -135,7 +136,8 @@ static bool is_excused(em_connection *connection, const deadline *passed, uint64
         allow(extras, passed, timeout_ns);
         return true;
     }
-    /* A process that is stopped again and again is late by much; a loop whose turns are long is so by a little, and always. */
+    /* A process that is stopped again and again is late by much; a loop whose turns are long is so by a little, and
+     * always. */
     unsigned most = late_ns >= timeout_ns / 2 ? MOST_EXCUSES : 1;
     if (late_ns == 0 || extras->excuses >= most)
         return false;
@@ -187,7 +189,7 @@ static emi_connection_extras *extras_to_set(em_connection *connection, em_status
     return *status == EM_OK ? connection->extras : NULL;
 }
 
-em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64_t timeout_ns)
+em_status em_connection_set_inactivity_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
     em_status status;
     emi_connection_extras *extras = extras_to_set(connection, &status);
@@ -201,12 +203,12 @@ em_status em_connection_set_inactivity_timeout(em_connection *connection, uint64
     return status;
 }
 
-uint64_t em_connection_get_inactivity_timeout(const em_connection *connection)
+uint64_t em_connection_get_inactivity_timeout_ns(const em_connection *connection)
 {
     return connection && connection->extras ? connection->extras->inactivity_timeout_ns : 0;
 }
 
-em_status em_connection_set_write_timeout(em_connection *connection, uint64_t timeout_ns)
+em_status em_connection_set_write_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
     em_status status;
     emi_connection_extras *extras = extras_to_set(connection, &status);
@@ -219,12 +221,12 @@ em_status em_connection_set_write_timeout(em_connection *connection, uint64_t ti
     return status;
 }
 
-uint64_t em_connection_get_write_timeout(const em_connection *connection)
+uint64_t em_connection_get_write_timeout_ns(const em_connection *connection)
 {
     return connection && connection->extras ? connection->extras->write_timeout_ns : 0;
 }
 
-em_status em_connection_set_drain_timeout(em_connection *connection, uint64_t timeout_ns)
+em_status em_connection_set_drain_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
     em_status status;
     emi_connection_extras *extras = extras_to_set(connection, &status);
@@ -235,7 +237,7 @@ em_status em_connection_set_drain_timeout(em_connection *connection, uint64_t ti
     return status;
 }
 
-uint64_t em_connection_get_drain_timeout(const em_connection *connection)
+uint64_t em_connection_get_drain_timeout_ns(const em_connection *connection)
 {
     if (!connection)
         return 0;
@@ -243,7 +245,7 @@ uint64_t em_connection_get_drain_timeout(const em_connection *connection)
     return timeout_ns > 0 ? timeout_ns : EMI_DEFAULT_DRAIN_TIMEOUT_NS;
 }
 
-em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t timeout_ns)
+em_status em_connection_set_connect_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
     if (timeout_ns == 0)
         return EM_INVALID_ARGUMENT;
@@ -256,7 +258,7 @@ em_status em_connection_set_connect_timeout(em_connection *connection, uint64_t 
     return status;
 }
 
-uint64_t em_connection_get_connect_timeout(const em_connection *connection)
+uint64_t em_connection_get_connect_timeout_ns(const em_connection *connection)
 {
     if (!connection)
         return 0;

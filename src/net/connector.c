@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Opening connections: resolve the name, try its addresses one after the other, all under one deadline, and say in the end
- * which stage failed.
+ * Opening connections: resolve the name, try its addresses one after the other, all under one deadline, and say in the
+ * end which stage failed.
  */
 #include <string.h>
 
@@ -61,7 +61,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
     connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
     connection->channel.exact_reads = connection->is_tcp;
     emi_apply_to_socket(socket, connection->is_tcp, &connector->stream);
-    connection->may_linger = connector->stream.linger_seconds_plus_one > 1;
+    connection->may_linger = connector->stream.linger_seconds > 0;
     em_status status =
         loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
@@ -132,7 +132,8 @@ uint64_t emi_connector_due_ns(const em_connection *connection)
 
 /*
  * Where nobody listens, the system may choose the very port as the local one, and the socket's SYN then meets itself: a
- * simultaneous open (RFC 9293, section 3.5). It ends with a reset, which leaves nothing behind that would keep the port.
+ * simultaneous open (RFC 9293, section 3.5). It ends with a reset, which leaves nothing behind that would keep the
+ * port.
  */
 bool emi_connector_has_met_itself(em_connection *connection)
 {
@@ -214,7 +215,9 @@ static em_status prepare(em_loop *loop, const em_handler *handler, const em_conn
                          em_connection **prepared)
 {
     emi_net *net;
-    em_status status = handler ? emi_net_of(loop, &net) : EM_INVALID_ARGUMENT;
+    em_status status = emi_check_handler(handler);
+    if (status == EM_OK)
+        status = emi_net_of(loop, &net);
     if (status != EM_OK)
         return status;
     em_connection *connection;
@@ -315,8 +318,8 @@ static em_status start_at(em_connection *connection, const em_address *address, 
     return begin(connection, status, made);
 }
 
-em_status em_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
-                     const em_connect_options *options, em_connection **made)
+em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
+                          const em_connect_options *options, em_connection **made)
 {
     if (made)
         *made = NULL;
@@ -326,7 +329,7 @@ em_status em_connect(em_loop *loop, const char *host, int port, const em_handler
         return EM_INVALID_PORT;
     em_address literal;
     if (em_address_from_text(host, port, &literal) == EM_OK)
-        return em_connect_to(loop, &literal, handler, options, made);
+        return em_loop_connect_to(loop, &literal, handler, options, made);
     em_connection *connection;
     em_status status = prepare(loop, handler, options, &connection);
     if (status != EM_OK)
@@ -338,8 +341,8 @@ em_status em_connect(em_loop *loop, const char *host, int port, const em_handler
     return begin(connection, status, made);
 }
 
-em_status em_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
-                        const em_connect_options *options, em_connection **made)
+em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
+                             const em_connect_options *options, em_connection **made)
 {
     if (made)
         *made = NULL;
@@ -354,12 +357,12 @@ em_status em_connect_to(em_loop *loop, const em_address *address, const em_handl
     return status == EM_OK ? start_at(connection, address, made) : status;
 }
 
-em_status em_connect_unix(em_loop *loop, const char *path, const em_handler *handler, const em_connect_options *options,
-                          em_connection **made)
+em_status em_loop_connect_unix_domain(em_loop *loop, const char *path, const em_handler *handler,
+                                      const em_connect_options *options, em_connection **made)
 {
     if (made)
         *made = NULL;
     em_address address;
     em_status status = em_address_from_path(path, &address);
-    return status == EM_OK ? em_connect_to(loop, &address, handler, options, made) : status;
+    return status == EM_OK ? em_loop_connect_to(loop, &address, handler, options, made) : status;
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections that are about to end, and wait for nothing but their peer taking what is left: how long they wait. Nobody else
- * bounds that wait, so a peer that does not read would keep memory and a descriptor for ever.
+ * Connections that are about to end, and wait for nothing but their peer taking what is left: how long they wait.
+ * Nobody else bounds that wait, so a peer that does not read would keep memory and a descriptor for ever.
  *
- * The peer is looked at eight times within the drain timeout, and its patience is the number of looks that are left to it. Each
- * look takes one away; what the peer has acknowledged since gives them back, one for as many bytes as it would take at 256 bytes
- * per second between two looks. So a peer below that rate is given up in the end, and one above it never is. The patience begins
- * with eight looks, one timeout; a peer that still takes after half of that time can save up two timeouts, so that a slow link
- * may be silent for a while. What fills the system's buffers at the beginning does not count. The default is long because
- * acknowledgements come in steps: on loopback of 64 KiB, for which a reader of 3 KB/s needs 21 seconds. Looks are counted, not
- * time, so that a process that was stopped does not give up its peers for it.
+ * The peer is looked at eight times within the drain timeout, and its patience is the number of looks that are left to
+ * it. Each look takes one away; what the peer has acknowledged since gives them back, one for as many bytes as it would
+ * take at 256 bytes per second between two looks. So a peer below that rate is given up in the end, and one above it
+ * never is. The patience begins with eight looks, one timeout; a peer that still takes after half of that time can save
+ * up two timeouts, so that a slow link may be silent for a while. What fills the system's buffers at the beginning does
+ * not count. The default is long because acknowledgements come in steps: on loopback of 64 KiB, for which a reader of 3
+ * KB/s needs 21 seconds. Looks are counted, not time, so that a process that was stopped does not give up its peers for
+ * it.
  */
 #include "net/net_private.h"
 #include "system/clock.h"

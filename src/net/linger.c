@@ -2,15 +2,15 @@
 /*
  * The socket's life after unbind, for what the peer has not got yet.
  *
- * close(2) with input unread, or input that comes after it, makes TCP reset the connection and drop what the peer has not
- * acknowledged: a server that answers early and closes would lose its answer (RFC 9112, section 9.6). So a connection that was
- * closed after writing keeps its socket while that may happen, and one that was closed in the background also while bytes are
- * left to be sent:
+ * close(2) with input unread, or input that comes after it, makes TCP reset the connection and drop what the peer has
+ * not acknowledged: a server that answers early and closes would lose its answer (RFC 9112, section 9.6). So a
+ * connection that was closed after writing keeps its socket while that may happen, and one that was closed in the
+ * background also while bytes are left to be sent:
  *
  *   sending ──► the end is sent, acknowledgements are awaited ──► two seconds' grace for the peer's end ──► closed
  *
- * Input is dropped meanwhile. A peer that takes nothing more is given up as drain.c says, with a reset, so that a part of a
- * reply does not look like the whole.
+ * Input is dropped meanwhile. A peer that takes nothing more is given up as drain.c says, with a reset, so that a part
+ * of a reply does not look like the whole.
  */
 #include "net/net_private.h"
 #include "system/socket.h"

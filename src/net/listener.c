@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A listening socket of a server: accepting. When descriptors run out, it turns away a few of the waiting clients, by means of a
- * descriptor held in reserve, and then does not accept until one has become free or some time has passed. So it never spins, and
- * it is logged.
+ * A listening socket of a server: accepting. When descriptors run out, it turns away a few of the waiting clients, by
+ * means of a descriptor held in reserve, and then does not accept until one has become free or some time has passed. So
+ * it never spins, and it is logged.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
@@ -173,16 +173,16 @@ void emi_listener_init(emi_listener *listener, em_server *server)
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
 }
 
-/* Sockets that were given may be shared with other processes, so their options stay as they are; accepted Unix-domain sockets
- * inherit none. */
+/* Sockets that were given may be shared with other processes, so their options stay as they are; accepted Unix-domain
+ * sockets inherit none. */
 static void set_options(emi_listener *listener, int socket, emi_ownership ownership)
 {
     em_address address;
     em_status status = emi_socket_local_address(socket, &address);
     listener->is_tcp = status != EM_OK || em_address_get_family(&address) != EM_ADDRESS_UNIX;
     listener->inherits_options = EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS && listener->is_tcp;
-    listener->may_linger = listener->server->stream.linger_seconds_plus_one > 1 ||
-                           (ownership == EMI_GIVEN && emi_socket_waits_at_close(socket));
+    listener->may_linger =
+        listener->server->stream.linger_seconds > 0 || (ownership == EMI_GIVEN && emi_socket_waits_at_close(socket));
     if (listener->inherits_options)
         emi_apply_to_socket(socket, true, &listener->server->stream);
 }

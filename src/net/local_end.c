@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The local end that a connection is to be bound to: one address per family, so that each address of the peer gets the one
- * that fits. Looking up its name is the connector's part.
+ * The local end that a connection is to be bound to: one address per family, so that each address of the peer gets the
+ * one that fits. Looking up its name is the connector's part.
  */
 #include "net/net_private.h"
 

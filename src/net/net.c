@@ -22,8 +22,8 @@ static void put_back(emi_net *net, em_connection *first)
 }
 
 /*
- * Only those that were listed before it began: what their callbacks close waits for the next turn. In a child that one of them has
- * forked, those after it wait for em_loop_take_over.
+ * Only those that were listed before it began: what their callbacks close waits for the next turn. In a child that one
+ * of them has forked, those after it wait for em_loop_take_over.
  */
 static void reap(emi_service *service)
 {
@@ -143,7 +143,7 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     return EM_OK;
 }
 
-em_connection *em_connection_find(em_loop *loop, em_signature signature)
+em_connection *em_loop_find_connection(em_loop *loop, em_signature signature)
 {
     if (!loop || !loop->services[EMI_SERVICE_NET])
         return NULL;
@@ -151,7 +151,7 @@ em_connection *em_connection_find(em_loop *loop, em_signature signature)
     return handle ? EMI_CONTAINER(handle, em_connection, handle) : NULL;
 }
 
-em_server *em_server_find(em_loop *loop, em_signature signature)
+em_server *em_loop_find_server(em_loop *loop, em_signature signature)
 {
     if (!loop || !loop->services[EMI_SERVICE_NET])
         return NULL;

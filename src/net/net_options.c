@@ -4,6 +4,16 @@
  */
 #include "net/net_private.h"
 
+em_status emi_check_handler(const em_handler *handler)
+{
+    if (!handler)
+        return EM_INVALID_ARGUMENT;
+    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
+        if (handler->reserved[i])
+            return EM_INVALID_ARGUMENT;
+    return EM_OK;
+}
+
 static bool is_switch(em_switch given)
 {
     return given == EM_DEFAULT || given == EM_ON || given == EM_OFF;
@@ -14,10 +24,17 @@ static bool are_water_marks(size_t low_bytes, size_t high_bytes)
     return low_bytes <= (high_bytes > 0 ? high_bytes : EMI_DEFAULT_HIGH_WATER_BYTES);
 }
 
+/* A time without the switch would be dropped in silence. */
+static bool is_linger(const em_stream_options *options)
+{
+    return is_switch(options->linger) && options->linger_seconds >= 0 &&
+           (options->linger == EM_ON || options->linger_seconds == 0);
+}
+
 static bool are_sensible(const em_stream_options *options)
 {
     return are_water_marks(options->low_water_bytes, options->high_water_bytes) && is_switch(options->no_delay) &&
-           is_switch(options->keepalive) && options->linger_seconds_plus_one >= 0 && options->send_buffer_bytes >= 0 &&
+           is_switch(options->keepalive) && is_linger(options) && options->send_buffer_bytes >= 0 &&
            options->receive_buffer_bytes >= 0;
 }
 

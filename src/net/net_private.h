@@ -163,10 +163,15 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 
 /* net_options.c */
 
-/** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's afterwards. */
+/** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */
+em_status emi_check_handler(const em_handler *handler);
+
+/** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's
+ * afterwards. */
 em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given);
 
-/** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's and stays if it must be looked up. */
+/** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's and stays if it must be looked
+ * up. */
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given);
 
@@ -197,8 +202,8 @@ void emi_connection_end(em_connection *connection, em_status reason);
 /** Puts it on the list for reap, which comes after what was to be sent has been offered to the system. */
 void emi_connection_list(em_connection *connection);
 
-/** From reap: the last part of the end, which is unbind and release; or, if something is left to be sent, begins to watch how the
- *  peer takes it. */
+/** From reap: the last part of the end, which is unbind and release; or, if something is left to be sent, begins to
+ * watch how the peer takes it. */
 void emi_connection_reap(em_connection *connection);
 
 /** After unbind: releases the channel, or has it linger. */
@@ -247,7 +252,8 @@ void emi_connection_arm(em_connection *connection);
 /** Notes activity by the clock. For connections that have extras. */
 void emi_connection_note_exactly(em_connection *connection);
 
-/** Something was received or sent, or it was established. Without a timeout the turn's time will do, which costs nothing. */
+/** Something was received or sent, or it was established. Without a timeout the turn's time will do, which costs
+ * nothing. */
 static inline void emi_connection_note_activity(em_connection *connection)
 {
     const emi_connection_extras *extras = connection->extras;
@@ -295,7 +301,8 @@ void emi_connector_released(em_connection *connection);
 /** Frees the connector. */
 void emi_connector_close(em_connection *connection);
 
-/** From the timer: acts on what the call to connect(2) itself has returned. true if the timer has nothing else to do. */
+/** From the timer: acts on what the call to connect(2) itself has returned. true if the timer has nothing else to do.
+ */
 bool emi_connector_act(em_connection *connection);
 
 /** When emi_connector_act has to be called; UINT64_MAX: never. */
@@ -307,8 +314,8 @@ bool emi_connector_has_met_itself(em_connection *connection);
 /* server_sockets.c */
 
 /**
- * Opens a socket at each address. Port 0: the system chooses one, the same for all. Addresses that this machine does not have are
- * left out, unless it has none of them. On every other failure none is open.
+ * Opens a socket at each address. Port 0: the system chooses one, the same for all. Addresses that this machine does
+ * not have are left out, unless it has none of them. On every other failure none is open.
  */
 em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_addresses *addresses,
                                   const em_server_options *options);
@@ -318,15 +325,16 @@ void emi_server_sockets_close(const emi_server_sockets *sockets);
 /* local_end.c */
 
 /**
- * Reads the options: any address for NULL or "", a literal, a name under localhost. EM_IN_PROGRESS for a name that must be
- * looked up; EM_INVALID_ADDRESS, EM_INVALID_PORT, and what emi_local_end_failure makes of the others.
+ * Reads the options: any address for NULL or "", a literal, a name under localhost. EM_IN_PROGRESS for a name that must
+ * be looked up; EM_INVALID_ADDRESS, EM_INVALID_PORT, and what emi_local_end_failure makes of the others.
  */
 em_status emi_local_end_read(emi_local_end *local, const char *host, int port);
 
 /** Takes the first address of each family. */
 void emi_local_end_set(emi_local_end *local, const emi_addresses *addresses);
 
-/** The status for a local end whose name has resolved with this one: it must not look as if the peer's name were not found. */
+/** The status for a local end whose name has resolved with this one: it must not look as if the peer's name were not
+ * found. */
 em_status emi_local_end_failure(em_status status);
 
 /** The address to bind to before connecting to the peer; NULL for none. */

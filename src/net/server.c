@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Servers: making them and ending them. Their sockets are opened in server_sockets.c; what happens when somebody connects is in
- * listener.c.
+ * Servers: making them and ending them. Their sockets are opened in server_sockets.c; what happens when somebody
+ * connects is in listener.c.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
@@ -9,8 +9,8 @@
 enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
 
 /*
- * From a socket that was given, one in a turn: other processes may share it, and an idle one could serve a client that this one
- * would accept while it is busy with an earlier one.
+ * From a socket that was given, one in a turn: other processes may share it, and an idle one could serve a client that
+ * this one would accept while it is busy with an earlier one.
  */
 enum { GIVEN_ACCEPT_BATCH = 1 };
 
@@ -86,11 +86,11 @@ static em_status check(em_loop *loop, const em_handler *handler, em_server **ser
     if (server)
         *server = NULL;
     em_status status = emi_loop_check(loop);
-    return status == EM_OK && !handler ? EM_INVALID_ARGUMENT : status;
+    return status == EM_OK ? emi_check_handler(handler) : status;
 }
 
-em_status em_start_server(em_loop *loop, const char *host, int port, const em_handler *handler,
-                          const em_server_options *given, em_server **server)
+em_status em_loop_start_server(em_loop *loop, const char *host, int port, const em_handler *handler,
+                               const em_server_options *given, em_server **server)
 {
     em_status status = check(loop, handler, server);
     if (status != EM_OK)
@@ -110,8 +110,8 @@ em_status em_start_server(em_loop *loop, const char *host, int port, const em_ha
     return status == EM_OK ? start_at(loop, &addresses, handler, &options, server) : status;
 }
 
-em_status em_start_server_at(em_loop *loop, const em_address *address, const em_handler *handler,
-                             const em_server_options *given, em_server **server)
+em_status em_loop_start_server_at(em_loop *loop, const em_address *address, const em_handler *handler,
+                                  const em_server_options *given, em_server **server)
 {
     em_status status = check(loop, handler, server);
     if (status != EM_OK || !address)
@@ -127,18 +127,18 @@ em_status em_start_server_at(em_loop *loop, const em_address *address, const em_
     return start_at(loop, &addresses, handler, &options, server);
 }
 
-em_status em_start_unix_server(em_loop *loop, const char *path, const em_handler *handler,
-                               const em_server_options *options, em_server **server)
+em_status em_loop_start_unix_domain_server(em_loop *loop, const char *path, const em_handler *handler,
+                                           const em_server_options *options, em_server **server)
 {
     em_address address;
     em_status status = check(loop, handler, server);
     if (status == EM_OK)
         status = em_address_from_path(path, &address);
-    return status == EM_OK ? em_start_server_at(loop, &address, handler, options, server) : status;
+    return status == EM_OK ? em_loop_start_server_at(loop, &address, handler, options, server) : status;
 }
 
-em_status em_start_server_on_descriptor(em_loop *loop, int descriptor, const em_handler *handler,
-                                        const em_server_options *given, em_server **server)
+em_status em_loop_attach_server(em_loop *loop, int descriptor, const em_handler *handler,
+                                const em_server_options *given, em_server **server)
 {
     em_status status = check(loop, handler, server);
     if (status != EM_OK)
@@ -171,7 +171,7 @@ void emi_server_free(em_server *server)
     emi_release(&server->loop->memory, server);
 }
 
-em_status em_stop_server(em_server *server)
+em_status em_server_stop(em_server *server)
 {
     if (!server || server->stopped)
         return EM_INVALID_ARGUMENT;

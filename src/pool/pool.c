@@ -9,8 +9,8 @@
  *      ▼            ▼             ▼
  *   disposed     disposed      disposed
  *
- * Waiting and finished jobs are in a list, from which giving up takes them. A thread's job cannot be taken away: the thread
- * is counted as stuck until the job returns, and another one may be started in its place.
+ * Waiting and finished jobs are in a list, from which giving up takes them. A thread's job cannot be taken away: the
+ * thread is counted as stuck until the job returns, and another one may be started in its place.
  */
 #include "pool/pool.h"
 
@@ -114,7 +114,8 @@ static void run_thread(void *argument)
         free_pool(shared);
 }
 
-/* With the mutex held. A thread that was woken counts as idle until it runs, and so do the jobs it was woken for as waiting. */
+/* With the mutex held. A thread that was woken counts as idle until it runs, and so do the jobs it was woken for as
+ * waiting. */
 static em_status start_thread_if_needed(pool *shared)
 {
     if (shared->waiting_count <= shared->idle || shared->threads - shared->stuck >= shared->most_threads ||
@@ -141,8 +142,8 @@ static void start_threads(pool *shared)
 }
 
 /*
- * The threads were the parent's. The fork may have come in the midst of their work, on the lists, too: so those are made anew from the
- * one that only this thread changes, and everything is done again that is not delivered yet.
+ * The threads were the parent's. The fork may have come in the midst of their work, on the lists, too: so those are
+ * made anew from the one that only this thread changes, and everything is done again that is not delivered yet.
  */
 static void renew(emi_service *service)
 {

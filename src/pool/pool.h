@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * A pool of threads for work that blocks; results come back to the loop's thread. The threads start when they are first
- * needed, and end with the loop; one that is stuck in a system call then is left behind and ends when that call returns.
+ * needed, and end with the loop; one that is stuck in a system call then is left behind and ends when that call
+ * returns.
  *
- * At most em_loop_options.pool_threads threads work on jobs that somebody waits for. One whose job was given up does not
- * count: another one may be started in its place, but there are never more than 64 threads beyond pool_threads. When all of
- * them are stuck, jobs wait until one returns.
+ * At most em_loop_options.pool_threads threads work on jobs that somebody waits for. One whose job was given up does
+ * not count: another one may be started in its place, but there are never more than 64 threads beyond pool_threads.
+ * When all of them are stuck, jobs wait until one returns.
  */
 #ifndef EMI_POOL_H
 #define EMI_POOL_H
@@ -15,7 +16,8 @@
 #include "base/list.h"
 
 /**
- * A piece of work, embedded in its owner. Its memory must not come from the loop's allocator, since it may outlive the loop.
+ * A piece of work, embedded in its owner. Its memory must not come from the loop's allocator, since it may outlive the
+ * loop.
  */
 typedef struct emi_job emi_job;
 
@@ -37,8 +39,9 @@ struct emi_job {
 em_status emi_pool_submit(em_loop *loop, emi_job *job);
 
 /**
- * Gives up a job that is not done: `done` is not called. Disposes of it now or, if a thread works on it, when its work returns; in
- * a forked child always now. Takes constant time. In the loop's thread, until `done` is called or the loop has closed the pool.
+ * Gives up a job that is not done: `done` is not called. Disposes of it now or, if a thread works on it, when its work
+ * returns; in a forked child always now. Takes constant time. In the loop's thread, until `done` is called or the loop
+ * has closed the pool.
  */
 void emi_pool_give_up(emi_job *job);
 

@@ -26,8 +26,8 @@ void emi_socket_close(int socket);
 
 em_status emi_socket_bind(int socket, const em_address *address);
 
-/** Before binding to port 0: has the port chosen by connect(2), which knows the peer and so can share ports, where the system
- *  does that. */
+/** Before binding to port 0: has the port chosen by connect(2), which knows the peer and so can share ports, where the
+ * system does that. */
 void emi_socket_choose_port_late(int socket);
 
 /** backlog: 0 for as large as the system allows. */
@@ -48,7 +48,8 @@ em_status emi_socket_receive(int socket, void *buffer, size_t capacity, size_t *
 /** Writes from the spans; *length: how many bytes the system took. */
 em_status emi_socket_send(int socket, const emi_span *spans, unsigned count, size_t *length);
 
-/** Writes from one piece of memory; returns how many bytes the system took, 0 where emi_socket_send would return an error. */
+/** Writes from one piece of memory; returns how many bytes the system took, 0 where emi_socket_send would return an
+ * error. */
 size_t emi_socket_send_bytes(int socket, const void *bytes, size_t length);
 
 /** Half-close: sends the end. */
@@ -76,7 +77,8 @@ em_status emi_socket_set_no_delay(int socket, bool on);
 em_status emi_socket_set_buffer_sizes(int socket, int send_bytes, int receive_bytes);
 em_status emi_socket_set_linger(int socket, int seconds);
 
-/** Has TCP reset the connection when it is closed, or at once where a forked child may hold a copy, which would prevent it. */
+/** Has TCP reset the connection when it is closed, or at once where a forked child may hold a copy, which would prevent
+ * it. */
 void emi_socket_reset(int socket);
 
 /** Whether close(2) would wait, as it does with a time in SO_LINGER, also on a non-blocking socket. */
@@ -92,8 +94,8 @@ em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
 em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
 
 /**
- * Removes the file of a Unix-domain socket that no process has any more; leaves files of every other kind alone, and those of
- * living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if that could not be found out.
+ * Removes the file of a Unix-domain socket that no process has any more; leaves files of every other kind alone, and
+ * those of living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if that could not be found out.
  */
 em_status emi_remove_dead_socket_file(const em_address *address);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The files of Unix-domain sockets. They outlive their sockets, unix(7), so a server that wants to listen there finds out whether
- * any process still has the socket.
+ * The files of Unix-domain sockets. They outlive their sockets, unix(7), so a server that wants to listen there finds
+ * out whether any process still has the socket.
  */
 #include "base/features.h"
 
@@ -18,8 +18,8 @@
 #include "system/system_error.h"
 
 /*
- * Connecting a datagram socket to a server of streams fails with EPROTOTYPE and does not disturb it, even when its queue is full.
- * If nobody has the socket any more, connecting fails with ECONNREFUSED, whatever its type was.
+ * Connecting a datagram socket to a server of streams fails with EPROTOTYPE and does not disturb it, even when its
+ * queue is full. If nobody has the socket any more, connecting fails with ECONNREFUSED, whatever its type was.
  */
 static em_status look_whether_dead(const em_address *address, bool *is_dead)
 {

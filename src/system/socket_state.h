@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the kernel knows of a socket at this moment, asked for one socket and without waiting: whether something has happened that
- * the loop has not seen yet, and what the peer has acknowledged. For rare decisions; a message never pays for it.
+ * What the kernel knows of a socket at this moment, asked for one socket and without waiting: whether something has
+ * happened that the loop has not seen yet, and what the peer has acknowledged. For rare decisions; a message never pays
+ * for it.
  */
 #ifndef EMI_SOCKET_STATE_H
 #define EMI_SOCKET_STATE_H

@@ -34,7 +34,8 @@ em_status emi_thread_start(void (*run)(void *argument), void *argument);
 /** The number of the calling thread, from 1 on, which no other thread of this process ever has. */
 uint64_t emi_thread_number(void);
 
-/** How many forks lie between this process and the one that first called this. In a forked child it differs from before. */
+/** How many forks lie between this process and the one that first called this. In a forked child it differs from
+ * before. */
 unsigned emi_fork_count(void);
 
 extern atomic_uint emi_forks;
@@ -45,7 +46,8 @@ static inline bool emi_is_forked_since(unsigned fork_count)
     return atomic_load_explicit(&emi_forks, memory_order_relaxed) != fork_count;
 }
 
-/** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors. */
+/** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors.
+ */
 bool emi_has_forked(void);
 
 /** From now on emi_has_forked returns true: this process has copies of its parent's descriptors. */

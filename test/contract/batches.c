@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The contract of every backend: many streams that are ready at the same time, where what happens on one concerns the others.
- * A backend that reads for all of them before it calls any owner must behave like one that does not.
+ * The contract of every backend: many streams that are ready at the same time, where what happens on one concerns the
+ * others. A backend that reads for all of them before it calls any owner must behave like one that does not.
  */
 #include "support/contract.h"
 

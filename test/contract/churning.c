@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The contract of every backend: channels come and go in any order, stop and start, block and go on, and none disturbs another.
+ * The contract of every backend: channels come and go in any order, stop and start, block and go on, and none disturbs
+ * another.
  */
 #include "support/contract.h"
 

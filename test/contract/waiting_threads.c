@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The contract of every backend: waiting, waking from other threads and from signal handlers, and what is known of work.
+ * The contract of every backend: waiting, waking from other threads and from signal handlers, and what is known of
+ * work.
  */
 #include "support/contract.h"
 

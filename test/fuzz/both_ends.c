@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The library on both ends: connections within one loop, or between two loops in two threads that post to each other and stop
- * each other. Both ends act at random; what arrives is compared with what was sent, to the byte.
+ * The library on both ends: connections within one loop, or between two loops in two threads that post to each other
+ * and stop each other. Both ends act at random; what arrives is compared with what was sent, to the byte.
  */
 #include <pthread.h>
 
@@ -117,7 +117,7 @@ static void check_reason(const side *ended, const side *other)
     bool other_left = other->aborted || other->closing || other->swept || other->reason != EM_OK;
     if (is_reset(ended) && !other_left && !ended->node->run->calls)
         fuzz_fail("connection %x ended with %s, while %x did nothing wrong", ended->number,
-                  em_status_name(ended->reason), other->number);
+                  em_status_get_name(ended->reason), other->number);
 }
 
 static void check_side(world *w, const side *receiver)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Very many connections, one after the other or thousands at once, over TCP and Unix sockets: each sends something and wants it
- * back, and ends in one of four ways. None may be lost: each end is reported on both sides with the right reason. CONNECTIONS per
- * seed; 40 seeds are 10^5.
+ * Very many connections, one after the other or thousands at once, over TCP and Unix sockets: each sends something and
+ * wants it back, and ends in one of four ways. None may be lost: each end is reported on both sides with the right
+ * reason. CONNECTIONS per seed; 40 seeds are 10^5.
  *
  * Ports: an end by a reset leaves none taken, and the others spread over a thousand loopback addresses.
  */
@@ -81,20 +81,20 @@ static void send_back(em_connection *connection, const void *data, size_t length
 {
     reply *replying = em_connection_get_user(connection);
     FUZZ_CHECK(!replying->is_over && fuzz_stream_accept(&replying->asked, data, length));
-    FUZZ_CHECK(em_send(connection, data, length) == EM_OK);
+    FUZZ_CHECK(em_connection_send(connection, data, length) == EM_OK);
     fuzz_count.bytes += length;
     if (!fuzz_stream_is_known(&replying->asked))
         return;
     const call *caller = call_of(replying);
     if (caller->ending == SERVER_CLOSES && replying->asked.bytes == caller->length)
-        FUZZ_CHECK(em_close_after_writing(connection) == EM_OK);
+        FUZZ_CHECK(em_connection_close_after_writing(connection) == EM_OK);
 }
 
 static void hear_end(em_connection *connection)
 {
     const reply *replying = em_connection_get_user(connection);
     FUZZ_CHECK(many.is_local || call_of(replying)->ending != CLIENT_RESETS);
-    FUZZ_CHECK(em_close_after_writing(connection) == EM_OK);
+    FUZZ_CHECK(em_connection_close_after_writing(connection) == EM_OK);
 }
 
 static void end_reply(em_connection *connection, em_status reason)
@@ -105,7 +105,7 @@ static void end_reply(em_connection *connection, em_status reason)
     /* Unix sockets know no reset. */
     em_status expected = caller->ending == CLIENT_RESETS && !many.is_local ? EM_CONNECTION_RESET : EM_OK;
     if (reason != expected)
-        fuzz_fail("reply %u ended with %s", caller->number, em_status_name(reason));
+        fuzz_fail("reply %u ended with %s", caller->number, em_status_get_name(reason));
     free(replying);
     many.replied++;
     fuzz_count.complete++;
@@ -119,9 +119,9 @@ static void ask(em_connection *connection)
     const call *own = em_connection_get_user(connection);
     unsigned char data[LARGEST];
     fuzz_stream_fill(own->number, data, own->length, 0);
-    FUZZ_CHECK(em_send(connection, data, own->length) == EM_OK);
+    FUZZ_CHECK(em_connection_send(connection, data, own->length) == EM_OK);
     if (own->ending == BOTH_FINISH_WRITING)
-        FUZZ_CHECK(em_close_write(connection) == EM_OK);
+        FUZZ_CHECK(em_connection_close_write(connection) == EM_OK);
 }
 
 static void take_back(em_connection *connection, const void *data, size_t length)
@@ -130,7 +130,7 @@ static void take_back(em_connection *connection, const void *data, size_t length
     FUZZ_CHECK(!own->is_over && fuzz_stream_accept(&own->back, data, length));
     FUZZ_CHECK(own->back.bytes <= own->length);
     if (own->back.bytes == own->length && (own->ending == CLIENT_CLOSES || own->ending == CLIENT_RESETS))
-        FUZZ_CHECK(em_close(connection) == EM_OK);
+        FUZZ_CHECK(em_connection_close(connection) == EM_OK);
 }
 
 static void end_call(em_connection *connection, em_status reason)
@@ -138,7 +138,7 @@ static void end_call(em_connection *connection, em_status reason)
     call *own = em_connection_get_user(connection);
     FUZZ_CHECK(!own->is_over && own->connection == connection);
     if (reason != EM_OK || own->back.bytes != own->length)
-        fuzz_fail("call %u ended with %s after %lu of %zu bytes", own->number, em_status_name(reason),
+        fuzz_fail("call %u ended with %s after %lu of %zu bytes", own->number, em_status_get_name(reason),
                   (unsigned long)own->back.bytes, own->length);
     FUZZ_CHECK(own->back.sender == own->number);
     own->is_over = true;
@@ -170,14 +170,14 @@ static ending pick_ending(void)
 static em_status connect_call(call *begun)
 {
     em_stream_options stream = {.size = sizeof stream};
-    stream.linger_seconds_plus_one = begun->ending == CLIENT_RESETS ? 1 : 0;
+    stream.linger = begun->ending == CLIENT_RESETS ? EM_ON : EM_DEFAULT;
     em_connect_options options = {.size = sizeof options, .user = begun, .stream = &stream};
     if (many.is_local)
-        return em_connect_unix(many.loop, many.path, &client_handler, &options, &begun->connection);
+        return em_loop_connect_unix_domain(many.loop, many.path, &client_handler, &options, &begun->connection);
     char host[32];
     unsigned number = ((unsigned)getpid() * 31 + begun->number) % ADDRESSES;
     snprintf(host, sizeof host, "127.77.%u.%u", number / 250, 1 + number % 250);
-    return em_connect(many.loop, host, many.port, &client_handler, &options, &begun->connection);
+    return em_loop_connect(many.loop, host, many.port, &client_handler, &options, &begun->connection);
 }
 
 static void begin_call(void)
@@ -189,7 +189,7 @@ static void begin_call(void)
     fuzz_count.connections += 2;
     em_status status = connect_call(begun);
     if (status != EM_OK)
-        fuzz_fail("call %u: %s", begun->number, em_status_name(status));
+        fuzz_fail("call %u: %s", begun->number, em_status_get_name(status));
 }
 
 /* The run */
@@ -212,10 +212,10 @@ static void listen_for_calls(void)
     em_address address;
     if (many.is_local) {
         snprintf(many.path, sizeof many.path, "@em-fuzz-many-%ld", (long)getpid());
-        FUZZ_CHECK(em_start_unix_server(many.loop, many.path, &server_handler, NULL, &server) == EM_OK);
+        FUZZ_CHECK(em_loop_start_unix_domain_server(many.loop, many.path, &server_handler, NULL, &server) == EM_OK);
         return;
     }
-    FUZZ_CHECK(em_start_server(many.loop, "", 0, &server_handler, NULL, &server) == EM_OK);
+    FUZZ_CHECK(em_loop_start_server(many.loop, "", 0, &server_handler, NULL, &server) == EM_OK);
     FUZZ_CHECK(em_server_get_local_address(server, &address) == EM_OK);
     many.port = em_address_get_port(&address);
 }

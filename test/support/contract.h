@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The ground on which the contract of io/backend.h is tested: every backend, channels that record their events, and peers.
- * A test is written once and runs for each backend of the table in contract.c; where the kernel is none, the test plays the
- * peers of the simulated backend through the same functions.
+ * The ground on which the contract of io/backend.h is tested: every backend, channels that record their events, and
+ * peers. A test is written once and runs for each backend of the table in contract.c; where the kernel is none, the
+ * test plays the peers of the simulated backend through the same functions.
  */
 #ifndef TEST_CONTRACT_H
 #define TEST_CONTRACT_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The process's rings: counting them, and breaking them (io_uring(7)), as a program does that closes descriptors it does not own.
+ * The process's rings: counting them, and breaking them (io_uring(7)), as a program does that closes descriptors it
+ * does not own.
  */
 #ifndef TEST_RING_H
 #define TEST_RING_H

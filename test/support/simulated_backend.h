@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A backend in memory, for tests without sockets. It keeps to every rule of io/backend.h and, by a seed, makes use of all the
- * freedom that they leave: it splits what arrives, shortens what leaves, delays completions, wakes for nothing, and serves
- * channels in any order. It fails on request. The test plays the peers.
+ * A backend in memory, for tests without sockets. It keeps to every rule of io/backend.h and, by a seed, makes use of
+ * all the freedom that they leave: it splits what arrives, shortens what leaves, delays completions, wakes for nothing,
+ * and serves channels in any order. It fails on request. The test plays the peers.
  *
- * It also watches the owners of channels: a call on a channel that is released or not attached, bytes that change between gather
- * and sent, or memory that is read after it was lent, end the program.
+ * It also watches the owners of channels: a call on a channel that is released or not attached, bytes that change
+ * between gather and sent, or memory that is read after it was lent, end the program.
  *
- * Descriptors are real but inert: ends of socket pairs whose other ends only show when the owner shuts down. A socket that the
- * owner opens and connects is replaced by one of those. With the clock stopped (test_clock.h) a wait moves the clock and does
- * not sleep.
+ * Descriptors are real but inert: ends of socket pairs whose other ends only show when the owner shuts down. A socket
+ * that the owner opens and connects is replaced by one of those. With the clock stopped (test_clock.h) a wait moves the
+ * clock and does not sleep.
  */
 #ifndef TEST_SIMULATED_BACKEND_H
 #define TEST_SIMULATED_BACKEND_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Stands in for src/system/socket_state_posix.c and unacknowledged_siocoutq.c, which it contains under other names: the linker
- * prefers it to the library's. Descriptors of the simulated backend are inert, so it is asked instead of the kernel.
+ * Stands in for src/system/socket_state_posix.c and unacknowledged_siocoutq.c, which it contains under other names: the
+ * linker prefers it to the library's. Descriptors of the simulated backend are inert, so it is asked instead of the
+ * kernel.
  */
 #include "support/simulated_look.h"
 

@@ -177,7 +177,7 @@ void recorder_init(recorder *told, simulated_loop *fixture)
 void recorder_free(recorder *told)
 {
     if (told->connection)
-        em_close(told->connection);
+        em_connection_close(told->connection);
     while (told->connection)
         run_turns(told->fixture, 1);
     bytes_free(&told->received);
@@ -188,13 +188,13 @@ simulated_peer *open_accepted(recorder *told, const em_handler *handler, const e
     simulated_loop *fixture = told->fixture;
     em_server *server;
     em_server_options options = {.size = sizeof options, .user = told, .stream = stream};
-    assert_int_equal(em_start_server(fixture->loop, "127.0.0.1", 0, handler, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, handler, &options, &server), EM_OK);
     simulated_peer *peer = simulated_knock(fixture->backend, em_server_get_descriptor(server));
     for (unsigned turns = 0; told->event_count == 0; turns++) {
         assert_true(turns < 1000);
         run_for(fixture, 100000);
     }
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
     return peer;
 }
 
@@ -202,7 +202,7 @@ em_status begin_connecting(recorder *told, const em_connect_options *given)
 {
     em_connect_options options = given ? *given : (em_connect_options){.size = sizeof options};
     options.user = told;
-    return em_connect(told->fixture->loop, "192.0.2.1", 80, &recording, &options, NULL);
+    return em_loop_connect(told->fixture->loop, "192.0.2.1", 80, &recording, &options, NULL);
 }
 
 simulated_peer *open_connected(recorder *told, const em_connect_options *options)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop over the simulated backend, with the clock stopped and an allocator that counts, and a connection's user who writes
- * down what he is told.
+ * A loop over the simulated backend, with the clock stopped and an allocator that counts, and a connection's user who
+ * writes down what he is told.
  */
 #ifndef TEST_SIMULATED_LOOP_H
 #define TEST_SIMULATED_LOOP_H
@@ -69,10 +69,10 @@ void recorder_free(recorder *recorder);
 /** A connection accepted by a server of its own, which is stopped again. options may be NULL. */
 simulated_peer *open_accepted(recorder *recorder, const em_handler *handler, const em_stream_options *options);
 
-/** A connection by em_connect that is established. options may be NULL. */
+/** A connection by em_loop_connect that is established. options may be NULL. */
 simulated_peer *open_connected(recorder *recorder, const em_connect_options *options);
 
-/** em_connect to 192.0.2.1, not answered yet. */
+/** em_loop_connect to 192.0.2.1, not answered yet. */
 em_status begin_connecting(recorder *recorder, const em_connect_options *options);
 
 /** Checks the events so far, and that nothing is missing. */

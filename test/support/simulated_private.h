@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The simulated backend from within: simulated_backend.c has the operations and phases, simulated_serve.c what happens on a
- * channel, simulated_peer.c what the test does.
+ * The simulated backend from within: simulated_backend.c has the operations and phases, simulated_serve.c what happens
+ * on a channel, simulated_peer.c what the test does.
  */
 #ifndef TEST_SIMULATED_PRIVATE_H
 #define TEST_SIMULATED_PRIVATE_H

@@ -4,16 +4,16 @@
  *
  * The rules, from the public headers and from what must hold on every backend:
  *
- *   1. em_close ends with EM_OK whatever else is under way; so does em_close_after_writing when nothing waits to be sent, and
- *      em_close_write when the peer's end was heard before. What has arrived and was not read by then is dropped, and the
- *      kernel tells the peer so by a reset.
- *   2. Nothing is heard, sent or ended behind a pause but by em_close.
+ *   1. em_connection_close ends with EM_OK whatever else is under way; so does em_connection_close_after_writing when
+ * nothing waits to be sent, and em_connection_close_write when the peer's end was heard before. What has arrived and
+ * was not read by then is dropped, and the kernel tells the peer so by a reset.
+ *   2. Nothing is heard, sent or ended behind a pause but by em_connection_close.
  *   3. A peer that is gone while something is lost by it ends the connection, after what it had sent before: with
- *      EM_CONNECTION_RESET if it has reset, no matter whether a read or a write finds out; with EM_BROKEN_PIPE if it had closed in
- *      the normal way and we send.
- *   4. The peer's end closes the connection when everything is sent, unless the handler has receive_end; then it closes it
- *      when we have half-closed, too.
- *   5. What the peer was sent it gets, unless em_close drops it.
+ *      EM_CONNECTION_RESET if it has reset, no matter whether a read or a write finds out; with EM_BROKEN_PIPE if it
+ * had closed in the normal way and we send.
+ *   4. The peer's end closes the connection when everything is sent, unless the handler has receive_end; then it closes
+ * it when we have half-closed, too.
+ *   5. What the peer was sent it gets, unless em_connection_close drops it.
  */
 #include "support/states_model.h"
 
@@ -23,7 +23,7 @@ typedef struct world {
     bool is_open; /* the handler has receive_end */
     bool is_connecting;
     bool is_paused;
-    bool is_closed; /* em_close was called */
+    bool is_closed; /* em_connection_close was called */
     bool after_writing;
     bool write_closing;
     bool stuck;      /* the kernel took a part of a large piece; the rest waits for the peer to read */

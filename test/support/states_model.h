@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the model: what must come of a scenario, as a pure function of it. It knows the rules of the public headers
- * and of TCP and Unix sockets; it knows no backend.
+ * Awkward states, the model: what must come of a scenario, as a pure function of it. It knows the rules of the public
+ * headers and of TCP and Unix sockets; it knows no backend.
  */
 #ifndef TEST_STATES_MODEL_H
 #define TEST_STATES_MODEL_H
@@ -13,8 +13,8 @@
 #include "support/states_table.h"
 
 /**
- * When unbind comes. After the moves the test goes on in stages: it waits; it resumes what is paused; it reads what the peer was
- * sent; it closes. The bits say in which of them unbind may come.
+ * When unbind comes. After the moves the test goes on in stages: it waits; it resumes what is paused; it reads what the
+ * peer was sent; it closes. The bits say in which of them unbind may come.
  */
 typedef enum states_stage {
     STATES_AT_ONCE = 1,

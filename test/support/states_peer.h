@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the peer's sockets: small buffers, and segments of the size that a network has, so that few bytes fill them.
+ * Awkward states, the peer's sockets: small buffers, and segments of the size that a network has, so that few bytes
+ * fill them.
  */
 #ifndef TEST_STATES_PEER_H
 #define TEST_STATES_PEER_H
@@ -16,7 +17,8 @@ enum { STATES_BUFFER_BYTES = 16 * 1024 };
 /** What a peer sends. */
 extern const char states_peer_data[];
 
-/** The path of the server, or of the peers' listener, for em_start_unix_server and em_connect_unix. */
+/** The path of the server, or of the peers' listener, for em_loop_start_unix_domain_server and
+ * em_loop_connect_unix_domain. */
 void states_path(const char *role, char *path, size_t capacity);
 
 /** Listens for connections that we open. port: receives it, TCP only. */
@@ -35,7 +37,8 @@ void states_peer_await(int descriptor, states_kind kind, states_peer_move move);
 void states_await(int descriptor, short events);
 
 /**
- * Reads once what is there. Returns how many bytes, 0 at the end of either kind, which *end then says, -1 if nothing is there.
+ * Reads once what is there. Returns how many bytes, 0 at the end of either kind, which *end then says, -1 if nothing is
+ * there.
  */
 long states_peer_read(int peer, void *buffer, size_t capacity, states_end *end);
 

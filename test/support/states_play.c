@@ -15,8 +15,8 @@
 #include "support/system_test.h"
 
 /*
- * What comes at once comes within so many turns of each connection. That nothing comes is seen in a wait that ends with nothing to
- * do; before it a handful of turns may have had something.
+ * What comes at once comes within so many turns of each connection. That nothing comes is seen in a wait that ends with
+ * nothing to do; before it a handful of turns may have had something.
  */
 enum { TURNS_AT_ONCE = 8, TURNS_OF_A_HANDFUL = 6, EMPTY_WAIT_MS = 1, REST_MS = 20, LOST_MS = 100 };
 
@@ -154,7 +154,7 @@ static bool go_on(states_subject *subject, states_stage stage)
         read_what_is_sent(subject);
         return true;
     default:
-        return em_close(connection) == EM_OK;
+        return em_connection_close(connection) == EM_OK;
     }
 }
 
@@ -273,7 +273,7 @@ static void check_unbind(play *playing, const states_subject *subject, const sta
               in_words((unsigned)subject->unbound_at, stage_words, seen));
     if (subject->unbinds > 0 && !(expected->reasons & states_reason_of(subject->reason)))
         fault(playing, " reason: expected %s, is %s;", in_words(expected->reasons, reason_words, wanted),
-              em_status_name(subject->reason));
+              em_status_get_name(subject->reason));
 }
 
 static void check_callbacks(play *playing, const states_subject *subject, const states_expectation *expected)
@@ -286,8 +286,8 @@ static void check_callbacks(play *playing, const states_subject *subject, const 
     if (!is_as_expected(expected->receive_end, subject->ends == 1) || subject->ends > 1)
         fault(playing, " receive_end was called %u times;", subject->ends);
     if (subject->move_status != expected->move_status)
-        fault(playing, " our move returned %s, expected %s;", em_status_name(subject->move_status),
-              em_status_name(expected->move_status));
+        fault(playing, " our move returned %s, expected %s;", em_status_get_name(subject->move_status),
+              em_status_get_name(expected->move_status));
 }
 
 static void check_subject(play *playing, unsigned i)

@@ -44,7 +44,8 @@ static void append(byte_buffer *text, const char *word)
     bytes_append(text, word, strlen(word));
 }
 
-/* The subjects' logs in an order that does not depend on who was served first: the actor's, then the others', sorted. */
+/* The subjects' logs in an order that does not depend on who was served first: the actor's, then the others', sorted.
+ */
 static char *joined_log(void)
 {
     byte_buffer joined = {.data = NULL};

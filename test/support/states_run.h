@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the runner: plays a scenario, alone or with several subjects, and holds what happens against the model and
- * against what happened on the backends before.
+ * Awkward states, the runner: plays a scenario, alone or with several subjects, and holds what happens against the
+ * model and against what happened on the backends before.
  */
 #ifndef TEST_STATES_RUN_H
 #define TEST_STATES_RUN_H
@@ -12,8 +12,9 @@
 int states_run_alone(states_kind kind);
 
 /**
- * The scenarios in which data or an end arrives, with eight connections whose peers move at the same time, and where the first
- * callback of one of them makes our move on all the others, or the last one, when all have sent something, on all.
+ * The scenarios in which data or an end arrives, with eight connections whose peers move at the same time, and where
+ * the first callback of one of them makes our move on all the others, or the last one, when all have sent something, on
+ * all.
  */
 int states_run_batches(states_kind kind);
 

@@ -42,13 +42,14 @@ void states_open_scene(states_scene *scene, em_loop *loop, states_kind kind)
     if (kind == STATES_TCP)
         scene->port = system_serve_with(loop, &states_handler, options, &scene->server);
     else
-        assert_int_equal(em_start_unix_server(loop, path, &states_handler, &options, &scene->server), EM_OK);
+        assert_int_equal(em_loop_start_unix_domain_server(loop, path, &states_handler, &options, &scene->server),
+                         EM_OK);
     scene->listener = states_peer_listen(kind, &scene->listener_port);
 }
 
 void states_close_scene(states_scene *scene)
 {
-    assert_int_equal(em_stop_server(scene->server), EM_OK);
+    assert_int_equal(em_server_stop(scene->server), EM_OK);
     close(scene->listener);
 }
 
@@ -67,9 +68,10 @@ static void open_one(states_scene *scene, states_subject *subject)
     char path[PATH_BYTES];
     em_connect_options options = {.size = sizeof options, .user = scene};
     states_path("peers", path, sizeof path);
-    em_status status = scene->scenario.kind == STATES_TCP
-                           ? em_connect(scene->loop, "127.0.0.1", scene->listener_port, &states_handler, &options, NULL)
-                           : em_connect_unix(scene->loop, path, &states_handler, &options, NULL);
+    em_status status =
+        scene->scenario.kind == STATES_TCP
+            ? em_loop_connect(scene->loop, "127.0.0.1", scene->listener_port, &states_handler, &options, NULL)
+            : em_loop_connect_unix_domain(scene->loop, path, &states_handler, &options, NULL);
     assert_int_equal(status, EM_OK);
     subject->peer = system_accept(scene->listener);
 }
@@ -102,7 +104,7 @@ static void end_peer(states_subject *subject)
 
 static void end_ourselves(states_subject *subject)
 {
-    assert_int_equal(em_close_write(subject->connection), EM_OK);
+    assert_int_equal(em_connection_close_write(subject->connection), EM_OK);
     states_await(subject->peer, POLLRDHUP);
 }
 
@@ -122,7 +124,7 @@ static void linger(states_subject *subject)
         states_turn(subject->scene->loop, 0);
         assert_int_equal(em_connection_get_outbound_bytes(subject->connection), 0);
     } while (is_tcp && unsent(subject) < UNSENT_BYTES);
-    assert_int_equal(em_close_after_writing(subject->connection), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(subject->connection), EM_OK);
     states_turn(subject->scene->loop, 0);
     assert_int_equal(subject->unbinds, 1);
 }
@@ -138,7 +140,7 @@ static void enter(states_subject *subject, states_state state)
         break;
     case STATES_DRAINING:
         block(subject);
-        assert_int_equal(em_close_after_writing(subject->connection), EM_OK);
+        assert_int_equal(em_connection_close_after_writing(subject->connection), EM_OK);
         break;
     case STATES_PEER_ENDED:
         end_peer(subject);
@@ -149,13 +151,13 @@ static void enter(states_subject *subject, states_state state)
     case STATES_BOTH_ENDED:
         end_peer(subject);
         block(subject);
-        assert_int_equal(em_close_write(subject->connection), EM_OK);
+        assert_int_equal(em_connection_close_write(subject->connection), EM_OK);
         break;
     case STATES_LINGERING:
         linger(subject);
         break;
     case STATES_RELEASING:
-        assert_int_equal(em_close(subject->connection), EM_OK);
+        assert_int_equal(em_connection_close(subject->connection), EM_OK);
         break;
     default:
         break;

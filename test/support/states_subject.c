@@ -53,7 +53,8 @@ static void heard(states_subject *subject)
         act(subject, true);
 }
 
-/* In a batch others may have been connected before the first callback of data acts on them, or not: nobody promises that. */
+/* In a batch others may have been connected before the first callback of data acts on them, or not: nobody promises
+ * that. */
 static void connection_completed(em_connection *connection)
 {
     states_subject *subject = called(connection);
@@ -91,7 +92,7 @@ static void unbind(em_connection *connection, em_status reason)
     subject->reason = reason;
     subject->unbound_at = subject->scene->stage;
     subject->connection = NULL;
-    states_note(subject, em_status_name(reason));
+    states_note(subject, em_status_get_name(reason));
 }
 
 const em_handler states_handler = {
@@ -134,7 +135,7 @@ static void give_back(void *user, const void *data)
 static em_status lend(states_subject *subject, const unsigned char *bytes)
 {
     subject->lent++;
-    return em_send_borrowed(subject->connection, bytes, STATES_LARGE_BYTES, give_back, subject);
+    return em_connection_send_borrowed(subject->connection, bytes, STATES_LARGE_BYTES, give_back, subject);
 }
 
 /* The bytes of a connection are the pattern, from its beginning on. */
@@ -145,7 +146,7 @@ em_status states_send(states_subject *subject, size_t length, bool is_borrowed)
     if (pattern[1] == 0)
         pattern_fill(pattern, sizeof pattern, 0);
     const unsigned char *bytes = pattern + subject->sent;
-    em_status status = is_borrowed ? lend(subject, bytes) : em_send(subject->connection, bytes, length);
+    em_status status = is_borrowed ? lend(subject, bytes) : em_connection_send(subject->connection, bytes, length);
     if (status == EM_OK)
         subject->sent += length;
     return status;
@@ -177,13 +178,13 @@ void states_move(states_subject *subject)
         *status = states_send(subject, STATES_LARGE_BYTES, scene->scenario.ours == STATES_WE_SEND_BORROWED);
         break;
     case STATES_WE_CLOSE:
-        *status = em_close(connection);
+        *status = em_connection_close(connection);
         break;
     case STATES_WE_CLOSE_AFTER_WRITING:
-        *status = em_close_after_writing(connection);
+        *status = em_connection_close_after_writing(connection);
         break;
     case STATES_WE_CLOSE_WRITE:
-        *status = em_close_write(connection);
+        *status = em_connection_close_write(connection);
         break;
     case STATES_WE_STOP:
         *status = stop(scene->loop, scene->acts != STATES_ACTS_OUTSIDE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the subjects: a connection of the library and its peer, a bare socket. A scene holds one of them, or several
- * whose peers move at the same time. Getting into a state, moving, and a log of the callbacks.
+ * Awkward states, the subjects: a connection of the library and its peer, a bare socket. A scene holds one of them, or
+ * several whose peers move at the same time. Getting into a state, moving, and a log of the callbacks.
  */
 #ifndef TEST_STATES_SUBJECT_H
 #define TEST_STATES_SUBJECT_H

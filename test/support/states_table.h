@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the tables: every state that a connection can be in when its peer moves, every move of the peer, every move of
- * ours. A scenario is one of each, over one kind of socket, in one of two orders. What must come of it is computed in
- * states_model.h, what comes of it is found out in states_run.h.
+ * Awkward states, the tables: every state that a connection can be in when its peer moves, every move of the peer,
+ * every move of ours. A scenario is one of each, over one kind of socket, in one of two orders. What must come of it is
+ * computed in states_model.h, what comes of it is found out in states_run.h.
  */
 #ifndef TEST_STATES_TABLE_H
 #define TEST_STATES_TABLE_H
@@ -12,7 +12,8 @@
 
 typedef enum states_kind { STATES_TCP, STATES_UNIX, STATES_KINDS } states_kind;
 
-/** Where our connection stands when the moves begin. "Blocked": the peer does not read, and the sockets' buffers are full. */
+/** Where our connection stands when the moves begin. "Blocked": the peer does not read, and the sockets' buffers are
+ * full. */
 typedef enum states_state {
     STATES_ACCEPTED,   /**< accepted, nothing was sent either way */
     STATES_PAUSED,     /**< the same, and paused */
@@ -22,8 +23,8 @@ typedef enum states_state {
     STATES_WE_ENDED,   /**< we have half-closed */
     STATES_BOTH_ENDED, /**< the peer has half-closed; so shall we, but we are blocked */
     STATES_LINGERING,  /**< closed after writing and unbound; the peer has not acknowledged everything */
-    STATES_CONNECTING, /**< em_connect was called, the loop has not turned */
-    STATES_RELEASING,  /**< em_close was called, the loop has not turned */
+    STATES_CONNECTING, /**< em_loop_connect was called, the loop has not turned */
+    STATES_RELEASING,  /**< em_connection_close was called, the loop has not turned */
     STATES_STATES
 } states_state;
 
@@ -55,9 +56,10 @@ typedef enum states_our_move {
 } states_our_move;
 
 typedef enum states_order {
-    STATES_PEER_FIRST, /**< our move finds the peer's in the kernel, unread */
-    STATES_WE_FIRST,   /**< a turn follows our move, then the peer moves */
-    STATES_IN_CALLBACK, /**< the peer moves; when we are given its data, we send something small and then make our move */
+    STATES_PEER_FIRST,  /**< our move finds the peer's in the kernel, unread */
+    STATES_WE_FIRST,    /**< a turn follows our move, then the peer moves */
+    STATES_IN_CALLBACK, /**< the peer moves; when we are given its data, we send something small and then make our move
+                         */
     STATES_ORDERS
 } states_order;
 

@@ -20,7 +20,7 @@ static void send_more(system_flow *flow)
     while (flow->sent < total && flow->sent - flow->received < WINDOW_BYTES) {
         size_t length = total - flow->sent < PIECE_BYTES ? (size_t)(total - flow->sent) : PIECE_BYTES;
         pattern_fill(piece, length, flow->first + flow->sent);
-        if (em_send(flow->connection, piece, length) < 0)
+        if (em_connection_send(flow->connection, piece, length) < 0)
             return;
         flow->sent += length;
     }
@@ -45,7 +45,7 @@ static void check(em_connection *connection, const void *data, size_t length)
     if (++flows->complete == flows->stop_at)
         em_loop_stop(flows->loop);
     if (!flows->stay_open)
-        em_close(connection);
+        em_connection_close(connection);
 }
 
 static void finish(em_connection *connection, em_status reason)
@@ -61,7 +61,7 @@ static void finish(em_connection *connection, em_status reason)
 
 static void echo(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 const em_handler system_flow_client = {.post_init = begin, .receive_data = check, .unbind = finish};
@@ -81,11 +81,12 @@ system_flows *system_new_flows(em_loop *loop, unsigned count, uint64_t bytes)
 void system_start_flows(system_flows *flows, unsigned begin_at, unsigned end, int port)
 {
     for (unsigned i = begin_at; i < end; i++) {
-        /* Ends by resets: thousands of ports that wait (TIME-WAIT, RFC 9293) would be missing in the tests after this one. */
-        em_stream_options stream = {.size = sizeof stream, .linger_seconds_plus_one = 1};
+        /* Ends by resets: thousands of ports that wait (TIME-WAIT, RFC 9293) would be missing in the tests after this
+         * one. */
+        em_stream_options stream = {.size = sizeof stream, .linger = EM_ON};
         em_connect_options options = {.size = sizeof options, .user = &flows->each[i], .stream = &stream};
         flows->open++;
-        assert_int_equal(em_connect(flows->loop, "127.0.0.1", port, &system_flow_client, &options, NULL), EM_OK);
+        assert_int_equal(em_loop_connect(flows->loop, "127.0.0.1", port, &system_flow_client, &options, NULL), EM_OK);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Flows: clients that send a pattern and want all of it back, each its own, so that a byte that is lost, repeated or given to the
- * wrong connection is noticed. The server's side echoes.
+ * Flows: clients that send a pattern and want all of it back, each its own, so that a byte that is lost, repeated or
+ * given to the wrong connection is noticed. The server's side echoes.
  */
 #ifndef TEST_SYSTEM_FLOW_H
 #define TEST_SYSTEM_FLOW_H

@@ -73,7 +73,8 @@ static int wait_for(int fd, short events)
     return count;
 }
 
-/* The kernel interrupts a thread when it closes a ring of the thread's, which may be later. The attempt goes on, connect(2). */
+/* The kernel interrupts a thread when it closes a ring of the thread's, which may be later. The attempt goes on,
+ * connect(2). */
 static int finish_connecting(int fd)
 {
     int error = ETIMEDOUT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The other side of a connection, by bare sockets, for what a well-behaved program never does; and children of this process.
- * Everything that blocks is bounded in time.
+ * The other side of a connection, by bare sockets, for what a well-behaved program never does; and children of this
+ * process. Everything that blocks is bounded in time.
  */
 #ifndef TEST_SYSTEM_PEER_H
 #define TEST_SYSTEM_PEER_H
@@ -25,8 +25,8 @@ int system_connect(int port);
 int system_accept(int listener);
 
 /**
- * Fills a listener's queue with connections until it answers nobody any more. Returns how many sockets that took; 0 if it
- * does not stop answering, then the test is to be skipped.
+ * Fills a listener's queue with connections until it answers nobody any more. Returns how many sockets that took; 0 if
+ * it does not stop answering, then the test is to be skipped.
  */
 enum { SYSTEM_MOST_FILLERS = 64 };
 unsigned system_fill_queue(int port, int fillers[SYSTEM_MOST_FILLERS]);

@@ -50,7 +50,7 @@ static void receive_data(em_connection *connection, const void *data, size_t len
 static void receive_and_echo(em_connection *connection, const void *data, size_t length)
 {
     receive_data(connection, data, length);
-    assert_true(em_send(connection, data, length) >= 0);
+    assert_true(em_connection_send(connection, data, length) >= 0);
 }
 
 static void receive_end(em_connection *connection)
@@ -110,7 +110,7 @@ int system_serve_with(em_loop *loop, const em_handler *handler, em_server_option
 {
     em_server *started;
     options.size = sizeof options;
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, handler, &options, &started), EM_OK);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, handler, &options, &started), EM_OK);
     assert_non_null(started);
     if (server)
         *server = started;
@@ -126,7 +126,7 @@ em_connection *system_dial_with(em_loop *loop, int port, const em_handler *handl
 {
     em_connection *connection;
     options.size = sizeof options;
-    assert_int_equal(em_connect(loop, "127.0.0.1", port, handler, &options, &connection), EM_OK);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", port, handler, &options, &connection), EM_OK);
     assert_non_null(connection);
     return connection;
 }

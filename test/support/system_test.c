@@ -119,7 +119,7 @@ em_loop *system_create_loop(em_loop_options options)
     options.size = sizeof options;
     options.backend = backend_under_test;
     assert_int_equal(em_loop_create(&options, &loop), EM_OK);
-    assert_string_equal(em_loop_backend(loop), backend_under_test);
+    assert_string_equal(em_loop_get_backend(loop), backend_under_test);
     return loop;
 }
 
@@ -137,7 +137,7 @@ static void stop(em_loop *loop, em_timer timer, void *user)
 
 void system_run_for(em_loop *loop, uint64_t duration_ns)
 {
-    assert_int_equal(em_add_timer(loop, duration_ns, stop, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(loop, duration_ns, stop, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(loop), EM_OK);
 }
 

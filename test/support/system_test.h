@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What all system tests share: each test runs on every backend of the machine, with a fresh loop as its state, and under a
- * watchdog. After each test the loop is destroyed and every descriptor must be closed again.
+ * What all system tests share: each test runs on every backend of the machine, with a fresh loop as its state, and
+ * under a watchdog. After each test the loop is destroyed and every descriptor must be closed again.
  */
 #ifndef TEST_SYSTEM_TEST_H
 #define TEST_SYSTEM_TEST_H
@@ -49,15 +49,16 @@ uint64_t system_now_ns(void);
 uint64_t system_cpu_ns(void);
 
 /**
- * For upper bounds on time: measures until the time is below the bound, some dozens of times at most. A busy machine makes any attempt
- * slow, a fault makes all of them slow.
+ * For upper bounds on time: measures until the time is below the bound, some dozens of times at most. A busy machine
+ * makes any attempt slow, a fault makes all of them slow.
  */
 void system_expect_at_best(uint64_t bound_ns, uint64_t (*measure)(em_loop *loop), em_loop *loop);
 
 /** How many descriptors are open. */
 unsigned system_descriptors(void);
 
-/** For programs whose descriptors are not all their own: from now on tests may end with others open than they began with. */
+/** For programs whose descriptors are not all their own: from now on tests may end with others open than they began
+ * with. */
 void system_share_descriptors(void);
 
 /** Skips the test, and says why. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Handlers that are empty, and handlers that misbehave in every callback: the library answers with a status and goes on.
+ * Handlers that are empty, and handlers that misbehave in every callback: the library answers with a status and goes
+ * on.
  */
 #include <stdint.h>
 #include <string.h>
@@ -39,11 +40,11 @@ static void an_empty_handler_is_a_client_that_comes_and_goes(void **state)
 {
     system_record *served = system_new_record(SYSTEM_UNBIND);
     em_connection *client = system_dial(*state, system_serve(*state, &system_recorder, served), &empty, NULL);
-    assert_int_equal(em_send_text(client, "hello"), EM_OK);
-    assert_int_equal(em_close_after_writing(client), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "hello"), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(client), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_string_equal(served->text, "hello");
-    assert_int_equal(em_connect(*state, "127.0.0.1", system_dead_port(), &empty, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", system_dead_port(), &empty, NULL, NULL), EM_OK);
     while (system_stats(*state).connections_open > 0)
         system_turn(*state);
 }
@@ -55,17 +56,17 @@ static void misuse_loop(em_loop *loop)
     assert_int_equal(em_loop_run_once(loop, 0), EM_INVALID_STATE);
     assert_int_equal(em_loop_destroy(loop), EM_INVALID_STATE);
     assert_int_equal(em_loop_post(loop, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_next_tick(loop, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_add_timer(loop, 1, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_add_periodic_timer(loop, 0, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_cancel_timer(loop, 0), EM_NOT_FOUND);
-    assert_int_equal(em_cancel_timer(loop, UINT64_MAX), EM_NOT_FOUND);
-    assert_int_equal(em_rearm_timer(loop, 12345, 1), EM_NOT_FOUND);
-    assert_null(em_connection_find(loop, 0));
-    assert_null(em_connection_find(loop, UINT64_MAX));
-    assert_null(em_server_find(loop, 77));
-    assert_int_equal(em_connect(loop, NULL, 1, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect(loop, "127.0.0.1", 0, &empty, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_next_tick(loop, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_timer(loop, 1, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_periodic_timer(loop, 0, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_cancel_timer(loop, 0), EM_NOT_FOUND);
+    assert_int_equal(em_loop_cancel_timer(loop, UINT64_MAX), EM_NOT_FOUND);
+    assert_int_equal(em_loop_rearm_timer(loop, 12345, 1), EM_NOT_FOUND);
+    assert_null(em_loop_find_connection(loop, 0));
+    assert_null(em_loop_find_connection(loop, UINT64_MAX));
+    assert_null(em_loop_find_server(loop, 77));
+    assert_int_equal(em_loop_connect(loop, NULL, 1, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", 0, &empty, NULL, NULL), EM_INVALID_PORT);
     em_loop_wake(loop);
 }
 
@@ -75,11 +76,11 @@ static void misuse(em_connection *connection)
     assert_int_equal(em_connection_set_handler(connection, NULL), EM_INVALID_ARGUMENT);
     assert_true(em_connection_set_water_marks(connection, 2, 1) < 0);
     assert_true(em_connection_set_water_marks(connection, 0, 0) < 0);
-    assert_int_equal(em_connection_set_connect_timeout(connection, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_connect_timeout_ns(connection, 0), EM_INVALID_ARGUMENT);
     assert_true(em_connection_resume(connection) < 0);
-    assert_true(em_send(connection, NULL, 5) < 0);
-    assert_true(em_send_text(connection, NULL) < 0);
-    em_send(connection, "", 0);
+    assert_true(em_connection_send(connection, NULL, 5) < 0);
+    assert_true(em_connection_send_text(connection, NULL) < 0);
+    em_connection_send(connection, "", 0);
     if (em_connection_pause(connection) == EM_OK) {
         assert_int_equal(em_connection_pause(connection), EM_INVALID_STATE);
         assert_int_equal(em_connection_resume(connection), EM_OK);
@@ -93,16 +94,16 @@ static void misuse(em_connection *connection)
 static void misuse_data(em_connection *connection, const void *data, size_t length)
 {
     misuse(connection);
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static void misuse_unbind(em_connection *connection, em_status reason)
 {
     (void)reason;
     misuse(connection);
-    assert_int_equal(em_send_text(connection, "late"), EM_CLOSED);
-    assert_int_equal(em_close_write(connection), EM_CLOSED);
-    assert_int_equal(em_connection_set_inactivity_timeout(connection, 1), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(connection, "late"), EM_CLOSED);
+    assert_int_equal(em_connection_close_write(connection), EM_CLOSED);
+    assert_int_equal(em_connection_set_inactivity_timeout_ns(connection, 1), EM_CLOSED);
     assert_int_equal(em_connection_take_error(connection), EM_CLOSED);
 }
 
@@ -142,17 +143,17 @@ static void misuse_in_every_callback_of_a_client_does_no_harm(void **state)
     int port = system_serve(*state, &system_recorder, served);
     em_connect_options options = {.size = sizeof options, .user = misuses};
     em_loop *loop = *state;
-    /* em_connect calls post_init at once, outside of a turn; there the loop could be run. So: from a callback. */
+    /* em_loop_connect calls post_init at once, outside of a turn; there the loop could be run. So: from a callback. */
     em_connection *client = system_dial(loop, port, &system_recorder, system_new_record(SYSTEM_COMPLETED));
     assert_int_equal(em_loop_run(loop), EM_OK);
     assert_int_equal(em_connection_set_handler(client, &bad), EM_OK);
     em_connection_set_user(client, misuses);
-    assert_int_equal(em_send_text(client, "x"), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "x"), EM_OK);
     assert_int_equal(em_loop_run(loop), EM_OK);
-    em_send_text(served->connection, "y");
+    em_connection_send_text(served->connection, "y");
     while (*misuses < 1)
         system_turn(loop);
-    em_close(client);
+    em_connection_close(client);
     while (*misuses < 2)
         system_turn(loop);
     (void)options;
@@ -171,14 +172,14 @@ static void connect_again(em_connection *connection, em_status reason)
     em_connect_options options = {.size = sizeof options, .user = left};
     static const em_handler again = {.unbind = connect_again};
     assert_int_equal(em_connection_get_peer_address(connection, &peer), EM_OK);
-    assert_int_equal(
-        em_connect(em_connection_get_loop(connection), "127.0.0.1", em_address_get_port(&peer), &again, &options, NULL),
-        EM_OK);
+    assert_int_equal(em_loop_connect(em_connection_get_loop(connection), "127.0.0.1", em_address_get_port(&peer),
+                                     &again, &options, NULL),
+                     EM_OK);
 }
 
 static void close_at_once(em_connection *connection)
 {
-    em_close(connection);
+    em_connection_close(connection);
 }
 
 static void unbind_may_connect_anew_again_and_again(void **state)

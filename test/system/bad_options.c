@@ -21,14 +21,17 @@ static void expect_refusal(em_loop *loop, const em_stream_options *stream)
     char path[64];
     snprintf(path, sizeof path, "/tmp/em_bad_options_%d", (int)getpid());
     unsigned descriptors = system_descriptors();
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, &system_recorder, &serving, &server), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, &system_recorder, &serving, &server),
+                     EM_INVALID_ARGUMENT);
     assert_null(server);
-    assert_int_equal(em_start_unix_server(loop, path, &system_recorder, &serving, &server), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_unix_domain_server(loop, path, &system_recorder, &serving, &server),
+                     EM_INVALID_ARGUMENT);
     assert_int_equal(access(path, F_OK), -1);
-    assert_int_equal(em_connect(loop, "127.0.0.1", 1, &system_recorder, &connecting, &connection), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", 1, &system_recorder, &connecting, &connection),
+                     EM_INVALID_ARGUMENT);
     assert_null(connection);
-    assert_int_equal(em_connect(loop, "localhost", 1, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect_unix(loop, path, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "localhost", 1, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect_unix_domain(loop, path, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(system_descriptors(), descriptors);
     assert_int_equal(system_stats(loop).servers_open, 0);
     assert_int_equal(system_stats(loop).connections_open, 0);
@@ -41,7 +44,9 @@ static void stream_options_that_make_no_sense_are_refused(void **state)
         {.size = sizeof *bad, .low_water_bytes = 2, .high_water_bytes = 1},
         {.size = sizeof *bad, .no_delay = NO_SWITCH},
         {.size = sizeof *bad, .keepalive = NO_SWITCH},
-        {.size = sizeof *bad, .linger_seconds_plus_one = -1},
+        {.size = sizeof *bad, .linger = EM_ON, .linger_seconds = -1},
+        {.size = sizeof *bad, .linger_seconds = 1},
+        {.size = sizeof *bad, .linger = (em_switch)3},
         {.size = sizeof *bad, .send_buffer_bytes = -1},
         {.size = sizeof *bad, .receive_buffer_bytes = -1},
         {.size = sizeof(size_t) - 1},
@@ -61,16 +66,18 @@ static void server_options_that_make_no_sense_are_refused(void **state)
         {.size = sizeof(size_t) - 1},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_int_equal(em_start_server(*state, "127.0.0.1", 0, &system_recorder, &bad[i], NULL), EM_INVALID_ARGUMENT);
-        assert_int_equal(em_start_unix_server(*state, "@em", &system_recorder, &bad[i], NULL), EM_INVALID_ARGUMENT);
+        assert_int_equal(em_loop_start_server(*state, "127.0.0.1", 0, &system_recorder, &bad[i], NULL),
+                         EM_INVALID_ARGUMENT);
+        assert_int_equal(em_loop_start_unix_domain_server(*state, "@em", &system_recorder, &bad[i], NULL),
+                         EM_INVALID_ARGUMENT);
     }
 }
 
 static void connect_options_that_make_no_sense_are_refused(void **state)
 {
     static const em_connect_options bad = {.size = sizeof bad, .reuse_address = NO_SWITCH};
-    assert_int_equal(em_connect(*state, "127.0.0.1", 1, &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect_unix(*state, "@em", &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", 1, &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect_unix_domain(*state, "@em", &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Churn: connections that are paused and resumed all the time, ended at any moment with operations under way, and very many
- * of them at once.
+ * Churn: connections that are paused and resumed all the time, ended at any moment with operations under way, and very
+ * many of them at once.
  */
 #include <string.h>
 #include <sys/resource.h>
@@ -27,21 +27,21 @@ enum {
 
 static void resume(em_loop *loop, void *signature)
 {
-    em_connection *connection = em_connection_find(loop, (em_signature)(uintptr_t)signature);
+    em_connection *connection = em_loop_find_connection(loop, (em_signature)(uintptr_t)signature);
     if (connection && em_connection_is_paused(connection))
         em_connection_resume(connection);
 }
 
 static void echo_and_pause(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
     assert_int_equal(em_connection_pause(connection), EM_OK);
     if (length % 3 == 0) {
         em_connection_resume(connection);
         em_connection_pause(connection);
     }
-    em_next_tick(em_connection_get_loop(connection), resume,
-                 (void *)(uintptr_t)em_connection_get_signature(connection));
+    em_loop_next_tick(em_connection_get_loop(connection), resume,
+                      (void *)(uintptr_t)em_connection_get_signature(connection));
 }
 
 static const em_handler echoing_with_pauses = {.receive_data = echo_and_pause};
@@ -72,9 +72,9 @@ static void pausing_and_resuming_all_the_time_loses_nothing(void **state)
     system_flows *flows = system_new_flows(*state, FLOWS, FLOW_BYTES);
     system_start_flows(flows, 0, FLOWS, system_serve(*state, &echoing_with_pauses, NULL));
     em_timer toggling;
-    assert_int_equal(em_add_periodic_timer(*state, EM_MILLISECONDS, toggle_all, flows, &toggling), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, EM_MILLISECONDS, toggle_all, flows, &toggling), EM_OK);
     system_finish_flows(flows);
-    assert_int_equal(em_cancel_timer(*state, toggling), EM_OK);
+    assert_int_equal(em_loop_cancel_timer(*state, toggling), EM_OK);
 }
 
 /* Very many */
@@ -100,7 +100,7 @@ static void reset(em_connection *connection)
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     assert_int_equal(em_connection_set_socket_option(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once),
                      EM_OK);
-    assert_int_equal(em_close(connection), EM_OK);
+    assert_int_equal(em_connection_close(connection), EM_OK);
 }
 
 static void ten_thousand_connections_live_side_by_side(void **state)
@@ -145,7 +145,7 @@ static void send_borrowed(em_connection *connection)
         bool *is_lent = system_memory(sizeof *is_lent);
         *is_lent = true;
         borrowed++;
-        em_send_borrowed(connection, block, sizeof block, give_back, is_lent);
+        em_connection_send_borrowed(connection, block, sizeof block, give_back, is_lent);
     }
 }
 
@@ -157,8 +157,8 @@ static system_flows *begin_everything(em_loop *loop, int deaf_port, int full_por
     system_flows *flows = system_new_flows(loop, FLOWS, ENDLESS_BYTES);
     system_start_flows(flows, 0, FLOWS, system_serve(loop, &system_flow_echo, NULL));
     for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(em_connect(loop, "127.0.0.1", deaf_port, &lending, NULL, NULL), EM_OK);
-    assert_int_equal(em_connect(loop, "127.0.0.1", full_port, &lending, NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_connect(loop, "127.0.0.1", deaf_port, &lending, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", full_port, &lending, NULL, NULL), EM_OK);
     return flows;
 }
 
@@ -179,7 +179,7 @@ static void a_loop_may_end_at_any_moment(void **state)
             system_turn(loop);
         for (unsigned i = round % 2; i < FLOWS; i += 2)
             if (flows->each[i].connection)
-                em_close(flows->each[i].connection);
+                em_connection_close(flows->each[i].connection);
         if (round % 3 == 0)
             system_turn(loop);
         assert_int_equal(em_loop_destroy(loop), EM_OK);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A process without standard streams, as daemons are: its sockets have the numbers 0, 1 and 2, and are closed like all others.
+ * A process without standard streams, as daemons are: its sockets have the numbers 0, 1 and 2, and are closed like all
+ * others.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ static void close_at_once(em_connection *connection, const void *data, size_t le
 {
     (void)data;
     (void)length;
-    em_close(connection);
+    em_connection_close(connection);
 }
 
 static void count(em_connection *connection, em_status reason)
@@ -78,7 +79,7 @@ static fault serve(em_loop *loop, em_server *server)
             return NO_END;
         close(clients[i]);
     }
-    em_stop_server(server);
+    em_server_stop(server);
     return client_of(port) == -1 ? NONE : STILL_LISTENING;
 }
 
@@ -93,7 +94,7 @@ static fault live_without_standard_streams(moment closed)
         return NO_LOOP;
     if (closed == AFTER_THE_LOOP)
         close_standard_streams();
-    if (em_start_server(loop, "127.0.0.1", 0, &closing, NULL, &server) != EM_OK)
+    if (em_loop_start_server(loop, "127.0.0.1", 0, &closing, NULL, &server) != EM_OK)
         return NO_SERVER;
     if (closed == AFTER_THE_LOOP && em_server_get_descriptor(server) > 2)
         return HIGH_SERVER;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Closing a connection, and stopping the loop, from within each callback: unbind comes exactly once and nothing comes after it.
- * And what is sent to a connection that is closed.
+ * Closing a connection, and stopping the loop, from within each callback: unbind comes exactly once and nothing comes
+ * after it. And what is sent to a connection that is closed.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -44,7 +44,7 @@ static void connection_completed(em_connection *connection)
     static const char piece[PIECE_BYTES]; /* too small to leave at once */
     em_connection_set_water_marks(connection, 1, PIECE_BYTES);
     for (unsigned i = 0; i < BLOCK_BYTES / PIECE_BYTES; i++)
-        em_send(connection, piece, sizeof piece); /* above the mark, so that it drains some time */
+        em_connection_send(connection, piece, sizeof piece); /* above the mark, so that it drains some time */
     at(connection, COMPLETED);
 }
 
@@ -58,7 +58,7 @@ static void receive_data(em_connection *connection, const void *data, size_t len
 static void receive_end(em_connection *connection)
 {
     at(connection, END);
-    em_close_after_writing(connection);
+    em_connection_close_after_writing(connection);
 }
 
 static void drained(em_connection *connection)
@@ -82,16 +82,17 @@ static const em_handler scripted = {
     .unbind = unbind,
 };
 
-/* The server's side sends something and then the end, when it has read all; so every callback of the client has its day. */
+/* The server's side sends something and then the end, when it has read all; so every callback of the client has its
+ * day. */
 static void answer(em_connection *connection, const void *data, size_t length)
 {
     (void)data;
     uint64_t received;
-    em_connection_get_bytes(connection, &received, NULL);
+    em_connection_get_byte_counts(connection, &received, NULL);
     if (received == length)
-        em_send_text(connection, "answer");
+        em_connection_send_text(connection, "answer");
     if (received == BLOCK_BYTES)
-        em_close_write(connection);
+        em_connection_close_write(connection);
 }
 
 static const em_handler answering = {.receive_data = answer};
@@ -102,17 +103,17 @@ static script *play(em_loop *loop, callback where, void (*act)(em_connection *co
     *played = (script){.where = where, .act = act};
     em_connect_options options = {.size = sizeof options, .user = played};
     int port = system_serve(loop, &answering, NULL);
-    assert_int_equal(em_connect(loop, "127.0.0.1", port, &scripted, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", port, &scripted, &options, NULL), EM_OK);
     return played;
 }
 
 static void close_now(em_connection *connection)
 {
     em_status expected = em_connection_get_state(connection) >= EM_STATE_RELEASING ? EM_CLOSED : EM_OK;
-    assert_int_equal(em_close(connection), expected);
-    assert_int_equal(em_close(connection), EM_CLOSED);
-    assert_int_equal(em_send_text(connection, "late"), EM_CLOSED);
-    assert_int_equal(em_close_after_writing(connection), EM_CLOSED);
+    assert_int_equal(em_connection_close(connection), expected);
+    assert_int_equal(em_connection_close(connection), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(connection, "late"), EM_CLOSED);
+    assert_int_equal(em_connection_close_after_writing(connection), EM_CLOSED);
     assert_int_equal(em_connection_pause(connection), EM_CLOSED);
 }
 
@@ -149,8 +150,8 @@ static void closing_in_any_callback_of_an_accepted_connection_leads_to_unbind(vo
 static void close_gently(em_connection *connection)
 {
     em_status expected = em_connection_get_state(connection) >= EM_STATE_RELEASING ? EM_CLOSED : EM_OK;
-    assert_int_equal(em_close_after_writing(connection), expected);
-    assert_int_equal(em_send_text(connection, "late"), EM_CLOSED);
+    assert_int_equal(em_connection_close_after_writing(connection), expected);
+    assert_int_equal(em_connection_send_text(connection, "late"), EM_CLOSED);
 }
 
 static void closing_after_writing_in_any_callback_leads_to_unbind(void **state)
@@ -204,11 +205,11 @@ static void stopping_in_a_timer_a_tick_or_a_post_ends_the_run(void **state)
     unsigned *calls = system_memory(sizeof *calls);
     for (unsigned i = 0; i < 4; i++) {
         if (i == 0)
-            em_add_timer(*state, EM_MILLISECONDS, stop_in_timer, calls, NULL);
+            em_loop_add_timer(*state, EM_MILLISECONDS, stop_in_timer, calls, NULL);
         if (i == 1)
-            em_add_timer(*state, 0, stop_in_timer, calls, NULL);
+            em_loop_add_timer(*state, 0, stop_in_timer, calls, NULL);
         if (i == 2)
-            em_next_tick(*state, stop_in_call, calls);
+            em_loop_next_tick(*state, stop_in_call, calls);
         if (i == 3)
             em_loop_post(*state, stop_in_call, calls);
         assert_int_equal(em_loop_run(*state), EM_OK); /* else the watchdog barks */
@@ -236,9 +237,9 @@ static void sending_after_closing_sends_nothing(void **state)
     char answer_bytes[16];
     while (!served->connection)
         system_turn(*state);
-    assert_int_equal(em_send_text(served->connection, "first"), EM_OK);
-    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
-    assert_int_equal(em_send_text(served->connection, "second"), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(served->connection, "first"), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
+    assert_int_equal(em_connection_send_text(served->connection, "second"), EM_CLOSED);
     assert_int_equal(system_read(*state, client, answer_bytes, sizeof answer_bytes), 5);
     while (!served->unbind)
         system_turn(*state);
@@ -253,8 +254,8 @@ static void closing_at_once_drops_what_waits(void **state)
     int client = system_connect(system_serve(*state, &system_recorder, served));
     while (!served->connection)
         system_turn(*state);
-    assert_int_equal(em_send_text(served->connection, "never"), EM_OK);
-    assert_int_equal(em_close(served->connection), EM_OK);
+    assert_int_equal(em_connection_send_text(served->connection, "never"), EM_OK);
+    assert_int_equal(em_connection_close(served->connection), EM_OK);
     assert_int_equal(system_read_to_end(*state, client), 0);
     close(client);
     assert_int_equal(system_stats(*state).outbox_bytes, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * SO_LINGER with a time makes close(2) wait, also on a non-blocking socket. Closing a connection never waits, whoever set the
- * option: here the time is so long that the watchdog would end a test that waits.
+ * SO_LINGER with a time makes close(2) wait, also on a non-blocking socket. Closing a connection never waits, whoever
+ * set the option: here the time is so long that the watchdog would end a test that waits.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,15 +27,16 @@ static struct linger linger_of(em_connection *connection)
     return linger;
 }
 
-/* Sends more than the system takes to a peer that reads nothing, and closes. The peer then gets what the system took, and the end. */
+/* Sends more than the system takes to a peer that reads nothing, and closes. The peer then gets what the system took,
+ * and the end. */
 static void close_before_a_peer_that_does_not_read(em_loop *loop, system_record *record, int peer)
 {
     assert_int_equal(linger_of(record->connection).l_linger, VERY_LONG_SECONDS);
     char *data = system_memory(MORE_THAN_FITS);
-    assert_true(em_send(record->connection, data, MORE_THAN_FITS) >= 0);
+    assert_true(em_connection_send(record->connection, data, MORE_THAN_FITS) >= 0);
     system_turn(loop);
     system_turn(loop);
-    assert_int_equal(em_close(record->connection), EM_OK);
+    assert_int_equal(em_connection_close(record->connection), EM_OK);
     while (!record->unbind)
         system_turn(loop);
     assert_true(system_read_to_end(loop, peer) > 0);
@@ -51,7 +52,7 @@ static system_record *await_connection(em_loop *loop, system_record *record)
 
 static void a_stream_option_of_a_server(void **state)
 {
-    em_stream_options stream = {.size = sizeof stream, .linger_seconds_plus_one = VERY_LONG_SECONDS + 1};
+    em_stream_options stream = {.size = sizeof stream, .linger = EM_ON, .linger_seconds = VERY_LONG_SECONDS};
     system_record *served = system_new_record(SYSTEM_NONE);
     int port =
         system_serve_with(*state, &system_recorder, (em_server_options){.user = served, .stream = &stream}, NULL);
@@ -61,7 +62,7 @@ static void a_stream_option_of_a_server(void **state)
 
 static void a_stream_option_of_a_client(void **state)
 {
-    em_stream_options stream = {.size = sizeof stream, .linger_seconds_plus_one = VERY_LONG_SECONDS + 1};
+    em_stream_options stream = {.size = sizeof stream, .linger = EM_ON, .linger_seconds = VERY_LONG_SECONDS};
     system_record *record = system_new_record(SYSTEM_COMPLETED);
     int port;
     int listener = system_listen(1, &port);
@@ -102,14 +103,14 @@ static void a_socket_that_was_handed_over(void **state)
     int port;
     int listener = system_listen(1, &port);
     assert_return_code(setsockopt(listener, SOL_SOCKET, SO_LINGER, &very_long, sizeof very_long), errno);
-    assert_int_equal(em_start_server_on_descriptor(*state, listener, &system_recorder, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_attach_server(*state, listener, &system_recorder, &options, NULL), EM_OK);
     int peer = system_connect(port);
     close_before_a_peer_that_does_not_read(*state, await_connection(*state, served), peer);
 }
 
 static void no_time_at_all_still_resets(void **state)
 {
-    em_stream_options stream = {.size = sizeof stream, .linger_seconds_plus_one = 1};
+    em_stream_options stream = {.size = sizeof stream, .linger = EM_ON};
     static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     for (unsigned way = 0; way < 2; way++) {
         system_record *served = system_new_record(SYSTEM_NONE);
@@ -118,7 +119,7 @@ static void no_time_at_all_still_resets(void **state)
         em_connection *connection = await_connection(*state, served)->connection;
         if (way == 1)
             em_connection_set_socket_option(connection, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        assert_int_equal(em_close(connection), EM_OK);
+        assert_int_equal(em_connection_close(connection), EM_OK);
         while (!served->unbind)
             system_turn(*state);
         char byte;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections that cannot be made: what fails at once fails without side effect, everything else ends in one unbind with its
- * reason. And the local end. Names are tested in names.c.
+ * Connections that cannot be made: what fails at once fails without side effect, everything else ends in one unbind
+ * with its reason. And the local end. Names are tested in names.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@ static void a_dead_port_ends_with_connection_refused(void **state)
     system_record *record = system_new_record(SYSTEM_UNBIND);
     em_connection *client = system_dial(*state, system_dead_port(), &system_recorder, record);
     assert_int_equal(record->post_init, 1);
-    assert_int_equal(record->unbind, 0); /* never before em_connect returns */
-    assert_int_equal(em_send_text(client, "lost"), EM_OK);
+    assert_int_equal(record->unbind, 0); /* never before em_loop_connect returns */
+    assert_int_equal(em_connection_send_text(client, "lost"), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(record->unbind, 1);
     assert_int_equal(record->completed, 0);
@@ -68,14 +68,14 @@ static void what_is_wrong_in_itself_fails_at_once_and_calls_nothing(void **state
     em_connect_options options = {.size = sizeof options, .user = record};
     em_connection *client = (em_connection *)record;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        em_status status = em_connect(*state, wrong[i].host, wrong[i].port, &system_recorder, &options, &client);
+        em_status status = em_loop_connect(*state, wrong[i].host, wrong[i].port, &system_recorder, &options, &client);
         assert_int_equal(status, wrong[i].status);
         assert_null(client);
     }
-    assert_int_equal(em_connect(*state, "127.0.0.1", 80, NULL, &options, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect(NULL, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", 80, NULL, &options, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(NULL, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
     options.size = 3;
-    assert_int_equal(em_connect(*state, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
     system_turn(*state);
     assert_int_equal(record->post_init + record->unbind, 0);
     assert_int_equal(system_stats(*state).connections_open, 0);
@@ -87,13 +87,14 @@ static void a_unix_socket_that_is_not_there_fails_at_once(void **state)
     em_connect_options options = {.size = sizeof options, .user = record};
     char path[sizeof((struct sockaddr_un){0}.sun_path)];
     snprintf(path, sizeof path, "/tmp/em_stale_%d", (int)getpid());
-    assert_int_equal(em_connect_unix(*state, path, &system_recorder, &options, NULL), EM_NO_SUCH_FILE);
+    assert_int_equal(em_loop_connect_unix_domain(*state, path, &system_recorder, &options, NULL), EM_NO_SUCH_FILE);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, sizeof path);
     int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_return_code(bind(stale, (struct sockaddr *)&address, sizeof address), errno);
     close(stale);
-    assert_int_equal(em_connect_unix(*state, path, &system_recorder, &options, NULL), EM_CONNECTION_REFUSED);
+    assert_int_equal(em_loop_connect_unix_domain(*state, path, &system_recorder, &options, NULL),
+                     EM_CONNECTION_REFUSED);
     unlink(path);
     system_turn(*state);
     assert_int_equal(record->post_init + record->unbind, 0);
@@ -131,7 +132,7 @@ static em_connection *dial_busy(em_loop *loop, const busy_server *server, system
 {
     em_connection *client;
     em_connect_options options = {.size = sizeof options, .user = record, .connect_timeout_ns = timeout_ns};
-    assert_int_equal(em_connect_unix(loop, server->path, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_connect_unix_domain(loop, server->path, &system_recorder, &options, &client), EM_OK);
     assert_int_equal(em_connection_get_state(client), EM_STATE_CONNECTING);
     assert_int_equal(record->post_init, 1);
     return client;
@@ -142,7 +143,7 @@ static void a_unix_server_with_a_full_queue_is_tried_again_until_it_accepts(void
     busy_server server = start_busy_server();
     system_record *record = system_new_record(SYSTEM_NONE);
     em_connection *client = dial_busy(*state, &server, record, 0);
-    assert_int_equal(em_send_text(client, "patient"), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "patient"), EM_OK);
     assert_int_equal(em_connection_pause(client), EM_OK);
     assert_int_equal(em_connection_resume(client), EM_OK);
     system_run_for(*state, 50 * EM_MILLISECONDS);
@@ -181,7 +182,7 @@ static void a_unix_server_that_goes_while_its_queue_is_full_refuses(void **state
     system_record *refused = system_new_record(SYSTEM_UNBIND);
     system_record *closed = system_new_record(SYSTEM_NONE);
     dial_busy(*state, &server, refused, 0);
-    assert_int_equal(em_close(dial_busy(*state, &server, closed, 0)), EM_OK);
+    assert_int_equal(em_connection_close(dial_busy(*state, &server, closed, 0)), EM_OK);
     close(server.listener);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(refused->reason, EM_CONNECTION_REFUSED);
@@ -198,9 +199,9 @@ static void many_clients_of_a_unix_server_with_a_short_queue_get_through(void **
     em_server_options serving = {.size = sizeof serving, .user = served, .backlog = 1};
     em_connect_options options = {.size = sizeof options, .user = record};
     snprintf(path, sizeof path, "@em_full_%d", (int)getpid());
-    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, &serving, NULL), EM_OK);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_recorder, &serving, NULL), EM_OK);
     for (unsigned i = 0; i < SYSTEM_MOST_FILLERS; i++)
-        assert_int_equal(em_connect_unix(*state, path, &system_recorder, &options, NULL), EM_OK);
+        assert_int_equal(em_loop_connect_unix_domain(*state, path, &system_recorder, &options, NULL), EM_OK);
     while (record->completed < SYSTEM_MOST_FILLERS || served->post_init < SYSTEM_MOST_FILLERS)
         system_turn(*state);
     assert_int_equal(record->unbind, 0);
@@ -215,7 +216,7 @@ static void a_connection_to_itself_is_refused_and_leaves_the_port_free(void **st
         int port = system_dead_port();
         em_connect_options options = {
             .size = sizeof options, .user = record, .bind_host = hosts[i], .bind_port = port, .reuse_address = EM_OFF};
-        em_status status = em_connect(*state, hosts[i], port, &system_recorder, &options, NULL);
+        em_status status = em_loop_connect(*state, hosts[i], port, &system_recorder, &options, NULL);
         if (status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY)
             system_skip("no IPv6 on this machine");
         assert_int_equal(status, EM_OK);
@@ -223,7 +224,7 @@ static void a_connection_to_itself_is_refused_and_leaves_the_port_free(void **st
         assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
         assert_int_equal(record->completed, 0);
         em_server_options serving = {.size = sizeof serving, .reuse_address = EM_OFF};
-        assert_int_equal(em_start_server(*state, hosts[i], port, &system_recorder, &serving, NULL), EM_OK);
+        assert_int_equal(em_loop_start_server(*state, hosts[i], port, &system_recorder, &serving, NULL), EM_OK);
     }
 }
 
@@ -255,14 +256,15 @@ static void a_local_end_that_cannot_be_fails_at_once(void **state)
     system_record *served = system_new_record(SYSTEM_NONE);
     int port = system_serve(*state, &system_recorder, served);
     em_connect_options options = {.size = sizeof options, .bind_host = "127.0.0.1", .bind_port = port};
-    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_ADDRESS_IN_USE);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_ADDRESS_IN_USE);
     options.bind_host = "203.0.113.1"; /* RFC 5737 */
-    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_ADDRESS_NOT_AVAILABLE);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL),
+                     EM_ADDRESS_NOT_AVAILABLE);
     options.bind_host = "no literal";
-    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_INVALID_ADDRESS);
     options.bind_host = "127.0.0.1";
     options.bind_port = 65536;
-    assert_int_equal(em_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", port, &system_recorder, &options, NULL), EM_INVALID_PORT);
     assert_int_equal(system_stats(*state).connections_open, 0);
 }
 
@@ -272,10 +274,10 @@ static void what_is_sent_before_the_connection_stands_arrives(void **state)
     system_record *served = system_new_record(SYSTEM_UNBIND);
     em_connection *client =
         system_dial(*state, system_serve(*state, &system_recorder, served), &system_recorder, record);
-    assert_int_equal(em_send_text(client, "early "), EM_OK);
-    assert_int_equal(em_send_text(client, "bird"), EM_OK);
-    assert_int_equal(em_close_after_writing(client), EM_OK);
-    assert_int_equal(em_send_text(client, "late"), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(client, "early "), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "bird"), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(client), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "late"), EM_CLOSED);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_string_equal(served->text, "early bird");
     assert_int_equal(record->completed, 1);

@@ -85,8 +85,8 @@ typedef struct guests {
 
 static void serve_and_let_go(em_connection *connection)
 {
-    em_send_text(connection, "x");
-    em_close_after_writing(connection);
+    em_connection_send_text(connection, "x");
+    em_connection_close_after_writing(connection);
 }
 
 static void welcome(em_connection *connection)
@@ -164,7 +164,7 @@ static void a_descriptor_that_becomes_free_ends_the_pause_at_once(void **state)
     await_long_pause(*state);
     unsigned present = served->post_init;
     unsigned turns = 0;
-    em_close(served->connection);
+    em_connection_close(served->connection);
     for (; served->post_init == present; turns++)
         system_turn(*state);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -181,8 +181,8 @@ static void with_no_descriptors_left_everything_new_fails_at_once(void **state)
     system_record *record = system_new_record(SYSTEM_NONE);
     em_connect_options connecting = {.size = sizeof connecting, .user = record};
     limit_descriptors(0, &before);
-    em_status connected = em_connect(*state, "127.0.0.1", 80, &system_recorder, &connecting, NULL);
-    em_status served = em_start_server(*state, "127.0.0.1", 0, &system_recorder, NULL, NULL);
+    em_status connected = em_loop_connect(*state, "127.0.0.1", 80, &system_recorder, &connecting, NULL);
+    em_status served = em_loop_start_server(*state, "127.0.0.1", 0, &system_recorder, NULL, NULL);
     em_status created = em_loop_create(&options, &second);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(connected, EM_NO_DESCRIPTORS);

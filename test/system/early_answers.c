@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A server that answers and closes while its peer still sends: the peer gets the whole answer (RFC 9112, section 9.6), and the
- * socket that waits for it does not stay for long.
+ * A server that answers and closes while its peer still sends: the peer gets the whole answer (RFC 9112, section 9.6),
+ * and the socket that waits for it does not stay for long.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static size_t answer_and_close(em_loop *loop, system_record *served, int client)
 {
     static char piece[PIECE_BYTES];
     size_t read_bytes = 0;
-    em_send(served->connection, answer, sizeof answer);
-    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    em_connection_send(served->connection, answer, sizeof answer);
+    assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     while (!served->unbind) {
         system_turn(loop);
         ssize_t length = served->unbind ? 0 : recv(client, piece, sizeof piece, MSG_DONTWAIT);
@@ -85,7 +85,7 @@ static void a_peer_that_never_reads_is_given_up_and_sees_a_reset(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, served);
-    em_connection_set_drain_timeout(served->connection, DRAIN_NS);
+    em_connection_set_drain_timeout_ns(served->connection, DRAIN_NS);
     answer_and_close(*state, served, client);
     unsigned before = system_descriptors();
     while (system_descriptors() == before)
@@ -100,7 +100,7 @@ static void a_peer_that_reads_slowly_gets_the_whole_answer(void **state)
     static char piece[PIECE_BYTES];
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, served);
-    em_connection_set_drain_timeout(served->connection, DRAIN_NS);
+    em_connection_set_drain_timeout_ns(served->connection, DRAIN_NS);
     size_t read_bytes = answer_and_close(*state, served, client);
     ssize_t length;
     system_write(client, "x", 1);
@@ -120,13 +120,13 @@ static void a_peer_that_stops_reading_before_all_is_sent_is_given_up(void **stat
     for (unsigned half_closed = 0; half_closed < 2; half_closed++) {
         system_record *served = system_new_record(SYSTEM_UNBIND);
         int client = connected_client(*state, served);
-        em_connection_set_drain_timeout(served->connection, DRAIN_NS);
+        em_connection_set_drain_timeout_ns(served->connection, DRAIN_NS);
         for (unsigned i = 0; i < 4; i++)
-            em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
+            em_connection_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
         if (half_closed)
             shutdown(client, SHUT_WR);
         else
-            em_close_after_writing(served->connection);
+            em_connection_close_after_writing(served->connection);
         assert_int_equal(em_loop_run(*state), EM_OK);
         assert_int_equal(served->reason, EM_WRITE_TIMEOUT);
         assert_false(ends_well(client));
@@ -139,10 +139,10 @@ static void a_peer_that_reads_a_byte_now_and_then_is_given_up(void **state)
     char byte;
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, served);
-    em_connection_set_drain_timeout(served->connection, DRAIN_NS);
+    em_connection_set_drain_timeout_ns(served->connection, DRAIN_NS);
     for (unsigned i = 0; i < 4; i++)
-        em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
-    em_close_after_writing(served->connection);
+        em_connection_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
+    em_connection_close_after_writing(served->connection);
     while (!served->unbind) {
         system_run_for(*state, DRAIN_NS / 20);
         recv(client, &byte, 1, MSG_DONTWAIT);
@@ -157,14 +157,14 @@ static int unix_client(em_loop *loop, system_record *served)
     snprintf(path, sizeof path, "/tmp/em-early-answers-%d", (int)getpid());
     em_server *server;
     em_server_options options = {.size = sizeof options, .user = served};
-    assert_int_equal(em_start_unix_server(loop, path, &system_recorder, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_unix_domain_server(loop, path, &system_recorder, &options, &server), EM_OK);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, sizeof path);
     int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
     while (!served->connection)
         system_turn(loop);
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
     return client;
 }
 
@@ -175,11 +175,11 @@ static void closed_in_the_background_the_rest_arrives_after_unbind(void **state)
         system_record *served = system_new_record(SYSTEM_NONE);
         int client = connects[i % 2](*state, served);
         for (unsigned piece = 0; piece < 4; piece++)
-            em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
+            em_connection_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
         unsigned before = system_descriptors();
         if (i < 2)
             shutdown(client, SHUT_WR);
-        assert_int_equal(em_close_in_background(served->connection), EM_OK);
+        assert_int_equal(em_connection_close_in_background(served->connection), EM_OK);
         system_turn(*state);
         assert_int_equal(served->unbind, 1);
         assert_int_equal(served->reason, EM_OK);
@@ -198,11 +198,11 @@ static void closed_in_the_background_a_silent_peer_is_given_up(void **state)
     for (unsigned i = 0; i < 2; i++) {
         system_record *served = system_new_record(SYSTEM_NONE);
         int client = connects[i](*state, served);
-        em_connection_set_drain_timeout(served->connection, DRAIN_NS);
+        em_connection_set_drain_timeout_ns(served->connection, DRAIN_NS);
         for (unsigned piece = 0; piece < 4; piece++)
-            em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
+            em_connection_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
         unsigned before = system_descriptors();
-        em_close_in_background(served->connection);
+        em_connection_close_in_background(served->connection);
         while (system_descriptors() == before)
             system_turn(*state);
         assert_int_equal(system_stats(*state).outbox_bytes, 0);
@@ -214,7 +214,7 @@ static void the_loop_ends_without_waiting_for_such_a_peer(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, served);
-    em_connection_set_drain_timeout(served->connection, EM_FOREVER);
+    em_connection_set_drain_timeout_ns(served->connection, EM_FOREVER);
     answer_and_close(*state, served, client);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
@@ -225,10 +225,10 @@ static void the_loop_ends_without_waiting_for_what_is_left_in_the_background(voi
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, served);
-    em_connection_set_drain_timeout(served->connection, EM_FOREVER);
+    em_connection_set_drain_timeout_ns(served->connection, EM_FOREVER);
     for (unsigned piece = 0; piece < 4; piece++)
-        em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
-    em_close_in_background(served->connection);
+        em_connection_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL);
+    em_connection_close_in_background(served->connection);
     system_turn(*state);
     assert_int_equal(served->unbind, 1);
     assert_int_equal(em_loop_destroy(*state), EM_OK);

@@ -18,7 +18,7 @@ enum { SERVERS = 20 };
 /* The client, made to stop the loop when it hears something, says hello and hears it back. */
 static void expect_echo(em_loop *loop, em_connection *client, system_record *record)
 {
-    assert_int_equal(em_send_text(client, "hello"), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "hello"), EM_OK);
     assert_int_equal(em_loop_run(loop), EM_OK);
     record->stop_at = SYSTEM_NONE;
     assert_int_equal(record->completed, 1);
@@ -31,9 +31,9 @@ static void connect_and_expect_echo(em_loop *loop, const char *host, int port)
     system_record *record = system_new_record(SYSTEM_DATA | SYSTEM_UNBIND);
     em_connect_options options = {.size = sizeof options, .user = record};
     em_connection *client;
-    assert_int_equal(em_connect(loop, host, port, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_connect(loop, host, port, &system_recorder, &options, &client), EM_OK);
     expect_echo(loop, client, record);
-    em_close(client);
+    em_connection_close(client);
     while (!record->unbind)
         system_turn(loop);
     assert_int_equal(record->reason, EM_OK);
@@ -52,7 +52,7 @@ static em_server *serve_ipv6(em_loop *loop)
 {
     em_server_options options = {.size = sizeof options, .user = system_new_record(SYSTEM_NONE)};
     em_server *server;
-    em_status status = em_start_server(loop, "::1", 0, &system_echo, &options, &server);
+    em_status status = em_loop_start_server(loop, "::1", 0, &system_echo, &options, &server);
     if (status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY)
         system_skip("this machine has no IPv6");
     assert_int_equal(status, EM_OK);
@@ -70,8 +70,8 @@ static void a_server_on_all_addresses_hears_both_families(void **state)
     system_record *served = system_new_record(SYSTEM_NONE);
     em_server_options options = {.size = sizeof options, .user = served, .v6_only = EM_OFF};
     em_server *server;
-    em_stop_server(serve_ipv6(*state));
-    assert_int_equal(em_start_server(*state, "::", 0, &system_echo, &options, &server), EM_OK);
+    em_server_stop(serve_ipv6(*state));
+    assert_int_equal(em_loop_start_server(*state, "::", 0, &system_echo, &options, &server), EM_OK);
     connect_and_expect_echo(*state, "::1", system_port_of(server));
     connect_and_expect_echo(*state, "127.0.0.1", system_port_of(server));
 }
@@ -81,7 +81,7 @@ static void an_empty_host_means_all_ipv4_addresses(void **state)
     system_record *served = system_new_record(SYSTEM_NONE);
     em_server_options options = {.size = sizeof options, .user = served};
     em_server *server;
-    assert_int_equal(em_start_server(*state, "", 0, &system_echo, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(*state, "", 0, &system_echo, &options, &server), EM_OK);
     connect_and_expect_echo(*state, "127.0.0.1", system_port_of(server));
 }
 
@@ -95,14 +95,14 @@ static void echo_at_path(em_loop *loop, const char *path)
     em_connection *client;
     em_address address;
     char text[EM_ADDRESS_TEXT_BYTES];
-    assert_int_equal(em_start_unix_server(loop, path, &system_echo, &serving, &server), EM_OK);
-    assert_int_equal(em_connect_unix(loop, path, &system_recorder, &connecting, &client), EM_OK);
+    assert_int_equal(em_loop_start_unix_domain_server(loop, path, &system_echo, &serving, &server), EM_OK);
+    assert_int_equal(em_loop_connect_unix_domain(loop, path, &system_recorder, &connecting, &client), EM_OK);
     expect_echo(loop, client, record);
     assert_int_equal(em_connection_get_peer_address(client, &address), EM_OK);
     em_address_to_text(&address, text, sizeof text);
     assert_string_equal(text + strlen("unix:"), path);
-    em_stop_server(server);
-    em_close(client);
+    em_server_stop(server);
+    em_connection_close(client);
     while (!record->unbind || !served->unbind)
         system_turn(loop);
 }
@@ -132,7 +132,7 @@ static void serves_a_listening_socket_that_it_is_given(void **state)
     em_server *server;
     int port;
     int listener = system_listen(16, &port);
-    assert_int_equal(em_start_server_on_descriptor(*state, listener, &system_echo, &options, &server), EM_OK);
+    assert_int_equal(em_loop_attach_server(*state, listener, &system_echo, &options, &server), EM_OK);
     assert_int_equal(em_server_get_descriptor(server), listener);
     assert_int_equal(system_port_of(server), port);
     connect_and_expect_echo(*state, "127.0.0.1", port);
@@ -161,7 +161,7 @@ static void two_loops_share_a_port_with_reuse_port(void **state)
     em_server *server;
     int port = system_serve_with(loops[0], &system_echo, options, &server);
     options.user = served[1];
-    assert_int_equal(em_start_server(loops[1], "127.0.0.1", port, &system_echo, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_start_server(loops[1], "127.0.0.1", port, &system_echo, &options, NULL), EM_OK);
     char answer;
     while (!served[0]->post_init || !served[1]->post_init) { /* the system deals them out at random */
         int client = system_connect(port);
@@ -184,9 +184,9 @@ static void what_one_callback_sends_leaves_together(void **state)
     while (!served->connection)
         system_turn(*state);
     for (const char *letter = "hello"; *letter; letter++)
-        assert_int_equal(em_send(served->connection, letter, 1), EM_OK);
+        assert_int_equal(em_connection_send(served->connection, letter, 1), EM_OK);
     uint64_t sent_before;
-    em_connection_get_bytes(served->connection, NULL, &sent_before);
+    em_connection_get_byte_counts(served->connection, NULL, &sent_before);
     system_await(*state, client);
     assert_int_equal(sent_before, 0);
     assert_int_equal(recv(client, answer, sizeof answer, MSG_DONTWAIT), sizeof answer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop within another program's loop, which sleeps in poll(2) on the loop's descriptor for as long as the loop allows.
+ * A loop within another program's loop, which sleeps in poll(2) on the loop's descriptor for as long as the loop
+ * allows.
  */
 #include <poll.h>
 #include <string.h>
@@ -55,9 +56,9 @@ static void an_outer_loop_runs_servers_clients_and_names(void **state)
     em_connect_options options = {.size = sizeof options, .user = record};
     em_connection *client;
     int port = system_serve(*state, &system_echo, served);
-    assert_int_equal(em_connect(*state, "localhost", port, &system_recorder, &options, &client), EM_OK);
-    em_send_borrowed(client, block, sizeof block, NULL, NULL);
-    em_close_write(client);
+    assert_int_equal(em_loop_connect(*state, "localhost", port, &system_recorder, &options, &client), EM_OK);
+    em_connection_send_borrowed(client, block, sizeof block, NULL, NULL);
+    em_connection_close_write(client);
     while (!record->unbind || !served->unbind)
         outer_turn(*state, descriptor);
     assert_int_equal(record->bytes, sizeof block);
@@ -73,7 +74,7 @@ static void an_outer_loop_never_sleeps_through_the_end_of_a_lookup(void **state)
     em_connect_options options = {.size = sizeof options, .user = record};
     int port = system_dead_port();
     for (unsigned i = 0; i < NAMES; i++)
-        assert_int_equal(em_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
+        assert_int_equal(em_loop_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
     while (record->unbind < NAMES)
         outer_turn(*state, descriptor);
     assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
@@ -93,7 +94,7 @@ static void an_outer_loop_runs_timers_in_time_and_without_spinning(void **state)
     uint64_t started_ns = system_now_ns();
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK); /* a new loop may have something to prepare */
     assert_int_equal(em_loop_get_timeout_ns(*state), EM_FOREVER);
-    assert_int_equal(em_add_timer(*state, 50 * EM_MILLISECONDS, set, fired, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 50 * EM_MILLISECONDS, set, fired, NULL), EM_OK);
     assert_in_range(em_loop_get_timeout_ns(*state), 1, 50 * EM_MILLISECONDS);
     if (descriptor < 0)
         return;
@@ -113,7 +114,7 @@ static void call(em_loop *loop, void *user)
 static void ticks_and_posts_leave_no_time_to_sleep(void **state)
 {
     unsigned *called = system_memory(sizeof *called);
-    assert_int_equal(em_next_tick(*state, call, called), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, call, called), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(*state), 0);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(*state), EM_FOREVER);
@@ -153,7 +154,7 @@ static void a_post_wakes_an_outer_loop_also_after_a_wake_within_the_turn(void **
     struct pollfd ready = {.fd = descriptor, .events = POLLIN};
     if (descriptor < 0)
         return;
-    assert_int_equal(em_next_tick(*state, wake, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, wake, NULL), EM_OK);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     while (em_loop_get_timeout_ns(*state) == 0)
         assert_int_equal(em_loop_run_once(*state, 0), EM_OK);

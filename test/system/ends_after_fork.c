@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A forked child that lives on holds copies of all sockets, and by close(2) alone no peer would hear of anything. However a
- * connection ends, its peer sees the same as without the child.
+ * A forked child that lives on holds copies of all sockets, and by close(2) alone no peer would hear of anything.
+ * However a connection ends, its peer sees the same as without the child.
  */
 #include <errno.h>
 #include <poll.h>
@@ -74,7 +74,7 @@ static void close_others(em_connection *connection, const void *data, size_t len
         if (room.all[i] == connection)
             room.first = i;
         else
-            assert_int_equal(em_close(room.all[i]), EM_OK);
+            assert_int_equal(em_connection_close(room.all[i]), EM_OK);
     }
 }
 
@@ -138,9 +138,10 @@ static void whom_anothers_callback_closes_hears_it_although_a_child_has_a_copy(v
 static void give_up(em_loop *loop, system_record *served)
 {
     static const char answer[ANSWER_BYTES];
-    assert_int_equal(em_connection_set_drain_timeout(served->connection, DRAIN_TIMEOUT_NS), EM_OK);
-    assert_int_equal(em_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL), EM_UNDER_PRESSURE);
-    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    assert_int_equal(em_connection_set_drain_timeout_ns(served->connection, DRAIN_TIMEOUT_NS), EM_OK);
+    assert_int_equal(em_connection_send_borrowed(served->connection, answer, sizeof answer, NULL, NULL),
+                     EM_UNDER_PRESSURE);
+    assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     while (!served->unbind)
         system_turn(loop);
     assert_int_equal(served->reason, EM_WRITE_TIMEOUT);

@@ -114,7 +114,7 @@ static bool is_taken(int port)
 {
     em_loop *loop = system_create_loop((em_loop_options){.size = 0});
     static const em_handler nobody;
-    em_status status = em_start_server(loop, "127.0.0.1", port, &nobody, NULL, NULL);
+    em_status status = em_loop_start_server(loop, "127.0.0.1", port, &nobody, NULL, NULL);
     em_loop_destroy(loop);
     return status != EM_OK;
 }
@@ -126,11 +126,11 @@ static int connect_when_ready(em_loop *loop, int port)
         em_connection *connection;
         static const em_handler nobody;
         em_address peer;
-        assert_int_equal(em_connect(loop, "127.0.0.1", port, &nobody, NULL, &connection), EM_OK);
+        assert_int_equal(em_loop_connect(loop, "127.0.0.1", port, &nobody, NULL, &connection), EM_OK);
         em_signature signature = em_connection_get_signature(connection);
-        while (em_connection_find(loop, signature) && em_connection_get_state(connection) != EM_STATE_OPEN)
+        while (em_loop_find_connection(loop, signature) && em_connection_get_state(connection) != EM_STATE_OPEN)
             system_turn(loop);
-        if (em_connection_find(loop, signature) && em_connection_get_peer_address(connection, &peer) == EM_OK)
+        if (em_loop_find_connection(loop, signature) && em_connection_get_peer_address(connection, &peer) == EM_OK)
             break;
     }
     return system_connect(port);

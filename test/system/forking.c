@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * fork(2) with a live loop: the loop stays the parent's. The child can only destroy its copy, and whatever it does, the parent's
- * connections go on.
+ * fork(2) with a live loop: the loop stays the parent's. The child can only destroy its copy, and whatever it does, the
+ * parent's connections go on.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -76,13 +76,13 @@ static void use_loop_in_child(void *user)
     em_loop *loop = set->loop;
     system_child_check(em_loop_run(loop) == EM_FORKED, "run says that the loop is the parent's");
     system_child_check(em_loop_run_once(loop, EM_FOREVER) == EM_FORKED, "so does run_once");
-    em_status status = em_connect(loop, "127.0.0.1", set->port, &system_recorder, NULL, NULL);
+    em_status status = em_loop_connect(loop, "127.0.0.1", set->port, &system_recorder, NULL, NULL);
     system_child_check(status == EM_FORKED, "so does connecting");
-    status = em_start_server(loop, "127.0.0.1", 0, &system_recorder, NULL, NULL);
+    status = em_loop_start_server(loop, "127.0.0.1", 0, &system_recorder, NULL, NULL);
     system_child_check(status == EM_FORKED, "so does starting a server");
-    em_send_text(set->connection, "from the child");
-    em_close(set->connection);
-    em_next_tick(loop, nothing, NULL);
+    em_connection_send_text(set->connection, "from the child");
+    em_connection_close(set->connection);
+    em_loop_next_tick(loop, nothing, NULL);
     em_loop_wake(loop);
     em_loop_stop(loop);
     system_child_check(em_loop_run(loop) == EM_FORKED, "still");
@@ -138,7 +138,7 @@ static void a_child_that_lives_on_does_not_keep_the_parents_connections_open(voi
     scene *set = set_scene(*state);
     pid_t child = system_fork(stay_alive, set);
     expect_all_goes_on(set);
-    em_close(set->connection);
+    em_connection_close(set->connection);
     assert_int_equal(system_read_to_end(*state, set->client), 0);
     close(set->ends[1]);
     set->ends[1] = -1;
@@ -150,7 +150,7 @@ static void a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin(void
 {
     scene *set = set_scene(*state);
     pid_t child = system_fork(stay_alive, set);
-    em_close(set->connection);
+    em_connection_close(set->connection);
     assert_int_equal(system_read_to_end(*state, set->client), 0);
     system_write(set->client, "anybody?", 8); /* the child's copy receives it, and nobody reads it */
     uint64_t turns_before = system_stats(*state).turns;
@@ -175,7 +175,7 @@ static void a_child_may_destroy_the_loop_while_names_are_resolved(void **state)
     em_connect_options options = {.size = sizeof options, .user = record};
     int port = system_serve(*state, &system_recorder, served);
     for (unsigned i = 0; i < NAMES; i++)
-        assert_int_equal(em_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
+        assert_int_equal(em_loop_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
     pid_t child = system_fork(destroy_at_once, *state);
     assert_int_equal(system_wait(child), 0);
     while (record->completed < NAMES)
@@ -188,7 +188,7 @@ static pid_t child_of_callback;
 /* Forks within the loop; the child goes on as if nothing had happened, and comes back from em_loop_run. */
 static void fork_in_callback(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
     if (child_of_callback < 0)
         child_of_callback = fork();
     em_loop_stop(em_connection_get_loop(connection));
@@ -232,7 +232,7 @@ static void carry_own_flows(void)
     em_loop *own;
     em_server *server;
     system_child_check(em_loop_create(&options, &own) == EM_OK, "the child makes a loop");
-    em_status status = em_start_server(own, "127.0.0.1", 0, &system_flow_echo, NULL, &server);
+    em_status status = em_loop_start_server(own, "127.0.0.1", 0, &system_flow_echo, NULL, &server);
     system_child_check(status == EM_OK, "with a server");
     system_flows *flows = system_new_flows(own, FLOWS, FLOW_BYTES / 4);
     system_start_flows(flows, 0, FLOWS, system_port_of(server));
@@ -281,11 +281,11 @@ static void echo_and_fork(em_connection *connection, const void *data, size_t le
 {
     bool before = forker.forks % 2 > 0;
     if (before)
-        em_send(connection, data, length);
+        em_connection_send(connection, data, length);
     if (++forker.pieces % PIECES_BETWEEN_FORKS == 0 && forker.forks < FORKS)
         forker.children[forker.forks++] = system_fork(destroy_at_once, em_connection_get_loop(connection));
     if (!before)
-        em_send(connection, data, length);
+        em_connection_send(connection, data, length);
 }
 
 static void children_made_in_receive_data_leave_the_traffic_alone(void **state)

@@ -26,7 +26,7 @@ static void without_receive_end_what_is_queued_is_sent_before_the_close(void **s
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
-    em_send(served->connection, reply, sizeof reply);
+    em_connection_send(served->connection, reply, sizeof reply);
     shutdown(client, SHUT_WR);
     assert_int_equal(system_read_to_end(*state, client), sizeof reply);
     while (!served->unbind)
@@ -47,9 +47,9 @@ static void a_reply_begun_after_the_peers_end_arrives_whole(void **state)
     assert_string_equal(served->text, "request");
     assert_int_equal(em_connection_has_peer_ended(served->connection), 1);
     assert_int_equal(em_connection_get_state(served->connection), EM_STATE_OPEN);
-    em_send(served->connection, reply, sizeof reply);
-    em_send_text(served->connection, "!");
-    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    em_connection_send(served->connection, reply, sizeof reply);
+    em_connection_send_text(served->connection, "!");
+    assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     assert_int_equal(system_read_to_end(*state, client), sizeof reply + 1);
     while (!served->unbind)
         system_turn(*state);
@@ -70,7 +70,7 @@ static void a_connection_whose_peer_has_ended_rests_until_it_is_closed(void **st
     assert_in_range(system_stats(*state).turns - turns_before, 1, 5);
     assert_int_equal(served->end, 1);
     assert_int_equal(served->unbind, 0);
-    assert_int_equal(em_close(served->connection), EM_OK);
+    assert_int_equal(em_connection_close(served->connection), EM_OK);
     while (!served->unbind)
         system_turn(*state);
     assert_int_equal(served->reason, EM_OK);
@@ -81,9 +81,9 @@ static void ending_our_side_sends_the_rest_and_goes_on_receiving(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
-    em_send(served->connection, reply, sizeof reply);
-    assert_int_equal(em_close_write(served->connection), EM_OK);
-    assert_int_equal(em_send_text(served->connection, "late"), EM_CLOSED);
+    em_connection_send(served->connection, reply, sizeof reply);
+    assert_int_equal(em_connection_close_write(served->connection), EM_OK);
+    assert_int_equal(em_connection_send_text(served->connection, "late"), EM_CLOSED);
     assert_int_equal(system_read_to_end(*state, client), sizeof reply);
     assert_int_equal(served->unbind, 0);
     system_write(client, "still here", 10);
@@ -101,7 +101,7 @@ static void when_both_sides_have_ended_the_connection_ends(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_open_recorder, served);
-    assert_int_equal(em_close_write(served->connection), EM_OK);
+    assert_int_equal(em_connection_close_write(served->connection), EM_OK);
     assert_int_equal(system_read_to_end(*state, client), 0);
     assert_int_equal(served->unbind, 0);
     shutdown(client, SHUT_WR);
@@ -130,12 +130,12 @@ static void two_connections_of_the_library_half_close_towards_each_other(void **
     system_record *record = system_new_record(SYSTEM_COMPLETED);
     int port = system_serve(*state, &system_open_recorder, served);
     em_connection *client = system_dial(*state, port, &system_open_recorder, record);
-    assert_int_equal(em_close_write(client), EM_OK); /* before it stands */
+    assert_int_equal(em_connection_close_write(client), EM_OK); /* before it stands */
     assert_int_equal(em_loop_run(*state), EM_OK);
     while (!served->end)
         system_turn(*state);
-    em_send(served->connection, reply, sizeof reply);
-    em_close_write(served->connection);
+    em_connection_send(served->connection, reply, sizeof reply);
+    em_connection_close_write(served->connection);
     while (!record->unbind || !served->unbind)
         system_turn(*state);
     assert_int_equal(record->bytes, sizeof reply);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections, servers and loops that end while the kernel has operations of theirs. What the kernel may still read is given back
- * to its owner only afterwards; here it is spoiled then, so that the peer would notice.
+ * Connections, servers and loops that end while the kernel has operations of theirs. What the kernel may still read is
+ * given back to its owner only afterwards; here it is spoiled then, so that the peer would notice.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static void lend(em_connection *connection)
         lent->blocks[i] = malloc(BLOCK_BYTES);
         assert_non_null(lent->blocks[i]);
         pattern_fill(lent->blocks[i], BLOCK_BYTES, (uint64_t)i * BLOCK_BYTES);
-        em_send_borrowed(connection, lent->blocks[i], BLOCK_BYTES, spoil, lent);
+        em_connection_send_borrowed(connection, lent->blocks[i], BLOCK_BYTES, spoil, lent);
     }
 }
 
@@ -113,7 +113,7 @@ static void borrowed_memory_of_a_closed_connection_comes_back_when_the_kernel_ha
     for (unsigned i = 0; i < PEERS; i++) {
         if (i % 2 > 0) /* makes room, so that the next part is on its way */
             offsets[i] = read_pattern(loans[i].peer, 0, (uint64_t)ENOUGH_BYTES * i);
-        assert_int_equal(em_close(loans[i].connection), EM_OK);
+        assert_int_equal(em_connection_close(loans[i].connection), EM_OK);
         if (i % 3 > 0)
             system_turn(*state);
     }
@@ -137,9 +137,9 @@ static void borrowed_memory_of_a_destroyed_loop_comes_back_when_the_kernel_has_l
 static void echo_until_it_is_too_much(em_connection *connection, const void *data, size_t length)
 {
     system_recorder.receive_data(connection, data, length);
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
     if (em_connection_get_outbound_bytes(connection) > ENOUGH_BYTES)
-        assert_int_equal(em_close(connection), EM_OK);
+        assert_int_equal(em_connection_close(connection), EM_OK);
 }
 
 static void closing_in_receive_data_ends_a_blocked_send_and_an_armed_receive(void **state)
@@ -189,7 +189,7 @@ static void servers_end_with_all_who_wait_for_them(void **state)
         for (unsigned turn = 0; turn < turns; turn++)
             assert_int_equal(em_loop_run_once(loop, 0), EM_OK);
         if (turns == 2)
-            assert_int_equal(em_stop_server(server), EM_OK);
+            assert_int_equal(em_server_stop(server), EM_OK);
         assert_int_equal(em_loop_destroy(loop), EM_OK);
         assert_int_equal(served->unbind, served->post_init);
         for (unsigned i = 0; i < WAITING; i++)

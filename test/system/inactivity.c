@@ -61,10 +61,10 @@ static void a_busy_connection_lives_and_ends_one_timeout_after_its_last_byte(voi
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(*state, served);
     em_timer writing;
-    assert_int_equal(em_add_periodic_timer(*state, 20 * EM_MILLISECONDS, write_a_byte, &client, &writing), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 20 * EM_MILLISECONDS, write_a_byte, &client, &writing), EM_OK);
     system_run_for(*state, 3 * TIMEOUT_NS);
     assert_int_equal(served->unbind, 0);
-    assert_int_equal(em_cancel_timer(*state, writing), EM_OK);
+    assert_int_equal(em_loop_cancel_timer(*state, writing), EM_OK);
     uint64_t idle_ns = em_connection_get_idle_ns(served->connection);
     await_timeout(*state, served, system_now_ns() - idle_ns);
     close(client);
@@ -75,12 +75,12 @@ static uint64_t end_connection_with_traffic(em_loop *loop)
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(loop, served);
     em_timer timer;
-    assert_int_equal(em_add_timer(loop, TIMEOUT_NS / 2, write_a_byte, &client, &timer), EM_OK);
+    assert_int_equal(em_loop_add_timer(loop, TIMEOUT_NS / 2, write_a_byte, &client, &timer), EM_OK);
     while (!served->bytes && !served->unbind)
         assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
     /* So slow a machine that the timeout came first. */
     uint64_t took_ns = served->unbind ? UINT64_MAX : await_timeout(loop, served, system_now_ns());
-    em_cancel_timer(loop, timer);
+    em_loop_cancel_timer(loop, timer);
     close(client);
     return took_ns;
 }
@@ -94,15 +94,15 @@ static void a_timeout_may_be_set_and_taken_back_at_any_time(void **state)
 {
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(*state, served);
-    assert_int_equal(em_connection_get_inactivity_timeout(served->connection), TIMEOUT_NS);
-    assert_int_equal(em_connection_set_inactivity_timeout(served->connection, 0), EM_OK);
+    assert_int_equal(em_connection_get_inactivity_timeout_ns(served->connection), TIMEOUT_NS);
+    assert_int_equal(em_connection_set_inactivity_timeout_ns(served->connection, 0), EM_OK);
     system_run_for(*state, TIMEOUT_NS * 3 / 2);
     assert_int_equal(served->unbind, 0);
-    assert_int_equal(em_connection_set_inactivity_timeout(served->connection, EM_FOREVER), EM_OK);
+    assert_int_equal(em_connection_set_inactivity_timeout_ns(served->connection, EM_FOREVER), EM_OK);
     system_turn(*state);
     assert_int_equal(served->unbind, 0);
     /* Measured from the last activity, which is longer ago than this. */
-    assert_int_equal(em_connection_set_inactivity_timeout(served->connection, EM_MILLISECONDS), EM_OK);
+    assert_int_equal(em_connection_set_inactivity_timeout_ns(served->connection, EM_MILLISECONDS), EM_OK);
     uint64_t turns_before = system_stats(*state).turns;
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_in_range(system_stats(*state).turns - turns_before, 1, 3);

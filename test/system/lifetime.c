@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The life of connections and of the loop: numbers that go stale, counters, and what destroying a loop does to all that lives.
+ * The life of connections and of the loop: numbers that go stale, counters, and what destroying a loop does to all that
+ * lives.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -23,13 +24,13 @@ static void stale_numbers_find_nothing_though_others_took_the_place(void **state
             system_turn(*state);
         numbers[i] = em_connection_get_signature(served->connection);
         assert_true(numbers[i] > 0);
-        assert_ptr_equal(em_connection_find(*state, numbers[i]), served->connection);
-        assert_null(em_server_find(*state, numbers[i]));
+        assert_ptr_equal(em_loop_find_connection(*state, numbers[i]), served->connection);
+        assert_null(em_loop_find_server(*state, numbers[i]));
         close(client);
         while (served->unbind <= i)
             system_turn(*state);
         for (unsigned earlier = 0; earlier <= i; earlier++) {
-            assert_null(em_connection_find(*state, numbers[earlier]));
+            assert_null(em_loop_find_connection(*state, numbers[earlier]));
             assert_true(earlier == i || numbers[earlier] != numbers[i]);
         }
     }
@@ -40,7 +41,7 @@ static void find_itself(em_connection *connection, em_status reason)
     (void)reason;
     em_loop *loop = em_connection_get_loop(connection);
     unsigned *unbound = em_connection_get_user(connection);
-    assert_ptr_equal(em_connection_find(loop, em_connection_get_signature(connection)), connection);
+    assert_ptr_equal(em_loop_find_connection(loop, em_connection_get_signature(connection)), connection);
     assert_true(em_connection_get_state(connection) >= EM_STATE_RELEASING);
     assert_int_equal(em_connection_get_outbound_bytes(connection), 0);
     ++*unbound;
@@ -51,8 +52,8 @@ static void a_connection_is_found_until_its_unbind_returns(void **state)
     static const em_handler finding = {.unbind = find_itself};
     unsigned *unbound = system_memory(sizeof *unbound);
     em_connection *client = system_dial(*state, system_serve(*state, &finding, unbound), &finding, unbound);
-    em_send_text(client, "dropped");
-    em_close(client);
+    em_connection_send_text(client, "dropped");
+    em_connection_close(client);
     while (!*unbound)
         system_turn(*state);
     assert_int_equal(*unbound, 1);
@@ -65,7 +66,7 @@ static void the_counters_tell_what_happened(void **state)
     em_server *server;
     int port = system_serve_with(*state, &system_echo, (em_server_options){.user = served}, &server);
     em_connection *client = system_dial(*state, port, &system_recorder, record);
-    em_send_text(client, "twelve bytes");
+    em_connection_send_text(client, "twelve bytes");
     assert_int_equal(em_connection_get_outbound_bytes(client), 12);
     assert_int_equal(system_stats(*state).outbox_bytes, 12);
     assert_int_equal(em_loop_run(*state), EM_OK);
@@ -81,13 +82,13 @@ static void the_counters_tell_what_happened(void **state)
     assert_true(stats.turns > 0);
     uint64_t received;
     uint64_t sent;
-    em_connection_get_bytes(client, &received, &sent);
+    em_connection_get_byte_counts(client, &received, &sent);
     assert_int_equal(received, 12);
     assert_int_equal(sent, 12);
-    em_close(client);
+    em_connection_close(client);
     while (!served->unbind || !record->unbind)
         system_turn(*state);
-    em_stop_server(server);
+    em_server_stop(server);
     system_turn(*state);
     stats = system_stats(*state);
     assert_int_equal(stats.connections_open, 0);
@@ -136,15 +137,15 @@ static void destroying_a_loop_unbinds_every_connection_once(void **state)
         system_dial(*state, port, &system_recorder, record);
     while (served->post_init < MANY || record->completed < MANY)
         system_turn(*state);
-    em_send_borrowed(record->connection, block, sizeof block, NULL, NULL); /* busy, */
-    em_connection_pause(served->connection);                               /* paused, */
-    system_dial(*state, silent_port, &system_recorder, record);            /* on its way, */
-    em_close_after_writing(system_dial(*state, port, &system_recorder, record));
+    em_connection_send_borrowed(record->connection, block, sizeof block, NULL, NULL); /* busy, */
+    em_connection_pause(served->connection);                                          /* paused, */
+    system_dial(*state, silent_port, &system_recorder, record);                       /* on its way, */
+    em_connection_close_after_writing(system_dial(*state, port, &system_recorder, record));
     int knocking = system_connect(port); /* not accepted yet */
-    em_next_tick(*state, forgotten, NULL);
+    em_loop_next_tick(*state, forgotten, NULL);
     em_loop_post(*state, forgotten, NULL);
-    em_add_timer(*state, 0, forgotten_timer, NULL, NULL);
-    em_add_periodic_timer(*state, 1, forgotten_timer, NULL, NULL);
+    em_loop_add_timer(*state, 0, forgotten_timer, NULL, NULL);
+    em_loop_add_periodic_timer(*state, 1, forgotten_timer, NULL, NULL);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
     assert_int_equal(record->unbind, MANY + 2);
@@ -162,12 +163,12 @@ static void try_everything(em_connection *connection, em_status reason)
     unsigned *unbound = em_connection_get_user(connection);
     assert_int_equal(em_loop_destroy(loop), EM_INVALID_STATE);
     assert_int_equal(em_loop_run(loop), EM_INVALID_STATE);
-    assert_int_equal(em_connect(loop, "127.0.0.1", 80, &system_recorder, NULL, NULL), EM_INVALID_STATE);
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, &system_recorder, NULL, NULL), EM_INVALID_STATE);
-    assert_int_equal(em_send_text(connection, "late"), EM_CLOSED);
-    em_next_tick(loop, forgotten, NULL);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", 80, &system_recorder, NULL, NULL), EM_INVALID_STATE);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, &system_recorder, NULL, NULL), EM_INVALID_STATE);
+    assert_int_equal(em_connection_send_text(connection, "late"), EM_CLOSED);
+    em_loop_next_tick(loop, forgotten, NULL);
     em_loop_post(loop, forgotten, NULL);
-    em_add_timer(loop, 0, forgotten_timer, NULL, NULL);
+    em_loop_add_timer(loop, 0, forgotten_timer, NULL, NULL);
     ++*unbound;
 }
 

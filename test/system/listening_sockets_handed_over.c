@@ -14,10 +14,10 @@ static void a_descriptor_is_served_once(void **state)
     em_server *first, *second;
     int listener = listen_on_loopback(&address);
     static const em_handler handler = {.post_init = NULL};
-    assert_int_equal(em_start_server_on_descriptor(*state, listener, &handler, NULL, &first), EM_OK);
-    assert_int_equal(em_start_server_on_descriptor(*state, listener, &handler, NULL, &second), EM_FILE_EXISTS);
+    assert_int_equal(em_loop_attach_server(*state, listener, &handler, NULL, &first), EM_OK);
+    assert_int_equal(em_loop_attach_server(*state, listener, &handler, NULL, &second), EM_FILE_EXISTS);
     assert_null(second);
-    assert_int_equal(em_stop_server(first), EM_OK);
+    assert_int_equal(em_server_stop(first), EM_OK);
 }
 
 static void count_error(void *user, em_log_level level, const char *message)
@@ -34,7 +34,7 @@ static void a_listening_socket_that_somebody_has_shut_down_is_reported_once(void
     static const em_handler handler = {.post_init = NULL};
     int listener = listen_on_loopback(&address);
     (void)state;
-    assert_int_equal(em_start_server_on_descriptor(loop, listener, &handler, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_attach_server(loop, listener, &handler, NULL, NULL), EM_OK);
     system_turn(loop);
     assert_int_equal(shutdown(listener, SHUT_RDWR), 0);
     while (*errors == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The local end by name, and names whose look-up hangs in the pool's threads. This program has a getaddrinfo(3) of its own:
- * names that begin with "slow" hang until the gate is open, others are found or not by their first label.
+ * The local end by name, and names whose look-up hangs in the pool's threads. This program has a getaddrinfo(3) of its
+ * own: names that begin with "slow" hang until the gate is open, others are found or not by their first label.
  */
 #include <netdb.h>
 #include <netinet/in.h>
@@ -86,7 +86,7 @@ static int serve_on(em_loop *loop, const char *address)
 {
     em_server_options options = {.size = sizeof options, .user = system_new_record(SYSTEM_NONE)};
     em_server *server;
-    em_status status = em_start_server(loop, address, 0, &system_recorder, &options, &server);
+    em_status status = em_loop_start_server(loop, address, 0, &system_recorder, &options, &server);
     if (status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY)
         system_skip("this machine does not have the address");
     assert_int_equal(status, EM_OK);
@@ -97,7 +97,7 @@ static em_status dial(em_loop *loop, const char *host, int port, const char *bin
                       em_connection **client)
 {
     em_connect_options options = {.size = sizeof options, .user = record, .bind_host = bind_host};
-    return em_connect(loop, host, port, &system_recorder, &options, client);
+    return em_loop_connect(loop, host, port, &system_recorder, &options, client);
 }
 
 /* Connects, and expects this local address. */
@@ -181,7 +181,7 @@ static void a_local_port_alone_is_enough(void **state)
         em_status status;
         do {
             options.bind_port = system_dead_port(); /* of 127.0.0.1; on other addresses somebody may have it */
-            status = em_connect(*state, "127.0.0.1", port, &system_recorder, &options, &client);
+            status = em_loop_connect(*state, "127.0.0.1", port, &system_recorder, &options, &client);
         } while (status == EM_ADDRESS_IN_USE);
         assert_int_equal(status, EM_OK);
         assert_int_equal(em_loop_run(*state), EM_OK);
@@ -215,7 +215,7 @@ static void what_is_wrong_with_a_local_name_at_once_fails_at_once(void **state)
         assert_int_equal(dial(*state, "127.0.0.1", 80, malformed[i], NULL, NULL), EM_INVALID_ADDRESS);
     assert_int_equal(dial(*state, "a b", 80, "four.test", NULL, NULL), EM_INVALID_ADDRESS);
     em_connect_options options = {.size = sizeof options, .bind_host = "four.test", .bind_port = 65536};
-    assert_int_equal(em_connect(*state, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_PORT);
     assert_int_equal(system_stats(*state).connections_open, 0);
 }
 
@@ -226,7 +226,7 @@ static void a_local_name_does_not_block_the_loop_and_counts_to_the_deadline(void
     em_connect_options options = {
         .size = sizeof options, .user = record, .bind_host = "slow.test", .connect_timeout_ns = 50 * EM_MILLISECONDS};
     em_connection *client;
-    assert_int_equal(em_connect(*state, "127.0.0.1", 80, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", 80, &system_recorder, &options, &client), EM_OK);
     assert_int_equal(em_connection_get_state(client), EM_STATE_RESOLVING);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(record->reason, EM_RESOLVE_TIMEOUT);
@@ -239,7 +239,7 @@ static void closing_while_both_ends_are_resolved_ends_normally(void **state)
     system_record *record = system_new_record(SYSTEM_UNBIND);
     em_connection *client;
     assert_int_equal(dial(*state, "slow.test", 80, "slow.local.test", record, &client), EM_OK);
-    assert_int_equal(em_close(client), EM_OK);
+    assert_int_equal(em_connection_close(client), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(record->reason, EM_OK);
     set_open(true);
@@ -259,7 +259,7 @@ static void names_that_were_given_up_hold_up_no_others(void **state)
     system_record *slow = system_new_record(SYSTEM_NONE);
     em_connect_options options = {.size = sizeof options, .user = slow, .connect_timeout_ns = 50 * EM_MILLISECONDS};
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(em_connect(*state, "slow.test", 80, &system_recorder, &options, NULL), EM_OK);
+        assert_int_equal(em_loop_connect(*state, "slow.test", 80, &system_recorder, &options, NULL), EM_OK);
     while (slow->unbind < MANY)
         system_turn(*state);
     assert_int_equal(slow->reason, EM_RESOLVE_TIMEOUT);

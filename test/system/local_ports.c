@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Clients that are bound to a local address but to no port: where the system has few ports, peers share them. In a child with a
- * network of its own.
+ * Clients that are bound to a local address but to no port: where the system has few ports, peers share them. In a
+ * child with a network of its own.
  */
 #include <fcntl.h>
 #include <net/if.h>
@@ -32,7 +32,8 @@ static void have_32_local_ports(void)
     close(fd);
 }
 
-/* CLIENTS_EACH from one address to each of several servers: more than there are ports, but not more than there are for one peer. */
+/* CLIENTS_EACH from one address to each of several servers: more than there are ports, but not more than there are for
+ * one peer. */
 static void connect_from(void *host)
 {
     have_32_local_ports();
@@ -43,11 +44,11 @@ static void connect_from(void *host)
     em_connect_options connecting = {.size = sizeof connecting, .user = record, .bind_host = host};
     system_child_check(em_loop_create(&options, &loop) == EM_OK, "a loop");
     for (int peer = 0; peer < PEERS; peer++) {
-        em_status status = em_start_server(loop, host, FIRST_PORT + peer, &system_recorder, &serving, NULL);
+        em_status status = em_loop_start_server(loop, host, FIRST_PORT + peer, &system_recorder, &serving, NULL);
         system_child_check(status == EM_OK, "a server");
     }
     for (int i = 0; i < PEERS * CLIENTS_EACH; i++) {
-        em_status status = em_connect(loop, host, FIRST_PORT + i % PEERS, &system_recorder, &connecting, NULL);
+        em_status status = em_loop_connect(loop, host, FIRST_PORT + i % PEERS, &system_recorder, &connecting, NULL);
         system_child_check(status == EM_OK, "a port for each client");
     }
     while (record->completed + record->unbind < PEERS * CLIENTS_EACH)

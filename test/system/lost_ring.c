@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A ring of io_uring(7) that is taken away under a loop, as by a program that closes what it does not own: the loop says so
- * once and goes on with plain calls. The other backends have none and go on as well.
+ * A ring of io_uring(7) that is taken away under a loop, as by a program that closes what it does not own: the loop
+ * says so once and goes on with plain calls. The other backends have none and go on as well.
  */
 #include <string.h>
 
@@ -35,7 +35,7 @@ static void everything_goes_on_without_it_and_the_log_is_told_once(void **state)
     system_finish_flows(flows);
     assert_int_equal(*complaints, has_ring ? 1 : 0);
     if (has_ring)
-        assert_non_null(strstr(em_loop_backend_reason(loop), "broke"));
+        assert_non_null(strstr(em_loop_get_backend_reason(loop), "broke"));
     assert_int_equal(em_loop_destroy(loop), EM_OK);
 }
 

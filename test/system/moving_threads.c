@@ -40,7 +40,7 @@ static void flood(em_connection *connection)
 {
     scene *set = em_loop_get_user(em_connection_get_loop(connection));
     system_recorder.post_init(connection);
-    em_send_borrowed(connection, borrowed, sizeof borrowed, count_release, &set->released);
+    em_connection_send_borrowed(connection, borrowed, sizeof borrowed, count_release, &set->released);
 }
 
 static void *run(void *argument)

@@ -17,7 +17,7 @@ static em_connection *dial_name(em_loop *loop, const char *name, int port, syste
 {
     em_connect_options options = {.size = sizeof options, .user = record, .connect_timeout_ns = timeout_ns};
     em_connection *client;
-    assert_int_equal(em_connect(loop, name, port, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_connect(loop, name, port, &system_recorder, &options, &client), EM_OK);
     return client;
 }
 
@@ -29,7 +29,7 @@ static void localhost_is_found(void **state)
     em_connection *client = dial_name(*state, "localhost", port, record, 0);
     assert_int_equal(em_connection_get_state(client), EM_STATE_RESOLVING);
     assert_int_equal(em_connection_get_descriptor(client), -1);
-    assert_int_equal(em_send_text(client, "by name"), EM_OK);
+    assert_int_equal(em_connection_send_text(client, "by name"), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_string_equal(record->text, "by name");
     em_address peer;
@@ -40,7 +40,7 @@ static void localhost_is_found(void **state)
 static void a_server_may_be_given_a_name(void **state)
 {
     em_server *server;
-    assert_int_equal(em_start_server(*state, "localhost", 0, &system_recorder, NULL, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(*state, "localhost", 0, &system_recorder, NULL, &server), EM_OK);
     assert_true(system_port_of(server) > 0);
 }
 
@@ -49,7 +49,7 @@ static void all_names_of_localhost_mean_this_machine(void **state)
 {
     static const char *const names[] = {"localhost.", "any.localhost", "ANY.LOCALHOST."};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        assert_int_equal(em_start_server(*state, names[i], 0, &system_recorder, NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_start_server(*state, names[i], 0, &system_recorder, NULL, NULL), EM_OK);
 }
 
 static void a_name_under_invalid_fails_at_once(void **state)
@@ -58,7 +58,7 @@ static void a_name_under_invalid_fails_at_once(void **state)
     system_record *record = system_new_record(SYSTEM_NONE);
     em_connect_options options = {.size = sizeof options, .user = record};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        assert_int_equal(em_connect(*state, names[i], 80, &system_recorder, &options, NULL), EM_NAME_NOT_FOUND);
+        assert_int_equal(em_loop_connect(*state, names[i], 80, &system_recorder, &options, NULL), EM_NAME_NOT_FOUND);
     system_turn(*state);
     assert_int_equal(record->post_init + record->unbind, 0);
 }
@@ -68,7 +68,7 @@ static void a_name_too_long_fails_at_once(void **state)
     char name[400];
     memset(name, 'a', sizeof name);
     name[sizeof name - 1] = '\0';
-    assert_int_equal(em_connect(*state, name, 80, &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(*state, name, 80, &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
 }
 
 static void count(em_loop *loop, em_timer timer, void *user)
@@ -82,7 +82,7 @@ static void an_unknown_name_ends_in_one_unbind_while_timers_go_on(void **state)
 {
     system_record *record = system_new_record(SYSTEM_UNBIND);
     unsigned *fired = system_memory(sizeof *fired);
-    assert_int_equal(em_add_periodic_timer(*state, 10 * EM_MILLISECONDS, count, fired, NULL), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 10 * EM_MILLISECONDS, count, fired, NULL), EM_OK);
     uint64_t started_ns = system_now_ns();
     dial_name(*state, UNKNOWN_NAME, 80, record, 400 * EM_MILLISECONDS);
     assert_in_range(system_now_ns() - started_ns, 0, 3 * EM_SECONDS);
@@ -114,7 +114,7 @@ static void closing_while_a_name_is_resolved_ends_normally(void **state)
 {
     system_record *record = system_new_record(SYSTEM_UNBIND);
     em_connection *client = dial_name(*state, UNKNOWN_NAME, 80, record, 0);
-    assert_int_equal(em_close(client), EM_OK);
+    assert_int_equal(em_connection_close(client), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(record->unbind, 1);
     assert_int_equal(record->reason, EM_OK);
@@ -143,7 +143,8 @@ static void all_addresses_of_a_name_are_tried_before_it_is_refused(void **state)
     assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
 }
 
-/* A look-up may be under way in a thread of its own when the program ends; what it holds in the C library is no leak. */
+/* A look-up may be under way in a thread of its own when the program ends; what it holds in the C library is no leak.
+ */
 const char *__lsan_default_suppressions(void); // NOLINT(bugprone-reserved-identifier)
 const char *__lsan_default_suppressions(void)  // NOLINT(bugprone-reserved-identifier)
 {

@@ -104,7 +104,7 @@ static void count_and_close(em_connection *connection, const void *data, size_t 
 {
     count(connection, data, length);
     if (used > 0)
-        em_close(connection);
+        em_connection_close(connection);
 }
 
 /* Sends from a child, so that much can arrive at once. */
@@ -134,7 +134,7 @@ static unsigned ends, unbinds;
 
 static void *close_instead(em_connection *connection, size_t *capacity)
 {
-    assert_int_equal(em_close(connection), EM_OK);
+    assert_int_equal(em_connection_close(connection), EM_OK);
     used = 0;
     elsewhere = 0;
     return offer(connection, capacity);

@@ -83,7 +83,7 @@ static void nothing_is_sent_while_paused_and_all_of_it_afterwards(void **state)
     int client = connected_client(*state, &system_recorder, served);
     char received[6];
     em_connection_pause(served->connection);
-    assert_int_equal(em_send_text(served->connection, "later!"), EM_OK);
+    assert_int_equal(em_connection_send_text(served->connection, "later!"), EM_OK);
     system_run_for(*state, 30 * EM_MILLISECONDS);
     assert_true(system_is_silent(client));
     assert_int_equal(em_connection_get_outbound_bytes(served->connection), 6);
@@ -97,9 +97,9 @@ static void closing_after_writing_waits_for_the_end_of_the_pause(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
-    em_send_text(served->connection, "bye");
+    em_connection_send_text(served->connection, "bye");
     em_connection_pause(served->connection);
-    em_close_after_writing(served->connection);
+    em_connection_close_after_writing(served->connection);
     system_run_for(*state, 30 * EM_MILLISECONDS);
     assert_int_equal(served->unbind, 0);
     assert_true(system_is_silent(client));
@@ -113,7 +113,7 @@ static void closing_after_writing_waits_for_the_end_of_the_pause_also_with_nothi
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
     em_connection_pause(served->connection);
-    em_close_after_writing(served->connection);
+    em_connection_close_after_writing(served->connection);
     system_run_for(*state, 30 * EM_MILLISECONDS);
     assert_int_equal(served->unbind, 0);
     em_connection_resume(served->connection);
@@ -152,7 +152,7 @@ static void a_connection_may_be_born_paused(void **state)
     system_record *record = system_new_record(SYSTEM_NONE);
     int port = system_serve(*state, &paused, served);
     em_connection *client = system_dial(*state, port, &paused, record);
-    em_send_text(client, "held back");
+    em_connection_send_text(client, "held back");
     system_run_for(*state, 30 * EM_MILLISECONDS);
     assert_int_equal(record->completed, 1); /* connecting goes on */
     assert_int_equal(served->bytes, 0);
@@ -174,7 +174,7 @@ static void pausing_twice_and_resuming_twice_is_told(void **state)
     assert_int_equal(em_connection_pause(served->connection), EM_INVALID_STATE);
     assert_int_equal(em_connection_resume(served->connection), EM_OK);
     assert_int_equal(em_connection_resume(served->connection), EM_INVALID_STATE);
-    em_close(served->connection);
+    em_connection_close(served->connection);
     assert_int_equal(em_connection_pause(served->connection), EM_CLOSED);
     assert_int_equal(em_connection_is_paused(served->connection), 0);
     close(client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A peer that resets the connection, in every state that a connection can be in: unbind comes once, says so, and still knows who
- * it was.
+ * A peer that resets the connection, in every state that a connection can be in: unbind comes once, says so, and still
+ * knows who it was.
  */
 #include <errno.h>
 #include <signal.h>
@@ -42,7 +42,7 @@ static void expect_unbind(em_loop *loop, const system_record *served)
 static void send_backlog(em_connection *connection)
 {
     static const char backlog[BACKLOG_BYTES];
-    assert_int_equal(em_send_borrowed(connection, backlog, sizeof backlog, NULL, NULL), EM_UNDER_PRESSURE);
+    assert_int_equal(em_connection_send_borrowed(connection, backlog, sizeof backlog, NULL, NULL), EM_UNDER_PRESSURE);
 }
 
 static void a_reset_of_an_idle_connection_is_told(void **state)
@@ -84,7 +84,8 @@ static void what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out
     int client = connected_client(*state, &system_recorder, served);
     system_write(client, "last words", 10);
     system_reset(client);
-    assert_int_equal(em_send_text(served->connection, "too late"), EM_OK); /* leaves before anything is read */
+    assert_int_equal(em_connection_send_text(served->connection, "too late"),
+                     EM_OK); /* leaves before anything is read */
     expect_unbind(*state, served);
     assert_string_equal(served->text, "last words");
 }
@@ -104,7 +105,7 @@ static void a_reset_while_draining_is_told(void **state)
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
     send_backlog(served->connection);
-    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     assert_int_equal(em_connection_get_state(served->connection), EM_STATE_DRAINING);
     system_await(*state, client);
     system_reset(client);
@@ -139,11 +140,11 @@ static void a_reset_after_the_peers_end_is_told_when_something_is_sent(void **st
     system_reset(client);
     system_run_for(*state, 20 * EM_MILLISECONDS);
     if (served->connection)
-        em_send_text(served->connection, "anybody?");
+        em_connection_send_text(served->connection, "anybody?");
     while (!served->unbind) {
         system_turn(*state);
         if (served->connection)
-            em_send_text(served->connection, "anybody?");
+            em_connection_send_text(served->connection, "anybody?");
     }
     expect_unbind(*state, served);
 }
@@ -152,7 +153,7 @@ static void a_reset_after_our_end_is_told(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
-    assert_int_equal(em_close_write(served->connection), EM_OK);
+    assert_int_equal(em_connection_close_write(served->connection), EM_OK);
     system_await(*state, client);
     system_reset(client);
     expect_unbind(*state, served);
@@ -164,7 +165,7 @@ static void a_reset_right_after_connecting_is_told_to_the_client(void **state)
     int listener = system_listen(4, &port);
     system_record *record = system_new_record(SYSTEM_UNBIND);
     em_connection *client = system_dial(*state, port, &system_recorder, record);
-    em_send_text(client, "hello");
+    em_connection_send_text(client, "hello");
     system_reset(system_accept(listener));
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(record->unbind, 1);
@@ -188,21 +189,21 @@ static void the_peers_address_is_known_in_unbind_after_a_reset(void **state)
     static const char *const hosts[] = {"127.0.0.1", "::1"};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         em_server *server;
-        if (em_start_server(*state, hosts[i], 0, &asking, NULL, &server) != EM_OK)
+        if (em_loop_start_server(*state, hosts[i], 0, &asking, NULL, &server) != EM_OK)
             continue; /* no IPv6 here; IPv4 there always is */
-        em_stream_options resetting = {.size = sizeof resetting, .linger_seconds_plus_one = 1};
+        em_stream_options resetting = {.size = sizeof resetting, .linger = EM_ON};
         em_connect_options options = {.size = sizeof options, .stream = &resetting};
         system_record *record = options.user = system_new_record(SYSTEM_COMPLETED);
         em_connection *client;
         em_address expected;
         char expected_text[EM_ADDRESS_TEXT_BYTES];
         char text[EM_ADDRESS_TEXT_BYTES];
-        assert_int_equal(em_connect(*state, hosts[i], system_port_of(server), &system_recorder, &options, &client),
+        assert_int_equal(em_loop_connect(*state, hosts[i], system_port_of(server), &system_recorder, &options, &client),
                          EM_OK);
         assert_int_equal(em_loop_run(*state), EM_OK);
         assert_int_equal(record->completed, 1);
         assert_int_equal(em_connection_get_local_address(client, &expected), EM_OK);
-        assert_int_equal(em_close(client), EM_OK);
+        assert_int_equal(em_connection_close(client), EM_OK);
         assert_int_equal(em_loop_run(*state), EM_OK);
         assert_int_equal(told_in_unbind, EM_OK);
         em_address_to_text(&expected, expected_text, sizeof expected_text);
@@ -222,8 +223,9 @@ static void count_signal(int signal_number)
 static void write_until_it_breaks(em_loop *loop, const system_record *served)
 {
     for (unsigned i = 0; i < WRITES && served->connection; i++) {
-        em_send_text(served->connection, "one ");
-        em_send_borrowed(served->connection, "two ", 4, NULL, NULL); /* several pieces go another way than one */
+        em_connection_send_text(served->connection, "one ");
+        em_connection_send_borrowed(served->connection, "two ", 4, NULL,
+                                    NULL); /* several pieces go another way than one */
         system_turn(loop);
     }
     assert_int_equal(served->unbind, 1);
@@ -242,7 +244,8 @@ static void no_sigpipe_is_ever_delivered(void **state)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int length = snprintf(address.sun_path, sizeof address.sun_path, "@em_pipe_%d", (int)getpid());
     em_server_options options = {.size = sizeof options, .user = over_unix};
-    assert_int_equal(em_start_unix_server(*state, address.sun_path, &system_open_recorder, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, address.sun_path, &system_open_recorder, &options, NULL),
+                     EM_OK);
     address.sun_path[0] = '\0';
     client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A peer that sends much and then resets: everything that had arrived is delivered before unbind, as with any other end, also
- * where the handler answers, which is what finds the reset first.
+ * A peer that sends much and then resets: everything that had arrived is delivered before unbind, as with any other
+ * end, also where the handler answers, which is what finds the reset first.
  */
 #include <errno.h>
 #include <poll.h>
@@ -40,7 +40,7 @@ static void answer(em_connection *connection, const void *data, size_t length)
     if (++made->pieces == made->pause_at)
         assert_int_equal(em_connection_pause(connection), EM_OK);
     else
-        em_send_text(connection, "ok");
+        em_connection_send_text(connection, "ok");
 }
 
 static void end(em_connection *connection, em_status reason)

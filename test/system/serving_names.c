@@ -70,7 +70,7 @@ static void a_server_at_localhost_serves_both_addresses_until_it_stops(void **st
     em_address address;
     system_record *served = system_new_record(SYSTEM_NONE);
     em_server_options options = {.size = sizeof options, .user = served};
-    assert_int_equal(em_start_server(*state, "localhost", 0, &system_recorder, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(*state, "localhost", 0, &system_recorder, &options, &server), EM_OK);
     assert_int_equal(system_stats(*state).servers_open, 1);
     assert_int_equal(em_server_get_local_address(server, &address), EM_OK);
     assert_int_equal(em_address_get_family(&address), EM_ADDRESS_IPV4);
@@ -78,10 +78,10 @@ static void a_server_at_localhost_serves_both_addresses_until_it_stops(void **st
     int clients[] = {connect_to("127.0.0.1", port), connect_to("::1", port)};
     while (served->post_init < 2)
         system_turn(*state);
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
     assert_false(is_served("127.0.0.1", port)); /* before the next turn */
     assert_false(is_served("::1", port));
-    assert_int_equal(em_start_server(*state, "localhost", port, &system_recorder, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(*state, "localhost", port, &system_recorder, &options, &server), EM_OK);
     assert_int_equal(system_port_of(server), port);
     for (unsigned i = 0; i < 2; i++)
         close(clients[i]);
@@ -99,7 +99,8 @@ static void if_one_address_is_in_use_nothing_is_started(void **state)
         address.length = length;
         int port = em_address_get_port(&address);
         unsigned descriptors = system_descriptors();
-        assert_int_equal(em_start_server(*state, "localhost", port, &system_recorder, NULL, NULL), EM_ADDRESS_IN_USE);
+        assert_int_equal(em_loop_start_server(*state, "localhost", port, &system_recorder, NULL, NULL),
+                         EM_ADDRESS_IN_USE);
         assert_int_equal(system_descriptors(), descriptors);
         assert_int_equal(system_stats(*state).servers_open, 0);
         assert_false(is_served(addresses[1 - i], port));
@@ -137,7 +138,8 @@ static void leave_for_a_network_of_ones_own(const char *setting, const char *val
     close(fd);
 }
 
-/* Of the ports that the system chooses first (the odd ones of the lower half), a quarter is taken at the second address. */
+/* Of the ports that the system chooses first (the odd ones of the lower half), a quarter is taken at the second
+ * address. */
 static void start_where_ports_are_scarce(void *ignored)
 {
     (void)ignored;
@@ -147,11 +149,11 @@ static void start_where_ports_are_scarce(void *ignored)
     em_loop *loop = child_loop();
     for (unsigned i = 0; i < SERVERS; i++) {
         em_server *server;
-        em_status status = em_start_server(loop, "localhost", 0, &system_recorder, NULL, &server);
+        em_status status = em_loop_start_server(loop, "localhost", 0, &system_recorder, NULL, &server);
         system_child_check(status == EM_OK, "a port that is free at both addresses is found");
         int port = system_port_of(server);
         system_child_check(hold("127.0.0.1", port) < 0 && hold("::1", port) < 0, "both addresses have the port");
-        em_stop_server(server);
+        em_server_stop(server);
     }
     em_loop_destroy(loop);
 }
@@ -162,10 +164,10 @@ static void start_without_ipv6(void *ignored)
     leave_for_a_network_of_ones_own("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
     em_loop *loop = child_loop();
     em_server *server;
-    em_status status = em_start_server(loop, "localhost", 0, &system_recorder, NULL, &server);
+    em_status status = em_loop_start_server(loop, "localhost", 0, &system_recorder, NULL, &server);
     system_child_check(status == EM_OK, "a server at localhost");
     system_child_check(is_served("127.0.0.1", system_port_of(server)), "it serves the address that there is");
-    status = em_start_server(loop, "::1", 0, &system_recorder, NULL, NULL);
+    status = em_loop_start_server(loop, "::1", 0, &system_recorder, NULL, NULL);
     system_child_check(status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY, "::1 is not available");
     em_loop_destroy(loop);
 }
@@ -186,11 +188,11 @@ static void start_at_names_of_the_hosts_file(void *ignored)
         _exit(NOT_ALLOWED);
     em_loop *loop = child_loop();
     em_server *server;
-    em_status status = em_start_server(loop, "twice", 0, &system_recorder, NULL, &server);
+    em_status status = em_loop_start_server(loop, "twice", 0, &system_recorder, NULL, &server);
     system_child_check(status == EM_OK, "an address that is named twice is listened on once");
     int port = system_port_of(server);
     system_child_check(is_served("127.0.0.2", port) && is_served("127.0.0.3", port), "all addresses are served");
-    status = em_start_server(loop, "elsewhere", 0, &system_recorder, NULL, NULL);
+    status = em_loop_start_server(loop, "elsewhere", 0, &system_recorder, NULL, NULL);
     system_child_check(status == EM_ADDRESS_NOT_AVAILABLE, "an address of another machine is not available");
     em_loop_destroy(loop);
 }

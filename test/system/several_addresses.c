@@ -34,9 +34,9 @@ static void connect_to_two_addresses(void *address)
     em_server_options serving = {.size = sizeof serving, .user = served};
     em_connect_options connecting = {.size = sizeof connecting, .user = record};
     system_child_check(em_loop_create(&options, &loop) == EM_OK, "a loop");
-    em_status status = em_start_server(loop, address, 0, &system_recorder, &serving, &server);
+    em_status status = em_loop_start_server(loop, address, 0, &system_recorder, &serving, &server);
     system_child_check(status == EM_OK, "a server at one of the addresses");
-    status = em_connect(loop, "two-addresses", system_port_of(server), &system_recorder, &connecting, NULL);
+    status = em_loop_connect(loop, "two-addresses", system_port_of(server), &system_recorder, &connecting, NULL);
     system_child_check(status == EM_OK, "the name is looked up");
     system_child_check(em_loop_run(loop) == EM_OK, "the loop runs");
     system_child_check(record->completed == 1, "the connection stands, whichever address it is");

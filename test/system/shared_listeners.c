@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A listening socket that several loops share, in one process or in several: no client waits for one that is stopped or dead, and
- * one that stops accepting loses no client. How the work is spread is tested in test/ruby/shared_listener_test.rb.
+ * A listening socket that several loops share, in one process or in several: no client waits for one that is stopped or
+ * dead, and one that stops accepting loses no client. How the work is spread is tested in
+ * test/ruby/shared_listener_test.rb.
  */
 #include <poll.h>
 #include <signal.h>
@@ -46,7 +47,7 @@ static em_server *share(em_loop *loop, const scene *set, const em_handler *handl
     em_server_options options = {.size = sizeof options, .accept_batch = accept_batch, .user = user};
     em_server *server;
     int copy = dup(set->listener);
-    assert_int_equal(em_start_server_on_descriptor(loop, copy, handler, &options, &server), EM_OK);
+    assert_int_equal(em_loop_attach_server(loop, copy, handler, &options, &server), EM_OK);
     return server;
 }
 
@@ -89,7 +90,7 @@ static void a_loop_that_was_stopped_accepts_nobody_any_more(void **state)
     em_loop *other = system_create_loop((em_loop_options){.size = 0});
     share(*state, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
     share(other, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
-    assert_int_equal(em_add_timer(*state, 0, stop_in_timer, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 0, stop_in_timer, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(system_stats(*state).connections_accepted, 0);
     outcome heard = expect_all_heard(other, set);
@@ -129,12 +130,12 @@ static void a_loop_that_runs_again_goes_on_accepting(void **state)
 static void stop_server(em_connection *connection)
 {
     em_server **server = em_connection_get_user(connection);
-    em_stop_server(*server);
+    em_server_stop(*server);
 }
 
 static void echo(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static void a_server_that_stops_serves_whom_it_has_and_leaves_the_rest_to_others(void **state)
@@ -165,7 +166,7 @@ static void expect_accepts_per_turn(em_loop *loop, const scene *set, unsigned ac
         assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
         assert_int_equal(system_stats(loop).connections_accepted - before, turns * expected);
     }
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
 }
 
 static void a_socket_that_was_given_is_accepted_from_once_in_a_turn_or_as_often_as_the_user_says(void **state)
@@ -182,7 +183,7 @@ static void a_server_that_has_stopped_is_not_woken_for_clients_of_others(void **
 {
     int port;
     scene set = {.listener = system_listen(BACKLOG, &port)};
-    assert_int_equal(em_stop_server(share(*state, &set, &system_echo, 0, NULL)), EM_OK);
+    assert_int_equal(em_server_stop(share(*state, &set, &system_echo, 0, NULL)), EM_OK);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     int client = system_connect(port);
     struct pollfd polled = {.fd = -1, .events = POLLIN};
@@ -224,8 +225,8 @@ static void answer_with_name(em_connection *connection, const void *data, size_t
     const worker *self = em_connection_get_user(connection);
     (void)data;
     (void)length;
-    em_send(connection, &self->name, 1);
-    em_close_after_writing(connection);
+    em_connection_send(connection, &self->name, 1);
+    em_connection_close_after_writing(connection);
 }
 
 static void serve(void *argument)
@@ -236,7 +237,7 @@ static void serve(void *argument)
     em_server_options options = {.size = sizeof options, .user = self};
     em_loop *loop;
     system_child_check(em_loop_create(&loop_options, &loop) == EM_OK, "a worker has a loop");
-    em_status status = em_start_server_on_descriptor(loop, self->listener, &handler, &options, NULL);
+    em_status status = em_loop_attach_server(loop, self->listener, &handler, &options, NULL);
     system_child_check(status == EM_OK, "and serves the socket");
     system_child_check(em_loop_run_once(loop, 0) == EM_OK && write(self->ready, "!", 1) == 1, "and says so");
     system_child_check(em_loop_run(loop) == EM_OK, "until it is killed");
@@ -308,7 +309,7 @@ static void a_killed_process_leaves_its_port_free_and_its_clients_with_an_end(vo
     assert_int_equal(ask(*state, port), 'k');
     kill_worker(pid);
     em_server *server;
-    assert_int_equal(em_start_server(*state, "127.0.0.1", port, &system_recorder, NULL, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(*state, "127.0.0.1", port, &system_recorder, NULL, &server), EM_OK);
     for (unsigned i = 0; i < 10; i++) {
         assert_false(hears_answer(*state, clients[i]));
         close(clients[i]);

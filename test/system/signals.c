@@ -39,8 +39,8 @@ static void transfer_both_ways(em_loop *loop)
     system_record *served = system_new_record(SYSTEM_NONE);
     system_record *record = system_new_record(SYSTEM_UNBIND);
     em_connection *client = system_dial(loop, system_serve(loop, &system_echo, served), &system_recorder, record);
-    em_send_borrowed(client, block, sizeof block, NULL, NULL);
-    em_close_write(client);
+    em_connection_send_borrowed(client, block, sizeof block, NULL, NULL);
+    em_connection_close_write(client);
     assert_int_equal(em_loop_run(loop), EM_OK);
     assert_int_equal(record->bytes, TRANSFER_BYTES);
     assert_int_equal(served->bytes, TRANSFER_BYTES);
@@ -157,8 +157,8 @@ static void interrupted_connects_succeed(void **state)
     unsigned connects = 0;
     for (; signals < 1000 || connects < 100; connects++) {
         em_connection *client = system_dial(*state, port, &system_recorder, record);
-        em_send_text(client, "x");
-        em_close_after_writing(client);
+        em_connection_send_text(client, "x");
+        em_connection_close_after_writing(client);
         assert_int_equal(em_loop_run(*state), EM_OK);
         assert_int_equal(record->reason, EM_OK);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A peer that reads slowly or not at all: water marks, hard limits, the write timeout, borrowed memory; and that waiting for it
- * costs nothing.
+ * A peer that reads slowly or not at all: water marks, hard limits, the write timeout, borrowed memory; and that
+ * waiting for it costs nothing.
  */
 #include <poll.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static void water_marks_tell_of_pressure_and_of_its_end(void **state)
     em_status status = EM_OK;
     size_t sent = 0;
     while (status == EM_OK) {
-        status = em_send(served->connection, piece, sizeof piece);
+        status = em_connection_send(served->connection, piece, sizeof piece);
         sent += sizeof piece;
         if (status == EM_OK)
             system_turn(*state);
@@ -72,11 +72,11 @@ static void beyond_its_hard_limit_a_connection_ends_and_takes_nothing_more(void 
     int client = connected_client(*state, (em_server_options){.user = served, .stream = &stream});
     em_status status = EM_OK;
     while (status >= 0) {
-        status = em_send(served->connection, piece, sizeof piece);
+        status = em_connection_send(served->connection, piece, sizeof piece);
         assert_true(em_connection_get_outbound_bytes(served->connection) <= MEBIBYTE);
     }
     assert_int_equal(status, EM_OUTBOX_LIMIT);
-    assert_int_equal(em_send(served->connection, piece, 1), EM_CLOSED);
+    assert_int_equal(em_connection_send(served->connection, piece, 1), EM_CLOSED);
     while (!served->unbind)
         system_turn(*state);
     assert_int_equal(served->reason, EM_OUTBOX_LIMIT);
@@ -90,13 +90,13 @@ static void beyond_the_loops_limit_sending_fails_and_the_connection_goes_on(void
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(loop, (em_server_options){.user = served});
     char byte;
-    assert_int_equal(em_send(served->connection, big, MEBIBYTE), EM_OK);
-    assert_int_equal(em_send(served->connection, "x", 1), EM_LOOP_OUTBOX_LIMIT);
-    assert_int_equal(em_send_borrowed(served->connection, "x", 1, NULL, NULL), EM_LOOP_OUTBOX_LIMIT);
+    assert_int_equal(em_connection_send(served->connection, big, MEBIBYTE), EM_OK);
+    assert_int_equal(em_connection_send(served->connection, "x", 1), EM_LOOP_OUTBOX_LIMIT);
+    assert_int_equal(em_connection_send_borrowed(served->connection, "x", 1, NULL, NULL), EM_LOOP_OUTBOX_LIMIT);
     while (em_connection_get_outbound_bytes(served->connection) == MEBIBYTE)
         system_turn(loop);
-    assert_true(em_send(served->connection, "x", 1) >= 0); /* room again */
-    em_close_after_writing(served->connection);
+    assert_true(em_connection_send(served->connection, "x", 1) >= 0); /* room again */
+    em_connection_close_after_writing(served->connection);
     assert_int_equal(system_read_to_end(loop, client), MEBIBYTE + 1);
     assert_int_equal(recv(client, &byte, 1, 0), 0);
     close(client);
@@ -119,17 +119,17 @@ static void closing_after_writing_to_a_slow_reader_sends_all_and_does_not_spin(v
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, (em_server_options){.user = served});
-    em_send(served->connection, big, sizeof big);
-    assert_int_equal(em_close_after_writing(served->connection), EM_OK);
+    em_connection_send(served->connection, big, sizeof big);
+    assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     uint64_t turns_before = system_stats(*state).turns;
     /* Nobody reads: the loop sleeps. */
     system_run_for(*state, 200 * EM_MILLISECONDS);
     assert_in_range(system_stats(*state).turns - turns_before, 1, 20);
     assert_int_equal(served->unbind, 0);
     /* Somebody reads a little every now and then. */
-    assert_int_equal(em_add_periodic_timer(*state, 2 * EM_MILLISECONDS, read_something, &client, NULL), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 2 * EM_MILLISECONDS, read_something, &client, NULL), EM_OK);
     uint64_t sent;
-    em_connection_get_bytes(served->connection, NULL, &sent);
+    em_connection_get_byte_counts(served->connection, NULL, &sent);
     turns_before = system_stats(*state).turns;
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(served->unbind, 1);
@@ -145,7 +145,7 @@ static void a_peer_that_takes_nothing_ends_at_the_write_timeout(void **state)
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(*state, (em_server_options){.user = served, .stream = &stream});
     uint64_t started_ns = system_now_ns();
-    em_send_borrowed(served->connection, big, sizeof big, NULL, NULL);
+    em_connection_send_borrowed(served->connection, big, sizeof big, NULL, NULL);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(served->reason, EM_WRITE_TIMEOUT);
     assert_in_range(system_now_ns() - started_ns, 200 * EM_MILLISECONDS, EM_FOREVER);
@@ -160,14 +160,15 @@ static void a_peer_that_takes_a_little_now_and_then_does_not_time_out(void **sta
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, (em_server_options){.user = served, .stream = &stream});
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
-    em_send_borrowed(served->connection, big, sizeof big, NULL, NULL);
-    em_close_after_writing(served->connection);
+    em_connection_send_borrowed(served->connection, big, sizeof big, NULL, NULL);
+    em_connection_close_after_writing(served->connection);
     em_timer reading;
-    assert_int_equal(em_add_periodic_timer(*state, 20 * EM_MILLISECONDS, read_something, &client, &reading), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 20 * EM_MILLISECONDS, read_something, &client, &reading),
+                     EM_OK);
     system_run_for(*state, 900 * EM_MILLISECONDS);
     assert_int_equal(served->unbind, 0);
     assert_true(em_connection_get_outbound_bytes(served->connection) > 0);
-    assert_int_equal(em_cancel_timer(*state, reading), EM_OK);
+    assert_int_equal(em_loop_cancel_timer(*state, reading), EM_OK);
     close(client);
 }
 
@@ -189,7 +190,8 @@ static void borrow(em_connection *connection)
 {
     memset(releases, 0, sizeof releases);
     for (unsigned i = 0; i < BORROWED; i++)
-        assert_true(em_send_borrowed(connection, big, i % 10 == 9 ? 0 : PIECE_BYTES, release, &releases[i]) >= 0);
+        assert_true(
+            em_connection_send_borrowed(connection, big, i % 10 == 9 ? 0 : PIECE_BYTES, release, &releases[i]) >= 0);
 }
 
 static void borrowed_memory_is_released_once_when_sent(void **state)
@@ -198,7 +200,7 @@ static void borrowed_memory_is_released_once_when_sent(void **state)
     int client = connected_client(*state, (em_server_options){.user = served});
     borrow(served->connection);
     assert_int_equal(releases[0], 0);
-    em_close_after_writing(served->connection);
+    em_connection_close_after_writing(served->connection);
     assert_int_equal(system_read_to_end(*state, client), (size_t)PIECE_BYTES * BORROWED * 9 / 10);
     expect_each_released_once();
     close(client);
@@ -212,7 +214,7 @@ static void borrowed_memory_is_released_once_however_it_ends(void **state)
         int client = connected_client(loop, (em_server_options){.user = served});
         borrow(served->connection);
         if (way == 0)
-            em_close(served->connection);
+            em_connection_close(served->connection);
         if (way == 1)
             system_await(loop, client); /* in the midst of it */
         if (way == 2)
@@ -237,9 +239,9 @@ static void borrowed_memory_is_released_once_when_it_is_not_taken(void **state)
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, (em_server_options){.user = served, .stream = &stream});
     unsigned refused[3] = {0};
-    assert_int_equal(em_send_borrowed(NULL, big, 1, release, &refused[0]), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_send_borrowed(served->connection, big, 1001, release, &refused[1]), EM_OUTBOX_LIMIT);
-    assert_int_equal(em_send_borrowed(served->connection, big, 1, release, &refused[2]), EM_CLOSED);
+    assert_int_equal(em_connection_send_borrowed(NULL, big, 1, release, &refused[0]), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send_borrowed(served->connection, big, 1001, release, &refused[1]), EM_OUTBOX_LIMIT);
+    assert_int_equal(em_connection_send_borrowed(served->connection, big, 1, release, &refused[2]), EM_CLOSED);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(refused[i], 1);
     close(client);

@@ -76,7 +76,8 @@ static void stream_options_reach_the_sockets_of_both_sides(void **state)
         .size = sizeof options,
         .send_buffer_bytes = 32 * 1024,
         .receive_buffer_bytes = 48 * 1024,
-        .linger_seconds_plus_one = 8,
+        .linger = EM_ON,
+        .linger_seconds = 7,
         .user_timeout_ns = 3 * EM_SECONDS,
     };
     pair both = connected_pair(*state, &options);
@@ -101,9 +102,9 @@ static void buffer_sizes_reach_the_accepted_sockets_of_a_unix_server(void **stat
     em_server_options options = {.size = sizeof options, .user = served, .stream = &stream};
     char path[64];
     snprintf(path, sizeof path, "@em_buffers_%d", (int)getpid());
-    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_recorder, &options, NULL), EM_OK);
     em_connect_options connecting = {.size = sizeof connecting, .user = system_new_record(SYSTEM_NONE)};
-    assert_int_equal(em_connect_unix(*state, path, &system_recorder, &connecting, NULL), EM_OK);
+    assert_int_equal(em_loop_connect_unix_domain(*state, path, &system_recorder, &connecting, NULL), EM_OK);
     while (!served->connection)
         system_turn(*state);
     assert_in_range(option_of(served->connection, SOL_SOCKET, SO_SNDBUF), 16 * 1024, 2 * 16 * 1024);
@@ -177,7 +178,7 @@ static void a_peer_that_was_gone_before_it_was_accepted_is_known_all_the_same(vo
         em_server_options options = {.size = sizeof options, .user = peer};
         em_server *server;
         em_address address;
-        em_status status = em_start_server(*state, hosts[i], 0, &handler, &options, &server);
+        em_status status = em_loop_start_server(*state, hosts[i], 0, &handler, &options, &server);
         if (i == 1 && (status == EM_ADDRESS_NOT_AVAILABLE || status == EM_ADDRESS_FAMILY))
             system_skip("no IPv6 on this machine");
         assert_int_equal(status, EM_OK);
@@ -202,7 +203,8 @@ static void before_it_stands_a_connection_has_no_peer(void **state)
     em_connect_options options = {.size = sizeof options, .user = record};
     em_connection *client;
     em_address address;
-    assert_int_equal(em_connect(*state, "localhost", system_dead_port(), &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_connect(*state, "localhost", system_dead_port(), &system_recorder, &options, &client),
+                     EM_OK);
     assert_int_equal(em_connection_get_peer_address(client, &address), EM_NOT_CONNECTED);
     assert_int_equal(em_connection_get_local_address(client, &address), EM_NOT_CONNECTED);
 }
@@ -234,7 +236,7 @@ static void a_message_of_one_byte_arrives_by_itself(void **state)
     pair both = connected_pair(*state, NULL);
     system_record *heard = em_connection_get_user(both.served);
     for (size_t i = 1; i <= 100; i++) {
-        em_send(both.client, "x", 1);
+        em_connection_send(both.client, "x", 1);
         while (heard->bytes < i)
             system_turn(*state);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Time passes while a program cannot look: in a long callback, or because the process is stopped. No timeout ends a connection
- * for that alone.
+ * Time passes while a program cannot look: in a long callback, or because the process is stopped. No timeout ends a
+ * connection for that alone.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,13 +28,13 @@ static void work_and_answer(em_connection *connection, const void *data, size_t 
     (void)data;
     (void)length;
     stand_still();
-    em_send_text(connection, "answer");
+    em_connection_send_text(connection, "answer");
 }
 
 static void work_answer_and_set_a_timeout(em_connection *connection, const void *data, size_t length)
 {
     work_and_answer(connection, data, length);
-    em_connection_set_inactivity_timeout(connection, TIMEOUT_NS);
+    em_connection_set_inactivity_timeout_ns(connection, TIMEOUT_NS);
 }
 
 static void note_unbind(em_connection *connection, em_status reason)
@@ -108,7 +108,7 @@ static void input_that_waits_to_be_read_is_no_silence(void **state)
 static void stop_and_echo(em_connection *connection, const void *data, size_t length)
 {
     static bool has_stopped;
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
     if (!has_stopped)
         raise(SIGSTOP);
     has_stopped = true;
@@ -136,7 +136,7 @@ static void serve(void *listener)
     em_server_options options = {.size = sizeof options, .stream = &stream};
     em_loop *loop = loop_of_child();
     em_server *server;
-    system_child_check(em_start_server_on_descriptor(loop, *(int *)listener, &handler, &options, &server) == EM_OK,
+    system_child_check(em_loop_attach_server(loop, *(int *)listener, &handler, &options, &server) == EM_OK,
                        "the child serves");
     em_loop_run(loop);
     em_loop_destroy(loop);
@@ -203,7 +203,7 @@ static void beat(em_loop *loop, em_timer timer, void *user)
 
 static void echo(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static void serve_and_beat(void *user)
@@ -213,9 +213,9 @@ static void serve_and_beat(void *user)
     em_stream_options stream = {.size = sizeof stream, .inactivity_timeout_ns = SILENCE_MILLISECONDS * EM_MILLISECONDS};
     em_server_options options = {.size = sizeof options, .stream = &stream};
     em_loop *loop = loop_of_child();
-    em_status status = em_start_server_on_descriptor(loop, serving->listener, &handler, &options, NULL);
+    em_status status = em_loop_attach_server(loop, serving->listener, &handler, &options, NULL);
     system_child_check(status == EM_OK, "the child serves");
-    em_add_periodic_timer(loop, PULSE_MILLISECONDS * EM_MILLISECONDS, beat, serving, NULL);
+    em_loop_add_periodic_timer(loop, PULSE_MILLISECONDS * EM_MILLISECONDS, beat, serving, NULL);
     em_loop_run(loop);
     em_loop_destroy(loop);
 }
@@ -279,7 +279,7 @@ static void stop_here(em_connection *connection)
 
 static void close_completed(em_connection *connection)
 {
-    em_close(connection);
+    em_connection_close(connection);
 }
 
 static void connect_to(void *port)
@@ -288,7 +288,8 @@ static void connect_to(void *port)
         .post_init = stop_here, .connection_completed = close_completed, .unbind = end_with_the_connection};
     em_connect_options options = {.size = sizeof options, .connect_timeout_ns = TIMEOUT_NS};
     em_loop *loop = loop_of_child();
-    system_child_check(em_connect(loop, "127.0.0.1", *(int *)port, &handler, &options, NULL) == EM_OK, "it connects");
+    system_child_check(em_loop_connect(loop, "127.0.0.1", *(int *)port, &handler, &options, NULL) == EM_OK,
+                       "it connects");
     em_loop_run(loop);
     em_loop_destroy(loop);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Servers that cannot be started, and what stopping one means. A call that fails leaves nothing behind: after each test all
- * descriptors must be closed.
+ * Servers that cannot be started, and what stopping one means. A call that fails leaves nothing behind: after each test
+ * all descriptors must be closed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ enum { NOBODY = 65534 };
 static em_status start(em_loop *loop, const char *host, int port)
 {
     em_server *server = (em_server *)loop; /* anything but NULL */
-    em_status status = em_start_server(loop, host, port, &system_recorder, NULL, &server);
+    em_status status = em_loop_start_server(loop, host, port, &system_recorder, NULL, &server);
     if (status != EM_OK)
         assert_null(server);
     return status;
@@ -42,7 +42,7 @@ static void a_port_is_free_again_when_its_server_has_stopped(void **state)
 {
     em_server *server;
     int port = system_serve_with(*state, &system_recorder, (em_server_options){.size = 0}, &server);
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
     assert_int_equal(start(*state, "127.0.0.1", port), EM_OK);
 }
 
@@ -60,8 +60,8 @@ static void replace_server(em_connection *connection)
     em_loop *loop = em_connection_get_loop(connection);
     em_server_options options = {.size = sizeof options, .user = plan};
     int port = system_port_of(plan->server);
-    assert_int_equal(em_stop_server(plan->server), EM_OK);
-    em_status status = em_start_server(loop, "127.0.0.1", port, &replacing, &options, &plan->server);
+    assert_int_equal(em_server_stop(plan->server), EM_OK);
+    em_status status = em_loop_start_server(loop, "127.0.0.1", port, &replacing, &options, &plan->server);
     assert_int_equal(status, EM_OK);
     plan->done++;
 }
@@ -105,12 +105,13 @@ static void an_address_of_another_machine_is_refused(void **state)
 static void missing_arguments_are_refused(void **state)
 {
     em_server_options options = {.size = 1};
-    assert_int_equal(em_start_server(NULL, "127.0.0.1", 0, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_server(*state, "127.0.0.1", 0, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_server(*state, "127.0.0.1", 0, &system_recorder, &options, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_unix_server(*state, NULL, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_unix_server(*state, "", &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_stop_server(NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(NULL, "127.0.0.1", 0, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(*state, "127.0.0.1", 0, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(*state, "127.0.0.1", 0, &system_recorder, &options, NULL),
+                     EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, NULL, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, "", &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_server_stop(NULL), EM_INVALID_ARGUMENT);
 }
 
 /* As nobody: a privileged port, and a directory of somebody else. */
@@ -122,14 +123,15 @@ static void start_without_permission(void *folder)
     em_loop_options options = {.size = sizeof options, .backend = system_backend()};
     system_child_check(em_loop_create(&options, &loop) == EM_OK, "a loop");
     snprintf(path, sizeof path, "%s/socket", (const char *)folder);
-    em_status status = em_start_unix_server(loop, path, &system_recorder, NULL, NULL);
+    em_status status = em_loop_start_unix_domain_server(loop, path, &system_recorder, NULL, NULL);
     system_child_check(status == EM_PERMISSION_DENIED, "a socket in a closed folder is denied");
     char first_free_port[16] = "1024";
     int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_RDONLY);
     ssize_t length = fd < 0 ? 0 : read(fd, first_free_port, sizeof first_free_port - 1);
     close(fd);
     if (length > 0 && strcmp(first_free_port, "0\n") != 0 && strcmp(first_free_port, "1\n") != 0)
-        system_child_check(em_start_server(loop, "127.0.0.1", 1, &system_recorder, NULL, NULL) == EM_PERMISSION_DENIED,
+        system_child_check(em_loop_start_server(loop, "127.0.0.1", 1, &system_recorder, NULL, NULL) ==
+                               EM_PERMISSION_DENIED,
                            "port 1 is denied");
     em_loop_destroy(loop);
 }
@@ -150,15 +152,16 @@ static void unix_paths_that_cannot_be_are_refused(void **state)
     memset(path, 'a', sizeof path);
     path[0] = '/';
     path[sizeof path - 1] = '\0';
-    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, NULL, NULL), EM_PATH_TOO_LONG);
-    assert_int_equal(em_start_unix_server(*state, "/nowhere/at/all", &system_recorder, NULL, NULL), EM_NO_SUCH_FILE);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_recorder, NULL, NULL), EM_PATH_TOO_LONG);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, "/nowhere/at/all", &system_recorder, NULL, NULL),
+                     EM_NO_SUCH_FILE);
 }
 
 static void a_file_that_is_no_socket_is_never_removed(void **state)
 {
     char path[] = "/tmp/em_file_XXXXXX";
     close(mkstemp(path));
-    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, NULL, NULL), EM_ADDRESS_IN_USE);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_recorder, NULL, NULL), EM_ADDRESS_IN_USE);
     assert_return_code(unlink(path), errno);
 }
 
@@ -167,8 +170,9 @@ static void a_socket_file_stays_if_it_is_not_to_be_replaced(void **state)
     char path[64];
     em_server_options options = {.size = sizeof options, .replace_socket_file = EM_OFF};
     snprintf(path, sizeof path, "/tmp/em_kept_%d", (int)getpid());
-    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, NULL, NULL), EM_OK);
-    assert_int_equal(em_start_unix_server(*state, path, &system_recorder, &options, NULL), EM_ADDRESS_IN_USE);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_recorder, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_recorder, &options, NULL),
+                     EM_ADDRESS_IN_USE);
     assert_return_code(unlink(path), errno);
 }
 
@@ -177,9 +181,9 @@ static void descriptors_that_do_not_listen_are_refused_and_stay_open(void **stat
     int pipes[2];
     int plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_return_code(pipe(pipes), errno);
-    assert_int_equal(em_start_server_on_descriptor(*state, pipes[0], &system_recorder, NULL, NULL), EM_NOT_A_SOCKET);
-    assert_int_equal(em_start_server_on_descriptor(*state, plain, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_server_on_descriptor(*state, -1, &system_recorder, NULL, NULL), EM_BAD_DESCRIPTOR);
+    assert_int_equal(em_loop_attach_server(*state, pipes[0], &system_recorder, NULL, NULL), EM_NOT_A_SOCKET);
+    assert_int_equal(em_loop_attach_server(*state, plain, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_attach_server(*state, -1, &system_recorder, NULL, NULL), EM_BAD_DESCRIPTOR);
     assert_return_code(close(pipes[0]), errno);
     assert_return_code(close(pipes[1]), errno);
     assert_return_code(close(plain), errno);
@@ -194,11 +198,11 @@ static void connections_go_on_when_their_server_stops(void **state)
     int client = system_connect(port);
     while (!served->post_init)
         system_turn(*state);
-    assert_ptr_equal(em_server_find(*state, signature), server);
-    assert_int_equal(em_stop_server(server), EM_OK);
-    assert_null(em_server_find(*state, signature));
+    assert_ptr_equal(em_loop_find_server(*state, signature), server);
+    assert_int_equal(em_server_stop(server), EM_OK);
+    assert_null(em_loop_find_server(*state, signature));
     system_turn(*state);
-    assert_null(em_server_find(*state, signature));
+    assert_null(em_loop_find_server(*state, signature));
     char answer[2];
     system_write(client, "on", 2);
     assert_int_equal(system_read(*state, client, answer, 2), 2);

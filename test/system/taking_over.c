@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop that passes from a process to its forked child, as when a program goes into the background: em_loop_take_over and
- * em_loop_hand_over. The test plays the client, with bare sockets, since the loop is the child's.
+ * A loop that passes from a process to its forked child, as when a program goes into the background: em_loop_take_over
+ * and em_loop_hand_over. The test plays the client, with bare sockets, since the loop is the child's.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -49,7 +49,7 @@ static void count_timer(em_loop *loop, em_timer timer, void *user)
 /* Echoes; "q" stops the loop. */
 static void echo_or_stop(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
     if (memchr(data, 'q', length))
         em_loop_stop(em_connection_get_loop(connection));
 }
@@ -136,8 +136,8 @@ static void *post_from_thread(void *user)
 }
 
 /*
- * Work that keeps all threads of the pool busy in the parent, so that at the fork they are where they hold no lock of the sanitizer's
- * allocator (glibc's malloc would not mind); the names wait behind it.
+ * Work that keeps all threads of the pool busy in the parent, so that at the fork they are where they hold no lock of
+ * the sanitizer's allocator (glibc's malloc would not mind); the names wait behind it.
  */
 static struct {
     pid_t parent;
@@ -216,9 +216,9 @@ static void a_child_goes_on_with_timers_calls_and_names(void **state)
     int port = system_serve(*state, &serving, NULL);
     keep_pool_busy(*state);
     for (unsigned i = 0; i < NAMES; i++)
-        assert_int_equal(em_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
-    assert_int_equal(em_add_timer(*state, 20 * EM_MILLISECONDS, count_timer, &made->seen->timers, NULL), EM_OK);
-    assert_int_equal(em_next_tick(*state, count, &made->seen->ticks), EM_OK);
+        assert_int_equal(em_loop_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 20 * EM_MILLISECONDS, count_timer, &made->seen->timers, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, count, &made->seen->ticks), EM_OK);
     assert_int_equal(em_loop_post(*state, count, &made->seen->posts), EM_OK);
     pid_t child = system_fork(carry_out_plans, made);
     let_go(state);
@@ -310,12 +310,12 @@ static void what_was_being_delivered_is_delivered_in_the_child(void **state)
 /* Timers, posts and ticks, in each phase one that forks before one that does not. */
 static void plan(em_loop *loop, seen *planned, unsigned phase)
 {
-    em_add_timer(loop, 0, phase == 0 ? fork_in_timer : count_timer, &planned->timers, NULL);
-    em_add_timer(loop, 0, count_timer, &planned->timers, NULL);
+    em_loop_add_timer(loop, 0, phase == 0 ? fork_in_timer : count_timer, &planned->timers, NULL);
+    em_loop_add_timer(loop, 0, count_timer, &planned->timers, NULL);
     em_loop_post(loop, phase == 1 ? fork_in_call : count, &planned->posts);
     em_loop_post(loop, count, &planned->posts);
-    em_next_tick(loop, phase == 2 ? fork_in_call : count, &planned->ticks);
-    em_next_tick(loop, count, &planned->ticks);
+    em_loop_next_tick(loop, phase == 2 ? fork_in_call : count, &planned->ticks);
+    em_loop_next_tick(loop, count, &planned->ticks);
 }
 
 static void the_rest_of_a_phase_runs_in_the_child_once(void **state)
@@ -451,7 +451,7 @@ static void close_at_word(em_connection *connection, const void *data, size_t le
 {
     (void)data;
     (void)length;
-    em_close(connection);
+    em_connection_close(connection);
     em_loop_stop(em_connection_get_loop(connection));
 }
 

@@ -116,7 +116,7 @@ typedef struct island {
 
 static void answer(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static void count_echo(em_connection *connection, const void *data, size_t length)
@@ -124,7 +124,7 @@ static void count_echo(em_connection *connection, const void *data, size_t lengt
     island *mine = em_connection_get_user(connection);
     mine->wrong += length != sizeof mine || memcmp(data, &mine, sizeof mine) != 0;
     if (++mine->echoes < ECHOES)
-        em_send(connection, &mine, sizeof mine);
+        em_connection_send(connection, &mine, sizeof mine);
     else
         em_loop_stop(em_connection_get_loop(connection));
 }
@@ -138,13 +138,13 @@ static em_status live_on(island *mine, em_loop *loop)
     em_address address;
     em_connection *client;
     em_connect_options options = {.size = sizeof options, .user = mine};
-    em_status status = em_start_server(loop, "127.0.0.1", 0, &answering, NULL, &server);
+    em_status status = em_loop_start_server(loop, "127.0.0.1", 0, &answering, NULL, &server);
     if (status == EM_OK)
         status = em_server_get_local_address(server, &address);
     if (status == EM_OK)
-        status = em_connect(loop, "localhost", em_address_get_port(&address), &counting, &options, &client);
+        status = em_loop_connect(loop, "localhost", em_address_get_port(&address), &counting, &options, &client);
     if (status == EM_OK)
-        status = em_send(client, &mine, sizeof mine);
+        status = em_connection_send(client, &mine, sizeof mine);
     return status == EM_OK ? em_loop_run(loop) : status;
 }
 
@@ -188,11 +188,11 @@ typedef struct request {
 static void send_answer(em_loop *loop, void *user)
 {
     request *answered = user;
-    em_connection *connection = em_connection_find(loop, answered->signature);
+    em_connection *connection = em_loop_find_connection(loop, answered->signature);
     answered->found += connection != NULL;
     answered->gone += connection == NULL;
     if (connection)
-        em_send_text(connection, "answer");
+        em_connection_send_text(connection, "answer");
 }
 
 static void *work_on_request(void *argument)

@@ -32,7 +32,7 @@ static void add_many(em_loop *loop, void *user)
 {
     (void)user;
     for (unsigned i = 0; i < MANY; i++) /* within one turn, in which time stands still */
-        assert_int_equal(em_add_timer(loop, 50 * EM_MILLISECONDS, check_order, &numbers[i], NULL), EM_OK);
+        assert_int_equal(em_loop_add_timer(loop, 50 * EM_MILLISECONDS, check_order, &numbers[i], NULL), EM_OK);
 }
 
 static void a_hundred_thousand_timers_of_one_deadline_run_in_order(void **state)
@@ -40,7 +40,7 @@ static void a_hundred_thousand_timers_of_one_deadline_run_in_order(void **state)
     fired = 0;
     out_of_order = 0;
     uint64_t started_ns = system_now_ns();
-    assert_int_equal(em_next_tick(*state, add_many, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, add_many, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_true(system_now_ns() - started_ns >= 50 * EM_MILLISECONDS);
     assert_int_equal(fired, MANY);
@@ -60,11 +60,11 @@ static void a_hundred_thousand_timers_are_cancelled_in_a_moment(void **state)
 {
     static em_timer timers[MANY];
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(em_add_timer(*state, 10 * EM_MILLISECONDS, never, NULL, &timers[i]), EM_OK);
+        assert_int_equal(em_loop_add_timer(*state, 10 * EM_MILLISECONDS, never, NULL, &timers[i]), EM_OK);
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(em_cancel_timer(*state, timers[i]), EM_OK);
+        assert_int_equal(em_loop_cancel_timer(*state, timers[i]), EM_OK);
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(em_cancel_timer(*state, timers[i]), EM_NOT_FOUND);
+        assert_int_equal(em_loop_cancel_timer(*state, timers[i]), EM_NOT_FOUND);
     system_run_for(*state, 30 * EM_MILLISECONDS);
 }
 
@@ -79,7 +79,7 @@ static void a_timer_is_never_early_however_long_the_loop_was_not_run(void **stat
 {
     poll(NULL, 0, 30); /* the program is busy with something else */
     uint64_t started_ns = system_now_ns();
-    assert_int_equal(em_add_timer(*state, 40 * EM_MILLISECONDS, stop, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 40 * EM_MILLISECONDS, stop, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_true(system_now_ns() - started_ns >= 40 * EM_MILLISECONDS);
 }
@@ -95,7 +95,7 @@ static void note_beat(em_loop *loop, em_timer timer, void *user)
 {
     (void)timer;
     beat *beats = user;
-    uint64_t now_ns = em_loop_now_ns(loop);
+    uint64_t now_ns = em_loop_get_time_ns(loop);
     if (beats->last_ns && now_ns - beats->last_ns > beats->longest_ns)
         beats->longest_ns = now_ns - beats->last_ns;
     beats->last_ns = now_ns;
@@ -116,17 +116,17 @@ static void beat_through_a_stop(void *pipe_end)
     em_loop *loop;
     em_loop_options options = {.size = sizeof options, .backend = system_backend()};
     system_child_check(em_loop_create(&options, &loop) == EM_OK, "a loop");
-    em_add_periodic_timer(loop, PERIOD_MILLISECONDS * EM_MILLISECONDS, note_beat, &beats, NULL);
-    em_add_timer(loop, STOPPED_MILLISECONDS / 2 * EM_MILLISECONDS, note_one_shot, &beats, NULL);
+    em_loop_add_periodic_timer(loop, PERIOD_MILLISECONDS * EM_MILLISECONDS, note_beat, &beats, NULL);
+    em_loop_add_timer(loop, STOPPED_MILLISECONDS / 2 * EM_MILLISECONDS, note_one_shot, &beats, NULL);
     while (beats.count == 0)
         em_loop_run_once(loop, EM_FOREVER);
-    uint64_t started_ns = em_loop_now_ns(loop);
+    uint64_t started_ns = em_loop_get_time_ns(loop);
     system_child_check(write(*(int *)pipe_end, "x", 1) == 1, "the parent listens");
     while (beats.longest_ns < STOPPED_MILLISECONDS * EM_MILLISECONDS)
         em_loop_run_once(loop, EM_FOREVER); /* else the watchdog barks */
     for (unsigned more = beats.count + 3; beats.count < more;)
         em_loop_run_once(loop, EM_FOREVER);
-    uint64_t periods = (em_loop_now_ns(loop) - started_ns) / (PERIOD_MILLISECONDS * EM_MILLISECONDS);
+    uint64_t periods = (em_loop_get_time_ns(loop) - started_ns) / (PERIOD_MILLISECONDS * EM_MILLISECONDS);
     uint64_t missed = STOPPED_MILLISECONDS / PERIOD_MILLISECONDS - 2;
     system_child_check(beats.one_shot_came, "what came due meanwhile has fired");
     system_child_check(beats.count <= 1 + periods - missed, "the missed beats are made up for by one");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A lot of data both ways at once, through a server that echoes, with everything checked: nothing is lost, doubled or exchanged.
+ * A lot of data both ways at once, through a server that echoes, with everything checked: nothing is lost, doubled or
+ * exchanged.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -65,12 +66,12 @@ static void send_more(em_connection *connection)
         if (length > mine->total - mine->sent)
             length = mine->total - mine->sent;
         next_bytes(&mine->outgoing, buffer, length);
-        status = em_send(connection, buffer, length);
+        status = em_connection_send(connection, buffer, length);
         assert_true(status >= 0);
         mine->sent += length;
     }
     if (mine->sent == mine->total)
-        em_close_write(connection);
+        em_connection_close_write(connection);
 }
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
@@ -100,13 +101,13 @@ static const em_handler sending = {
 /* The echo holds back while the client does not take what was echoed. */
 static void echo(em_connection *connection, const void *data, size_t length)
 {
-    if (em_send(connection, data, length) == EM_UNDER_PRESSURE)
+    if (em_connection_send(connection, data, length) == EM_UNDER_PRESSURE)
         em_connection_pause(connection);
 }
 
 static void echo_with_care(em_connection *connection, const void *data, size_t length)
 {
-    assert_true(em_send(connection, data, length) >= 0);
+    assert_true(em_connection_send(connection, data, length) >= 0);
 }
 
 static transfer *start_transfer(em_loop *loop, int port, uint64_t seed, size_t total)
@@ -114,7 +115,7 @@ static transfer *start_transfer(em_loop *loop, int port, uint64_t seed, size_t t
     transfer *started = system_memory(sizeof *started);
     *started = (transfer){.outgoing.state = seed, .expected.state = seed, .total = total};
     em_connect_options options = {.size = sizeof options, .user = started};
-    assert_int_equal(em_connect(loop, "127.0.0.1", port, &sending, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_connect(loop, "127.0.0.1", port, &sending, &options, NULL), EM_OK);
     return started;
 }
 

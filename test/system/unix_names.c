@@ -31,7 +31,7 @@ static int stranger_at(const struct sockaddr_un *address, int type)
 
 static em_status start_at(em_loop *loop, const struct sockaddr_un *address, em_server **server)
 {
-    return em_start_unix_server(loop, address->sun_path, &system_recorder, NULL, server);
+    return em_loop_start_unix_domain_server(loop, address->sun_path, &system_recorder, NULL, server);
 }
 
 static void a_living_server_keeps_its_path_and_hears_nothing(void **state)
@@ -75,7 +75,7 @@ static void the_path_of_a_dead_server_is_taken_over(void **state)
     close(dead);
     assert_int_equal(start_at(*state, &address, &server), EM_OK);
     assert_int_equal(start_at(*state, &address, NULL), EM_ADDRESS_IN_USE);
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
     assert_int_equal(start_at(*state, &address, &server), EM_OK); /* at once */
     unlink(address.sun_path);
 }
@@ -98,8 +98,9 @@ static void abstract_names_that_differ_in_zero_bytes_are_different_servers(void 
         em_address address = abstract_name("\0\0b", i);
         served[i] = system_new_record(SYSTEM_NONE);
         em_server_options options = {.size = sizeof options, .user = served[i]};
-        assert_int_equal(em_start_server_at(*state, &address, &system_recorder, &options, NULL), EM_OK);
-        assert_int_equal(em_start_server_at(*state, &address, &system_recorder, &options, NULL), EM_ADDRESS_IN_USE);
+        assert_int_equal(em_loop_start_server_at(*state, &address, &system_recorder, &options, NULL), EM_OK);
+        assert_int_equal(em_loop_start_server_at(*state, &address, &system_recorder, &options, NULL),
+                         EM_ADDRESS_IN_USE);
     }
     for (size_t i = 0; i < 3; i++) {
         em_address address = abstract_name("\0\0b", i);
@@ -107,7 +108,7 @@ static void abstract_names_that_differ_in_zero_bytes_are_different_servers(void 
         em_connect_options options = {.size = sizeof options, .user = record};
         em_connection *client;
         em_address peer;
-        assert_int_equal(em_connect_to(*state, &address, &system_recorder, &options, &client), EM_OK);
+        assert_int_equal(em_loop_connect_to(*state, &address, &system_recorder, &options, &client), EM_OK);
         while (!record->completed || !served[i]->post_init)
             system_turn(*state);
         assert_int_equal(em_connection_get_peer_address(client, &peer), EM_OK);
@@ -117,7 +118,7 @@ static void abstract_names_that_differ_in_zero_bytes_are_different_servers(void 
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(served[i]->post_init, 1);
     em_address unknown = abstract_name("\0\0b", 3);
-    assert_int_equal(em_connect_to(*state, &unknown, &system_recorder, NULL, NULL), EM_CONNECTION_REFUSED);
+    assert_int_equal(em_loop_connect_to(*state, &unknown, &system_recorder, NULL, NULL), EM_CONNECTION_REFUSED);
 }
 
 static void addresses_that_are_none_are_refused(void **state)
@@ -125,12 +126,12 @@ static void addresses_that_are_none_are_refused(void **state)
     em_address none = {.length = 0};
     em_address no_port;
     assert_int_equal(em_address_from_text("127.0.0.1", 0, &no_port), EM_OK);
-    assert_int_equal(em_connect_to(*state, &none, &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_connect_to(*state, NULL, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect_to(*state, &no_port, &system_recorder, NULL, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_start_server_at(*state, &none, &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_start_server_at(*state, NULL, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_server_at(*state, &no_port, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect_to(*state, &none, &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect_to(*state, NULL, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect_to(*state, &no_port, &system_recorder, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_start_server_at(*state, &none, &system_recorder, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_start_server_at(*state, NULL, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server_at(*state, &no_port, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
 }
 
 static void an_internet_address_can_be_served_and_connected_to(void **state)
@@ -141,9 +142,9 @@ static void an_internet_address_can_be_served_and_connected_to(void **state)
     em_server *server;
     em_address address;
     assert_int_equal(em_address_from_text("127.0.0.1", 0, &address), EM_OK);
-    assert_int_equal(em_start_server_at(*state, &address, &system_recorder, &serving, &server), EM_OK);
+    assert_int_equal(em_loop_start_server_at(*state, &address, &system_recorder, &serving, &server), EM_OK);
     assert_int_equal(em_server_get_local_address(server, &address), EM_OK);
-    assert_int_equal(em_connect_to(*state, &address, &system_recorder, &connecting, NULL), EM_OK);
+    assert_int_equal(em_loop_connect_to(*state, &address, &system_recorder, &connecting, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(served->post_init, 1);
 }

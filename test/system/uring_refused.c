@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * io_uring that is refused, by a seccomp filter as in many containers: the loop takes another backend and says why to whom it
- * concerns, and to nobody else. What was found out holds for a process, so each test has a child of its own, which is forked
- * before this process has made any loop. The contract of the backend itself is in test/contract.
+ * io_uring that is refused, by a seccomp filter as in many containers: the loop takes another backend and says why to
+ * whom it concerns, and to nobody else. What was found out holds for a process, so each test has a child of its own,
+ * which is forked before this process has made any loop. The contract of the backend itself is in test/contract.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -83,7 +83,7 @@ static em_status create(const char *backend, journal *kept, em_loop **loop)
 
 static void echo(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static void take_answer(em_connection *connection, const void *data, size_t length)
@@ -102,11 +102,12 @@ static void expect_echo(em_loop *loop)
     em_address address;
     em_connection *client;
     em_connect_options options = {.size = sizeof options, .user = &is_right};
-    system_child_check(em_start_server(loop, "127.0.0.1", 0, &echoing, NULL, &server) == EM_OK, "a server starts");
+    system_child_check(em_loop_start_server(loop, "127.0.0.1", 0, &echoing, NULL, &server) == EM_OK, "a server starts");
     system_child_check(em_server_get_local_address(server, &address) == EM_OK, "it has an address");
     int port = em_address_get_port(&address);
-    system_child_check(em_connect(loop, "127.0.0.1", port, &asking, &options, &client) == EM_OK, "a client connects");
-    system_child_check(em_send_text(client, "hello!") == EM_OK, "it sends");
+    system_child_check(em_loop_connect(loop, "127.0.0.1", port, &asking, &options, &client) == EM_OK,
+                       "a client connects");
+    system_child_check(em_connection_send_text(client, "hello!") == EM_OK, "it sends");
     system_child_check(em_loop_run(loop) == EM_OK && is_right, "and is answered");
 }
 
@@ -131,8 +132,8 @@ static void expect_fallback(const plan *planned)
     journal kept;
     em_loop *loop;
     system_child_check(create(NULL, &kept, &loop) == EM_OK, "a loop is made all the same");
-    system_child_check(strcmp(em_loop_backend(loop), "epoll") == 0, "over epoll");
-    const char *reason = em_loop_backend_reason(loop);
+    system_child_check(strcmp(em_loop_get_backend(loop), "epoll") == 0, "over epoll");
+    const char *reason = em_loop_get_backend_reason(loop);
     system_child_check(reason && strncmp(reason, "io_uring: ", 10) == 0, "it knows why");
     system_child_check(reason && strstr(reason, planned->refused->reason), "and says it");
     system_child_check(kept.messages == 1 && kept.level == EM_LOG_INFO, "the log is told once");
@@ -165,7 +166,7 @@ static void live_with_refusal(void *argument)
     journal kept;
     em_loop *loop;
     system_child_check(create(NULL, &kept, &loop) == EM_OK, "another is to be had by name");
-    system_child_check(!em_loop_backend_reason(loop) && kept.messages == 0, "without explanations");
+    system_child_check(!em_loop_get_backend_reason(loop) && kept.messages == 0, "without explanations");
     em_loop_destroy(loop);
     system_child_check(system_descriptors() == descriptors, "all descriptors are closed");
 }

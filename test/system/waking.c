@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Every wake ends a wait, whenever it comes: while callbacks run, on the way into a wait and out of it, with a host's lock around the
- * wait or within another loop that polls the loop's descriptor. One thread posts and then insists that the call is made, with
- * nothing else to move the loop.
+ * Every wake ends a wait, whenever it comes: while callbacks run, on the way into a wait and out of it, with a host's
+ * lock around the wait or within another loop that polls the loop's descriptor. One thread posts and then insists that
+ * the call is made, with nothing else to move the loop.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -35,7 +35,7 @@ static void spin(unsigned times)
 static void echo_slowly(em_connection *connection, const void *data, size_t length)
 {
     spin(20 * LONGEST_SPIN);
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 static const em_handler slow = {.receive_data = echo_slowly};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A library to preload into a test program: it begins with the descriptors 0, 1 and 2 closed, so that its sockets get these
- * numbers, and what it prints goes to the file that EM_TEST_LOG names. For tools/check_environments; no part of any build.
+ * A library to preload into a test program: it begins with the descriptors 0, 1 and 2 closed, so that its sockets get
+ * these numbers, and what it prints goes to the file that EM_TEST_LOG names. For tools/check_environments; no part of
+ * any build.
  */
 #include <fcntl.h>
 #include <stdio.h>

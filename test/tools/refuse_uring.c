@@ -2,8 +2,8 @@
 /*
  * usage: refuse_uring program [argument ...]
  *
- * Runs a program, and all that it starts, where io_uring is refused by a seccomp filter with EPERM, as in many containers. For
- * tools/check_environments; no part of any build.
+ * Runs a program, and all that it starts, where io_uring is refused by a seccomp filter with EPERM, as in many
+ * containers. For tools/check_environments; no part of any build.
  */
 #include <errno.h>
 #include <linux/filter.h>

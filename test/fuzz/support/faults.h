@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * System calls that fail, or do less than they were asked for, as the kernel's may at any time. The linker puts these in the
- * place of the library's calls (--wrap); they are the system's own unless the calling thread has said which faults it wants.
+ * System calls that fail, or do less than they were asked for, as the kernel's may at any time. The linker puts these
+ * in the place of the library's calls (--wrap); they are the system's own unless the calling thread has said which
+ * faults it wants.
  */
 #ifndef TEST_FUZZ_FAULTS_H
 #define TEST_FUZZ_FAULTS_H
@@ -45,8 +46,8 @@ bool faults_cut(size_t *length);
 bool faults_refuse(void);
 
 /**
- * An edge-triggered epoll(7) reports a descriptor once, when something arrives. A cut stands for bytes that arrive a moment
- * later, so the report is made due again.
+ * An edge-triggered epoll(7) reports a descriptor once, when something arrives. A cut stands for bytes that arrive a
+ * moment later, so the report is made due again.
  */
 void faults_report_again(int descriptor);
 

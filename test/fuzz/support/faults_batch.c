@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Faults of calls that go to the kernel as a batch, through io_uring. Entries are changed before they are submitted: some get less
- * room, others a socket that stands in for theirs, one that has nothing to read, takes nothing, or was reset. The kernel may also
- * take the first few of a batch only, or none.
+ * Faults of calls that go to the kernel as a batch, through io_uring. Entries are changed before they are submitted:
+ * some get less room, others a socket that stands in for theirs, one that has nothing to read, takes nothing, or was
+ * reset. The kernel may also take the first few of a batch only, or none.
  */
 #include "base/features.h"
 

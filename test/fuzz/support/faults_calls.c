@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The library's system calls, with faults. Each fails with what its manual page says it may fail with where nothing is wrong with
- * its arguments.
+ * The library's system calls, with faults. Each fails with what its manual page says it may fail with where nothing is
+ * wrong with its arguments.
  */
 #include <errno.h>
 #include <poll.h>

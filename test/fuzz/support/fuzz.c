@@ -109,7 +109,8 @@ static uint64_t seconds_now(void)
     return (uint64_t)now.tv_sec;
 }
 
-/* One seed in four has no faults at all, so that complete delivery is tested, too. What is left out does not change the rest. */
+/* One seed in four has no faults at all, so that complete delivery is tested, too. What is left out does not change the
+ * rest. */
 static fuzz_run plan(const options *given, const char *backend, uint64_t seed)
 {
     uint64_t random = seed;

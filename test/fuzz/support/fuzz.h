@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What all fuzzers share: their options, running seed after seed on each backend under a watchdog, and how they fail: with the
- * command that repeats the seed. The choices of a run depend on its seed alone; the order of the kernel's events does not.
+ * What all fuzzers share: their options, running seed after seed on each backend under a watchdog, and how they fail:
+ * with the command that repeats the seed. The choices of a run depend on its seed alone; the order of the kernel's
+ * events does not.
  */
 #ifndef TEST_FUZZ_H
 #define TEST_FUZZ_H

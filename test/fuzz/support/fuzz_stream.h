@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The bytes that fuzzers send: four that name the sender, then a pattern of the sender's own. So a receiver knows whose they
- * are, and each byte that is lost, repeated, changed or given to another connection is noticed.
+ * The bytes that fuzzers send: four that name the sender, then a pattern of the sender's own. So a receiver knows whose
+ * they are, and each byte that is lost, repeated, changed or given to another connection is noticed.
  */
 #ifndef TEST_FUZZ_STREAM_H
 #define TEST_FUZZ_STREAM_H

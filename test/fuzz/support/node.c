@@ -52,7 +52,7 @@ void node_open(node *opened, const fuzz_run *run, unsigned number)
     opened->outbox_limited = options.outbox_limit_bytes > 0;
     em_status status = em_loop_create(&options, &opened->loop);
     if (status != EM_OK && !node_has_failures(opened))
-        fuzz_fail("em_loop_create: %s", em_status_name(status));
+        fuzz_fail("em_loop_create: %s", em_status_get_name(status));
     if (opened->loop)
         em_loop_set_user(opened->loop, opened);
     else
@@ -70,10 +70,10 @@ static void stop(em_loop *loop, em_timer timer, void *user)
 static void run_for(node *turned, uint64_t duration_ns)
 {
     em_timer timer;
-    if (em_add_timer(turned->loop, duration_ns, stop, NULL, &timer) != EM_OK)
+    if (em_loop_add_timer(turned->loop, duration_ns, stop, NULL, &timer) != EM_OK)
         em_loop_stop(turned->loop);
     FUZZ_CHECK(em_loop_run(turned->loop) == EM_OK);
-    em_cancel_timer(turned->loop, timer);
+    em_loop_cancel_timer(turned->loop, timer);
 }
 
 void node_turn(node *turned)
@@ -142,7 +142,8 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * EM_SECONDS + (uint64_t)now.tv_nsec;
 }
 
-/* Takes turns until some in a row have had nothing to do. What is under way may take thousands, where each reads a byte. */
+/* Takes turns until some in a row have had nothing to do. What is under way may take thousands, where each reads a
+ * byte. */
 static void settle(node *settling)
 {
     for (unsigned idle = 0, turns = 0; idle < 5; turns++) {

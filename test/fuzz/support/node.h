@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop of the library as fuzzers use it, with its server, its connections and its faults. Everything on it happens at random:
- * within callbacks and between turns it sends, pauses, closes, connects, starts and stops, by its own sequence of random numbers.
- * All that a program may rely on is checked while it happens, the rest at the end.
+ * A loop of the library as fuzzers use it, with its server, its connections and its faults. Everything on it happens at
+ * random: within callbacks and between turns it sends, pauses, closes, connects, starts and stops, by its own sequence
+ * of random numbers. All that a program may rely on is checked while it happens, the rest at the end.
  */
 #ifndef TEST_FUZZ_NODE_H
 #define TEST_FUZZ_NODE_H
@@ -23,12 +23,13 @@ typedef struct endpoint {
 
 typedef struct node node;
 
-/** A connection of the library, from post_init on; stays until the end of the run, so that what comes too late is noticed. */
+/** A connection of the library, from post_init on; stays until the end of the run, so that what comes too late is
+ * noticed. */
 typedef struct side {
     node *node;
     uint32_t number;           /* among all of the run: names its bytes */
     em_connection *connection; /* NULL after unbind */
-    uint64_t accepted;         /* bytes, by em_send */
+    uint64_t accepted;         /* bytes, by em_connection_send */
     fuzz_stream arrived;
     unsigned borrowed, returned;
     unsigned begun, ended;
@@ -36,9 +37,9 @@ typedef struct side {
     bool is_client;
     bool completed;
     bool saw_end;
-    bool aborted;   /* by em_close */
-    bool closing;   /* em_close_after_writing before the peer's end: what arrives later may be lost */
-    bool finishing; /* that, or em_close_write: takes no more */
+    bool aborted;   /* by em_connection_close */
+    bool closing;   /* em_connection_close_after_writing before the peer's end: what arrives later may be lost */
+    bool finishing; /* that, or em_connection_close_write: takes no more */
     bool torn;      /* a piece was refused after a part of it had left */
     bool timed;     /* has a timeout */
     bool limited;   /* has a limit of its outbox */
@@ -76,8 +77,8 @@ struct node {
     uint64_t posts_run;
 };
 
-/** Makes the loop, or fails because of a fault: then node->loop is NULL and there is nothing to close. The thread uses the node's
- *  faults from now on. */
+/** Makes the loop, or fails because of a fault: then node->loop is NULL and there is nothing to close. The thread uses
+ * the node's faults from now on. */
 void node_open(node *opened, const fuzz_run *run, unsigned number);
 
 /** Does something at random: with the loop, the server, or a connection. */
@@ -86,10 +87,12 @@ void node_act(node *acting);
 /** Runs the loop for a turn or some. */
 void node_turn(node *turned);
 
-/** Acts no more, makes faults no more, and has each connection come to its end in an orderly way. Then turn until `live` is 0. */
+/** Acts no more, makes faults no more, and has each connection come to its end in an orderly way. Then turn until
+ * `live` is 0. */
 void node_wind_up(node *ending);
 
-/** With nobody acting the loop takes a handful of turns only, whatever state its connections are in. Faults are over then. */
+/** With nobody acting the loop takes a handful of turns only, whatever state its connections are in. Faults are over
+ * then. */
 void node_check_idle(node *idle);
 
 /** Compares the loop's counters with what was seen. */
@@ -138,7 +141,8 @@ static inline bool node_one_in(node *picking, unsigned count)
     return random_below(&picking->random, count) == 0;
 }
 
-/** Of a connection that has ended: whether the other end must have got all that it sent, unless that one left before. */
+/** Of a connection that has ended: whether the other end must have got all that it sent, unless that one left before.
+ */
 bool side_has_sent_all(const side *sender);
 /** Whether it left before the other's end was reported to it. */
 bool side_was_cut_off(const side *receiver);

@@ -54,8 +54,8 @@ static em_status connect_to(node *connecting, const endpoint *target, const em_h
                             const em_connect_options *options, em_connection **made)
 {
     if (target->path[0])
-        return em_connect_unix(connecting->loop, target->path, handler, options, made);
-    return em_connect(connecting->loop, fuzz_host(), target->port, handler, options, made);
+        return em_loop_connect_unix_domain(connecting->loop, target->path, handler, options, made);
+    return em_loop_connect(connecting->loop, fuzz_host(), target->port, handler, options, made);
 }
 
 void node_connect(node *connecting)
@@ -74,7 +74,7 @@ void node_connect(node *connecting)
     FUZZ_CHECK(own->begun == (status == EM_OK));
     FUZZ_CHECK(status != EM_OK || made == own->connection || own->ended);
     if (status != EM_OK && !may_fail_to_connect(connecting, status))
-        fuzz_fail("connecting: %s", em_status_name(status));
+        fuzz_fail("connecting: %s", em_status_get_name(status));
     connecting->opened += status == EM_OK;
 }
 
@@ -84,7 +84,7 @@ static em_status start_local(node *starting, const em_handler *handler, const em
 {
     snprintf(starting->own.path, sizeof starting->own.path, "@em-fuzz-%ld-%u-%u", (long)getpid(), starting->number,
              starting->servers);
-    return em_start_unix_server(starting->loop, starting->own.path, handler, options, &starting->server);
+    return em_loop_start_unix_domain_server(starting->loop, starting->own.path, handler, options, &starting->server);
 }
 
 /* On the port that it had before, or on any. */
@@ -92,9 +92,10 @@ static em_status start_tcp(node *starting, const em_handler *handler, const em_s
 {
     em_status status = EM_ADDRESS_IN_USE;
     if (starting->own.port != 0 && node_one_in(starting, 2))
-        status = em_start_server(starting->loop, fuzz_host(), starting->own.port, handler, options, &starting->server);
+        status =
+            em_loop_start_server(starting->loop, fuzz_host(), starting->own.port, handler, options, &starting->server);
     if (status == EM_ADDRESS_IN_USE) /* in the meantime */
-        status = em_start_server(starting->loop, fuzz_host(), 0, handler, options, &starting->server);
+        status = em_loop_start_server(starting->loop, fuzz_host(), 0, handler, options, &starting->server);
     return status;
 }
 
@@ -129,7 +130,7 @@ void node_stop_server(node *stopping)
 {
     if (!stopping->server)
         return;
-    FUZZ_CHECK(em_stop_server(stopping->server) == EM_OK);
+    FUZZ_CHECK(em_server_stop(stopping->server) == EM_OK);
     stopping->server = NULL;
 }
 
@@ -157,7 +158,7 @@ static void fire(em_loop *loop, em_timer timer, void *user)
     FUZZ_CHECK(loop == owner->loop && timer != 0 && !owner->is_sweeping);
     node_act_sometimes(owner);
     if (!owner->is_quiet && node_one_in(owner, 4))
-        em_rearm_timer(loop, timer, node_pick(owner, 3000) * EM_MICROSECONDS);
+        em_loop_rearm_timer(loop, timer, node_pick(owner, 3000) * EM_MICROSECONDS);
 }
 
 static void post(node *owner)
@@ -179,10 +180,10 @@ static void act_on_loop(node *acting)
         node_start_server(acting);
         break;
     case 3:
-        is_done(acting, em_next_tick(acting->loop, tick, acting));
+        is_done(acting, em_loop_next_tick(acting->loop, tick, acting));
         break;
     case 4:
-        is_done(acting, em_add_timer(acting->loop, node_pick(acting, 5000) * EM_MICROSECONDS, fire, acting, NULL));
+        is_done(acting, em_loop_add_timer(acting->loop, node_pick(acting, 5000) * EM_MICROSECONDS, fire, acting, NULL));
         break;
     case 5:
         post(acting);

@@ -38,9 +38,9 @@ static em_status send_piece(side *sending, void *data, size_t length)
     em_status status;
     if (node_one_in(sending->node, 2)) {
         sending->borrowed++;
-        return em_send_borrowed(sending->connection, data, length, return_borrowed, sending);
+        return em_connection_send_borrowed(sending->connection, data, length, return_borrowed, sending);
     }
-    status = em_send(sending->connection, data, length);
+    status = em_connection_send(sending->connection, data, length);
     free(data);
     return status;
 }
@@ -81,13 +81,13 @@ static void set_timeout(side *acting)
     acting->timed = true;
     switch (node_pick(acting->node, 3)) {
     case 0:
-        em_connection_set_inactivity_timeout(acting->connection, timeout_ns);
+        em_connection_set_inactivity_timeout_ns(acting->connection, timeout_ns);
         break;
     case 1:
-        em_connection_set_write_timeout(acting->connection, timeout_ns);
+        em_connection_set_write_timeout_ns(acting->connection, timeout_ns);
         break;
     default:
-        em_connection_set_connect_timeout(acting->connection, timeout_ns);
+        em_connection_set_connect_timeout_ns(acting->connection, timeout_ns);
     }
 }
 
@@ -97,14 +97,14 @@ static void ask_for_everything(side *acting)
     em_connection *connection = acting->connection;
     em_connection_get_peer_address(connection, &address);
     em_connection_get_local_address(connection, &address);
-    FUZZ_CHECK(em_connection_find(acting->node->loop, em_connection_get_signature(connection)) == connection);
+    FUZZ_CHECK(em_loop_find_connection(acting->node->loop, em_connection_get_signature(connection)) == connection);
     if (acting->node->in_turn)
         FUZZ_CHECK(em_loop_destroy(acting->node->loop) == EM_INVALID_STATE);
 }
 
 static void finish_after_writing(side *acting)
 {
-    if (em_close_after_writing(acting->connection) != EM_OK)
+    if (em_connection_close_after_writing(acting->connection) != EM_OK)
         return;
     acting->finishing = true;
     acting->closing = acting->closing || !acting->saw_end;
@@ -121,7 +121,7 @@ static void set_water_marks(side *acting)
 
 static void finish_writing(side *acting)
 {
-    if (em_close_write(acting->connection) == EM_OK)
+    if (em_connection_close_write(acting->connection) == EM_OK)
         acting->finishing = true;
 }
 
@@ -131,7 +131,7 @@ void side_act(side *acting)
     node *owner = acting->node;
     switch (node_pick(owner, 44)) {
     case 0:
-        acting->aborted = em_close(connection) == EM_OK || acting->aborted;
+        acting->aborted = em_connection_close(connection) == EM_OK || acting->aborted;
         break;
     case 1:
         finish_after_writing(acting);
@@ -154,7 +154,7 @@ void side_act(side *acting)
     case 9:
         acting->limited = acting->limited || node_one_in(owner, 4);
         if (acting->limited)
-            em_connection_set_outbox_limit(connection, 200000);
+            em_connection_set_outbox_limit_bytes(connection, 200000);
         break;
     case 10:
         if (node_one_in(owner, 4))
@@ -283,8 +283,8 @@ static void unbind(em_connection *connection, em_status reason)
     node *owner = own->node;
     FUZZ_CHECK(own->begun == 1 && own->ended++ == 0);
     if (!is_expected(own, reason))
-        fuzz_fail("unbind with %s", em_status_name(reason));
-    FUZZ_CHECK(em_send(connection, "x", 1) == EM_CLOSED && em_close(connection) == EM_CLOSED);
+        fuzz_fail("unbind with %s", em_status_get_name(reason));
+    FUZZ_CHECK(em_connection_send(connection, "x", 1) == EM_CLOSED && em_connection_close(connection) == EM_CLOSED);
     own->reason = reason;
     own->swept = owner->is_sweeping;
     own->connection = NULL;
@@ -308,7 +308,8 @@ bool side_has_sent_all(const side *sender)
 {
     if (!sender->finishing || sender->aborted || sender->reason != EM_OK || sender->swept)
         return false;
-    /* To wait for the peer after unbind takes memory and system calls: without them TCP's reset may drop what is under way. */
+    /* To wait for the peer after unbind takes memory and system calls: without them TCP's reset may drop what is under
+     * way. */
     return !sender->closing || sender->node->is_local || !node_has_failures(sender->node);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The outbox: copied and borrowed bytes, in order, to the byte; limits; no memory; a random comparison with a flat buffer.
+ * The outbox: copied and borrowed bytes, in order, to the byte; limits; no memory; a random comparison with a flat
+ * buffer.
  */
 #include "base/outbox.h"
 #include "support/unit.h"

@@ -27,10 +27,10 @@ static void every_status_has_a_name_and_a_text_of_its_own(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(statuses); i++) {
-        assert_string_equal(em_status_name(statuses[i].status), statuses[i].name);
+        assert_string_equal(em_status_get_name(statuses[i].status), statuses[i].name);
         for (size_t j = 0; j < i; j++) {
             assert_int_not_equal(statuses[i].number, statuses[j].number);
-            assert_string_not_equal(em_status_text(statuses[i].status), em_status_text(statuses[j].status));
+            assert_string_not_equal(em_status_get_text(statuses[i].status), em_status_get_text(statuses[j].status));
         }
     }
 }
@@ -39,7 +39,7 @@ static void texts_are_sentences_without_capital_and_full_stop(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(statuses); i++) {
-        const char *text = em_status_text(statuses[i].status);
+        const char *text = em_status_get_text(statuses[i].status);
         assert_true(strlen(text) > 3);
         assert_false(isupper((unsigned char)text[0]));
         assert_int_not_equal(text[strlen(text) - 1], '.');
@@ -60,12 +60,12 @@ static void an_unknown_number_has_a_name_and_a_text_too(void **state)
     (void)state;
     static const int strangers[] = {2, -99, -1000, 12345};
     for (size_t i = 0; i < COUNT(strangers); i++) {
-        assert_string_equal(em_status_name((em_status)strangers[i]), "unknown");
-        assert_string_equal(em_status_text((em_status)strangers[i]), "unknown status");
+        assert_string_equal(em_status_get_name((em_status)strangers[i]), "unknown");
+        assert_string_equal(em_status_get_text((em_status)strangers[i]), "unknown status");
     }
 }
 
-/* Runs em_report and reads what it printed to standard error. */
+/* Runs em_status_report and reads what it printed to standard error. */
 static int report(em_status status, char *printed, size_t capacity)
 {
     int ends[2];
@@ -73,7 +73,7 @@ static int report(em_status status, char *printed, size_t capacity)
     fflush(stderr);
     int saved = dup(STDERR_FILENO);
     dup2(ends[1], STDERR_FILENO);
-    int result = em_report(status);
+    int result = em_status_report(status);
     fflush(stderr);
     dup2(saved, STDERR_FILENO);
     close(saved);
@@ -101,7 +101,7 @@ static void the_version_is_that_of_the_headers(void **state)
     (void)state;
     char expected[32];
     snprintf(expected, sizeof expected, "%d.%d.%d", EM_VERSION_MAJOR, EM_VERSION_MINOR, EM_VERSION_PATCH);
-    assert_string_equal(em_version(), expected);
+    assert_string_equal(em_get_version(), expected);
     assert_string_equal(EM_VERSION, expected);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The timer queue compared with a model that is too simple to be wrong: an array that is searched for the earliest timer.
- * Millions of random steps: add, remove, let time pass, run what is due and, while it runs, remove and add others.
+ * The timer queue compared with a model that is too simple to be wrong: an array that is searched for the earliest
+ * timer. Millions of random steps: add, remove, let time pass, run what is due and, while it runs, remove and add
+ * others.
  */
 #include "base/timer_queue.h"
 #include "support/unit.h"

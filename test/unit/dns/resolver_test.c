@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the system is asked for a name, and what is made of the result. This program has a getaddrinfo(3) of its own, which
- * plays a machine without IPv6 addresses but for ::1; names that need no look-up must not get as far as that.
+ * What the system is asked for a name, and what is made of the result. This program has a getaddrinfo(3) of its own,
+ * which plays a machine without IPv6 addresses but for ::1; names that need no look-up must not get as far as that.
  */
 #include "dns/resolver.h"
 

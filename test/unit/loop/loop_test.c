@@ -40,12 +40,12 @@ static void every_backend_of_the_manual_can_be_chosen_by_name(void **state)
         em_loop *loop;
         em_loop_options options = {.size = sizeof options, .backend = backends[i]};
         assert_int_equal(em_loop_create(&options, &loop), EM_OK);
-        assert_string_equal(em_loop_backend(loop), backends[i]);
-        assert_int_equal(em_add_timer(loop, EM_MILLISECONDS, stop_by_timer, NULL, NULL), EM_OK);
+        assert_string_equal(em_loop_get_backend(loop), backends[i]);
+        assert_int_equal(em_loop_add_timer(loop, EM_MILLISECONDS, stop_by_timer, NULL, NULL), EM_OK);
         assert_int_equal(em_loop_run(loop), EM_OK);
         assert_int_equal(em_loop_destroy(loop), EM_OK);
     }
-    assert_string_equal(em_loop_backend(NULL), "none");
+    assert_string_equal(em_loop_get_backend(NULL), "none");
 }
 
 static void unknown_backends_are_refused(void **state)
@@ -102,7 +102,7 @@ static void a_report_names_the_backend_that_was_refused_and_the_choices(void **s
     em_status status = em_loop_create(NULL, &loop);
     unsetenv("EM_BACKEND");
     dup2(ends[1], STDERR_FILENO);
-    int result = em_report(status);
+    int result = em_status_report(status);
     dup2(saved, STDERR_FILENO);
     assert_true(read(ends[0], report, sizeof report - 1) > 0);
     assert_int_equal(result, 1);
@@ -120,10 +120,10 @@ static void the_environment_chooses_where_the_program_does_not(void **state)
     em_loop_options options = {.size = sizeof options, .backend = "epoll"};
     setenv("EM_BACKEND", "poll", 1);
     assert_int_equal(em_loop_create(NULL, &loop), EM_OK);
-    assert_string_equal(em_loop_backend(loop), "poll");
+    assert_string_equal(em_loop_get_backend(loop), "poll");
     em_loop_destroy(loop);
     assert_int_equal(em_loop_create(&options, &loop), EM_OK);
-    assert_string_equal(em_loop_backend(loop), "epoll");
+    assert_string_equal(em_loop_get_backend(loop), "epoll");
     em_loop_destroy(loop);
     setenv("EM_BACKEND", "nonesuch", 1);
     assert_int_equal(em_loop_create(NULL, &loop), EM_UNKNOWN_BACKEND);
@@ -148,7 +148,7 @@ static void options_fit_older_and_newer_callers(void **state)
     assert_non_null(older);
     *older = (struct older){.size = sizeof *older, .backend = "poll"};
     assert_int_equal(em_loop_create((const em_loop_options *)(const void *)older, &loop), EM_OK);
-    assert_string_equal(em_loop_backend(loop), "poll");
+    assert_string_equal(em_loop_get_backend(loop), "poll");
     em_loop_destroy(loop);
     free(older);
     em_loop_options unset = {.size = 0};
@@ -204,8 +204,8 @@ static void the_hook_is_called_around_waits_that_may_block_and_no_others(void **
         em_loop_stats stats;
         open_with_hook(&loop, backends[i], &called);
         assert_int_equal(em_loop_run_once(loop, 0), EM_OK);
-        em_next_tick(loop, do_nothing, NULL);
-        em_next_tick(loop, do_nothing, NULL);
+        em_loop_next_tick(loop, do_nothing, NULL);
+        em_loop_next_tick(loop, do_nothing, NULL);
         assert_int_equal(em_loop_run_once(loop, 0), EM_OK);
         assert_int_equal(called.calls, 0);
         assert_int_equal(em_loop_run_once(loop, 1), EM_OK);
@@ -221,7 +221,7 @@ static void the_hook_is_called_around_waits_that_may_block_and_no_others(void **
 
 static void echo(em_connection *connection, const void *data, size_t length)
 {
-    em_send(connection, data, length);
+    em_connection_send(connection, data, length);
 }
 
 /* A client of an echo server on the loop, connected and served once. */
@@ -231,7 +231,7 @@ static int open_client(em_loop *loop)
     em_server *server;
     em_address address;
     char byte;
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, &handler, NULL, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, &handler, NULL, &server), EM_OK);
     assert_int_equal(em_server_get_local_address(server, &address), EM_OK);
     int client = tcp_connect(&address);
     for (bool echoed = false; !echoed;) {
@@ -280,7 +280,7 @@ static void a_wake_after_the_calls_of_the_turn_is_not_lost_between_the_two_waits
         for (unsigned round = 0; round < 10; round++) {
             assert_int_equal(send_now(client, "x", 1), 1);
             assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
-            assert_int_equal(em_next_tick(loop, wake, NULL), EM_OK);
+            assert_int_equal(em_loop_next_tick(loop, wake, NULL), EM_OK);
             assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
         }
         close_with_reset(client);
@@ -344,7 +344,7 @@ static void two_loops_do_not_know_of_each_other(void **state)
     assert_int_equal(em_loop_create(NULL, &loops[1]), EM_OK);
     assert_int_equal(em_loop_stop(loops[0]), EM_OK);
     assert_int_equal(em_loop_is_stopping(loops[1]), 0);
-    em_next_tick(loops[1], stop, NULL);
+    em_loop_next_tick(loops[1], stop, NULL);
     assert_int_equal(em_loop_run(loops[1]), EM_OK);
     assert_int_equal(em_loop_is_stopping(loops[0]), 1);
     em_loop_destroy(loops[0]);

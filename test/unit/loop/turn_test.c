@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The turn of the loop: ticks, posted calls, stopping, waiting, and what is refused within callbacks. Timers have a file of
- * their own.
+ * The turn of the loop: ticks, posted calls, stopping, waiting, and what is refused within callbacks. Timers have a
+ * file of their own.
  */
 #include "support/simulated_loop.h"
 
@@ -35,7 +35,7 @@ static void ticks_run_once_in_the_order_asked(void **state)
             const char *constant;
             void *user;
         } name = {.constant = names[i]};
-        assert_int_equal(em_next_tick(fixture->loop, note_call, name.user), EM_OK);
+        assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name.user), EM_OK);
     }
     assert_string_equal(calls, "");
     run_turns(fixture, 1);
@@ -49,14 +49,14 @@ static void tick_again(em_loop *loop, void *user)
 {
     unsigned *left = user;
     if (--*left > 0)
-        assert_int_equal(em_next_tick(loop, tick_again, user), EM_OK);
+        assert_int_equal(em_loop_next_tick(loop, tick_again, user), EM_OK);
 }
 
 static void a_tick_asked_for_by_a_tick_waits_for_the_turn_after(void **state)
 {
     simulated_loop *fixture = *state;
     unsigned left = 3;
-    assert_int_equal(em_next_tick(fixture->loop, tick_again, &left), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, tick_again, &left), EM_OK);
     for (unsigned expected = 2; expected > 0; expected--) {
         run_turns(fixture, 1);
         assert_int_equal(left, expected);
@@ -72,7 +72,7 @@ static void input_gets_its_turn_between_ticks_that_ask_for_ticks(void **state)
     unsigned left = 100;
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
-    assert_int_equal(em_next_tick(fixture->loop, tick_again, &left), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, tick_again, &left), EM_OK);
     feed_text(peer, "hello");
     run_turns(fixture, 2);
     assert_true(left > 90);
@@ -98,7 +98,8 @@ static void many_ticks_and_posts_keep_their_order(void **state)
         next_expected = 0;
         for (unsigned i = 0; i < CALLS; i++) {
             numbers[i] = i;
-            assert_int_equal((round ? em_next_tick : em_loop_post)(fixture->loop, check_order, &numbers[i]), EM_OK);
+            assert_int_equal((round ? em_loop_next_tick : em_loop_post)(fixture->loop, check_order, &numbers[i]),
+                             EM_OK);
         }
         run_turns(fixture, 1);
         assert_int_equal(next_expected, CALLS);
@@ -109,7 +110,7 @@ static void posted_calls_run_in_order_before_ticks(void **state)
 {
     simulated_loop *fixture = *state;
     char tick[] = "t", first[] = "1", second[] = "2";
-    assert_int_equal(em_next_tick(fixture->loop, note_call, tick), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, tick), EM_OK);
     assert_int_equal(em_loop_post(fixture->loop, note_call, first), EM_OK);
     assert_int_equal(em_loop_post(fixture->loop, note_call, second), EM_OK);
     run_turns(fixture, 1);
@@ -152,7 +153,7 @@ static void stop_ends_the_run_and_the_next_run_begins_anew(void **state)
     simulated_loop *fixture = *state;
     unsigned stops = 0;
     for (unsigned round = 1; round <= 3; round++) {
-        assert_int_equal(em_next_tick(fixture->loop, stop, &stops), EM_OK);
+        assert_int_equal(em_loop_next_tick(fixture->loop, stop, &stops), EM_OK);
         assert_int_equal(em_loop_run(fixture->loop), EM_OK);
         assert_int_equal(stops, round);
         assert_int_equal(em_loop_is_stopping(fixture->loop), 0);
@@ -164,7 +165,7 @@ static void a_stop_before_the_run_ends_it_after_one_turn(void **state)
     simulated_loop *fixture = *state;
     char name[] = "x";
     assert_int_equal(em_loop_stop(fixture->loop), EM_OK);
-    assert_int_equal(em_next_tick(fixture->loop, note_call, name), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name), EM_OK);
     uint64_t turns = stats_of(fixture).turns;
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     assert_int_equal(stats_of(fixture).turns, turns + 1);
@@ -190,9 +191,9 @@ static void running_and_destroying_within_a_callback_is_refused_and_harmless(voi
 {
     simulated_loop *fixture = *state;
     unsigned refused = 0;
-    assert_int_equal(em_next_tick(fixture->loop, misuse, &refused), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, misuse, &refused), EM_OK);
     assert_int_equal(em_loop_post(fixture->loop, misuse, &refused), EM_OK);
-    assert_int_equal(em_add_timer(fixture->loop, 0, misuse_from_timer, &refused, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(fixture->loop, 0, misuse_from_timer, &refused, NULL), EM_OK);
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     assert_int_equal(refused, 9);
     run_turns(fixture, 1);
@@ -226,7 +227,7 @@ static void a_wait_takes_as_long_as_it_is_told_to_and_no_longer(void **state)
         uint64_t begin_ns = emi_clock_now_ns();
         assert_int_equal(em_loop_run_once(fixture->loop, timeouts_ns[i]), EM_OK);
         assert_int_equal(emi_clock_now_ns() - begin_ns, timeouts_ns[i]);
-        assert_int_equal(em_loop_now_ns(fixture->loop), emi_clock_now_ns());
+        assert_int_equal(em_loop_get_time_ns(fixture->loop), emi_clock_now_ns());
     }
 }
 
@@ -237,15 +238,15 @@ static void the_timeout_tells_how_long_the_loop_may_sleep(void **state)
     em_timer timer;
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), EM_FOREVER);
     assert_int_equal(em_loop_get_timeout_ns(NULL), EM_FOREVER);
-    assert_int_equal(em_add_timer(fixture->loop, 5 * EM_SECONDS, misuse_from_timer, NULL, &timer), EM_OK);
+    assert_int_equal(em_loop_add_timer(fixture->loop, 5 * EM_SECONDS, misuse_from_timer, NULL, &timer), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 5 * EM_SECONDS);
     test_clock_advance(EM_SECONDS);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 4 * EM_SECONDS);
     test_clock_advance(9 * EM_SECONDS);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 0);
-    assert_int_equal(em_cancel_timer(fixture->loop, timer), EM_OK);
+    assert_int_equal(em_loop_cancel_timer(fixture->loop, timer), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), EM_FOREVER);
-    assert_int_equal(em_next_tick(fixture->loop, note_call, name), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 0);
     run_turns(fixture, 1);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), EM_FOREVER);
@@ -263,7 +264,7 @@ static void counters_count(void **state)
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     feed_text(peer, "12345");
-    em_send_text(told.connection, "123");
+    em_connection_send_text(told.connection, "123");
     run_turns(fixture, 2);
     em_loop_stats stats = stats_of(fixture);
     assert_int_equal(stats.connections_accepted, 1);
@@ -271,9 +272,9 @@ static void counters_count(void **state)
     assert_int_equal(stats.bytes_received, 5);
     assert_int_equal(stats.bytes_sent, 3);
     assert_int_equal(stats.servers_open, 0);
-    em_send_text(told.connection, "1234");
+    em_connection_send_text(told.connection, "1234");
     assert_int_equal(stats_of(fixture).outbox_bytes, 4);
-    em_close(told.connection);
+    em_connection_close(told.connection);
     run_turns(fixture, 1);
     stats = stats_of(fixture);
     assert_int_equal(stats.connections_closed, 1);
@@ -312,7 +313,7 @@ static void where_waiting_fails_the_run_ends_with_the_reason_which_is_logged_onc
     recorder_init(&told, fixture);
     open_accepted(&told, &recording, NULL);
     simulated_break(fixture->backend, EM_BAD_DESCRIPTOR);
-    em_close(told.connection);
+    em_connection_close(told.connection);
     assert_int_equal(em_loop_run(fixture->loop), EM_BAD_DESCRIPTOR);
     assert_int_equal(told.unbinds, 1); /* the turn went to its end */
     assert_int_equal(fixture->log_messages, 1);
@@ -331,8 +332,8 @@ static void missing_arguments_are_refused(void **state)
     assert_int_equal(em_loop_wake(NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_post(NULL, note_call, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_post(fixture->loop, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_next_tick(NULL, note_call, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_next_tick(fixture->loop, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_next_tick(NULL, note_call, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_next_tick(fixture->loop, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_destroy(NULL), EM_OK);
     assert_int_equal(em_loop_is_stopping(NULL), 0);
     em_loop_set_user(fixture->loop, calls);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Opening connections over the simulated backend: what is kept until the connection stands, several addresses in turn, refusals.
+ * Opening connections over the simulated backend: what is kept until the connection stands, several addresses in turn,
+ * refusals.
  */
 #include "net/net_private.h"
 #include "support/simulated_loop.h"
@@ -16,7 +17,7 @@ static void what_is_sent_before_the_connection_stands_leaves_afterwards(void **s
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
     expect_events(&told, "I");
     assert_int_equal(em_connection_get_state(told.connection), EM_STATE_CONNECTING);
-    assert_int_equal(em_send_text(told.connection, "early"), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "early"), EM_OK);
     run_turns(fixture, 3);
     simulated_peer *peer = simulated_take_connect(fixture->backend);
     expect_sent(peer, "");
@@ -34,7 +35,7 @@ static void a_refusal_is_unbind_s_reason(void **state)
     recorder told;
     recorder_init(&told, fixture);
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
-    em_send_text(told.connection, "never sent");
+    em_connection_send_text(told.connection, "never sent");
     simulated_refuse_connect(simulated_take_connect(fixture->backend), EM_CONNECTION_REFUSED);
     run_turns(fixture, 2);
     expect_events(&told, "IU");
@@ -66,24 +67,24 @@ static void what_fails_without_the_network_fails_the_call_and_calls_nothing(void
     em_connect_options unset = {.size = 0};
     em_connect_options local = {.size = sizeof local, .bind_host = "not an address"};
     em_loop *loop = fixture->loop;
-    assert_int_equal(em_connect(loop, "192.0.2.1", 80, NULL, NULL, &connection), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 80, NULL, NULL, &connection), EM_INVALID_ARGUMENT);
     assert_null(connection);
-    assert_int_equal(em_connect(NULL, "192.0.2.1", 80, &recording, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect(loop, NULL, 80, &recording, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect(loop, "192.0.2.1", 0, &recording, NULL, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_connect(loop, "192.0.2.1", 65536, &recording, NULL, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_connect(loop, "192.0.2.1", -1, &recording, NULL, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_connect(loop, "", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_connect(loop, "1.2.3", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_connect(loop, "1::2::3", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_connect(loop, "a b", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_connect(loop, "host.invalid", 80, &recording, NULL, NULL), EM_NAME_NOT_FOUND);
-    assert_int_equal(em_connect(loop, "HOST.Invalid.", 80, &recording, NULL, NULL), EM_NAME_NOT_FOUND);
-    assert_int_equal(em_connect(loop, "192.0.2.1", 80, &recording, &bad, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect(loop, "192.0.2.1", 80, &recording, &unset, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_connect(loop, "192.0.2.1", 80, &recording, &local, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(NULL, "192.0.2.1", 80, &recording, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, NULL, 80, &recording, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 0, &recording, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 65536, &recording, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", -1, &recording, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_connect(loop, "", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(loop, "1.2.3", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(loop, "1::2::3", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(loop, "a b", 80, &recording, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_connect(loop, "host.invalid", 80, &recording, NULL, NULL), EM_NAME_NOT_FOUND);
+    assert_int_equal(em_loop_connect(loop, "HOST.Invalid.", 80, &recording, NULL, NULL), EM_NAME_NOT_FOUND);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 80, &recording, &bad, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 80, &recording, &unset, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 80, &recording, &local, NULL), EM_INVALID_ADDRESS);
     simulated_fail_next(fixture->backend, SIMULATED_ATTACH, EM_NO_BUFFERS);
-    assert_int_equal(em_connect(loop, "192.0.2.1", 80, &recording, NULL, NULL), EM_NO_BUFFERS);
+    assert_int_equal(em_loop_connect(loop, "192.0.2.1", 80, &recording, NULL, NULL), EM_NO_BUFFERS);
     assert_int_equal(stats_of(fixture).connections_open, 0);
     assert_int_equal(simulated_count_channels(fixture->backend), 0);
 }
@@ -96,12 +97,13 @@ static void a_unix_connection_that_fails_at_once_fails_the_call(void **state)
     em_connect_options options = {.size = sizeof options, .user = &told};
     recorder_init(&told, fixture);
     simulated_fail_next(fixture->backend, SIMULATED_CONNECT, EM_NO_SUCH_FILE);
-    assert_int_equal(em_connect_unix(fixture->loop, "/nowhere", &recording, &options, &connection), EM_NO_SUCH_FILE);
+    assert_int_equal(em_loop_connect_unix_domain(fixture->loop, "/nowhere", &recording, &options, &connection),
+                     EM_NO_SUCH_FILE);
     assert_null(connection);
     run_turns(fixture, 2);
     expect_events(&told, "");
     assert_int_equal(stats_of(fixture).connections_open, 0);
-    assert_int_equal(em_connect_unix(fixture->loop, "/nowhere", &recording, &options, &connection), EM_OK);
+    assert_int_equal(em_loop_connect_unix_domain(fixture->loop, "/nowhere", &recording, &options, &connection), EM_OK);
     simulated_accept_connect(simulated_take_connect(fixture->backend));
     run_turns(fixture, 2);
     expect_events(&told, "IC");
@@ -117,9 +119,9 @@ static void closing_while_connecting_ends_it(void **state)
         assert_int_equal(begin_connecting(&told, NULL), EM_OK);
         simulated_peer *peer = simulated_take_connect(fixture->backend);
         if (way == 0)
-            em_close(told.connection);
+            em_connection_close(told.connection);
         else
-            em_close_after_writing(told.connection); /* nothing to write */
+            em_connection_close_after_writing(told.connection); /* nothing to write */
         if (way == 2)
             simulated_accept_connect(peer);
         run_turns(fixture, 2);
@@ -135,9 +137,9 @@ static void close_after_writing_while_connecting_delivers_what_was_sent(void **s
     recorder told;
     recorder_init(&told, fixture);
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
-    em_send_text(told.connection, "hello and goodbye");
-    assert_int_equal(em_close_after_writing(told.connection), EM_OK);
-    assert_int_equal(em_send_text(told.connection, "x"), EM_CLOSED);
+    em_connection_send_text(told.connection, "hello and goodbye");
+    assert_int_equal(em_connection_close_after_writing(told.connection), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "x"), EM_CLOSED);
     run_turns(fixture, 2);
     expect_events(&told, "I");
     simulated_peer *peer = simulated_take_connect(fixture->backend);
@@ -155,8 +157,8 @@ static void close_write_while_connecting_half_closes_when_it_stands(void **state
     recorder told;
     recorder_init(&told, fixture);
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
-    em_send_text(told.connection, "question");
-    assert_int_equal(em_close_write(told.connection), EM_OK);
+    em_connection_send_text(told.connection, "question");
+    assert_int_equal(em_connection_close_write(told.connection), EM_OK);
     simulated_peer *peer = simulated_take_connect(fixture->backend);
     simulated_accept_connect(peer);
     run_turns(fixture, 3);
@@ -187,7 +189,7 @@ static void all_addresses_are_tried_in_turn_until_one_answers(void **state)
     recorder_init(&told, fixture);
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
     add_addresses(&told, 3);
-    em_send_text(told.connection, "hello");
+    em_connection_send_text(told.connection, "hello");
     for (int i = 0; i < 3; i++) {
         simulated_peer *peer = simulated_take_connect(fixture->backend);
         assert_non_null(peer);
@@ -262,15 +264,16 @@ typedef em_status (*operation)(em_connection *connection);
 
 static em_status send_something(em_connection *connection)
 {
-    return em_send_text(connection, "x");
+    return em_connection_send_text(connection, "x");
 }
 
 /* The first address has failed, its channel is released, the next one is not attached yet. */
 static void every_operation_between_two_addresses_is_safe(void **state)
 {
     simulated_loop *fixture = *state;
-    static const operation operations[] = {em_close,       em_close_after_writing,  em_close_write, em_connection_pause,
-                                           send_something, em_connection_take_error};
+    static const operation operations[] = {
+        em_connection_close, em_connection_close_after_writing, em_connection_close_write, em_connection_pause,
+        send_something,      em_connection_take_error};
     for (size_t i = 0; i < COUNT(operations); i++) {
         recorder told;
         recorder_init(&told, fixture);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The life of a connection over the simulated backend: what is called when, sending, closing in every way and at every moment.
+ * The life of a connection over the simulated backend: what is called when, sending, closing in every way and at every
+ * moment.
  */
 #include "support/simulated_loop.h"
 
@@ -17,10 +18,10 @@ static void an_accepted_connection_begins_receives_sends_and_ends(void **state)
     feed_text(peer, "hello");
     run_turns(*state, 1);
     assert_true(bytes_equal_text(&told.received, "hello"));
-    assert_int_equal(em_send_text(told.connection, "answer"), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "answer"), EM_OK);
     run_turns(*state, 1);
     expect_sent(peer, "answer");
-    assert_int_equal(em_close(told.connection), EM_OK);
+    assert_int_equal(em_connection_close(told.connection), EM_OK);
     run_turns(*state, 1);
     expect_events(&told, "IDU");
     assert_int_equal(told.reason, EM_OK);
@@ -35,12 +36,12 @@ static void a_number_finds_its_connection_until_unbind(void **state)
     recorder told;
     recorder_init(&told, fixture);
     open_accepted(&told, &recording, NULL);
-    assert_ptr_equal(em_connection_find(fixture->loop, told.signature), told.connection);
-    em_close(told.connection);
-    assert_ptr_equal(em_connection_find(fixture->loop, told.signature), told.connection);
+    assert_ptr_equal(em_loop_find_connection(fixture->loop, told.signature), told.connection);
+    em_connection_close(told.connection);
+    assert_ptr_equal(em_loop_find_connection(fixture->loop, told.signature), told.connection);
     run_turns(fixture, 1);
     assert_int_equal(told.unbinds, 1);
-    assert_null(em_connection_find(fixture->loop, told.signature));
+    assert_null(em_loop_find_connection(fixture->loop, told.signature));
     recorder_free(&told);
 }
 
@@ -50,7 +51,7 @@ static void what_one_callback_sends_leaves_together(void **state)
     recorder_init(&told, *state);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     for (unsigned i = 0; i < 100; i++)
-        assert_int_equal(em_send_text(told.connection, "0123456789"), EM_OK);
+        assert_int_equal(em_connection_send_text(told.connection, "0123456789"), EM_OK);
     assert_int_equal(em_connection_get_outbound_bytes(told.connection), 1000);
     assert_int_equal(simulated_waiting(peer), 0);
     run_turns(*state, 1);
@@ -62,20 +63,20 @@ static void what_one_callback_sends_leaves_together(void **state)
 static void expect_all_refused(recorder *told)
 {
     em_connection *connection = told->connection;
-    assert_int_equal(em_send_text(connection, "x"), EM_CLOSED);
-    assert_int_equal(em_send(connection, NULL, 0), EM_CLOSED);
-    assert_int_equal(em_send_borrowed(connection, "x", 1, NULL, NULL), EM_CLOSED);
-    assert_int_equal(em_close(connection), EM_CLOSED);
-    assert_int_equal(em_close_after_writing(connection), EM_CLOSED);
-    assert_int_equal(em_close_write(connection), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(connection, "x"), EM_CLOSED);
+    assert_int_equal(em_connection_send(connection, NULL, 0), EM_CLOSED);
+    assert_int_equal(em_connection_send_borrowed(connection, "x", 1, NULL, NULL), EM_CLOSED);
+    assert_int_equal(em_connection_close(connection), EM_CLOSED);
+    assert_int_equal(em_connection_close_after_writing(connection), EM_CLOSED);
+    assert_int_equal(em_connection_close_write(connection), EM_CLOSED);
     assert_int_equal(em_connection_pause(connection), EM_CLOSED);
     assert_int_equal(em_connection_resume(connection), EM_CLOSED);
     assert_int_equal(em_connection_is_paused(connection), 0);
     assert_int_equal(em_connection_set_water_marks(connection, 1, 2), EM_CLOSED);
-    assert_int_equal(em_connection_set_outbox_limit(connection, 1), EM_CLOSED);
-    assert_int_equal(em_connection_set_inactivity_timeout(connection, 1), EM_CLOSED);
-    assert_int_equal(em_connection_set_write_timeout(connection, 1), EM_CLOSED);
-    assert_int_equal(em_connection_set_connect_timeout(connection, 1), EM_CLOSED);
+    assert_int_equal(em_connection_set_outbox_limit_bytes(connection, 1), EM_CLOSED);
+    assert_int_equal(em_connection_set_inactivity_timeout_ns(connection, 1), EM_CLOSED);
+    assert_int_equal(em_connection_set_write_timeout_ns(connection, 1), EM_CLOSED);
+    assert_int_equal(em_connection_set_connect_timeout_ns(connection, 1), EM_CLOSED);
     assert_int_equal(em_connection_take_error(connection), EM_CLOSED);
     assert_int_equal(em_connection_get_outbound_bytes(connection), 0);
 }
@@ -86,7 +87,7 @@ static void after_close_and_within_unbind_everything_answers_closed(void **state
     recorder_init(&told, *state);
     told.on_unbind = expect_all_refused;
     open_accepted(&told, &recording, NULL);
-    assert_int_equal(em_close(told.connection), EM_OK);
+    assert_int_equal(em_connection_close(told.connection), EM_OK);
     expect_all_refused(&told);
     run_turns(*state, 1);
     assert_int_equal(told.unbinds, 1);
@@ -98,8 +99,8 @@ static void close_drops_what_waits_to_be_sent(void **state)
     recorder told;
     recorder_init(&told, *state);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
-    em_send_text(told.connection, "never to be seen");
-    em_close(told.connection);
+    em_connection_send_text(told.connection, "never to be seen");
+    em_connection_close(told.connection);
     run_turns(*state, 1);
     assert_int_equal(told.unbinds, 1);
     assert_true(simulated_saw_end(peer));
@@ -109,7 +110,7 @@ static void close_drops_what_waits_to_be_sent(void **state)
 
 static void close_now(recorder *told)
 {
-    assert_int_equal(em_close(told->connection), EM_OK);
+    assert_int_equal(em_connection_close(told->connection), EM_OK);
 }
 
 static void close_may_be_called_within_every_callback(void **state)
@@ -132,7 +133,7 @@ static void close_may_be_called_within_every_callback(void **state)
             simulated_end(peer);
         if (callback == 4) {
             em_connection_pause(told.connection);
-            assert_int_equal(em_send_text(told.connection, "more than ten bytes"), EM_UNDER_PRESSURE);
+            assert_int_equal(em_connection_send_text(told.connection, "more than ten bytes"), EM_UNDER_PRESSURE);
             em_connection_resume(told.connection);
         }
         run_turns(fixture, 3);
@@ -156,7 +157,7 @@ static void stop_may_be_called_within_every_callback_and_nothing_is_lost(void **
     told.on_init = told.on_data = told.on_end = told.on_unbind = stop_loop;
     em_server *server;
     em_server_options options = {.size = sizeof options, .user = &told};
-    assert_int_equal(em_start_server(fixture->loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
     simulated_peer *peer = simulated_knock(fixture->backend, em_server_get_descriptor(server));
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     expect_events(&told, "I");
@@ -166,7 +167,7 @@ static void stop_may_be_called_within_every_callback_and_nothing_is_lost(void **
     simulated_end(peer);
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     expect_events(&told, "IDE");
-    em_close(told.connection);
+    em_connection_close(told.connection);
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     expect_events(&told, "IDEU");
     recorder_free(&told);
@@ -181,7 +182,7 @@ static void destroy_unbinds_what_is_left_with_success_and_closes_it(void **state
     open_accepted(&told[0], &recording, NULL);
     open_connected(&told[1], NULL);
     assert_int_equal(begin_connecting(&told[2], NULL), EM_OK);
-    em_send_text(told[0].connection, "never sent");
+    em_connection_send_text(told[0].connection, "never sent");
     simulated_loop_close(fixture);
     expect_events(&told[0], "IU");
     expect_events(&told[1], "ICU");
@@ -201,10 +202,10 @@ static void close_after_writing_waits_for_a_slow_peer_and_takes_no_more(void **s
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     simulated_set_window(peer, 100);
-    assert_int_equal(em_send(told.connection, junk, sizeof junk), EM_OK);
-    assert_int_equal(em_close_after_writing(told.connection), EM_OK);
+    assert_int_equal(em_connection_send(told.connection, junk, sizeof junk), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(told.connection), EM_OK);
     assert_int_equal(em_connection_get_state(told.connection), EM_STATE_DRAINING);
-    assert_int_equal(em_send_text(told.connection, "x"), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(told.connection, "x"), EM_CLOSED);
     feed_text(peer, "still delivered");
     for (size_t taken = 0; taken < sizeof junk; taken += simulated_take(peer, NULL, 100)) {
         run_turns(fixture, 2);
@@ -223,10 +224,10 @@ static void close_ends_a_connection_that_is_draining_at_once(void **state)
     recorder_init(&told, *state);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     simulated_set_window(peer, 1);
-    em_send_text(told.connection, "0123456789");
-    em_close_after_writing(told.connection);
+    em_connection_send_text(told.connection, "0123456789");
+    em_connection_close_after_writing(told.connection);
     run_turns(*state, 2);
-    assert_int_equal(em_close(told.connection), EM_OK);
+    assert_int_equal(em_connection_close(told.connection), EM_OK);
     run_turns(*state, 1);
     assert_int_equal(told.unbinds, 1);
     recorder_free(&told);
@@ -239,7 +240,7 @@ static void without_receive_end_the_rest_is_sent_and_the_connection_closed(void 
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording_without_end, NULL);
     simulated_set_window(peer, 4);
-    em_send_text(told.connection, "12345678");
+    em_connection_send_text(told.connection, "12345678");
     feed_text(peer, "last words");
     simulated_end(peer);
     run_turns(fixture, 2);
@@ -263,10 +264,10 @@ static void after_the_peer_s_end_sending_goes_on_until_closed(void **state)
     run_turns(fixture, 2);
     expect_events(&told, "IE");
     assert_int_equal(em_connection_has_peer_ended(told.connection), 1);
-    em_send_text(told.connection, "still here");
+    em_connection_send_text(told.connection, "still here");
     run_turns(fixture, 2);
     expect_sent(peer, "still here");
-    em_close_after_writing(told.connection);
+    em_connection_close_after_writing(told.connection);
     run_turns(fixture, 2);
     expect_events(&told, "IEU");
     recorder_free(&told);
@@ -279,9 +280,9 @@ static void close_write_tells_the_peer_after_all_was_sent_and_receiving_goes_on(
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     simulated_set_window(peer, 4);
-    em_send_text(told.connection, "12345678");
-    assert_int_equal(em_close_write(told.connection), EM_OK);
-    assert_int_equal(em_send_text(told.connection, "x"), EM_CLOSED);
+    em_connection_send_text(told.connection, "12345678");
+    assert_int_equal(em_connection_close_write(told.connection), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "x"), EM_CLOSED);
     run_turns(fixture, 2);
     expect_sent(peer, "1234");
     assert_false(simulated_saw_end(peer));
@@ -308,8 +309,8 @@ static void half_closing_after_the_peer_did_ends_the_connection(void **state)
     simulated_end(peer);
     run_turns(fixture, 2);
     expect_events(&told, "IE");
-    em_send_text(told.connection, "goodbye");
-    assert_int_equal(em_close_write(told.connection), EM_OK);
+    em_connection_send_text(told.connection, "goodbye");
+    assert_int_equal(em_connection_close_write(told.connection), EM_OK);
     run_turns(fixture, 2);
     expect_sent(peer, "goodbye");
     expect_events(&told, "IEU");
@@ -335,7 +336,7 @@ static void a_failure_of_sending_is_unbind_s_reason_after_what_had_arrived(void 
     recorder told;
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
-    em_send_text(told.connection, "x");
+    em_connection_send_text(told.connection, "x");
     feed_text(peer, "last words");
     simulated_fail_sending(peer, EM_BROKEN_PIPE);
     run_turns(fixture, 2);
@@ -346,8 +347,8 @@ static void a_failure_of_sending_is_unbind_s_reason_after_what_had_arrived(void 
 
 static void send_and_close(recorder *told)
 {
-    em_send_text(told->connection, "sorry");
-    em_close_after_writing(told->connection);
+    em_connection_send_text(told->connection, "sorry");
+    em_connection_close_after_writing(told->connection);
 }
 
 static void an_answer_within_post_init_is_sent_before_the_close(void **state)
@@ -368,7 +369,7 @@ static void close_neighbour(recorder *told)
 {
     (void)told;
     if (neighbour->connection)
-        em_close(neighbour->connection);
+        em_connection_close(neighbour->connection);
 }
 
 static void one_connection_may_close_another_within_any_of_its_callbacks(void **state)
@@ -388,12 +389,12 @@ static void one_connection_may_close_another_within_any_of_its_callbacks(void **
         feed_text(peers[0], "x");
         simulated_end(peers[0]);
         if (callback == 2)
-            em_close(told[0].connection);
+            em_connection_close(told[0].connection);
         run_turns(fixture, 3);
         assert_int_equal(told[1].unbinds, 1);
         assert_int_equal(told[0].unbinds, callback == 2);
         if (told[0].connection)
-            em_close(told[0].connection);
+            em_connection_close(told[0].connection);
         run_turns(fixture, 2);
         for (unsigned i = 0; i < 2; i++)
             recorder_free(&told[i]);
@@ -412,7 +413,7 @@ static void a_handler_may_be_changed_midway(void **state)
     feed_text(peer, "to nobody");
     run_turns(fixture, 1);
     expect_events(&told, "I");
-    em_close(told.connection);
+    em_connection_close(told.connection);
     run_turns(fixture, 1);
     expect_events(&told, "I");
     assert_int_equal(stats_of(fixture).connections_closed, 1);
@@ -425,18 +426,18 @@ static void missing_arguments_are_refused(void **state)
     recorder told;
     recorder_init(&told, *state);
     open_accepted(&told, &recording, NULL);
-    assert_int_equal(em_send(NULL, "x", 1), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_send(told.connection, NULL, 1), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_send(told.connection, NULL, 0), EM_OK);
-    assert_int_equal(em_send_text(told.connection, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_close(NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_close_after_writing(NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_close_write(NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send(NULL, "x", 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send(told.connection, NULL, 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send(told.connection, NULL, 0), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_close(NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_close_after_writing(NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_close_write(NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_pause(NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_resume(NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_get_state(NULL), EM_STATE_CLOSED);
-    assert_null(em_connection_find(told.fixture->loop, 12345));
-    assert_null(em_connection_find(NULL, told.signature));
+    assert_null(em_loop_find_connection(told.fixture->loop, 12345));
+    assert_null(em_loop_find_connection(NULL, told.signature));
     recorder_free(&told);
 }
 

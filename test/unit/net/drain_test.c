@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections that are about to end, and how long they wait for their peers: before unbind and after it. Over the simulated backend,
- * with the clock stopped.
+ * Connections that are about to end, and how long they wait for their peers: before unbind and after it. Over the
+ * simulated backend, with the clock stopped.
  */
 #include "support/simulated_loop.h"
 
@@ -20,8 +20,8 @@ static simulated_peer *begin_to_close(recorder *told, simulated_loop *fixture, c
     static const em_stream_options short_timeout = {.size = sizeof short_timeout, .drain_timeout_ns = 4 * S};
     simulated_peer *peer = open_accepted(told, &recording, stream ? stream : &short_timeout);
     simulated_set_window(peer, WINDOW_BYTES);
-    em_send(told->connection, large, sizeof large);
-    assert_int_equal(em_close_after_writing(told->connection), EM_OK);
+    em_connection_send(told->connection, large, sizeof large);
+    assert_int_equal(em_connection_close_after_writing(told->connection), EM_OK);
     run_turns(fixture, 1);
     return peer;
 }
@@ -53,7 +53,7 @@ static void a_peer_that_takes_nothing_is_given_up_after_the_drain_timeout(void *
         em_stream_options stream = {.size = sizeof stream, .drain_timeout_ns = timeouts_ns[i]};
         uint64_t expected_ns = timeouts_ns[i] ? timeouts_ns[i] : 30 * S;
         simulated_peer *peer = begin_to_close(&told, fixture, &stream);
-        assert_int_equal(em_connection_get_drain_timeout(told.connection), expected_ns);
+        assert_int_equal(em_connection_get_drain_timeout_ns(told.connection), expected_ns);
         run_for(fixture, expected_ns - 1);
         assert_int_equal(told.unbinds, 0);
         run_for(fixture, expected_ns / 8);
@@ -168,13 +168,14 @@ static void the_wait_may_be_without_end_and_changed_meanwhile(void **state)
     simulated_peer *peer = begin_to_close(&told, fixture, &stream);
     run_for(fixture, 1000 * S);
     assert_int_equal(told.unbinds, 0);
-    assert_int_equal(em_connection_set_drain_timeout(told.connection, 8 * S), EM_OK);
-    assert_int_equal(em_connection_get_drain_timeout(told.connection), 8 * S);
+    assert_int_equal(em_connection_set_drain_timeout_ns(told.connection, 8 * S), EM_OK);
+    assert_int_equal(em_connection_get_drain_timeout_ns(told.connection), 8 * S);
     run_for(fixture, 10 * S);
     expect_given_up(&told, peer);
 }
 
-/* The peer ends first: without receive_end the connection is about to end then, with it that is the handler's business. */
+/* The peer ends first: without receive_end the connection is about to end then, with it that is the handler's business.
+ */
 static void a_half_closed_peer_is_given_up_unless_the_handler_goes_on(void **state)
 {
     simulated_loop *fixture = *state;
@@ -184,12 +185,12 @@ static void a_half_closed_peer_is_given_up_unless_the_handler_goes_on(void **sta
         recorder_init(&told, fixture);
         simulated_peer *peer = open_accepted(&told, handlers[i], NULL);
         simulated_set_window(peer, WINDOW_BYTES);
-        em_send(told.connection, large, sizeof large);
+        em_connection_send(told.connection, large, sizeof large);
         simulated_end(peer);
         run_for(fixture, 100 * S);
         assert_int_equal(told.unbinds, i == 0);
         if (i == 1) {
-            em_close_write(told.connection); /* now both sides are about to end */
+            em_connection_close_write(told.connection); /* now both sides are about to end */
             run_for(fixture, 35 * S);
         }
         expect_given_up(&told, peer);
@@ -203,8 +204,8 @@ static void without_memory_to_watch_the_peer_the_connection_ends(void **state)
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     simulated_set_window(peer, WINDOW_BYTES);
-    em_send(told.connection, large, sizeof large);
-    em_close_after_writing(told.connection);
+    em_connection_send(told.connection, large, sizeof large);
+    em_connection_close_after_writing(told.connection);
     failing_allocator_fail(&fixture->allocator, 1, EM_ON);
     run_turns(fixture, 2);
     failing_allocator_fail(&fixture->allocator, 0, EM_DEFAULT);
@@ -221,8 +222,8 @@ static void what_leaves_at_once_needs_no_watch(void **state)
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     simulated_end(peer);
     run_turns(fixture, 2); /* so nothing has to go on after unbind */
-    em_send_text(told.connection, "bye");
-    em_close_after_writing(told.connection);
+    em_connection_send_text(told.connection, "bye");
+    em_connection_close_after_writing(told.connection);
     failing_allocator_fail(&fixture->allocator, 1, EM_ON);
     run_turns(fixture, 2);
     failing_allocator_fail(&fixture->allocator, 0, EM_DEFAULT);
@@ -239,13 +240,13 @@ static simulated_peer *close_in_background(recorder *told, simulated_loop *fixtu
     recorder_init(told, fixture);
     simulated_peer *peer = open_accepted(told, &recording, NULL);
     simulated_set_window(peer, WINDOW_BYTES);
-    em_send(told->connection, large, sizeof large);
+    em_connection_send(told->connection, large, sizeof large);
     if (peer_ends_first)
         simulated_end(peer);
     run_turns(fixture, 1);
-    assert_int_equal(em_close_in_background(told->connection), EM_OK);
-    assert_int_equal(em_send_text(told->connection, "x"), EM_CLOSED);
-    assert_int_equal(em_close_in_background(told->connection), EM_CLOSED);
+    assert_int_equal(em_connection_close_in_background(told->connection), EM_OK);
+    assert_int_equal(em_connection_send_text(told->connection, "x"), EM_CLOSED);
+    assert_int_equal(em_connection_close_in_background(told->connection), EM_CLOSED);
     run_turns(fixture, 1);
     assert_int_equal(told->unbinds, 1);
     assert_int_equal(told->reason, EM_OK);
@@ -292,8 +293,8 @@ static void what_the_system_takes_at_once_leaves_before_unbind(void **state)
         told.on_unbind = expect_answer_sent;
         if (paused)
             em_connection_pause(told.connection);
-        em_send_text(told.connection, "answer");
-        em_close_in_background(told.connection);
+        em_connection_send_text(told.connection, "answer");
+        em_connection_close_in_background(told.connection);
         run_turns(fixture, 1);
         assert_int_equal(told.unbinds, 1);
         recorder_free(&told);
@@ -339,8 +340,8 @@ static void closing_in_the_background_while_connecting_drops_everything(void **s
     recorder told;
     recorder_init(&told, fixture);
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
-    em_send_text(told.connection, "dropped");
-    assert_int_equal(em_close_in_background(told.connection), EM_OK);
+    em_connection_send_text(told.connection, "dropped");
+    assert_int_equal(em_connection_close_in_background(told.connection), EM_OK);
     run_turns(fixture, 2);
     expect_events(&told, "IU");
     assert_int_equal(stats_of(fixture).connections_open, 0);
@@ -352,7 +353,7 @@ static void closing_at_once_drops_what_closing_after_writing_kept(void **state)
     simulated_loop *fixture = *state;
     recorder told;
     simulated_peer *peer = begin_to_close(&told, fixture, NULL);
-    em_close(told.connection);
+    em_connection_close(told.connection);
     run_turns(fixture, 2);
     assert_int_equal(told.reason, EM_OK);
     assert_true(simulated_saw_close(peer));

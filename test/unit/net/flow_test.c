@@ -19,7 +19,7 @@ static void a_paused_connection_neither_receives_nor_sends_and_loses_nothing(voi
     assert_int_equal(em_connection_is_paused(told.connection), 1);
     feed_text(peer, "in");
     simulated_end(peer);
-    assert_int_equal(em_send_text(told.connection, "out"), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "out"), EM_OK);
     run_turns(fixture, 5);
     expect_events(&told, "I");
     expect_sent(peer, "");
@@ -37,7 +37,7 @@ static void what_was_sent_just_before_a_pause_waits_for_the_resume(void **state)
     recorder told;
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
-    em_send_text(told.connection, "held back");
+    em_connection_send_text(told.connection, "held back");
     assert_int_equal(em_connection_pause(told.connection), EM_OK);
     run_turns(fixture, 3);
     expect_sent(peer, "");
@@ -77,7 +77,7 @@ static void a_pause_within_post_init_holds_everything_back(void **state)
     told.on_init = pause_now;
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     feed_text(peer, "x");
-    em_send_text(told.connection, "y");
+    em_connection_send_text(told.connection, "y");
     run_turns(fixture, 3);
     expect_events(&told, "I");
     expect_sent(peer, "");
@@ -95,7 +95,7 @@ static void a_connection_paused_while_connecting_is_established_and_stays_paused
     recorder_init(&told, fixture);
     told.on_init = pause_now;
     simulated_peer *peer = open_connected(&told, NULL);
-    em_send_text(told.connection, "y");
+    em_connection_send_text(told.connection, "y");
     feed_text(peer, "x");
     run_turns(fixture, 3);
     expect_events(&told, "IC");
@@ -116,8 +116,8 @@ static void closing_after_writing_while_paused_waits_for_the_resume(void **state
         simulated_peer *peer = open_accepted(&told, &recording, NULL);
         em_connection_pause(told.connection);
         if (with_data)
-            em_send_text(told.connection, "last words");
-        em_close_after_writing(told.connection);
+            em_connection_send_text(told.connection, "last words");
+        em_connection_close_after_writing(told.connection);
         run_turns(fixture, 3);
         assert_int_equal(told.unbinds, 0);
         em_connection_resume(told.connection);
@@ -135,8 +135,8 @@ static void a_paused_connection_can_be_closed(void **state)
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
     em_connection_pause(told.connection);
     feed_text(peer, "unread");
-    em_send_text(told.connection, "unsent");
-    em_close(told.connection);
+    em_connection_send_text(told.connection, "unsent");
+    em_connection_close(told.connection);
     run_turns(*state, 1);
     expect_events(&told, "IU");
     recorder_free(&told);
@@ -151,9 +151,9 @@ static void pressure_is_told_above_the_high_water_mark_and_its_end_at_the_low_on
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, &stream);
     simulated_set_window(peer, 1);
-    assert_int_equal(em_send(told.connection, junk, 100), EM_OK);
-    assert_int_equal(em_send(told.connection, junk, 1), EM_UNDER_PRESSURE);
-    assert_int_equal(em_send(told.connection, junk, 1), EM_UNDER_PRESSURE);
+    assert_int_equal(em_connection_send(told.connection, junk, 100), EM_OK);
+    assert_int_equal(em_connection_send(told.connection, junk, 1), EM_UNDER_PRESSURE);
+    assert_int_equal(em_connection_send(told.connection, junk, 1), EM_UNDER_PRESSURE);
     while (em_connection_get_outbound_bytes(told.connection) > 31) {
         run_turns(fixture, 2);
         expect_events(&told, "I");
@@ -175,7 +175,7 @@ static void send_over_again(recorder *told)
     char junk[200] = {0};
     unsigned *left = told->user;
     if (*left > 0 && --*left > 0)
-        assert_int_equal(em_send(told->connection, junk, sizeof junk), EM_UNDER_PRESSURE);
+        assert_int_equal(em_connection_send(told->connection, junk, sizeof junk), EM_UNDER_PRESSURE);
 }
 
 static void sending_within_drained_is_told_of_the_next_drained(void **state)
@@ -201,8 +201,8 @@ static void water_marks_may_be_set_later_and_must_make_sense(void **state)
     assert_int_equal(em_connection_set_water_marks(told.connection, 2, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_set_water_marks(told.connection, 0, 0), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_set_water_marks(told.connection, 0, 3), EM_OK);
-    assert_int_equal(em_send_text(told.connection, "123"), EM_OK);
-    assert_int_equal(em_send_text(told.connection, "4"), EM_UNDER_PRESSURE);
+    assert_int_equal(em_connection_send_text(told.connection, "123"), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "4"), EM_UNDER_PRESSURE);
     run_turns(*state, 2);
     expect_events(&told, "IR");
     recorder_free(&told);
@@ -213,7 +213,7 @@ static void water_marks_below_what_waits_already_tell_of_its_end(void **state)
     recorder told;
     recorder_init(&told, *state);
     open_accepted(&told, &recording, NULL);
-    assert_int_equal(em_send_text(told.connection, "1234"), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "1234"), EM_OK);
     assert_int_equal(em_connection_set_water_marks(told.connection, 0, 3), EM_OK);
     run_turns(*state, 2);
     expect_events(&told, "IR");
@@ -226,9 +226,9 @@ static void the_hard_limit_ends_the_connection_and_accepts_nothing(void **state)
     em_stream_options stream = {.size = sizeof stream, .outbox_limit_bytes = 10};
     recorder_init(&told, *state);
     simulated_peer *peer = open_accepted(&told, &recording, &stream);
-    assert_int_equal(em_send_text(told.connection, "0123456789"), EM_OK);
-    assert_int_equal(em_send_text(told.connection, "x"), EM_OUTBOX_LIMIT);
-    assert_int_equal(em_send_text(told.connection, "x"), EM_CLOSED);
+    assert_int_equal(em_connection_send_text(told.connection, "0123456789"), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "x"), EM_OUTBOX_LIMIT);
+    assert_int_equal(em_connection_send_text(told.connection, "x"), EM_CLOSED);
     run_turns(*state, 1);
     expect_events(&told, "IU");
     assert_int_equal(told.reason, EM_OUTBOX_LIMIT);
@@ -247,12 +247,12 @@ static void the_limit_of_the_loop_refuses_and_the_connection_goes_on(void **stat
         recorder_init(&told[i], fixture);
         open_accepted(&told[i], &recording, NULL);
     }
-    assert_int_equal(em_send_text(told[0].connection, "123456"), EM_OK);
-    assert_int_equal(em_send_text(told[1].connection, "12345"), EM_LOOP_OUTBOX_LIMIT);
-    assert_int_equal(em_send_borrowed(told[1].connection, "12345", 5, NULL, NULL), EM_LOOP_OUTBOX_LIMIT);
-    assert_int_equal(em_send_text(told[1].connection, "1234"), EM_OK);
+    assert_int_equal(em_connection_send_text(told[0].connection, "123456"), EM_OK);
+    assert_int_equal(em_connection_send_text(told[1].connection, "12345"), EM_LOOP_OUTBOX_LIMIT);
+    assert_int_equal(em_connection_send_borrowed(told[1].connection, "12345", 5, NULL, NULL), EM_LOOP_OUTBOX_LIMIT);
+    assert_int_equal(em_connection_send_text(told[1].connection, "1234"), EM_OK);
     run_turns(fixture, 1);
-    assert_int_equal(em_send_text(told[1].connection, "0123456789"), EM_OK);
+    assert_int_equal(em_connection_send_text(told[1].connection, "0123456789"), EM_OK);
     for (unsigned i = 0; i < 2; i++) {
         recorder_free(&told[i]);
         assert_int_equal(told[i].reason, EM_OK);
@@ -273,7 +273,7 @@ static em_status borrow(em_connection *connection, const char *text)
         const char *constant;
         void *user;
     } same = {.constant = text};
-    return em_send_borrowed(connection, text, strlen(text), release, same.user);
+    return em_connection_send_borrowed(connection, text, strlen(text), release, same.user);
 }
 
 static void borrowed_bytes_are_released_once_when_sent(void **state)
@@ -300,7 +300,7 @@ static void end_in_some_way(recorder *told, simulated_peer *peer, unsigned way)
 {
     switch (way) {
     case 0:
-        em_close(told->connection);
+        em_connection_close(told->connection);
         break;
     case 1:
         simulated_reset(peer);
@@ -309,12 +309,12 @@ static void end_in_some_way(recorder *told, simulated_peer *peer, unsigned way)
         simulated_fail_sending(peer, EM_BROKEN_PIPE);
         break;
     case 3:
-        em_connection_set_outbox_limit(told->connection, 1);
+        em_connection_set_outbox_limit_bytes(told->connection, 1);
         borrow(told->connection, "too much");
         releases--; /* at once, since it was not accepted */
         break;
     case 4:
-        em_connection_set_write_timeout(told->connection, EM_SECONDS);
+        em_connection_set_write_timeout_ns(told->connection, EM_SECONDS);
         run_for(told->fixture, EM_SECONDS);
         break;
     default:
@@ -356,7 +356,7 @@ static void what_is_not_accepted_is_released_at_once(void **state)
     assert_int_equal(releases, 1);
     assert_int_equal(borrow(told.connection, ""), EM_OK);
     assert_int_equal(releases, 2);
-    em_close_after_writing(told.connection);
+    em_connection_close_after_writing(told.connection);
     assert_int_equal(borrow(told.connection, "x"), EM_CLOSED);
     assert_int_equal(releases, 3);
     recorder_free(&told);
@@ -379,8 +379,9 @@ static void a_megabyte_arrives_in_order_copied_and_borrowed_through_a_narrow_win
     for (size_t at = 0; at < TOTAL;) {
         size_t piece = 1 + random_below(&seed, 9000);
         piece = piece < TOTAL - at ? piece : TOTAL - at;
-        em_status status = random_below(&seed, 2) ? em_send(told.connection, pattern + at, piece)
-                                                  : em_send_borrowed(told.connection, pattern + at, piece, NULL, NULL);
+        em_status status = random_below(&seed, 2)
+                               ? em_connection_send(told.connection, pattern + at, piece)
+                               : em_connection_send_borrowed(told.connection, pattern + at, piece, NULL, NULL);
         assert_int_equal(status, EM_OK);
         at += piece;
     }
@@ -388,7 +389,7 @@ static void a_megabyte_arrives_in_order_copied_and_borrowed_through_a_narrow_win
         run_turns(fixture, 1);
     assert_memory_equal(arrived, pattern, TOTAL);
     uint64_t sent;
-    em_connection_get_bytes(told.connection, NULL, &sent);
+    em_connection_get_byte_counts(told.connection, NULL, &sent);
     assert_int_equal(sent, TOTAL);
     recorder_free(&told);
     free(pattern);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Timeouts where the loop could not look for a while: long callbacks, stopped processes, pauses with input waiting. Over the
- * simulated backend, with the clock stopped.
+ * Timeouts where the loop could not look for a while: long callbacks, stopped processes, pauses with input waiting.
+ * Over the simulated backend, with the clock stopped.
  */
 #include "support/simulated_loop.h"
 
@@ -59,7 +59,7 @@ static void work_for_three_seconds(recorder *told)
 static void set_a_timeout_after_long_work(recorder *told)
 {
     work_for_three_seconds(told);
-    em_connection_set_inactivity_timeout(told->connection, 5 * S);
+    em_connection_set_inactivity_timeout_ns(told->connection, 5 * S);
 }
 
 static void a_timeout_set_after_long_work_counts_from_then(void **state)
@@ -81,7 +81,7 @@ static void a_timeout_set_after_long_work_counts_from_then(void **state)
 static void work_and_answer(recorder *told)
 {
     work_for_three_seconds(told);
-    em_send_text(told->connection, "answer");
+    em_connection_send_text(told->connection, "answer");
 }
 
 static void an_answer_after_long_work_is_activity_of_when_it_left(void **state)
@@ -183,7 +183,7 @@ static void the_write_timeout_waits_for_a_paused_user_and_for_a_system_that_take
     simulated_peer *peer = open_accepted(&told, &recording, &stream);
     simulated_set_window(peer, 0);
     em_connection_pause(told.connection);
-    em_send_text(told.connection, "123");
+    em_connection_send_text(told.connection, "123");
     run_for(fixture, 50 * S);
     expect_events(&told, "I");
     em_connection_resume(told.connection);
@@ -208,7 +208,7 @@ static void a_write_timeout_counts_from_when_the_bytes_were_sent(void **state)
     feed_text(peer, "x");
     run_turns(fixture, 1);
     told.on_data = NULL;
-    em_send_text(told.connection, "123");
+    em_connection_send_text(told.connection, "123");
     run_turns(fixture, 1);
     run_for(fixture, 5 * S - 1);
     assert_int_equal(told.unbinds, 0);
@@ -273,7 +273,7 @@ static void the_time_for_connecting_counts_from_the_call(void **state)
     simulated_loop *fixture = *state;
     recorder told;
     recorder_init(&told, fixture);
-    assert_int_equal(em_next_tick(fixture->loop, connect_after_long_work, &told), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, connect_after_long_work, &told), EM_OK);
     run_turns(fixture, 1);
     run_for(fixture, 20 * S - 1);
     expect_events(&told, "I");

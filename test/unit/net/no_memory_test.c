@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Running out of memory at every single allocation of every operation: the operation fails with EM_NO_MEMORY and nothing else
- * happens, no memory is lost, and the same operation succeeds as soon as there is memory again.
+ * Running out of memory at every single allocation of every operation: the operation fails with EM_NO_MEMORY and
+ * nothing else happens, no memory is lost, and the same operation succeeds as soon as there is memory again.
  */
 #include "support/simulated_loop.h"
 #include "support/sockets.h"
@@ -32,7 +32,7 @@ static unsigned calls;
 static em_status next_tick(simulated_loop *fixture, recorder *told)
 {
     (void)told;
-    return em_next_tick(fixture->loop, ignore_call, &calls);
+    return em_loop_next_tick(fixture->loop, ignore_call, &calls);
 }
 
 static em_status post(simulated_loop *fixture, recorder *told)
@@ -44,17 +44,17 @@ static em_status post(simulated_loop *fixture, recorder *told)
 static em_status add_timer(simulated_loop *fixture, recorder *told)
 {
     (void)told;
-    return em_add_timer(fixture->loop, 1, ignore_timer, &calls, NULL);
+    return em_loop_add_timer(fixture->loop, 1, ignore_timer, &calls, NULL);
 }
 
 static em_status add_periodic_timer(simulated_loop *fixture, recorder *told)
 {
     em_timer timer;
     (void)told;
-    em_status status = em_add_periodic_timer(fixture->loop, 1000, ignore_timer, &calls, &timer);
+    em_status status = em_loop_add_periodic_timer(fixture->loop, 1000, ignore_timer, &calls, &timer);
     if (status == EM_OK) {
         run_for(fixture, 1000);
-        assert_int_equal(em_cancel_timer(fixture->loop, timer), EM_OK);
+        assert_int_equal(em_loop_cancel_timer(fixture->loop, timer), EM_OK);
     } else {
         assert_int_equal(timer, 0);
     }
@@ -65,9 +65,9 @@ static em_status start_server(simulated_loop *fixture, recorder *told)
 {
     em_server *server;
     (void)told;
-    em_status status = em_start_server(fixture->loop, "127.0.0.1", 0, &recording, NULL, &server);
+    em_status status = em_loop_start_server(fixture->loop, "127.0.0.1", 0, &recording, NULL, &server);
     if (status == EM_OK)
-        assert_int_equal(em_stop_server(server), EM_OK);
+        assert_int_equal(em_server_stop(server), EM_OK);
     else
         assert_null(server);
     return status;
@@ -77,9 +77,9 @@ static em_status start_server_at_a_name(simulated_loop *fixture, recorder *told)
 {
     em_server *server;
     (void)told;
-    em_status status = em_start_server(fixture->loop, "localhost", 0, &recording, NULL, &server);
+    em_status status = em_loop_start_server(fixture->loop, "localhost", 0, &recording, NULL, &server);
     if (status == EM_OK)
-        assert_int_equal(em_stop_server(server), EM_OK);
+        assert_int_equal(em_server_stop(server), EM_OK);
     else
         assert_null(server);
     return status;
@@ -91,9 +91,9 @@ static em_status start_server_on_descriptor(simulated_loop *fixture, recorder *t
     em_server *server;
     (void)told;
     int listener = listen_on_loopback(&address);
-    em_status status = em_start_server_on_descriptor(fixture->loop, listener, &recording, NULL, &server);
+    em_status status = em_loop_attach_server(fixture->loop, listener, &recording, NULL, &server);
     if (status == EM_OK)
-        assert_int_equal(em_stop_server(server), EM_OK);
+        assert_int_equal(em_server_stop(server), EM_OK);
     else
         assert_int_equal(close(listener), 0);
     return status;
@@ -107,7 +107,7 @@ static em_status connect_to(simulated_loop *fixture, recorder *told)
     em_status status = begin_connecting(told, NULL);
     assert_int_equal(told->event_count, before + (status == EM_OK));
     if (status == EM_OK)
-        assert_int_equal(em_close(told->connection), EM_OK);
+        assert_int_equal(em_connection_close(told->connection), EM_OK);
     told->unbinds = 0;
     run_turns(fixture, 2);
     told->unbinds = 0;
@@ -120,7 +120,7 @@ static em_status send_copy(simulated_loop *fixture, recorder *told)
     static char large[LARGE_BYTES];
     (void)fixture;
     size_t before = em_connection_get_outbound_bytes(told->connection);
-    em_status status = em_send(told->connection, large, sizeof large);
+    em_status status = em_connection_send(told->connection, large, sizeof large);
     size_t after = em_connection_get_outbound_bytes(told->connection);
     assert_int_equal(after, status == EM_OK ? before + sizeof large : before);
     return status;
@@ -139,7 +139,7 @@ static em_status send_borrowed(simulated_loop *fixture, recorder *told)
 {
     (void)fixture;
     unsigned before = releases;
-    em_status status = em_send_borrowed(told->connection, "borrowed", 8, count_release, NULL);
+    em_status status = em_connection_send_borrowed(told->connection, "borrowed", 8, count_release, NULL);
     assert_int_equal(releases, status == EM_OK ? before : before + 1);
     return status;
 }
@@ -147,7 +147,7 @@ static em_status send_borrowed(simulated_loop *fixture, recorder *told)
 static em_status set_timeout(simulated_loop *fixture, recorder *told)
 {
     (void)fixture;
-    return em_connection_set_inactivity_timeout(told->connection, EM_SECONDS * 1000000);
+    return em_connection_set_inactivity_timeout_ns(told->connection, EM_SECONDS * 1000000);
 }
 
 static em_status set_water_marks(simulated_loop *fixture, recorder *told)
@@ -160,17 +160,17 @@ static const struct named_operation {
     const char *name;
     operation run;
 } operations[] = {
-    {"em_next_tick", next_tick},
+    {"em_loop_next_tick", next_tick},
     {"em_loop_post", post},
-    {"em_add_timer", add_timer},
-    {"em_add_periodic_timer", add_periodic_timer},
-    {"em_start_server", start_server},
-    {"em_start_server at a name", start_server_at_a_name},
-    {"em_start_server_on_descriptor", start_server_on_descriptor},
-    {"em_connect", connect_to},
-    {"em_send", send_copy},
-    {"em_send_borrowed", send_borrowed},
-    {"em_connection_set_inactivity_timeout", set_timeout},
+    {"em_loop_add_timer", add_timer},
+    {"em_loop_add_periodic_timer", add_periodic_timer},
+    {"em_loop_start_server", start_server},
+    {"em_loop_start_server at a name", start_server_at_a_name},
+    {"em_loop_attach_server", start_server_on_descriptor},
+    {"em_loop_connect", connect_to},
+    {"em_connection_send", send_copy},
+    {"em_connection_send_borrowed", send_borrowed},
+    {"em_connection_set_inactivity_timeout_ns", set_timeout},
     {"em_connection_set_water_marks", set_water_marks},
 };
 
@@ -189,7 +189,7 @@ static bool fail_nth(const struct named_operation *tested, unsigned long n, em_s
     bool failed = atomic_load(&fixture.allocator.failures) > failures;
     failing_allocator_fail(&fixture.allocator, 0, EM_DEFAULT);
     if (status != (failed ? EM_NO_MEMORY : EM_OK))
-        fail_msg("%s: allocation %lu: %s", tested->name, n, em_status_name(status));
+        fail_msg("%s: allocation %lu: %s", tested->name, n, em_status_get_name(status));
     run_turns(&fixture, 2);
     if (count_descriptors() > descriptors + 1) /* the reserve of a server */
         fail_msg("%s: allocation %lu: a descriptor is left open", tested->name, n);
@@ -235,7 +235,7 @@ static void accepting_survives_the_failure_of_every_allocation(void **state)
         assert_true(n < MOST_ALLOCATIONS);
         simulated_loop_open(&fixture, NULL, NULL);
         recorder_init(&told, &fixture);
-        assert_int_equal(em_start_server(fixture.loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
+        assert_int_equal(em_loop_start_server(fixture.loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
         simulated_peer *peer = simulated_knock(fixture.backend, em_server_get_descriptor(server));
         failing_allocator_fail(&fixture.allocator, n, EM_OFF);
         run_turns(&fixture, 2);
@@ -263,8 +263,8 @@ static void without_memory_to_wait_for_the_peer_the_reason_says_so(void **state)
     recorder_init(&told, &fixture);
     open_accepted(&told, &recording, NULL);
     run_turns(&fixture, 2);
-    assert_int_equal(em_send_text(told.connection, "the answer"), EM_OK);
-    assert_int_equal(em_close_after_writing(told.connection), EM_OK);
+    assert_int_equal(em_connection_send_text(told.connection, "the answer"), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(told.connection), EM_OK);
     failing_allocator_fail(&fixture.allocator, 1, EM_ON);
     run_turns(&fixture, 3);
     failing_allocator_fail(&fixture.allocator, 0, EM_DEFAULT);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Thousands of random lives of connections over the simulated backend, each by a seed: both sides do whatever comes into their
- * minds, within callbacks and outside, and what arrives is compared with what was sent, to the byte. A failure names the seed.
+ * Thousands of random lives of connections over the simulated backend, each by a seed: both sides do whatever comes
+ * into their minds, within callbacks and outside, and what arrives is compared with what was sent, to the byte. A
+ * failure names the seed.
  */
 #include "support/simulated_loop.h"
 
@@ -18,7 +19,7 @@ typedef struct life {
     simulated_peer *peer;
     uint64_t fed;      /* by the peer, of its pattern */
     uint64_t received; /* of it, by us */
-    uint64_t accepted; /* by em_send, of our pattern */
+    uint64_t accepted; /* by em_connection_send, of our pattern */
     uint64_t arrived;  /* of it, at the peer */
     unsigned borrowed;
     unsigned returned;
@@ -78,9 +79,9 @@ static void send_some(life *own)
     em_status status;
     if (borrow) {
         own->borrowed++;
-        status = em_send_borrowed(own->connection, data, length, return_borrowed, own);
+        status = em_connection_send_borrowed(own->connection, data, length, return_borrowed, own);
     } else {
-        status = em_send(own->connection, data, length);
+        status = em_connection_send(own->connection, data, length);
         free(data);
     }
     own->gave_up = own->gave_up || status == EM_OUTBOX_LIMIT;
@@ -96,14 +97,14 @@ static void act_on_connection(life *own)
     em_connection *connection = own->connection;
     switch (random_below(&own->world->seed, 40)) {
     case 0:
-        own->gave_up = em_close(connection) == EM_OK || own->gave_up;
+        own->gave_up = em_connection_close(connection) == EM_OK || own->gave_up;
         break;
     case 1:
-        own->closing = em_close_after_writing(connection) == EM_OK || own->closing;
+        own->closing = em_connection_close_after_writing(connection) == EM_OK || own->closing;
         own->finishing = own->finishing || own->closing;
         break;
     case 2:
-        own->finishing = em_close_write(connection) == EM_OK || own->finishing;
+        own->finishing = em_connection_close_write(connection) == EM_OK || own->finishing;
         break;
     case 3:
     case 4:
@@ -121,7 +122,7 @@ static void act_on_connection(life *own)
         own->pressed = own->pressed || em_connection_get_outbound_bytes(connection) > 100;
         break;
     case 11:
-        em_connection_set_outbox_limit(connection, (size_t)200 * LARGEST);
+        em_connection_set_outbox_limit_bytes(connection, (size_t)200 * LARGEST);
         break;
     default:
         send_some(own);
@@ -274,7 +275,7 @@ static void begin_lives(world *w)
         w->lives[i].world = w;
     em_loop_set_user(w->loop.loop, w);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(em_start_server(w->loop.loop, "127.0.0.1", 0, handlers[i], NULL, &servers[i]), EM_OK);
+        assert_int_equal(em_loop_start_server(w->loop.loop, "127.0.0.1", 0, handlers[i], NULL, &servers[i]), EM_OK);
     for (unsigned i = 0; i < CONNECTIONS / 2; i++) {
         unsigned server = (unsigned)random_below(&w->seed, 2);
         knocking[i] = simulated_knock(w->loop.backend, em_server_get_descriptor(servers[server]));
@@ -284,14 +285,14 @@ static void begin_lives(world *w)
     }
     for (unsigned i = CONNECTIONS / 2; i < CONNECTIONS; i++) {
         em_connect_options options = {.size = sizeof options, .user = &w->lives[i]};
-        assert_int_equal(em_connect(w->loop.loop, "192.0.2.1", 80, handlers[i % 2], &options, NULL), EM_OK);
+        assert_int_equal(em_loop_connect(w->loop.loop, "192.0.2.1", 80, handlers[i % 2], &options, NULL), EM_OK);
         w->lives[i].peer = simulated_take_connect(w->loop.backend);
         CHECK(&w->lives[i], w->lives[i].peer != NULL || w->lives[i].gave_up);
         if (w->lives[i].peer)
             simulated_accept_connect(w->lives[i].peer);
     }
     for (unsigned i = 0; i < 2; i++)
-        em_stop_server(servers[i]);
+        em_server_stop(servers[i]);
 }
 
 /* Lets everything that is under way come to its end. */
@@ -304,7 +305,7 @@ static void wind_up(world *w)
             simulated_set_window(own->peer, 100000);
         if (own->connection)
             em_connection_resume(own->connection);
-        if (own->connection && em_close_write(own->connection) == EM_OK)
+        if (own->connection && em_connection_close_write(own->connection) == EM_OK)
             own->finishing = true;
         if (own->peer && !own->peer_ended)
             simulated_end(own->peer);

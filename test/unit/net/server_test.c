@@ -12,7 +12,7 @@ static em_server *start_server(simulated_loop *fixture, recorder *told)
 {
     em_server *server;
     em_server_options options = {.size = sizeof options, .user = told};
-    assert_int_equal(em_start_server(fixture->loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
     return server;
 }
 
@@ -28,14 +28,14 @@ static void a_server_knows_its_address_number_loop_and_user(void **state)
     em_address address;
     em_server *server = start_server(fixture, &told);
     em_signature signature = em_server_get_signature(server);
-    assert_ptr_equal(em_server_find(fixture->loop, signature), server);
+    assert_ptr_equal(em_loop_find_server(fixture->loop, signature), server);
     assert_ptr_equal(em_server_get_loop(server), fixture->loop);
     assert_ptr_equal(em_server_get_user(server), &told);
     assert_int_equal(em_server_get_local_address(server, &address), EM_OK);
     assert_true(em_address_get_port(&address) > 0);
     assert_int_equal(stats_of(fixture).servers_open, 1);
-    assert_int_equal(em_stop_server(server), EM_OK);
-    assert_null(em_server_find(fixture->loop, signature));
+    assert_int_equal(em_server_stop(server), EM_OK);
+    assert_null(em_loop_find_server(fixture->loop, signature));
     assert_int_equal(stats_of(fixture).servers_open, 0);
     run_turns(fixture, 1);
     assert_int_equal(simulated_count_channels(fixture->backend), 0);
@@ -64,22 +64,23 @@ static void arguments_that_make_no_sense_are_refused(void **state)
     em_server *server = (em_server *)(void *)fixture;
     em_server_options unset = {.size = 0};
     int pair[2];
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, NULL, NULL, &server), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, NULL, NULL, &server), EM_INVALID_ARGUMENT);
     assert_null(server);
-    assert_int_equal(em_start_server(NULL, "127.0.0.1", 0, &recording, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_server(loop, "127.0.0.1", -1, &recording, NULL, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 65536, &recording, NULL, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_start_server(loop, "127.0.0.1", 0, &recording, &unset, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_start_server(loop, "192.0.2.1", 0, &recording, NULL, NULL), EM_ADDRESS_NOT_AVAILABLE);
-    assert_int_equal(em_start_server(loop, "host.invalid", 0, &recording, NULL, NULL), EM_NAME_NOT_FOUND);
-    assert_int_equal(em_start_unix_server(loop, "", &recording, NULL, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_start_unix_server(loop, "/nowhere/at/all", &recording, NULL, NULL), EM_NO_SUCH_FILE);
-    assert_int_equal(em_start_server_on_descriptor(loop, -1, &recording, NULL, NULL), EM_BAD_DESCRIPTOR);
+    assert_int_equal(em_loop_start_server(NULL, "127.0.0.1", 0, &recording, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", -1, &recording, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 65536, &recording, NULL, NULL), EM_INVALID_PORT);
+    assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, &recording, &unset, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_start_server(loop, "192.0.2.1", 0, &recording, NULL, NULL), EM_ADDRESS_NOT_AVAILABLE);
+    assert_int_equal(em_loop_start_server(loop, "host.invalid", 0, &recording, NULL, NULL), EM_NAME_NOT_FOUND);
+    assert_int_equal(em_loop_start_unix_domain_server(loop, "", &recording, NULL, NULL), EM_INVALID_ADDRESS);
+    assert_int_equal(em_loop_start_unix_domain_server(loop, "/nowhere/at/all", &recording, NULL, NULL),
+                     EM_NO_SUCH_FILE);
+    assert_int_equal(em_loop_attach_server(loop, -1, &recording, NULL, NULL), EM_BAD_DESCRIPTOR);
     unix_pair(pair);
-    assert_int_equal(em_start_server_on_descriptor(loop, pair[0], &recording, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_attach_server(loop, pair[0], &recording, NULL, NULL), EM_INVALID_ARGUMENT);
     close(pair[0]);
     close(pair[1]);
-    assert_int_equal(em_stop_server(NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_server_stop(NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_server_set_accept_batch(NULL, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(stats_of(fixture).servers_open, 0);
     assert_int_equal(simulated_count_channels(fixture->backend), 0);
@@ -91,7 +92,7 @@ static void a_port_that_is_taken_is_told(void **state)
     em_address address;
     int held = listen_on_loopback(&address);
     em_status status =
-        em_start_server(fixture->loop, "127.0.0.1", em_address_get_port(&address), &recording, NULL, NULL);
+        em_loop_start_server(fixture->loop, "127.0.0.1", em_address_get_port(&address), &recording, NULL, NULL);
     assert_int_equal(status, EM_ADDRESS_IN_USE);
     close(held);
 }
@@ -106,8 +107,7 @@ static void a_server_that_cannot_start_leaves_a_given_descriptor_to_the_caller(v
         unsigned descriptors = count_descriptors();
         int listener = listen_on_loopback(&address);
         simulated_fail_next(fixture->backend, failing[i], EM_NO_BUFFERS);
-        assert_int_equal(em_start_server_on_descriptor(fixture->loop, listener, &recording, NULL, &server),
-                         EM_NO_BUFFERS);
+        assert_int_equal(em_loop_attach_server(fixture->loop, listener, &recording, NULL, &server), EM_NO_BUFFERS);
         assert_null(server);
         run_turns(fixture, 3);
         assert_int_equal(close(listener), 0);
@@ -126,11 +126,11 @@ static void a_given_listening_socket_is_served_and_closed_with_the_server(void *
     em_server_options options = {.size = sizeof options, .user = &told};
     int listener = listen_on_loopback(&address);
     recorder_init(&told, fixture);
-    assert_int_equal(em_start_server_on_descriptor(fixture->loop, listener, &recording, &options, &server), EM_OK);
+    assert_int_equal(em_loop_attach_server(fixture->loop, listener, &recording, &options, &server), EM_OK);
     knock(fixture, server);
     run_turns(fixture, 2);
     expect_events(&told, "I");
-    em_stop_server(server);
+    em_server_stop(server);
     run_turns(fixture, 1);
     assert_int_equal(close(listener), -1);
     recorder_free(&told);
@@ -154,9 +154,9 @@ static em_server *the_server;
 
 static void stop_at_the_third(em_connection *connection)
 {
-    em_close(connection);
+    em_connection_close(connection);
     if (++accepted == 3)
-        assert_int_equal(em_stop_server(the_server), EM_OK);
+        assert_int_equal(em_server_stop(the_server), EM_OK);
 }
 
 static void stopping_within_post_init_accepts_nobody_else(void **state)
@@ -164,7 +164,7 @@ static void stopping_within_post_init_accepts_nobody_else(void **state)
     simulated_loop *fixture = *state;
     static const em_handler handler = {.post_init = stop_at_the_third};
     accepted = 0;
-    assert_int_equal(em_start_server(fixture->loop, "127.0.0.1", 0, &handler, NULL, &the_server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &handler, NULL, &the_server), EM_OK);
     for (unsigned i = 0; i < 10; i++)
         knock(fixture, the_server);
     run_turns(fixture, 5);
@@ -176,7 +176,7 @@ static void stopping_within_post_init_accepts_nobody_else(void **state)
 static void count_and_close(em_connection *connection)
 {
     accepted++;
-    em_close(connection);
+    em_connection_close(connection);
 }
 
 static void a_server_accepts_in_batches(void **state)
@@ -186,7 +186,7 @@ static void a_server_accepts_in_batches(void **state)
     em_server_options options = {.size = sizeof options, .accept_batch = 7};
     em_server *server;
     accepted = 0;
-    assert_int_equal(em_start_server(fixture->loop, "127.0.0.1", 0, &handler, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &handler, &options, &server), EM_OK);
     for (unsigned i = 0; i < 20; i++)
         knock(fixture, server);
     run_turns(fixture, 1);
@@ -197,7 +197,7 @@ static void a_server_accepts_in_batches(void **state)
     assert_int_equal(accepted, 17);
     run_turns(fixture, 1);
     assert_int_equal(accepted, 20);
-    em_stop_server(server);
+    em_server_stop(server);
 }
 
 /* A server with two listening sockets. Skips where there is no IPv6. */
@@ -206,7 +206,7 @@ static em_server *start_double_server(simulated_loop *fixture)
     static const em_handler silent = {.post_init = NULL};
     em_server *server;
     em_server_options options = {.size = sizeof options, .accept_batch = 7};
-    assert_int_equal(em_start_server(fixture->loop, "localhost", 0, &silent, &options, &server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "localhost", 0, &silent, &options, &server), EM_OK);
     if (server->count == 2)
         return server;
     print_message("skipped: no IPv6 on this machine\n");
@@ -248,7 +248,7 @@ static void without_descriptors_each_socket_of_a_server_pauses_by_itself(void **
     for (unsigned i = 0; i < 2; i++)
         simulated_fail_accepting(fixture->backend, descriptor_of(server, i), EM_NO_DESCRIPTORS);
     run_turns(fixture, 2);
-    assert_int_equal(em_stop_server(server), EM_OK);
+    assert_int_equal(em_server_stop(server), EM_OK);
     run_for(fixture, 2 * EM_SECONDS);
     assert_int_equal(stats_of(fixture).servers_open, 0);
 }
@@ -258,7 +258,7 @@ static void stopping_within_post_init_stops_all_sockets_of_a_server(void **state
     simulated_loop *fixture = *state;
     static const em_handler handler = {.post_init = stop_at_the_third};
     accepted = 0;
-    assert_int_equal(em_start_server(fixture->loop, "localhost", 0, &handler, NULL, &the_server), EM_OK);
+    assert_int_equal(em_loop_start_server(fixture->loop, "localhost", 0, &handler, NULL, &the_server), EM_OK);
     for (unsigned i = 0; i < 10; i++)
         simulated_knock(fixture->backend, descriptor_of(the_server, i % the_server->count));
     run_turns(fixture, 5);
@@ -286,7 +286,7 @@ static void without_descriptors_a_server_pauses_says_so_and_does_not_spin(void *
     run_for(fixture, 2 * EM_SECONDS);
     expect_events(&told, "I");
     recorder_free(&told);
-    em_stop_server(server);
+    em_server_stop(server);
 }
 
 static void a_descriptor_that_becomes_free_ends_the_pause(void **state)
@@ -301,12 +301,12 @@ static void a_descriptor_that_becomes_free_ends_the_pause(void **state)
     simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
     run_turns(fixture, 5);
     expect_events(&told[1], "");
-    em_close(told[0].connection);
+    em_connection_close(told[0].connection);
     run_turns(fixture, 3);
     expect_events(&told[1], "I");
     for (unsigned i = 0; i < 2; i++)
         recorder_free(&told[i]);
-    em_stop_server(server);
+    em_server_stop(server);
 }
 
 static void a_paused_server_can_be_stopped_and_destroyed(void **state)
@@ -320,7 +320,7 @@ static void a_paused_server_can_be_stopped_and_destroyed(void **state)
         run_turns(fixture, 2);
         assert_int_equal(stats_of(fixture).accept_pauses, way + 1);
         if (way == 0)
-            em_stop_server(server);
+            em_server_stop(server);
         run_for(fixture, way == 0 ? 5 * EM_SECONDS : 0);
     }
 }
@@ -341,7 +341,7 @@ static void a_restart_that_fails_pauses_again(void **state)
     run_for(fixture, EM_SECONDS);
     expect_events(&told, "I");
     recorder_free(&told);
-    em_stop_server(server);
+    em_server_stop(server);
 }
 
 static void a_connection_that_cannot_be_attached_is_turned_away(void **state)
@@ -361,7 +361,7 @@ static void a_connection_that_cannot_be_attached_is_turned_away(void **state)
     run_turns(fixture, 2);
     expect_events(&told, "I");
     recorder_free(&told);
-    em_stop_server(server);
+    em_server_stop(server);
 }
 
 static void a_connection_that_cannot_receive_ends_with_the_reason(void **state)
@@ -376,7 +376,7 @@ static void a_connection_that_cannot_receive_ends_with_the_reason(void **state)
     expect_events(&told, "IU");
     assert_int_equal(told.reason, EM_NO_MEMORY);
     recorder_free(&told);
-    em_stop_server(server);
+    em_server_stop(server);
 }
 
 #define SERVER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
