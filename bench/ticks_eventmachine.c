@@ -32,7 +32,7 @@ static void chained(em_loop *loop, void *user)
     if (--pending == 0)
         em_loop_stop(loop);
     else
-        em_loop_next_tick(loop, chained, user);
+        em_loop_next_tick(loop, chained, user, NULL);
 }
 
 static double measure_queued(em_loop *loop)
@@ -41,7 +41,7 @@ static double measure_queued(em_loop *loop)
 
     pending = QUEUED;
     for (uint32_t i = 0; i < QUEUED; i++)
-        em_loop_next_tick(loop, queued, NULL);
+        em_loop_next_tick(loop, queued, NULL, NULL);
     em_loop_run(loop);
     return (cpu_us() - start) / QUEUED;
 }
@@ -51,7 +51,7 @@ static double measure_chained(em_loop *loop)
     double start = cpu_us();
 
     pending = CHAINED;
-    em_loop_next_tick(loop, chained, NULL);
+    em_loop_next_tick(loop, chained, NULL, NULL);
     em_loop_run(loop);
     return (cpu_us() - start) / CHAINED;
 }

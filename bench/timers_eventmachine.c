@@ -25,7 +25,7 @@ void timers_open(uint32_t count)
 
 void timers_add(uint32_t i, uint32_t delay_ms)
 {
-    em_loop_add_timer(loop, delay_ms * EM_MILLISECONDS, on_due, NULL, &timers[i]);
+    em_loop_add_timer(loop, delay_ms * EM_MILLISECONDS, on_due, NULL, NULL, &timers[i]);
 }
 
 void timers_cancel(uint32_t i)
@@ -44,7 +44,7 @@ static void on_start(em_loop *due_loop, em_timer timer, void *user)
 
 void timers_run(void (*measure)(void))
 {
-    em_loop_add_timer(loop, 0, on_start, &measure, NULL);
+    em_loop_add_timer(loop, 0, on_start, &measure, NULL, NULL);
     em_loop_run(loop);
 }
 

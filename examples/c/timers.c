@@ -45,11 +45,11 @@ int main(void)
     em_loop *loop;
     em_status status = em_loop_create(NULL, &loop);
     if (status == EM_OK)
-        status = em_loop_next_tick(loop, say_hello, NULL);
+        status = em_loop_next_tick(loop, say_hello, NULL, NULL);
     if (status == EM_OK)
-        status = em_loop_add_periodic_timer(loop, 50 * EM_MILLISECONDS, tick, &mine, &mine.ticking);
+        status = em_loop_add_periodic_timer(loop, 50 * EM_MILLISECONDS, tick, &mine, NULL, &mine.ticking);
     if (status == EM_OK)
-        status = em_loop_add_timer(loop, 120 * EM_MILLISECONDS, boiled, &mine, &mine.boiled);
+        status = em_loop_add_timer(loop, 120 * EM_MILLISECONDS, boiled, &mine, NULL, &mine.boiled);
     if (status == EM_OK)
         status = em_loop_run(loop);
     em_loop_destroy(loop);

@@ -86,7 +86,7 @@ static void end_hold(rb_em_slot *slot)
         return;
     }
     slot->flags |= RB_EM_READY;
-    if (em_loop_post(rb_em_the_reactor.loop, report, (void *)(uintptr_t)slot->signature) == EM_NO_MEMORY)
+    if (em_loop_post(rb_em_the_reactor.loop, report, (void *)(uintptr_t)slot->signature, NULL) == EM_NO_MEMORY)
         rb_memerror();
 }
 
@@ -183,7 +183,7 @@ void rb_em_end_hold(rb_em_slot *slot)
         end_hold(slot);
     } else if (slot->flags & RB_EM_HELD) {
         slot->flags &= (uint16_t)~RB_EM_HELD;
-        if (em_loop_post(rb_em_the_reactor.loop, accept_early_clients, (void *)(uintptr_t)slot->signature) ==
+        if (em_loop_post(rb_em_the_reactor.loop, accept_early_clients, (void *)(uintptr_t)slot->signature, NULL) ==
             EM_NO_MEMORY)
             rb_memerror();
     }

@@ -37,7 +37,7 @@ void rb_em_schedule_tick(void)
     rb_em_reactor *reactor = &rb_em_the_reactor;
     if (reactor->tick_scheduled || !reactor->loop)
         return;
-    reactor->tick_scheduled = em_loop_next_tick(reactor->loop, on_tick, NULL) == EM_OK;
+    reactor->tick_scheduled = em_loop_next_tick(reactor->loop, on_tick, NULL, NULL) == EM_OK;
     rb_em_changed();
 }
 

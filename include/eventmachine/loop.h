@@ -39,6 +39,12 @@ typedef enum em_switch { EM_DEFAULT = 0, EM_ON = 1, EM_OFF = 2 } em_switch;
 /** A call to be made by the loop. user: what was given along with it. */
 typedef void (*em_call)(em_loop *loop, void *user);
 
+/**
+ * Frees what `user` points to. Called by the loop's thread in place of a callback that will never be called, so that
+ * the pointer's owner is always known; see em_loop_post and em_loop_add_timer.
+ */
+typedef void (*em_dispose)(void *user);
+
 /** How serious a log message is. */
 typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 2 } em_log_level;
 
@@ -124,10 +130,17 @@ typedef struct em_loop_stats {
 EM_API em_status em_loop_create(const em_loop_options *options, em_loop **loop);
 
 /**
- * Ends the loop: every remaining connection gets `unbind` (reason EM_OK), sockets are closed, what was not sent is
- * dropped, timers and calls that did not run are forgotten. NULL is allowed. In a forked child it only closes the
- * child's copies: the parent's connections go on. Not from within a callback of this loop: EM_INVALID_STATE, and
- * nothing happens; in a forked child it may be called there, but then the callback must not return.
+ * Ends the loop. Every remaining connection gets `unbind` (reason EM_OK), sockets are closed, and what was not sent is
+ * dropped. Then `dispose` is called for every posted call and every tick that did not run, in order, and for every
+ * timer that is still pending. A `dispose` may use the loop, but nothing new can be posted or added there:
+ * EM_INVALID_STATE. NULL is allowed.
+ *
+ * In a forked child it closes the child's copies only: the parent's connections go on. There `dispose` is called, too,
+ * because the child has its own copy of what `user` points to, but not for the pointer that a callback in progress at
+ * the fork was given.
+ *
+ * Not from within a callback of this loop: EM_INVALID_STATE, and nothing happens. In a forked child it may be called
+ * there, but then the callback must not return.
  */
 EM_API em_status em_loop_destroy(em_loop *loop);
 
@@ -161,17 +174,19 @@ EM_API int em_loop_is_stopping(const em_loop *loop);
 EM_API em_status em_loop_wake(em_loop *loop);
 
 /**
- * Has `call` made by the loop's thread, in the order posted. Any thread. EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_FORKED.
- * The caller sees to it that the loop is not being destroyed at the same time.
+ * Queues `call` to be made by the loop's thread, in the order posted. Any thread, but not while the loop is being
+ * destroyed. dispose: called with `user` if the loop is destroyed before the call was made; NULL for none. So each call
+ * that is accepted ends in exactly one of `call` and `dispose`. On failure neither is called and the caller keeps
+ * `user`. EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_FORKED; EM_INVALID_STATE from a `dispose` that em_loop_destroy calls.
  */
-EM_API em_status em_loop_post(em_loop *loop, em_call call, void *user);
+EM_API em_status em_loop_post(em_loop *loop, em_call call, void *user, em_dispose dispose);
 
 /**
- * Has `call` made in the next tick: after the callback that asks for it has returned, and before the loop sleeps. In
- * the order asked; a tick asked for by a tick waits for the turn after, so input gets its turn. Loop's thread.
- * EM_NO_MEMORY, EM_INVALID_ARGUMENT.
+ * Queues `call` for the next tick: after the callback that asks for it has returned, and before the loop sleeps. Ticks
+ * run in the order queued. One queued by another runs in the turn after, so that input gets its turn. Loop's thread.
+ * dispose: as for em_loop_post. EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_INVALID_STATE as there.
  */
-EM_API em_status em_loop_next_tick(em_loop *loop, em_call call, void *user);
+EM_API em_status em_loop_next_tick(em_loop *loop, em_call call, void *user, em_dispose dispose);
 
 /**
  * The loop's time: nanoseconds of the monotonic clock (clock_gettime(2), CLOCK_MONOTONIC), read once before timers run

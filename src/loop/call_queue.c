@@ -31,12 +31,12 @@ static em_status grow(emi_call_queue *queue, const emi_memory *memory)
  * that it can use, with the call or without it (em_loop_take_over). The order of the compiler's stores is enough, since
  * fork(2) stops every processor that runs the process to change its page tables.
  */
-em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user)
+em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, emi_call_entry entry)
 {
     em_status status = queue->count == queue->capacity ? grow(queue, memory) : EM_OK;
     if (status != EM_OK)
         return status;
-    queue->entries[queue->count] = (emi_call_entry){.call = call, .user = user};
+    queue->entries[queue->count] = entry;
     atomic_signal_fence(memory_order_release);
     queue->count++;
     return EM_OK;
@@ -49,5 +49,14 @@ void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory)
     if (queue->capacity > KEPT_ENTRIES) {
         emi_release(memory, queue->entries);
         *queue = (emi_call_queue){.entries = NULL};
+    }
+}
+
+void emi_call_queue_dispose(emi_call_queue *queue)
+{
+    while (queue->first < queue->count) {
+        emi_call_entry entry = queue->entries[queue->first++];
+        if (entry.dispose)
+            entry.dispose(entry.user);
     }
 }

@@ -160,6 +160,17 @@ static void close_services(em_loop *loop)
     }
 }
 
+/* While the loop is still whole, because what is called may ask it for anything. */
+static void dispose_of_all(em_loop *loop)
+{
+    loop->disposing = true;
+    emi_call_queue_dispose(&loop->posts_running);
+    emi_call_queue_dispose(&loop->posts);
+    emi_call_queue_dispose(&loop->ticks_running);
+    emi_call_queue_dispose(&loop->ticks);
+    emi_loop_dispose_timers(loop);
+}
+
 em_status em_loop_destroy(em_loop *loop)
 {
     if (!loop)
@@ -169,6 +180,7 @@ em_status em_loop_destroy(em_loop *loop)
         return EM_INVALID_STATE;
     loop->closing = true;
     close_services(loop);
+    dispose_of_all(loop);
     if (forked)
         loop->backend->operations->abandon(loop->backend);
     else
@@ -239,26 +251,33 @@ em_status em_loop_wake(em_loop *loop)
     return EM_OK;
 }
 
-em_status em_loop_post(em_loop *loop, em_call call, void *user)
+em_status em_loop_post(em_loop *loop, em_call call, void *user, em_dispose dispose)
 {
     if (!loop || !call)
         return EM_INVALID_ARGUMENT;
+    if (loop->disposing)
+        return EM_INVALID_STATE;
     if (emi_loop_is_forked(loop))
         return EM_FORKED; /* a thread of the parent may have held the mutex at the fork */
+    emi_call_entry entry = {.call = call, .user = user, .dispose = dispose};
     emi_mutex_lock(&loop->posts_mutex);
-    em_status status = emi_call_queue_add(&loop->posts, &loop->memory, call, user);
+    em_status status = emi_call_queue_add(&loop->posts, &loop->memory, entry);
     emi_mutex_unlock(&loop->posts_mutex);
     if (status != EM_OK)
         return status;
     atomic_store(&loop->has_posts, true);
-    return em_loop_wake(loop);
+    em_loop_wake(loop); /* fails where the loop was handed over meanwhile, but the call is the loop's now */
+    return EM_OK;
 }
 
-em_status em_loop_next_tick(em_loop *loop, em_call call, void *user)
+em_status em_loop_next_tick(em_loop *loop, em_call call, void *user, em_dispose dispose)
 {
     if (!loop || !call)
         return EM_INVALID_ARGUMENT;
-    return emi_call_queue_add(&loop->ticks, &loop->memory, call, user);
+    if (loop->disposing)
+        return EM_INVALID_STATE;
+    emi_call_entry entry = {.call = call, .user = user, .dispose = dispose};
+    return emi_call_queue_add(&loop->ticks, &loop->memory, entry);
 }
 
 uint64_t em_loop_get_time_ns(const em_loop *loop)

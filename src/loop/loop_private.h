@@ -48,6 +48,7 @@ typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_K
 typedef struct emi_call_entry {
     em_call call;
     void *user;
+    em_dispose dispose; /* or NULL */
 } emi_call_entry;
 
 typedef struct emi_call_queue {
@@ -73,6 +74,8 @@ typedef struct emi_user_timers {
     uint32_t chunk_capacity;
     uint32_t used; /* timers that were in use at some time */
     emi_timer *first_free;
+    em_timer running;         /* the one whose callback is being called, or 0 */
+    em_dispose dispose_later; /* of the running one, which its callback has cancelled; or NULL */
 } emi_user_timers;
 
 struct em_loop {
@@ -101,6 +104,7 @@ struct em_loop {
     bool found_events; /* the latest wait did */
     bool logged_failure;
     bool closing;
+    bool disposing; /* of what never ran: nothing is accepted any more */
     unsigned fork_count;
     uint64_t runner; /* the thread that ran it last, see emi_thread_number */
     emi_service *services[EMI_SERVICE_KINDS];
@@ -140,8 +144,11 @@ void emi_loop_log(const em_loop *loop, em_log_level level, const char *message);
 
 /* Call queues, see call_queue.c. */
 
-em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user);
+em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, emi_call_entry entry);
 void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory);
+
+/** Disposes of the calls that were not made, instead of making them. */
+void emi_call_queue_dispose(emi_call_queue *queue);
 
 /* Timers of the library's own, see loop_timers.c. */
 
@@ -159,6 +166,9 @@ static inline uint64_t emi_loop_due_ns(const em_loop *loop, uint64_t delay_ns)
 
 /** Runs what is due. */
 void emi_loop_run_timers(em_loop *loop);
+
+/** Disposes of all timers of em_loop_add_timer. */
+void emi_loop_dispose_timers(em_loop *loop);
 
 /** Frees the memory of all timers of em_loop_add_timer. */
 void emi_loop_free_timers(em_loop *loop);

@@ -8,13 +8,17 @@
 /* In place of an index in the numbers of the library's own timers. */
 #define NO_INDEX ((UINT64_C(1) << EMI_HANDLE_INDEX_BITS) - 1)
 
-/* Fills one cache line. */
+/* Fills one cache line. `dispose` is kept apart, and touched only for timers that have one. */
 typedef struct user_timer {
     emi_timer timer; /* of a free one: the signature is the index alone, and `child` the next free one */
     em_timer_callback callback;
     void *user;
-    uint64_t period_ns; /* 0: one-shot */
+    uint64_t period_ns : 63; /* 0: one-shot */
+    uint64_t has_dispose : 1;
 } user_timer;
+
+/* 292 years. */
+#define LONGEST_PERIOD_NS (UINT64_MAX >> 1)
 
 enum { CHUNK_TIMERS = 1024, CACHE_LINE_BYTES = 64 };
 
@@ -24,11 +28,19 @@ _Static_assert(sizeof(user_timer) <= CACHE_LINE_BYTES, "one cache line each");
 struct emi_timer_chunk {
     void *memory; /* as allocated; the timers are aligned within */
     user_timer *timers;
+    em_dispose *disposes; /* of each timer; valid where it says so */
 };
 
 static user_timer *timer_at(const emi_user_timers *all, uint32_t index)
 {
     return &all->chunks[index / CHUNK_TIMERS].timers[index % CHUNK_TIMERS];
+}
+
+/* Where the `dispose` of a timer is kept. */
+static em_dispose *dispose_at(const emi_user_timers *all, const user_timer *timer)
+{
+    uint32_t index = (uint32_t)(timer->timer.handle.signature & NO_INDEX);
+    return &all->chunks[index / CHUNK_TIMERS].disposes[index % CHUNK_TIMERS];
 }
 
 static user_timer *find(const em_loop *loop, em_timer timer)
@@ -55,11 +67,13 @@ static em_status add_chunk(em_loop *loop)
         all->chunk_capacity = capacity;
     }
     emi_timer_chunk chunk;
-    chunk.memory = emi_allocate(&loop->memory, CHUNK_TIMERS * sizeof *chunk.timers + CACHE_LINE_BYTES);
+    size_t bytes = CHUNK_TIMERS * (sizeof *chunk.timers + sizeof *chunk.disposes);
+    chunk.memory = emi_allocate(&loop->memory, bytes + CACHE_LINE_BYTES);
     if (!chunk.memory)
         return EM_NO_MEMORY;
     uintptr_t address = ((uintptr_t)chunk.memory + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
     chunk.timers = (user_timer *)address;
+    chunk.disposes = (em_dispose *)(void *)(chunk.timers + CHUNK_TIMERS);
     all->chunks[all->chunk_count++] = chunk;
     return EM_OK;
 }
@@ -91,34 +105,70 @@ static void free_timer(em_loop *loop, user_timer *timer)
     all->first_free = &timer->timer;
 }
 
-static em_status add(em_loop *loop, uint64_t delay_ns, uint64_t period_ns, em_timer_callback callback, void *user,
-                     em_timer *timer)
+/* What the user asks for. */
+typedef struct wanted_timer {
+    em_timer_callback callback;
+    void *user;
+    em_dispose dispose;
+    uint64_t period_ns; /* 0: one-shot */
+} wanted_timer;
+
+static void fill_in(em_loop *loop, user_timer *added, const wanted_timer *wanted)
 {
-    em_status status = loop && callback ? EM_OK : EM_INVALID_ARGUMENT;
+    added->callback = wanted->callback;
+    added->user = wanted->user;
+    added->period_ns = wanted->period_ns < LONGEST_PERIOD_NS ? wanted->period_ns : LONGEST_PERIOD_NS;
+    added->has_dispose = wanted->dispose != NULL;
+    if (wanted->dispose)
+        *dispose_at(&loop->user_timers, added) = wanted->dispose;
+}
+
+static em_status add(em_loop *loop, uint64_t delay_ns, const wanted_timer *wanted, em_timer *timer)
+{
+    em_status status = loop && wanted->callback ? EM_OK : EM_INVALID_ARGUMENT;
+    if (status == EM_OK && loop->disposing)
+        status = EM_INVALID_STATE;
     user_timer *added = status == EM_OK ? take_timer(loop, &status) : NULL;
     if (timer)
         *timer = added ? added->timer.handle.signature : 0;
     if (!added)
         return status;
     emi_loop_refresh_time(loop);
-    added->callback = callback;
-    added->user = user;
-    added->period_ns = period_ns;
+    fill_in(loop, added, wanted);
     emi_timer_queue_add(&loop->timers, &added->timer, emi_loop_due_ns(loop, delay_ns));
     return EM_OK;
 }
 
-em_status em_loop_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user, em_timer *timer)
+em_status em_loop_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user,
+                            em_dispose dispose, em_timer *timer)
 {
-    return add(loop, delay_ns, 0, callback, user, timer);
+    wanted_timer wanted = {.callback = callback, .user = user, .dispose = dispose};
+    return add(loop, delay_ns, &wanted, timer);
 }
 
 em_status em_loop_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_callback callback, void *user,
-                                     em_timer *timer)
+                                     em_dispose dispose, em_timer *timer)
 {
+    wanted_timer wanted = {.callback = callback, .user = user, .dispose = dispose, .period_ns = period_ns};
     if (period_ns == 0)
-        return EM_INVALID_ARGUMENT;
-    return add(loop, period_ns, period_ns, callback, user, timer);
+        wanted.callback = NULL; /* invalid, as without a callback */
+    return add(loop, period_ns, &wanted, timer);
+}
+
+/* Frees a timer that is still to fire. Within its own callback, which may use what `user` points to, `dispose` waits.
+ */
+static void dispose_of(em_loop *loop, user_timer *timer)
+{
+    emi_user_timers *all = &loop->user_timers;
+    em_dispose dispose = timer->has_dispose ? *dispose_at(all, timer) : NULL;
+    void *user = timer->user;
+    bool is_running = timer->timer.handle.signature == all->running;
+    emi_timer_queue_remove(&loop->timers, &timer->timer);
+    free_timer(loop, timer);
+    if (is_running)
+        all->dispose_later = dispose;
+    else if (dispose)
+        dispose(user);
 }
 
 em_status em_loop_cancel_timer(em_loop *loop, em_timer timer)
@@ -129,8 +179,9 @@ em_status em_loop_cancel_timer(em_loop *loop, em_timer timer)
     if (!found)
         return EM_NOT_FOUND;
     if (emi_timer_is_pending(&found->timer))
-        emi_timer_queue_remove(&loop->timers, &found->timer);
-    free_timer(loop, found);
+        dispose_of(loop, found);
+    else
+        free_timer(loop, found);
     return EM_OK;
 }
 
@@ -160,14 +211,22 @@ static uint64_t next_due_ns(const em_loop *loop, const user_timer *timer)
 
 static void fire_user_timer(em_loop *loop, user_timer *timer)
 {
+    emi_user_timers *all = &loop->user_timers;
     em_timer handle = timer->timer.handle.signature;
+    void *user = timer->user;
     if (timer->period_ns > 0)
         emi_timer_queue_add(&loop->timers, &timer->timer, next_due_ns(loop, timer));
-    timer->callback(loop, handle, timer->user);
+    all->running = handle;
+    timer->callback(loop, handle, user);
+    all->running = 0;
     /* The callback may have cancelled it, and then it is gone; or re-armed it. */
     timer = find(loop, handle);
     if (timer && !emi_timer_is_pending(&timer->timer))
         free_timer(loop, timer);
+    em_dispose dispose = all->dispose_later;
+    all->dispose_later = NULL;
+    if (dispose)
+        dispose(user);
 }
 
 /* A callback has forked: in the child the others are due as before. */
@@ -197,6 +256,18 @@ void emi_loop_run_timers(em_loop *loop)
         }
     }
     put_back(loop, &due);
+}
+
+/* Any of them may be cancelled by a `dispose`, but none can be added. A running one is left to its callback. */
+void emi_loop_dispose_timers(em_loop *loop)
+{
+    emi_user_timers *all = &loop->user_timers;
+    for (uint32_t index = 0; index < all->used; index++) {
+        user_timer *timer = timer_at(all, index);
+        bool is_free = timer->timer.handle.signature == index;
+        if (!is_free && emi_timer_is_pending(&timer->timer))
+            dispose_of(loop, timer);
+    }
 }
 
 void emi_loop_free_timers(em_loop *loop)

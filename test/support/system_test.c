@@ -137,7 +137,7 @@ static void stop(em_loop *loop, em_timer timer, void *user)
 
 void system_run_for(em_loop *loop, uint64_t duration_ns)
 {
-    assert_int_equal(em_loop_add_timer(loop, duration_ns, stop, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(loop, duration_ns, stop, NULL, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(loop), EM_OK);
 }
 

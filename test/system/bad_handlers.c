@@ -55,10 +55,10 @@ static void misuse_loop(em_loop *loop)
     assert_int_equal(em_loop_run(loop), EM_INVALID_STATE);
     assert_int_equal(em_loop_run_once(loop, 0), EM_INVALID_STATE);
     assert_int_equal(em_loop_destroy(loop), EM_INVALID_STATE);
-    assert_int_equal(em_loop_post(loop, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_next_tick(loop, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_add_timer(loop, 1, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_add_periodic_timer(loop, 0, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_post(loop, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_next_tick(loop, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_timer(loop, 1, NULL, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_periodic_timer(loop, 0, NULL, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_cancel_timer(loop, 0), EM_NOT_FOUND);
     assert_int_equal(em_loop_cancel_timer(loop, UINT64_MAX), EM_NOT_FOUND);
     assert_int_equal(em_loop_rearm_timer(loop, 12345, 1), EM_NOT_FOUND);

@@ -41,7 +41,7 @@ static void echo_and_pause(em_connection *connection, const void *data, size_t l
         em_connection_pause(connection);
     }
     em_loop_next_tick(em_connection_get_loop(connection), resume,
-                      (void *)(uintptr_t)em_connection_get_signature(connection));
+                      (void *)(uintptr_t)em_connection_get_signature(connection), NULL);
 }
 
 static const em_handler echoing_with_pauses = {.receive_data = echo_and_pause};
@@ -72,7 +72,7 @@ static void pausing_and_resuming_all_the_time_loses_nothing(void **state)
     system_flows *flows = system_new_flows(*state, FLOWS, FLOW_BYTES);
     system_start_flows(flows, 0, FLOWS, system_serve(*state, &echoing_with_pauses, NULL));
     em_timer toggling;
-    assert_int_equal(em_loop_add_periodic_timer(*state, EM_MILLISECONDS, toggle_all, flows, &toggling), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, EM_MILLISECONDS, toggle_all, flows, NULL, &toggling), EM_OK);
     system_finish_flows(flows);
     assert_int_equal(em_loop_cancel_timer(*state, toggling), EM_OK);
 }

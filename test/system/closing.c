@@ -205,13 +205,13 @@ static void stopping_in_a_timer_a_tick_or_a_post_ends_the_run(void **state)
     unsigned *calls = system_memory(sizeof *calls);
     for (unsigned i = 0; i < 4; i++) {
         if (i == 0)
-            em_loop_add_timer(*state, EM_MILLISECONDS, stop_in_timer, calls, NULL);
+            em_loop_add_timer(*state, EM_MILLISECONDS, stop_in_timer, calls, NULL, NULL);
         if (i == 1)
-            em_loop_add_timer(*state, 0, stop_in_timer, calls, NULL);
+            em_loop_add_timer(*state, 0, stop_in_timer, calls, NULL, NULL);
         if (i == 2)
-            em_loop_next_tick(*state, stop_in_call, calls);
+            em_loop_next_tick(*state, stop_in_call, calls, NULL);
         if (i == 3)
-            em_loop_post(*state, stop_in_call, calls);
+            em_loop_post(*state, stop_in_call, calls, NULL);
         assert_int_equal(em_loop_run(*state), EM_OK); /* else the watchdog barks */
         assert_int_equal(*calls, i + 1);
         assert_int_equal(em_loop_is_stopping(*state), 0);

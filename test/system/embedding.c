@@ -94,7 +94,7 @@ static void an_outer_loop_runs_timers_in_time_and_without_spinning(void **state)
     uint64_t started_ns = system_now_ns();
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK); /* a new loop may have something to prepare */
     assert_int_equal(em_loop_get_timeout_ns(*state), EM_FOREVER);
-    assert_int_equal(em_loop_add_timer(*state, 50 * EM_MILLISECONDS, set, fired, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 50 * EM_MILLISECONDS, set, fired, NULL, NULL), EM_OK);
     assert_in_range(em_loop_get_timeout_ns(*state), 1, 50 * EM_MILLISECONDS);
     if (descriptor < 0)
         return;
@@ -114,11 +114,11 @@ static void call(em_loop *loop, void *user)
 static void ticks_and_posts_leave_no_time_to_sleep(void **state)
 {
     unsigned *called = system_memory(sizeof *called);
-    assert_int_equal(em_loop_next_tick(*state, call, called), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, call, called, NULL), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(*state), 0);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(*state), EM_FOREVER);
-    assert_int_equal(em_loop_post(*state, call, called), EM_OK);
+    assert_int_equal(em_loop_post(*state, call, called, NULL), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(*state), 0);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     assert_int_equal(*called, 2);
@@ -134,7 +134,7 @@ static void a_post_wakes_an_outer_loop_that_sleeps(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
         assert_int_equal(poll(&ready, 1, 0), 0);
-        assert_int_equal(em_loop_post(*state, call, called), EM_OK); /* as another thread may do it now */
+        assert_int_equal(em_loop_post(*state, call, called, NULL), EM_OK); /* as another thread may do it now */
         assert_int_equal(poll(&ready, 1, FOREVER_MILLISECONDS), 1);
         assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
         assert_int_equal(*called, i + 1);
@@ -154,12 +154,12 @@ static void a_post_wakes_an_outer_loop_also_after_a_wake_within_the_turn(void **
     struct pollfd ready = {.fd = descriptor, .events = POLLIN};
     if (descriptor < 0)
         return;
-    assert_int_equal(em_loop_next_tick(*state, wake, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, wake, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     while (em_loop_get_timeout_ns(*state) == 0)
         assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     /* Now the outer loop goes to sleep, and another thread posts. */
-    assert_int_equal(em_loop_post(*state, call, called), EM_OK);
+    assert_int_equal(em_loop_post(*state, call, called, NULL), EM_OK);
     assert_int_equal(poll(&ready, 1, FOREVER_MILLISECONDS), 1);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     assert_int_equal(*called, 1);

@@ -82,7 +82,7 @@ static void use_loop_in_child(void *user)
     system_child_check(status == EM_FORKED, "so does starting a server");
     em_connection_send_text(set->connection, "from the child");
     em_connection_close(set->connection);
-    em_loop_next_tick(loop, nothing, NULL);
+    em_loop_next_tick(loop, nothing, NULL, NULL);
     em_loop_wake(loop);
     em_loop_stop(loop);
     system_child_check(em_loop_run(loop) == EM_FORKED, "still");
@@ -123,6 +123,48 @@ static void a_child_that_destroys_the_loop_closes_only_its_copies(void **state)
     assert_true(system_is_silent(set->client));
     expect_all_goes_on(set);
     strike(set);
+}
+
+/* What the loop holds that does not run before the child is made. */
+typedef struct left_over {
+    em_loop *loop;
+    unsigned calls;
+    unsigned disposals;
+} left_over;
+
+static void note_call(em_loop *loop, void *user)
+{
+    left_over *left = user;
+    (void)loop;
+    left->calls++;
+}
+
+static void note_disposal(void *user)
+{
+    left_over *left = user;
+    left->disposals++;
+}
+
+static void destroy_and_count(void *user)
+{
+    left_over *left = user;
+    system_child_check(em_loop_destroy(left->loop) == EM_OK, "a child may destroy its copy");
+    system_child_check(left->disposals == 2 && left->calls == 0, "its copies of what was queued are disposed of");
+}
+
+static void a_child_that_destroys_the_loop_disposes_of_its_copies_and_the_parents_calls_run(void **state)
+{
+    left_over *left = system_memory(sizeof *left);
+    left->loop = *state;
+    em_loop_post(*state, note_call, left, note_disposal);
+    em_loop_next_tick(*state, note_call, left, note_disposal);
+    assert_int_equal(system_wait(system_fork(destroy_and_count, left)), 0);
+    assert_int_equal(left->disposals, 0);
+    while (left->calls < 2)
+        system_turn(*state);
+    assert_int_equal(em_loop_destroy(*state), EM_OK);
+    *state = NULL;
+    assert_int_equal(left->disposals, 0);
 }
 
 static void stay_alive(void *user)
@@ -306,6 +348,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_child_that_uses_the_loop_is_told_and_does_no_harm),
         SYSTEM_TEST(a_child_that_destroys_the_loop_closes_only_its_copies),
+        SYSTEM_TEST(a_child_that_destroys_the_loop_disposes_of_its_copies_and_the_parents_calls_run),
         SYSTEM_TEST(a_child_that_lives_on_does_not_keep_the_parents_connections_open),
         SYSTEM_TEST(a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin),
         SYSTEM_TEST(a_child_may_destroy_the_loop_while_names_are_resolved),

@@ -61,7 +61,8 @@ static void a_busy_connection_lives_and_ends_one_timeout_after_its_last_byte(voi
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(*state, served);
     em_timer writing;
-    assert_int_equal(em_loop_add_periodic_timer(*state, 20 * EM_MILLISECONDS, write_a_byte, &client, &writing), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 20 * EM_MILLISECONDS, write_a_byte, &client, NULL, &writing),
+                     EM_OK);
     system_run_for(*state, 3 * TIMEOUT_NS);
     assert_int_equal(served->unbind, 0);
     assert_int_equal(em_loop_cancel_timer(*state, writing), EM_OK);
@@ -75,7 +76,7 @@ static uint64_t end_connection_with_traffic(em_loop *loop)
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(loop, served);
     em_timer timer;
-    assert_int_equal(em_loop_add_timer(loop, TIMEOUT_NS / 2, write_a_byte, &client, &timer), EM_OK);
+    assert_int_equal(em_loop_add_timer(loop, TIMEOUT_NS / 2, write_a_byte, &client, NULL, &timer), EM_OK);
     while (!served->bytes && !served->unbind)
         assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
     /* So slow a machine that the timeout came first. */

@@ -142,10 +142,10 @@ static void destroying_a_loop_unbinds_every_connection_once(void **state)
     system_dial(*state, silent_port, &system_recorder, record);                       /* on its way, */
     em_connection_close_after_writing(system_dial(*state, port, &system_recorder, record));
     int knocking = system_connect(port); /* not accepted yet */
-    em_loop_next_tick(*state, forgotten, NULL);
-    em_loop_post(*state, forgotten, NULL);
-    em_loop_add_timer(*state, 0, forgotten_timer, NULL, NULL);
-    em_loop_add_periodic_timer(*state, 1, forgotten_timer, NULL, NULL);
+    em_loop_next_tick(*state, forgotten, NULL, NULL);
+    em_loop_post(*state, forgotten, NULL, NULL);
+    em_loop_add_timer(*state, 0, forgotten_timer, NULL, NULL, NULL);
+    em_loop_add_periodic_timer(*state, 1, forgotten_timer, NULL, NULL, NULL);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
     assert_int_equal(record->unbind, MANY + 2);
@@ -153,6 +153,24 @@ static void destroying_a_loop_unbinds_every_connection_once(void **state)
     assert_int_equal(record->reason, EM_OK);
     close(knocking);
     close(silent);
+}
+
+static void count_disposal(void *user)
+{
+    unsigned *disposals = user;
+    ++*disposals;
+}
+
+static void destroying_a_loop_disposes_of_every_call_and_timer_that_never_ran(void **state)
+{
+    unsigned *disposals = system_memory(sizeof *disposals);
+    em_loop_next_tick(*state, forgotten, disposals, count_disposal);
+    em_loop_post(*state, forgotten, disposals, count_disposal);
+    em_loop_add_timer(*state, 0, forgotten_timer, disposals, count_disposal, NULL);
+    em_loop_add_periodic_timer(*state, 1, forgotten_timer, disposals, count_disposal, NULL);
+    assert_int_equal(em_loop_destroy(*state), EM_OK);
+    *state = NULL;
+    assert_int_equal(*disposals, 4);
 }
 
 /* In unbind while the loop is being destroyed. */
@@ -166,9 +184,9 @@ static void try_everything(em_connection *connection, em_status reason)
     assert_int_equal(em_loop_connect(loop, "127.0.0.1", 80, &system_recorder, NULL, NULL), EM_INVALID_STATE);
     assert_int_equal(em_loop_start_server(loop, "127.0.0.1", 0, &system_recorder, NULL, NULL), EM_INVALID_STATE);
     assert_int_equal(em_connection_send_text(connection, "late"), EM_CLOSED);
-    em_loop_next_tick(loop, forgotten, NULL);
-    em_loop_post(loop, forgotten, NULL);
-    em_loop_add_timer(loop, 0, forgotten_timer, NULL, NULL);
+    em_loop_next_tick(loop, forgotten, NULL, NULL);
+    em_loop_post(loop, forgotten, NULL, NULL);
+    em_loop_add_timer(loop, 0, forgotten_timer, NULL, NULL, NULL);
     ++*unbound;
 }
 
@@ -215,6 +233,7 @@ int main(void)
         SYSTEM_TEST(the_counters_tell_what_happened),
         SYSTEM_TEST(counters_fit_into_a_smaller_and_a_larger_struct),
         SYSTEM_TEST(destroying_a_loop_unbinds_every_connection_once),
+        SYSTEM_TEST(destroying_a_loop_disposes_of_every_call_and_timer_that_never_ran),
         SYSTEM_TEST(unbind_during_destruction_cannot_start_anything_anew),
         SYSTEM_TEST(a_loop_that_never_ran_can_be_destroyed),
         SYSTEM_TEST(a_stop_before_the_run_ends_it_after_one_turn),

@@ -82,7 +82,7 @@ static void an_unknown_name_ends_in_one_unbind_while_timers_go_on(void **state)
 {
     system_record *record = system_new_record(SYSTEM_UNBIND);
     unsigned *fired = system_memory(sizeof *fired);
-    assert_int_equal(em_loop_add_periodic_timer(*state, 10 * EM_MILLISECONDS, count, fired, NULL), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 10 * EM_MILLISECONDS, count, fired, NULL, NULL), EM_OK);
     uint64_t started_ns = system_now_ns();
     dial_name(*state, UNKNOWN_NAME, 80, record, 400 * EM_MILLISECONDS);
     assert_in_range(system_now_ns() - started_ns, 0, 3 * EM_SECONDS);

@@ -90,7 +90,7 @@ static void a_loop_that_was_stopped_accepts_nobody_any_more(void **state)
     em_loop *other = system_create_loop((em_loop_options){.size = 0});
     share(*state, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
     share(other, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
-    assert_int_equal(em_loop_add_timer(*state, 0, stop_in_timer, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 0, stop_in_timer, NULL, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(system_stats(*state).connections_accepted, 0);
     outcome heard = expect_all_heard(other, set);

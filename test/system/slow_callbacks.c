@@ -120,7 +120,7 @@ static void a_timer_fires_after_a_few_slow_callbacks_however_many_clients_are_re
     static const em_handler handler = {.post_init = enter, .receive_data = work};
     connect_all(*state, &handler, MOST_CLIENTS);
     all_say("x");
-    assert_int_equal(em_loop_add_periodic_timer(*state, EM_MILLISECONDS, note_timer, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, EM_MILLISECONDS, note_timer, NULL, NULL, NULL), EM_OK);
     while (scene.calls < MOST_CLIENTS)
         system_turn(*state);
     assert_in_range(scene.most_between_timers, 1, MOST_BETWEEN_TIMERS);
@@ -188,7 +188,7 @@ static void what_is_sent_in_one_turn_is_drained_in_the_order_of_sending_whatever
     connect_all(*state, &handler, FEW_CLIENTS);
     for (unsigned i = 0; i < FEW_CLIENTS; i++)
         assert_int_equal(em_connection_set_water_marks(scene.guests[i].connection, 1, 10), EM_OK);
-    assert_int_equal(em_loop_next_tick(*state, send_to_all, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, send_to_all, NULL, NULL), EM_OK);
     while (scene.drained < FEW_CLIENTS)
         system_turn(*state);
     for (unsigned i = 0; i < FEW_CLIENTS; i++)

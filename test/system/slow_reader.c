@@ -127,7 +127,8 @@ static void closing_after_writing_to_a_slow_reader_sends_all_and_does_not_spin(v
     assert_in_range(system_stats(*state).turns - turns_before, 1, 20);
     assert_int_equal(served->unbind, 0);
     /* Somebody reads a little every now and then. */
-    assert_int_equal(em_loop_add_periodic_timer(*state, 2 * EM_MILLISECONDS, read_something, &client, NULL), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(*state, 2 * EM_MILLISECONDS, read_something, &client, NULL, NULL),
+                     EM_OK);
     uint64_t sent;
     em_connection_get_byte_counts(served->connection, NULL, &sent);
     turns_before = system_stats(*state).turns;
@@ -163,7 +164,7 @@ static void a_peer_that_takes_a_little_now_and_then_does_not_time_out(void **sta
     em_connection_send_borrowed(served->connection, big, sizeof big, NULL, NULL);
     em_connection_close_after_writing(served->connection);
     em_timer reading;
-    assert_int_equal(em_loop_add_periodic_timer(*state, 20 * EM_MILLISECONDS, read_something, &client, &reading),
+    assert_int_equal(em_loop_add_periodic_timer(*state, 20 * EM_MILLISECONDS, read_something, &client, NULL, &reading),
                      EM_OK);
     system_run_for(*state, 900 * EM_MILLISECONDS);
     assert_int_equal(served->unbind, 0);

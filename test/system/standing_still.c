@@ -215,7 +215,7 @@ static void serve_and_beat(void *user)
     em_loop *loop = loop_of_child();
     em_status status = em_loop_attach_server(loop, serving->listener, &handler, &options, NULL);
     system_child_check(status == EM_OK, "the child serves");
-    em_loop_add_periodic_timer(loop, PULSE_MILLISECONDS * EM_MILLISECONDS, beat, serving, NULL);
+    em_loop_add_periodic_timer(loop, PULSE_MILLISECONDS * EM_MILLISECONDS, beat, serving, NULL, NULL);
     em_loop_run(loop);
     em_loop_destroy(loop);
 }

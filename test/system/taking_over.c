@@ -131,7 +131,7 @@ static void *post_from_thread(void *user)
 {
     const plans *made = user;
     for (unsigned i = 0; i < CALLS; i++)
-        em_loop_post(made->loop, count, &made->seen->posts);
+        em_loop_post(made->loop, count, &made->seen->posts, NULL);
     return NULL;
 }
 
@@ -217,9 +217,10 @@ static void a_child_goes_on_with_timers_calls_and_names(void **state)
     keep_pool_busy(*state);
     for (unsigned i = 0; i < NAMES; i++)
         assert_int_equal(em_loop_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
-    assert_int_equal(em_loop_add_timer(*state, 20 * EM_MILLISECONDS, count_timer, &made->seen->timers, NULL), EM_OK);
-    assert_int_equal(em_loop_next_tick(*state, count, &made->seen->ticks), EM_OK);
-    assert_int_equal(em_loop_post(*state, count, &made->seen->posts), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 20 * EM_MILLISECONDS, count_timer, &made->seen->timers, NULL, NULL),
+                     EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, count, &made->seen->ticks, NULL), EM_OK);
+    assert_int_equal(em_loop_post(*state, count, &made->seen->posts, NULL), EM_OK);
     pid_t child = system_fork(carry_out_plans, made);
     let_go(state);
     assert_int_equal(system_wait(child), 0);
@@ -310,12 +311,12 @@ static void what_was_being_delivered_is_delivered_in_the_child(void **state)
 /* Timers, posts and ticks, in each phase one that forks before one that does not. */
 static void plan(em_loop *loop, seen *planned, unsigned phase)
 {
-    em_loop_add_timer(loop, 0, phase == 0 ? fork_in_timer : count_timer, &planned->timers, NULL);
-    em_loop_add_timer(loop, 0, count_timer, &planned->timers, NULL);
-    em_loop_post(loop, phase == 1 ? fork_in_call : count, &planned->posts);
-    em_loop_post(loop, count, &planned->posts);
-    em_loop_next_tick(loop, phase == 2 ? fork_in_call : count, &planned->ticks);
-    em_loop_next_tick(loop, count, &planned->ticks);
+    em_loop_add_timer(loop, 0, phase == 0 ? fork_in_timer : count_timer, &planned->timers, NULL, NULL);
+    em_loop_add_timer(loop, 0, count_timer, &planned->timers, NULL, NULL);
+    em_loop_post(loop, phase == 1 ? fork_in_call : count, &planned->posts, NULL);
+    em_loop_post(loop, count, &planned->posts, NULL);
+    em_loop_next_tick(loop, phase == 2 ? fork_in_call : count, &planned->ticks, NULL);
+    em_loop_next_tick(loop, count, &planned->ticks, NULL);
 }
 
 static void the_rest_of_a_phase_runs_in_the_child_once(void **state)
@@ -396,7 +397,7 @@ static void wake_and_watch(void *user)
 {
     em_loop *loop = user;
     system_child_check(em_loop_wake(loop) == EM_FORKED, "before, nothing can be woken");
-    system_child_check(em_loop_post(loop, count, NULL) == EM_FORKED, "nor posted");
+    system_child_check(em_loop_post(loop, count, NULL, NULL) == EM_FORKED, "nor posted");
     unsigned descriptors = system_descriptors();
     system_child_check(em_loop_take_over(loop) == EM_OK, "the child takes the loop over");
     system_child_check(system_descriptors() == descriptors, "and leaves no descriptor behind");

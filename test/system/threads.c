@@ -45,7 +45,7 @@ static void *post_all(void *argument)
 {
     poster *mine = argument;
     for (unsigned i = 0; i < POSTS; i++)
-        if (em_loop_post(mine->loop, deliver, &mine->letters[i]) == EM_OK)
+        if (em_loop_post(mine->loop, deliver, &mine->letters[i], NULL) == EM_OK)
             mine->posted++;
     return NULL;
 }
@@ -198,7 +198,7 @@ static void send_answer(em_loop *loop, void *user)
 static void *work_on_request(void *argument)
 {
     request *mine = argument;
-    em_loop_post(mine->loop, send_answer, mine);
+    em_loop_post(mine->loop, send_answer, mine, NULL);
     return NULL;
 }
 

@@ -32,7 +32,7 @@ static void add_many(em_loop *loop, void *user)
 {
     (void)user;
     for (unsigned i = 0; i < MANY; i++) /* within one turn, in which time stands still */
-        assert_int_equal(em_loop_add_timer(loop, 50 * EM_MILLISECONDS, check_order, &numbers[i], NULL), EM_OK);
+        assert_int_equal(em_loop_add_timer(loop, 50 * EM_MILLISECONDS, check_order, &numbers[i], NULL, NULL), EM_OK);
 }
 
 static void a_hundred_thousand_timers_of_one_deadline_run_in_order(void **state)
@@ -40,7 +40,7 @@ static void a_hundred_thousand_timers_of_one_deadline_run_in_order(void **state)
     fired = 0;
     out_of_order = 0;
     uint64_t started_ns = system_now_ns();
-    assert_int_equal(em_loop_next_tick(*state, add_many, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(*state, add_many, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_true(system_now_ns() - started_ns >= 50 * EM_MILLISECONDS);
     assert_int_equal(fired, MANY);
@@ -60,7 +60,7 @@ static void a_hundred_thousand_timers_are_cancelled_in_a_moment(void **state)
 {
     static em_timer timers[MANY];
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(em_loop_add_timer(*state, 10 * EM_MILLISECONDS, never, NULL, &timers[i]), EM_OK);
+        assert_int_equal(em_loop_add_timer(*state, 10 * EM_MILLISECONDS, never, NULL, NULL, &timers[i]), EM_OK);
     for (unsigned i = 0; i < MANY; i++)
         assert_int_equal(em_loop_cancel_timer(*state, timers[i]), EM_OK);
     for (unsigned i = 0; i < MANY; i++)
@@ -79,7 +79,7 @@ static void a_timer_is_never_early_however_long_the_loop_was_not_run(void **stat
 {
     poll(NULL, 0, 30); /* the program is busy with something else */
     uint64_t started_ns = system_now_ns();
-    assert_int_equal(em_loop_add_timer(*state, 40 * EM_MILLISECONDS, stop, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(*state, 40 * EM_MILLISECONDS, stop, NULL, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_true(system_now_ns() - started_ns >= 40 * EM_MILLISECONDS);
 }
@@ -116,8 +116,8 @@ static void beat_through_a_stop(void *pipe_end)
     em_loop *loop;
     em_loop_options options = {.size = sizeof options, .backend = system_backend()};
     system_child_check(em_loop_create(&options, &loop) == EM_OK, "a loop");
-    em_loop_add_periodic_timer(loop, PERIOD_MILLISECONDS * EM_MILLISECONDS, note_beat, &beats, NULL);
-    em_loop_add_timer(loop, STOPPED_MILLISECONDS / 2 * EM_MILLISECONDS, note_one_shot, &beats, NULL);
+    em_loop_add_periodic_timer(loop, PERIOD_MILLISECONDS * EM_MILLISECONDS, note_beat, &beats, NULL, NULL);
+    em_loop_add_timer(loop, STOPPED_MILLISECONDS / 2 * EM_MILLISECONDS, note_one_shot, &beats, NULL, NULL);
     while (beats.count == 0)
         em_loop_run_once(loop, EM_FOREVER);
     uint64_t started_ns = em_loop_get_time_ns(loop);

@@ -72,17 +72,17 @@ static void *post_in_every_state(void *user)
         for (unsigned i = 0; i < CLIENTS; i++)
             system_write(clients[i], "x", 1);
         for (unsigned i = 0; i < POSTS; i++, posted++) {
-            em_loop_post(set->loop, count, set);
+            em_loop_post(set->loop, count, set, NULL);
             spin((unsigned)random_below(&seed, LONGEST_SPIN));
         }
         for (unsigned i = 0; i < CLIENTS; i++)
             if (read(clients[i], &byte, 1) != 1)
                 return NULL;
         spin((unsigned)random_below(&seed, LONGEST_SPIN));
-        em_loop_post(set->loop, count, set); /* on its way to sleep, or asleep */
+        em_loop_post(set->loop, count, set, NULL); /* on its way to sleep, or asleep */
         insist(set, ++posted);
     }
-    em_loop_post(set->loop, end, set);
+    em_loop_post(set->loop, end, set, NULL);
     for (unsigned i = 0; i < CLIENTS; i++)
         close(clients[i]);
     return NULL;

@@ -70,7 +70,7 @@ static void stop(em_loop *loop, em_timer timer, void *user)
 static void run_for(node *turned, uint64_t duration_ns)
 {
     em_timer timer;
-    if (em_loop_add_timer(turned->loop, duration_ns, stop, NULL, &timer) != EM_OK)
+    if (em_loop_add_timer(turned->loop, duration_ns, stop, NULL, NULL, &timer) != EM_OK)
         em_loop_stop(turned->loop);
     FUZZ_CHECK(em_loop_run(turned->loop) == EM_OK);
     em_loop_cancel_timer(turned->loop, timer);

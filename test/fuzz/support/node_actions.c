@@ -165,7 +165,7 @@ static void post(node *owner)
 {
     node *other = owner->other;
     other->posts++; /* before it may run */
-    if (!is_done(other, em_loop_post(other->loop, posted, other)))
+    if (!is_done(other, em_loop_post(other->loop, posted, other, NULL)))
         other->posts--;
 }
 
@@ -180,10 +180,11 @@ static void act_on_loop(node *acting)
         node_start_server(acting);
         break;
     case 3:
-        is_done(acting, em_loop_next_tick(acting->loop, tick, acting));
+        is_done(acting, em_loop_next_tick(acting->loop, tick, acting, NULL));
         break;
     case 4:
-        is_done(acting, em_loop_add_timer(acting->loop, node_pick(acting, 5000) * EM_MICROSECONDS, fire, acting, NULL));
+        is_done(acting,
+                em_loop_add_timer(acting->loop, node_pick(acting, 5000) * EM_MICROSECONDS, fire, acting, NULL, NULL));
         break;
     case 5:
         post(acting);

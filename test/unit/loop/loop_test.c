@@ -41,7 +41,7 @@ static void every_backend_of_the_manual_can_be_chosen_by_name(void **state)
         em_loop_options options = {.size = sizeof options, .backend = backends[i]};
         assert_int_equal(em_loop_create(&options, &loop), EM_OK);
         assert_string_equal(em_loop_get_backend(loop), backends[i]);
-        assert_int_equal(em_loop_add_timer(loop, EM_MILLISECONDS, stop_by_timer, NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_add_timer(loop, EM_MILLISECONDS, stop_by_timer, NULL, NULL, NULL), EM_OK);
         assert_int_equal(em_loop_run(loop), EM_OK);
         assert_int_equal(em_loop_destroy(loop), EM_OK);
     }
@@ -204,13 +204,13 @@ static void the_hook_is_called_around_waits_that_may_block_and_no_others(void **
         em_loop_stats stats;
         open_with_hook(&loop, backends[i], &called);
         assert_int_equal(em_loop_run_once(loop, 0), EM_OK);
-        em_loop_next_tick(loop, do_nothing, NULL);
-        em_loop_next_tick(loop, do_nothing, NULL);
+        em_loop_next_tick(loop, do_nothing, NULL, NULL);
+        em_loop_next_tick(loop, do_nothing, NULL, NULL);
         assert_int_equal(em_loop_run_once(loop, 0), EM_OK);
         assert_int_equal(called.calls, 0);
         assert_int_equal(em_loop_run_once(loop, 1), EM_OK);
         assert_int_equal(called.calls, 1);
-        em_loop_post(loop, stop, NULL);
+        em_loop_post(loop, stop, NULL, NULL);
         assert_int_equal(em_loop_run(loop), EM_OK);
         assert_int_equal(called.calls, 1);
         em_loop_get_stats(loop, &stats, sizeof stats);
@@ -280,7 +280,7 @@ static void a_wake_after_the_calls_of_the_turn_is_not_lost_between_the_two_waits
         for (unsigned round = 0; round < 10; round++) {
             assert_int_equal(send_now(client, "x", 1), 1);
             assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
-            assert_int_equal(em_loop_next_tick(loop, wake, NULL), EM_OK);
+            assert_int_equal(em_loop_next_tick(loop, wake, NULL, NULL), EM_OK);
             assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
         }
         close_with_reset(client);
@@ -298,7 +298,7 @@ static void the_descriptor_polls_readable_when_there_is_something_to_do(void **s
     assert_int_equal(em_loop_create(&options, &loop), EM_OK);
     assert_int_equal(em_loop_get_descriptor(loop, &descriptor), EM_OK);
     assert_false(wait_until_readable(descriptor, 0));
-    em_loop_post(loop, do_nothing, NULL);
+    em_loop_post(loop, do_nothing, NULL, NULL);
     assert_true(wait_until_readable(descriptor, 0));
     assert_int_equal(em_loop_run_once(loop, 0), EM_OK);
     assert_false(wait_until_readable(descriptor, 0));
@@ -344,7 +344,7 @@ static void two_loops_do_not_know_of_each_other(void **state)
     assert_int_equal(em_loop_create(NULL, &loops[1]), EM_OK);
     assert_int_equal(em_loop_stop(loops[0]), EM_OK);
     assert_int_equal(em_loop_is_stopping(loops[1]), 0);
-    em_loop_next_tick(loops[1], stop, NULL);
+    em_loop_next_tick(loops[1], stop, NULL, NULL);
     assert_int_equal(em_loop_run(loops[1]), EM_OK);
     assert_int_equal(em_loop_is_stopping(loops[0]), 1);
     em_loop_destroy(loops[0]);

@@ -75,7 +75,7 @@ static void *post_all(void *argument)
     for (unsigned i = 0; i < POSTS; i++) {
         parcel *sent = &own->office->parcels[own->number][i];
         *sent = (parcel){.office = own->office, .sender = own->number, .number = i};
-        if (em_loop_post(own->office->loop, receive, sent) != EM_OK)
+        if (em_loop_post(own->office->loop, receive, sent, NULL) != EM_OK)
             stop_test("em_loop_post failed");
     }
     return NULL;
@@ -125,7 +125,7 @@ static void *play(void *argument)
 {
     ping_pong *game = argument;
     for (unsigned i = 1; i <= 5000; i++) {
-        em_loop_post(game->loop, ran, game);
+        em_loop_post(game->loop, ran, game, NULL);
         pthread_mutex_lock(&game->mutex);
         while (game->ran < i)
             pthread_cond_wait(&game->condition, &game->mutex);

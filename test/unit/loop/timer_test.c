@@ -33,14 +33,14 @@ static void fire(em_loop *loop, em_timer timer, void *user)
 static void add(ticker *added, simulated_loop *fixture, uint64_t delay_ns)
 {
     added->fixture = fixture;
-    assert_int_equal(em_loop_add_timer(fixture->loop, delay_ns, fire, added, &added->timer), EM_OK);
+    assert_int_equal(em_loop_add_timer(fixture->loop, delay_ns, fire, added, NULL, &added->timer), EM_OK);
     assert_true(added->timer > 0);
 }
 
 static void add_periodic(ticker *added, simulated_loop *fixture, uint64_t period_ns)
 {
     added->fixture = fixture;
-    assert_int_equal(em_loop_add_periodic_timer(fixture->loop, period_ns, fire, added, &added->timer), EM_OK);
+    assert_int_equal(em_loop_add_periodic_timer(fixture->loop, period_ns, fire, added, NULL, &added->timer), EM_OK);
 }
 
 static void a_timer_fires_once_at_its_time_exactly(void **state)
@@ -267,10 +267,10 @@ static void numbers_that_are_no_timers_are_harmless(void **state)
         assert_int_equal(em_loop_rearm_timer(fixture->loop, strangers[i], 1), EM_NOT_FOUND);
     }
     em_timer timer = 5;
-    assert_int_equal(em_loop_add_timer(fixture->loop, 1, NULL, NULL, &timer), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_timer(fixture->loop, 1, NULL, NULL, NULL, &timer), EM_INVALID_ARGUMENT);
     assert_int_equal(timer, 0);
-    assert_int_equal(em_loop_add_timer(NULL, 1, fire, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_add_periodic_timer(fixture->loop, 0, fire, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_timer(NULL, 1, fire, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_add_periodic_timer(fixture->loop, 0, fire, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_cancel_timer(NULL, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_rearm_timer(NULL, 1, 1), EM_INVALID_ARGUMENT);
 }

@@ -35,7 +35,7 @@ static void ticks_run_once_in_the_order_asked(void **state)
             const char *constant;
             void *user;
         } name = {.constant = names[i]};
-        assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name.user), EM_OK);
+        assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name.user, NULL), EM_OK);
     }
     assert_string_equal(calls, "");
     run_turns(fixture, 1);
@@ -49,14 +49,14 @@ static void tick_again(em_loop *loop, void *user)
 {
     unsigned *left = user;
     if (--*left > 0)
-        assert_int_equal(em_loop_next_tick(loop, tick_again, user), EM_OK);
+        assert_int_equal(em_loop_next_tick(loop, tick_again, user, NULL), EM_OK);
 }
 
 static void a_tick_asked_for_by_a_tick_waits_for_the_turn_after(void **state)
 {
     simulated_loop *fixture = *state;
     unsigned left = 3;
-    assert_int_equal(em_loop_next_tick(fixture->loop, tick_again, &left), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, tick_again, &left, NULL), EM_OK);
     for (unsigned expected = 2; expected > 0; expected--) {
         run_turns(fixture, 1);
         assert_int_equal(left, expected);
@@ -72,7 +72,7 @@ static void input_gets_its_turn_between_ticks_that_ask_for_ticks(void **state)
     unsigned left = 100;
     recorder_init(&told, fixture);
     simulated_peer *peer = open_accepted(&told, &recording, NULL);
-    assert_int_equal(em_loop_next_tick(fixture->loop, tick_again, &left), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, tick_again, &left, NULL), EM_OK);
     feed_text(peer, "hello");
     run_turns(fixture, 2);
     assert_true(left > 90);
@@ -98,7 +98,7 @@ static void many_ticks_and_posts_keep_their_order(void **state)
         next_expected = 0;
         for (unsigned i = 0; i < CALLS; i++) {
             numbers[i] = i;
-            assert_int_equal((round ? em_loop_next_tick : em_loop_post)(fixture->loop, check_order, &numbers[i]),
+            assert_int_equal((round ? em_loop_next_tick : em_loop_post)(fixture->loop, check_order, &numbers[i], NULL),
                              EM_OK);
         }
         run_turns(fixture, 1);
@@ -110,9 +110,9 @@ static void posted_calls_run_in_order_before_ticks(void **state)
 {
     simulated_loop *fixture = *state;
     char tick[] = "t", first[] = "1", second[] = "2";
-    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, tick), EM_OK);
-    assert_int_equal(em_loop_post(fixture->loop, note_call, first), EM_OK);
-    assert_int_equal(em_loop_post(fixture->loop, note_call, second), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, tick, NULL), EM_OK);
+    assert_int_equal(em_loop_post(fixture->loop, note_call, first, NULL), EM_OK);
+    assert_int_equal(em_loop_post(fixture->loop, note_call, second, NULL), EM_OK);
     run_turns(fixture, 1);
     assert_string_equal(calls, "12t");
     assert_int_equal(stats_of(fixture).posts_run, 2);
@@ -122,14 +122,14 @@ static void post_again(em_loop *loop, void *user)
 {
     unsigned *left = user;
     if (--*left > 0)
-        assert_int_equal(em_loop_post(loop, post_again, user), EM_OK);
+        assert_int_equal(em_loop_post(loop, post_again, user, NULL), EM_OK);
 }
 
 static void a_call_posted_by_a_posted_call_waits_for_the_turn_after_and_is_not_slept_over(void **state)
 {
     simulated_loop *fixture = *state;
     unsigned left = 3;
-    assert_int_equal(em_loop_post(fixture->loop, post_again, &left), EM_OK);
+    assert_int_equal(em_loop_post(fixture->loop, post_again, &left, NULL), EM_OK);
     run_turns(fixture, 1);
     assert_int_equal(left, 2);
     uint64_t begin_ns = emi_clock_now_ns();
@@ -153,7 +153,7 @@ static void stop_ends_the_run_and_the_next_run_begins_anew(void **state)
     simulated_loop *fixture = *state;
     unsigned stops = 0;
     for (unsigned round = 1; round <= 3; round++) {
-        assert_int_equal(em_loop_next_tick(fixture->loop, stop, &stops), EM_OK);
+        assert_int_equal(em_loop_next_tick(fixture->loop, stop, &stops, NULL), EM_OK);
         assert_int_equal(em_loop_run(fixture->loop), EM_OK);
         assert_int_equal(stops, round);
         assert_int_equal(em_loop_is_stopping(fixture->loop), 0);
@@ -165,7 +165,7 @@ static void a_stop_before_the_run_ends_it_after_one_turn(void **state)
     simulated_loop *fixture = *state;
     char name[] = "x";
     assert_int_equal(em_loop_stop(fixture->loop), EM_OK);
-    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name, NULL), EM_OK);
     uint64_t turns = stats_of(fixture).turns;
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     assert_int_equal(stats_of(fixture).turns, turns + 1);
@@ -191,9 +191,9 @@ static void running_and_destroying_within_a_callback_is_refused_and_harmless(voi
 {
     simulated_loop *fixture = *state;
     unsigned refused = 0;
-    assert_int_equal(em_loop_next_tick(fixture->loop, misuse, &refused), EM_OK);
-    assert_int_equal(em_loop_post(fixture->loop, misuse, &refused), EM_OK);
-    assert_int_equal(em_loop_add_timer(fixture->loop, 0, misuse_from_timer, &refused, NULL), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, misuse, &refused, NULL), EM_OK);
+    assert_int_equal(em_loop_post(fixture->loop, misuse, &refused, NULL), EM_OK);
+    assert_int_equal(em_loop_add_timer(fixture->loop, 0, misuse_from_timer, &refused, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     assert_int_equal(refused, 9);
     run_turns(fixture, 1);
@@ -238,7 +238,7 @@ static void the_timeout_tells_how_long_the_loop_may_sleep(void **state)
     em_timer timer;
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), EM_FOREVER);
     assert_int_equal(em_loop_get_timeout_ns(NULL), EM_FOREVER);
-    assert_int_equal(em_loop_add_timer(fixture->loop, 5 * EM_SECONDS, misuse_from_timer, NULL, &timer), EM_OK);
+    assert_int_equal(em_loop_add_timer(fixture->loop, 5 * EM_SECONDS, misuse_from_timer, NULL, NULL, &timer), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 5 * EM_SECONDS);
     test_clock_advance(EM_SECONDS);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 4 * EM_SECONDS);
@@ -246,11 +246,11 @@ static void the_timeout_tells_how_long_the_loop_may_sleep(void **state)
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 0);
     assert_int_equal(em_loop_cancel_timer(fixture->loop, timer), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), EM_FOREVER);
-    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, note_call, name, NULL), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 0);
     run_turns(fixture, 1);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), EM_FOREVER);
-    assert_int_equal(em_loop_post(fixture->loop, note_call, name), EM_OK);
+    assert_int_equal(em_loop_post(fixture->loop, note_call, name, NULL), EM_OK);
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 0);
     run_turns(fixture, 1);
     assert_int_equal(em_loop_stop(fixture->loop), EM_OK);
@@ -330,10 +330,10 @@ static void missing_arguments_are_refused(void **state)
     assert_int_equal(em_loop_run_once(NULL, 0), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_stop(NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_wake(NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_post(NULL, note_call, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_post(fixture->loop, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_next_tick(NULL, note_call, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_next_tick(fixture->loop, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_post(NULL, note_call, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_post(fixture->loop, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_next_tick(NULL, note_call, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_next_tick(fixture->loop, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_destroy(NULL), EM_OK);
     assert_int_equal(em_loop_is_stopping(NULL), 0);
     em_loop_set_user(fixture->loop, calls);

@@ -273,7 +273,7 @@ static void the_time_for_connecting_counts_from_the_call(void **state)
     simulated_loop *fixture = *state;
     recorder told;
     recorder_init(&told, fixture);
-    assert_int_equal(em_loop_next_tick(fixture->loop, connect_after_long_work, &told), EM_OK);
+    assert_int_equal(em_loop_next_tick(fixture->loop, connect_after_long_work, &told, NULL), EM_OK);
     run_turns(fixture, 1);
     run_for(fixture, 20 * S - 1);
     expect_events(&told, "I");

@@ -32,26 +32,26 @@ static unsigned calls;
 static em_status next_tick(simulated_loop *fixture, recorder *told)
 {
     (void)told;
-    return em_loop_next_tick(fixture->loop, ignore_call, &calls);
+    return em_loop_next_tick(fixture->loop, ignore_call, &calls, NULL);
 }
 
 static em_status post(simulated_loop *fixture, recorder *told)
 {
     (void)told;
-    return em_loop_post(fixture->loop, ignore_call, &calls);
+    return em_loop_post(fixture->loop, ignore_call, &calls, NULL);
 }
 
 static em_status add_timer(simulated_loop *fixture, recorder *told)
 {
     (void)told;
-    return em_loop_add_timer(fixture->loop, 1, ignore_timer, &calls, NULL);
+    return em_loop_add_timer(fixture->loop, 1, ignore_timer, &calls, NULL, NULL);
 }
 
 static em_status add_periodic_timer(simulated_loop *fixture, recorder *told)
 {
     em_timer timer;
     (void)told;
-    em_status status = em_loop_add_periodic_timer(fixture->loop, 1000, ignore_timer, &calls, &timer);
+    em_status status = em_loop_add_periodic_timer(fixture->loop, 1000, ignore_timer, &calls, NULL, &timer);
     if (status == EM_OK) {
         run_for(fixture, 1000);
         assert_int_equal(em_loop_cancel_timer(fixture->loop, timer), EM_OK);
