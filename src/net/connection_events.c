@@ -111,9 +111,7 @@ static void failed(emi_channel *channel, em_status reason)
 void emi_connection_released(emi_channel *channel)
 {
     em_connection *connection = connection_of(channel);
-    emi_net *net = emi_net_at(connection->loop);
-    net->channels--;
-    emi_net_descriptor_freed(net);
+    emi_net_note_released(emi_net_at(connection->loop), channel);
     if (connection->state == EM_STATE_CLOSED)
         emi_connection_free(connection);
     else if (connection->state == EM_STATE_CONNECTING)

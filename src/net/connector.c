@@ -55,20 +55,17 @@ static void call_connect(em_connection *connection, const em_address *address)
 /* Attaches the socket and starts connecting. */
 static em_status start(em_connection *connection, int socket, const em_address *address)
 {
-    em_loop *loop = connection->loop;
     emi_connector *connector = connection->extras->connector;
     em_address_family family = em_address_get_family(address);
     connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
     connection->channel.exact_reads = connection->is_tcp;
     emi_apply_to_socket(socket, connection->is_tcp, &connector->stream);
     connection->may_linger = connector->stream.linger_seconds > 0;
-    em_status status =
-        loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
+    em_status status = emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_socket_close(socket);
         return status;
     }
-    emi_net_at(loop)->channels++;
     call_connect(connection, address);
     emi_connection_arm(connection);
     return EM_OK;

@@ -21,22 +21,20 @@ static emi_listener *listener_of(emi_channel *channel)
 static em_status make_connection(const emi_listener *listener, int socket, const em_address *peer, em_connection **made)
 {
     const em_server *server = listener->server;
-    em_loop *loop = server->loop;
+    emi_net *net = emi_net_at(server->loop);
     em_connection *connection;
-    em_status status =
-        emi_connection_create(emi_net_at(loop), server->handler, server->user, EM_STATE_OPEN, &connection);
+    em_status status = emi_connection_create(net, server->handler, server->user, EM_STATE_OPEN, &connection);
     if (status != EM_OK)
         return status;
     connection->is_tcp = listener->is_tcp;
     connection->channel.exact_reads = connection->is_tcp;
     status = emi_connection_apply(connection, &server->stream);
     if (status == EM_OK)
-        status = loop->backend->operations->attach(loop->backend, &connection->channel, EMI_STREAM, socket, EMI_OURS);
+        status = emi_net_attach(net, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_connection_free(connection);
         return status;
     }
-    emi_net_at(loop)->channels++;
     emi_connection_note_peer(connection, peer);
     if (!listener->inherits_options)
         emi_apply_to_socket(socket, connection->is_tcp, &server->stream);
@@ -154,7 +152,7 @@ void emi_net_descriptor_freed(emi_net *net)
 static void released(emi_channel *channel)
 {
     em_server *server = listener_of(channel)->server;
-    emi_net_at(server->loop)->channels--;
+    emi_net_note_released(emi_net_at(server->loop), channel);
     if (--server->attached == 0)
         emi_server_free(server);
 }
@@ -190,13 +188,11 @@ static void set_options(emi_listener *listener, int socket, emi_ownership owners
 em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership)
 {
     em_server *server = listener->server;
-    emi_backend *backend = server->loop->backend;
     set_options(listener, socket, ownership);
-    em_status status = backend->operations->attach(backend, &listener->channel, EMI_LISTENER, socket, ownership);
+    em_status status = emi_net_attach(emi_net_at(server->loop), &listener->channel, EMI_LISTENER, socket, ownership);
     if (status != EM_OK)
         return status;
     server->attached++;
-    emi_net_at(server->loop)->channels++;
     return emi_channel_start_receiving(&listener->channel);
 }
 

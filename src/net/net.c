@@ -143,6 +143,22 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     return EM_OK;
 }
 
+em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind kind, int socket, emi_ownership ownership)
+{
+    emi_backend *backend = net->loop->backend;
+    em_status status = backend->operations->attach(backend, channel, kind, socket, ownership);
+    if (status == EM_OK)
+        net->channels++;
+    return status;
+}
+
+void emi_net_note_released(emi_net *net, const emi_channel *channel)
+{
+    net->channels--;
+    if (channel->ownership != EMI_SHARED)
+        emi_net_descriptor_freed(net);
+}
+
 em_connection *em_loop_find_connection(em_loop *loop, em_signature signature)
 {
     if (!loop || !loop->services[EMI_SERVICE_NET])

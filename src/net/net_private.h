@@ -161,6 +161,14 @@ static inline emi_net *emi_net_at(const em_loop *loop)
     return EMI_CONTAINER(loop->services[EMI_SERVICE_NET], emi_net, service);
 }
 
+/** Has the backend take charge of a socket, and counts the channel until emi_net_note_released. On failure the socket
+ * stays the caller's. */
+em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind kind, int socket,
+                         emi_ownership ownership);
+
+/** From `released`: the channel is gone, and its descriptor, unless the owner has kept it, is free for others. */
+void emi_net_note_released(emi_net *net, const emi_channel *channel);
+
 /* net_options.c */
 
 /** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */

@@ -296,6 +296,7 @@ static void a_descriptor_that_becomes_free_ends_the_pause(void **state)
     for (unsigned i = 0; i < 2; i++)
         recorder_init(&told[i], fixture);
     open_accepted(&told[0], &recording, NULL);
+    run_turns(fixture, 1);
     em_server *server = start_server(fixture, &told[1]);
     knock(fixture, server);
     simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
@@ -306,6 +307,26 @@ static void a_descriptor_that_becomes_free_ends_the_pause(void **state)
     expect_events(&told[1], "I");
     for (unsigned i = 0; i < 2; i++)
         recorder_free(&told[i]);
+    em_server_stop(server);
+}
+
+static void a_server_that_stops_ends_the_pause_of_another_one(void **state)
+{
+    simulated_loop *fixture = *state;
+    recorder told;
+    recorder_init(&told, fixture);
+    em_server *stopping = start_server(fixture, &told);
+    em_server *server = start_server(fixture, &told);
+    simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
+    run_turns(fixture, 2);
+    assert_int_equal(stats_of(fixture).accept_pauses, 1);
+    knock(fixture, server);
+    run_turns(fixture, 3);
+    expect_events(&told, "");
+    em_server_stop(stopping);
+    run_turns(fixture, 3);
+    expect_events(&told, "I");
+    recorder_free(&told);
     em_server_stop(server);
 }
 
@@ -398,6 +419,7 @@ int main(void)
         SERVER_TEST(stopping_within_post_init_stops_all_sockets_of_a_server),
         SERVER_TEST(without_descriptors_a_server_pauses_says_so_and_does_not_spin),
         SERVER_TEST(a_descriptor_that_becomes_free_ends_the_pause),
+        SERVER_TEST(a_server_that_stops_ends_the_pause_of_another_one),
         SERVER_TEST(a_paused_server_can_be_stopped_and_destroyed),
         SERVER_TEST(a_restart_that_fails_pauses_again),
         SERVER_TEST(a_connection_that_cannot_be_attached_is_turned_away),
