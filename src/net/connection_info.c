@@ -179,44 +179,9 @@ em_status em_connection_set_keepalive(em_connection *connection, em_switch enabl
                                     count);
 }
 
-em_status emi_connection_apply(em_connection *connection, const em_stream_options *options)
-{
-    if (options->high_water_bytes == 0 && options->low_water_bytes == 0 && options->outbox_limit_bytes == 0 &&
-        options->inactivity_timeout_ns == 0 && options->write_timeout_ns == 0 && options->drain_timeout_ns == 0)
-        return EM_OK;
-    emi_connection_extras *extras = emi_connection_extras_of(connection);
-    if (!extras)
-        return EM_NO_MEMORY;
-    if (options->high_water_bytes > 0)
-        extras->high_water_bytes = options->high_water_bytes;
-    extras->low_water_bytes = options->low_water_bytes > 0 ? options->low_water_bytes : extras->high_water_bytes / 4;
-    extras->outbox_limit_bytes = options->outbox_limit_bytes;
-    extras->inactivity_timeout_ns = options->inactivity_timeout_ns;
-    extras->write_timeout_ns = options->write_timeout_ns;
-    extras->drain.timeout_ns = options->drain_timeout_ns;
-    emi_connection_note_activity(connection);
-    return EM_OK;
-}
-
 void emi_connection_release(em_connection *connection)
 {
     if (connection->may_linger)
         emi_socket_forget_linger(connection->channel.descriptor);
     emi_channel_release(&connection->channel);
-}
-
-void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *options)
-{
-    if (is_tcp && options->no_delay != EM_OFF)
-        emi_socket_set_no_delay(socket, true);
-    if (options->send_buffer_bytes > 0 || options->receive_buffer_bytes > 0)
-        emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
-    if (options->linger == EM_ON)
-        emi_socket_set_linger(socket, options->linger_seconds);
-    if (!is_tcp)
-        return;
-    if (options->keepalive == EM_ON)
-        emi_socket_set_keepalive(socket, true, 0, 0, 0);
-    if (options->user_timeout_ns > 0)
-        emi_socket_set_user_timeout(socket, options->user_timeout_ns);
 }

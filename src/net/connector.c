@@ -19,13 +19,8 @@ static em_status open_socket(const em_connection *connection, const em_address *
     if (status != EM_OK)
         return status;
     const em_address *local = emi_local_end_for(&connector->local, address);
-    if (local) {
-        if (connector->options.reuse_address != EM_OFF)
-            emi_socket_set_reuse_address(*socket, true);
-        if (em_address_get_port(local) == 0)
-            emi_socket_choose_port_late(*socket);
-        status = emi_socket_bind(*socket, local);
-    }
+    if (local)
+        status = emi_bind_local_end(*socket, local, &connector->options);
     if (status != EM_OK)
         emi_socket_close(*socket);
     return status;
@@ -59,7 +54,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
     em_address_family family = em_address_get_family(address);
     connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
     connection->channel.exact_reads = connection->is_tcp;
-    emi_apply_to_socket(socket, connection->is_tcp, &connector->stream);
+    emi_apply_socket_options(socket, connection->is_tcp, &connector->stream);
     connection->may_linger = connector->stream.linger_seconds > 0;
     em_status status = emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
@@ -230,14 +225,11 @@ static em_status prepare(em_loop *loop, const em_handler *handler, const em_conn
     extras->connector = connector;
     status = emi_read_connect_options(&connector->options, &connector->stream, &connector->local, options);
     if (status == EM_OK)
-        status = emi_connection_apply(connection, &connector->stream);
+        status = emi_apply_connect_options(connection, &connector->options, &connector->stream);
     if (status != EM_OK) {
         emi_connection_free(connection);
         return status;
     }
-    connection->user = connector->options.user;
-    if (connector->options.connect_timeout_ns > 0)
-        extras->connect_timeout_ns = connector->options.connect_timeout_ns;
     *prepared = connection;
     return EM_OK;
 }

@@ -28,7 +28,7 @@ static em_status make_connection(const emi_listener *listener, int socket, const
         return status;
     connection->is_tcp = listener->is_tcp;
     connection->channel.exact_reads = connection->is_tcp;
-    status = emi_connection_apply(connection, &server->stream);
+    status = emi_apply_stream_options(connection, &server->stream);
     if (status == EM_OK)
         status = emi_net_attach(net, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
@@ -37,7 +37,7 @@ static em_status make_connection(const emi_listener *listener, int socket, const
     }
     emi_connection_note_peer(connection, peer);
     if (!listener->inherits_options)
-        emi_apply_to_socket(socket, connection->is_tcp, &server->stream);
+        emi_apply_socket_options(socket, connection->is_tcp, &server->stream);
     connection->may_linger = listener->may_linger;
     *made = connection;
     return EM_OK;
@@ -182,7 +182,7 @@ static void set_options(emi_listener *listener, int socket, emi_ownership owners
     listener->may_linger =
         listener->server->stream.linger_seconds > 0 || (ownership == EMI_GIVEN && emi_socket_waits_at_close(socket));
     if (listener->inherits_options)
-        emi_apply_to_socket(socket, true, &listener->server->stream);
+        emi_apply_socket_options(socket, true, &listener->server->stream);
 }
 
 em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership)

@@ -159,6 +159,16 @@ void emi_net_note_released(emi_net *net, const emi_channel *channel)
         emi_net_descriptor_freed(net);
 }
 
+em_status emi_check_handler(const em_handler *handler)
+{
+    if (!handler)
+        return EM_INVALID_ARGUMENT;
+    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
+        if (handler->reserved[i])
+            return EM_INVALID_ARGUMENT;
+    return EM_OK;
+}
+
 em_connection *em_loop_find_connection(em_loop *loop, em_signature signature)
 {
     if (!loop || !loop->services[EMI_SERVICE_NET])

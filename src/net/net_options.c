@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Options that users give, read and checked before anything is made of them.
+ * Options that users give, from reading to applying: of streams, of servers, of connecting. They are read and checked
+ * before anything is made of them, so a bad option leaves nothing behind. The local end of a connection has its own
+ * file, local_end.c.
  */
 #include "net/net_private.h"
-
-em_status emi_check_handler(const em_handler *handler)
-{
-    if (!handler)
-        return EM_INVALID_ARGUMENT;
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return EM_INVALID_ARGUMENT;
-    return EM_OK;
-}
+#include "system/socket.h"
 
 static bool is_switch(em_switch given)
 {
     return given == EM_DEFAULT || given == EM_ON || given == EM_OFF;
 }
+
+/* Streams */
 
 static bool are_water_marks(size_t low_bytes, size_t high_bytes)
 {
@@ -44,6 +39,43 @@ static em_status read_stream_options(em_stream_options *own, const em_stream_opt
     return status == EM_OK && !are_sensible(own) ? EM_INVALID_ARGUMENT : status;
 }
 
+em_status emi_apply_stream_options(em_connection *connection, const em_stream_options *options)
+{
+    if (options->high_water_bytes == 0 && options->low_water_bytes == 0 && options->outbox_limit_bytes == 0 &&
+        options->inactivity_timeout_ns == 0 && options->write_timeout_ns == 0 && options->drain_timeout_ns == 0)
+        return EM_OK;
+    emi_connection_extras *extras = emi_connection_extras_of(connection);
+    if (!extras)
+        return EM_NO_MEMORY;
+    if (options->high_water_bytes > 0)
+        extras->high_water_bytes = options->high_water_bytes;
+    extras->low_water_bytes = options->low_water_bytes > 0 ? options->low_water_bytes : extras->high_water_bytes / 4;
+    extras->outbox_limit_bytes = options->outbox_limit_bytes;
+    extras->inactivity_timeout_ns = options->inactivity_timeout_ns;
+    extras->write_timeout_ns = options->write_timeout_ns;
+    extras->drain.timeout_ns = options->drain_timeout_ns;
+    emi_connection_note_activity(connection);
+    return EM_OK;
+}
+
+void emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options)
+{
+    if (is_tcp && options->no_delay != EM_OFF)
+        emi_socket_set_no_delay(socket, true);
+    if (options->send_buffer_bytes > 0 || options->receive_buffer_bytes > 0)
+        emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
+    if (options->linger == EM_ON)
+        emi_socket_set_linger(socket, options->linger_seconds);
+    if (!is_tcp)
+        return;
+    if (options->keepalive == EM_ON)
+        emi_socket_set_keepalive(socket, true, 0, 0, 0);
+    if (options->user_timeout_ns > 0)
+        emi_socket_set_user_timeout(socket, options->user_timeout_ns);
+}
+
+/* Servers */
+
 em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given)
 {
     em_status status = emi_read_options(own, sizeof *own, given);
@@ -56,6 +88,22 @@ em_status emi_read_server_options(em_server_options *own, em_stream_options *str
                     is_switch(own->v6_only) && is_switch(own->replace_socket_file);
     return sensible ? EM_OK : EM_INVALID_ARGUMENT;
 }
+
+em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options)
+{
+    if (family == EM_ADDRESS_UNIX)
+        return EM_OK;
+    em_status status = EM_OK;
+    if (options->reuse_address != EM_OFF)
+        status = emi_socket_set_reuse_address(socket, true);
+    if (status == EM_OK && options->reuse_port == EM_ON)
+        status = emi_socket_set_reuse_port(socket, true);
+    if (status == EM_OK && family == EM_ADDRESS_IPV6 && options->v6_only != EM_DEFAULT)
+        status = emi_socket_set_v6_only(socket, options->v6_only == EM_ON);
+    return status;
+}
+
+/* Connecting */
 
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given)
@@ -72,4 +120,25 @@ em_status emi_read_connect_options(em_connect_options *own, em_stream_options *s
         return EM_OK;
     own->bind_host = NULL;
     return status;
+}
+
+em_status emi_apply_connect_options(em_connection *connection, const em_connect_options *options,
+                                    const em_stream_options *stream)
+{
+    em_status status = emi_apply_stream_options(connection, stream);
+    if (status != EM_OK)
+        return status;
+    connection->user = options->user;
+    if (options->connect_timeout_ns > 0)
+        connection->extras->connect_timeout_ns = options->connect_timeout_ns;
+    return EM_OK;
+}
+
+em_status emi_bind_local_end(int socket, const em_address *local, const em_connect_options *options)
+{
+    if (options->reuse_address != EM_OFF)
+        emi_socket_set_reuse_address(socket, true);
+    if (em_address_get_port(local) == 0)
+        emi_socket_choose_port_late(socket);
+    return emi_socket_bind(socket, local);
 }

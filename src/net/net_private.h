@@ -169,10 +169,10 @@ em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind ki
 /** From `released`: the channel is gone, and its descriptor, unless the owner has kept it, is free for others. */
 void emi_net_note_released(emi_net *net, const emi_channel *channel);
 
-/* net_options.c */
-
 /** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */
 em_status emi_check_handler(const em_handler *handler);
+
+/* net_options.c */
 
 /** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's
  * afterwards. */
@@ -183,6 +183,22 @@ em_status emi_read_server_options(em_server_options *own, em_stream_options *str
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given);
 
+/** Applies the options that live in this library. EM_NO_MEMORY. */
+em_status emi_apply_stream_options(em_connection *connection, const em_stream_options *options);
+
+/** The same, and the options of connecting. */
+em_status emi_apply_connect_options(em_connection *connection, const em_connect_options *options,
+                                    const em_stream_options *stream);
+
+/** Applies the options of a stream's socket; those that the kind of socket does not have are left out. */
+void emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options);
+
+/** Applies the options of a listening socket, before it is bound. */
+em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options);
+
+/** Binds a socket that is to be connected, as the options say. */
+em_status emi_bind_local_end(int socket, const em_address *local, const em_connect_options *options);
+
 /* connection.c */
 
 /** A connection without a socket, in a first state; post_init has not been called. */
@@ -191,15 +207,6 @@ em_status emi_connection_create(emi_net *net, const em_handler *handler, void *u
 
 /** Frees a connection that has had no callback yet, or its last one. */
 void emi_connection_free(em_connection *connection);
-
-/** Applies the options that live in this library. EM_NO_MEMORY. */
-em_status emi_connection_apply(em_connection *connection, const em_stream_options *options);
-
-/** Applies the options of the socket; those that the kind of socket does not have are left out. */
-void emi_apply_to_socket(int socket, bool is_tcp, const em_stream_options *options);
-
-/** Releases the channel; closing the socket never waits, whatever SO_LINGER says. */
-void emi_connection_release(em_connection *connection);
 
 /** Moves to another state. The table in connection.c says which moves there are. */
 void emi_connection_enter(em_connection *connection, em_connection_state state);
@@ -224,6 +231,11 @@ static inline bool emi_connection_has_ended(const em_connection *connection)
 
 /** The extras, made if need be; NULL without memory. */
 emi_connection_extras *emi_connection_extras_of(em_connection *connection);
+
+/* connection_info.c */
+
+/** Releases the channel; closing the socket never waits, whatever SO_LINGER says. */
+void emi_connection_release(em_connection *connection);
 
 /** Remembers the peer's address. */
 void emi_connection_note_peer(em_connection *connection, const em_address *peer);

@@ -10,24 +10,10 @@
 /* A port that the system chose for the first socket may be taken at another address. So many ports are tried. */
 enum { MOST_PORTS_TRIED = 16 };
 
-static em_status set_options(int socket, em_address_family family, const em_server_options *options)
-{
-    if (family == EM_ADDRESS_UNIX)
-        return EM_OK;
-    em_status status = EM_OK;
-    if (options->reuse_address != EM_OFF)
-        status = emi_socket_set_reuse_address(socket, true);
-    if (status == EM_OK && options->reuse_port == EM_ON)
-        status = emi_socket_set_reuse_port(socket, true);
-    if (status == EM_OK && family == EM_ADDRESS_IPV6 && options->v6_only != EM_DEFAULT)
-        status = emi_socket_set_v6_only(socket, options->v6_only == EM_ON);
-    return status;
-}
-
 static em_status listen_at(int socket, const em_address *address, const em_server_options *options)
 {
     em_address_family family = em_address_get_family(address);
-    em_status status = set_options(socket, family, options);
+    em_status status = emi_apply_server_options(socket, family, options);
     if (status == EM_OK && family == EM_ADDRESS_UNIX && options->replace_socket_file != EM_OFF)
         status = emi_remove_dead_socket_file(address);
     if (status == EM_OK)
