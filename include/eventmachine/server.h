@@ -18,10 +18,13 @@ typedef struct em_server_options {
     void *user;  /**< the first user pointer of every connection that it accepts */
     int backlog; /**< listen(2). 0: as large as the system allows */
 
-    /** How many connections it accepts in a row before others get their turn. 0: 64; 1 for em_loop_attach_server,
-     * because other processes may share that socket, and those that are idle can accept while this one is busy. At most
-     * 4096. */
+    /** How many connections it accepts in a row before others get their turn; Ruby's simultaneous_accept_count.
+     * 0: 64; 1 for em_loop_attach_server, because other processes may share that socket, and those that are idle can
+     * accept while this one is busy. At most 4096. */
     unsigned accept_batch;
+
+    /** How many of its connections may be open at once, see em_server_set_max_connections. 0: no limit. */
+    unsigned max_connections;
 
     em_switch reuse_address; /**< SO_REUSEADDR, socket(7). Default: on */
     em_switch reuse_port;    /**< SO_REUSEPORT: several loops or processes share the port. Default: off */
@@ -74,6 +77,45 @@ EM_API em_status em_loop_attach_server(em_loop *loop, int descriptor, const em_h
  */
 EM_API em_status em_server_stop(em_server *server);
 
+/* Accepting */
+
+/**
+ * Stops accepting until em_server_resume. Within post_init it takes effect before the next client. Its sockets go on
+ * listening, so clients wait in the system's queue (backlog), from which other processes that share the socket may
+ * serve them; the connections that it has accepted go on. EM_INVALID_STATE if it is paused already; EM_INVALID_ARGUMENT
+ * for NULL.
+ */
+EM_API em_status em_server_pause(em_server *server);
+
+/** Ends a pause. EM_INVALID_STATE if it is not paused; EM_INVALID_ARGUMENT for NULL. */
+EM_API em_status em_server_resume(em_server *server);
+
+/** 1 while paused by em_server_pause, else 0; a server that has reached its maximum is not paused. */
+EM_API int em_server_is_paused(const em_server *server);
+
+/**
+ * Sets the maximum of open connections; 0: no limit. While so many are open (em_server_get_connection_count) it does
+ * not accept, and clients wait as during a pause; it goes on by itself when one ends. A maximum below the present count
+ * closes nothing. Each process that shares the socket counts its own. EM_INVALID_ARGUMENT for NULL.
+ */
+EM_API em_status em_server_set_max_connections(em_server *server, unsigned max_connections);
+
+/** The maximum of open connections; 0: no limit. */
+EM_API unsigned em_server_get_max_connections(const em_server *server);
+
+/**
+ * How many connections it has accepted, on all its sockets, whose unbind has not returned yet; in post_init and in
+ * unbind the connection itself counts. A socket that lives on after unbind, see em_connection_close_after_writing, does
+ * not count.
+ */
+EM_API unsigned em_server_get_connection_count(const em_server *server);
+
+/** Changes how many connections it accepts in a row: at least 1; more than 4096 count as 4096. EM_INVALID_ARGUMENT for
+ * 0 and for NULL. */
+EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch);
+
+/* What is known of it */
+
 /** The address it listens on, of several the first. EM_INVALID_ARGUMENT, or what getsockname(2) says. */
 EM_API em_status em_server_get_local_address(const em_server *server, em_address *address);
 
@@ -91,10 +133,6 @@ EM_API em_signature em_server_get_signature(const em_server *server);
 
 /** The server of a number; NULL if it was stopped or never was. */
 EM_API em_server *em_loop_find_server(em_loop *loop, em_signature signature);
-
-/** Changes how many connections it accepts in a row: at least 1; more than 4096 count as 4096. EM_INVALID_ARGUMENT for
- * 0. */
-EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch);
 
 /**
  * Sets an option of its listening sockets by the system's numbers, setsockopt(2); value_bytes: the length of the value.

@@ -28,6 +28,12 @@ void emi_handle_table_clear(emi_handle_table *table);
 /** The next serial number in its place: for timers without a handle that are ordered among those with one. */
 em_signature emi_next_serial(uint64_t *serial);
 
+/** The index of one that has a number. */
+static inline uint32_t emi_handle_get_index(const emi_handle *handle)
+{
+    return (uint32_t)(handle->signature & ((UINT64_C(1) << EMI_HANDLE_INDEX_BITS) - 1));
+}
+
 /** Gives a number to an object. EM_NO_MEMORY, EM_LIMIT. */
 em_status emi_handle_table_add(emi_handle_table *table, emi_handle *handle);
 

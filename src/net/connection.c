@@ -126,6 +126,7 @@ static void unbind(em_connection *connection)
         connection->reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
         connection->handler->unbind(connection, (em_status)connection->reason);
+    emi_server_uncount(connection);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;
     if (!emi_loop_is_forked(loop)) /* else the channel ends with the backend, the memory after it */

@@ -56,6 +56,7 @@ static void accepted(emi_channel *channel, int socket, const em_address *peer)
     }
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
     server->loop->stats.connections_accepted++;
+    emi_server_count(server, connection);
     if (connection->handler->post_init)
         connection->handler->post_init(connection);
     if (emi_connection_has_ended(connection))
@@ -68,6 +69,22 @@ void emi_net_open_reserve(emi_net *net)
 {
     if (net->reserve == EMI_NO_SOCKET)
         net->reserve = emi_open_reserve_descriptor();
+}
+
+static void start_back_off(emi_listener *listener)
+{
+    em_loop *loop = listener->server->loop;
+    loop->stats.accept_pauses++;
+    emi_loop_timer_set(loop, &listener->back_off, emi_loop_due_ns(loop, listener->back_off_ns));
+    emi_list_append(&emi_net_at(loop)->backing_off, &listener->backing_off);
+    uint64_t longer_ns = listener->back_off_ns * 2;
+    listener->back_off_ns = longer_ns < LONGEST_BACK_OFF_NS ? longer_ns : LONGEST_BACK_OFF_NS;
+}
+
+static void stop_back_off(emi_listener *listener)
+{
+    emi_list_remove(&listener->backing_off);
+    emi_loop_timer_cancel(listener->server->loop, &listener->back_off);
 }
 
 /* Turns a few clients away, so that they fail now and not when their timeouts end. */
@@ -88,7 +105,7 @@ static void shed(const emi_listener *listener)
 }
 
 /* Somebody has shut the socket down, or closed its descriptor: it will never accept again. */
-static bool is_dead(em_status reason)
+static bool will_never_accept(em_status reason)
 {
     return reason == EM_INVALID_ARGUMENT || reason == EM_BAD_DESCRIPTOR || reason == EM_NOT_A_SOCKET;
 }
@@ -98,11 +115,14 @@ static void failed(emi_channel *channel, em_status reason)
     emi_listener *listener = listener_of(channel);
     em_loop *loop = listener->server->loop;
     emi_net *net = emi_net_at(loop);
-    if (is_dead(reason)) {
+    if (will_never_accept(reason)) {
+        listener->is_dead = true;
         emi_loop_log(loop, EM_LOG_ERROR, "server: the listening socket does not accept any more");
         return;
     }
-    /* A descriptor that becomes free ends the pause early; turning away and telling the log keep to the long rhythm. */
+    start_back_off(listener);
+    /* A descriptor that becomes free ends the back-off early; turning away and telling the log keep to the long rhythm.
+     */
     if (net->shed_ns == 0 || loop->now_ns - net->shed_ns >= SHORTEST_BACK_OFF_NS) {
         net->shed_ns = loop->now_ns;
         emi_loop_log(loop, EM_LOG_WARNING,
@@ -113,30 +133,36 @@ static void failed(emi_channel *channel, em_status reason)
     }
     if (reason == EM_NO_DESCRIPTORS)
         emi_net_stop_lingering(net);
-    loop->stats.accept_pauses++;
-    emi_loop_timer_set(loop, &listener->back_off, emi_loop_due_ns(loop, listener->back_off_ns));
-    emi_list_append(&net->backing_off, &listener->backing_off);
-    uint64_t longer_ns = listener->back_off_ns * 2;
-    listener->back_off_ns = longer_ns < LONGEST_BACK_OFF_NS ? longer_ns : LONGEST_BACK_OFF_NS;
 }
 
-static void stop_back_off(emi_listener *listener)
+static bool may_accept(const emi_listener *listener)
 {
-    emi_list_remove(&listener->backing_off);
-    emi_loop_timer_cancel(listener->server->loop, &listener->back_off);
+    return emi_server_may_accept(listener->server) && !listener->is_dead && !emi_list_is_linked(&listener->backing_off);
 }
 
-static void resume(emi_listener *listener)
+void emi_listener_update(emi_listener *listener)
+{
+    emi_channel *channel = &listener->channel;
+    if (!channel->backend || channel->released || channel->receiving == may_accept(listener))
+        return;
+    if (channel->receiving) {
+        emi_channel_stop_receiving(channel);
+        return;
+    }
+    em_status status = emi_channel_start_receiving(channel);
+    if (status != EM_OK)
+        failed(channel, status);
+}
+
+static void end_back_off(emi_listener *listener)
 {
     stop_back_off(listener);
-    em_status status = emi_channel_start_receiving(&listener->channel);
-    if (status != EM_OK)
-        failed(&listener->channel, status);
+    emi_listener_update(listener);
 }
 
 static void fire(emi_loop_timer *timer)
 {
-    resume(EMI_CONTAINER(timer, emi_listener, back_off));
+    end_back_off(EMI_CONTAINER(timer, emi_listener, back_off));
 }
 
 void emi_net_descriptor_freed(emi_net *net)
@@ -145,7 +171,7 @@ void emi_net_descriptor_freed(emi_net *net)
     emi_list_init(&waiting);
     emi_list_move_all(&waiting, &net->backing_off);
     for (emi_list *link; (link = emi_list_take_first(&waiting));)
-        resume(EMI_CONTAINER(link, emi_listener, backing_off));
+        end_back_off(EMI_CONTAINER(link, emi_listener, backing_off));
     emi_net_open_reserve(net);
 }
 
@@ -153,8 +179,8 @@ static void released(emi_channel *channel)
 {
     em_server *server = listener_of(channel)->server;
     emi_net_note_released(emi_net_at(server->loop), channel);
-    if (--server->attached == 0)
-        emi_server_free(server);
+    server->attached--;
+    emi_server_free_if_unused(server);
 }
 
 void emi_listener_init(emi_listener *listener, em_server *server)

@@ -182,5 +182,6 @@ em_server *em_loop_find_server(em_loop *loop, em_signature signature)
     if (!loop || !loop->services[EMI_SERVICE_NET])
         return NULL;
     emi_handle *handle = emi_handle_table_find(&emi_net_at(loop)->servers, signature);
-    return handle ? EMI_CONTAINER(handle, em_server, handle) : NULL;
+    em_server *server = handle ? EMI_CONTAINER(handle, em_server, handle) : NULL;
+    return server && !server->stopped ? server : NULL;
 }

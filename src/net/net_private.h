@@ -94,6 +94,7 @@ struct em_connection {
     uint32_t peer_ipv4; /* network order */
     uint16_t peer_port; /* network order; of IPv4 */
     int16_t reason;     /* of the end, an em_status */
+    uint32_t server;    /* that counts it: its index among the loop's servers plus 1; 0: none */
     uint8_t state;      /* em_connection_state */
     uint8_t write_side; /* emi_write_side */
     bool paused : 1;
@@ -109,13 +110,15 @@ typedef struct emi_listener {
     emi_channel channel;
     em_server *server;
     emi_loop_timer back_off; /* pending while it does not accept for want of descriptors or memory */
-    uint64_t back_off_ns;    /* how long the next pause will be */
-    emi_list backing_off;    /* among the listeners in such a pause */
+    uint64_t back_off_ns;    /* how long the next back-off will be */
+    emi_list backing_off;    /* among the listeners that back off */
+    bool is_dead;            /* the system says that it will never accept again */
     bool is_tcp;
     bool inherits_options; /* accepted sockets have the options already, from this one */
     bool may_linger;       /* accepted sockets may have SO_LINGER from this one */
 } emi_listener;
 
+/* Its memory, and its place among the loop's servers, stay until its last socket and its last connection are gone. */
 struct em_server {
     em_loop *loop;
     const em_handler *handler;
@@ -123,7 +126,10 @@ struct em_server {
     emi_handle handle;
     em_stream_options stream;
     bool stopped;
-    unsigned attached; /* how many of the listeners have a channel that is not yet released */
+    bool paused;
+    unsigned max_connections; /* 0: no limit */
+    unsigned connections;     /* accepted, their unbind has not returned yet */
+    unsigned attached;        /* how many of the listeners have a channel that is not yet released */
     unsigned count;
     emi_listener listeners[]; /* one, or one for each address of a name */
 };
@@ -368,8 +374,20 @@ em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers)
 /** Ends it: closes the sockets; the memory follows. */
 void emi_server_release(em_server *server);
 
-/** Frees the memory of one that has no channel (any more). */
+/** Frees the memory, whatever still refers to it. */
 void emi_server_free(em_server *server);
+
+/** Frees the memory of one that has ended, if nothing refers to it any more. */
+void emi_server_free_if_unused(em_server *server);
+
+/** Whether it accepts now, as far as its user and its limit are concerned. */
+bool emi_server_may_accept(const em_server *server);
+
+/** Counts a connection that it has accepted, until emi_server_uncount. */
+void emi_server_count(em_server *server, em_connection *connection);
+
+/** After unbind: makes room for another connection. For every connection, accepted or not. */
+void emi_server_uncount(em_connection *connection);
 
 /* listener.c */
 
@@ -381,6 +399,9 @@ em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership o
 
 /** setsockopt(2); what it accepts from now on inherits the option, where the system has it so. */
 em_status emi_listener_set_option(emi_listener *listener, int level, int option, const void *value, size_t bytes);
+
+/** Accepts, or does not, after something has changed that this depends on. */
+void emi_listener_update(emi_listener *listener);
 
 /** Closes its socket, if it was started. */
 void emi_listener_release(emi_listener *listener);

@@ -24,6 +24,7 @@ static em_server *new_server(em_loop *loop, unsigned count, emi_ownership owners
     server->handler = handler;
     server->user = options->user;
     server->stream = *options->stream;
+    server->max_connections = options->max_connections;
     server->count = count;
     for (unsigned i = 0; i < count; i++)
         emi_listener_init(&server->listeners[i], server);
@@ -38,8 +39,7 @@ static void give_up(em_server *server)
     for (unsigned i = 0; i < server->count; i++)
         server->listeners[i].channel.ownership = EMI_SHARED;
     emi_server_release(server);
-    if (server->attached == 0)
-        emi_server_free(server);
+    emi_server_free_if_unused(server);
 }
 
 /* A server over listening sockets, which are its own from now on, unless it fails. */
@@ -157,7 +157,6 @@ void emi_server_release(em_server *server)
     if (server->stopped)
         return;
     server->stopped = true;
-    emi_handle_table_remove(&emi_net_at(server->loop)->servers, &server->handle);
     server->loop->stats.servers_open--;
     for (unsigned i = 0; i < server->count; i++)
         emi_listener_release(&server->listeners[i]);
@@ -171,6 +170,104 @@ void emi_server_free(em_server *server)
     emi_release(&server->loop->memory, server);
 }
 
+void emi_server_free_if_unused(em_server *server)
+{
+    if (server->stopped && server->attached == 0 && server->connections == 0)
+        emi_server_free(server);
+}
+
+/* Accepting */
+
+bool emi_server_may_accept(const em_server *server)
+{
+    bool has_room = server->max_connections == 0 || server->connections < server->max_connections;
+    return has_room && !server->paused && !server->stopped;
+}
+
+static void update_listeners(em_server *server)
+{
+    for (unsigned i = 0; i < server->count; i++)
+        emi_listener_update(&server->listeners[i]);
+}
+
+void emi_server_count(em_server *server, em_connection *connection)
+{
+    connection->server = emi_handle_get_index(&server->handle) + 1;
+    server->connections++;
+    if (server->connections == server->max_connections)
+        update_listeners(server);
+}
+
+void emi_server_uncount(em_connection *connection)
+{
+    if (connection->server == 0)
+        return;
+    emi_handle *handle = emi_handle_table_at(&emi_net_at(connection->loop)->servers, connection->server - 1);
+    em_server *server = EMI_CONTAINER(handle, em_server, handle);
+    connection->server = 0;
+    server->connections--;
+    if (server->stopped)
+        emi_server_free_if_unused(server);
+    else if (server->max_connections > 0)
+        update_listeners(server);
+}
+
+em_status em_server_pause(em_server *server)
+{
+    if (!server || server->stopped)
+        return EM_INVALID_ARGUMENT;
+    if (server->paused)
+        return EM_INVALID_STATE;
+    server->paused = true;
+    update_listeners(server);
+    return EM_OK;
+}
+
+em_status em_server_resume(em_server *server)
+{
+    if (!server || server->stopped)
+        return EM_INVALID_ARGUMENT;
+    if (!server->paused)
+        return EM_INVALID_STATE;
+    server->paused = false;
+    update_listeners(server);
+    return EM_OK;
+}
+
+int em_server_is_paused(const em_server *server)
+{
+    return server && server->paused;
+}
+
+em_status em_server_set_max_connections(em_server *server, unsigned max_connections)
+{
+    if (!server || server->stopped)
+        return EM_INVALID_ARGUMENT;
+    server->max_connections = max_connections;
+    update_listeners(server);
+    return EM_OK;
+}
+
+unsigned em_server_get_max_connections(const em_server *server)
+{
+    return server ? server->max_connections : 0;
+}
+
+unsigned em_server_get_connection_count(const em_server *server)
+{
+    return server ? server->connections : 0;
+}
+
+em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch)
+{
+    if (!server || accept_batch == 0)
+        return EM_INVALID_ARGUMENT;
+    uint16_t burst = (uint16_t)(accept_batch < LARGEST_ACCEPT_BATCH ? accept_batch : LARGEST_ACCEPT_BATCH);
+    for (unsigned i = 0; i < server->count; i++)
+        server->listeners[i].channel.burst = burst;
+    return EM_OK;
+}
+
 em_status em_server_stop(em_server *server)
 {
     if (!server || server->stopped)
@@ -178,6 +275,8 @@ em_status em_server_stop(em_server *server)
     emi_server_release(server);
     return EM_OK;
 }
+
+/* What is known of it, and its sockets' options */
 
 em_status em_server_get_local_address(const em_server *server, em_address *address)
 {
@@ -204,16 +303,6 @@ int em_server_get_descriptor(const em_server *server)
 em_signature em_server_get_signature(const em_server *server)
 {
     return server ? server->handle.signature : 0;
-}
-
-em_status em_server_set_accept_batch(em_server *server, unsigned accept_batch)
-{
-    if (!server || accept_batch == 0)
-        return EM_INVALID_ARGUMENT;
-    uint16_t burst = (uint16_t)(accept_batch < LARGEST_ACCEPT_BATCH ? accept_batch : LARGEST_ACCEPT_BATCH);
-    for (unsigned i = 0; i < server->count; i++)
-        server->listeners[i].channel.burst = burst;
-    return EM_OK;
 }
 
 em_status em_server_set_socket_option(em_server *server, int level, int option, const void *value, size_t value_bytes)
