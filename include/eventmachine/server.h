@@ -12,7 +12,8 @@ EM_BEGIN_DECLARATIONS
 /** A server. Owned by its loop; valid until em_server_stop or em_loop_destroy. */
 typedef struct em_server em_server;
 
-/** Options of a server. Begin with `.size = sizeof options`; zero means the default. Copied. */
+/** Options of a server. Begin with `.size = sizeof options`; zero means the default. Copied, and so are the strings and
+ * options that it refers to. */
 typedef struct em_server_options {
     size_t size; /**< sizeof (em_server_options) */
     void *user;  /**< the first user pointer of every connection that it accepts */
@@ -33,6 +34,16 @@ typedef struct em_server_options {
     /** For Unix-domain servers: removes the file of a socket first if no process has that socket any more. Default: on.
      * No other file is removed, and never the socket of a living server. */
     em_switch replace_socket_file;
+
+    /** For Unix-domain servers with a path: the permission bits of the socket's file, chmod(2), at most 0777. Whoever
+     * may write to the file may connect, unix(7). 0: what the umask leaves. This and the two below are applied before
+     * the server listens, so nobody who may not can connect earlier. Refused for other servers: EM_INVALID_ARGUMENT. */
+    unsigned socket_file_mode;
+
+    /** The user and the group that the file is to belong to, chown(2): a name, or a decimal number where nobody has
+     * that name. NULL: unchanged. Names are looked up while the caller waits. EM_NOT_FOUND, EM_PERMISSION_DENIED. */
+    const char *socket_file_owner;
+    const char *socket_file_group; /**< as socket_file_owner */
 
     const em_stream_options *stream; /**< of the connections it accepts; NULL: all defaults */
 } em_server_options;
@@ -58,8 +69,8 @@ EM_API em_status em_loop_start_server_at(em_loop *loop, const em_address *addres
 
 /**
  * Listens on a Unix-domain socket; path as in em_address_from_path. The socket file stays when the server stops.
- * EM_ADDRESS_IN_USE (another process serves there, or the file is no socket), EM_PERMISSION_DENIED, EM_NO_SUCH_FILE,
- * EM_PATH_TOO_LONG and the like.
+ * A call that fails leaves no file of its own. EM_ADDRESS_IN_USE (another process serves there, or the file is no
+ * socket), EM_PERMISSION_DENIED, EM_NO_SUCH_FILE, EM_PATH_TOO_LONG, EM_NOT_FOUND (no such user or group) and the like.
  */
 EM_API em_status em_loop_start_unix_domain_server(em_loop *loop, const char *path, const em_handler *handler,
                                                   const em_server_options *options, em_server **server);

@@ -7,6 +7,8 @@
 #include "net/net_private.h"
 #include "system/socket.h"
 
+enum { PERMISSION_BITS = 0777 };
+
 static bool is_switch(em_switch given)
 {
     return given == EM_DEFAULT || given == EM_ON || given == EM_OFF;
@@ -76,17 +78,37 @@ void emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *
 
 /* Servers */
 
-em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given)
+static bool wants_file(const em_server_options *options)
 {
-    em_status status = emi_read_options(own, sizeof *own, given);
+    return options->socket_file_mode != 0 || options->socket_file_owner || options->socket_file_group;
+}
+
+/* Users and groups are looked up before anything is opened. */
+static em_status read_file_access(emi_file_access *access, const em_server_options *options)
+{
+    if (options->socket_file_mode & ~(unsigned)PERMISSION_BITS)
+        return EM_INVALID_ARGUMENT;
+    access->mode = options->socket_file_mode;
+    em_status status = emi_find_user(options->socket_file_owner, &access->owner);
+    return status == EM_OK ? emi_find_group(options->socket_file_group, &access->group) : status;
+}
+
+em_status emi_read_server_options(emi_server_settings *own, const em_server_options *given, bool has_file)
+{
+    em_server_options *options = &own->options;
+    em_status status = emi_read_options(options, sizeof *options, given);
     if (status == EM_OK)
-        status = read_stream_options(stream, own->stream);
-    own->stream = stream;
+        status = read_stream_options(&own->stream, options->stream);
     if (status != EM_OK)
         return status;
-    bool sensible = own->backlog >= 0 && is_switch(own->reuse_address) && is_switch(own->reuse_port) &&
-                    is_switch(own->v6_only) && is_switch(own->replace_socket_file);
-    return sensible ? EM_OK : EM_INVALID_ARGUMENT;
+    bool sensible = options->backlog >= 0 && is_switch(options->reuse_address) && is_switch(options->reuse_port) &&
+                    is_switch(options->v6_only) && is_switch(options->replace_socket_file) &&
+                    (has_file || !wants_file(options));
+    status = sensible ? read_file_access(&own->file_access, options) : EM_INVALID_ARGUMENT;
+    options->stream = NULL; /* these are the caller's */
+    options->socket_file_owner = NULL;
+    options->socket_file_group = NULL;
+    return status;
 }
 
 em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options)
@@ -101,6 +123,11 @@ em_status emi_apply_server_options(int socket, em_address_family family, const e
     if (status == EM_OK && family == EM_ADDRESS_IPV6 && options->v6_only != EM_DEFAULT)
         status = emi_socket_set_v6_only(socket, options->v6_only == EM_ON);
     return status;
+}
+
+em_status emi_apply_file_access(const em_address *address, const emi_server_settings *settings)
+{
+    return emi_address_has_file(address) ? emi_socket_file_set_access(address, &settings->file_access) : EM_OK;
 }
 
 /* Connecting */

@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
+#include "system/socket_file.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
 #define EMI_DEFAULT_DRAIN_TIMEOUT_NS (30 * EM_SECONDS)
@@ -134,6 +135,13 @@ struct em_server {
     emi_listener listeners[]; /* one, or one for each address of a name */
 };
 
+/** A server's options as they were read. They refer to nothing of the caller's. */
+typedef struct emi_server_settings {
+    em_server_options options; /* without what it refers to */
+    em_stream_options stream;
+    emi_file_access file_access;
+} emi_server_settings;
+
 /** Listening sockets that no server has yet. */
 typedef struct emi_server_sockets {
     unsigned count;
@@ -180,9 +188,9 @@ em_status emi_check_handler(const em_handler *handler);
 
 /* net_options.c */
 
-/** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. `own` refers to nothing of the caller's
- * afterwards. */
-em_status emi_read_server_options(em_server_options *own, em_stream_options *stream, const em_server_options *given);
+/** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. has_file: whether the server is to listen on
+ * a Unix-domain socket with a file. EM_NOT_FOUND for owners of the file that this system does not know. */
+em_status emi_read_server_options(emi_server_settings *own, const em_server_options *given, bool has_file);
 
 /** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's and stays if it must be looked
  * up. */
@@ -201,6 +209,9 @@ void emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *
 
 /** Applies the options of a listening socket, before it is bound. */
 em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options);
+
+/** Applies the options of its file, if it has one, after it is bound and before it listens: nobody connects earlier. */
+em_status emi_apply_file_access(const em_address *address, const emi_server_settings *settings);
 
 /** Binds a socket that is to be connected, as the options say. */
 em_status emi_bind_local_end(int socket, const em_address *local, const em_connect_options *options);
@@ -344,9 +355,10 @@ bool emi_connector_has_met_itself(em_connection *connection);
  * not have are left out, unless it has none of them. On every other failure none is open.
  */
 em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_addresses *addresses,
-                                  const em_server_options *options);
+                                  const emi_server_settings *settings);
 
-void emi_server_sockets_close(const emi_server_sockets *sockets);
+/** Closes them after a failure, and removes their files. */
+void emi_server_sockets_discard(const emi_server_sockets *sockets);
 
 /* local_end.c */
 

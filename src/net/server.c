@@ -15,15 +15,16 @@ enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
 enum { GIVEN_ACCEPT_BATCH = 1 };
 
 static em_server *new_server(em_loop *loop, unsigned count, emi_ownership ownership, const em_handler *handler,
-                             const em_server_options *options)
+                             const emi_server_settings *settings)
 {
+    const em_server_options *options = &settings->options;
     em_server *server = emi_allocate_zeroed(&loop->memory, sizeof *server + count * sizeof *server->listeners);
     if (!server)
         return NULL;
     server->loop = loop;
     server->handler = handler;
     server->user = options->user;
-    server->stream = *options->stream;
+    server->stream = settings->stream;
     server->max_connections = options->max_connections;
     server->count = count;
     for (unsigned i = 0; i < count; i++)
@@ -44,13 +45,13 @@ static void give_up(em_server *server)
 
 /* A server over listening sockets, which are its own from now on, unless it fails. */
 static em_status start(em_loop *loop, const emi_server_sockets *sockets, emi_ownership ownership,
-                       const em_handler *handler, const em_server_options *options, em_server **started)
+                       const em_handler *handler, const emi_server_settings *settings, em_server **started)
 {
     emi_net *net;
     em_status status = emi_net_of(loop, &net);
     if (status != EM_OK)
         return status;
-    em_server *server = new_server(loop, sockets->count, ownership, handler, options);
+    em_server *server = new_server(loop, sockets->count, ownership, handler, settings);
     if (!server)
         return EM_NO_MEMORY;
     loop->stats.servers_open++;
@@ -68,15 +69,15 @@ static em_status start(em_loop *loop, const emi_server_sockets *sockets, emi_own
 }
 
 static em_status start_at(em_loop *loop, const emi_addresses *addresses, const em_handler *handler,
-                          const em_server_options *options, em_server **server)
+                          const emi_server_settings *settings, em_server **server)
 {
     emi_server_sockets sockets;
-    em_status status = emi_server_sockets_open(&sockets, addresses, options);
+    em_status status = emi_server_sockets_open(&sockets, addresses, settings);
     if (status != EM_OK)
         return status;
-    status = start(loop, &sockets, EMI_OURS, handler, options, server);
+    status = start(loop, &sockets, EMI_OURS, handler, settings, server);
     if (status != EM_OK)
-        emi_server_sockets_close(&sockets);
+        emi_server_sockets_discard(&sockets);
     return status;
 }
 
@@ -97,9 +98,8 @@ em_status em_loop_start_server(em_loop *loop, const char *host, int port, const 
         return status;
     if (port < 0 || port > UINT16_MAX)
         return EM_INVALID_PORT;
-    em_server_options options;
-    em_stream_options stream;
-    status = emi_read_server_options(&options, &stream, given);
+    emi_server_settings settings;
+    status = emi_read_server_options(&settings, given, false);
     if (status != EM_OK)
         return status;
     if (!host || host[0] == '\0')
@@ -107,7 +107,7 @@ em_status em_loop_start_server(em_loop *loop, const char *host, int port, const 
     emi_addresses addresses = {.count = 1};
     if (em_address_from_text(host, port, &addresses.list[0]) != EM_OK)
         status = emi_resolve_blocking(host, port, &addresses);
-    return status == EM_OK ? start_at(loop, &addresses, handler, &options, server) : status;
+    return status == EM_OK ? start_at(loop, &addresses, handler, &settings, server) : status;
 }
 
 em_status em_loop_start_server_at(em_loop *loop, const em_address *address, const em_handler *handler,
@@ -118,13 +118,12 @@ em_status em_loop_start_server_at(em_loop *loop, const em_address *address, cons
         return status != EM_OK ? status : EM_INVALID_ARGUMENT;
     if (em_address_get_family(address) == EM_ADDRESS_NONE)
         return EM_INVALID_ADDRESS;
-    em_server_options options;
-    em_stream_options stream;
-    status = emi_read_server_options(&options, &stream, given);
+    emi_server_settings settings;
+    status = emi_read_server_options(&settings, given, emi_address_has_file(address));
     if (status != EM_OK)
         return status;
     emi_addresses addresses = {.count = 1, .list = {*address}};
-    return start_at(loop, &addresses, handler, &options, server);
+    return start_at(loop, &addresses, handler, &settings, server);
 }
 
 em_status em_loop_start_unix_domain_server(em_loop *loop, const char *path, const em_handler *handler,
@@ -143,13 +142,12 @@ em_status em_loop_attach_server(em_loop *loop, int descriptor, const em_handler 
     em_status status = check(loop, handler, server);
     if (status != EM_OK)
         return status;
-    em_server_options options;
-    em_stream_options stream;
-    status = emi_read_server_options(&options, &stream, given);
+    emi_server_settings settings;
+    status = emi_read_server_options(&settings, given, false);
     if (status == EM_OK)
         status = emi_socket_check_listening(descriptor);
     emi_server_sockets sockets = {.count = 1, .list = {descriptor}};
-    return status == EM_OK ? start(loop, &sockets, EMI_GIVEN, handler, &options, server) : status;
+    return status == EM_OK ? start(loop, &sockets, EMI_GIVEN, handler, &settings, server) : status;
 }
 
 void emi_server_release(em_server *server)

@@ -10,21 +10,29 @@
 /* A port that the system chose for the first socket may be taken at another address. So many ports are tried. */
 enum { MOST_PORTS_TRIED = 16 };
 
-static em_status listen_at(int socket, const em_address *address, const em_server_options *options)
+/* A file that nobody listens at would stay for ever. */
+static void discard(int socket)
 {
-    em_address_family family = em_address_get_family(address);
-    em_status status = emi_apply_server_options(socket, family, options);
-    if (status == EM_OK && family == EM_ADDRESS_UNIX && options->replace_socket_file != EM_OFF)
+    emi_socket_file_remove(socket);
+    emi_socket_close(socket);
+}
+
+static em_status bind_to(int socket, const em_address *address, const em_server_options *options)
+{
+    em_status status = emi_apply_server_options(socket, em_address_get_family(address), options);
+    if (status == EM_OK && options->replace_socket_file != EM_OFF)
         status = emi_remove_dead_socket_file(address);
-    if (status == EM_OK)
-        status = emi_socket_bind(socket, address);
-    if (status == EM_OK)
-        status = emi_socket_listen(socket, options->backlog);
-    return status;
+    return status == EM_OK ? emi_socket_bind(socket, address) : status;
+}
+
+static em_status listen_on(int socket, const em_address *address, const emi_server_settings *settings)
+{
+    em_status status = emi_apply_file_access(address, settings);
+    return status == EM_OK ? emi_socket_listen(socket, settings->options.backlog) : status;
 }
 
 /* Adds one more. All get the port of the first. */
-static em_status open_next(emi_server_sockets *sockets, const em_address *given, const em_server_options *options)
+static em_status open_next(emi_server_sockets *sockets, const em_address *given, const emi_server_settings *settings)
 {
     em_address address = *given;
     em_address first;
@@ -34,11 +42,16 @@ static em_status open_next(emi_server_sockets *sockets, const em_address *given,
     em_status status = emi_socket_open(&address, &socket);
     if (status != EM_OK)
         return status;
-    status = listen_at(socket, &address, options);
+    status = bind_to(socket, &address, &settings->options);
+    if (status != EM_OK) {
+        emi_socket_close(socket);
+        return status;
+    }
+    status = listen_on(socket, &address, settings);
     if (status == EM_OK)
         sockets->list[sockets->count++] = socket;
     else
-        emi_socket_close(socket);
+        discard(socket);
     return status;
 }
 
@@ -58,17 +71,18 @@ static bool is_missing_here(em_status status)
     return status == EM_ADDRESS_FAMILY || status == EM_ADDRESS_NOT_AVAILABLE;
 }
 
-static em_status open_all(emi_server_sockets *sockets, const emi_addresses *addresses, const em_server_options *options)
+static em_status open_all(emi_server_sockets *sockets, const emi_addresses *addresses,
+                          const emi_server_settings *settings)
 {
     em_status missing = EM_ADDRESS_NOT_AVAILABLE;
     for (unsigned i = 0; i < addresses->count; i++) {
         if (is_repeated(addresses, i))
             continue;
-        em_status status = open_next(sockets, &addresses->list[i], options);
+        em_status status = open_next(sockets, &addresses->list[i], settings);
         if (is_missing_here(status)) {
             missing = status;
         } else if (status != EM_OK) {
-            emi_server_sockets_close(sockets);
+            emi_server_sockets_discard(sockets);
             return status;
         }
     }
@@ -76,20 +90,20 @@ static em_status open_all(emi_server_sockets *sockets, const emi_addresses *addr
 }
 
 em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_addresses *addresses,
-                                  const em_server_options *options)
+                                  const emi_server_settings *settings)
 {
     bool port_is_free = addresses->count > 1 && em_address_get_port(&addresses->list[0]) == 0;
     em_status status;
     unsigned tried = 0;
     do {
         sockets->count = 0;
-        status = open_all(sockets, addresses, options);
+        status = open_all(sockets, addresses, settings);
     } while (status == EM_ADDRESS_IN_USE && port_is_free && ++tried < MOST_PORTS_TRIED);
     return status;
 }
 
-void emi_server_sockets_close(const emi_server_sockets *sockets)
+void emi_server_sockets_discard(const emi_server_sockets *sockets)
 {
     for (unsigned i = 0; i < sockets->count; i++)
-        emi_socket_close(sockets->list[i]);
+        discard(sockets->list[i]);
 }

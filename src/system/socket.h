@@ -93,12 +93,6 @@ bool emi_is_linger_option(int level, int option);
 em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
 em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
 
-/**
- * Removes the file of a Unix-domain socket that no process has any more; leaves files of every other kind alone, and
- * those of living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if that could not be found out.
- */
-em_status emi_remove_dead_socket_file(const em_address *address);
-
 /** Changes the port of an IPv4 or IPv6 address. */
 void emi_address_set_port(em_address *address, int port);
 

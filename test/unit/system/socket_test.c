@@ -6,6 +6,7 @@
 
 #include "support/sockets.h"
 #include "support/unit.h"
+#include "system/socket_file.h"
 #include "system/system_error.h"
 
 #include <errno.h>
