@@ -37,6 +37,20 @@
 #define EMI_HAVE_BIND_ADDRESS_NO_PORT 0
 #endif
 
+/* accept4(2), and SOCK_CLOEXEC and SOCK_NONBLOCK of socket(2). */
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__)
+#define EMI_HAVE_ACCEPT4 1
+#else
+#define EMI_HAVE_ACCEPT4 0
+#endif
+
+/* TCP_USER_TIMEOUT, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT, tcp(7). */
+#if defined(__linux__)
+#define EMI_HAVE_TCP_TIMERS 1
+#else
+#define EMI_HAVE_TCP_TIMERS 0
+#endif
+
 /* Accepted sockets have the options of the listening one, tcp(7). */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__APPLE__)
 #define EMI_ACCEPTED_INHERIT_OPTIONS 1

@@ -93,6 +93,9 @@ bool emi_is_linger_option(int level, int option);
 em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);
 em_status emi_socket_set_keepalive(int socket, bool on, int idle_seconds, int interval_seconds, int count);
 
+/** The part of emi_socket_set_keepalive that sets times; 0 leaves one as it is. */
+em_status emi_socket_set_keepalive_timers(int socket, int idle_seconds, int interval_seconds, int count);
+
 /** Changes the port of an IPv4 or IPv6 address. */
 void emi_address_set_port(em_address *address, int port);
 

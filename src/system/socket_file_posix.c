@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "system/new_socket.h"
 #include "system/socket.h"
 #include "system/socket_file.h"
 #include "system/system_error.h"
@@ -46,7 +47,7 @@ bool emi_address_has_file(const em_address *address)
  */
 static em_status look_whether_dead(const em_address *address, bool *is_dead)
 {
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = emi_new_socket(AF_UNIX, SOCK_DGRAM);
     if (fd < 0)
         return emi_last_status();
     int result = connect(fd, (const struct sockaddr *)(const void *)address->storage.bytes, address->length);

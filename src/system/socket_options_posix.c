@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Socket options on POSIX systems, socket(7), tcp(7), ipv6(7).
+ * Socket options on POSIX systems, socket(7), tcp(7), ipv6(7). Those of one system only are in files of their own,
+ * socket_*.c.
  */
 #include "base/features.h"
 
@@ -112,22 +113,10 @@ void emi_socket_reset(int fd)
     (void)ignored;
 }
 
-em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
-{
-    uint64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0); /* 0 would mean none */
-    return set_integer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
-}
-
 em_status emi_socket_set_keepalive(int fd, bool on, int idle_seconds, int interval_seconds, int count)
 {
     em_status status = set_integer(fd, SOL_SOCKET, SO_KEEPALIVE, on);
-    if (status == EM_OK && on && idle_seconds > 0)
-        status = set_integer(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_seconds);
-    if (status == EM_OK && on && interval_seconds > 0)
-        status = set_integer(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_seconds);
-    if (status == EM_OK && on && count > 0)
-        status = set_integer(fd, IPPROTO_TCP, TCP_KEEPCNT, count);
-    return status;
+    return status == EM_OK && on ? emi_socket_set_keepalive_timers(fd, idle_seconds, interval_seconds, count) : status;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sockets on POSIX systems: creation and traffic. Options are in socket_options_posix.c.
+ * Sockets on POSIX systems: making them, sending and receiving. Options are in socket_options_posix.c.
  */
 #include "base/features.h"
 
@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "system/new_socket.h"
 #include "system/socket.h"
 #include "system/system_error.h"
 
@@ -22,15 +23,14 @@ _Static_assert(sizeof(emi_span) == sizeof(struct iovec), "a span is handed on as
 em_status emi_socket_open(const em_address *address, int *fd)
 {
     sa_family_t family;
-    __builtin_memcpy(&family, address->storage.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
-    *fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    memcpy(&family, address->storage.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
+    *fd = emi_new_socket(family, SOCK_STREAM);
     return *fd < 0 ? emi_last_status() : EM_OK;
 }
 
 em_status emi_socket_pair(int sockets[2])
 {
-    int result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets);
-    return result < 0 ? emi_last_status() : EM_OK;
+    return emi_new_socketpair(AF_UNIX, SOCK_STREAM, sockets) < 0 ? emi_last_status() : EM_OK;
 }
 
 void emi_socket_close(int fd)
@@ -61,19 +61,25 @@ em_status emi_socket_connect(int fd, const em_address *address)
     return status == EM_INTERRUPTED ? EM_IN_PROGRESS : status;
 }
 
+/* The call's result for an address: the system reports a length beyond the room if it had to cut it. */
+static em_status finish_address(int result, em_address *address, socklen_t length)
+{
+    if (result < 0)
+        return emi_last_status();
+    address->length = length <= sizeof address->storage.bytes ? length : (socklen_t)sizeof address->storage.bytes;
+    return EM_OK;
+}
+
 em_status emi_socket_accept(int listener, int *fd, em_address *peer)
 {
     socklen_t length = sizeof peer->storage.bytes;
-    *fd = accept4(listener, (struct sockaddr *)(void *)peer->storage.bytes, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (*fd < 0)
-        return emi_last_status();
-    peer->length = length <= sizeof peer->storage.bytes ? length : (socklen_t)sizeof peer->storage.bytes;
-    return EM_OK;
+    *fd = emi_new_accept(listener, (struct sockaddr *)(void *)peer->storage.bytes, &length);
+    return finish_address(*fd, peer, length);
 }
 
 em_status emi_socket_accept_and_close(int listener)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    int fd = emi_new_accept(listener, NULL, NULL);
     if (fd < 0)
         return emi_last_status();
     emi_socket_forget_linger(fd);
@@ -140,19 +146,15 @@ em_status emi_socket_set_nonblocking(int fd)
 em_status emi_socket_local_address(int fd, em_address *address)
 {
     socklen_t length = sizeof address->storage.bytes;
-    if (getsockname(fd, (struct sockaddr *)(void *)address->storage.bytes, &length) < 0)
-        return emi_last_status();
-    address->length = length <= sizeof address->storage.bytes ? length : (socklen_t)sizeof address->storage.bytes;
-    return EM_OK;
+    int result = getsockname(fd, (struct sockaddr *)(void *)address->storage.bytes, &length);
+    return finish_address(result, address, length);
 }
 
 em_status emi_socket_peer_address(int fd, em_address *address)
 {
     socklen_t length = sizeof address->storage.bytes;
-    if (getpeername(fd, (struct sockaddr *)(void *)address->storage.bytes, &length) < 0)
-        return emi_last_status();
-    address->length = length <= sizeof address->storage.bytes ? length : (socklen_t)sizeof address->storage.bytes;
-    return EM_OK;
+    int result = getpeername(fd, (struct sockaddr *)(void *)address->storage.bytes, &length);
+    return finish_address(result, address, length);
 }
 
 int emi_open_reserve_descriptor(void)

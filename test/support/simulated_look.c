@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Stands in for src/system/socket_state_posix.c and unacknowledged_siocoutq.c, which it contains under other names: the
- * linker prefers it to the library's. Descriptors of the simulated backend are inert, so it is asked instead of the
- * kernel.
+ * Stands in for src/system/socket_state_posix.c and socket_unacknowledged_*.c, which it contains under other names:
+ * the linker prefers it to the library's. Descriptors of the simulated backend are inert, so the backend is asked
+ * instead of the kernel.
  */
 #include "support/simulated_look.h"
 
@@ -12,9 +12,9 @@
 
 #define emi_socket_look system_socket_look
 #define emi_socket_unacknowledged system_socket_unacknowledged
-#include "../../src/system/socket_state_posix.c"      /* NOLINT(bugprone-suspicious-include) */
-#include "../../src/system/unacknowledged_siocoutq.c" /* NOLINT(bugprone-suspicious-include) */
-#include "../../src/system/unacknowledged_unknown.c"  /* NOLINT(bugprone-suspicious-include) */
+#include "../../src/system/socket_state_posix.c"             /* NOLINT(bugprone-suspicious-include) */
+#include "../../src/system/socket_unacknowledged_siocoutq.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../../src/system/socket_unacknowledged_missing.c"  /* NOLINT(bugprone-suspicious-include) */
 #undef emi_socket_look
 #undef emi_socket_unacknowledged
 

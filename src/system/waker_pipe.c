@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A waker by pipe(2), for POSIX systems without eventfd.
+ * A waker by pipe(2), for POSIX systems without eventfd(2).
  */
 #include "base/features.h"
 
