@@ -264,7 +264,7 @@ void rb_em_define_queue(void);
 /* rb_malloc_glibc.c, rb_malloc_other.c: has malloc(3) keep memory that Ruby frees, for what arrives next. */
 void rb_em_keep_freed_memory(void);
 
-/* Others, one subject each. */
+/* rb_class.c, rb_client.c, rb_send.c, rb_socket.c, rb_flow.c, rb_settings.c, rb_stats.c */
 void rb_em_define_class(void);
 void rb_em_define_client(void);
 void rb_em_define_send(void);

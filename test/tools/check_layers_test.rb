@@ -102,6 +102,85 @@ class CheckLayersTest < Minitest::Test
     assert_equal "ext/eventmachine/loop.c:1: files of the extension begin with rb_\n", check
   end
 
+  PRIVATE_HEADER = <<~HEADER
+    #ifndef EMI_NET_PRIVATE_H
+    #define EMI_NET_PRIVATE_H
+
+    /** Before the first heading, of any file. */
+    void emi_net_anywhere(void);
+
+    typedef void (*emi_net_callback)(void *user);
+
+    /* connection.c */
+
+    /** Closes; see emi_net_gone(). */
+    void emi_connection_close(int connection,
+                              int reason);
+    extern const int emi_connection_events;
+
+    static inline int emi_connection_is_open(int connection)
+    {
+        return connection > 0;
+    }
+
+    int *emi_connection_list(void);
+
+    /* linger_posix.c, linger_other.c: after the close */
+    void emi_linger(void);
+
+    #endif
+  HEADER
+
+  def write_private_header(connection:, linger: "void emi_linger(void)\n{\n}\n")
+    write("src/net/net_private.h", PRIVATE_HEADER)
+    write("src/net/connection.c", connection)
+    write("src/net/linger_posix.c", linger)
+    write("src/net/linger_other.c", "")
+  end
+
+  CONNECTION = "void emi_connection_close(int connection,\n                          int reason)\n{\n}\n\n" \
+               "int *emi_connection_list(void)\n{\n}\n"
+
+  def test_a_heading_in_a_header_names_the_file_that_defines_what_is_below_it
+    write_private_header(connection: CONNECTION)
+    assert_empty check
+  end
+
+  def test_a_function_below_the_heading_of_another_file_is_found
+    called = "static void f(void)\n{\n    emi_connection_close(1, 2);\n}\n\n" \
+             "static int *emi_connection_list(void)\n{\n}\n"
+    write_private_header(connection: called, linger: "void emi_linger(void);\n")
+    assert_equal ["src/net/net_private.h:9: connection.c does not define emi_connection_close",
+                  "src/net/net_private.h:9: connection.c does not define emi_connection_list",
+                  "src/net/net_private.h:23: linger_posix.c, linger_other.c does not define emi_linger"],
+                 check.lines(chomp: true)
+  end
+
+  def test_a_heading_names_files_that_exist
+    write_private_header(connection: CONNECTION)
+    FileUtils.rm(File.join(@root, "src/net/linger_other.c"))
+    FileUtils.mv(File.join(@root, "src/net/connection.c"), File.join(@root, "src/connection.c"))
+    assert_equal ["src/net/net_private.h:9: no such file beside the header: connection.c",
+                  "src/net/net_private.h:23: no such file beside the header: linger_other.c"], check.lines(chomp: true)
+  end
+
+  def test_lines_of_c_keep_within_120_columns_which_are_characters
+    write("src/base/list.c", "/* #{'é' * 114} */\n/* #{'x' * 115} */\nint #{'y' * 116};\n")
+    write("test/unit/list_test.c", "/* #{'x' * 115} */\n")
+    assert_equal ["src/base/list.c:2: 121 columns; lines have at most 120",
+                  "src/base/list.c:3: 121 columns; lines have at most 120",
+                  "test/unit/list_test.c:1: 121 columns; lines have at most 120"], check.lines(chomp: true)
+  end
+
+  def test_comments_in_ruby_keep_within_120_columns_and_code_need_not
+    write("lib/em/pool.rb", "# #{'é' * 118}\n  # #{'x' * 117}\nx = 1 # #{'x' * 113}\ny = \"\#{x} # #{'y' * 120}\"\n")
+    write("tools/count", "#!/usr/bin/env ruby\n# #{'x' * 119}\n")
+    write("tools/list", "#!/bin/sh\n# #{'x' * 119}\n")
+    assert_equal ["lib/em/pool.rb:2: 121 columns; comments have at most 120",
+                  "lib/em/pool.rb:3: 121 columns; comments have at most 120",
+                  "tools/count:2: 121 columns; comments have at most 120"], check.lines(chomp: true)
+  end
+
   def test_features_are_asked_for_in_one_file
     write("src/base/features.h", "#ifndef X_H\n#define X_H\n#if defined(__linux__)\n#endif\n#endif\n")
     assert_empty check
