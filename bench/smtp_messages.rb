@@ -3,10 +3,10 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Measures SmtpClient and SmtpServer of one library together, over loopback in one process: each message has a connection
-# of its own, as the client has it, and is small (16 lines of 64 bytes), as long as letters are (128 lines), or long (1024
-# lines). Prints one line of JSON. With --compare ROUNDS both libraries run in turns, and the medians of their ratios are
-# printed.
+# Measures SmtpClient and SmtpServer of one library together, over loopback in one process: each message has a
+# connection of its own, as the client has it, and is small (16 lines of 64 bytes), as long as letters are (128 lines),
+# or long (1024 lines). Prints one line of JSON. With --compare ROUNDS both libraries run in turns, and the medians of
+# their ratios are printed.
 
 require "json"
 require "open3"

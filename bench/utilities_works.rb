@@ -3,8 +3,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The works of bench/utilities, each twice: with the library, and as the floor that plain Ruby sets. Started as a program it does one of
-# them and prints its cost in microseconds of processor time per unit:
+# The works of bench/utilities, each twice: with the library, and as the floor that plain Ruby sets. Started as a
+# program it does one of them and prints its cost in microseconds of processor time per unit:
 #
 # usage: ruby bench/utilities_works.rb NAME floor|ours|original
 

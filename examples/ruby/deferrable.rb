@@ -4,8 +4,8 @@
 #
 # usage: ruby -Ilib examples/ruby/deferrable.rb
 #
-# An operation whose outcome comes later: an answer from another program, asked for over a connection. The caller says what is
-# to happen on success and on failure; which one it is, and when, the operation decides.
+# An operation whose outcome comes later: an answer from another program, asked for over a connection. The caller says
+# what is to happen on success and on failure; which one it is, and when, the operation decides.
 
 require "eventmachine"
 

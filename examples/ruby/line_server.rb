@@ -4,7 +4,8 @@
 #
 # usage: ruby -Ilib examples/ruby/line_server.rb
 #
-# A store of texts: "put NAME BYTES" and then the text, "get NAME". Lines and texts of known size, by LineText2, at both ends.
+# A store of texts: "put NAME BYTES" and then the text, "get NAME". Lines and texts of known size, by LineText2, at both
+# ends.
 
 require "eventmachine"
 

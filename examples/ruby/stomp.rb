@@ -4,8 +4,8 @@
 #
 # usage: ruby -Ilib examples/ruby/stomp.rb [HOST [PORT]]
 #
-# Subscribes to a queue, publishes to it and prints what comes. Without a broker named it starts a little one, which gives
-# everybody what is sent to any queue.
+# Subscribes to a queue, publishes to it and prints what comes. Without a broker named it starts a little one, which
+# gives everybody what is sent to any queue.
 
 require "eventmachine"
 

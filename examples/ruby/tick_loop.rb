@@ -4,7 +4,8 @@
 #
 # usage: ruby -Ilib examples/ruby/tick_loop.rb
 #
-# Work that is cut into small pieces, one for each turn of the reactor, so that timers and connections are served between.
+# Work that is cut into small pieces, one for each turn of the reactor, so that timers and connections are served
+# between.
 
 require "eventmachine"
 

@@ -13,7 +13,8 @@
 class BufferedTokenizer
   # @param delimiter [String] what ends a token; `$/` if it is not given, which is "\n" unless the program changed it
   # @param size_limit [Integer, nil] bytes that a token may have, complete or not; nil: any number
-  # @raise [ArgumentError] if the delimiter is no String, empty or not valid in its encoding, or the limit no positive Integer
+  # @raise [ArgumentError] if the delimiter is no String, empty or not valid in its encoding, or the limit no positive
+  #   Integer
   def initialize(delimiter = $/, size_limit = nil)
     raise ArgumentError, "the delimiter must be a String" unless delimiter.is_a?(String)
     raise ArgumentError, "the delimiter must not be empty" if delimiter.empty?

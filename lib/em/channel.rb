@@ -13,11 +13,11 @@ module EventMachine
   #   channel.unsubscribe(id)
   #
   # Any thread may call the methods. On the reactor's thread they work at once: all deliveries are made before {push}
-  # returns. Called elsewhere, they work in the reactor's next turn, in the order of the calls; before {EventMachine.run} they
-  # take effect once it runs. Signal handlers may push.
+  # returns. Called elsewhere, they work in the reactor's next turn, in the order of the calls; before
+  # {EventMachine.run} they take effect once it runs. Signal handlers may push.
   #
-  # An exception from a subscriber goes to the caller of {push} and ends that push: the subscribers behind it and the items left
-  # are passed over. The channel goes on with the next push.
+  # An exception from a subscriber goes to the caller of {push} and ends that push: the subscribers behind it and the
+  # items left are passed over. The channel goes on with the next push.
   class Channel
     def initialize
       @subscribers = {}
@@ -47,8 +47,8 @@ module EventMachine
       EventMachine.schedule { remove(id) }
     end
 
-    # Calls each subscriber with each item: item by item, in the order of subscription. A callback that is subscribed while an
-    # item is delivered is called from the next item on.
+    # Calls each subscriber with each item: item by item, in the order of subscription. A callback that is subscribed
+    # while an item is delivered is called from the next item on.
     # @param items [Array<Object>] an Array is one item
     # @return [Array<Object>, nil] the items; nil to other threads, where delivery comes later
     def push(*items)
@@ -83,7 +83,8 @@ module EventMachine
       @ids.synchronize { @last_id += 1 }
     end
 
-    # What pushes go through is an Array that is never changed: a change of the subscriptions is seen from the next item on.
+    # What pushes go through is an Array that is never changed: a change of the subscriptions is seen from the next item
+    # on.
     def add(id, callback)
       @subscribers[id] = callback
       @snapshot = nil

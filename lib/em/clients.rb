@@ -13,8 +13,8 @@ module EventMachine
     # @param args what the handler's `initialize` gets
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
-    # @raise [ConnectionError] what is known to be wrong without asking the network: malformed addresses and names, a name under
-    #   `.invalid`, a port out of range
+    # @raise [ConnectionError] what is known to be wrong without asking the network: malformed addresses and names, a
+    #   name under `.invalid`, a port out of range
     # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing was opened then
     def connect(server, port = nil, handler = nil, *args, &block)
       bind_connect(nil, nil, server, port, handler, *args, &block)
@@ -22,8 +22,9 @@ module EventMachine
     ruby2_keywords :connect
 
     # The same from a local address of one's choice; for Unix-domain sockets that is ignored. A name is resolved without
-    # blocking, like the server's; the address of the server's family (IPv4 or IPv6) is used. If the name does not resolve,
-    # `unbind` gets `Errno::EADDRNOTAVAIL` (under `.invalid` it raises at once); if no address is of the server's family, `Errno::EAFNOSUPPORT`.
+    # blocking, like the server's; the address of the server's family (IPv4 or IPv6) is used. If the name does not
+    # resolve, `unbind` gets `Errno::EADDRNOTAVAIL` (under `.invalid` it raises at once); if no address is of the
+    # server's family, `Errno::EAFNOSUPPORT`.
     #
     # @param bind_addr [String, nil] a name or an address; nil: as the system chooses
     # @param bind_port [Integer, String, nil] nil: as the system chooses

@@ -13,7 +13,8 @@ module EventMachine
   # subclass overrides {#completion_states}. {#change_state} has its effect at once. The callbacks run before it returns
   # if it was called on the reactor's thread, else in the reactor's next turn.
   #
-  # Callbacks are given as for {EventMachine.Callback}, get the arguments of the last change of state, and are called once.
+  # Callbacks are given as for {EventMachine.Callback}, get the arguments of the last change of state, and are called
+  # once.
   class Completion
     include Deferrable
 
@@ -47,7 +48,8 @@ module EventMachine
     # Enters a state. Its callbacks are called in the order in which they were added. In a completion state those of
     # {#completion} follow; then the callbacks of all completion states are dropped and the timeout is cancelled.
     #
-    # A callback may change the state again: those behind it get the new arguments, or, in another state, are not called.
+    # A callback may change the state again: those behind it get the new arguments, or, in another state, are not
+    # called.
     # @param state [Object] anything but `:completed`, mostly a Symbol
     # @param args what the callbacks get
     # @return [nil]
@@ -145,8 +147,8 @@ module EventMachine
       forget_callbacks if completed?
     end
 
-    # Those of the present state have been called; any that are there have just been added by another thread, which is about to
-    # call them.
+    # Those of the present state have been called; any that are there have just been added by another thread, which is
+    # about to call them.
     def forget_callbacks
       (completion_states - [@state]).each { |state| @callbacks[state]&.clear }
       cancel_timeout

@@ -62,11 +62,12 @@ module EventMachine
       @errbacks&.delete(block)
     end
 
-    # Sets the outcome to success, and runs the callbacks in the order in which they were added; then drops the errbacks.
+    # Sets the outcome to success, and runs the callbacks in the order in which they were added; then drops the
+    # errbacks.
     #
-    # A block may set the outcome again. After another success the callbacks behind it get the new arguments; after a failure
-    # they are dropped, and the errbacks run instead. What a block raises reaches the caller; the blocks behind it wait for
-    # the next success.
+    # A block may set the outcome again. After another success the callbacks behind it get the new arguments; after a
+    # failure they are dropped, and the errbacks run instead. What a block raises reaches the caller; the blocks behind
+    # it wait for the next success.
     # @param args what the callbacks get
     # @return [nil]
     def succeed(*args)
@@ -86,8 +87,8 @@ module EventMachine
     alias set_deferred_success succeed
     alias set_deferred_failure fail
 
-    # Sets the outcome, or another status, which is only noted: blocks that are added then wait. {#succeed} and {#fail} call it,
-    # so a class that overrides it sees every outcome.
+    # Sets the outcome, or another status, which is only noted: blocks that are added then wait. {#succeed} and {#fail}
+    # call it, so a class that overrides it sees every outcome.
     # @param status [Symbol] `:succeeded`, `:failed` or any other
     # @param args what the blocks get
     # @return [nil]
@@ -102,8 +103,8 @@ module EventMachine
       end
     end
 
-    # Calls {#fail} unless a status is set in time. Replaces an earlier timeout. A timeout that is set after the outcome fires,
-    # too, and turns a success into a failure.
+    # Calls {#fail} unless a status is set in time. Replaces an earlier timeout. A timeout that is set after the outcome
+    # fires, too, and turns a success into a failure.
     # @param seconds [Numeric]
     # @param args what the errbacks get
     # @return [self]

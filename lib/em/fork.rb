@@ -9,9 +9,9 @@ module EventMachine
     #
     # A callback may also go into the background with the reactor, by `Process.daemon` or by hand (`exit if fork`,
     # `Process.setsid`, `exit if fork`): the daemon goes on with everything, and the process that it comes from ends
-    # without touching the connections. Work under way by {defer} is begun again. A child is a daemon if it has a session
-    # of its own or if its parent ends within a second; any other that comes back from a callback that has forked without
-    # a block gets a RuntimeError from {run}.
+    # without touching the connections. Work under way by {defer} is begun again. A child is a daemon if it has a
+    # session of its own or if its parent ends within a second; any other that comes back from a callback that has
+    # forked without a block gets a RuntimeError from {run}.
     # @return [Integer] the child's pid
     def fork_reactor(&block)
       Kernel.fork { run(block) }

@@ -7,8 +7,8 @@ require "em/streamer"
 module EventMachine
   # Sends what an IO or something like it has, up to its end, over a connection, piece by piece as the peer takes it.
   #
-  # A {Deferrable}: it succeeds, without arguments, once the connection has all, and fails with the exception that the IO has
-  # raised, or with a text if the connection closes. Reading may block the reactor. The IO is not closed.
+  # A {Deferrable}: it succeeds, without arguments, once the connection has all, and fails with the exception that the
+  # IO has raised, or with a text if the connection closes. Reading may block the reactor. The IO is not closed.
   #
   #   EM::IOStreamer.new(connection, StringIO.new(page)).callback { connection.close_connection_after_writing }
   class IOStreamer

@@ -13,13 +13,14 @@ module EventMachine
   #     -> { puts "all fetched" }
   #   )
   #
-  # Items are started in the order of the list, by as many workers as `concurrency` says. Nothing runs at once: the first
-  # worker starts in the reactor's next turn and one more in each turn after it. A worker whose item is finished takes its
-  # next one in a later turn. All of this is for the reactor's thread; before {EventMachine.run} it waits until the
-  # reactor runs.
+  # Items are started in the order of the list, by as many workers as `concurrency` says. Nothing runs at once: the
+  # first worker starts in the reactor's next turn and one more in each turn after it. A worker whose item is finished
+  # takes its next one in a later turn. All of this is for the reactor's thread; before {EventMachine.run} it waits
+  # until the reactor runs.
   #
-  # The worker of an item that is never finished does not go on, and `after` is not called; nor after an exception, which leaves
-  # the reactor or goes to its error handler. A source that raises costs a worker, too, but the others go on to `after`.
+  # The worker of an item that is never finished does not go on, and `after` is not called; nor after an exception,
+  # which leaves the reactor or goes to its error handler. A source that raises costs a worker, too, but the others go
+  # on to `after`.
   class Iterator
     # What a source returns at its end. In a list it ends the list.
     Stop = Object.new.tap { |stop| stop.define_singleton_method(:inspect) { "EventMachine::Iterator::Stop" } }.freeze
@@ -81,9 +82,9 @@ module EventMachine
       end
     end
 
-    # Calls `foreach` with what has accumulated, each item and a {ReturningTurn}, whose `return` takes what has accumulated now. With
-    # a concurrency above one, items under way at once start from the same value, and the last `return` counts: then change one
-    # object rather than make new ones.
+    # Calls `foreach` with what has accumulated, each item and a {ReturningTurn}, whose `return` takes what has
+    # accumulated now. With a concurrency above one, items under way at once start from the same value, and the last
+    # `return` counts: then change one object rather than make new ones.
     # @param obj [Object] what the first item gets
     # @param foreach [#call]
     # @param after [#call] called with what the last `return` was given; for an empty list, with `obj`

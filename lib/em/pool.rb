@@ -52,8 +52,8 @@ module EventMachine
       @contents.dup
     end
 
-    # Sets what is called when work has failed or raised. The resource is out of the pool then; the callback adds it again, or
-    # another one in its place. Without such a callback, failed resources go back to the pool.
+    # Sets what is called when work has failed or raised. The resource is out of the pool then; the callback adds it
+    # again, or another one in its place. Without such a callback, failed resources go back to the pool.
     # @param args as for {EventMachine.Callback}
     # @yieldparam resource [Object]
     # @raise [ArgumentError] if there is nothing to call
@@ -64,8 +64,8 @@ module EventMachine
     # Has work done with a resource: at once if there is one and this is the reactor's thread.
     #
     # The work gets the resource and returns a {Deferrable}, on whose outcome the resource is free again. What it raises
-    # counts as its failure and goes on to the caller, or out of the reactor; ArgumentError is raised there if it returns
-    # anything else.
+    # counts as its failure and goes on to the caller, or out of the reactor; ArgumentError is raised there if it
+    # returns anything else.
     # @param args as for {EventMachine.Callback}
     # @yieldparam resource [Object]
     # @yieldreturn [Deferrable]

@@ -88,7 +88,8 @@ module EventMachine
         add_timer(0, blk) if blk
         run_machine
       ensure
-        # A forked child may come by here, too: one that has taken the reactor over ends it, any other one leaves it alone.
+        # A forked child may come by here, too: one that has taken the reactor over ends it, any other one leaves it
+        # alone.
         error = end_reactor if Process.pid == @reactor_pid && @present_run.equal?(this_run)
       end
       error

@@ -6,8 +6,9 @@ module EventMachine
   class << self
     # Listens, and makes an object of the handler for each connection that comes.
     #
-    # @param server [String] a host name, which means all its addresses; or an address, "" for all of IPv4; or the path of a
-    #   Unix-domain socket, whose file is replaced if no process serves there any more; "\0name" is an abstract one (Linux)
+    # @param server [String] a host name, which means all its addresses; or an address, "" for all of IPv4; or the path
+    #   of a Unix-domain socket, whose file is replaced if no process serves there any more; "\0name" is an abstract one
+    #   (Linux)
     # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); for a Unix-domain
     #   socket left out, or the handler in its place
     # @param handler [Class, Module, nil] see {klass_from_handler}

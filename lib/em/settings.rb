@@ -4,8 +4,8 @@
 
 module EventMachine
   # @!method self.backend
-  #   @return [String] how the reactor waits for events: "uring" (epoll, with calls in batches by io_uring), "epoll" or "poll". The environment variable
-  #     EM_BACKEND chooses one of them.
+  #   @return [String] how the reactor waits for events: "uring" (epoll, with calls in batches by io_uring), "epoll" or
+  #     "poll". The environment variable EM_BACKEND chooses one of them.
 
   # @!method self.backend_reason
   #   @return [String, nil] why a better backend is not in use: "io_uring: forbidden, ..."
@@ -27,8 +27,8 @@ module EventMachine
 
   # @!method self.set_drain_timeout(signature, seconds)
   #   How long a connection that is about to end waits for a peer that does not take what is left to be sent: after
-  #   `close_connection_after_writing`, or after `unbind` when the peer has closed its half. A peer that takes 256 bytes per
-  #   second on average is never given up.
+  #   `close_connection_after_writing`, or after `unbind` when the peer has closed its half. A peer that takes 256 bytes
+  #   per second on average is never given up.
   #   @param signature [Integer] of a connection
   #   @param seconds [Numeric] 0: the default, 30 seconds
   #   @return [Boolean] false if the connection is gone

@@ -7,8 +7,8 @@ require "em/yield_block_from_spawned_process"
 module EventMachine
   # A block that runs each time it is notified, in the reactor's next turn: a light process that waits for messages.
   #
-  # Within the block `self` is the process, and the number of arguments counts as in a lambda. What it returns matters only if
-  # it comes from {EventMachine.yield} or {EventMachine.yield_and_notify}.
+  # Within the block `self` is the process, and the number of arguments counts as in a lambda. What it returns matters
+  # only if it comes from {EventMachine.yield} or {EventMachine.yield_and_notify}.
   # @see EventMachine.spawn
   class SpawnedProcess
     # What a method can be made of.
@@ -19,8 +19,8 @@ module EventMachine
     #   Runs the present block at once.
     #   @return [Object] what the block returned
 
-    # Schedules one run of the block with these arguments, in the reactor's next turn. Notifications to all processes run in
-    # the order in which they were given. Any thread may call it.
+    # Schedules one run of the block with these arguments, in the reactor's next turn. Notifications to all processes
+    # run in the order in which they were given. Any thread may call it.
     # @return [nil]
     def notify(*args)
       EventMachine.next_tick do

@@ -5,8 +5,8 @@
 require "em/deferrable"
 
 module EventMachine
-  # What {FileStreamer} and {IOStreamer} have in common: pieces go to a connection while it has not too much to send already,
-  # as chunks of HTTP/1.1 if asked for. A class that includes it defines `next_piece`.
+  # What {FileStreamer} and {IOStreamer} have in common: pieces go to a connection while it has not too much to send
+  # already, as chunks of HTTP/1.1 if asked for. A class that includes it defines `next_piece`.
   # @private
   module Streaming
     include Deferrable
@@ -57,7 +57,8 @@ module EventMachine
     def close_source
     end
 
-    # A connection takes nothing if it is gone (-1) or about to close (0). What else has a `send_data` may return anything.
+    # A connection takes nothing if it is gone (-1) or about to close (0). What else has a `send_data` may return
+    # anything.
     def taken?(data)
       sent = @connection.send_data(data)
       !sent.is_a?(Integer) || sent.positive?
@@ -71,7 +72,8 @@ module EventMachine
       @connection.respond_to?(:get_outbound_data_size) ? @connection.get_outbound_data_size : 0
     end
 
-    # Until the peer has taken half of what waits, or the connection has ended. What is not one of ours is looked at in each turn.
+    # Until the peer has taken half of what waits, or the connection has ended. What is not one of ours is looked at in
+    # each turn.
     def wait
       again = -> { stream_pieces }
       return EventMachine.next_tick(again) unless @connection.is_a?(Connection)

@@ -29,8 +29,8 @@ module EventMachine
     # Queues a job for the thread, behind all earlier ones. Any thread may call it.
     #
     # The callbacks of the completion run in the reactor. It succeeds with what the block returned, and fails with the
-    # exception, of whatever class, that the block has raised. After {#shutdown}, or in a forked child, where the thread does
-    # not exist, it has failed already, with {ShutdownError}.
+    # exception, of whatever class, that the block has raised. After {#shutdown}, or in a forked child, where the thread
+    # does not exist, it has failed already, with {ShutdownError}.
     # @yieldparam resource [Object]
     # @return [Completion]
     # @raise [ArgumentError] without a block

@@ -87,7 +87,8 @@ module EventMachine
       end
     end
 
-    # In a daemon that has taken the reactor over: the threads were its parent's. Work that has no result yet is begun anew.
+    # In a daemon that has taken the reactor over: the threads were its parent's. Work that has no result yet is begun
+    # anew.
     def renew_threadpool
       return unless @threadpool
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A program that goes into the background while its reactor runs: the daemon goes on with everything. Each test is a program
-# of three processes: a client, the server that it talks to at first, and the daemon that this one turns into.
+# A program that goes into the background while its reactor runs: the daemon goes on with everything. Each test is a
+# program of three processes: a client, the server that it talks to at first, and the daemon that this one turns into.
 
 require "test_helper"
 

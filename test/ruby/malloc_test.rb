@@ -2,7 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What loading the extension changes of the process's malloc: it keeps up to 64 MiB that Ruby has freed, and nothing else.
+# What loading the extension changes of the process's malloc: it keeps up to 64 MiB that Ruby has freed, and nothing
+# else.
 
 require "test_helper"
 

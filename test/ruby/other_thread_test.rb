@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Connections that other threads open, and servers that they start: whatever happens on the network while the object is being
-# made is reported when it is complete, and the reactor goes on turning meanwhile.
+# Connections that other threads open, and servers that they start: whatever happens on the network while the object is
+# being made is reported when it is complete, and the reactor goes on turning meanwhile.
 
 require "test_helper"
 

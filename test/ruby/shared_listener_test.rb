@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A listening socket that several processes serve: an idle process serves; one that is busy, stopped or dead holds up no client, one
-# that stops accepting loses none, and the work is spread evenly.
+# A listening socket that several processes serve: an idle process serves; one that is busy, stopped or dead holds up no
+# client, one that stops accepting loses none, and the work is spread evenly.
 
 require "test_helper"
 require_relative "support/workers"
@@ -32,7 +32,8 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  # A worker that answers only once it is told to, and reports "busy" when somebody waits for that. Others it answers at once.
+  # A worker that answers only once it is told to, and reports "busy" when somebody waits for that. Others it answers at
+  # once.
   def worker_that_can_be_held(name, gate)
     worker do |it|
       EM.attach_server(@listener, Scripted, { receive_data: lambda { |connection, request|
@@ -88,7 +89,8 @@ class SharedListenerTest < ReactorTest
     assert_equal "busy", held.next_line
     answering("second")
     readers = others.map { |socket| Thread.new { socket.read } }
-    # It may have accepted one more while it received the first one's request. The others get their answer before it goes on.
+    # It may have accepted one more while it received the first one's request. The others get their answer before it
+    # goes on.
     wait_until { readers.count(&:alive?) <= 2 }
     release.write("!" * others.size)
     assert_equal %w[first second], readers.map(&:value).uniq.sort
@@ -105,7 +107,8 @@ class SharedListenerTest < ReactorTest
     assert_equal ["0"] * 10, Array.new(10) { ask(@port) }
   end
 
-  # Killed and stopped while they serve, so that some die between a wake and an accept: whoever they had not accepted is served.
+  # Killed and stopped while they serve, so that some die between a wake and an accept: whoever they had not accepted is
+  # served.
   def test_processes_that_are_killed_under_load_take_only_those_whom_they_had_accepted
     workers = Array.new(WORKERS) { |i| answering(i) }
     _, errors = under_load(@port, clients: 4) do |so_far|
@@ -121,8 +124,9 @@ class SharedListenerTest < ReactorTest
     assert_operator errors.size, :<=, 4 * (WORKERS - 1)
   end
 
-  # Each request occupies its process for a moment without using the processor, as a query to a database would. So whoever gets
-  # the next one is who is free, not who happens to be on a processor; how fast the machine is does not matter.
+  # Each request occupies its process for a moment without using the processor, as a query to a database would. So
+  # whoever gets the next one is who is free, not who happens to be on a processor; how fast the machine is does not
+  # matter.
   def test_the_busiest_process_has_no_more_than_three_times_the_work_of_the_idlest
     WORKERS.times { |i| answering(i) { sleep 0.001 } }
     answers, errors = under_load(@port, clients: 16) { |so_far| wait_until { so_far.size >= 800 } }

@@ -106,8 +106,8 @@ class ReactorTest < Minitest::Test
     end
   end
 
-  # For upper bounds on time: how long something takes at best. A busy machine makes any attempt slow, but a fault makes all slow, so
-  # they are repeated until one keeps the bound.
+  # For upper bounds on time: how long something takes at best. A busy machine makes any attempt slow, but a fault makes
+  # all slow, so they are repeated until one keeps the bound.
   # @yieldreturn [Float] seconds; what must hold every time the block asserts itself
   def at_best(bound, attempts: 25)
     taken = []
@@ -115,7 +115,8 @@ class ReactorTest < Minitest::Test
     assert_operator taken.min, :<, bound
   end
 
-  # Waits, in another thread, until the reactor has nothing to do and sleeps. Under pressure by the garbage collector it never does.
+  # Waits, in another thread, until the reactor has nothing to do and sleeps. Under pressure by the garbage collector it
+  # never does.
   def wait_until_asleep
     wait_until { GCPressure.mode ? EM.reactor_running? : EM.reactor_thread&.stop? }
   end

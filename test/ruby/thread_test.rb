@@ -9,8 +9,8 @@ require "test_helper"
 class ThreadTest < ReactorTest
   repeat_under_gc_pressure except: [/eight_threads/, /get_their_turn/, /run_while_the_loop_sleeps/]
 
-  # Runs the block in another thread while the loop sleeps. The next timer is due after the test's time, so without a wake the
-  # reactor does not stop.
+  # Runs the block in another thread while the loop sleeps. The next timer is due after the test's time, so without a
+  # wake the reactor does not stop.
   def wake
     reactor do
       EM.add_timer(self.class.time_limit * 2) { flunk "nothing but a timer has woken the loop" }

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# To be required before a Ruby test: closes the descriptors 0, 1 and 2, so that its sockets get these numbers; what it prints goes to
-# the file that EM_TEST_LOG names. For tools/check_environments.
+# To be required before a Ruby test: closes the descriptors 0, 1 and 2, so that its sockets get these numbers; what it
+# prints goes to the file that EM_TEST_LOG names. For tools/check_environments.
 
 require "fcntl"
 

@@ -4,8 +4,8 @@
 
 module EventMachine
   class Iterator
-    # One item's turn in {Iterator#map} and {Iterator#inject}. It can be given wherever a callback is wanted, as `&turn` too; then
-    # the first argument is the result.
+    # One item's turn in {Iterator#map} and {Iterator#inject}. It can be given wherever a callback is wanted, as `&turn`
+    # too; then the first argument is the result.
     class ReturningTurn
       # @private
       def initialize(advance, kind, &keep)

@@ -4,7 +4,8 @@
 
 module EventMachine
   class Iterator
-    # One item's turn in {Iterator#each}. It can be given wherever a callback is wanted, as `&turn` too; arguments are ignored.
+    # One item's turn in {Iterator#each}. It can be given wherever a callback is wanted, as `&turn` too; arguments are
+    # ignored.
     class Turn
       # @private
       def initialize(advance)

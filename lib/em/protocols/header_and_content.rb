@@ -8,8 +8,8 @@ require "em/protocols/linetext2"
 
 module EventMachine
   module Protocols
-    # Requests like those of HTTP: lines up to a blank one, and then as many bytes of content as a header says. Blank lines
-    # between requests are skipped; any number of requests may follow each other. Lines end in LF or CR LF.
+    # Requests like those of HTTP: lines up to a blank one, and then as many bytes of content as a header says. Blank
+    # lines between requests are skipped; any number of requests may follow each other. Lines end in LF or CR LF.
     #
     # Classes define those callbacks they care for, here in the order in which they are called for each request:
     #
@@ -17,8 +17,8 @@ module EventMachine
     # - `receive_headers(lines)`, at the blank line; all of them, the first one included
     # - `receive_request(lines, content)`, with "" if there is no content
     #
-    # The connection is closed, after `receive_error(text)`, if the peer exceeds a limit or gives the length of the content
-    # wrong or twice. A request cut off by the end of the connection is dropped.
+    # The connection is closed, after `receive_error(text)`, if the peer exceeds a limit or gives the length of the
+    # content wrong or twice. A request cut off by the end of the connection is dropped.
     class HeaderAndContentProtocol < Connection
       include LineText2
       extend Limits

@@ -8,18 +8,19 @@ require "em/protocols/http/connection"
 
 module EventMachine
   module Protocols
-    # Makes one HTTP request (RFC 9112) and is the {Deferrable} of its outcome. Deprecated: kept for programs that use it;
-    # others are better served by the gem em-http-request. It knows neither TLS nor redirects, and uses no connection
-    # twice.
+    # Makes one HTTP request (RFC 9112) and is the {Deferrable} of its outcome. Deprecated: kept for programs that use
+    # it; others are better served by the gem em-http-request. It knows neither TLS nor redirects, and uses no
+    # connection twice.
     #
     #   http = EM::P::HttpClient.request(host: "example.org", request: "/index.html", timeout: 10)
     #   http.callback { |response| puts response[:status], response[:content] }
     #   http.errback { puts "no response" }
     #
-    # Callbacks get a Hash: `:status` (Integer, any HTTP status is a success), `:headers` (Array of the status line and the
-    # header lines) and `:content` (String); all texts are binary. Errbacks get `{ status: 0 }`: no connection, a
+    # Callbacks get a Hash: `:status` (Integer, any HTTP status is a success), `:headers` (Array of the status line and
+    # the header lines) and `:content` (String); all texts are binary. Errbacks get `{ status: 0 }`: no connection, a
     # connection that broke before the response was complete, a response that is malformed or exceeds a limit (see
-    # {HttpConnection}), an unsupported verb, or a timeout. The first outcome is final, and the connection is closed with it.
+    # {HttpConnection}), an unsupported verb, or a timeout. The first outcome is final, and the connection is closed
+    # with it.
     class HttpClient < Connection
       include Deferrable
       include HttpConnection
@@ -35,7 +36,8 @@ module EventMachine
         # @option args [String] :request ("/") the path; a missing slash is put before it
         # @option args [String] :query_string a missing question mark is put before it
         # @option args [String] :version ("1.1")
-        # @option args [String] :host_header instead of the host; the port is put behind it unless it is 80 or already there
+        # @option args [String] :host_header instead of the host; the port is put behind it unless it is 80 or already
+        #   there
         # @option args [String] :content the body, sent with POST and PUT only
         # @option args [String] :contenttype ("application/octet-stream")
         # @option args [String] :cookie

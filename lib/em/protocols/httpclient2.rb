@@ -8,9 +8,9 @@ require "em/protocols/http/request_text"
 
 module EventMachine
   module Protocols
-    # A connection to an HTTP server (RFC 9112) on which requests are pipelined: each is sent when it is made, whether or
-    # not those before it are answered. Deprecated: kept for programs that use it; others are better served by the gem
-    # em-http-request. It follows no redirects.
+    # A connection to an HTTP server (RFC 9112) on which requests are pipelined: each is sent when it is made, whether
+    # or not those before it are answered. Deprecated: kept for programs that use it; others are better served by the
+    # gem em-http-request. It follows no redirects.
     #
     #   http = EM::P::HttpClient2.connect("example.org", 80)
     #   request = http.get("/index.html")
@@ -18,9 +18,9 @@ module EventMachine
     #   request.errback { puts "no response" }
     #
     # When the connection ends, for whatever reason, all requests that are not answered fail, the newest first, and
-    # requests made later fail at once; none is ever sent again. The connection is closed when a response is malformed or
-    # exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given up, and
-    # when more arrives than was requested.
+    # requests made later fail at once; none is ever sent again. The connection is closed when a response is malformed
+    # or exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given
+    # up, and when more arrives than was requested.
     class HttpClient2 < Connection
       require "em/protocols/http/client2_request"
 

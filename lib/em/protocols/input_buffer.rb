@@ -158,8 +158,8 @@ module EventMachine
         @position = room
       end
 
-      # Cuts so little that no line in it can be too long, and at most twice as much as was taken before at once: so in the
-      # long run no more is cut for nothing than for use. Nor is more searched again than for the first time.
+      # Cuts so little that no line in it can be too long, and at most twice as much as was taken before at once: so in
+      # the long run no more is cut for nothing than for use. Nor is more searched again than for the first time.
       def cut_batch(bytes)
         return unless bytes.positive? && @text.bytesize - @searched > @searched - @position
 

@@ -6,8 +6,8 @@ module EventMachine
   module Protocols
     # Declares how much a peer may make a protocol keep. A protocol extends itself with this module.
     #
-    # Users change a limit for one object by its writer, and for a class by defining a method of its name; Float::INFINITY
-    # means none. Objects whose `initialize` never ran have the default.
+    # Users change a limit for one object by its writer, and for a class by defining a method of its name;
+    # Float::INFINITY means none. Objects whose `initialize` never ran have the default.
     module Limits
       # Defines a reader, which returns the default until something else was set, and a writer.
       #

@@ -7,7 +7,8 @@ require "em/protocols/line_parsing"
 
 module EventMachine
   module Protocols
-    # Lines that end in LF or CR LF, and binary data between them. Older than {LineText2}, which suits new programs better.
+    # Lines that end in LF or CR LF, and binary data between them. Older than {LineText2}, which suits new programs
+    # better.
     #
     # Classes define those callbacks they care for: `receive_line(line)`, `receive_binary_data(data)` and
     # `receive_error(text)`. All Strings are binary and the callback's own.
@@ -40,8 +41,8 @@ module EventMachine
       end
 
       # Binary data follows. What is here already is handed over at once, before this returns.
-      # @param size [Integer, nil] in bytes: `receive_binary_data` is called once, then lines follow. 0: that call is made
-      #   at once. Nil: everything from now on is binary data and comes in pieces as it arrives, beginning with
+      # @param size [Integer, nil] in bytes: `receive_binary_data` is called once, then lines follow. 0: that call is
+      #   made at once. Nil: everything from now on is binary data and comes in pieces as it arrives, beginning with
       #   what is here already, which may be nothing.
       # @raise [RuntimeError] "invalid operation" if binary data is being received, also within `receive_binary_data`;
       #   "Overlength" if size is more than {MaxBinaryLength}

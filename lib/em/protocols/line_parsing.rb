@@ -14,8 +14,8 @@ module EventMachine
       METHOD = Kernel.instance_method(:method)
       private_constant :LONGEST_LINE, :METHOD
 
-      # @return [Numeric] bytes that a line may have, its delimiter not counted. May be overridden, also by a method whose
-      #   result changes from line to line. Float::INFINITY: any number.
+      # @return [Numeric] bytes that a line may have, its delimiter not counted. May be overridden, also by a method
+      #   whose result changes from line to line. Float::INFINITY: any number.
       def max_line_length
         @max_line_length || parsing_longest_line
       end

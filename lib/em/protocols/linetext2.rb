@@ -69,8 +69,8 @@ module EventMachine
         parsing_receive(data) { lt2_receive_next }
       end
 
-      # Gives what has arrived of a text of known size to {#receive_binary_data}. Classes that override this call `super`
-      # to have that.
+      # Gives what has arrived of a text of known size to {#receive_binary_data}. Classes that override this call
+      # `super` to have that.
       def unbind(_reason = nil)
         size = @lt2_text_size unless @lt2_text_size == :any
         rest = parsing_input.take(size) if size
@@ -80,8 +80,8 @@ module EventMachine
       end
 
       # What ends lines from now on. LF is the first; a CR in front of it belongs to it.
-      # @param delimiter [Regexp, #to_s] Of a Regexp an empty match is none, and a match ends with what has arrived, even
-      #   if it could go on.
+      # @param delimiter [Regexp, #to_s] Of a Regexp an empty match is none, and a match ends with what has arrived,
+      #   even if it could go on.
       # @raise [ArgumentError] if it is empty, or a Regexp of characters that are not bytes
       def set_delimiter(delimiter)
         parsing_input.delimiter = Delimiter.for(delimiter)

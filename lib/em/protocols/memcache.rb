@@ -13,14 +13,15 @@ module EventMachine
     #   cache.set(:greeting, "hello") { |stored| ... }
     #   cache.get(:greeting, :other) { |greeting, other| ... }
     #
-    # As a deferrable it succeeds once it is connected, and fails if the first attempt does. Commands may be given at any
-    # time: they are sent in order, as soon as there is a connection. A connection that was established and is lost is
-    # opened again, with a second between attempts, until one succeeds; only closing it oneself ends that.
+    # As a deferrable it succeeds once it is connected, and fails if the first attempt does. Commands may be given at
+    # any time: they are sent in order, as soon as there is a connection. A connection that was established and is lost
+    # is opened again, with a second between attempts, until one succeeds; only closing it oneself ends that.
     #
     # Every block is called exactly once, in the order of the commands: with the reply, or with nil (get) or false (all
     # others) if the server reports an error or closes the connection before it replies.
     #
-    # Keys are any bytes, up to 250; blanks and tabs become `_`, and other control characters are refused. Values are bytes.
+    # Keys are any bytes, up to 250; blanks and tabs become `_`, and other control characters are refused. Values are
+    # bytes.
     module Memcache
       include Deferrable
       extend Limits
@@ -117,8 +118,8 @@ module EventMachine
       end
       alias del delete
 
-      # Called with the text of every error that the server reports, and of every breach of the protocol, before the blocks
-      # of the commands that this concerns. Does nothing unless overridden.
+      # Called with the text of every error that the server reports, and of every breach of the protocol, before the
+      # blocks of the commands that this concerns. Does nothing unless overridden.
       # @param text [String] such as "SERVER_ERROR object too large for cache"
       def receive_error(text)
       end
@@ -228,7 +229,8 @@ module EventMachine
         memcache_settle { fail }
       end
 
-      # Sets the status. When a block raises, those behind it are called in the next turn, unless the status has changed.
+      # Sets the status. When a block raises, those behind it are called in the next turn, unless the status has
+      # changed.
       def memcache_settle(&outcome)
         yield
         done = true

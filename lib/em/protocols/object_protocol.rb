@@ -21,8 +21,8 @@ module EventMachine
     # {PlainMarshal}. A program that trusts all its peers says so: `def serializer = Marshal`.
     #
     # The connection is closed, after `receive_error(text)` if that is defined, when a peer sends more than
-    # {#max_object_size} or what the serializer cannot load. What is behind a `receive_object` that raised is parsed in the
-    # reactor's next turn. Works in any object that has `send_data`; needs no reactor.
+    # {#max_object_size} or what the serializer cannot load. What is behind a `receive_object` that raised is parsed in
+    # the reactor's next turn. Works in any object that has `send_data`; needs no reactor.
     module ObjectProtocol
       include Parsing
       extend Limits
@@ -38,8 +38,8 @@ module EventMachine
       #   @return [Numeric] how many bytes a received object may have; 32 MiB by default
       limit :max_object_size, 32 * 1024 * 1024
 
-      # Turns objects into bytes and back. To be overridden with the module `Marshal`, {ObjectProtocol::JSON}, or any other
-      # object with these two methods.
+      # Turns objects into bytes and back. To be overridden with the module `Marshal`, {ObjectProtocol::JSON}, or any
+      # other object with these two methods.
       # @return [#dump, #load] {PlainMarshal} by default
       def serializer
         PlainMarshal

@@ -18,8 +18,8 @@ module EventMachine
         @parsing_input ||= InputBuffer.new
       end
 
-      # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned. A callback
-      # may be suspended meanwhile, with the fiber it runs in: parsing goes on without it.
+      # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned. A
+      # callback may be suspended meanwhile, with the fiber it runs in: parsing goes on without it.
       # @param data [String, nil]
       # @yield (see #parsing_run)
       def parsing_receive(data, &step)

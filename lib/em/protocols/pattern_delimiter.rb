@@ -12,9 +12,9 @@ module EventMachine
       # How many bytes of a match may arrive before the rest of it does.
       LONGEST_MATCH = 256
 
-      # What may be in a Regexp to which it matters what is in front of a match. It is given a String that begins with the line.
-      # Others are matched in place: what was matched against a slice shares memory with it, and is copied whole by the next
-      # change in front of the rest.
+      # What may be in a Regexp to which it matters what is in front of a match. It is given a String that begins with
+      # the line. Others are matched in place: what was matched against a slice shares memory with it, and is copied
+      # whole by the next change in front of the rest.
       LOOKING_BACK = /\\[AbBGK]|\^|\(\?<[=!]/.freeze
       private_constant :LONGEST_MATCH, :LOOKING_BACK
 

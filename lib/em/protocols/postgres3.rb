@@ -18,8 +18,8 @@ module EventMachine
     #     end
     #   end
     #
-    # One operation runs at a time. Its outcome is a boolean: deferrables of this class fail, without arguments, only after
-    # {#operation_timeout}; the connection is closed then, so that no answer is taken for another query's.
+    # One operation runs at a time. Its outcome is a boolean: deferrables of this class fail, without arguments, only
+    # after {#operation_timeout}; the connection is closed then, so that no answer is taken for another query's.
     class Postgres3 < Connection
       extend Limits
 
@@ -85,7 +85,8 @@ module EventMachine
       # @return [Integer, nil] the process id of the server's process for this connection
       attr_reader :backend_pid
 
-      # @return [Symbol, nil] `:idle`, `:open` (within a transaction) or `:failed` (in one that has to be rolled back) after the last query
+      # @return [Symbol, nil] `:idle`, `:open` (within a transaction) or `:failed` (in one that has to be rolled back)
+      #   after the last query
       attr_reader :transaction_status
 
       # @return [Hash{String => String}] the server's parameters, "server_version" for example
@@ -115,9 +116,10 @@ module EventMachine
 
       # Sends a query of one or several statements.
       #
-      # @param sql [String] sent as the bytes it consists of; the server takes them for UTF-8 unless client_encoding was set
-      # @return [DefaultDeferrable] succeeds with true, a {Result} and an Array of {ErrorResponse}, which is empty if all went well; or with
-      #   false, a String that says why, and the errors that had come
+      # @param sql [String] sent as the bytes it consists of; the server takes them for UTF-8 unless client_encoding was
+      #   set
+      # @return [DefaultDeferrable] succeeds with true, a {Result} and an Array of {ErrorResponse}, which is empty if
+      #   all went well; or with false, a String that says why, and the errors that had come
       # @raise [ArgumentError] for NUL in it
       def query(sql)
         request = Requests.query(sql)
@@ -128,8 +130,9 @@ module EventMachine
         begin_operation(:querying, request)
       end
 
-      # Asks the server, on a connection of its own, to cancel the query that runs. The query then fails with error 57014, unless
-      # it has finished already. In that case the next query may be cancelled instead: wait for this outcome before sending it.
+      # Asks the server, on a connection of its own, to cancel the query that runs. The query then fails with error
+      # 57014, unless it has finished already. In that case the next query may be cancelled instead: wait for this
+      # outcome before sending it.
       #
       # @return [DefaultDeferrable] succeeds when the server has got the request; fails with a String that says why not
       def cancel
@@ -146,7 +149,8 @@ module EventMachine
         close_connection_after_writing
       end
 
-      # Called, for subclasses, when the connection is closed because of what the server did while no operation was in progress.
+      # Called, for subclasses, when the connection is closed because of what the server did while no operation was in
+      # progress.
       # @param reason [String]
       def receive_error(reason)
       end

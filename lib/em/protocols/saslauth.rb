@@ -9,11 +9,11 @@ require "em/protocols/saslauth/client"
 
 module EventMachine
   module Protocols
-    # The server's side of saslauthd's protocol, by which mail servers and others ask whether a user's password is right. They
-    # connect to a Unix-domain socket, `/var/run/saslauthd/mux` for most.
+    # The server's side of saslauthd's protocol, by which mail servers and others ask whether a user's password is
+    # right. They connect to a Unix-domain socket, `/var/run/saslauthd/mux` for most.
     #
-    # Include it in a connection and define {#validate}. A class that defines `post_init` must call `super`. A peer that exceeds
-    # a limit is disconnected.
+    # Include it in a connection and define {#validate}. A class that defines `post_init` must call `super`. A peer that
+    # exceeds a limit is disconnected.
     module SASLauth
       extend Limits
 
@@ -34,8 +34,8 @@ module EventMachine
         @saslauth_fields = @saslauth_request = nil
       end
 
-      # Decides. Called once for each request, in their order; nobody is let in unless this is overridden. If it raises, the
-      # answer is NO.
+      # Decides. Called once for each request, in their order; nobody is let in unless this is overridden. If it raises,
+      # the answer is NO.
       # @param user [String] binary, like all
       # @param password [String]
       # @param service [String] such as "smtp"; may be empty

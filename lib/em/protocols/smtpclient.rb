@@ -27,8 +27,8 @@ module EventMachine
     # callbacks get an OpenStruct:
     #
     # - `start_time` [Time] and `elapsed_time` [Float] in seconds;
-    # - `responder` [Symbol, nil], the step that got the last reply, such as `:receive_rcpt_to_response`; nil if there was
-    #   no reply;
+    # - `responder` [Symbol, nil], the step that got the last reply, such as `:receive_rcpt_to_response`; nil if there
+    #   was no reply;
     # - `code` [Integer, nil], of the last reply; 0 if that had none; 900 if the client itself gave up;
     # - `message` [Array<String>, String, nil], the last reply's texts; a String if the client itself gave up;
     # - `rcpt_responses` [Array<(String, Integer, Array<String>)>], the reply to each recipient.
@@ -54,9 +54,9 @@ module EventMachine
 
       # Connects and sends. Hides Object.send.
       #
-      # The message is `:message`, or else `:content`, or else `:header`, a blank line and `:body`. Line ends of any kind
-      # leave as CRLF and dots are escaped, but not in `:content`. A server that offers PIPELINING (RFC 2920) gets sender,
-      # recipients and DATA at once, and QUIT with the message.
+      # The message is `:message`, or else `:content`, or else `:header`, a blank line and `:body`. Line ends of any
+      # kind leave as CRLF and dots are escaped, but not in `:content`. A server that offers PIPELINING (RFC 2920) gets
+      # sender, recipients and DATA at once, and QUIT with the message.
       #
       # @param args [Hash]
       # @option args [String] :host

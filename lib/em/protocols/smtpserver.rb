@@ -16,8 +16,8 @@ require "em/protocols/smtp/server_text"
 module EventMachine
   module Protocols
     # The skeleton of an SMTP server (RFC 5321). Derive a class from it and define the hooks you care for; those that
-    # decide something return whether they agree, or a deferrable that succeeds or fails later. Meanwhile nothing else of
-    # this client is looked at, so that replies come in the order of the commands.
+    # decide something return whether they agree, or a deferrable that succeeds or fails later. Meanwhile nothing else
+    # of this client is looked at, so that replies come in the order of the commands.
     #
     #   class Inbox < EM::P::SmtpServer
     #     def receive_sender(sender)
@@ -46,10 +46,10 @@ module EventMachine
     # - `:starttls_options`: a Hash for start_tls, with key and certificate;
     # - `:auth`: true offers AUTH PLAIN, `:required` also refuses mail without it;
     # - `:auth_in_clear` (false): whether AUTH PLAIN is also offered where {#session_secure?} is not true;
-    # - `:extensions` (`["PIPELINING"]`): further lines for the reply to EHLO; add 8BITMIME if what becomes of the messages
-    #   keeps all bytes, as this server does;
-    # - `:bare_line_ends` (`:refuse`): what to do if CR or LF stands alone in a message: end the session, or `:keep` it as
-    #   a part of its line;
+    # - `:extensions` (`["PIPELINING"]`): further lines for the reply to EHLO; add 8BITMIME if what becomes of the
+    #   messages keeps all bytes, as this server does;
+    # - `:bare_line_ends` (`:refuse`): what to do if CR or LF stands alone in a message: end the session, or `:keep` it
+    #   as a part of its line;
     # - `:verbose` (false): whether what clients send is printed to `$>`.
     #
     # Line ends inside a message are CRLF and nothing else: what others might take for its end cannot hide a second one.
@@ -70,27 +70,27 @@ module EventMachine
       #   @return [Numeric] the same for AUTH and its response; at first 2048
       limit :max_auth_length, 2048
       # @!attribute max_text_line_length
-      #   @return [Numeric] bytes of a line of a message, its end counted; at first 1000. More is answered by 500, after the
-      #     message.
+      #   @return [Numeric] bytes of a line of a message, its end counted; at first 1000. More is answered by 500, after
+      #     the message.
       limit :max_text_line_length, 1000
       # @!attribute max_message_size
-      #   @return [Numeric] bytes; at first 20 000 000. Clients are told in the reply to EHLO. More is answered by 552, after
-      #     the message.
+      #   @return [Numeric] bytes; at first 20 000 000. Clients are told in the reply to EHLO. More is answered by 552,
+      #     after the message.
       limit :max_message_size, 20_000_000
       # @!attribute max_recipients
       #   @return [Numeric] of one message; at first 1000. More are answered by 452.
       limit :max_recipients, 1000
       # @!attribute max_commands
-      #   @return [Numeric] from one accepted message to the next; at first 10 000. More are answered by 421, and the session
-      #     ends.
+      #   @return [Numeric] from one accepted message to the next; at first 10 000. More are answered by 421, and the
+      #     session ends.
       limit :max_commands, 10_000
       # @!attribute max_unread_replies
       #   @return [Numeric] bytes that a client may leave unread while it sends on; at first 1 MiB. More closes the
       #     connection.
       limit :max_unread_replies, 1024 * 1024
       # @!attribute inactivity_timeout
-      #   @return [Numeric] seconds that a client may be silent, unless the server is to speak; at first 300. Then the session
-      #     ends with 421. Is read when the connection is accepted and each time it may have passed.
+      #   @return [Numeric] seconds that a client may be silent, unless the server is to speak; at first 300. Then the
+      #     session ends with 421. Is read when the connection is accepted and each time it may have passed.
       limit :inactivity_timeout, 300
 
       PARAMETER = /\A([^=]+)(?:=(.*))?\z/mn.freeze
@@ -98,8 +98,8 @@ module EventMachine
 
       # Takes apart what {#receive_sender} and {#receive_recipient} get.
       # @param raw [String] such as `<ann@example.com> SIZE=100 BODY=8BITMIME`
-      # @return [Array(String, Hash{String => String, true})] the address without angle brackets; the parameters, names in
-      #   upper case
+      # @return [Array(String, Hash{String => String, true})] the address without angle brackets; the parameters, names
+      #   in upper case
       def self.parse_path(raw)
         path, rest = raw.b.match(/\A(<(?:"(?:\\.|[^"\\])*"|[^">])*>|\S*)(.*)\z/mn).captures
         parameters = rest.split.to_h do |parameter|

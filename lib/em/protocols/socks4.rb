@@ -25,9 +25,9 @@ module EventMachine
     #
     #   EM.connect("proxy.example", 1080, Client, "target.example", 7)
     #
-    # `post_init` is called when the proxy has granted the connection, and `receive_data` from then on. `connection_completed`
-    # is called before that, when the connection to the proxy is established; `unbind` when it ends. A proxy that does not
-    # reply is given up only if `comm_inactivity_timeout` is set.
+    # `post_init` is called when the proxy has granted the connection, and `receive_data` from then on.
+    # `connection_completed` is called before that, when the connection to the proxy is established; `unbind` when it
+    # ends. A proxy that does not reply is given up only if `comm_inactivity_timeout` is set.
     class Socks4 < Connection
       include Socks::Negotiation
 
@@ -42,14 +42,16 @@ module EventMachine
       #   @return [Integer, nil] the code of the reply with which the proxy refused
 
       # @!attribute [r] socks_error
-      #   @return [Symbol, nil] `:rejected`, `:identd_unreachable`, `:identd_mismatch`, or `:unknown` for any other code;
+      #   @return [Symbol, nil] `:rejected`, `:identd_unreachable`, `:identd_mismatch`, or `:unknown` for any other
+      #     code;
       #   without code, `:unknown_host` if the name has no IPv4 address, and `:invalid_reply` if the proxy spoke unasked
 
       # Classes that override this call `super`.
       #
       # @param host [#to_s] an IPv4 address or a name
       # @param port [Integer, String]
-      # @raise [ArgumentError] for an IPv6 address, which SOCKS 4 has no room for, a name of more than 255 bytes, a port out of range
+      # @raise [ArgumentError] for an IPv6 address, which SOCKS 4 has no room for, a name of more than 255 bytes, a port
+      #   out of range
       def initialize(host, port)
         super
         @socks_target = Socks::Target.new(host, port)

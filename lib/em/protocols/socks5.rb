@@ -37,12 +37,12 @@ module EventMachine
       }.freeze
 
       # @!attribute [r] socks_error_code
-      #   @return [Integer, nil] the code of the reply with which the proxy refused; its status if authentication failed;
-      #     255 if it takes none of the ways to authenticate
+      #   @return [Integer, nil] the code of the reply with which the proxy refused; its status if authentication
+      #     failed; 255 if it takes none of the ways to authenticate
 
       # @!attribute [r] socks_error
-      #   @return [Symbol, nil] one of {ERRORS}, `:unknown` for any other code; `:no_acceptable_method`, `:authentication_failed`;
-      #     or `:invalid_reply` (without code) if what came is not SOCKS 5
+      #   @return [Symbol, nil] one of {ERRORS}, `:unknown` for any other code; `:no_acceptable_method`,
+      #     `:authentication_failed`; or `:invalid_reply` (without code) if what came is not SOCKS 5
 
       # Classes that override this call `super`.
       #

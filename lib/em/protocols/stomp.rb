@@ -27,8 +27,9 @@ module EventMachine
     #     end
     #   end
     #
-    # Commands return at once; what the server thinks of them comes as a message, an ERROR too, if it comes at all. Text goes to the
-    # wire as its bytes. What STOMP 1.0 cannot express (line ends in headers, colons in their names) is refused.
+    # Commands return at once; what the server thinks of them comes as a message, an ERROR too, if it comes at all. Text
+    # goes to the wire as its bytes. What STOMP 1.0 cannot express (line ends in headers, colons in their names) is
+    # refused.
     #
     # When the server breaks the protocol or exceeds a limit, {#receive_error} is called and the connection is closed.
     module Stomp
@@ -44,7 +45,8 @@ module EventMachine
       limit :max_header_line_bytes, 64 << 10
 
       # @!attribute max_body_bytes
-      #   @return [Integer] how many bytes its body may have; one with a content-length never more than LineText2::MaxBinaryLength
+      #   @return [Integer] how many bytes its body may have; one with a content-length never more than
+      #     LineText2::MaxBinaryLength
       limit :max_body_bytes, LineText2::MaxBinaryLength
 
       # @!group Callbacks
@@ -61,7 +63,8 @@ module EventMachine
 
       # @!endgroup
 
-      # Sends any frame. A content-length is always sent, and a content-type (text/plain in UTF-8) unless it is among the headers.
+      # Sends any frame. A content-length is always sent, and a content-type (text/plain in UTF-8) unless it is among
+      # the headers.
       #
       # @param verb [#to_s]
       # @param headers [Hash{#to_s => #to_s}] sent in the order given

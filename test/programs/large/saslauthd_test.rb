@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# saslauthd's protocol against the real daemon and its own test client. The daemon asks an IMAP server that is part of this
-# test, so that no user of the system is involved.
+# saslauthd's protocol against the real daemon and its own test client. The daemon asks an IMAP server that is part of
+# this test, so that no user of the system is involved.
 
 require "programs_helper"
 require "open3"

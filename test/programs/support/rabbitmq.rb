@@ -4,7 +4,8 @@
 
 require_relative "started_program"
 
-# RabbitMQ, which takes seconds to start: one for all tests of a process, in a folder of its own, ended with the process.
+# RabbitMQ, which takes seconds to start: one for all tests of a process, in a folder of its own, ended with the
+# process.
 #
 #   require "programs_helper"
 #   require_relative "../support/rabbitmq"

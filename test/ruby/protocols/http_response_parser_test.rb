@@ -215,7 +215,8 @@ class HttpResponseParserTest < Minitest::Test
 
   private
 
-  # The last argument is the input; the others are what it is read as: [status, content] of each response, or the kind of an error.
+  # The last argument is the input; the others are what it is read as: [status, content] of each response, or the kind
+  # of an error.
   def assert_reads(*expected, input)
     assert_same_at_every_split(input) do |pieces|
       assert_equal expected, outcomes(pieces), input.inspect

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# LineText2 against a model of it that has all the input at once and goes from byte to byte. The input itself says what the
-# callbacks do between any two lines: change the mode or the delimiter, throw back, call receive_data, raise, throw.
+# LineText2 against a model of it that has all the input at once and goes from byte to byte. The input itself says what
+# the callbacks do between any two lines: change the mode or the delimiter, throw back, call receive_data, raise, throw.
 
 require "test_helper"
 require "support/parsed"

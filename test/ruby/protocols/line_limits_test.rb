@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How long lines may be, in all protocols of lines; and what becomes of input when callbacks raise, or of time and memory when
-# there is much of it.
+# How long lines may be, in all protocols of lines; and what becomes of input when callbacks raise, or of time and
+# memory when there is much of it.
 
 require "test_helper"
 require "support/parsed"

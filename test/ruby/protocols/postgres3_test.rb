@@ -323,7 +323,8 @@ class Postgres3Test < Minitest::Test
     assert_nil wire.instance_variable_get(:@authentication)
   end
 
-  # Valid conversations with bytes changed, left out and doubled: whatever comes, there is at most one outcome for each operation.
+  # Valid conversations with bytes changed, left out and doubled: whatever comes, there is at most one outcome for each
+  # operation.
   def test_mutations_and_noise_never_raise
     parts = [LOGIN, NOTICE, ERROR, ANSWER, READY, packet("G", "\0\0\0"), packet("R", SCRAM_OFFER), packet("A", "\0\0\0\x01c\0p\0")]
     random = Random.new(5)

@@ -9,9 +9,9 @@ module GCPressure
   MODES = [nil, "stress", "compact"].freeze
   YOUNG_OBJECTS_ONLY = 1
 
-  # Before 3.3 Ruby's own table of methods that C code has called may keep the old place of an entry when a collection that runs in
-  # steps moves it (https://bugs.ruby-lang.org/issues/19051), and the process dies in the next one: "try to mark T_NONE object", in
-  # rb_vm_mark. Only automatic compaction runs in steps.
+  # Before 3.3 Ruby's own table of methods that C code has called may keep the old place of an entry when a collection
+  # that runs in steps moves it (https://bugs.ruby-lang.org/issues/19051), and the process dies in the next one: "try to
+  # mark T_NONE object", in rb_vm_mark. Only automatic compaction runs in steps.
   COMPACTS_BY_ITSELF = RUBY_VERSION >= "3.3"
 
   class << self

@@ -2,9 +2,10 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Ruby before 3.3 reads one word too many of each thread's VM stack when it compacts (https://github.com/ruby/ruby/pull/7081). If an
-# object was there once, and Ruby has given its page of the heap back to the system, the process dies. So the tests run in a Ruby that
-# gives no page back. It takes this from the environment when it starts: a test without it begins anew with it, by execve(2).
+# Ruby before 3.3 reads one word too many of each thread's VM stack when it compacts
+# (https://github.com/ruby/ruby/pull/7081). If an object was there once, and Ruby has given its page of the heap back to
+# the system, the process dies. So the tests run in a Ruby that gives no page back. It takes this from the environment
+# when it starts: a test without it begins anew with it, by execve(2).
 
 module KeptPages
   NEEDED = RUBY_VERSION < "3.3"

@@ -5,8 +5,8 @@
 # The network cuts a stream where it likes: a parser must make the same of it wherever that is.
 
 module Segmentation
-  # Gives the block the input in pieces of every kind: whole, byte by byte, by two and by three bytes, cut in two at every position, and
-  # cut at random places. All pieces are frozen.
+  # Gives the block the input in pieces of every kind: whole, byte by byte, by two and by three bytes, cut in two at
+  # every position, and cut at random places. All pieces are frozen.
   # @param input [String]
   # @yieldparam pieces [Array<String>] which joined give the input
   def each_segmentation(input, seeds: 20)

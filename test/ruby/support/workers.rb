@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Processes that share a listening socket, each with a reactor of its own, and clients that ask them. A worker is forked from a
-# process that runs no reactor; its exit is awaited and whatever is left of it is killed after the test.
+# Processes that share a listening socket, each with a reactor of its own, and clients that ask them. A worker is forked
+# from a process that runs no reactor; its exit is awaited and whatever is left of it is killed after the test.
 
 module Workers
   # A forked process. It reports through a pipe, line by line; the line "serving" comes first.
@@ -101,8 +101,8 @@ module Workers
     socket&.close
   end
 
-  # Has a process of its own ask again and again, in several threads, until the block has returned. So workers that are forked
-  # meanwhile inherit no clients.
+  # Has a process of its own ask again and again, in several threads, until the block has returned. So workers that are
+  # forked meanwhile inherit no clients.
   # @yield [Array<String>] the answers so far
   # @return [Array(Array<String>, Array<String>)] the answers, and what went wrong
   def under_load(port, clients: 8)

@@ -8,7 +8,8 @@ require "test_helper"
 require "objspace"
 
 class QueueTest < ReactorTest
-  # Not with compaction: in a run of all tests Ruby 3.1 dies of it, marking a table of its own, in this class and in others.
+  # Not with compaction: in a run of all tests Ruby 3.1 dies of it, marking a table of its own, in this class and in
+  # others.
   repeat_under_gc_pressure except: [/stack|signal|threads/], modes: %w[stress]
 
   def setup

@@ -14,7 +14,8 @@ module EventMachine
 
         # @return [String] of the request, in capitals
         attr_reader :verb
-        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; nil if none came or it is too late
+        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; nil if none came or it is too
+        #   late
         attr_accessor :internal_error
 
         # @param client [HttpClient2]

@@ -7,8 +7,8 @@ require "em/protocols/limits"
 
 module EventMachine
   module Protocols
-    # What connections of the HTTP clients share: the parser with its limits, and which end of a connection counts as the
-    # end of a body.
+    # What connections of the HTTP clients share: the parser with its limits, and which end of a connection counts as
+    # the end of a body.
     module HttpConnection
       extend Limits
 

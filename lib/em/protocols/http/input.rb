@@ -8,8 +8,8 @@ module EventMachine
     # No byte is searched or moved twice.
     # @private
     class HttpInput
-      # A String that is cut off the end of another one shares its memory, and would keep all of it alive. For many bytes
-      # that is cheaper than a copy.
+      # A String that is cut off the end of another one shares its memory, and would keep all of it alive. For many
+      # bytes that is cheaper than a copy.
       SHARED_BYTES = 32 << 10
       private_constant :SHARED_BYTES
 

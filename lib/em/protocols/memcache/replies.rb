@@ -25,8 +25,8 @@ module EventMachine
           @awaited = 0
         end
 
-        # @param request [Lookup, Retrieval, Modification, nil] nil: a command without reply is sent. Errors in its syntax may
-        #   be reported nevertheless.
+        # @param request [Lookup, Retrieval, Modification, nil] nil: a command without reply is sent. Errors in its
+        #   syntax may be reported nevertheless.
         def expect(request)
           return @unanswered = true unless request
 
@@ -56,7 +56,8 @@ module EventMachine
 
         private
 
-        # @return [Boolean] whether there was more than a part. What begins like a value and is none is an unexpected line.
+        # @return [Boolean] whether there was more than a part. What begins like a value and is none is an unexpected
+        #   line.
         def read_reply
           raise ParserError, "a reply came before its command" if @early
 
@@ -81,7 +82,8 @@ module EventMachine
           true
         end
 
-        # Until then there is nothing to parse, which would make the buffer be copied: a match keeps the string it has seen.
+        # Until then there is nothing to parse, which would make the buffer be copied: a match keeps the string it has
+        # seen.
         # @return [false]
         def await(stop)
           @awaited = stop - @position
@@ -110,8 +112,8 @@ module EventMachine
           true
         end
 
-        # What came in one piece with the last reply cannot answer what its block may ask. It may be an error, if there are
-        # commands without reply.
+        # What came in one piece with the last reply cannot answer what its block may ask. It may be an error, if there
+        # are commands without reply.
         def finish(request, outcome)
           @early = @requests.empty? && !@unanswered && @position < @buffer.bytesize
           request.finish(outcome)

@@ -5,9 +5,9 @@
 module EventMachine
   module Protocols
     module ObjectProtocol
-      # Marshal for data from strangers: it writes what Marshal writes, but reads plain data only: nil, true, false, Integers,
-      # Floats, Strings, Symbols, Arrays and Hashes of such. Everything else, which would run code of the sender's choice,
-      # is refused before any of it is made.
+      # Marshal for data from strangers: it writes what Marshal writes, but reads plain data only: nil, true, false,
+      # Integers, Floats, Strings, Symbols, Arrays and Hashes of such. Everything else, which would run code of the
+      # sender's choice, is refused before any of it is made.
       #
       # Marshal's format 4.8 is described in Ruby's documentation (marshal.rdoc).
       class PlainMarshal
@@ -42,8 +42,8 @@ module EventMachine
 
           # @param data [String]
           # @return [nil, Boolean, Integer, Float, String, Symbol, Array, Hash]
-          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, more than a million values, broken, followed by
-          #   more, or has keys that take long to hash
+          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, more than a million values,
+          #   broken, followed by more, or has keys that take long to hash
           def load(data)
             new(data).check
             Marshal.load(data)

@@ -7,8 +7,8 @@ require "digest/md5"
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # Answers the server's requests to prove who the user is. One exchange of one kind is allowed; of SCRAM the server has
-      # to prove that it knows the password, too, before its consent counts.
+      # Answers the server's requests to prove who the user is. One exchange of one kind is allowed; of SCRAM the server
+      # has to prove that it knows the password, too, before its consent counts.
       class Authentication
         OK = 0
         CLEAR_TEXT = 3

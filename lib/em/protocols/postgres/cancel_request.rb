@@ -5,8 +5,8 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # A connection of its own that asks the server to cancel what another one is waiting for. The server closes it when the request
-      # has been seen to, without saying whether there was anything to cancel.
+      # A connection of its own that asks the server to cancel what another one is waiting for. The server closes it
+      # when the request has been seen to, without saying whether there was anything to cancel.
       class CancelRequest < Connection
         # Opens it.
         # @param sockaddr [String] the server's, as {Connection#get_peername} gives it

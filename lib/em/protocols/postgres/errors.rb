@@ -5,7 +5,8 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # The server broke the protocol, or a limit. Never leaves Postgres3: the connection is closed, the message is the reason.
+      # The server broke the protocol, or a limit. Never leaves Postgres3: the connection is closed, the message is the
+      # reason.
       class ProtocolError < StandardError; end
 
       # The server asked for an authentication that cannot or must not be given, or failed at its own.

@@ -48,7 +48,8 @@ module EventMachine
 
         private
 
-        # @return [Integer, nil] of the whole message; nil if it is not complete: @wanted says then how much has to be there
+        # @return [Integer, nil] of the whole message; nil if it is not complete: @wanted says then how much has to be
+        #   there
         def message_length(start)
           @wanted = HEADER_BYTES
           available = @buffer.bytesize - start

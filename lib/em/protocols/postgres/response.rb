@@ -5,9 +5,11 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # What the server says in fields, each of a letter and a text: an error or a notice. The texts are binary, in the client's encoding.
+      # What the server says in fields, each of a letter and a text: an error or a notice. The texts are binary, in the
+      # client's encoding.
       class Response
-        # @return [Hash{String => String}] by the letter: "S" severity, "C" SQLSTATE, "M" message, "D" detail, "H" hint, "P" position, …
+        # @return [Hash{String => String}] by the letter: "S" severity, "C" SQLSTATE, "M" message, "D" detail, "H" hint,
+        #   "P" position, …
         attr_reader :fields
 
         # @param payload [String] of an ErrorResponse or NoticeResponse

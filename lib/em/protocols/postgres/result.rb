@@ -14,7 +14,8 @@ module EventMachine
         OBJECT_BYTES = 40
         NULL_LENGTH = -1
 
-        # @return [Array<Array<String, nil>>] of all statements, one after the other. Values are in text format and binary strings; NULL is nil.
+        # @return [Array<Array<String, nil>>] of all statements, one after the other. Values are in text format and
+        #   binary strings; NULL is nil.
         attr_reader :rows
         # @return [Array<Field>] of the last statement that has columns
         attr_reader :fields

@@ -7,8 +7,8 @@ require "securerandom"
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding: the server never sees the password, and
-      # proves that it knows it.
+      # The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding: the server never sees the
+      # password, and proves that it knows it.
       class Scram
         MECHANISM = "SCRAM-SHA-256"
         # No channel binding, no authorization identity.

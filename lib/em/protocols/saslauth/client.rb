@@ -12,8 +12,8 @@ module EventMachine
     #   client = EM.connect_unix_domain("/var/run/saslauthd/mux", Client)
     #   client.validate?("ann", "secret").callback { … }.errback { … }
     #
-    # Only an answer that begins with `OK` lets in. An answer that nobody asked for, or a longer one than the limit, closes
-    # the connection, and so does one that came before its question. A class that defines `unbind`, or
+    # Only an answer that begins with `OK` lets in. An answer that nobody asked for, or a longer one than the limit,
+    # closes the connection, and so does one that came before its question. A class that defines `unbind`, or
     # `connection_completed` and reconnects, must call `super`.
     module SASLauthclient
       extend Limits
@@ -30,8 +30,8 @@ module EventMachine
       # @param password [#to_s]
       # @param service [#to_s, nil]
       # @param realm [#to_s, nil]
-      # @return [DefaultDeferrable] succeeds if the daemon says OK; fails if it says anything else, or the connection ends
-      #   first. Without arguments
+      # @return [DefaultDeferrable] succeeds if the daemon says OK; fails if it says anything else, or the connection
+      #   ends first. Without arguments
       # @raise [ArgumentError] if one of them has more than 65535 bytes; nothing was sent then
       def validate?(user, password, service = nil, realm = nil)
         request = [user, password, service, realm].map { |field| SASLauthFields.pack(field) }.join

@@ -126,8 +126,8 @@ module EventMachine
           @pipelining = @reply.texts.drop(1).any? { |text| text.casecmp?("PIPELINING") }
         end
 
-        # All that may go at once where PIPELINING is offered; DATA is the last of it. If it comes to nothing, the text does
-        # not follow, and the connection ends.
+        # All that may go at once where PIPELINING is offered; DATA is the last of it. If it comes to nothing, the text
+        # does not follow, and the connection ends.
         def invoke_mail_from
           commands = "MAIL FROM:<#{@submission.sender}>\r\n"
           if @pipelining

@@ -5,8 +5,8 @@
 module EventMachine
   module Protocols
     module Smtp
-      # What a client has sent and a server has not yet looked at, cut into lines. It keeps no more of a line than the line
-      # may have, whatever is sent.
+      # What a client has sent and a server has not yet looked at, cut into lines. It keeps no more of a line than the
+      # line may have, whatever is sent.
       class Input
         CR = "\r".ord
         DOT = ".".ord
@@ -67,8 +67,8 @@ module EventMachine
 
         # All whole lines of a message that have arrived, up to its final dot, if nothing is wrong with any of them.
         # @param limit see {#text}
-        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes of all, ends
-        #   counted; nil if there are none, or if {#text} has to look at them one by one
+        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes of all,
+        #   ends counted; nil if there are none, or if {#text} has to look at them one by one
         def text_lines(limit)
           return if @overlong || @position < @one_by_one_until || @bytes.byteslice(@position, 3) == ".\r\n"
 

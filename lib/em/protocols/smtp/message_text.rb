@@ -18,7 +18,8 @@ module EventMachine
         module_function
 
         # @param text [String] binary
-        # @return [String] what goes over the wire: lines that end in CRLF, leading dots doubled, and the dot that ends it all
+        # @return [String] what goes over the wire: lines that end in CRLF, leading dots doubled, and the dot that ends
+        #   it all
         def encode(text)
           text = escape_leading_dots(with_crlf_only(text))
           text.empty? || text.end_with?("\r\n") ? "#{text}.\r\n" : "#{text}\r\n.\r\n"

@@ -14,7 +14,8 @@ module EventMachine
         # @return [Integer, nil] of the line read last; 0 if that has none; nil before the first
         attr_reader :code
 
-        # @return [Array<String>, nil] the texts of the reply being read, empty between two replies; nil before the first
+        # @return [Array<String>, nil] the texts of the reply being read, empty between two replies; nil before the
+        #   first
         attr_reader :texts
 
         # @param line [String] without its end

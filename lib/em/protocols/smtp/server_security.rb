@@ -52,8 +52,8 @@ module EventMachine
           end
         end
 
-        # Whether passwords may be sent and `:starttls => :required` is satisfied. Servers that are secure by other means
-        # override this.
+        # Whether passwords may be sent and `:starttls => :required` is satisfied. Servers that are secure by other
+        # means override this.
         # @return [Boolean] at first whether STARTTLS was used
         def session_secure?
           @state.include?(:starttls)

@@ -109,7 +109,8 @@ module EventMachine
           end
         end
 
-        # A hook has raised. Its command gets its reply nevertheless, so that the replies to those behind it do not move.
+        # A hook has raised. Its command gets its reply nevertheless, so that the replies to those behind it do not
+        # move.
         def smtp_go_on_after_exception
           if @state.include?(:data)
             smtp_refuse_text(FAILED)

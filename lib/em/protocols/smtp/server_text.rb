@@ -7,8 +7,8 @@ module EventMachine
     module Smtp
       # The data phase of a server: the text of a message until its final dot.
       #
-      # What is wrong with a message is remembered and said after the dot, since nobody listens before. Only for CR and LF
-      # that stand alone there is no such time: where the message ends would depend on who looks.
+      # What is wrong with a message is remembered and said after the dot, since nobody listens before. Only for CR and
+      # LF that stand alone there is no such time: where the message ends would depend on who looks.
       module ServerText
         # Handlers may define a method called `method`.
         METHOD = Kernel.instance_method(:method)

@@ -8,16 +8,16 @@ module EventMachine
       # Stands between a connection and its user until the proxy has granted the connection. Meanwhile singleton methods
       # are in front of the user's `post_init` and `receive_data`; afterwards nothing of them is left.
       #
-      # A class that includes it defines `socks_request`, which sends the first bytes, and the steps of the negotiation: methods
-      # that take the bytes of one reply by `socks_take` and return nil as long as there are too few.
+      # A class that includes it defines `socks_request`, which sends the first bytes, and the steps of the negotiation:
+      # methods that take the bytes of one reply by `socks_take` and return nil as long as there are too few.
       module Negotiation
         # @return [Integer, nil] the code with which the proxy refused
         attr_reader :socks_error_code
         # @return [Symbol, nil] why there is no connection; nil also if the proxy closed the connection without a reply
         attr_reader :socks_error
 
-        # Connects to the proxy again and asks it for the same target. As the first time, `post_init` is called when it has
-        # granted that.
+        # Connects to the proxy again and asks it for the same target. As the first time, `post_init` is called when it
+        # has granted that.
         # @see Connection#reconnect
         def reconnect(server, port)
           super.tap do
