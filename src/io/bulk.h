@@ -21,14 +21,14 @@ static inline void emi_bulk_note(emi_channel *channel, size_t length)
 {
     if (EMI_LIKELY(length < EMI_BULK_BYTES))
         channel->bulk -= channel->bulk > 0;
-    else if (channel->events->room || length >= EMI_BULK_WITHOUT_ROOM_BYTES)
+    else if (channel->offers_room || length >= EMI_BULK_WITHOUT_ROOM_BYTES)
         channel->bulk = EMI_BULK_PATIENCE;
 }
 
 /** What to receive the next piece into: the owner's memory if there is any, else this, of *capacity bytes. */
 static inline unsigned char *emi_bulk_room(emi_channel *channel, unsigned char *memory, size_t *capacity)
 {
-    if (EMI_LIKELY(channel->bulk == 0) || !channel->events->room)
+    if (EMI_LIKELY(channel->bulk == 0) || !channel->offers_room)
         return memory;
     size_t offered_bytes = 0;
     void *offered = channel->events->room(channel, &offered_bytes);

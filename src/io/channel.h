@@ -45,7 +45,7 @@ typedef enum emi_interest {
 typedef struct emi_channel_events {
     /** Stream: bytes arrived, lent until the return. length > 0. */
     void (*data)(emi_channel *channel, const void *bytes, size_t length);
-    /** Stream, may be NULL. Much arrives: returns memory of the owner's for what comes next, of *capacity bytes, or
+    /** Stream that offers room. Much arrives: returns memory of the owner's for what comes next, of *capacity bytes, or
      * NULL for none. The very next event of the channel reports what was received into it; none follows if nothing was
      * there. */
     void *(*room)(emi_channel *channel, size_t *capacity);
@@ -86,10 +86,11 @@ struct emi_channel {
     uint8_t early;       /**< not 0: a batch has read for it, at this place of the row, counted from 1 */
     uint8_t bulk;        /**< not 0: much arrives; see bulk.h */
     int16_t failure; /**< an em_status taken off the socket by another call than a read, which reports it in the end */
-    bool receiving : 1; /**< the owner wants to receive data or connections */
-    bool readable : 1;  /**< there may be something to read */
-    bool has_kept : 1;  /**< something kept comes before what is read next; see readiness_kept.c */
-    bool blocked : 1;   /**< the system took no more the last time */
+    bool offers_room : 1; /**< the owner's: `room` may be called */
+    bool receiving : 1;   /**< the owner wants to receive data or connections */
+    bool readable : 1;    /**< there may be something to read */
+    bool has_kept : 1;    /**< something kept comes before what is read next; see readiness_kept.c */
+    bool blocked : 1;     /**< the system took no more the last time */
     bool connecting : 1;
     bool sending : 1;         /**< the owner has something to send */
     bool read_to_the_end : 1; /**< read until nothing is left, whatever exact_reads says */

@@ -54,7 +54,8 @@ em_status emi_connection_create(emi_net *net, const em_handler *handler, void *u
         emi_release(&loop->memory, connection);
         return status;
     }
-    emi_channel_init(&connection->channel, emi_connection_events_for(handler));
+    emi_channel_init(&connection->channel, &emi_connection_events);
+    connection->channel.offers_room = handler->receive_buffer != NULL;
     connection->loop = loop;
     connection->handler = handler;
     connection->user = user;

@@ -124,26 +124,13 @@ static void *room(emi_channel *channel, size_t *capacity)
     return connection->handler->receive_buffer(connection, capacity);
 }
 
-const emi_channel_events *emi_connection_events_for(const em_handler *handler)
-{
-    static const emi_channel_events plain = {
-        .data = data,
-        .end = end,
-        .connected = connected,
-        .gather = gather,
-        .sent = sent,
-        .failed = failed,
-        .released = emi_connection_released,
-    };
-    static const emi_channel_events with_room = {
-        .data = data,
-        .room = room,
-        .end = end,
-        .connected = connected,
-        .gather = gather,
-        .sent = sent,
-        .failed = failed,
-        .released = emi_connection_released,
-    };
-    return handler->receive_buffer ? &with_room : &plain;
-}
+const emi_channel_events emi_connection_events = {
+    .data = data,
+    .room = room,
+    .end = end,
+    .connected = connected,
+    .gather = gather,
+    .sent = sent,
+    .failed = failed,
+    .released = emi_connection_released,
+};

@@ -147,7 +147,7 @@ void emi_connector_released(em_connection *connection)
 {
     em_status failure = connection->extras->connector->failure;
     connection->extras->connector->failure = EM_OK;
-    emi_channel_init(&connection->channel, emi_connection_events_for(connection->handler));
+    emi_channel_init(&connection->channel, &emi_connection_events);
     go_on(connection, failure);
 }
 

@@ -137,6 +137,7 @@ bool emi_connection_linger(em_connection *connection)
     if (!connection->peer_ended && emi_channel_start_receiving(channel) != EM_OK)
         return false;
     channel->events = &lingering_events;
+    channel->offers_room = false;
     emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
     emi_loop_timer_init(&connection->extras->timer, await_acknowledgement);
     wait_for(connection, connection->extras->drain.look_ns);

@@ -259,8 +259,8 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 
 /* connection_events.c */
 
-/** The events of a connection with this handler. */
-const emi_channel_events *emi_connection_events_for(const em_handler *handler);
+/** Channels of connections whose handler has receive_buffer offer room. */
+extern const emi_channel_events emi_connection_events;
 
 /** Its socket is closed: goes on with the next address, or frees the memory. */
 void emi_connection_released(emi_channel *channel);

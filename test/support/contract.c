@@ -290,23 +290,13 @@ static void released(emi_channel *channel)
 
 static const emi_channel_events events = {
     .data = data,
+    .room = room,
     .end = end,
     .connected = connected,
     .gather = gather,
     .sent = sent,
     .ready = ready,
     .accepted = accepted,
-    .failed = failed,
-    .released = released,
-};
-
-static const emi_channel_events events_with_room = {
-    .data = data,
-    .room = room,
-    .end = end,
-    .connected = connected,
-    .gather = gather,
-    .sent = sent,
     .failed = failed,
     .released = released,
 };
@@ -333,8 +323,7 @@ void test_channel_clear(test_channel *channel)
 em_status test_channel_attach(test_channel *channel, emi_channel_kind kind, int descriptor, emi_ownership ownership)
 {
     emi_backend *backend = channel->contract->backend;
-    if (kind == EMI_STREAM && channel->contract->offers_room)
-        channel->channel.events = &events_with_room;
+    channel->channel.offers_room = channel->contract->offers_room;
     return backend->operations->attach(backend, &channel->channel, kind, descriptor, ownership);
 }
 
