@@ -149,6 +149,15 @@ static inline bool emi_channel_holds_input(const emi_channel *channel)
     return channel->has_kept || channel->early > 0;
 }
 
+/** For backends: ends connecting, receiving, sending and accepting, and reports why. */
+static inline void emi_channel_fail(emi_channel *channel, em_status reason)
+{
+    channel->receiving = false;
+    channel->sending = false;
+    channel->connecting = false;
+    channel->events->failed(channel, reason);
+}
+
 /**
  * Makes the backend of this name, or the best that works if it is NULL. EM_UNKNOWN_BACKEND if this system has none
  * of this name, or refuses it; else the status of its creation. *reason: why the best one, or the one named, is

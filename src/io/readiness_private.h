@@ -113,9 +113,6 @@ void emi_readiness_reap(emi_backend *backend);
 
 /* readiness_serve.c */
 
-/** Ends receiving, sending and connecting, and reports why. */
-void emi_readiness_fail(emi_channel *channel, em_status reason);
-
 /** It can send no more: fails, a channel that receives only when what is still there is delivered. */
 void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason);
 

@@ -132,7 +132,7 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel, const e
     if (status == EM_OK)
         report_end(channel);
     else if (status != EM_WOULD_BLOCK)
-        emi_readiness_fail(channel, status);
+        emi_channel_fail(channel, status);
     return false;
 }
 

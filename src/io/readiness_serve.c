@@ -7,20 +7,12 @@
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
-void emi_readiness_fail(emi_channel *channel, em_status reason)
-{
-    channel->receiving = false;
-    channel->sending = false;
-    channel->connecting = false;
-    channel->events->failed(channel, reason);
-}
-
 static void finish_connect(emi_channel *channel)
 {
     em_status status = emi_socket_take_error(channel->descriptor);
     channel->connecting = false;
     if (status != EM_OK)
-        emi_readiness_fail(channel, status);
+        emi_channel_fail(channel, status);
     else
         channel->events->connected(channel);
 }
@@ -47,7 +39,7 @@ static void look_after_end(emi_channel *channel)
     if (status == EM_OK && !channel->exact_reads)
         status = EM_BROKEN_PIPE;
     if (status != EM_OK)
-        emi_readiness_fail(channel, status);
+        emi_channel_fail(channel, status);
 }
 
 void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason)
@@ -103,8 +95,7 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
         } else if (status == EM_WOULD_BLOCK) {
             channel->readable = false;
         } else if (!emi_accept_may_go_on(status)) {
-            channel->receiving = false;
-            channel->events->failed(channel, status);
+            emi_channel_fail(channel, status);
         }
     }
     if (!emi_readiness_is_over(readiness, channel))

@@ -61,12 +61,8 @@ uint64_t simulated_due_ns(const simulated_peer *peer)
 
 static void fail(simulated_peer *peer, em_status reason)
 {
-    emi_channel *channel = peer->channel;
-    channel->receiving = false;
-    channel->sending = false;
-    channel->connecting = false;
     simulated_drop_gathered(peer);
-    channel->events->failed(channel, reason);
+    emi_channel_fail(peer->channel, reason);
 }
 
 /* Each piece is lent in memory of its own, so that nobody reads beside it or afterwards. */
