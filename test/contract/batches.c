@@ -36,7 +36,7 @@ static streams *open_streams(contract_fixture *contract, test_hook on_data)
     return &all;
 }
 
-static void say_to_all(streams *all, const char *text)
+static void send_to_all(streams *all, const char *text)
 {
     for (unsigned i = 0; i < STREAMS; i++)
         peer_send_text(&all->peers[i], text);
@@ -85,7 +85,7 @@ static void resume_all(streams *all)
 static void streams_stopped_by_another_s_callback_get_everything_later(void **state)
 {
     streams *all = open_streams(*state, stop_the_others);
-    say_to_all(all, "first");
+    send_to_all(all, "first");
     run_until(*state, all->called > 0);
     settle(*state);
     assert_int_equal(all->called, 1);
@@ -100,9 +100,9 @@ static void what_comes_during_a_stop_is_one_piece_with_what_was_there(void **sta
 {
     contract_fixture *c = *state;
     streams *all = open_streams(c, stop_the_others);
-    say_to_all(all, "first");
+    send_to_all(all, "first");
     run_until(c, all->called > 0);
-    say_to_all(all, " second");
+    send_to_all(all, " second");
     settle(c);
     resume_all(all);
     run_until(c, count_with(all, "first second") == STREAMS);
@@ -116,7 +116,7 @@ static void what_comes_during_a_stop_is_one_piece_with_what_was_there(void **sta
 static void an_end_behind_a_stop_is_reported_after_the_bytes(void **state)
 {
     streams *all = open_streams(*state, stop_the_others);
-    say_to_all(all, "last words");
+    send_to_all(all, "last words");
     for (unsigned i = 0; i < STREAMS; i++)
         peer_end(&all->peers[i]);
     run_until(*state, all->called > 0);
@@ -167,7 +167,7 @@ static void peers_of_streams_released_with_unread_bytes_are_reset(void **state)
 {
     contract_fixture *c = *state;
     streams *all = open_streams(c, release_the_others);
-    say_to_all(all, "unheard");
+    send_to_all(all, "unheard");
     run_until(c, all->called > 0);
     settle(c);
     assert_int_equal(all->called, 1);
@@ -190,7 +190,7 @@ static void stopping_and_starting_again_at_once_loses_nothing(void **state)
     streams *all = open_streams(*state, start_the_others_again);
     for (unsigned round = 0; round < 20; round++) {
         all->called = 0;
-        say_to_all(all, "0123456789");
+        send_to_all(all, "0123456789");
         for (unsigned i = 0; i < STREAMS; i++)
             run_until(*state, bytes_length(&all->channels[i].received) == (size_t)(round + 1) * 10);
     }
@@ -202,7 +202,7 @@ static void without_memory_for_what_is_kept_the_stream_fails_and_the_others_do_n
     contract_fixture *c = *state;
     streams *all = open_streams(c, stop_the_others);
     unsigned complete = 0, failed = 0;
-    say_to_all(all, "first");
+    send_to_all(all, "first");
     failing_allocator_fail(&c->allocator, 1, EM_OFF);
     run_until(c, all->called > 0);
     settle(c);
@@ -246,7 +246,7 @@ static void answer(test_channel *channel)
     test_channel_send(channel, bytes_length(&channel->received) - channel->queued);
 }
 
-static void every_answer_arrives_when_all_are_given_at_once(void **state)
+static void every_reply_arrives_when_all_are_queued_at_once(void **state)
 {
     enum { ROUNDS = 30 };
     contract_fixture *c = *state;
@@ -255,7 +255,7 @@ static void every_answer_arrives_when_all_are_given_at_once(void **state)
     for (unsigned i = 0; i < STREAMS; i++)
         test_channel_prepare(&all->channels[i], (size_t)ROUNDS * 10);
     for (size_t round = 1; round <= ROUNDS; round++) {
-        say_to_all(all, "0123456789");
+        send_to_all(all, "0123456789");
         for (unsigned i = 0; i < STREAMS; i++)
             for (; arrived[i] < round * 10; peer_check_pattern(&all->peers[i], &arrived[i]))
                 contract_turn(c, 1000000);
@@ -294,11 +294,11 @@ static void when_the_ring_breaks_nothing_is_lost(void **state)
     size_t arrived = 0;
     for (unsigned i = 0; i < STREAMS; i++)
         test_channel_prepare(&all->channels[i], 20);
-    say_to_all(all, "0123456789");
+    send_to_all(all, "0123456789");
     for (unsigned i = 0; i < STREAMS; i++)
         run_until(c, all->channels[i].sent == 10);
     break_rings();
-    say_to_all(all, "0123456789");
+    send_to_all(all, "0123456789");
     for (unsigned i = 0; i < STREAMS; i++, arrived = 0)
         while (arrived < 20) {
             contract_turn(c, 1000000);
@@ -318,7 +318,7 @@ int main(void)
         CONTRACT_TEST(stopping_and_starting_again_at_once_loses_nothing),
         CONTRACT_TEST(without_memory_for_what_is_kept_the_stream_fails_and_the_others_do_not),
         CONTRACT_TEST(pieces_longer_than_a_batch_has_room_for_arrive_as_they_were_sent),
-        CONTRACT_TEST(every_answer_arrives_when_all_are_given_at_once),
+        CONTRACT_TEST(every_reply_arrives_when_all_are_queued_at_once),
         CONTRACT_TEST(streams_may_be_released_while_others_are_sent_for),
         KERNEL_TEST(when_the_ring_breaks_nothing_is_lost),
     };

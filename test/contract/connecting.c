@@ -180,7 +180,7 @@ static void a_connection_can_be_given_up_within_connected_and_within_failed(void
     close_target(&to);
 }
 
-static void what_the_system_knows_to_fail_at_once_fails_the_call(void **state)
+static void a_failure_that_the_system_knows_at_once_fails_the_call(void **state)
 {
     contract_fixture *c = *state;
     test_channel channel;
@@ -216,7 +216,7 @@ static void unix_listener_and_client(em_address *address, int *listener, int *cl
 }
 
 /* Such a connection stands as soon as it is asked for; the order of events is the same. */
-static void a_connection_that_stands_at_once_is_told_before_anything_is_gathered(void **state)
+static void a_connection_established_at_once_is_reported_before_anything_is_gathered(void **state)
 {
     contract_fixture *c = *state;
     test_channel channel;
@@ -237,7 +237,7 @@ static void a_connection_that_stands_at_once_is_told_before_anything_is_gathered
 }
 
 /* So many channels that a backend that keeps a list of them must make it longer for the next one. */
-static void a_connect_that_fails_for_want_of_memory_is_not_heard_of_again(void **state)
+static void a_connect_that_fails_without_memory_reports_nothing_later(void **state)
 {
     enum { OTHERS = 63 };
     contract_fixture *c = *state;
@@ -276,9 +276,9 @@ int main(void)
         CONTRACT_TEST(a_refused_connection_fails_once),
         CONTRACT_TEST(a_connection_can_be_given_up_while_it_is_under_way),
         CONTRACT_TEST(a_connection_can_be_given_up_within_connected_and_within_failed),
-        CONTRACT_TEST(what_the_system_knows_to_fail_at_once_fails_the_call),
-        KERNEL_TEST(a_connect_that_fails_for_want_of_memory_is_not_heard_of_again),
-        KERNEL_TEST(a_connection_that_stands_at_once_is_told_before_anything_is_gathered),
+        CONTRACT_TEST(a_failure_that_the_system_knows_at_once_fails_the_call),
+        KERNEL_TEST(a_connect_that_fails_without_memory_reports_nothing_later),
+        KERNEL_TEST(a_connection_established_at_once_is_reported_before_anything_is_gathered),
     };
     return run_contract("connecting", tests, sizeof tests / sizeof tests[0]);
 }

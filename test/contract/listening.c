@@ -16,10 +16,10 @@ static em_status start(test_listener *listener)
     return emi_channel_start_receiving(&listener->channel.channel);
 }
 
-static void knock_often(test_listener *listener, test_peer *peers, unsigned count)
+static void connect_peers(test_listener *listener, test_peer *peers, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        knock(listener, &peers[i]);
+        connect_peer(listener, &peers[i]);
 }
 
 static void end_listener(test_listener *listener, test_peer *peers, unsigned count)
@@ -30,15 +30,15 @@ static void end_listener(test_listener *listener, test_peer *peers, unsigned cou
         peer_close(&peers[i]);
 }
 
-static void everybody_who_connects_is_accepted(void **state)
+static void every_peer_that_connects_is_accepted(void **state)
 {
     test_listener listener;
     test_peer peers[MANY];
     open_listener(*state, &listener, 'L');
     assert_int_equal(start(&listener), EM_OK);
-    knock_often(&listener, peers, MANY / 2);
+    connect_peers(&listener, peers, MANY / 2);
     run_until(*state, listener.channel.accepted_events == MANY / 2);
-    knock_often(&listener, peers + MANY / 2, MANY / 2);
+    connect_peers(&listener, peers + MANY / 2, MANY / 2);
     run_until(*state, listener.channel.accepted_events == MANY);
     settle(*state);
     assert_int_equal(listener.channel.accepted_events, MANY);
@@ -51,7 +51,7 @@ static void accepted_sockets_are_nonblocking_not_inherited_and_come_with_the_pee
     test_peer peer;
     open_listener(*state, &listener, 'L');
     assert_int_equal(start(&listener), EM_OK);
-    knock(&listener, &peer);
+    connect_peer(&listener, &peer);
     run_until(*state, listener.channel.accepted_events == 1);
     int socket = listener.channel.accepted[0];
     assert_true(fcntl(socket, F_GETFL) & O_NONBLOCK);
@@ -61,12 +61,12 @@ static void accepted_sockets_are_nonblocking_not_inherited_and_come_with_the_pee
     end_listener(&listener, &peer, 1);
 }
 
-static void nobody_is_accepted_before_the_start(void **state)
+static void nothing_is_accepted_before_the_start(void **state)
 {
     test_listener listener;
     test_peer peers[3];
     open_listener(*state, &listener, 'L');
-    knock_often(&listener, peers, 3);
+    connect_peers(&listener, peers, 3);
     settle(*state);
     assert_int_equal(listener.channel.accepted_events, 0);
     assert_int_equal(start(&listener), EM_OK);
@@ -82,7 +82,7 @@ static void two_busy_listeners_take_turns(void **state)
     for (unsigned i = 0; i < 2; i++) {
         open_listener(c, &listeners[i], (char)('A' + i));
         listeners[i].channel.channel.burst = 4;
-        knock_often(&listeners[i], peers[i], 40);
+        connect_peers(&listeners[i], peers[i], 40);
         assert_int_equal(start(&listeners[i]), EM_OK);
     }
     run_until(c, listeners[0].channel.accepted_events + listeners[1].channel.accepted_events == 80);
@@ -109,7 +109,7 @@ static void stopping_within_accepted_is_exact_and_the_restart_accepts_the_rest(v
     test_peer peers[10];
     open_listener(*state, &listener, 'L');
     listener.channel.on_accepted = stop;
-    knock_often(&listener, peers, 10);
+    connect_peers(&listener, peers, 10);
     for (unsigned accepted = 1; accepted <= 10; accepted++) {
         assert_int_equal(start(&listener), EM_OK);
         run_until(*state, listener.channel.accepted_events == accepted);
@@ -119,7 +119,7 @@ static void stopping_within_accepted_is_exact_and_the_restart_accepts_the_rest(v
     end_listener(&listener, peers, 10);
 }
 
-static void those_who_come_while_it_is_stopped_are_accepted_after_the_restart(void **state)
+static void peers_that_connect_while_it_is_stopped_are_accepted_after_the_restart(void **state)
 {
     test_listener listener;
     test_peer peers[5];
@@ -127,7 +127,7 @@ static void those_who_come_while_it_is_stopped_are_accepted_after_the_restart(vo
     assert_int_equal(start(&listener), EM_OK);
     contract_turn(*state, 0);
     stop(&listener.channel);
-    knock_often(&listener, peers, 5);
+    connect_peers(&listener, peers, 5);
     settle(*state);
     assert_int_equal(listener.channel.accepted_events, 0);
     assert_int_equal(start(&listener), EM_OK);
@@ -143,13 +143,13 @@ static void a_listener_that_is_stopped_does_not_go_on_accepting(void **state)
     test_peer peers[31];
     open_listener(c, &listener, 'L');
     assert_int_equal(start(&listener), EM_OK);
-    knock_often(&listener, peers, 1);
+    connect_peers(&listener, peers, 1);
     run_until(c, listener.channel.accepted_events == 1);
     emi_channel_stop_receiving(&listener.channel.channel);
-    knock_often(&listener, peers + 1, 10);
+    connect_peers(&listener, peers + 1, 10);
     settle(c);
     unsigned before = count_descriptors();
-    knock_often(&listener, peers + 11, 20);
+    connect_peers(&listener, peers + 11, 20);
     settle(c);
     assert_int_equal(count_descriptors(), before + 20);
     assert_int_equal(listener.channel.accepted_events, 1);
@@ -164,7 +164,7 @@ static void a_listener_can_be_released_within_accepted(void **state)
     test_peer peers[5];
     open_listener(*state, &listener, 'L');
     listener.channel.on_accepted = test_channel_release;
-    knock_often(&listener, peers, 5);
+    connect_peers(&listener, peers, 5);
     assert_int_equal(start(&listener), EM_OK);
     run_until(*state, listener.channel.released_events == 1);
     assert_int_equal(listener.channel.accepted_events, 1);
@@ -190,7 +190,7 @@ static void without_descriptors_accepting_fails_once_and_goes_on_after_a_restart
     test_peer peers[3];
     struct rlimit before = {.rlim_cur = 0};
     open_listener(c, &listener, 'L');
-    knock_often(&listener, peers, 3);
+    connect_peers(&listener, peers, 3);
     if (c->simulated)
         simulated_fail_accepting(c->simulated, listener.descriptor, EM_NO_DESCRIPTORS);
     else
@@ -218,7 +218,7 @@ static void restart(test_channel *channel)
     assert_int_equal(start(the_listener), EM_OK);
 }
 
-static void accepting_may_be_taken_up_again_within_failed(void **state)
+static void accepting_may_be_resumed_within_failed(void **state)
 {
     contract_fixture *c = *state;
     test_listener listener;
@@ -226,7 +226,7 @@ static void accepting_may_be_taken_up_again_within_failed(void **state)
     open_listener(c, &listener, 'L');
     the_listener = &listener;
     listener.channel.on_failed = restart;
-    knock(&listener, &peer);
+    connect_peer(&listener, &peer);
     if (c->simulated) {
         simulated_fail_accepting(c->simulated, listener.descriptor, EM_NO_DESCRIPTORS);
         assert_int_equal(start(&listener), EM_OK);
@@ -244,16 +244,16 @@ static void accepting_may_be_taken_up_again_within_failed(void **state)
 int main(void)
 {
     static const contract_test tests[] = {
-        CONTRACT_TEST(everybody_who_connects_is_accepted),
+        CONTRACT_TEST(every_peer_that_connects_is_accepted),
         CONTRACT_TEST(accepted_sockets_are_nonblocking_not_inherited_and_come_with_the_peer_s_address),
-        CONTRACT_TEST(nobody_is_accepted_before_the_start),
+        CONTRACT_TEST(nothing_is_accepted_before_the_start),
         CONTRACT_TEST(two_busy_listeners_take_turns),
         CONTRACT_TEST(stopping_within_accepted_is_exact_and_the_restart_accepts_the_rest),
-        CONTRACT_TEST(those_who_come_while_it_is_stopped_are_accepted_after_the_restart),
+        CONTRACT_TEST(peers_that_connect_while_it_is_stopped_are_accepted_after_the_restart),
         KERNEL_TEST(a_listener_that_is_stopped_does_not_go_on_accepting),
         CONTRACT_TEST(a_listener_can_be_released_within_accepted),
         CONTRACT_TEST(without_descriptors_accepting_fails_once_and_goes_on_after_a_restart),
-        CONTRACT_TEST(accepting_may_be_taken_up_again_within_failed),
+        CONTRACT_TEST(accepting_may_be_resumed_within_failed),
     };
     return run_contract("listening", tests, sizeof tests / sizeof tests[0]);
 }

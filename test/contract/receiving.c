@@ -240,7 +240,7 @@ static void a_reset_is_reported_to_the_receiver_and_ends_receiving(void **state)
     test_channel_end(&channel);
 }
 
-static void a_reset_while_stopped_is_told_at_the_restart_and_nothing_spins_until_then(void **state)
+static void a_reset_while_stopped_is_reported_at_the_restart_and_nothing_spins_until_then(void **state)
 {
     contract_fixture *c = *state;
     test_channel channel;
@@ -329,7 +329,7 @@ static void streams_over_unix_sockets_deliver_data_and_end_together(void **state
 }
 
 /* Where much arrives the backend may receive in another way, and takes the owner's memory if there is some. */
-static void much_and_little_in_turn_arrive_in_order(void **state)
+static void large_and_small_pieces_in_turn_arrive_in_order(void **state)
 {
     enum { MUCH = 200000, LITTLE = 30, ROUNDS = 5 };
     contract_fixture *c = *state;
@@ -362,7 +362,7 @@ static void stop_receiving(test_channel *channel)
     emi_channel_stop_receiving(&channel->channel);
 }
 
-static void a_stream_on_which_much_arrives_can_be_stopped_after_each_piece(void **state)
+static void a_bulk_stream_can_be_stopped_after_each_piece(void **state)
 {
     enum { LENGTH = 400000 };
     contract_fixture *c = *state;
@@ -391,7 +391,7 @@ static void a_stream_on_which_much_arrives_can_be_stopped_after_each_piece(void 
     peer_close(&peer);
 }
 
-static void the_end_after_much_comes_last_and_once(void **state)
+static void the_end_after_bulk_data_comes_last_and_once(void **state)
 {
     enum { LENGTH = 300000 };
     contract_fixture *c = *state;
@@ -450,13 +450,13 @@ int main(void)
         CONTRACT_TEST(what_came_while_stopped_comes_first_after_the_restart),
         CONTRACT_TEST(two_busy_streams_take_turns),
         CONTRACT_TEST(a_reset_is_reported_to_the_receiver_and_ends_receiving),
-        CONTRACT_TEST(a_reset_while_stopped_is_told_at_the_restart_and_nothing_spins_until_then),
+        CONTRACT_TEST(a_reset_while_stopped_is_reported_at_the_restart_and_nothing_spins_until_then),
         KERNEL_TEST(urgent_data_does_not_stall_the_stream),
         KERNEL_TEST(bytes_around_a_passed_descriptor_are_not_lost),
         KERNEL_TEST(streams_over_unix_sockets_deliver_data_and_end_together),
-        CONTRACT_TEST(much_and_little_in_turn_arrive_in_order),
-        CONTRACT_TEST(a_stream_on_which_much_arrives_can_be_stopped_after_each_piece),
-        CONTRACT_TEST(the_end_after_much_comes_last_and_once),
+        CONTRACT_TEST(large_and_small_pieces_in_turn_arrive_in_order),
+        CONTRACT_TEST(a_bulk_stream_can_be_stopped_after_each_piece),
+        CONTRACT_TEST(the_end_after_bulk_data_comes_last_and_once),
         KERNEL_TEST(a_short_burst_on_a_unix_socket_does_not_leave_the_rest),
     };
     return run_contract("receiving", tests, sizeof tests / sizeof tests[0]);

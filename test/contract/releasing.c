@@ -35,7 +35,7 @@ static void a_channel_that_did_nothing_is_released_once(void **state)
     peer_close(&peer);
 }
 
-static void release_with_unread_data_tells_nothing_of_it(void **state)
+static void release_with_unread_data_reports_none_of_it(void **state)
 {
     test_channel channel;
     test_peer peer;
@@ -48,7 +48,7 @@ static void release_with_unread_data_tells_nothing_of_it(void **state)
     peer_close(&peer);
 }
 
-static void release_between_wait_and_dispatch_tells_nothing_of_what_was_found(void **state)
+static void release_between_wait_and_dispatch_reports_nothing_that_was_found(void **state)
 {
     contract_fixture *c = *state;
     test_channel channel;
@@ -418,7 +418,7 @@ static void a_forked_child_that_abandons_leaves_the_parent_s_connections_alive(v
     test_channel channel;
     test_peer peer;
     test_listener listener;
-    test_peer knocking;
+    test_peer waiting;
     size_t arrived = 0;
     open_stream(c, &channel, 'A', &peer);
     start(&channel);
@@ -440,21 +440,21 @@ static void a_forked_child_that_abandons_leaves_the_parent_s_connections_alive(v
     test_channel_send(&channel, 1000);
     for (; arrived < 1000; peer_check_pattern(&peer, &arrived))
         contract_turn(c, 1000000);
-    knock(&listener, &knocking);
+    connect_peer(&listener, &waiting);
     run_until(c, listener.channel.accepted_events == 1);
     close_accepted(&listener);
     test_channel_end(&channel);
     test_channel_end(&listener.channel);
     peer_close(&peer);
-    peer_close(&knocking);
+    peer_close(&waiting);
 }
 
 int main(void)
 {
     static const contract_test tests[] = {
         CONTRACT_TEST(a_channel_that_did_nothing_is_released_once),
-        CONTRACT_TEST(release_with_unread_data_tells_nothing_of_it),
-        CONTRACT_TEST(release_between_wait_and_dispatch_tells_nothing_of_what_was_found),
+        CONTRACT_TEST(release_with_unread_data_reports_none_of_it),
+        CONTRACT_TEST(release_between_wait_and_dispatch_reports_nothing_that_was_found),
         CONTRACT_TEST(what_was_not_gathered_is_not_sent),
         CONTRACT_TEST(a_blocked_sender_is_released_and_its_bytes_are_left_alone_until_then),
         CONTRACT_TEST(release_within_data_is_the_end_of_it),

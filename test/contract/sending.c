@@ -201,7 +201,7 @@ static void queue_ten_slowly(test_channel *channel)
 }
 
 /* Fast callbacks may run in a row before their answers are sent; an answer never waits for slow ones. */
-static void an_answer_given_within_a_slow_callback_is_gathered_right_after_it(void **state)
+static void a_reply_queued_within_a_slow_callback_is_gathered_right_after_it(void **state)
 {
     contract_fixture *c = *state;
     test_channel channels[2];
@@ -284,7 +284,7 @@ static void sending_works_while_receiving_is_stopped(void **state)
     peer_close(&peer);
 }
 
-static void what_the_peer_sent_before_it_was_gone_is_delivered_before_sending_fails(void **state)
+static void what_the_peer_sent_before_it_closed_is_delivered_before_sending_fails(void **state)
 {
     test_channel channel;
     test_peer peer;
@@ -347,11 +347,11 @@ int main(void)
         CONTRACT_TEST(ten_mebibytes_both_ways_at_once_stay_in_order),
         CONTRACT_TEST(a_blocked_stream_goes_on_when_the_peer_takes_something),
         CONTRACT_TEST(a_blocked_stream_still_receives_and_does_not_spin),
-        CONTRACT_TEST(an_answer_given_within_a_slow_callback_is_gathered_right_after_it),
+        CONTRACT_TEST(a_reply_queued_within_a_slow_callback_is_gathered_right_after_it),
         CONTRACT_TEST(what_is_queued_within_sent_leaves_too),
         CONTRACT_TEST(asking_to_send_nothing_is_harmless),
         CONTRACT_TEST(sending_works_while_receiving_is_stopped),
-        CONTRACT_TEST(what_the_peer_sent_before_it_was_gone_is_delivered_before_sending_fails),
+        CONTRACT_TEST(what_the_peer_sent_before_it_closed_is_delivered_before_sending_fails),
         CONTRACT_TEST(a_reset_while_blocked_and_stopped_fails_the_sender),
         CONTRACT_TEST(the_peer_sees_the_end_after_all_that_was_sent),
     };

@@ -165,7 +165,7 @@ typedef struct test_listener {
 
 /** A listener, attached; it is not receiving yet. */
 void open_listener(contract_fixture *contract, test_listener *listener, char name);
-void knock(test_listener *listener, test_peer *peer);
+void connect_peer(test_listener *listener, test_peer *peer);
 /** Closes the accepted sockets. */
 void close_accepted(test_listener *listener);
 

@@ -116,11 +116,11 @@ void open_listener(contract_fixture *contract, test_listener *listener, char nam
         stop_test("attach failed");
 }
 
-void knock(test_listener *listener, test_peer *peer)
+void connect_peer(test_listener *listener, test_peer *peer)
 {
     *peer = (test_peer){.socket = -1};
     if (listener->channel.contract->simulated)
-        peer->simulated = simulated_knock(listener->channel.contract->simulated, listener->descriptor);
+        peer->simulated = simulated_connect(listener->channel.contract->simulated, listener->descriptor);
     else
         peer->socket = tcp_connect(&listener->address);
 }

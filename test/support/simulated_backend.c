@@ -90,7 +90,7 @@ static void release(emi_channel *channel)
     channel->released = true;
     channel->receiving = channel->sending = false;
     emi_list_remove(&channel->flush);
-    emi_list_append(&backend->buried, &channel->work);
+    emi_list_append(&backend->ending, &channel->work);
     if (simulated_chance(backend, 2))
         peer->reaps_left = 1 + (unsigned)random_below(&backend->seed, 3);
     else
@@ -240,15 +240,15 @@ static void flush(emi_backend *base)
 static void reap(emi_backend *base)
 {
     simulated_backend *backend = simulated_of(base);
-    emi_list buried;
-    emi_list_init(&buried);
-    emi_list_move_all(&buried, &backend->buried);
-    for (emi_list *link; (link = emi_list_take_first(&buried));) {
+    emi_list ending;
+    emi_list_init(&ending);
+    emi_list_move_all(&ending, &backend->ending);
+    for (emi_list *link; (link = emi_list_take_first(&ending));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
         simulated_peer *peer = simulated_peer_at(channel);
         if (peer->reaps_left > 0) {
             peer->reaps_left--;
-            emi_list_append(&backend->buried, &channel->work);
+            emi_list_append(&backend->ending, &channel->work);
             continue;
         }
         simulated_drop_gathered(peer);
@@ -271,7 +271,7 @@ static void wake(emi_backend *base)
 static bool has_work(const emi_backend *base)
 {
     const simulated_backend *backend = (const simulated_backend *)(const void *)base;
-    if (!emi_list_is_empty(&backend->flush) || !emi_list_is_empty(&backend->buried))
+    if (!emi_list_is_empty(&backend->flush) || !emi_list_is_empty(&backend->ending))
         return true;
     for (uint32_t i = 0; i < backend->peer_count; i++)
         if (backend->peers[i]->found && simulated_due_ns(backend->peers[i]) <= emi_clock_now_ns())
@@ -296,7 +296,7 @@ static void abandon(emi_backend *base)
             close(peer->probe);
         bytes_free(&peer->inbound);
         bytes_free(&peer->outbound);
-        free(peer->knocks);
+        free(peer->clients);
         free(peer);
     }
     free(backend->peers);
@@ -361,7 +361,7 @@ em_status simulated_make(void *argument, const emi_backend_settings *settings, e
     backend->seed = maker->options.seed;
     backend->window_bytes = maker->options.window_bytes ? maker->options.window_bytes : 65536;
     emi_list_init(&backend->flush);
-    emi_list_init(&backend->buried);
+    emi_list_init(&backend->ending);
     em_status status = emi_waker_open(&backend->waker);
     if (status != EM_OK) {
         emi_release(settings->memory, backend);

@@ -60,8 +60,8 @@ int simulated_open_stream(simulated_backend *backend, simulated_peer **peer);
 /** What is attached under this descriptor; NULL if nothing is. */
 simulated_peer *simulated_peer_of(simulated_backend *backend, int descriptor);
 
-/** Somebody connects to a listener. */
-simulated_peer *simulated_knock(simulated_backend *backend, int listener);
+/** A peer connects to a listener, which may accept it from now on. */
+simulated_peer *simulated_connect(simulated_backend *backend, int listener);
 
 /** Before the next connection is accepted, accepting fails. */
 void simulated_fail_accepting(simulated_backend *backend, int listener, em_status status);

@@ -91,64 +91,64 @@ em_loop_stats stats_of(const simulated_loop *fixture)
 
 static recorder *note(em_connection *connection, char event)
 {
-    recorder *told = em_connection_get_user(connection);
-    if (told->unbinds > 0)
+    recorder *record = em_connection_get_user(connection);
+    if (record->unbinds > 0)
         stop_test("event %c after unbind", event);
-    if (told->event_count + 1 < sizeof told->events) {
-        told->events[told->event_count++] = event;
-        told->events[told->event_count] = '\0';
+    if (record->event_count + 1 < sizeof record->events) {
+        record->events[record->event_count++] = event;
+        record->events[record->event_count] = '\0';
     }
-    return told;
+    return record;
 }
 
-static void call(recorder_hook hook, recorder *told)
+static void call(recorder_hook hook, recorder *record)
 {
     if (hook)
-        hook(told);
+        hook(record);
 }
 
 static void post_init(em_connection *connection)
 {
-    recorder *told = note(connection, 'I');
-    told->connection = connection;
-    told->signature = em_connection_get_signature(connection);
-    call(told->on_init, told);
+    recorder *record = note(connection, 'I');
+    record->connection = connection;
+    record->signature = em_connection_get_signature(connection);
+    call(record->on_init, record);
 }
 
 static void connection_completed(em_connection *connection)
 {
-    recorder *told = note(connection, 'C');
-    call(told->on_completed, told);
+    recorder *record = note(connection, 'C');
+    call(record->on_completed, record);
 }
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
-    recorder *told = note(connection, 'D');
-    bytes_append(&told->received, data, length);
-    call(told->on_data, told);
+    recorder *record = note(connection, 'D');
+    bytes_append(&record->received, data, length);
+    call(record->on_data, record);
 }
 
 static void receive_end(em_connection *connection)
 {
-    recorder *told = note(connection, 'E');
-    call(told->on_end, told);
+    recorder *record = note(connection, 'E');
+    call(record->on_end, record);
 }
 
 static void drained(em_connection *connection)
 {
-    recorder *told = note(connection, 'R');
-    call(told->on_drained, told);
+    recorder *record = note(connection, 'R');
+    call(record->on_drained, record);
 }
 
 static void unbind(em_connection *connection, em_status reason)
 {
-    recorder *told = note(connection, 'U');
-    told->reason = reason;
-    told->last_state = em_connection_get_state(connection);
-    told->peer_had_ended = em_connection_has_peer_ended(connection);
-    call(told->on_unbind, told);
-    told->unbinds++;
-    told->connection = NULL;
+    recorder *record = note(connection, 'U');
+    record->reason = reason;
+    record->last_state = em_connection_get_state(connection);
+    record->peer_had_ended = em_connection_has_peer_ended(connection);
+    call(record->on_unbind, record);
+    record->unbinds++;
+    record->connection = NULL;
 }
 
 const em_handler recording = {
@@ -168,29 +168,29 @@ const em_handler recording_without_end = {
     .unbind = unbind,
 };
 
-void recorder_init(recorder *told, simulated_loop *fixture)
+void recorder_init(recorder *record, simulated_loop *fixture)
 {
-    memset(told, 0, sizeof *told);
-    told->fixture = fixture;
+    memset(record, 0, sizeof *record);
+    record->fixture = fixture;
 }
 
-void recorder_free(recorder *told)
+void recorder_free(recorder *record)
 {
-    if (told->connection)
-        em_connection_close(told->connection);
-    while (told->connection)
-        run_turns(told->fixture, 1);
-    bytes_free(&told->received);
+    if (record->connection)
+        em_connection_close(record->connection);
+    while (record->connection)
+        run_turns(record->fixture, 1);
+    bytes_free(&record->received);
 }
 
-simulated_peer *open_accepted(recorder *told, const em_handler *handler, const em_stream_options *stream)
+simulated_peer *open_accepted(recorder *record, const em_handler *handler, const em_stream_options *stream)
 {
-    simulated_loop *fixture = told->fixture;
+    simulated_loop *fixture = record->fixture;
     em_server *server;
-    em_server_options options = {.size = sizeof options, .user = told, .stream = stream};
+    em_server_options options = {.size = sizeof options, .user = record, .stream = stream};
     assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, handler, &options, &server), EM_OK);
-    simulated_peer *peer = simulated_knock(fixture->backend, em_server_get_descriptor(server));
-    for (unsigned turns = 0; told->event_count == 0; turns++) {
+    simulated_peer *peer = simulated_connect(fixture->backend, em_server_get_descriptor(server));
+    for (unsigned turns = 0; record->event_count == 0; turns++) {
         assert_true(turns < 1000);
         run_for(fixture, 100000);
     }
@@ -198,30 +198,30 @@ simulated_peer *open_accepted(recorder *told, const em_handler *handler, const e
     return peer;
 }
 
-em_status begin_connecting(recorder *told, const em_connect_options *given)
+em_status begin_connecting(recorder *record, const em_connect_options *given)
 {
     em_connect_options options = given ? *given : (em_connect_options){.size = sizeof options};
-    options.user = told;
-    return em_loop_connect(told->fixture->loop, "192.0.2.1", 80, &recording, &options, NULL);
+    options.user = record;
+    return em_loop_connect(record->fixture->loop, "192.0.2.1", 80, &recording, &options, NULL);
 }
 
-simulated_peer *open_connected(recorder *told, const em_connect_options *options)
+simulated_peer *open_connected(recorder *record, const em_connect_options *options)
 {
-    simulated_loop *fixture = told->fixture;
-    assert_int_equal(begin_connecting(told, options), EM_OK);
+    simulated_loop *fixture = record->fixture;
+    assert_int_equal(begin_connecting(record, options), EM_OK);
     simulated_peer *peer = simulated_take_connect(fixture->backend);
     assert_non_null(peer);
     simulated_accept_connect(peer);
-    for (unsigned turns = 0; !strchr(told->events, 'C'); turns++) {
+    for (unsigned turns = 0; !strchr(record->events, 'C'); turns++) {
         assert_true(turns < 1000);
         run_for(fixture, 100000);
     }
     return peer;
 }
 
-void expect_events(const recorder *told, const char *events)
+void expect_events(const recorder *record, const char *events)
 {
-    assert_string_equal(told->events, events);
+    assert_string_equal(record->events, events);
 }
 
 void expect_sent(simulated_peer *peer, const char *text)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * A loop over the simulated backend, with the clock stopped and an allocator that counts, and a connection's user who
- * writes down what he is told.
+ * records what is reported to it.
  */
 #ifndef TEST_SIMULATED_LOOP_H
 #define TEST_SIMULATED_LOOP_H

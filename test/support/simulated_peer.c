@@ -82,16 +82,16 @@ static simulated_peer *attached(simulated_backend *backend, int descriptor)
     return peer;
 }
 
-simulated_peer *simulated_knock(simulated_backend *backend, int listener_descriptor)
+simulated_peer *simulated_connect(simulated_backend *backend, int listener_descriptor)
 {
     simulated_peer *listener = attached(backend, listener_descriptor);
     simulated_peer *peer;
     simulated_open_stream(backend, &peer);
-    simulated_peer **knocks = realloc(listener->knocks, (listener->knock_count + 1) * sizeof *knocks);
-    if (!knocks)
+    simulated_peer **clients = realloc(listener->clients, (listener->client_count + 1) * sizeof *clients);
+    if (!clients)
         stop_test("no memory");
-    listener->knocks = knocks;
-    knocks[listener->knock_count++] = peer;
+    listener->clients = clients;
+    clients[listener->client_count++] = peer;
     listener->inbound_ns = simulated_later_ns(backend);
     return peer;
 }

@@ -25,7 +25,7 @@ struct simulated_peer {
     byte_buffer inbound;
     uint64_t inbound_ns; /* when it arrives */
     bool ended;
-    bool end_told;
+    bool end_reported;
     em_status reset; /* EM_OK: none */
 
     /* what the owner sends */
@@ -45,13 +45,13 @@ struct simulated_peer {
     em_address address;
 
     /* listeners */
-    simulated_peer **knocks;
-    size_t knock_count;
-    size_t knocks_taken;
+    simulated_peer **clients;
+    size_t client_count;
+    size_t accepted_count;
     em_status accept_failure;
 
     unsigned ready;      /* polled: emi_interest */
-    unsigned reaps_left; /* buried: so many reaps later it is released */
+    unsigned reaps_left; /* ending: so many reaps later it is released */
 };
 
 struct simulated_backend {
@@ -65,7 +65,7 @@ struct simulated_backend {
     uint32_t next_served;
     unsigned channels;
     emi_list flush;
-    emi_list buried;
+    emi_list ending;
     em_status failures[SIMULATED_OPERATIONS];
     em_status broken; /* what waiting fails with */
     emi_waker waker;

@@ -32,7 +32,7 @@ static uint64_t stream_due_ns(const simulated_peer *peer)
     uint64_t due_ns = UINT64_MAX;
     if (channel->connecting)
         return peer->answer == ACCEPTED || peer->answer == REFUSED ? peer->answered_ns : UINT64_MAX;
-    bool has_input = bytes_length(&peer->inbound) > 0 || (peer->ended && !peer->end_told) || peer->reset != EM_OK;
+    bool has_input = bytes_length(&peer->inbound) > 0 || (peer->ended && !peer->end_reported) || peer->reset != EM_OK;
     if (channel->receiving && has_input)
         due_ns = peer->inbound_ns;
     if (peer->in_flight && can_send(peer))
@@ -51,8 +51,9 @@ uint64_t simulated_due_ns(const simulated_peer *peer)
     case EMI_STREAM:
         return stream_due_ns(peer);
     case EMI_LISTENER:
-        return channel->receiving && (peer->accept_failure || peer->knocks_taken < peer->knock_count) ? peer->inbound_ns
-                                                                                                      : UINT64_MAX;
+        return channel->receiving && (peer->accept_failure || peer->accepted_count < peer->client_count)
+                   ? peer->inbound_ns
+                   : UINT64_MAX;
     case EMI_POLLED:
         return peer->ready & channel->interest ? peer->inbound_ns : UINT64_MAX;
     }
@@ -99,8 +100,8 @@ static bool receive_once(simulated_peer *peer)
         lend(peer);
         return true;
     }
-    if (peer->ended && !peer->end_told) {
-        peer->end_told = true;
+    if (peer->ended && !peer->end_reported) {
+        peer->end_reported = true;
         channel->receiving = false;
         channel->events->end(channel);
     }
@@ -265,9 +266,9 @@ static void serve_listener(simulated_peer *peer)
             peer->accept_failure = EM_OK;
             channel->receiving = false;
             channel->events->failed(channel, failure);
-        } else if (peer->knocks_taken < peer->knock_count) {
-            simulated_peer *knocking = peer->knocks[peer->knocks_taken++];
-            hand_over(channel, knocking, 1024 + (int)(peer->knocks_taken % 60000));
+        } else if (peer->accepted_count < peer->client_count) {
+            simulated_peer *accepted = peer->clients[peer->accepted_count++];
+            hand_over(channel, accepted, 1024 + (int)(peer->accepted_count % 60000));
         } else {
             return;
         }

@@ -112,7 +112,7 @@ static void an_empty_socket_an_end_and_a_wrong_descriptor_are_told_apart(void **
     assert_int_equal(used->calls[PAIRS - 1].status, EM_WOULD_BLOCK);
 }
 
-static void sends_arrive_and_a_full_or_dead_peer_refuses_alone(void **state)
+static void sends_arrive_and_a_full_or_closed_peer_affects_no_other(void **state)
 {
     static char fill[65536];
     fixture *used = with_ring(state);
@@ -133,7 +133,7 @@ static void sends_arrive_and_a_full_or_dead_peer_refuses_alone(void **state)
     assert_memory_equal(received, used->bytes[0], sizeof received);
 }
 
-static void a_broken_ring_is_reported_and_the_calls_are_made_all_the_same(void **state)
+static void a_broken_ring_is_reported_and_its_calls_are_made_plainly(void **state)
 {
     fixture *used = with_ring(state);
     assert_int_equal(break_rings(), 1);
@@ -153,7 +153,7 @@ static void a_ring_that_is_not_used_any_more_serves_the_next(void **state)
     every_receive_gets_its_own_bytes(state);
 }
 
-static void a_ring_that_broke_meanwhile_does_not(void **state)
+static void a_ring_that_broke_meanwhile_does_not_serve_the_next(void **state)
 {
     fixture *used = with_ring(state);
     emi_batcher_destroy(used->batcher);
@@ -163,7 +163,7 @@ static void a_ring_that_broke_meanwhile_does_not(void **state)
 }
 
 /* As in a program that closes all descriptors and then makes a ring of its own, which gets the old number. */
-static void a_ring_of_the_program_s_own_is_not_taken_for_ours(void **state)
+static void a_ring_of_the_program_itself_is_not_used(void **state)
 {
     fixture *used = with_ring(state);
     emi_batcher *kept = used->batcher;
@@ -181,7 +181,7 @@ static void a_ring_of_the_program_s_own_is_not_taken_for_ours(void **state)
 }
 
 /* A ring that is closed interrupts its thread. */
-static void ending_the_use_of_one_interrupts_nothing(void **state)
+static void destroying_a_batcher_interrupts_no_thread(void **state)
 {
     fixture *used = with_ring(state);
     for (unsigned i = 0; i < 10; i++) {
@@ -228,13 +228,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_receive_gets_its_own_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_socket_an_end_and_a_wrong_descriptor_are_told_apart, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(sends_arrive_and_a_full_or_dead_peer_refuses_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_broken_ring_is_reported_and_the_calls_are_made_all_the_same, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(sends_arrive_and_a_full_or_closed_peer_affects_no_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_broken_ring_is_reported_and_its_calls_are_made_plainly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_ring_that_is_not_used_any_more_serves_the_next, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ring_that_broke_meanwhile_does_not, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ring_of_the_program_s_own_is_not_taken_for_ours, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ending_the_use_of_one_interrupts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ring_that_broke_meanwhile_does_not_serve_the_next, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ring_of_the_program_itself_is_not_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(destroying_a_batcher_interrupts_no_thread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_forked_child_has_a_ring_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_calls_have_the_same_results, set_up, tear_down),
     };

@@ -158,7 +158,7 @@ static void stop_may_be_called_within_every_callback_and_nothing_is_lost(void **
     em_server *server;
     em_server_options options = {.size = sizeof options, .user = &told};
     assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
-    simulated_peer *peer = simulated_knock(fixture->backend, em_server_get_descriptor(server));
+    simulated_peer *peer = simulated_connect(fixture->backend, em_server_get_descriptor(server));
     assert_int_equal(em_loop_run(fixture->loop), EM_OK);
     expect_events(&told, "I");
     feed_text(peer, "x");

@@ -236,7 +236,7 @@ static void accepting_survives_the_failure_of_every_allocation(void **state)
         simulated_loop_open(&fixture, NULL, NULL);
         recorder_init(&told, &fixture);
         assert_int_equal(em_loop_start_server(fixture.loop, "127.0.0.1", 0, &recording, &options, &server), EM_OK);
-        simulated_peer *peer = simulated_knock(fixture.backend, em_server_get_descriptor(server));
+        simulated_peer *peer = simulated_connect(fixture.backend, em_server_get_descriptor(server));
         failing_allocator_fail(&fixture.allocator, n, EM_OFF);
         run_turns(&fixture, 2);
         spared = atomic_load(&fixture.allocator.failures) == 0;
@@ -244,7 +244,7 @@ static void accepting_survives_the_failure_of_every_allocation(void **state)
         expect_events(&told, spared ? "I" : "");
         assert_int_equal(simulated_saw_close(peer), !spared);
         if (!spared)
-            simulated_knock(fixture.backend, em_server_get_descriptor(server));
+            simulated_connect(fixture.backend, em_server_get_descriptor(server));
         run_for(&fixture, 2 * EM_SECONDS);
         expect_events(&told, "I");
         recorder_free(&told);

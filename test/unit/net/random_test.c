@@ -278,7 +278,7 @@ static void begin_lives(world *w)
         assert_int_equal(em_loop_start_server(w->loop.loop, "127.0.0.1", 0, handlers[i], NULL, &servers[i]), EM_OK);
     for (unsigned i = 0; i < CONNECTIONS / 2; i++) {
         unsigned server = (unsigned)random_below(&w->seed, 2);
-        knocking[i] = simulated_knock(w->loop.backend, em_server_get_descriptor(servers[server]));
+        knocking[i] = simulated_connect(w->loop.backend, em_server_get_descriptor(servers[server]));
         w->lives[i].peer = knocking[i];
         for (unsigned before = w->born; w->born == before;)
             run_for(&w->loop, 100000);

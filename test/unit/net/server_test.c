@@ -18,7 +18,7 @@ static em_server *start_server(simulated_loop *fixture, recorder *told)
 
 static simulated_peer *knock(simulated_loop *fixture, em_server *server)
 {
-    return simulated_knock(fixture->backend, em_server_get_descriptor(server));
+    return simulated_connect(fixture->backend, em_server_get_descriptor(server));
 }
 
 static void a_server_knows_its_address_number_loop_and_user(void **state)
@@ -224,7 +224,7 @@ static void each_socket_of_a_server_accepts_in_batches(void **state)
     simulated_loop *fixture = *state;
     em_server *server = start_double_server(fixture);
     for (unsigned i = 0; i < 40; i++)
-        simulated_knock(fixture->backend, descriptor_of(server, i % 2));
+        simulated_connect(fixture->backend, descriptor_of(server, i % 2));
     run_turns(fixture, 1);
     assert_int_equal(stats_of(fixture).connections_accepted, 2 * 7);
     em_server_set_accept_batch(server, 2);
@@ -239,10 +239,10 @@ static void without_descriptors_each_socket_of_a_server_pauses_by_itself(void **
     simulated_fail_accepting(fixture->backend, descriptor_of(server, 1), EM_NO_DESCRIPTORS);
     run_turns(fixture, 2);
     assert_int_equal(stats_of(fixture).accept_pauses, 1);
-    simulated_knock(fixture->backend, descriptor_of(server, 0));
+    simulated_connect(fixture->backend, descriptor_of(server, 0));
     run_turns(fixture, 2);
     assert_int_equal(stats_of(fixture).connections_accepted, 1);
-    simulated_knock(fixture->backend, descriptor_of(server, 1));
+    simulated_connect(fixture->backend, descriptor_of(server, 1));
     run_for(fixture, 2 * EM_SECONDS);
     assert_int_equal(stats_of(fixture).connections_accepted, 2);
     for (unsigned i = 0; i < 2; i++)
@@ -260,7 +260,7 @@ static void stopping_within_post_init_stops_all_sockets_of_a_server(void **state
     accepted = 0;
     assert_int_equal(em_loop_start_server(fixture->loop, "localhost", 0, &handler, NULL, &the_server), EM_OK);
     for (unsigned i = 0; i < 10; i++)
-        simulated_knock(fixture->backend, descriptor_of(the_server, i % the_server->count));
+        simulated_connect(fixture->backend, descriptor_of(the_server, i % the_server->count));
     run_turns(fixture, 5);
     assert_int_equal(accepted, 3);
     assert_int_equal(simulated_count_channels(fixture->backend), 0);

@@ -58,7 +58,7 @@ static void a_zone_may_be_an_interface_s_name(void **state)
     assert_string_equal(text, expected);
 }
 
-static void what_is_no_literal_is_refused_and_leaves_an_empty_address(void **state)
+static void text_that_is_no_literal_is_refused_and_leaves_an_empty_address(void **state)
 {
     (void)state;
     static const char *const malformed[] = {
@@ -258,7 +258,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(literals_are_read_and_written),
         cmocka_unit_test(a_zone_may_be_an_interface_s_name),
-        cmocka_unit_test(what_is_no_literal_is_refused_and_leaves_an_empty_address),
+        cmocka_unit_test(text_that_is_no_literal_is_refused_and_leaves_an_empty_address),
         cmocka_unit_test(ports_out_of_range_are_refused),
         cmocka_unit_test(missing_arguments_are_refused),
         cmocka_unit_test(paths_are_read_and_written),

@@ -146,7 +146,7 @@ static void sending_to_a_closed_peer_is_a_status_and_no_signal(void **state)
     emi_socket_close(pair[0]);
 }
 
-static void a_refused_connection_is_told(void **state)
+static void a_refused_connection_is_reported(void **state)
 {
     (void)state;
     int held, client;
@@ -235,7 +235,7 @@ static void a_linger_of_no_seconds_resets_the_peer(void **state)
     emi_socket_close(pair[1]);
 }
 
-static void wrong_descriptors_are_told_apart(void **state)
+static void each_wrong_descriptor_has_its_status(void **state)
 {
     (void)state;
     int reserve = emi_open_reserve_descriptor();
@@ -303,11 +303,11 @@ int main(void)
         cmocka_unit_test(errors_of_the_system_have_statuses),
         cmocka_unit_test(sockets_connect_transfer_and_end_without_blocking),
         cmocka_unit_test(sending_to_a_closed_peer_is_a_status_and_no_signal),
-        cmocka_unit_test(a_refused_connection_is_told),
+        cmocka_unit_test(a_refused_connection_is_reported),
         cmocka_unit_test(turning_away_accepts_and_closes),
         cmocka_unit_test(options_have_names),
         cmocka_unit_test(a_linger_of_no_seconds_resets_the_peer),
-        cmocka_unit_test(wrong_descriptors_are_told_apart),
+        cmocka_unit_test(each_wrong_descriptor_has_its_status),
         cmocka_unit_test(every_descriptor_is_closed_whatever_its_number),
         cmocka_unit_test(only_the_files_of_dead_sockets_are_removed),
     };

@@ -118,6 +118,6 @@ static void run(const fuzz_run *run)
 int main(int argc, char **argv)
 {
     static const fuzz_program program = {
-        .name = "rough_peers", .seeds = 60, .seconds_per_run = 60, .run = run, .describe = describe};
+        .name = "misbehaving_peers", .seeds = 60, .seconds_per_run = 60, .run = run, .describe = describe};
     return fuzz_main(argc, argv, &program);
 }
