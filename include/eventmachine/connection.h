@@ -246,8 +246,26 @@ EM_API em_status em_connection_pause(em_connection *connection);
 /** Ends a pause. EM_OK; EM_INVALID_STATE if it is not paused; EM_CLOSED. */
 EM_API em_status em_connection_resume(em_connection *connection);
 
-/** 1 while paused, else 0. */
+/** 1 while paused by em_connection_pause, else 0. */
 EM_API int em_connection_is_paused(const em_connection *connection);
+
+/**
+ * Stops receiving only, until em_connection_resume_receiving; sending goes on. For a protocol that must not take more
+ * requests before its replies have left. It is independent of em_connection_pause: bytes are received only while
+ * neither holds. Takes effect before the next piece, also within receive_data and receive_buffer. While connecting it
+ * holds from the first byte on. Nothing is lost: what has arrived, the peer's end (receive_end) and a reset are
+ * reported after the pause. Timeouts go on, but bytes that wait to be read hold off the inactivity timeout. If sending
+ * fails meanwhile, as it does after a reset, the connection ends at once, and what was not read is lost.
+ * em_connection_close_after_writing does not wait for the end of this pause. EM_OK; EM_INVALID_STATE if receiving is
+ * paused already; EM_CLOSED.
+ */
+EM_API em_status em_connection_pause_receiving(em_connection *connection);
+
+/** Ends a pause of receiving. EM_OK; EM_INVALID_STATE if receiving is not paused; EM_CLOSED. */
+EM_API em_status em_connection_resume_receiving(em_connection *connection);
+
+/** 1 while paused by em_connection_pause_receiving, else 0. */
+EM_API int em_connection_is_receiving_paused(const em_connection *connection);
 
 /**
  * Sets the water marks in bytes, as in em_stream_options; with more than high_bytes waiting already `drained` will be

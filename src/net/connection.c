@@ -167,25 +167,31 @@ emi_connection_extras *emi_connection_extras_of(em_connection *connection)
     return extras;
 }
 
+em_status emi_connection_extras_to_set(em_connection *connection, emi_connection_extras **extras)
+{
+    em_status status = emi_connection_check(connection);
+    if (status != EM_OK)
+        return status;
+    *extras = emi_connection_extras_of(connection);
+    return *extras ? EM_OK : EM_NO_MEMORY;
+}
+
 /* Ending */
 
 em_status em_connection_close(em_connection *connection)
 {
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
-    emi_connection_end(connection, EM_OK);
-    return EM_OK;
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK)
+        emi_connection_end(connection, EM_OK);
+    return status;
 }
 
 em_status em_connection_close_in_background(em_connection *connection)
 {
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
-    if (connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING) {
+    em_status status = emi_connection_check(connection);
+    if (status != EM_OK)
+        return status;
+    if (emi_connection_is_open(connection)) {
         connection->write_side = EMI_WRITE_FLUSHING;
         connection->paused = false;
         /* What the system takes in this turn leaves before unbind, where programs like to stop the loop. */
@@ -197,10 +203,9 @@ em_status em_connection_close_in_background(em_connection *connection)
 
 em_status em_connection_close_after_writing(em_connection *connection)
 {
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
+    em_status status = emi_connection_check(connection);
+    if (status != EM_OK)
+        return status;
     connection->write_side = EMI_WRITE_CLOSING;
     if (connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
@@ -210,54 +215,11 @@ em_status em_connection_close_after_writing(em_connection *connection)
 
 em_status em_connection_close_write(em_connection *connection)
 {
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
+    em_status status = emi_connection_check(connection);
+    if (status != EM_OK)
+        return status;
     if (connection->write_side == EMI_WRITE_OPEN)
         connection->write_side = EMI_WRITE_ENDING;
     emi_connection_act_if_sent(connection);
     return EM_OK;
-}
-
-/* Flow */
-
-em_status em_connection_pause(em_connection *connection)
-{
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
-    if (connection->paused)
-        return EM_INVALID_STATE;
-    connection->paused = true;
-    if (connection->channel.backend && !connection->channel.released)
-        emi_channel_stop_receiving(&connection->channel);
-    return EM_OK;
-}
-
-em_status em_connection_resume(em_connection *connection)
-{
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
-    if (!connection->paused)
-        return EM_INVALID_STATE;
-    connection->paused = false;
-    if (connection->state != EM_STATE_OPEN && connection->state != EM_STATE_DRAINING)
-        return EM_OK;
-    em_status status = EM_OK;
-    if (!connection->peer_ended)
-        status = emi_channel_start_receiving(&connection->channel);
-    if (status != EM_OK)
-        emi_connection_end(connection, status);
-    emi_connection_request_send(connection);
-    emi_connection_act_if_sent(connection);
-    return EM_OK;
-}
-
-int em_connection_is_paused(const em_connection *connection)
-{
-    return connection && connection->paused && !emi_connection_has_ended(connection);
 }

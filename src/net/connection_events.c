@@ -6,14 +6,9 @@
 #include "net/net_private.h"
 #include "system/socket.h"
 
-static em_connection *connection_of(emi_channel *channel)
-{
-    return EMI_CONTAINER(channel, em_connection, channel);
-}
-
 static void data(emi_channel *channel, const void *bytes, size_t length)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     em_loop *loop = connection->loop;
     if (EMI_UNLIKELY(emi_connection_has_ended(connection))) /* within receive_buffer */
         return;
@@ -26,7 +21,7 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
 
 static void end(emi_channel *channel)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     connection->peer_ended = true;
     if (connection->state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
         return;
@@ -44,17 +39,13 @@ void emi_connection_start(em_connection *connection)
         connection->extras->progress_ns = connection->active_ns;
         connection->extras->excuses = 0;
     }
-    if (!connection->paused) {
-        em_status status = emi_channel_start_receiving(&connection->channel);
-        if (status != EM_OK)
-            emi_connection_end(connection, status);
-    }
+    emi_connection_start_receiving(connection);
     emi_connection_request_send(connection);
 }
 
 static void connected(emi_channel *channel)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     if (connection->state != EM_STATE_CONNECTING || emi_connector_has_met_itself(connection))
         return;
     const emi_connector *connector = connection->extras->connector;
@@ -72,7 +63,7 @@ static void connected(emi_channel *channel)
 
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
-    const em_connection *connection = connection_of(channel);
+    const em_connection *connection = emi_connection_of(channel);
     if (connection->paused || connection->state < EM_STATE_OPEN)
         return 0;
     if (emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING)
@@ -92,7 +83,7 @@ void emi_connection_note_sent(em_connection *connection, size_t length)
 
 static void sent(emi_channel *channel, size_t length)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
     emi_connection_note_sent(connection, length);
     if (EMI_UNLIKELY(connection->under_pressure || connection->write_side != EMI_WRITE_OPEN))
@@ -101,7 +92,7 @@ static void sent(emi_channel *channel, size_t length)
 
 static void failed(emi_channel *channel, em_status reason)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     if (connection->state == EM_STATE_CONNECTING)
         emi_connector_failed(connection, reason);
     else
@@ -110,7 +101,7 @@ static void failed(emi_channel *channel, em_status reason)
 
 void emi_connection_released(emi_channel *channel)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     emi_net_note_released(emi_net_at(connection->loop), channel);
     if (connection->state == EM_STATE_CLOSED)
         emi_connection_free(connection);
@@ -120,7 +111,7 @@ void emi_connection_released(emi_channel *channel)
 
 static void *room(emi_channel *channel, size_t *capacity)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     return connection->handler->receive_buffer(connection, capacity);
 }
 

@@ -15,7 +15,7 @@ void emi_connection_request_send(em_connection *connection)
 {
     if (connection->outbox.bytes == 0 || connection->paused)
         return;
-    if (connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING)
+    if (emi_connection_is_open(connection))
         emi_channel_send(&connection->channel);
 }
 
@@ -40,7 +40,7 @@ static void send_end(em_connection *connection)
 /* Whether it ends as soon as the peer has taken what is left, so that nothing but the peer holds it up. */
 static bool is_about_to_end(const em_connection *connection)
 {
-    if (connection->state != EM_STATE_OPEN && connection->state != EM_STATE_DRAINING)
+    if (!emi_connection_is_open(connection))
         return false;
     return connection->write_side == EMI_WRITE_CLOSING ||
            (connection->write_side == EMI_WRITE_ENDING && connection->peer_ended);
@@ -152,38 +152,4 @@ em_status em_connection_send_borrowed(em_connection *connection, const void *dat
     if (release)
         release(user, data);
     return status;
-}
-
-size_t em_connection_get_outbound_bytes(const em_connection *connection)
-{
-    return connection && !emi_connection_has_ended(connection) ? connection->outbox.bytes : 0;
-}
-
-em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes)
-{
-    if (!connection || high_bytes == 0 || low_bytes > high_bytes)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
-    emi_connection_extras *extras = emi_connection_extras_of(connection);
-    if (!extras)
-        return EM_NO_MEMORY;
-    extras->low_water_bytes = low_bytes;
-    extras->high_water_bytes = high_bytes;
-    if (connection->outbox.bytes > high_bytes)
-        connection->under_pressure = true;
-    return EM_OK;
-}
-
-em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t limit_bytes)
-{
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
-    if (emi_connection_has_ended(connection))
-        return EM_CLOSED;
-    emi_connection_extras *extras = emi_connection_extras_of(connection);
-    if (!extras)
-        return EM_NO_MEMORY;
-    extras->outbox_limit_bytes = limit_bytes;
-    return EM_OK;
 }

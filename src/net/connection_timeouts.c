@@ -176,24 +176,11 @@ void emi_connection_timer_init(emi_connection_extras *extras)
     emi_loop_timer_init(&extras->timer, fire);
 }
 
-/* Where a timeout is kept; NULL if it cannot be set, with the reason. */
-static emi_connection_extras *extras_to_set(em_connection *connection, em_status *status)
-{
-    *status = EM_OK;
-    if (!connection)
-        *status = EM_INVALID_ARGUMENT;
-    else if (emi_connection_has_ended(connection))
-        *status = EM_CLOSED;
-    else if (!emi_connection_extras_of(connection))
-        *status = EM_NO_MEMORY;
-    return *status == EM_OK ? connection->extras : NULL;
-}
-
 em_status em_connection_set_inactivity_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
-    em_status status;
-    emi_connection_extras *extras = extras_to_set(connection, &status);
-    if (extras) {
+    emi_connection_extras *extras;
+    em_status status = emi_connection_extras_to_set(connection, &extras);
+    if (status == EM_OK) {
         /* Without a timeout, activity of this turn was noted by the turn's time. */
         if (connection->active_ns >= connection->loop->now_ns)
             connection->active_ns = emi_clock_now_ns();
@@ -210,9 +197,9 @@ uint64_t em_connection_get_inactivity_timeout_ns(const em_connection *connection
 
 em_status em_connection_set_write_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
-    em_status status;
-    emi_connection_extras *extras = extras_to_set(connection, &status);
-    if (extras) {
+    emi_connection_extras *extras;
+    em_status status = emi_connection_extras_to_set(connection, &extras);
+    if (status == EM_OK) {
         if (extras->write_timeout_ns == 0)
             extras->progress_ns = emi_clock_now_ns();
         extras->write_timeout_ns = timeout_ns;
@@ -228,9 +215,9 @@ uint64_t em_connection_get_write_timeout_ns(const em_connection *connection)
 
 em_status em_connection_set_drain_timeout_ns(em_connection *connection, uint64_t timeout_ns)
 {
-    em_status status;
-    emi_connection_extras *extras = extras_to_set(connection, &status);
-    if (extras) {
+    emi_connection_extras *extras;
+    em_status status = emi_connection_extras_to_set(connection, &extras);
+    if (status == EM_OK) {
         emi_drain_set_timeout(connection, timeout_ns);
         emi_connection_arm(connection);
     }
@@ -249,9 +236,9 @@ em_status em_connection_set_connect_timeout_ns(em_connection *connection, uint64
 {
     if (timeout_ns == 0)
         return EM_INVALID_ARGUMENT;
-    em_status status;
-    emi_connection_extras *extras = extras_to_set(connection, &status);
-    if (extras) {
+    emi_connection_extras *extras;
+    em_status status = emi_connection_extras_to_set(connection, &extras);
+    if (status == EM_OK) {
         extras->connect_timeout_ns = timeout_ns;
         emi_connection_arm(connection);
     }

@@ -40,11 +40,6 @@ static em_status finish_sending(em_connection *connection)
     return emi_socket_shutdown_write(connection->channel.descriptor);
 }
 
-static em_connection *connection_of(emi_channel *channel)
-{
-    return EMI_CONTAINER(channel, em_connection, channel);
-}
-
 static void drop(emi_channel *channel, const void *bytes, size_t length)
 {
     (void)channel;
@@ -54,12 +49,12 @@ static void drop(emi_channel *channel, const void *bytes, size_t length)
 
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
-    return emi_outbox_gather(&connection_of(channel)->outbox, spans, EMI_MAX_SPANS);
+    return emi_outbox_gather(&emi_connection_of(channel)->outbox, spans, EMI_MAX_SPANS);
 }
 
 static void sent(emi_channel *channel, size_t length)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
     emi_connection_note_sent(connection, length);
     if (connection->outbox.bytes == 0 && finish_sending(connection) != EM_OK)
@@ -68,7 +63,7 @@ static void sent(emi_channel *channel, size_t length)
 
 static void end(emi_channel *channel)
 {
-    em_connection *connection = connection_of(channel);
+    em_connection *connection = emi_connection_of(channel);
     connection->peer_ended = true;
     if (connection->outbox.bytes == 0)
         stop(connection);
@@ -77,7 +72,7 @@ static void end(emi_channel *channel)
 static void fail(emi_channel *channel, em_status reason)
 {
     (void)reason;
-    stop(connection_of(channel));
+    stop(emi_connection_of(channel));
 }
 
 static const emi_channel_events lingering_events = {

@@ -92,13 +92,14 @@ struct em_connection {
     uint64_t bytes_sent;
     emi_handle handle;
     em_connection *next_listed;
-    uint32_t peer_ipv4; /* network order */
-    uint16_t peer_port; /* network order; of IPv4 */
-    int16_t reason;     /* of the end, an em_status */
-    uint32_t server;    /* that counts it: its index among the loop's servers plus 1; 0: none */
-    uint8_t state;      /* em_connection_state */
-    uint8_t write_side; /* emi_write_side */
-    bool paused : 1;
+    uint32_t peer_ipv4;        /* network order */
+    uint16_t peer_port;        /* network order; of IPv4 */
+    int16_t reason;            /* of the end, an em_status */
+    uint32_t server;           /* that counts it: its index among the loop's servers plus 1; 0: none */
+    uint8_t state;             /* em_connection_state */
+    uint8_t write_side;        /* emi_write_side */
+    bool paused : 1;           /* neither receives nor sends */
+    bool receiving_paused : 1; /* does not receive, whatever the other says */
     bool peer_ended : 1;
     bool under_pressure : 1;
     bool is_listed : 1; /* to be looked at by reap */
@@ -241,13 +242,35 @@ void emi_connection_reap(em_connection *connection);
 /** After unbind: releases the channel, or has it linger. */
 void emi_connection_leave(em_connection *connection, bool lingers);
 
+static inline em_connection *emi_connection_of(emi_channel *channel)
+{
+    return EMI_CONTAINER(channel, em_connection, channel);
+}
+
 static inline bool emi_connection_has_ended(const em_connection *connection)
 {
     return connection->state >= EM_STATE_RELEASING;
 }
 
+/** Established and not ended. */
+static inline bool emi_connection_is_open(const em_connection *connection)
+{
+    return connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING;
+}
+
+/** What calls that change a connection begin with: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */
+static inline em_status emi_connection_check(const em_connection *connection)
+{
+    if (!connection)
+        return EM_INVALID_ARGUMENT;
+    return emi_connection_has_ended(connection) ? EM_CLOSED : EM_OK;
+}
+
 /** The extras, made if need be; NULL without memory. */
 emi_connection_extras *emi_connection_extras_of(em_connection *connection);
+
+/** The same for calls that set something there: the status of emi_connection_check, or EM_NO_MEMORY. */
+em_status emi_connection_extras_to_set(em_connection *connection, emi_connection_extras **extras);
 
 /* connection_info.c */
 
@@ -270,6 +293,12 @@ void emi_connection_note_sent(em_connection *connection, size_t length);
 
 /** It is established: asks for receiving and sending. */
 void emi_connection_start(em_connection *connection);
+
+/* connection_flow.c */
+
+/** Receives, unless a pause, the state or the peer's end says otherwise. Without the means the connection ends, for the
+ * reason returned. */
+em_status emi_connection_start_receiving(em_connection *connection);
 
 /* connection_send.c */
 

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Flow: pausing, and the marks and limits of what waits to be sent. There are two pauses, independent of each other:
+ * of both directions, and of receiving alone. A connection receives only while neither holds.
+ */
+#include "net/net_private.h"
+
+em_status emi_connection_start_receiving(em_connection *connection)
+{
+    bool is_held = connection->paused || connection->receiving_paused || connection->peer_ended;
+    if (is_held || !emi_connection_is_open(connection))
+        return EM_OK;
+    em_status status = emi_channel_start_receiving(&connection->channel);
+    if (status != EM_OK)
+        emi_connection_end(connection, status);
+    return status;
+}
+
+/* While connecting nothing is received yet. */
+static void stop_receiving(em_connection *connection)
+{
+    if (connection->channel.backend && !connection->channel.released)
+        emi_channel_stop_receiving(&connection->channel);
+}
+
+em_status em_connection_pause(em_connection *connection)
+{
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK && connection->paused)
+        status = EM_INVALID_STATE;
+    if (status != EM_OK)
+        return status;
+    connection->paused = true;
+    stop_receiving(connection);
+    return EM_OK;
+}
+
+em_status em_connection_resume(em_connection *connection)
+{
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK && !connection->paused)
+        status = EM_INVALID_STATE;
+    if (status != EM_OK)
+        return status;
+    connection->paused = false;
+    if (!emi_connection_is_open(connection))
+        return EM_OK;
+    emi_connection_start_receiving(connection);
+    emi_connection_request_send(connection);
+    emi_connection_act_if_sent(connection);
+    return EM_OK;
+}
+
+int em_connection_is_paused(const em_connection *connection)
+{
+    return connection && connection->paused && !emi_connection_has_ended(connection);
+}
+
+em_status em_connection_pause_receiving(em_connection *connection)
+{
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK && connection->receiving_paused)
+        status = EM_INVALID_STATE;
+    if (status != EM_OK)
+        return status;
+    connection->receiving_paused = true;
+    stop_receiving(connection);
+    return EM_OK;
+}
+
+em_status em_connection_resume_receiving(em_connection *connection)
+{
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK && !connection->receiving_paused)
+        status = EM_INVALID_STATE;
+    if (status != EM_OK)
+        return status;
+    connection->receiving_paused = false;
+    emi_connection_start_receiving(connection);
+    return EM_OK;
+}
+
+int em_connection_is_receiving_paused(const em_connection *connection)
+{
+    return connection && connection->receiving_paused && !emi_connection_has_ended(connection);
+}
+
+em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes)
+{
+    if (high_bytes == 0 || low_bytes > high_bytes)
+        return EM_INVALID_ARGUMENT;
+    emi_connection_extras *extras;
+    em_status status = emi_connection_extras_to_set(connection, &extras);
+    if (status != EM_OK)
+        return status;
+    extras->low_water_bytes = low_bytes;
+    extras->high_water_bytes = high_bytes;
+    if (connection->outbox.bytes > high_bytes)
+        connection->under_pressure = true;
+    return EM_OK;
+}
+
+em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t limit_bytes)
+{
+    emi_connection_extras *extras;
+    em_status status = emi_connection_extras_to_set(connection, &extras);
+    if (status == EM_OK)
+        extras->outbox_limit_bytes = limit_bytes;
+    return status;
+}
+
+size_t em_connection_get_outbound_bytes(const em_connection *connection)
+{
+    return connection && !emi_connection_has_ended(connection) ? connection->outbox.bytes : 0;
+}
