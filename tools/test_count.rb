@@ -4,19 +4,19 @@
 
 # How many tests passed, failed and were skipped, read from what the test programs print.
 #
-# @!attribute silent [Array<String>] the tests that were skipped without saying why
+# @!attribute silent [Array<String>] the tests that were skipped without a reason
 TestCount = Struct.new(:passed, :failed, :skipped, :silent) do
   def self.none
     new(0, 0, 0, [])
   end
 
-  # @param succeeded [Boolean] how the one thing that was tried ended
+  # @param succeeded [Boolean] whether the one check passed
   def self.one(succeeded)
     succeeded ? new(1, 0, 0, []) : new(0, 1, 0, [])
   end
 
   # @param log [String] ctest's LastTest.log, which has the output of each program between "Testing:" and the verdict. A
-  #   program that is not of cmocka counts as one test.
+  #   program that does not use cmocka counts as one test.
   def self.of_ctest(log)
     log.split(%r{^\d+/\d+ Testing: }).drop(1).sum(none) { |section| of_ctest_program(section) }
   end
@@ -34,7 +34,7 @@ TestCount = Struct.new(:passed, :failed, :skipped, :silent) do
   end
   private_class_method :of_ctest_program
 
-  # @param output [String] of a run of minitest; without a closing line nothing is counted
+  # @param output [String] of a run of minitest; nothing is counted if its summary line is missing
   def self.of_minitest(output)
     closing = output[/^\d+ runs, \d+ assertions, .*/] or return none
     runs, _, failures, errors, skipped = closing.scan(/\d+/).map(&:to_i)
@@ -46,8 +46,8 @@ TestCount = Struct.new(:passed, :failed, :skipped, :silent) do
     self.class.new(*to_a.zip(other.to_a).map { |mine, theirs| mine + theirs })
   end
 
-  # A program may also end badly after its last test, or before its first.
-  # @return [TestCount] this one, with a failure if there was one or if nothing was tried
+  # A program may also fail after its last test, or before its first.
+  # @return [TestCount] this one, plus a failure if the program failed or ran no test
   def confirmed(succeeded)
     failed.zero? && (!succeeded || passed + skipped == 0) ? self + self.class.one(false) : self
   end

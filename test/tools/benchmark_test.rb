@@ -9,12 +9,12 @@ require "tmpdir"
 require_relative "../../bench/comparison/machine"
 require_relative "../../bench/comparison/measurement"
 
-# How bench/compare measures: what runs beside what, how the figures are combined, and where the programs of another
-# checkout are from. Nothing is measured here.
+# How bench/compare measures: the order of the programs, how figures are combined, and where the programs of another
+# checkout come from. Nothing is measured here.
 class BenchmarkTest < Minitest::Test
   COMPARE = File.expand_path("../../bench/compare", __dir__)
 
-  # Notes which program would have run, and returns a figure for each from a list.
+  # Records which program would have run, and returns a figure for each from a list.
   class Scene < Comparison::Measurement
     attr_reader :order
 
@@ -88,7 +88,7 @@ class BenchmarkTest < Minitest::Test
     assert_in_delta 2.0, scene.results.ratio(nil, program, "cpu")
   end
 
-  def test_a_bare_loop_that_failed_leaves_the_other_as_the_measure
+  def test_if_one_bare_loop_failed_the_other_is_the_reference
     program = program("a")
     scene = nil
     assert_output(/failed: scene, epoll: did not start/) do
@@ -110,7 +110,7 @@ class BenchmarkTest < Minitest::Test
     assert_in_delta 1.0, scene.results.against(nil, ours, ours_before, "cpu")
   end
 
-  def test_what_is_slower_than_the_other_checkout_misses_its_target
+  def test_a_figure_slower_than_that_of_the_other_checkout_misses_its_target
     scene = run_scene([bare, ours, ours_before], ours: [3.0], "ours-before": [2.0])
     assert_equal ["1.500"], scene.verdict_on(ours, Comparison::Target.at_most(1.0))
     assert_equal ["÷ before"], scene.columns
@@ -147,13 +147,13 @@ class BenchmarkTest < Minitest::Test
     end
   end
 
-  def test_a_program_that_is_not_there_is_refused
+  def test_an_unknown_program_is_refused
     output, status = Open3.capture2e("ruby", COMPARE, "--programs", "ours,nonesuch")
     refute status.success?
     assert_includes output, "nonesuch"
   end
 
-  def test_what_others_take_of_the_cores_is_said
+  def test_the_report_states_what_others_took_of_the_cores
     machine = Comparison::Machine.new
     machine.watch { nil }
     text = machine.facts([], [], nil).to_h.fetch("Taken by others")

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A library to preload into a test program: it begins with the descriptors 0, 1 and 2 closed, so that its sockets get
- * these numbers, and what it prints goes to the file that EM_TEST_LOG names. For tools/check_environments; no part of
- * any build.
+ * A library to preload into a test program. It closes the descriptors 0, 1 and 2 first, so that sockets get these
+ * numbers, and sends output to the file named by EM_TEST_LOG. For tools/check_environments. No build includes it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,6 +23,6 @@ __attribute__((constructor)) static void close_stdio(void)
     stdout = stderr = stream;
     for (int descriptor = 0; descriptor <= 2; descriptor++)
         close(descriptor);
-    /* Programs that it starts are none of this one's business. */
+    /* Programs that it starts keep their own descriptors. */
     unsetenv("LD_PRELOAD");
 }

@@ -7,7 +7,7 @@ require "minitest/autorun"
 require "open3"
 require "tmpdir"
 
-# Runs tools/install_packages on a pretended system, whose commands are those in one temporary folder.
+# Runs tools/install_packages on a simulated system, whose commands are those in a temporary folder.
 class InstallPackagesTest < Minitest::Test
   TOOL = File.expand_path("../../tools/install_packages", __dir__)
   COMMANDS = %w[awk cat chmod dirname env grep ls rm sed sh sort].freeze
@@ -34,7 +34,7 @@ class InstallPackagesTest < Minitest::Test
     File.write("#{@root}/#{name}", text)
   end
 
-  # A Debian system where these packages are installed; apt-get tells what it is asked for.
+  # A Debian system with these packages installed. Its apt-get prints its arguments.
   def debian(*installed)
     command("dpkg-query", "case \"$4\" in #{['none', *installed].join('|')}) printf installed ;; *) exit 1 ;; esac")
     command("apt-get", "echo apt-get \"$@\"")
@@ -52,14 +52,14 @@ class InstallPackagesTest < Minitest::Test
     "#{@root}/etc/init.d"
   end
 
-  def test_says_nothing_and_asks_for_nothing_if_all_is_there
+  def test_prints_and_installs_nothing_if_nothing_is_missing
     debian("libthere-dev", "absent")
     output, status = install("list")
     assert_empty output
     assert_predicate status, :success?
   end
 
-  def test_installs_what_is_missing_and_says_so_before
+  def test_installs_what_is_missing_and_prints_it_first
     debian("libthere-dev")
     output, status = install("list")
     assert_predicate status, :success?
@@ -83,12 +83,12 @@ class InstallPackagesTest < Minitest::Test
     assert_match(%r{\AInstalling with sudo apt-get: absent\nas root: \S*tools/apt_install absent$}, output)
   end
 
-  def test_says_what_root_would_have_to_do_if_there_is_no_sudo
+  def test_prints_the_command_for_root_if_there_is_no_sudo
     debian("libthere-dev")
     command("id", "echo 1000")
     output, status = install("list")
     refute_predicate status, :success?
-    assert_match(/As root: apt-get install absent$/, output)
+    assert_match(/As root, run: apt-get install absent$/, output)
   end
 
   def test_fails_if_apt_get_fails
@@ -98,7 +98,7 @@ class InstallPackagesTest < Minitest::Test
     refute_predicate status, :success?
   end
 
-  def test_no_server_is_started_meanwhile
+  def test_no_server_is_started_during_the_installation
     debian("libthere-dev")
     command("apt-get", %(#{policy}; echo "$1: policy $?"))
     output, = install("list")
@@ -106,21 +106,21 @@ class InstallPackagesTest < Minitest::Test
     refute_path_exists policy
   end
 
-  def test_nothing_stays_forbidden_if_apt_get_fails
+  def test_servers_may_start_again_if_apt_get_has_failed
     debian("libthere-dev")
     command("apt-get", "exit 100")
     install("list")
     refute_path_exists policy
   end
 
-  def test_a_policy_that_is_there_stays
+  def test_an_existing_policy_stays
     debian("libthere-dev")
     File.write(policy, "as before", perm: 0o755)
     install("list")
     assert_equal "as before", File.read(policy)
   end
 
-  def test_servers_that_are_new_do_not_start_at_boot
+  def test_new_servers_do_not_start_at_boot
     debian("libthere-dev")
     FileUtils.touch("#{init_scripts}/old")
     command("apt-get", "[ $1 != install ] || echo >#{init_scripts}/new")
@@ -130,11 +130,11 @@ class InstallPackagesTest < Minitest::Test
     assert_equal ["update-rc.d new disable\n"], output.lines.grep(/update-rc/)
   end
 
-  def test_on_other_systems_says_what_is_missing_and_stops
+  def test_on_other_systems_prints_what_is_missing_and_fails
     command("cc", "cat >/dev/null")
     output, status = install("list")
     refute_predicate status, :success?
-    assert_match(/Debian calls: absent$/, output)
+    assert_match(/Debian names\): absent$/, output)
   end
 
   def test_on_other_systems_recognises_programs_headers_and_libraries

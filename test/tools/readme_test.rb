@@ -4,7 +4,7 @@
 
 require "minitest/autorun"
 
-# What README.md shows and names is what is there.
+# The programs, links and names in README.md exist.
 class ReadmeTest < Minitest::Test
   ROOT = File.expand_path("../..", __dir__)
 
@@ -32,13 +32,13 @@ class ReadmeTest < Minitest::Test
     assert_equal code, first_block("c")
   end
 
-  def test_links_lead_to_files
+  def test_every_link_leads_to_a_file
     links = readme.scan(/\]\(([^)#]+)/).flatten.grep_v(/\Ahttps?:/) - MADE_LATER
     refute_empty links
     assert_empty links.reject { |file| File.exist?(File.join(ROOT, file)) }
   end
 
-  def test_commands_of_make_are_those_of_the_makefile
+  def test_the_makefile_has_every_command_that_is_named
     named = readme.scan(/(?:^|`)make (\w+)/).flatten.uniq
     assert_includes named, "run"
     assert_empty named - read("Makefile").scan(/^(\w+):/).flatten

@@ -2,8 +2,8 @@
 /*
  * usage: refuse_uring program [argument ...]
  *
- * Runs a program, and all that it starts, where io_uring is refused by a seccomp filter with EPERM, as in many
- * containers. For tools/check_environments; no part of any build.
+ * Runs a program and everything that it starts under a seccomp filter that refuses io_uring with EPERM, as in many
+ * containers. For tools/check_environments. No build includes it.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* io_uring_setup(2) to io_uring_register(2): the same numbers on all architectures. */
+/* io_uring_setup(2) to io_uring_register(2) have the same numbers on all architectures. */
 enum { FIRST_CALL = 425, LAST_CALL = 427 };
 
 int main(int count, char **arguments)

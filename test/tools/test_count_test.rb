@@ -36,7 +36,7 @@ class TestCountTest < Minitest::Test
                  ctest(program("example", "hello\n", "Passed"), program("other", "", "Failed")).to_s
   end
 
-  def test_a_program_that_dies_after_its_last_test_has_failed
+  def test_a_program_that_crashes_after_its_last_test_has_failed
     assert_equal "3 passed, 1 failed, 0 skipped", ctest(program("unit_list", cmocka(passed: 3), "Failed")).to_s
   end
 
@@ -50,7 +50,7 @@ class TestCountTest < Minitest::Test
     refute_predicate without, :fine?
   end
 
-  def test_reads_the_closing_line_of_minitest
+  def test_reads_the_summary_line_of_minitest
     assert_equal "5 passed, 3 failed, 1 skipped",
                  TestCount.of_minitest("...\n\n9 runs, 20 assertions, 1 failures, 2 errors, 1 skips\n").to_s
   end
@@ -70,12 +70,12 @@ class TestCountTest < Minitest::Test
     assert_equal ["ATest#test_without"], TestCount.of_minitest(output).silent
   end
 
-  def test_nothing_tried_is_a_failure
+  def test_a_run_without_tests_is_a_failure
     refute_predicate TestCount.of_minitest("No such file").confirmed(true), :fine?
     refute_predicate ctest.confirmed(true), :fine?
   end
 
-  def test_a_bad_end_is_a_failure_whatever_was_printed
+  def test_an_exit_status_other_than_0_is_a_failure_whatever_was_printed
     good = TestCount.of_minitest("2 runs, 2 assertions, 0 failures, 0 errors, 0 skips\n")
     assert_equal "2 passed, 0 failed, 0 skipped", good.confirmed(true).to_s
     assert_equal "2 passed, 1 failed, 0 skipped", good.confirmed(false).to_s
