@@ -8,17 +8,17 @@ require_relative "program"
 require_relative "server"
 
 module Comparison
-  # Compiles the load generator and the programs in C and Go, and finds out which of all programs can run here: those
-  # whose server starts.
+  # Compiles the load generator and the programs in C and Go, and finds out which programs can run here: those whose
+  # server starts.
   class Builder
     COMPILER = ENV.fetch("CC", "cc")
     FLAGS = %w[-std=c11 -D_GNU_SOURCE -O2 -DNDEBUG].freeze
 
-    # Nothing but the standard library is looked for, nothing is downloaded, nothing is kept outside build/.
+    # Uses the standard library alone, downloads nothing, and keeps nothing outside build/.
     GO_ENVIRONMENT = { "GO111MODULE" => "off", "GOTOOLCHAIN" => "local", "CGO_ENABLED" => "0",
                        "GOCACHE" => File.join(BUILD, "go") }.freeze
 
-    # @return [Hash] labels of programs that cannot run to the reason why, after {#available}
+    # @return [Hash] the reasons by label of the programs that cannot run, after {#available}
     attr_reader :skipped
 
     # @param machine [Machine]
@@ -35,7 +35,7 @@ module Comparison
     end
 
     # @param programs [Array<Program>]
-    # @return [Array<Program>] those that can run; says why of the others
+    # @return [Array<Program>] those that can run; prints the reason for each other one
     def available(programs)
       programs.select do |program|
         reason = program.checkout&.missing(c: program.c?) || build(program) || start(program)
@@ -56,7 +56,7 @@ module Comparison
       error && "does not compile (#{(error.lines.grep(/error|cannot find|undefined/).first || error).strip})"
     end
 
-    # Programs of ours that differ in the backend only are one file.
+    # Our programs that differ only in the backend share one file.
     def build_once(program, kind)
       target = program.command(kind).first
       return @built[target] if @built.key?(target)

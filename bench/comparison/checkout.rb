@@ -5,9 +5,9 @@
 require "open3"
 
 module Comparison
-  # A checkout of this project that `make build` was run in: this one, or another whose library and programs are
-  # measured along with it. A program in C is compiled from the checkout's own source against its own headers and
-  # library; one in Ruby loads the library of the checkout that it lies in.
+  # A checkout of this project in which `make build` has run: this one, or another whose library and programs are
+  # measured as well. A program in C is compiled from the checkout's own source against its own headers and library. A
+  # program in Ruby loads the library of the checkout that contains it.
   class Checkout
     # @return [String]
     attr_reader :root
@@ -22,15 +22,15 @@ module Comparison
       File.join(root, "bench")
     end
 
-    # @return [Array<String>] what a program in C that uses its static library is compiled with
+    # @return [Array<String>] compiler arguments for a program in C that uses its static library
     def link
       facts = File.join(root, "build", "release", "eventmachine.pc")
       needed = File.exist?(facts) ? File.read(facts)[/^Libs\.private:(.*)/, 1].to_s.split : []
       ["-I#{root}/include", library, *needed]
     end
 
-    # @param c [Boolean] whether a program in C is to be run, or one in Ruby
-    # @return [String, nil] why that cannot be
+    # @param c [Boolean] true for a program in C, false for one in Ruby
+    # @return [String, nil] the reason why it cannot run
     def missing(c:)
       file = c ? library : File.join(root, "lib", "rubyeventmachine.so")
       "#{file.delete_prefix("#{root}/")} is missing, run `make build`" unless File.exist?(file)
@@ -41,7 +41,7 @@ module Comparison
       output("git", "-C", root, "log", "-1", "--format=%h of %cs")
     end
 
-    # @return [String] which backend it chooses by itself in Ruby
+    # @return [String] its default backend in Ruby
     def default_backend
       script = 'require "eventmachine"; EM.run { puts EM.backend; EM.stop }'
       output({ "EM_BACKEND" => nil }, "ruby", "-I#{root}/lib", "-e", script)

@@ -8,9 +8,10 @@ require "time"
 require_relative "program"
 
 module Comparison
-  # The machine that the figures are of: which cores the server and the load get, and what the report says of it.
+  # The machine on which everything is measured: the cores for the server and the load generator, and the facts for the
+  # report.
   class Machine
-    # @return [Array<Integer>, nil] the core of the servers and that of the load; nil if there is only one
+    # @return [Array<Integer>, nil] cores of the servers and of the load generator; nil if there is only one
     def cores
       @cores ||= begin
         first, *others = allowed_cpus
@@ -20,24 +21,24 @@ module Comparison
     end
 
     # @param role [Symbol] :server or :load
-    # @return [Array<String>] what to put before a command so that it runs on its own core
+    # @return [Array<String>] the words before a command that make it run on its own core
     def pin(role)
       return [] unless cores && taskset?
 
       ["taskset", "-c", cores[role == :server ? 0 : 1].to_s]
     end
 
-    # @return [String, nil] what makes the figures less reliable here
+    # @return [String, nil] the reason why figures are less reliable on this machine
     def warning
-      return "only one core: server and load share it, the figures say little" unless cores
+      return "only one core: server and load generator share it, and the figures say little" unless cores
 
-      "taskset is missing: server and load are not bound to cores of their own" unless taskset?
+      "taskset is missing: server and load generator are not bound to one core each" unless taskset?
     end
 
     # @param programs [Array<Program>] that were measured
-    # @param skipped [Array<String>] labels of those that could not be
-    # @param before [Checkout, nil] that ours was compared with
-    # @return [Array<Array(String, String)>] what the report says: subject and text
+    # @param skipped [Array<String>] labels of those that could not be measured
+    # @param before [Checkout, nil] the checkout with which ours was compared
+    # @return [Array<Array(String, String)>] the facts of the report: subject and text
     def facts(programs, skipped, before)
       [["Date", Time.now.utc.strftime("%Y-%m-%d")], ["Processor", processor],
        ["Kernel", "#{output('uname', '-sr')}, #{io_uring}"], ["Compiler", compiler],
@@ -47,7 +48,7 @@ module Comparison
        ["Taken by others", others]].reject { |_, text| text.empty? }
     end
 
-    # Takes note of how busy the cores are with others while the block measures.
+    # Measures, while the block runs, how much of the cores others use.
     def watch
       busy, ours, began = busy_seconds, our_seconds, now
       yield
@@ -69,7 +70,8 @@ module Comparison
       [cpu]
     end
 
-    # io_uring_setup(2), which has this number on nearly all processors; asked for a ring of no size, it makes none.
+    # Calls io_uring_setup(2), which has this number on nearly all processors. Asked for a ring without entries, it
+    # creates none.
     def io_uring
       syscall(425, 0, 0)
     rescue Errno::EINVAL, Errno::EFAULT
@@ -86,7 +88,8 @@ module Comparison
       cores || allowed_cpus.first(1)
     end
 
-    # Of both cores since the machine started: all but idling and waiting for disks, what the hypervisor took included.
+    # Of both cores since the machine started: everything except idling and waiting for disks, including the
+    # hypervisor's share.
     def busy_seconds
       ticks = File.readlines("/proc/stat").sum do |line|
         name, user, nice, system, _idle, _iowait, *interrupts_and_stolen = line.split
@@ -97,7 +100,7 @@ module Comparison
       ticks.to_f / Etc.sysconf(Etc::SC_CLK_TCK)
     end
 
-    # Of this process and of all that it started and that have ended.
+    # Of this process and of its children that have ended.
     def our_seconds
       times = Process.times
       times.utime + times.stime + times.cutime + times.cstime

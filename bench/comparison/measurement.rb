@@ -8,15 +8,15 @@ require_relative "table"
 require_relative "target"
 
 module Comparison
-  # Something that is measured of every program, in rounds: each round begins with another program. Where figures are
-  # given as multiples of the bare epoll loop's, that loop runs before and after each program, so that both see the same
-  # machine. A subclass says what is measured: {#name}, {#kind}, {#cases}, {#paired?}, {#seconds_each}, {#measure}
+  # Something that is measured for every program, in rounds, each of which begins with another program. If figures are
+  # given as multiples of the bare epoll loop's, that loop runs before and after each program, under the same
+  # conditions. A subclass defines what is measured: {#name}, {#kind}, {#cases}, {#paired?}, {#seconds_each}, {#measure}
   # and {#tables}.
   class Measurement
-    # No program that runs alone takes longer, unless it hangs.
+    # A program that runs alone and takes longer than this is considered hung.
     ALONE_SECONDS = 60
 
-    # About how long it takes to start a server, open the connections, and end both.
+    # The approximate time to start a server, open the connections, and end both.
     START_AND_END_SECONDS = 0.1
 
     # @return [Results]
@@ -54,7 +54,7 @@ module Comparison
       $stderr.print "\r\e[K" if $stderr.tty?
     end
 
-    # @return [String] which of the programs' kinds is measured
+    # @return [String] the kind of program that is measured
     def kind
       "echo"
     end
@@ -64,12 +64,12 @@ module Comparison
       false
     end
 
-    # @return [Array] what the measurement is repeated for; each is handed to {#measure}
+    # @return [Array] the measurement is repeated for each of these; {#measure} gets them
     def cases
       [nil]
     end
 
-    # @return [Array<Program>] that it can be made of
+    # @return [Array<Program>] the programs for which it can be made
     def programs
       @programs.select { |program| program.kinds.include?(kind) }
     end
@@ -96,7 +96,7 @@ module Comparison
       order.each { |program| results.add(kase, program, attempt(round, kase, program)) }
     end
 
-    # Each run of the bare loop is the one after a program and the one before the next.
+    # Each run of the bare loop counts for the program before it and for the one after it.
     def run_beside_baseline(round, kase, order)
       before = run_baseline(round, kase)
       order.each do |program|
@@ -124,7 +124,7 @@ module Comparison
       nil
     end
 
-    # Runs a program of this measurement's kind, which prints one line of JSON, on the core of the servers.
+    # Runs a program of this measurement's kind on the core of the servers. It prints one line of JSON.
     def run_alone(program)
       output, error, status = Open3.capture3(program.environment, *@machine.pin(:server),
                                             "timeout", ALONE_SECONDS.to_s, *program.command(kind))
@@ -149,8 +149,8 @@ module Comparison
       programs.any?(&:before?) ? ["÷ before"] : []
     end
 
-    # @param target [Target, nil] for those of ours on the backend that they choose by themselves
-    # @return [Array<String, nil>] the last cell of a row: the figure as a multiple of that of the other checkout
+    # @param target [Target, nil] for our programs on their default backend
+    # @return [Array<String, nil>] the last cell of a row: the figure as a multiple of the other checkout's
     def before_cell(kase, program, figure, subject, target: nil)
       return [] if before_column.empty?
 
@@ -164,7 +164,7 @@ module Comparison
       [number(value, 3)]
     end
 
-    # A table with a row for each program that was measured; the block gives the cells after its name.
+    # A table with a row for each measured program. The block returns the cells after its name.
     def table(title, columns, kase)
       table = Table.new(title, columns)
       measured(kase).each { |program| table.add([program.label, *yield(program)]) }

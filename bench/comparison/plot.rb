@@ -6,7 +6,7 @@ require "open3"
 
 module Comparison
   # Draws processor time per message as bars: a row of panels for C and one for the other languages, a column for each
-  # workload. Nothing behind the bars, and greys and colours that are legible on white and on black.
+  # workload. There is no background, and greys and colours are legible on white and on black.
   class Plot
     WIDTH = 1100
     HEAD = 66
@@ -15,7 +15,7 @@ module Comparison
     GAP = 46
     NAMES = 212
     MARGIN = 12
-    # Longer bars are cut, and show a gap; else the few that are long would make all others short.
+    # Longer bars are cut and show a gap. Otherwise the few long ones would make all others short.
     LONGEST = 2.5
     CUT = 0.04
     TEXT = "#757d88"
@@ -34,7 +34,7 @@ module Comparison
     end
 
     # @param path [String] of the SVG file
-    # @return [String, nil] what went wrong
+    # @return [String, nil] the error
     def draw(path)
       output, status = Open3.capture2e("gnuplot", stdin_data: script(path))
       output.strip unless status.success?
@@ -42,14 +42,14 @@ module Comparison
       e.message
     end
 
-    # @return [String] what gnuplot is told
+    # @return [String] the commands for gnuplot
     def script(path)
       [head(path), *panels, "unset multiplot\n"].join("\n")
     end
 
     private
 
-    # The bare loop stands in both groups: it is the measure of both.
+    # The bare loop is in both groups, because both are measured against it.
     def rows(programs, group)
       measured = programs.select { |program| @echo.cases.all? { |workload| @echo.ratio(workload, program) } }
       chosen = measured.select { |program| program.group == group && program.name != BASELINE }
@@ -85,7 +85,7 @@ module Comparison
       end
     end
 
-    # A label at the left edge, so many pixels from the top.
+    # A label at the left edge, the given number of pixels from the top.
     def label(number, text, y)
       place = "screen #{MARGIN.to_f / WIDTH},screen #{1 - (y.to_f / height)}"
       "set label #{number} \"#{text}\" at #{place} left textcolor rgb \"#{TEXT}\""
@@ -112,7 +112,7 @@ module Comparison
       GNUPLOT
     end
 
-    # Of each piece of a bar: its row, where it begins and ends, where its text stands, its colour, the text.
+    # For each piece of a bar: its row, its beginning and end, the position of its text, its colour, the text.
     def bars(workload, rows)
       rows.each_with_index.flat_map do |program, i|
         ratio = @echo.ratio(workload, program)

@@ -17,12 +17,12 @@ module Comparison
 
   # One of the libraries that are compared, and the programs that bench/ has for it.
   #
-  # name: as given to --programs. label: as it stands in tables. group: "C" or "others", which are told apart in the
-  # plot; nil for what is not drawn. kinds: which programs there are, the servers "echo" and "sink", and "timers" and
-  # "ticks", which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments
-  # for the C compiler. foreign: instead of a source, the command of a server that is no program of bench/; its last
-  # argument will be the port. package: Debian's, for its version. checkout: of ours, where it is from. backend: of
-  # ours, which one EM_BACKEND asks for; nil for the default.
+  # name: as given to --programs. label: its name in tables. group: "C" or "others", which the plot separates; nil for
+  # what is not drawn. kinds: the programs that exist: the servers "echo" and "sink", and "timers" and "ticks", which
+  # run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments for the C
+  # compiler. foreign: instead of a source, the command of a server that is not in bench/; its last argument will be the
+  # port. package: the Debian package, for its version. checkout: for our programs, where they come from. backend: for
+  # our programs, the value of EM_BACKEND; nil for the default.
   Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :checkout,
                        :backend, keyword_init: true) do
     def c?
@@ -38,17 +38,17 @@ module Comparison
       !checkout.nil?
     end
 
-    # @return [Boolean] whether it is of the other checkout that this one is compared with
+    # @return [Boolean] whether it belongs to the other checkout with which this one is compared
     def before?
       ours? && checkout != HERE
     end
 
-    # @return [Boolean] whether it is our own on a backend that is asked for, which not every kernel has
+    # @return [Boolean] whether it is this project's on a requested backend, which not every kernel has
     def variant?
       !backend.nil?
     end
 
-    # @return [Hash] what is set in its environment, and unset where the value is nil
+    # @return [Hash] the variables of its environment; those with the value nil are unset
     def environment
       ours? ? { "EM_BACKEND" => backend } : {}
     end
@@ -70,7 +70,7 @@ module Comparison
     end
   end
 
-  # Ours, on the backend that it chooses by itself and on each that can be asked for, and that of the other checkout.
+  # Our programs: on the default backend, on each backend that can be requested, and that of the other checkout.
   def self.ours(before, name:, label:, source:, group:)
     common = { source: source, group: group, checkout: HERE, link: HERE.link, kinds: %w[echo sink] }
     here = [Program.new(**common, name: name, label: label, kinds: %w[echo sink timers ticks]),
@@ -82,7 +82,7 @@ module Comparison
                                   link: before.link)]
   end
 
-  # @param before [Checkout, nil] another one of this project, whose programs are measured, too
+  # @param before [Checkout, nil] another one of this project, whose programs are measured as well
   # @return [Array<Program>] everything that can be compared, in the order of the tables
   def self.programs(before = nil)
     [*bare_loops, *ours(before, name: "eventmachine-c", label: "EventMachine, C", source: "eventmachine.c", group: "C"),
@@ -93,7 +93,7 @@ module Comparison
      *peers_in_other_languages]
   end
 
-  # What the kernel costs: plain calls, calls in batches, completions.
+  # The cost of the kernel alone: plain calls, calls in batches, completions.
   def self.bare_loops
     [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: %w[echo sink], source: "epoll.c"),
      Program.new(name: "batch", label: "bare batched loop", group: "C", kinds: %w[echo], source: "batch.c",

@@ -5,7 +5,8 @@
 require_relative "plot"
 
 module Comparison
-  # What a run says: tables on the terminal, and the same in a Markdown file between two markers, with a plot beside it.
+  # The report of a run: tables on the terminal, and the same tables in a Markdown file between two markers, with a plot
+  # next to it.
   class Report
     FIRST_LINE = "<!-- figures: written by bench/compare, from here -->"
     LAST_LINE = "<!-- figures: to here -->"
@@ -33,7 +34,7 @@ module Comparison
     def write(path, command)
       text = File.read(path)
       first, last = [FIRST_LINE, LAST_LINE].map { |marker| text.index(marker) }
-      abort "#{path} lacks the lines that say where the figures belong" unless first && last
+      abort "#{path} lacks the two marker lines between which the figures belong" unless first && last
 
       plot = path.sub(/\.md\z/, ".svg")
       error = draw(plot)

@@ -5,12 +5,12 @@
 require_relative "program"
 
 module Comparison
-  # The figures of one measurement: for each case and program one Hash of figures per round, nil for a round that
-  # failed, each with those of the bare epoll loop's runs before and after it, if any.
+  # The figures of one measurement: for each case and program, one Hash of figures per round, or nil for a round that
+  # failed. Each is stored with the figures of the bare epoll loop's runs before and after it, if there are any.
   class Results
     Round = Struct.new(:figures, :baselines) do
-      # @return [Float, nil] the figure as a multiple of the bare loop's: of the mean of both its runs, so that what
-      #   drifts steadily over the three runs makes no difference
+      # @return [Float, nil] the figure as a multiple of the mean of both runs of the bare loop, so that a steady
+      #   drift over the three runs makes no difference
       def ratio(figure)
         return if figures.nil? || baselines.empty?
 
@@ -23,7 +23,7 @@ module Comparison
     end
 
     # @param figures [Hash, nil]
-    # @param baselines [Array<Hash, nil>] those of the bare loop's runs beside it
+    # @param baselines [Array<Hash, nil>] those of the bare loop's runs before and after it
     def add(kase, program, figures, baselines = [])
       @rounds[kase][program.name] << Round.new(figures, baselines.compact)
     end
@@ -38,20 +38,20 @@ module Comparison
       middle(@rounds[kase][program.name].map { |round| round.figures && round.figures[figure] })
     end
 
-    # @return [Float, nil] the median of the figure's ratio to the bare epoll loop's runs beside it. Such a ratio holds
-    #   where the figure itself drifts with whatever else the machine does.
+    # @return [Float, nil] the median of the figure's ratio to the bare epoll loop's runs before and after it. Such a
+    #   ratio is stable even if the figure itself varies with whatever else the machine does.
     def ratio(kase, program, figure)
       program.name == BASELINE ? 1.0 : middle(ratios(kase, program, figure))
     end
 
-    # @return [Array(Float, Float), nil] between what the middle half of the rounds' ratios lies
+    # @return [Array(Float, Float), nil] the limits of the middle half of the rounds' ratios
     def quartiles(kase, program, figure)
       sorted = ratios(kase, program, figure).compact.sort
       [sorted[sorted.size / 4], sorted[-1 - (sorted.size / 4)]] unless sorted.empty?
     end
 
-    # @return [Float, nil] the median of the figure's ratio to another program's in the same round. Where the bare loop
-    #   ran beside them, their ratios to it are compared.
+    # @return [Float, nil] the median of the figure's ratio to another program's in the same round. If the bare loop
+    #   ran before and after them, their ratios to it are compared.
     def against(kase, program, other, figure)
       middle(comparable(kase, program, figure).zip(comparable(kase, other, figure)).map do |ours, theirs|
         ours / theirs if ours && theirs

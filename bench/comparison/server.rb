@@ -10,17 +10,17 @@ require "timeout"
 require_relative "program"
 
 module Comparison
-  # Something could not be measured; the message says why.
+  # Something could not be measured. The message gives the reason.
   class Failure < StandardError; end
 
-  # A server that runs on its own core, for as long as the block of {Server.run}.
+  # A server that runs on its own core until the block of {Server.run} returns.
   class Server
     START_SECONDS = 10
     STOP_SECONDS = 5
 
     attr_reader :pid, :port
 
-    # @param kind [String] which of the program's servers
+    # @param kind [String] "echo" or "sink"
     # @yieldparam server [Server]
     # @return what the block returns
     # @raise [Failure]
@@ -50,7 +50,7 @@ module Comparison
       drive(LOAD, *options, @port.to_s)
     end
 
-    # Runs a program that talks to it, on the core of the load.
+    # Runs a program that talks to it, on the core of the load generator.
     # @param command [Array<String>]
     # @return [Hash] the JSON that it prints
     def drive(*command)
@@ -60,7 +60,7 @@ module Comparison
       JSON.parse(output)
     end
 
-    # @return [Integer] processor time that it has used so far, by its process clock, see clock_getcpuclockid(3)
+    # @return [Integer] processor time that it has used so far, from its process clock, clock_getcpuclockid(3)
     def cpu_ns
       Process.clock_gettime((~@pid << 3) | 2, :nanosecond)
     end

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module Comparison
-  # A table of the report: the same on a terminal and in Markdown. The first column is text, the others are flush right.
+  # A table of the report, the same on a terminal and in Markdown. The first column is aligned left, all others right.
   class Table
     # @param title [String]
     # @param columns [Array<String>]
@@ -13,7 +13,7 @@ module Comparison
       @rows = []
     end
 
-    # @param cells [Array<String, nil>] as many as there are columns; nil for what is not known
+    # @param cells [Array<String, nil>] one for each column; nil for an unknown value
     def add(cells)
       @rows << cells.map { |cell| cell || "–" }
     end

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module Comparison
-  # What one of our figures is to be: at most or at least a limit.
+  # A limit that one of our figures must not exceed or fall below.
   class Target
     def self.at_most(limit)
       new(limit, "≤", :<=)
@@ -13,7 +13,7 @@ module Comparison
       new(limit, "≥", :>=)
     end
 
-    # @param comparison [Symbol] the method of Float that is true of a figure that meets the target
+    # @param comparison [Symbol] the method of Float that returns true for a figure that meets the target
     def initialize(limit, sign, comparison)
       @limit = limit
       @sign = sign

@@ -5,8 +5,9 @@
 require_relative "../measurement"
 
 module Comparison
-  # Connections opened, used for one message and reset, over and over. The load has more to do for each than the
-  # server, so the rate says who keeps up with it, and the processor time what it costs.
+  # Connections that are opened, used for one message and reset, again and again. The load generator does more work per
+  # connection than the server, so the rate shows which servers keep up with it, and the processor time shows what it
+  # costs.
   class Accept < Measurement
     CONNECTIONS = 100
     WARMUP_SECONDS = 0.15

@@ -5,8 +5,8 @@
 require_relative "../measurement"
 
 module Comparison
-  # What it costs to receive: a GiB one way over one connection, to a server that throws it away. iperf3 is measured as
-  # its users run it, by its own client.
+  # The cost of receiving: 1 GiB one way over one connection, to a server that discards it. iperf3 is measured as its
+  # users run it, with its own client.
   class Bulk < Measurement
     BYTES = 1 << 30
     IPERF3_SECONDS = 60
@@ -29,7 +29,7 @@ module Comparison
       true
     end
 
-    # It is short, and waits much, so that it varies more than the others.
+    # A run is short and mostly waits, so it varies more than the others.
     def rounds
       super * 2
     end
@@ -50,7 +50,7 @@ module Comparison
 
     private
 
-    # Its client counts what the server says it has received.
+    # Its client prints how much the server has received.
     def drive_iperf3(server)
       before_ns = server.cpu_ns
       report = server.drive("timeout", IPERF3_SECONDS.to_s, "iperf3", "-c", "127.0.0.1", "-p", server.port.to_s,
@@ -60,7 +60,7 @@ module Comparison
       { CPU => (server.cpu_ns - before_ns) / 1e6 / gibibytes, RATE => gibibytes / received.fetch("seconds") }
     end
 
-    # Ratios are of runs side by side, so the lower of the two is found by iperf3's own ratio to the bare loop.
+    # Ratios compare adjacent runs, so the lower of the two limits is found by iperf3's own ratio to the bare loop.
     def floor
       iperf3 = programs.find { |program| program.name == IPERF3 }
       [1.0, iperf3 && results.ratio(nil, iperf3, CPU)].compact.min

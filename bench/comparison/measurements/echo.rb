@@ -5,11 +5,11 @@
 require_relative "../measurement"
 
 module Comparison
-  # What it costs to echo a message: the server's processor time, and how many a second and how fast when it is busy.
+  # The cost of echoing a message: the server's processor time, the rate, and the latency when it is busy.
   class Echo < Measurement
     WARMUP_SECONDS = 0.15
 
-    # size: of a message, in bytes. pipeline: messages in flight on each connection.
+    # size: of a message, in bytes. pipeline: how many messages are in flight on each connection.
     Workload = Struct.new(:size, :connections, :pipeline, :targets) do
       def title
         text = "#{size_text} messages, #{connections} connections"

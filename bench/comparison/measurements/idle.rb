@@ -5,7 +5,7 @@
 require_relative "../measurement"
 
 module Comparison
-  # The memory of the server's process for each connection that is open and has nothing to do.
+  # The memory of the server's process per open connection that has nothing to do.
   class Idle < Measurement
     CONNECTIONS = 10_000
     TARGETS = { "eventmachine-c" => Target.at_most(230), "eventmachine-ruby" => Target.at_most(380) }.freeze
@@ -16,7 +16,7 @@ module Comparison
       "idle"
     end
 
-    # Memory hardly differs from one round to the next.
+    # Memory differs little from one round to the next.
     def rounds
       [super, 3].min
     end

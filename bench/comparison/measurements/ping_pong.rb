@@ -5,8 +5,8 @@
 require_relative "../measurement"
 
 module Comparison
-  # How long a message takes there and back when there is no other: one connection with one message in flight. Both
-  # sides wait in the kernel each time, so this is mostly the price of waking up.
+  # The time of a round trip when nothing else happens: one connection with one message in flight. Both sides wait in
+  # the kernel each time, so this is mostly the cost of waking up.
   class PingPong < Measurement
     SIZE = 64
     WARMUP_SECONDS = 0.1

@@ -6,9 +6,9 @@ require "tempfile"
 require_relative "../measurement"
 
 module Comparison
-  # How many system calls a busy server makes for a message. strace slows everything, and by that much only, so one
-  # round will do. Opening and closing the connections is counted too; with so many messages it does not show. What is
-  # submitted to a ring is not a system call each, but the one that submits it all is.
+  # The number of system calls that a busy server makes per message. strace slows everything down but does not change
+  # the number, so one round is enough. Opening and closing the connections is counted, too, but is negligible with so
+  # many messages. Operations submitted to a ring are not counted, but the call that submits them is.
   class SystemCalls < Measurement
     CONNECTIONS = 100
     SECONDS = 2
@@ -76,7 +76,7 @@ module Comparison
       strace&.close
     end
 
-    # Lines of the summary: % time, seconds, usecs/call, calls, errors (if any), name.
+    # Columns of the summary: % time, seconds, usecs/call, calls, errors (if any), name.
     def sort(summary)
       counts = Hash.new(0)
       summary.scan(/^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$/) do |calls, call|

@@ -5,7 +5,7 @@
 require_relative "../measurement"
 
 module Comparison
-  # What a call by next_tick costs, in processor time of the process.
+  # The processor time of a call by next_tick.
   class Ticks < Measurement
     TARGETS = { "eventmachine-ruby" => Target.at_most(0.8) }.freeze
     COLUMNS = ["", "many queued at once, µs", "target", "each queued by the last, µs", "target"].freeze

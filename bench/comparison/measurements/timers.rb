@@ -5,7 +5,7 @@
 require_relative "../measurement"
 
 module Comparison
-  # What a timer costs, in processor time of the process.
+  # The processor time of a timer.
   class Timers < Measurement
     C_ADD = { "eventmachine-c" => Target.at_most(0.07) }.freeze
     C_READD = { "eventmachine-c" => Target.at_most(0.25) }.freeze
