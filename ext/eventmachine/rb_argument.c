@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Arguments from Ruby in the C library's terms: times and paths.
+ * Arguments from Ruby in the C library's terms: ports, times and paths.
  */
-#include "rb_eventmachine.h"
+#include "rb_argument.h"
 
 #include <string.h>
+
+#include "rb_define.h"
 
 static ID id_to_f;
 
@@ -24,7 +26,6 @@ double rb_em_seconds(VALUE number)
     return NUM2DBL(rb_funcallv(number, id_to_f, 0, NULL));
 }
 
-/* What is negative or not a number counts as none, what is beyond the range as the longest time. */
 uint64_t rb_em_seconds_to_ns(double seconds)
 {
     double ns = seconds * 1e9;

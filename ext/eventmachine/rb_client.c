@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The primitives of outgoing connections: they return a signature, whose object the caller enters into @conns
- * afterwards (lib/em/clients.rb). What can be known without the network raises; all else comes as unbind's reason.
+ * Opening connections. They return a signature, to which the caller assigns an object afterwards (lib/em/clients.rb,
+ * rb_complete.c). What can be known without the network raises. Everything else is reported as unbind's reason.
  */
-#include "rb_eventmachine.h"
-
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
 
+#include "rb_argument.h"
+#include "rb_define.h"
+#include "rb_handler.h"
+#include "rb_hold.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_state.h"
+#include "rb_status.h"
+#include "rb_table.h"
+
 /*
  * While the reactor is released nothing can be opened any more. A program that connects again in unbind gets an object
- * that is unbound next; what that one's unbind opens in turn gets no callback, or there would be no end.
+ * that is unbound next. If that unbind connects again, the object gets no callback: otherwise the release would never
+ * end.
  */
 static bool is_too_late(rb_em_slot *slot)
 {
@@ -25,8 +34,8 @@ static bool is_too_late(rb_em_slot *slot)
     return true;
 }
 
-/* For other threads the reactor is gone as soon as its release begins, since nothing could be reported to them any
- * more. */
+/* For other threads the reactor is gone as soon as its release begins, because nothing could be reported to them later.
+ */
 static em_loop *loop_for(const char *name)
 {
     em_loop *loop = rb_em_loop(name);
@@ -46,12 +55,10 @@ static VALUE opened(rb_em_slot *slot)
 NORETURN(static void refuse(em_status status, bool bound));
 static void refuse(em_status status, bool bound)
 {
-    switch (status) {
-    case EM_NO_MEMORY:
-        rb_memerror();
+    switch (rb_em_check_memory(status)) {
     case EM_INVALID_PORT:
         rb_em_raise("ConnectionError", "invalid server or port");
-    /* In the words of getaddrinfo(3), which programs match on. */
+    /* The texts of getaddrinfo(3), which programs match on. */
     case EM_INVALID_ADDRESS:
     case EM_NAME_NOT_FOUND:
         rb_em_raise("ConnectionError", "unable to resolve address: %s", gai_strerror(EAI_NONAME));
@@ -64,7 +71,7 @@ static void refuse(em_status status, bool bound)
     }
 }
 
-/* A malformed address may be of either end, unless the peer's is a literal. */
+/* A malformed address may be either end's, unless the peer's is a literal. */
 static void refuse_bound(em_status status, const char *local, const char *peer)
 {
     em_address address;
@@ -86,13 +93,14 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
         refuse(EM_INVALID_PORT, false);
     if (number < 0)
         refuse(EM_INVALID_ADDRESS, false);
-    rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
+    rb_em_slot *slot = rb_em_table_add(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot, .bind_host = bind_host, .bind_port = bind_port};
     em_status status = EM_OK;
     if (!is_too_late(slot))
-        status = em_loop_connect(loop, name, (int)number, &rb_em_outgoing_handler, &options, &slot->native.connection);
+        status =
+            em_loop_connect(loop, name, (int)number, &rb_em_connection_handler, &options, &slot->native.connection);
     if (status < 0) {
-        rb_em_leave(slot);
+        rb_em_table_delete(slot);
         if (bind_host)
             refuse_bound(status, bind_host, name);
         refuse(status, bind_host != NULL);
@@ -123,15 +131,14 @@ static VALUE connect_unix_server(VALUE self, VALUE path)
     em_address address;
     em_status status = rb_em_unix_address(path, &address);
     em_loop *loop = loop_for("connect_to_unix_server");
-    rb_em_slot *slot = rb_em_enter(RB_EM_CONNECTION, Qnil);
+    rb_em_slot *slot = rb_em_table_add(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot};
     if (!is_too_late(slot) && status >= 0)
-        status = em_loop_connect_to(loop, &address, &rb_em_outgoing_handler, &options, &slot->native.connection);
+        status = em_loop_connect_to(loop, &address, &rb_em_connection_handler, &options, &slot->native.connection);
     if (status >= 0)
         return opened(slot);
-    rb_em_leave(slot);
-    if (status == EM_NO_MEMORY)
-        rb_memerror();
+    rb_em_table_delete(slot);
+    rb_em_check_memory(status);
     rb_raise(rb_eRuntimeError, status == EM_PATH_TOO_LONG ? "unix-domain server name is too long" : "no connection");
 }
 

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What becomes of the reactor in a forked child. A child that runs a block has nothing to do with it. One that comes
- * back from the callback that has forked goes on with the reactor if it is a daemon: if the process that made the
- * reactor is gone, or the child has begun a session of its own. Any other would be a second server of the same
- * connections, and gets an exception.
+ * The reactor in a forked child. A child that runs a block has nothing to do with it. A child that returns from the
+ * callback that has forked takes the reactor over if it is a daemon: if the process that owned the reactor is gone, or
+ * the child has begun a new session. Any other child would serve the same connections a second time, and gets an
+ * exception.
  */
-#include "rb_eventmachine.h"
+#include "rb_fork.h"
 
 #include <pthread.h>
 #include <time.h>
+
+#include "rb_define.h"
+#include "rb_module.h"
+#include "rb_state.h"
+#include "rb_status.h"
 
 static ID id_reactor_pid, id_renew_threadpool, id_in_forked_block;
 
@@ -33,7 +38,7 @@ static bool is_daemon(void)
     return rb_em_the_reactor.forks == 1 && getppid() != maker;
 }
 
-/* `exit! if fork`: the parent is about to end, and it is chance which of the two comes first. */
+/* After `exit! if fork` the parent is about to end, but this child may run first: it waits a second at most. */
 static bool becomes_daemon(void)
 {
     enum { LONGEST_MILLISECONDS = 1000 };
@@ -53,6 +58,12 @@ static void take_over(void)
     rb_ivar_set(rb_em_module, id_reactor_pid, PIDT2NUM(getpid()));
 }
 
+static void take_over_with_threads(void)
+{
+    take_over();
+    rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
+}
+
 bool rb_em_take_over_within(void)
 {
     const rb_em_reactor *reactor = &rb_em_the_reactor;
@@ -60,19 +71,18 @@ bool rb_em_take_over_within(void)
         return false;
     if (!rb_em_is_reactor_thread() || RTEST(rb_funcallv(rb_em_module, id_in_forked_block, 0, NULL)))
         return false;
-    take_over();
-    rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
+    take_over_with_threads();
     return true;
 }
 
 /*
- * With an exit or an error under way no Ruby code may run (rb_protect.c); and a child that has forked again and leaves
- * is the middle one of a double fork: the reactor is its child's.
+ * While the loop is being left no Ruby code may run (rb_protect.c). A child that leaves after it has forked again is
+ * the middle one of a double fork: the reactor is its child's.
  */
 void rb_em_go_on_in_child(void)
 {
     const rb_em_reactor *reactor = &rb_em_the_reactor;
-    if (reactor->state != 0) {
+    if (rb_em_is_leaving()) {
         if (!reactor->has_child && is_daemon())
             take_over();
         return;
@@ -82,8 +92,7 @@ void rb_em_go_on_in_child(void)
                  "a forked child has come back into the reactor of its parent (pid %ld): give fork a block, or use "
                  "EventMachine.fork_reactor for a reactor of its own, or Process.daemon to go on in the background",
                  (long)reactor->pid);
-    take_over();
-    rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
+    take_over_with_threads();
 }
 
 void rb_em_note_exit(VALUE error)
@@ -92,7 +101,6 @@ void rb_em_note_exit(VALUE error)
         em_loop_hand_over(rb_em_the_reactor.loop);
 }
 
-/* Makes the reactor this process's own, if it is a daemon's within the callback that has forked it. */
 static VALUE take_over_reactor(VALUE self)
 {
     return rb_em_take_over_within() ? Qtrue : Qfalse;
@@ -103,6 +111,6 @@ void rb_em_define_fork(void)
     id_reactor_pid = rb_intern("@reactor_pid");
     id_renew_threadpool = rb_intern("renew_threadpool");
     id_in_forked_block = rb_intern("in_forked_block?");
-    rb_define_private_method(rb_singleton_class(rb_em_module), "take_over_reactor", take_over_reactor, 0);
+    RB_EM_PRIVATE("take_over_reactor", take_over_reactor, 0);
     pthread_atfork(NULL, note_child, note_fork);
 }

@@ -6,7 +6,7 @@
 
 #if !defined __GLIBC__
 
-#include "rb_eventmachine.h"
+#include "rb_malloc.h"
 
 void rb_em_keep_freed_memory(void)
 {

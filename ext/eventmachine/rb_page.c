@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Slots, and the pages they live in. A page is an object of Ruby's own with write barriers, so the collector looks at
- * it again only after one of its slots has changed: many idle connections cost a minor collection nothing. Pages stay
- * where they are and are kept for reuse; what their slots refer to may be moved by GC.compact.
+ * Slots, and the pages they live in. A page is a Ruby object with write barriers, so a minor collection marks it only
+ * if one of its slots has changed: many idle connections cost it nothing. Pages never move and are kept for reuse.
+ * GC.compact may move what their slots refer to.
  */
-#include "rb_eventmachine.h"
+#include "rb_page.h"
+
+#include "rb_define.h"
 
 enum { SLOTS_PER_PAGE = 100 };
 
@@ -14,12 +16,12 @@ typedef struct page {
     rb_em_slot slots[SLOTS_PER_PAGE];
 } page;
 
-/* The root of all pages, an object, too: one that is always reachable. */
+/* The root of all pages is an object, too, which is always reachable. */
 static struct {
     VALUE self;
     page *first;
     rb_em_slot *free;
-} book;
+} pages;
 
 static void mark_page(void *data)
 {
@@ -48,16 +50,16 @@ static const rb_data_type_t page_type = {
     .flags = RUBY_TYPED_WB_PROTECTED,
 };
 
-/* Marking without leave to move keeps the pages' own objects in place, so that page.self stays true. */
-static void mark_book(void *data)
+/* rb_gc_mark pins the pages' own objects, so that page.self stays valid. */
+static void mark_pages(void *data)
 {
-    for (page *page = book.first; page; page = page->next)
+    for (page *page = pages.first; page; page = page->next)
         rb_gc_mark(page->self);
 }
 
-static const rb_data_type_t book_type = {
+static const rb_data_type_t pages_type = {
     .wrap_struct_name = "eventmachine/pages",
-    .function = {.dmark = mark_book},
+    .function = {.dmark = mark_pages},
     .flags = RUBY_TYPED_WB_PROTECTED,
 };
 
@@ -69,12 +71,12 @@ static void add_page(void)
     for (unsigned i = SLOTS_PER_PAGE; i-- > 0;) {
         rb_em_slot *slot = &page->slots[i];
         slot->index = (uint8_t)i;
-        slot->native.next = book.free;
-        book.free = slot;
+        slot->native.next = pages.free;
+        pages.free = slot;
     }
-    page->next = book.first;
-    book.first = page;
-    RB_OBJ_WRITTEN(book.self, Qundef, self);
+    page->next = pages.first;
+    pages.first = page;
+    RB_OBJ_WRITTEN(pages.self, Qundef, self);
 }
 
 static page *page_of(rb_em_slot *slot)
@@ -84,10 +86,10 @@ static page *page_of(rb_em_slot *slot)
 
 rb_em_slot *rb_em_slot_take(rb_em_kind kind, VALUE value)
 {
-    if (!book.free)
+    if (!pages.free)
         add_page();
-    rb_em_slot *slot = book.free;
-    book.free = slot->native.next;
+    rb_em_slot *slot = pages.free;
+    pages.free = slot->native.next;
     slot->native.next = NULL;
     slot->signature = 0;
     slot->flags = 0;
@@ -105,13 +107,13 @@ void rb_em_slot_give_back(rb_em_slot *slot)
 {
     slot->kind = RB_EM_FREE;
     slot->value = Qnil;
-    slot->native.next = book.free;
-    book.free = slot;
+    slot->native.next = pages.free;
+    pages.free = slot;
 }
 
 void rb_em_slot_each(bool (*visit)(rb_em_slot *slot, void *data), void *data)
 {
-    for (page *page = book.first; page; page = page->next)
+    for (page *page = pages.first; page; page = page->next)
         for (unsigned i = 0; i < SLOTS_PER_PAGE; i++)
             if (page->slots[i].kind != RB_EM_FREE && !visit(&page->slots[i], data))
                 return;
@@ -119,6 +121,6 @@ void rb_em_slot_each(bool (*visit)(rb_em_slot *slot, void *data), void *data)
 
 void rb_em_define_pages(void)
 {
-    book.self = TypedData_Wrap_Struct(rb_cObject, &book_type, &book);
-    rb_gc_register_mark_object(book.self);
+    pages.self = TypedData_Wrap_Struct(rb_cObject, &pages_type, &pages);
+    rb_gc_register_mark_object(pages.self);
 }

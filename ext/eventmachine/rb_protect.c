@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Calling Ruby from within the loop. Nothing that Ruby code does unwinds through the loop's own frames: an error goes
- * to the error handler; everything else (an error without handler, exit, throw, Thread#kill) is remembered as
- * rb_protect's state, silences all callbacks that the present turn would still make, and goes on from rb_reactor.c once
- * the turn has returned. Until then no Ruby code may run, for it would overwrite what Ruby keeps for the jump.
+ * Calling Ruby from within the loop. Nothing that Ruby code does unwinds through the loop's own frames. An error goes
+ * to the error handler. Everything else (an error without handler, exit, throw, Thread#kill) is kept as rb_protect's
+ * state and suppresses all further callbacks of the present turn; rb_reactor.c continues the jump once the turn has
+ * returned. Until then no Ruby code may run, because it would overwrite what Ruby keeps for the jump.
  */
-#include "rb_eventmachine.h"
+#include "rb_protect.h"
+
+#include "rb_define.h"
+#include "rb_fork.h"
+#include "rb_module.h"
+#include "rb_state.h"
 
 static ID id_call, id_error_handler, id_wrapped_exception;
 static VALUE escape_tag;
 
 /*
- * A callback may return in a forked child that has released the loop and run its own meanwhile. There is nothing to
- * return to then but EventMachine.run.
+ * A callback may return in a forked child that has released the loop and run another one meanwhile. Then its callers in
+ * the loop are gone, and only EventMachine.run is left to return to.
  */
 NORETURN(static void abandon_frames(int state));
 static void abandon_frames(int state)
@@ -32,7 +37,7 @@ static int protect(VALUE (*function)(VALUE), VALUE argument)
     return state;
 }
 
-/* What is being raised; nil for jumps of other kinds, whose object must not be touched. */
+/* The exception that is being raised. nil for jumps of other kinds, whose object must not be touched. */
 static VALUE raised_exception(void)
 {
     VALUE error = rb_errinfo();
@@ -45,8 +50,8 @@ static VALUE call_error_handler(VALUE error)
     return rb_funcallv(rb_attr_get(rb_em_module, id_error_handler), id_call, 1, &error);
 }
 
-/* Returns the state that is left when the handler, if there is one, has seen the error. */
-static int hand_over(VALUE error, int state)
+/* Calls the error handler, if there is one, and returns the state after that: 0 if the error is handled. */
+static int handle_error(VALUE error, int state)
 {
     if (NIL_P(rb_attr_get(rb_em_module, id_error_handler)))
         return state;
@@ -65,27 +70,27 @@ static void leave_loop(int state)
 
 bool rb_em_call(VALUE (*function)(VALUE), VALUE argument)
 {
-    if (rb_em_the_reactor.state != 0)
+    if (rb_em_is_leaving())
         return false;
     int state = protect(function, argument);
     if (state == 0)
         return true;
     VALUE error = raised_exception();
     if (!NIL_P(error) && RTEST(rb_obj_is_kind_of(error, rb_eStandardError)))
-        state = hand_over(error, state);
+        state = handle_error(error, state);
     if (state != 0)
         leave_loop(state);
     return false;
 }
 
-/* Exceptions of unbind must not keep other connections from theirs: run raises the last of them in the end. */
+/* An exception in unbind must not suppress the unbind of other connections: run raises the last one in the end. */
 bool rb_em_call_unbind(VALUE (*function)(VALUE), VALUE argument)
 {
     int state = protect(function, argument);
     if (state == 0)
         return true;
     if (!NIL_P(raised_exception()))
-        state = hand_over(raised_exception(), state);
+        state = handle_error(raised_exception(), state);
     if (state == 0)
         return false;
     VALUE error = raised_exception();

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * EventMachine::Queue: items and those that wait for them, each an Array. Its documentation, and what it does for other
- * threads, is in lib/em/queue.rb. No other thread and no signal handler runs between a look at the Arrays and taking
- * from them.
+ * EventMachine::Queue: an Array of items, and one of callbacks that wait for them. Its documentation, and what it does
+ * for other threads, is in lib/em/queue.rb. No other thread and no signal handler runs between a look at the Arrays and
+ * taking from them.
  */
-#include "rb_eventmachine.h"
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
 
 /* How deep callbacks that pop may nest. */
 enum { DEEPEST_NESTING = 100 };
@@ -52,7 +54,7 @@ static VALUE allocate(VALUE class)
     return self;
 }
 
-/* For dup and clone: a queue of its own, with the same items and the same that wait. */
+/* For dup and clone: a separate queue with the same items and the same waiting callbacks. */
 static VALUE initialize_copy(VALUE self, VALUE original)
 {
     queue *copy = queue_of(self);
@@ -67,7 +69,7 @@ static bool is_empty(VALUE array)
     return RARRAY_LEN(array) == 0;
 }
 
-/* A drained Array keeps the memory of its largest size until it is cleared. */
+/* An empty Array keeps the memory of its largest size until it is cleared. */
 static VALUE take(VALUE array)
 {
     VALUE first = rb_ary_shift(array);
@@ -113,7 +115,7 @@ static bool is_service_due(const queue *queue)
 }
 
 /*
- * Within a callback, pushes and pops nested too deep hand out nothing: the outer calls do. Their fiber may be
+ * Pushes and pops within a callback that are nested too deep hand out nothing: the outer calls do. Their fiber may be
  * suspended, so serve is also scheduled for the next turn.
  */
 static void serve_up_to(VALUE self, unsigned nesting)

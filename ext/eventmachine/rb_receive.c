@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Receiving into a String of the user's, the same again and again. A new String for each piece is in memory that the
- * processor's cache does not hold any more, since Ruby collects only after many megabytes; where much arrives that
- * takes most of the time.
+ * EventMachine.receive_into: receiving into a String of the user's, which is filled again and again. A new String for
+ * each piece lies in memory that the processor's cache no longer holds, because Ruby collects only after many
+ * megabytes. For bulk data that takes most of the time.
  */
-#include "rb_eventmachine.h"
-
 #include <ruby/encoding.h>
 
-/* As much as arrives in one piece; what the loop's own memory takes, too. */
+#include "rb_connection.h"
+#include "rb_define.h"
+#include "rb_drained.h"
+#include "rb_handler.h"
+#include "rb_module.h"
+#include "rb_state.h"
+
+/* As much as arrives in one piece, like the loop's own memory. */
 enum { BUFFER_BYTES = 64 * 1024 };
 
 static ID id_receive_into;
 
-/* The bytes are about to be overwritten: they become the String's alone, and enough. FrozenError. */
+/* The bytes are about to be overwritten: makes them the String's alone, and enough. Raises FrozenError. */
 static VALUE make_ready(VALUE text)
 {
     rb_str_modify(text);
@@ -22,11 +27,11 @@ static VALUE make_ready(VALUE text)
     return text;
 }
 
-/* What cannot be received into is received elsewhere: then receive_data tells why. */
-void *rb_em_receive_buffer(em_connection *connection, size_t *capacity)
+/* If the String cannot be used, the loop's memory is, and receive_data below raises the error. */
+static void *receive_buffer(em_connection *connection, size_t *capacity)
 {
     const rb_em_slot *slot = em_connection_get_user(connection);
-    if (!slot || slot->flags & RB_EM_SILENT || NIL_P(slot->value) || rb_em_the_reactor.state != 0)
+    if (!slot || slot->flags & RB_EM_SILENT || NIL_P(slot->value) || rb_em_is_leaving())
         return NULL;
     int state = 0;
     VALUE text = rb_protect(make_ready, rb_ivar_get(slot->value, id_receive_into), &state);
@@ -38,9 +43,9 @@ void *rb_em_receive_buffer(em_connection *connection, size_t *capacity)
     return RSTRING_PTR(text);
 }
 
-VALUE rb_em_received_into(const rb_em_slot *slot, const void *data, size_t length)
+/* The bytes are in the String already, unless it was another one when they arrived. */
+static VALUE fill(VALUE text, const void *data, size_t length)
 {
-    VALUE text = rb_ivar_get(slot->value, id_receive_into);
     if (data == RSTRING_PTR(text)) {
         rb_str_set_len(text, (long)length);
         return text;
@@ -50,6 +55,29 @@ VALUE rb_em_received_into(const rb_em_slot *slot, const void *data, size_t lengt
     return rb_str_cat(text, data, (long)length);
 }
 
+static VALUE receive_data(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    VALUE object = rb_em_receiver(message);
+    VALUE text = rb_ivar_get(object, id_receive_into);
+    return rb_em_call_receive_data(object, fill(text, message->data, message->length));
+}
+
+static void on_data(em_connection *connection, const void *data, size_t length)
+{
+    rb_em_message message = {em_connection_get_user(connection), data, length};
+    rb_em_deliver(receive_data, &message);
+}
+
+static const em_handler into_handler = {
+    .connection_completed = rb_em_on_completed,
+    .receive_data = on_data,
+    .receive_buffer = receive_buffer,
+    .receive_end = rb_em_on_end,
+    .drained = rb_em_on_drained,
+    .unbind = rb_em_on_unbind,
+};
+
 static VALUE receive_into(VALUE module, VALUE connection, VALUE buffer)
 {
     if (!NIL_P(buffer)) {
@@ -57,17 +85,16 @@ static VALUE receive_into(VALUE module, VALUE connection, VALUE buffer)
         rb_str_modify(buffer);
         rb_enc_associate(buffer, rb_ascii8bit_encoding());
     }
-    rb_em_slot *slot = rb_em_connection_of(connection);
-    if (!slot || !slot->native.connection)
+    em_connection *native = rb_em_native_connection_of(connection);
+    if (!native)
         return Qnil;
     rb_ivar_set(connection, id_receive_into, buffer);
-    slot->flags = (uint16_t)(NIL_P(buffer) ? slot->flags & ~RB_EM_INTO : slot->flags | RB_EM_INTO);
-    em_connection_set_handler(slot->native.connection, NIL_P(buffer) ? &rb_em_outgoing_handler : &rb_em_into_handler);
+    em_connection_set_handler(native, NIL_P(buffer) ? &rb_em_connection_handler : &into_handler);
     return buffer;
 }
 
 void rb_em_define_receive(void)
 {
-    id_receive_into = rb_intern("receive_into"); /* no name of an instance variable: Ruby code does not see it */
-    rb_define_singleton_method(rb_em_module, "receive_into", receive_into, 2);
+    id_receive_into = rb_intern("receive_into"); /* not a name of an instance variable, so Ruby code cannot see it */
+    RB_EM_SINGLETON("receive_into", receive_into, 2);
 }

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The end of the reactor: every remaining connection gets its unbind, the loop is destroyed, timers and servers are
- * forgotten. A throw, exit or Thread#kill out of an unbind is carried on only after all that.
+ * The end of the reactor: unbind is called for every remaining connection, the loop is destroyed, timers and servers
+ * are forgotten. A throw, exit or Thread#kill out of an unbind continues only after all that.
  */
-#include "rb_eventmachine.h"
+#include "rb_release.h"
 
 #include <stdlib.h>
+
+#include "rb_accept.h"
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_page.h"
+#include "rb_state.h"
+#include "rb_table.h"
+#include "rb_unbind.h"
 
 typedef struct remaining {
     rb_em_slot **slots;
@@ -20,7 +29,7 @@ static bool collect(rb_em_slot *slot, void *data)
     return true;
 }
 
-/* First those that no turn has seen, then the others; each in the order in which they were made. */
+/* First those that no turn has seen, then the others; each in the order in which they were opened. */
 static int compare(const void *one, const void *other)
 {
     const rb_em_slot *a = *(rb_em_slot *const *)one;
@@ -42,11 +51,11 @@ static void close_in_order(void)
     xfree(remaining.slots);
 }
 
-static bool drop_slot(rb_em_slot *slot, void *data)
+/* What is being sent belongs to the loop, which gives it back itself. */
+static bool delete_slot(rb_em_slot *slot, void *data)
 {
-    if (slot->kind == RB_EM_TEXT)
-        return true;
-    rb_em_leave(slot);
+    if (slot->kind != RB_EM_TEXT)
+        rb_em_table_delete(slot);
     return true;
 }
 
@@ -76,11 +85,11 @@ static VALUE finish(VALUE unused)
 {
     rb_em_reactor *reactor = &rb_em_the_reactor;
     rb_em_run_late_unbinds();
-    if (reactor->state == 0 && reactor->loop)
+    if (!rb_em_is_leaving() && reactor->loop)
         destroy_loop();
-    if (reactor->state != 0)
+    if (rb_em_is_leaving())
         finish_and_jump();
-    rb_em_slot_each(drop_slot, NULL);
+    rb_em_slot_each(delete_slot, NULL);
     rb_em_forget_early_clients();
     *reactor = (rb_em_reactor){.generation = reactor->generation + 1};
     return Qnil;

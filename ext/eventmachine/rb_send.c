@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sending and closing. Short texts are copied by the loop; long ones it borrows: a frozen String shares the bytes with
- * the caller's, which Ruby copies when the caller changes it, and a slot keeps it until the bytes have left.
+ * Sending. The loop copies short texts and borrows long ones: a frozen String shares the bytes with the caller's, which
+ * Ruby copies when the caller changes it, and a slot keeps it alive until the bytes have been sent.
  */
-#include "rb_eventmachine.h"
+#include "rb_connection.h"
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_page.h"
+#include "rb_state.h"
+#include "rb_status.h"
+#include "rb_table.h"
 
-/* From about here on sharing a String costs less than copying it. */
+/* From this length on sharing a String costs less than copying it. */
 enum { BORROW_BYTES = 16 * 1024 };
-
-static ID id_close_connection;
 
 static void release_text(void *user, const void *data)
 {
@@ -32,8 +37,7 @@ static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
         status = em_connection_send(connection, RSTRING_PTR(text), length);
     else
         status = send_borrowed(connection, text, length);
-    if (status == EM_NO_MEMORY)
-        rb_memerror();
+    rb_em_check_memory(status);
     rb_em_changed();
     return status < 0 ? INT2FIX(0) : ULL2NUM(length);
 }
@@ -61,78 +65,15 @@ static VALUE send_data(VALUE self, VALUE signature, VALUE text, VALUE length)
     return slot ? send_text(slot, text, (size_t)bytes) : INT2FIX(-1);
 }
 
-/* Only a literal true asks for what is queued to be sent first. */
-static void close_slot(rb_em_slot *slot, VALUE after_writing)
-{
-    rb_em_schedule_close(slot);
-    if (!slot->native.connection)
-        return;
-    if (after_writing == Qtrue)
-        em_connection_close_after_writing(slot->native.connection);
-    else
-        em_connection_close(slot->native.connection);
-    rb_em_changed();
-}
-
-static VALUE connection_close(int argc, VALUE *argv, VALUE self)
-{
-    rb_check_arity(argc, 0, 1);
-    rb_em_slot *slot = rb_em_connection_of(self);
-    if (slot)
-        close_slot(slot, argc > 0 ? argv[0] : Qfalse);
-    else
-        rb_em_loop("close_connection");
-    return Qnil;
-}
-
-/* By way of close_connection, which classes override. */
-static VALUE connection_close_after_writing(VALUE self)
-{
-    VALUE after_writing = Qtrue;
-    return rb_funcallv(self, id_close_connection, 1, &after_writing);
-}
-
-static VALUE close_connection(VALUE self, VALUE signature, VALUE after_writing)
-{
-    rb_em_loop("close_connection");
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
-    rb_em_slot *server = rb_em_find(signature, RB_EM_SERVER);
-    if (slot)
-        close_slot(slot, after_writing);
-    if (server)
-        rb_em_stop_server(server);
-    return Qnil;
-}
-
-/* Closes a connection whose object could not be made, without a callback. */
-static VALUE discard_connection(VALUE self, VALUE signature)
-{
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
-    if (!slot)
-        return Qnil;
-    slot->flags |= RB_EM_SILENT;
-    rb_em_slot_set(slot, Qnil);
-    if (!rb_em_discard_held(slot))
-        close_slot(slot, Qfalse);
-    return Qnil;
-}
-
 static VALUE get_outbound_data_size(VALUE self)
 {
-    rb_em_slot *slot = rb_em_connection_of(self);
-    if (!slot || !slot->native.connection)
-        return INT2FIX(0);
-    return ULL2NUM(em_connection_get_outbound_bytes(slot->native.connection));
+    em_connection *connection = rb_em_native_connection_of(self);
+    return connection ? ULL2NUM(em_connection_get_outbound_bytes(connection)) : INT2FIX(0);
 }
 
 void rb_em_define_send(void)
 {
-    id_close_connection = rb_intern("close_connection");
-    rb_define_method(rb_em_connection_class, "send_data", connection_send_data, 1);
-    rb_define_method(rb_em_connection_class, "close_connection", connection_close, -1);
-    rb_define_method(rb_em_connection_class, "close_connection_after_writing", connection_close_after_writing, 0);
-    rb_define_method(rb_em_connection_class, "get_outbound_data_size", get_outbound_data_size, 0);
+    RB_EM_METHOD("send_data", connection_send_data, 1);
+    RB_EM_METHOD("get_outbound_data_size", get_outbound_data_size, 0);
     RB_EM_FUNCTION("send_data", send_data, 3);
-    RB_EM_FUNCTION("close_connection", close_connection, 2);
-    rb_define_private_method(rb_singleton_class(rb_em_module), "discard_connection", discard_connection, 1);
 }

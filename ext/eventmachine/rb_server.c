@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The primitives of servers. What an accepted connection becomes is entered into @acceptors by the caller, see
- * lib/em/servers.rb and rb_accept.c.
+ * Starting and stopping servers. They return a signature, for which the caller enters into @acceptors what an accepted
+ * connection becomes (lib/em/servers.rb, rb_accept.c).
  */
-#include "rb_eventmachine.h"
+#include "rb_server.h"
 
 #include <fcntl.h>
+#include <unistd.h>
+
+#include "rb_accept.h"
+#include "rb_argument.h"
+#include "rb_define.h"
+#include "rb_hold.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_page.h"
+#include "rb_state.h"
+#include "rb_table.h"
 
 enum { DEFAULT_ACCEPT_BATCH = 10 };
 
@@ -19,7 +30,7 @@ static em_server_options options_for(rb_em_slot *slot)
 static VALUE started(rb_em_slot *slot, em_status status, const char *complaint)
 {
     if (status < 0) {
-        rb_em_leave(slot);
+        rb_em_table_delete(slot);
         rb_raise(rb_eRuntimeError, "%s", complaint);
     }
     rb_em_the_reactor.servers++;
@@ -33,7 +44,7 @@ static VALUE start_tcp_server(VALUE self, VALUE host, VALUE port)
     const char *name = StringValueCStr(host);
     long number = rb_em_port(port);
     em_loop *loop = rb_em_loop("create_tcp_server");
-    rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
+    rb_em_slot *slot = rb_em_table_add(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
     em_status status = EM_INVALID_PORT;
     if (number >= 0 && number <= 65535)
@@ -46,22 +57,22 @@ static VALUE start_unix_server(VALUE self, VALUE path)
     em_address address;
     em_status status = rb_em_unix_address(path, &address);
     em_loop *loop = rb_em_loop("create_unix_domain_server");
-    rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
+    rb_em_slot *slot = rb_em_table_add(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
     if (status >= 0)
         status = em_loop_start_server_at(loop, &address, &rb_em_accepted_handler, &options, &slot->native.server);
     return started(slot, status, "no unix-domain acceptor");
 }
 
-/* Serves a copy of the descriptor: the loop closes what it serves, but the caller's IO object believes to be open. */
+/* Serves a copy of the descriptor, because the loop closes what it serves and the caller's IO object would not know. */
 static VALUE attach_sd(VALUE self, VALUE descriptor)
 {
     int original = NUM2INT(descriptor);
     em_loop *loop = rb_em_loop("attach_sd");
-    rb_em_slot *slot = rb_em_enter(RB_EM_SERVER, Qnil);
+    rb_em_slot *slot = rb_em_table_add(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
-    /* The socket may be shared with other processes, and then the library's own default is better, unless the user
-     * chose. */
+    /* The socket may be shared with other processes. Then the library's default is better, unless the user has chosen.
+     */
     if (accept_batch == DEFAULT_ACCEPT_BATCH)
         options.accept_batch = 0;
     int copy = fcntl(original, F_DUPFD_CLOEXEC, 3);
@@ -76,7 +87,7 @@ static VALUE attach_sd(VALUE self, VALUE descriptor)
 void rb_em_stop_server(rb_em_slot *slot)
 {
     em_server_stop(slot->native.server);
-    rb_em_leave(slot);
+    rb_em_table_delete(slot);
     rb_em_the_reactor.servers--;
     rb_em_changed();
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Settings of the process and of the reactor. The choice of a poller is checked and otherwise left to the C library,
- * which takes the best one anyway.
+ * Settings of the process and of the reactor. The choice of a poller is only checked, because the C library takes the
+ * best one anyway.
  */
-#include "rb_eventmachine.h"
-
 #include <pwd.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_state.h"
+#include "rb_status.h"
 
 static bool has_backend(const char *name)
 {
@@ -81,7 +86,7 @@ static VALUE set_heartbeat_interval(VALUE self, VALUE interval)
     return Qtrue;
 }
 
-/* nil only asks. Returns what holds afterwards. */
+/* nil changes nothing. Returns the limit that is in force afterwards. */
 static VALUE set_rlimit_nofile(VALUE self, VALUE number)
 {
     struct rlimit limit;

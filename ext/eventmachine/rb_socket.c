@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What is known of a connection's or server's socket: addresses, descriptor, options, pending error.
+ * The socket of a connection or a server: addresses, descriptor, options, pending error.
  */
-#include "rb_eventmachine.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "rb_connection.h"
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_state.h"
+#include "rb_status.h"
+#include "rb_table.h"
 
 static VALUE address_text(rb_em_slot *slot, em_status status, const em_address *address, const char *complaint)
 {
@@ -62,7 +68,7 @@ static int descriptor_of(VALUE signature)
     return em_connection_get_descriptor(slot->native.connection);
 }
 
-/* By the library, which has to know what is set: SO_LINGER, for one, would make close(2) wait. */
+/* The library has to know what is set: SO_LINGER, for example, would make close(2) wait. */
 static em_status set_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
 {
     if (slot->kind == RB_EM_SERVER)
@@ -120,12 +126,12 @@ static VALUE report_connection_error_status(VALUE self, VALUE signature)
     return INT2NUM(rb_em_status_errno(em_connection_take_error(slot->native.connection)));
 }
 
-static rb_em_slot *keepalive_slot(VALUE self)
+static em_connection *connection_for_keepalive(VALUE self)
 {
-    rb_em_slot *slot = rb_em_connection_of(self);
-    if (!slot || !slot->native.connection)
+    em_connection *connection = rb_em_native_connection_of(self);
+    if (!connection)
         rb_raise(rb_eRuntimeError, "invalid binding to enable keepalive");
-    return slot;
+    return connection;
 }
 
 static void check_keepalive(em_status status, const char *complaint)
@@ -146,7 +152,7 @@ static VALUE enable_keepalive(int argc, VALUE *argv, VALUE self)
     int idle = optional_count(argc, argv, 0);
     int interval = optional_count(argc, argv, 1);
     int count = optional_count(argc, argv, 2);
-    em_connection *connection = keepalive_slot(self)->native.connection;
+    em_connection *connection = connection_for_keepalive(self);
     check_keepalive(em_connection_set_keepalive(connection, EM_ON, 0, 0, 0), "unable to enable keepalive");
     check_keepalive(em_connection_set_keepalive(connection, EM_ON, idle, 0, 0), "unable set keepalive idle");
     check_keepalive(em_connection_set_keepalive(connection, EM_ON, 0, interval, 0), "unable set keepalive interval");
@@ -156,7 +162,7 @@ static VALUE enable_keepalive(int argc, VALUE *argv, VALUE self)
 
 static VALUE disable_keepalive(VALUE self)
 {
-    em_connection *connection = keepalive_slot(self)->native.connection;
+    em_connection *connection = connection_for_keepalive(self);
     check_keepalive(em_connection_set_keepalive(connection, EM_OFF, 0, 0, 0), "unable to disable keepalive");
     return INT2FIX(0);
 }
@@ -169,6 +175,6 @@ void rb_em_define_socket(void)
     RB_EM_FUNCTION("get_sock_opt", get_sock_opt, 3);
     RB_EM_FUNCTION("set_sock_opt", set_sock_opt, 4);
     RB_EM_FUNCTION("report_connection_error_status", report_connection_error_status, 1);
-    rb_define_method(rb_em_connection_class, "enable_keepalive", enable_keepalive, -1);
-    rb_define_method(rb_em_connection_class, "disable_keepalive", disable_keepalive, 0);
+    RB_EM_METHOD("enable_keepalive", enable_keepalive, -1);
+    RB_EM_METHOD("disable_keepalive", disable_keepalive, 0);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the reactor counts: EventMachine.stats, connection_count and the like.
+ * What the reactor counts: EventMachine.stats, connection_count and others; and the backend in use.
  */
-#include "rb_eventmachine.h"
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_state.h"
+#include "rb_status.h"
 
 static VALUE get_connection_count(VALUE self)
 {
@@ -62,7 +66,7 @@ void rb_em_define_stats(void)
 {
     RB_EM_FUNCTION("get_connection_count", get_connection_count, 0);
     RB_EM_FUNCTION("num_close_scheduled", num_close_scheduled, 0);
-    rb_define_singleton_method(rb_em_module, "backend", backend, 0);
-    rb_define_singleton_method(rb_em_module, "backend_reason", backend_reason, 0);
-    rb_define_singleton_method(rb_em_module, "stats", stats, 0);
+    RB_EM_SINGLETON("backend", backend, 0);
+    RB_EM_SINGLETON("backend_reason", backend_reason, 0);
+    RB_EM_SINGLETON("stats", stats, 0);
 }

@@ -2,10 +2,13 @@
 /*
  * Statuses of the C library as Ruby knows them: Errno classes for unbind, exceptions for calls that fail.
  */
-#include "rb_eventmachine.h"
+#include "rb_status.h"
 
 #include <errno.h>
 #include <stdarg.h>
+
+#include "rb_define.h"
+#include "rb_module.h"
 
 static ID id_errnos;
 
@@ -23,7 +26,7 @@ static const struct {
     {EM_INACTIVITY_TIMEOUT, ETIMEDOUT},
     {EM_WRITE_TIMEOUT, ETIMEDOUT},
     {EM_INVALID_ADDRESS, EADDRNOTAVAIL},
-    /* There is no errno for names: the host cannot be reached as long as its address is unknown. */
+    /* There is no errno for names. A host whose address is unknown cannot be reached. */
     {EM_NAME_NOT_FOUND, EHOSTUNREACH},
     {EM_RESOLVER_FAILED, EHOSTUNREACH},
     {EM_ADDRESS_IN_USE, EADDRINUSE},
@@ -68,6 +71,13 @@ VALUE rb_em_reason(em_status status)
     return rb_hash_aref(rb_const_get(rb_em_module, id_errnos), INT2FIX(rb_em_status_errno(status)));
 }
 
+em_status rb_em_check_memory(em_status status)
+{
+    if (status == EM_NO_MEMORY)
+        rb_memerror();
+    return status;
+}
+
 void rb_em_raise(const char *class_name, const char *format, ...)
 {
     va_list arguments;
@@ -79,8 +89,7 @@ void rb_em_raise(const char *class_name, const char *format, ...)
 
 void rb_em_raise_status(em_status status)
 {
-    if (status == EM_NO_MEMORY)
-        rb_memerror();
+    rb_em_check_memory(status);
     rb_raise(rb_eRuntimeError, "%s", em_status_get_text(status));
 }
 

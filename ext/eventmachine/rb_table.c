@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * From a signature to its slot: one hash table for connections, servers and timers, with open addressing, Fibonacci
- * hashing and a load of at most one half. Signatures come from one counter that only grows, over all runs of the
+ * hashing and a load factor of at most one half. Signatures come from one counter that only grows, over all runs of the
  * reactor.
  */
-#include "rb_eventmachine.h"
+#include "rb_table.h"
+
+#include "rb_page.h"
 
 typedef struct entry {
     uint64_t signature; /* 0: empty */
@@ -63,14 +65,14 @@ static void add(rb_em_slot *slot)
     table.count++;
 }
 
-rb_em_slot *rb_em_enter(rb_em_kind kind, VALUE value)
+rb_em_slot *rb_em_table_add(rb_em_kind kind, VALUE value)
 {
     rb_em_slot *slot = rb_em_slot_take(kind, value);
     add(slot);
     return slot;
 }
 
-/* Closes the gap by moving back what was pushed on, so that no tombstones are needed. */
+/* Moves displaced entries back into the gap, so that no tombstones are needed. */
 static void close_gap(size_t gap)
 {
     size_t mask = capacity() - 1;
@@ -99,7 +101,7 @@ void rb_em_table_remove(rb_em_slot *slot)
     }
 }
 
-void rb_em_leave(rb_em_slot *slot)
+void rb_em_table_delete(rb_em_slot *slot)
 {
     rb_em_table_remove(slot);
     rb_em_slot_give_back(slot);

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The tick phase: results of EventMachine.defer, then what next_tick has queued. The queue is the Array
- * @next_tick_queue of the module, which Ruby code looks into. No Mutex anywhere: next_tick works in trap handlers, too.
+ * The tick phase: delivers results of EventMachine.defer, then calls what next_tick has queued. The queue is the
+ * module's Array @next_tick_queue, which Ruby code reads. There is no Mutex, so that next_tick works in trap handlers,
+ * too.
  */
-#include "rb_eventmachine.h"
+#include "rb_tick.h"
+
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_protect.h"
+#include "rb_state.h"
 
 static ID id_call, id_queue, id_run_deferred_callbacks, id_deliver_results;
 static bool results_ready;
@@ -23,7 +30,7 @@ static VALUE call_run_deferred_callbacks(VALUE unused)
     return rb_funcallv(rb_em_module, id_run_deferred_callbacks, 0, NULL);
 }
 
-/* By way of the method, which tools wrap. What an exception has kept from running comes in the next turn. */
+/* Calls the method, because tools wrap it. What an exception keeps from running runs in the next turn. */
 static void on_tick(em_loop *loop, void *user)
 {
     rb_em_the_reactor.tick_scheduled = false;
@@ -78,7 +85,7 @@ static VALUE signal_loopbreak(VALUE self)
     return Qnil;
 }
 
-/* For the threads of the pool: has @resultqueue looked at, now or by the next reactor. */
+/* For the threads of the pool: a result is in @resultqueue, for this reactor or the next one. */
 static VALUE announce_results(VALUE self)
 {
     results_ready = true;
@@ -92,9 +99,8 @@ void rb_em_define_tick(void)
     id_queue = rb_intern("@next_tick_queue");
     id_run_deferred_callbacks = rb_intern("run_deferred_callbacks");
     id_deliver_results = rb_intern("deliver_results");
-    VALUE singleton = rb_singleton_class(rb_em_module);
-    rb_define_singleton_method(rb_em_module, "next_tick", next_tick, -1);
-    rb_define_singleton_method(rb_em_module, "run_deferred_callbacks", run_deferred_callbacks, 0);
-    rb_define_private_method(singleton, "announce_results", announce_results, 0);
+    RB_EM_SINGLETON("next_tick", next_tick, -1);
+    RB_EM_SINGLETON("run_deferred_callbacks", run_deferred_callbacks, 0);
+    RB_EM_PRIVATE("announce_results", announce_results, 0);
     RB_EM_FUNCTION("signal_loopbreak", signal_loopbreak, 0);
 }

@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Timers. A timer is a slot that holds what is to be called; it leaves the table just before the call.
- * EventMachine::Timer and PeriodicTimer are made of these in Ruby.
+ * One-shot timers. A timer is a slot that holds the callable; it is removed from the table just before the call.
+ * EventMachine::Timer and PeriodicTimer are built on these in Ruby.
  */
-#include "rb_eventmachine.h"
+#include "rb_timer.h"
 
 #include <math.h>
 
+#include "rb_argument.h"
+#include "rb_clock.h"
+#include "rb_define.h"
+#include "rb_loop.h"
+#include "rb_module.h"
+#include "rb_protect.h"
+#include "rb_state.h"
+#include "rb_status.h"
+#include "rb_table.h"
+
 enum { LEAST_LIMIT = 100, FIRST_LIMIT = 100000 };
 
-/* A quarter of a millisecond. */
-#define GRAIN_NS (EM_MILLISECONDS / 4)
+/* Due times are rounded up to multiples of this, so that many timers wake the loop together. */
+#define GRANULARITY_NS (EM_MILLISECONDS / 4)
 
 static ID id_call, id_cancel;
 static size_t limit = FIRST_LIMIT;
@@ -23,19 +33,18 @@ static VALUE call_timer(VALUE callable)
 static void on_timer(em_loop *loop, em_timer timer, void *user)
 {
     rb_em_slot *slot = user;
-    if (rb_em_the_reactor.state != 0)
+    if (rb_em_is_leaving())
         return;
     VALUE callable = slot->value;
-    rb_em_leave(slot);
+    rb_em_table_delete(slot);
     rb_em_call(call_timer, callable);
     rb_em_the_reactor.timers--;
     RB_GC_GUARD(callable);
 }
 
 /*
- * From the clock and not from the loop's time, which stands still during a turn: a timer must not be early after a long
- * callback. The difference is also the room in which timers with a negative delay go before those without any. Due
- * times are rounded up to a grain, so that many timers wake the loop together.
+ * Counts from the clock and not from the loop's time, which stands still during a turn: a timer must not be early after
+ * a long callback. Timers with a negative delay fall between the two, and so fire before those with a delay of 0.
  */
 static uint64_t delay_ns(em_loop *loop, double milliseconds)
 {
@@ -47,9 +56,9 @@ static uint64_t delay_ns(em_loop *loop, double milliseconds)
         return lag > distance ? lag - distance : 0;
     if (distance == 0)
         return lag;
-    if (distance > EM_FOREVER - 1 - now - GRAIN_NS)
+    if (distance > EM_FOREVER - 1 - now - GRANULARITY_NS)
         return EM_FOREVER - 1;
-    uint64_t due = (now + distance + GRAIN_NS - 1) / GRAIN_NS * GRAIN_NS;
+    uint64_t due = (now + distance + GRANULARITY_NS - 1) / GRANULARITY_NS * GRANULARITY_NS;
     return due - loop_now;
 }
 
@@ -59,10 +68,10 @@ static VALUE add(double milliseconds, VALUE callable)
     em_loop *loop = rb_em_loop("install_oneshot_timer");
     if (reactor->timers > limit)
         rb_raise(rb_eRuntimeError, "ran out of timers; use #set_max_timers to increase limit");
-    rb_em_slot *slot = rb_em_enter(RB_EM_TIMER, callable);
-    em_status status = em_loop_add_timer(loop, delay_ns(loop, milliseconds), on_timer, slot, NULL, &slot->native.timer);
+    rb_em_slot *slot = rb_em_table_add(RB_EM_TIMER, callable);
+    em_status status = em_loop_add_timer(loop, delay_ns(loop, milliseconds), on_timer, slot, &slot->native.timer);
     if (status < 0) {
-        rb_em_leave(slot);
+        rb_em_table_delete(slot);
         rb_em_raise_status(status);
     }
     reactor->timers++;
@@ -84,16 +93,16 @@ static VALUE add_timer(int argc, VALUE *argv, VALUE self)
     return add(seconds * 1000, callable);
 }
 
-/* The native primitive. What it calls is entered into @timers afterwards. */
+/* The caller enters the callable into @timers afterwards. */
 static VALUE add_oneshot_timer(VALUE self, VALUE milliseconds)
 {
     return add(NUM2DBL(milliseconds), Qnil);
 }
 
-void rb_em_drop_timer(rb_em_slot *slot)
+void rb_em_cancel_timer(rb_em_slot *slot)
 {
     em_loop_cancel_timer(rb_em_the_reactor.loop, slot->native.timer);
-    rb_em_leave(slot);
+    rb_em_table_delete(slot);
     rb_em_the_reactor.timers--;
 }
 
@@ -106,7 +115,7 @@ static VALUE cancel_timer(VALUE self, VALUE timer)
     rb_em_slot *slot = rb_em_find(timer, RB_EM_TIMER);
     if (!slot)
         return Qnil;
-    rb_em_drop_timer(slot);
+    rb_em_cancel_timer(slot);
     return Qfalse;
 }
 
@@ -134,8 +143,8 @@ void rb_em_define_timer(void)
 {
     id_call = rb_intern("call");
     id_cancel = rb_intern("cancel");
-    rb_define_singleton_method(rb_em_module, "add_timer", add_timer, -1);
-    rb_define_singleton_method(rb_em_module, "cancel_timer", cancel_timer, 1);
+    RB_EM_SINGLETON("add_timer", add_timer, -1);
+    RB_EM_SINGLETON("cancel_timer", cancel_timer, 1);
     RB_EM_FUNCTION("add_oneshot_timer", add_oneshot_timer, 1);
     RB_EM_FUNCTION("get_timer_count", get_timer_count, 0);
     RB_EM_FUNCTION("get_max_timer_count", get_max_timer_count, 0);

@@ -21,10 +21,6 @@ module EventMachine
     #   Closes at the end of the reactor's turn. What waits to be sent is dropped, unless after_writing is true.
     #   @return [nil]
 
-    # @!method close_connection_after_writing
-    #   Closes once everything is sent.
-    #   @return [nil]
-
     # @!method get_outbound_data_size
     #   @return [Integer] how many bytes wait to be sent
 
@@ -70,6 +66,12 @@ module EventMachine
     end
 
     # @!endgroup
+
+    # Closes once everything is sent. Calls {close_connection}, which classes override.
+    # @return [nil]
+    def close_connection_after_writing
+      close_connection(true)
+    end
 
     # Gives this object a new connection.
     # @see EventMachine.reconnect

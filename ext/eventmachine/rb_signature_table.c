@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The tables that Ruby code knows as the module's @conns, @acceptors and @timers: views of the slots of one kind. What
- * makes them look like a Hash is in lib/em/signature_table.rb.
+ * EventMachine::SignatureTable: the tables that Ruby code knows as the module's @conns, @acceptors and @timers. Each
+ * shows the slots of one kind. lib/em/signature_table.rb makes them look like a Hash.
  */
-#include "rb_eventmachine.h"
+#include "rb_accept.h"
+#include "rb_complete.h"
+#include "rb_define.h"
+#include "rb_module.h"
+#include "rb_page.h"
+#include "rb_table.h"
+#include "rb_timer.h"
 
 static ID id_kind;
 
@@ -39,14 +45,16 @@ static VALUE store(VALUE self, VALUE signature, VALUE value)
     if (slot->kind == RB_EM_SERVER)
         Check_Type(value, T_ARRAY);
     if (slot->kind == RB_EM_TIMER && !RTEST(value)) {
-        rb_em_drop_timer(slot);
+        rb_em_cancel_timer(slot);
         return value;
     }
     rb_em_slot_set(slot, value);
-    if (slot->kind == RB_EM_SERVER)
+    if (slot->kind == RB_EM_SERVER) {
         note_keywords(slot);
-    if (slot->kind != RB_EM_TIMER)
-        rb_em_end_hold(slot);
+        rb_em_accept_early_clients(slot);
+    }
+    if (slot->kind == RB_EM_CONNECTION)
+        rb_em_complete_connection(slot);
     return value;
 }
 
@@ -57,7 +65,7 @@ static VALUE delete (VALUE self, VALUE signature)
         return Qnil;
     VALUE value = slot->value;
     if (slot->kind == RB_EM_TIMER)
-        rb_em_drop_timer(slot);
+        rb_em_cancel_timer(slot);
     else
         rb_em_slot_set(slot, Qnil);
     return value;
@@ -83,7 +91,7 @@ static VALUE keys(VALUE self)
     return rb_ary_sort_bang(collection.signatures);
 }
 
-void rb_em_define_views(void)
+void rb_em_define_signature_table(void)
 {
     id_kind = rb_intern("@kind");
     VALUE class = rb_define_class_under(rb_em_module, "SignatureTable", rb_cObject);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * EventMachine::Connection's own way of being made: new(signature, *arguments) hands initialize the arguments only, and
- * calls post_init. A Connection is an ordinary object with the instance variable @signature; the rest of the class is
- * written in Ruby, in lib/em/connection.rb.
+ * EventMachine::Connection's constructor: new(signature, *arguments) passes only the arguments to initialize, and calls
+ * post_init. A Connection is an ordinary object with the instance variable @signature. Most of the class is written in
+ * Ruby, in lib/em/connection.rb.
  */
-#include "rb_eventmachine.h"
-
-VALUE rb_em_connection_class;
+#include "rb_define.h"
+#include "rb_module.h"
+#include "rb_page.h"
+#include "rb_state.h"
+#include "rb_table.h"
 
 static ID id_signature, id_post_init;
 
@@ -42,13 +44,11 @@ static VALUE set_signature(VALUE self, VALUE signature)
     return rb_ivar_set(self, id_signature, signature);
 }
 
-void rb_em_define_class(void)
+void rb_em_define_connection_class(void)
 {
     id_signature = rb_intern("@signature");
     id_post_init = rb_intern("post_init");
-    rb_em_connection_class = rb_define_class_under(rb_em_module, "Connection", rb_cObject);
-    rb_gc_register_mark_object(rb_em_connection_class);
     rb_define_singleton_method(rb_em_connection_class, "new", make, -1);
-    rb_define_method(rb_em_connection_class, "signature", get_signature, 0);
-    rb_define_method(rb_em_connection_class, "signature=", set_signature, 1);
+    RB_EM_METHOD("signature", get_signature, 0);
+    RB_EM_METHOD("signature=", set_signature, 1);
 }

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What connections report to their Ruby objects: connection_completed, receive_data, unbind. The slot is the
+ * connection's user pointer, so a message costs one String, one call and no look-up. Two kinds of connections have a
+ * handler with other callbacks beside these: rb_accept.c, rb_receive.c.
+ */
+#include "rb_handler.h"
+
+#include "rb_define.h"
+#include "rb_drained.h"
+#include "rb_hold.h"
+#include "rb_protect.h"
+#include "rb_state.h"
+#include "rb_status.h"
+#include "rb_unbind.h"
+
+static ID id_receive_data, id_connection_completed;
+
+VALUE rb_em_receiver(const rb_em_message *message)
+{
+    VALUE object = message->slot->value;
+    if (NIL_P(object))
+        rb_em_raise("ConnectionNotBound", "received %lu bytes of data for unknown signature: %lu",
+                    (unsigned long)message->length, (unsigned long)message->slot->signature);
+    return object;
+}
+
+VALUE rb_em_call_receive_data(VALUE object, VALUE data)
+{
+    return rb_funcallv(object, id_receive_data, 1, &data);
+}
+
+static VALUE receive_data(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    VALUE object = rb_em_receiver(message);
+    return rb_em_call_receive_data(object, rb_str_new(message->data, (long)message->length));
+}
+
+static VALUE connection_completed(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    VALUE object = message->slot->value;
+    if (NIL_P(object))
+        rb_em_raise("ConnectionNotBound", "unknown connection: %lu", (unsigned long)message->slot->signature);
+    return rb_funcallv(object, id_connection_completed, 0, NULL);
+}
+
+void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message)
+{
+    rb_em_slot *slot = message->slot;
+    if (!slot || slot->flags & RB_EM_SILENT)
+        return;
+    rb_em_slot *outer = rb_em_the_reactor.current;
+    rb_em_the_reactor.current = slot;
+    rb_em_call(function, (VALUE)message);
+    rb_em_the_reactor.current = outer;
+}
+
+void rb_em_on_data(em_connection *connection, const void *data, size_t length)
+{
+    rb_em_message message = {em_connection_get_user(connection), data, length};
+    rb_em_deliver(receive_data, &message);
+}
+
+void rb_em_report_completed(rb_em_slot *slot)
+{
+    rb_em_message message = {.slot = slot};
+    rb_em_deliver(connection_completed, &message);
+}
+
+void rb_em_on_completed(em_connection *connection)
+{
+    rb_em_slot *slot = em_connection_get_user(connection);
+    if (slot && !rb_em_note_completed(slot))
+        rb_em_report_completed(slot);
+}
+
+/* There is no half-open state in Ruby: unbind is called at once, and what is queued is sent afterwards. */
+void rb_em_on_end(em_connection *connection)
+{
+    em_connection_close_in_background(connection);
+}
+
+void rb_em_on_unbind(em_connection *connection, em_status reason)
+{
+    rb_em_slot *slot = em_connection_get_user(connection);
+    if (!slot || rb_em_note_end(slot, reason))
+        return;
+    slot->reason = reason;
+    rb_em_report_end(slot);
+    if (rb_em_the_reactor.releasing)
+        rb_em_run_late_unbinds();
+}
+
+const em_handler rb_em_connection_handler = {
+    .connection_completed = rb_em_on_completed,
+    .receive_data = rb_em_on_data,
+    .receive_end = rb_em_on_end,
+    .drained = rb_em_on_drained,
+    .unbind = rb_em_on_unbind,
+};
+
+void rb_em_define_handler(void)
+{
+    id_receive_data = rb_intern("receive_data");
+    id_connection_completed = rb_intern("connection_completed");
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What connections report to their Ruby objects: the callbacks that handlers are made of. See rb_handler.c.
+ */
+#ifndef RB_HANDLER_H
+#define RB_HANDLER_H
+
+#include "rb_slot.h"
+
+/* For connections that are established, or were opened here. */
+extern const em_handler rb_em_connection_handler;
+
+/* Its callbacks. */
+void rb_em_on_completed(em_connection *connection);
+void rb_em_on_data(em_connection *connection, const void *data, size_t length);
+void rb_em_on_end(em_connection *connection);
+void rb_em_on_unbind(em_connection *connection, em_status reason);
+
+/* connection_completed, for a connection that was held. */
+void rb_em_report_completed(rb_em_slot *slot);
+
+/* Something to be delivered. */
+typedef struct rb_em_message {
+    rb_em_slot *slot;
+    const void *data;
+    size_t length;
+} rb_em_message;
+
+/* Calls the function with the message, under rb_em_call, as a callback of its connection. */
+void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message);
+
+/* For that function. Returns the object to call; raises ConnectionNotBound if data has arrived and there is none. */
+VALUE rb_em_receiver(const rb_em_message *message);
+VALUE rb_em_call_receive_data(VALUE object, VALUE data);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Calling unbind. Most connections are unbound when the loop reports their end. If the loop is being left just then, or
+ * if a connection was opened while the reactor is released, its unbind is put off until rb_release.c runs those.
+ */
+#include "rb_unbind.h"
+
+#include "rb_define.h"
+#include "rb_drained.h"
+#include "rb_connection.h"
+#include "rb_page.h"
+#include "rb_protect.h"
+#include "rb_state.h"
+#include "rb_status.h"
+#include "rb_table.h"
+
+static ID id_unbind;
+
+/* A method without parameters gets none. What counts is the object's own method, singleton methods included. */
+void rb_em_unbind_object(VALUE object, em_status reason)
+{
+    VALUE argument = rb_em_reason(reason);
+    rb_funcallv(object, id_unbind, rb_obj_method_arity(object, id_unbind) == 0 ? 0 : 1, &argument);
+}
+
+static VALUE unbind(VALUE argument)
+{
+    const rb_em_slot *slot = (void *)argument;
+    rb_em_unbind_object(slot->value, (em_status)slot->reason);
+    return Qnil;
+}
+
+static void call_unbind(rb_em_slot *slot)
+{
+    rb_em_reactor *reactor = &rb_em_the_reactor;
+    rb_em_schedule_close(slot);
+    if (!NIL_P(slot->value) && !(slot->flags & RB_EM_SILENT)) {
+        rb_em_slot *outer = reactor->unbinding;
+        reactor->unbinding = slot;
+        rb_em_call_unbind(unbind, (VALUE)slot);
+        reactor->unbinding = outer;
+        rb_em_ended_undrained(slot);
+    }
+    reactor->close_scheduled--;
+    reactor->connections--;
+    rb_em_slot_give_back(slot);
+}
+
+static void put_off(rb_em_slot *slot)
+{
+    rb_em_reactor *reactor = &rb_em_the_reactor;
+    slot->native.next = NULL;
+    if (reactor->late_first)
+        reactor->late_last->native.next = slot;
+    else
+        reactor->late_first = slot;
+    reactor->late_last = slot;
+}
+
+void rb_em_report_end(rb_em_slot *slot)
+{
+    rb_em_table_remove(slot);
+    if (rb_em_is_leaving() && !(slot->flags & RB_EM_SILENT))
+        put_off(slot);
+    else
+        call_unbind(slot);
+}
+
+/* The report that was posted will not run any more. */
+static bool put_off_held(rb_em_slot *slot, void *data)
+{
+    unsigned ready = RB_EM_HELD | RB_EM_READY;
+    if (slot->kind != RB_EM_CONNECTION || (slot->flags & ready) != ready || slot->native.connection)
+        return true;
+    rb_em_slot_clear_flags(slot, RB_EM_HELD);
+    rb_em_table_remove(slot);
+    put_off(slot);
+    return true;
+}
+
+void rb_em_put_off_held(void)
+{
+    rb_em_slot_each(put_off_held, NULL);
+}
+
+static bool put_off_never_opened(rb_em_slot *slot, void *data)
+{
+    if (slot->kind != RB_EM_CONNECTION || !(slot->flags & RB_EM_NEVER_OPENED) || slot->signature == 0)
+        return true;
+    rb_em_table_remove(slot);
+    slot->signature = 0;
+    slot->reason = EM_OK;
+    put_off(slot);
+    return --rb_em_the_reactor.never_opened > 0;
+}
+
+static void run_those_put_off(void)
+{
+    rb_em_reactor *reactor = &rb_em_the_reactor;
+    while (reactor->late_first && !rb_em_is_leaving()) {
+        rb_em_slot *slot = reactor->late_first;
+        reactor->late_first = slot->native.next;
+        slot->native.connection = NULL;
+        call_unbind(slot);
+    }
+}
+
+void rb_em_run_late_unbinds(void)
+{
+    run_those_put_off();
+    while (rb_em_the_reactor.never_opened > 0 && !rb_em_is_leaving()) {
+        rb_em_slot_each(put_off_never_opened, NULL);
+        run_those_put_off();
+    }
+}
+
+void rb_em_define_unbind(void)
+{
+    id_unbind = rb_intern("unbind");
+}
