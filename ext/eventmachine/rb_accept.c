@@ -12,13 +12,14 @@
 #include "rb_define.h"
 #include "rb_drained.h"
 #include "rb_handler.h"
+#include "rb_module.h"
 #include "rb_page.h"
 #include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
 #include "rb_table.h"
 
-static ID id_new, id_call;
+static ID id_new;
 
 typedef struct acceptance {
     rb_em_slot *server;
@@ -57,7 +58,7 @@ static VALUE construct(VALUE argument)
     acceptance->slot = slot;
     VALUE block = rb_ary_entry(description, 2);
     if (!NIL_P(block))
-        rb_funcallv(block, id_call, 1, &object);
+        rb_funcallv(block, rb_em_id_call, 1, &object);
     return Qnil;
 }
 
@@ -163,5 +164,4 @@ const em_handler rb_em_accepted_handler = {
 void rb_em_define_accept(void)
 {
     id_new = rb_intern("new");
-    id_call = rb_intern("call");
 }

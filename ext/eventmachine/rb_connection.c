@@ -5,18 +5,16 @@
  */
 #include "rb_connection.h"
 
-#include "rb_define.h"
+#include "rb_module.h"
 #include "rb_state.h"
 #include "rb_table.h"
-
-static ID id_signature;
 
 rb_em_slot *rb_em_connection_of(VALUE object)
 {
     rb_em_slot *current = rb_em_the_reactor.current;
     if (current && current->value == object && current->kind == RB_EM_CONNECTION)
         return current;
-    return rb_em_find(rb_ivar_get(object, id_signature), RB_EM_CONNECTION);
+    return rb_em_find(rb_ivar_get(object, rb_em_id_signature), RB_EM_CONNECTION);
 }
 
 em_connection *rb_em_native_connection_of(VALUE object)
@@ -58,9 +56,4 @@ void rb_em_close(rb_em_slot *slot, bool after_writing)
     else
         em_connection_close(slot->native.connection);
     rb_em_changed();
-}
-
-void rb_em_define_connection(void)
-{
-    id_signature = rb_intern("@signature");
 }

@@ -10,7 +10,6 @@ void rb_em_define_argument(void);
 void rb_em_define_client(void);
 void rb_em_define_close(void);
 void rb_em_define_complete(void);
-void rb_em_define_connection(void);
 void rb_em_define_connection_class(void);
 void rb_em_define_drained(void);
 void rb_em_define_fork(void);

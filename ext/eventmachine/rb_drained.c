@@ -11,11 +11,11 @@
 #include "rb_status.h"
 #include "rb_table.h"
 
-static ID id_callables, id_call;
+static ID id_callables;
 
 static VALUE call(VALUE callable)
 {
-    return rb_funcallv(callable, id_call, 0, NULL);
+    return rb_funcallv(callable, rb_em_id_call, 0, NULL);
 }
 
 /* Takes the callables off the object: an Array, because several streamers may wait. The object may be frozen by now. */
@@ -75,7 +75,6 @@ static VALUE call_when_drained(VALUE self, VALUE signature, VALUE low, VALUE hig
 
 void rb_em_define_drained(void)
 {
-    id_call = rb_intern("call");
     id_callables = rb_intern("drained"); /* not a name of an instance variable, so Ruby code cannot see it */
     RB_EM_FUNCTION("call_when_drained", call_when_drained, 4);
 }

@@ -22,7 +22,6 @@ void Init_rubyeventmachine(void)
     rb_em_define_protect();
     rb_em_define_loop();
     rb_em_define_connection_class();
-    rb_em_define_connection();
     rb_em_define_drained();
     rb_em_define_unbind();
     rb_em_define_handler();

@@ -8,6 +8,8 @@
 
 VALUE rb_em_module;
 VALUE rb_em_connection_class;
+ID rb_em_id_call;
+ID rb_em_id_signature;
 
 void rb_em_define_module(void)
 {
@@ -15,4 +17,6 @@ void rb_em_define_module(void)
     rb_gc_register_mark_object(rb_em_module);
     rb_em_connection_class = rb_define_class_under(rb_em_module, "Connection", rb_cObject);
     rb_gc_register_mark_object(rb_em_connection_class);
+    rb_em_id_call = rb_intern("call");
+    rb_em_id_signature = rb_intern("@signature");
 }

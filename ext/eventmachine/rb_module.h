@@ -11,6 +11,10 @@
 extern VALUE rb_em_module;
 extern VALUE rb_em_connection_class;
 
+/* Names that several files use: "call" and "@signature". */
+extern ID rb_em_id_call;
+extern ID rb_em_id_signature;
+
 /* Defines EventMachine.NAME, which is also a private method of whoever includes the module. */
 #define RB_EM_FUNCTION(name, function, arity) rb_define_module_function(rb_em_module, name, function, arity)
 

@@ -12,7 +12,7 @@
 #include "rb_module.h"
 #include "rb_state.h"
 
-static ID id_call, id_error_handler, id_wrapped_exception;
+static ID id_error_handler, id_wrapped_exception;
 static VALUE escape_tag;
 
 /*
@@ -47,7 +47,7 @@ static VALUE raised_exception(void)
 
 static VALUE call_error_handler(VALUE error)
 {
-    return rb_funcallv(rb_attr_get(rb_em_module, id_error_handler), id_call, 1, &error);
+    return rb_funcallv(rb_attr_get(rb_em_module, id_error_handler), rb_em_id_call, 1, &error);
 }
 
 /* Calls the error handler, if there is one, and returns the state after that: 0 if the error is handled. */
@@ -119,7 +119,6 @@ VALUE rb_em_with_escape(VALUE (*function)(void))
 
 void rb_em_define_protect(void)
 {
-    id_call = rb_intern("call");
     id_error_handler = rb_intern("@error_handler");
     id_wrapped_exception = rb_intern("@wrapped_exception");
     escape_tag = rb_obj_alloc(rb_cObject);

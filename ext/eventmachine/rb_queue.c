@@ -18,7 +18,7 @@ typedef struct queue {
     VALUE service_run; /* the reactor's run in whose next turn serve will be called, else false */
 } queue;
 
-static ID id_call, id_callback, id_append_later, id_wait_later, id_serve_later, id_present_run;
+static ID id_callback, id_append_later, id_wait_later, id_serve_later, id_present_run;
 
 static void mark(void *data)
 {
@@ -84,7 +84,7 @@ static VALUE hand_out(VALUE self)
     while (!is_empty(queue->poppers) && !is_empty(queue->items)) {
         VALUE popper = take(queue->poppers);
         VALUE item = take(queue->items);
-        rb_funcallv_public(popper, id_call, 1, &item);
+        rb_funcallv_public(popper, rb_em_id_call, 1, &item);
     }
     return Qnil;
 }
@@ -197,7 +197,6 @@ static VALUE num_waiting(VALUE self)
 
 void rb_em_define_queue(void)
 {
-    id_call = rb_intern("call");
     id_callback = rb_intern("Callback");
     id_append_later = rb_intern("append_later");
     id_wait_later = rb_intern("wait_later");

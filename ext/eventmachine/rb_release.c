@@ -51,7 +51,7 @@ static void close_in_order(void)
     xfree(remaining.slots);
 }
 
-/* What is being sent belongs to the loop, which gives it back itself. */
+/* The loop gives back the texts that it sends from. */
 static bool delete_slot(rb_em_slot *slot, void *data)
 {
     if (slot->kind != RB_EM_TEXT)

@@ -12,7 +12,7 @@
 #include "rb_protect.h"
 #include "rb_state.h"
 
-static ID id_call, id_queue, id_run_deferred_callbacks, id_deliver_results;
+static ID id_queue, id_run_deferred_callbacks, id_deliver_results;
 static bool results_ready;
 
 static VALUE queue(void)
@@ -56,13 +56,13 @@ static VALUE run_deferred_callbacks(VALUE self)
     }
     VALUE ticks = queue();
     for (long count = RARRAY_LEN(ticks); count > 0 && RARRAY_LEN(ticks) > 0; count--)
-        rb_funcallv(rb_ary_shift(ticks), id_call, 0, NULL);
+        rb_funcallv(rb_ary_shift(ticks), rb_em_id_call, 0, NULL);
     return Qnil;
 }
 
 static bool is_callable(VALUE object)
 {
-    return rb_obj_is_proc(object) == Qtrue || rb_respond_to(object, id_call);
+    return rb_obj_is_proc(object) == Qtrue || rb_respond_to(object, rb_em_id_call);
 }
 
 static VALUE next_tick(int argc, VALUE *argv, VALUE self)
@@ -95,7 +95,6 @@ static VALUE announce_results(VALUE self)
 
 void rb_em_define_tick(void)
 {
-    id_call = rb_intern("call");
     id_queue = rb_intern("@next_tick_queue");
     id_run_deferred_callbacks = rb_intern("run_deferred_callbacks");
     id_deliver_results = rb_intern("deliver_results");

@@ -22,12 +22,12 @@ enum { LEAST_LIMIT = 100, FIRST_LIMIT = 100000 };
 /* Due times are rounded up to multiples of this, so that many timers wake the loop together. */
 #define GRANULARITY_NS (EM_MILLISECONDS / 4)
 
-static ID id_call, id_cancel;
+static ID id_cancel;
 static size_t limit = FIRST_LIMIT;
 
 static VALUE call_timer(VALUE callable)
 {
-    return rb_funcallv_public(callable, id_call, 0, NULL);
+    return rb_funcallv_public(callable, rb_em_id_call, 0, NULL);
 }
 
 static void on_timer(em_loop *loop, em_timer timer, void *user)
@@ -141,7 +141,6 @@ static VALUE set_max_timer_count(VALUE self, VALUE number)
 
 void rb_em_define_timer(void)
 {
-    id_call = rb_intern("call");
     id_cancel = rb_intern("cancel");
     RB_EM_SINGLETON("add_timer", add_timer, -1);
     RB_EM_SINGLETON("cancel_timer", cancel_timer, 1);
