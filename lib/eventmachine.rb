@@ -53,8 +53,8 @@ require "em/settings"
 #     EventMachine.start_server("127.0.0.1", 8081, EchoServer)
 #   end
 #
-# Functions called while no reactor runs raise RuntimeError ("eventmachine not initialized: …") unless they say
-# otherwise.
+# Functions that are called while no reactor runs raise RuntimeError ("eventmachine not initialized: …") unless their
+# documentation says otherwise.
 module EventMachine
   autoload :IOStreamer, "em/io_streamer"
 end

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Turns what users give as a callback into one object that responds to `call`.
+  # Makes one object that responds to `call` from the forms in which users give a callback.
   #
   # @overload Callback(object, method)
-  #   @param method [Symbol, String] called on the object with whatever arguments come
+  #   @param method [Symbol, String] called on the object, with all arguments
   # @overload Callback(callable)
   # @overload Callback { |*arguments| ... }
   # @return [#call]

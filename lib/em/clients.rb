@@ -4,30 +4,30 @@
 
 module EventMachine
   class << self
-    # Opens a connection. Returns at once; the object's `connection_completed` or `unbind` is called later. Any
-    # thread: the reactor calls the object only when `initialize`, `post_init` and the block have returned.
+    # Opens a connection. Returns at once; the object's `connection_completed` or `unbind` is called later. May be called
+    # on any thread: the reactor calls the object only after `initialize`, `post_init` and the block have returned.
     #
     # @param server [String] a host name or address; or the path of a Unix-domain socket
-    # @param port [Integer, String, nil] for a Unix-domain socket left out, or the handler in its place
+    # @param port [Integer, String, nil] omitted for a Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
-    # @param args what the handler's `initialize` gets
+    # @param args passed to the handler's `initialize`
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
-    # @raise [ConnectionError] what is known to be wrong without asking the network: malformed addresses and names, a
-    #   name under `.invalid`, a port out of range
-    # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing was opened then
+    # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name under
+    #   `.invalid`, a port out of range
+    # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing is opened then
     def connect(server, port = nil, handler = nil, *args, &block)
       bind_connect(nil, nil, server, port, handler, *args, &block)
     end
     ruby2_keywords :connect
 
-    # The same from a local address of one's choice; for Unix-domain sockets that is ignored. A name is resolved without
-    # blocking, like the server's; the address of the server's family (IPv4 or IPv6) is used. If the name does not
-    # resolve, `unbind` gets `Errno::EADDRNOTAVAIL` (under `.invalid` it raises at once); if no address is of the
-    # server's family, `Errno::EAFNOSUPPORT`.
+    # Opens a connection from a given local address, which is ignored for Unix-domain sockets. A name is resolved without
+    # blocking, like the server's, and its address of the server's family (IPv4 or IPv6) is used. If the name does not
+    # resolve, the reason of `unbind` is `Errno::EADDRNOTAVAIL` (a name under `.invalid` raises at once). If no address is of
+    # the server's family, it is `Errno::EAFNOSUPPORT`.
     #
-    # @param bind_addr [String, nil] a name or an address; nil: as the system chooses
-    # @param bind_port [Integer, String, nil] nil: as the system chooses
+    # @param bind_addr [String, nil] a name or an address; nil: the system chooses
+    # @param bind_port [Integer, String, nil] nil: the system chooses
     # @see connect
     def bind_connect(bind_addr, bind_port, server, port = nil, handler = nil, *args, &block)
       port, handler, args = split_port(port, handler, args)
@@ -40,7 +40,7 @@ module EventMachine
     ruby2_keywords :bind_connect
 
     # Opens a connection to a Unix-domain socket.
-    # @raise [RuntimeError] if nobody listens there
+    # @raise [RuntimeError] if no server listens there
     # @see connect
     def connect_unix_domain(socketname, *args, &block)
       connect(socketname, nil, *args, &block)
@@ -48,7 +48,7 @@ module EventMachine
     ruby2_keywords :connect_unix_domain
 
     # Gives an existing object a new connection and a new signature, without calling `initialize` or `post_init` again.
-    # While it is still connected nothing happens. In `unbind` this is the way to connect again.
+    # Does nothing while it is still connected. Call this in `unbind` to connect again.
     #
     # @param server [String] as for {connect}
     # @param port [Integer, String, nil] as for {connect}
@@ -76,7 +76,7 @@ module EventMachine
       bind_connect_server(bind_addr, bind_port.to_i, server, port)
     end
 
-    # A connection whose object could not be made gets no callback.
+    # If the object cannot be created, the connection is closed without a callback.
     def make_connection(klass, signature, args)
       connection = assign_connection(signature, klass.new(signature, *args))
     ensure
@@ -90,7 +90,7 @@ module EventMachine
       discard_connection(signature) unless assigned
     end
 
-    # From now on the reactor calls the object, whatever becomes of the block.
+    # From now on the reactor calls the object, even if the block raises.
     def finish_connection(connection, signature, by_other_thread)
       yield connection if block_given?
       connection

@@ -3,32 +3,33 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # One connection. Programs derive from it, or give a module to {EventMachine.start_server} or {EventMachine.connect},
-  # and define the callbacks they care for; these may be private. They all run on the reactor's thread, one at a time.
+  # One connection. Programs subclass it, or give a module to {EventMachine.start_server} or {EventMachine.connect}, and
+  # define the callbacks they need, which may be private. All callbacks run on the reactor's thread, one at a time.
   #
-  # A connection lives as long as the reactor knows it; programs need not hold on to it. After `unbind` all methods stay
-  # harmless: nothing is sent, getters return nil, 0 or false unless they say otherwise.
+  # The reactor keeps the object until `unbind`, so programs need not hold a reference. After `unbind` all methods remain
+  # safe to call: nothing is sent, and getters return nil, 0 or false unless they say otherwise.
   class Connection
     # @!attribute signature
-    #   @return [Integer] the connection's number, never given again in this process
+    #   @return [Integer] the connection's number, which is never reused in this process
 
     # @!method send_data(data)
-    #   Sends after all that was sent before; nothing is sent any more once a close is asked for.
+    #   Queues data to be sent after what was queued before. Once the connection is being closed, nothing more is queued.
     #   @param data [#to_s] may be changed afterwards
-    #   @return [Integer] how many bytes were taken; -1 if the connection is gone
+    #   @return [Integer] how many bytes were queued; -1 if the connection is gone
 
     # @!method close_connection(after_writing = false)
-    #   Closes at the end of the reactor's turn. What waits to be sent is dropped, unless after_writing is true.
+    #   Closes at the end of the reactor's turn. Unless after_writing is true, queued data is dropped.
     #   @return [nil]
 
     # @!method get_outbound_data_size
-    #   @return [Integer] how many bytes wait to be sent
+    #   @return [Integer] how many bytes are queued to be sent
 
     # @!method enable_keepalive(idle = nil, interval = nil, count = nil)
-    #   Has silent connections probed, tcp(7). What is nil or 0 stays as the system has it.
+    #   Enables TCP keepalive: the system probes the peer of a silent connection, tcp(7). For nil or 0 the system's
+    #   setting holds.
     #   @param idle [Integer, nil] seconds of silence before the first probe
     #   @param interval [Integer, nil] seconds between probes
-    #   @param count [Integer, nil] probes without answer that end the connection
+    #   @param count [Integer, nil] unanswered probes after which the connection ends
     #   @return [0]
     #   @raise [RuntimeError] if the system refuses, or the connection is gone
 
@@ -39,29 +40,30 @@ module EventMachine
     # Handlers may define a method called `method`.
     alias original_method method
 
-    # Gets the arguments that were given to {EventMachine.connect} and the like. Overriding needs no `super`.
+    # Receives the arguments that were given to {EventMachine.connect} or {EventMachine.start_server}. Subclasses need not call
+    # `super`.
     def initialize(*_arguments)
     end
 
     # @!group Callbacks
 
-    # Called right after `initialize`; an outgoing connection is not established yet.
+    # Called right after `initialize`. An outgoing connection is not established yet.
     def post_init
     end
 
-    # An outgoing connection is established.
+    # Called when an outgoing connection is established.
     def connection_completed
     end
 
-    # Bytes have arrived, in pieces of any size.
-    # @param data [String] binary, never empty, the caller's own
+    # Called when bytes have arrived, in pieces of any size.
+    # @param data [String] binary and never empty; the program may keep and change it
     def receive_data(data)
     end
 
-    # The connection has ended; called once, as the last callback. May be defined without parameter.
-    # @param reason [Class, Symbol, nil] nil if either side closed it in the normal way; the Errno class of what went
-    #   wrong (a name that does not resolve is Errno::EHOSTUNREACH, a timeout of any kind Errno::ETIMEDOUT); `:unknown`
-    #   if there is none
+    # Called once, as the last callback, when the connection has ended. May be defined without a parameter.
+    # @param reason [Class, Symbol, nil] nil if either side closed it normally; else the Errno class of the error
+    #   (Errno::EHOSTUNREACH for a name that does not resolve, Errno::ETIMEDOUT for every kind of timeout); `:unknown` if
+    #   there is none
     def unbind(reason = nil)
     end
 
@@ -79,12 +81,13 @@ module EventMachine
       EventMachine.reconnect(server, port, self)
     end
 
-    # Stops receiving and sending until {resume}; nothing is lost.
-    # @return [Boolean] whether it was not paused
+    # Stops receiving and sending until {resume}. Nothing is lost.
+    # @return [Boolean] false if it was paused already, or is gone
     def pause
       EventMachine.pause_connection(@signature)
     end
 
+    # Receives and sends again after {pause}.
     # @return [Boolean] whether it was paused
     def resume
       EventMachine.resume_connection(@signature)
@@ -94,13 +97,13 @@ module EventMachine
       EventMachine.connection_paused?(@signature)
     end
 
-    # Whether only readiness is reported and nothing is read or written: of no connection that carries bytes.
+    # Whether only readiness is reported and nothing is read or written. No connection that carries bytes is like that.
     # @return [false]
     def watch_only?
       false
     end
 
-    # @return [Float] seconds without sending or receiving after which the connection is closed (Errno::ETIMEDOUT); 0.0:
+    # @return [Float] seconds without sending or receiving after which the connection is closed (Errno::ETIMEDOUT); 0.0 for
     #   never
     def comm_inactivity_timeout
       EventMachine.get_comm_inactivity_timeout(@signature)
@@ -112,12 +115,12 @@ module EventMachine
     end
 
     # @param seconds [#to_f]
-    # @return [Boolean] whether that was accepted
+    # @return [Boolean] whether it was set
     def set_comm_inactivity_timeout(seconds)
       EventMachine.set_comm_inactivity_timeout(@signature, seconds.to_f)
     end
 
-    # @return [Float] seconds after which the attempt to connect is given up (Errno::ETIMEDOUT); 20.0 by default
+    # @return [Float] seconds after which an attempt to connect fails (Errno::ETIMEDOUT); 20.0 by default
     def pending_connect_timeout
       EventMachine.get_pending_connect_timeout(@signature)
     end
@@ -128,7 +131,7 @@ module EventMachine
     end
 
     # @param seconds [#to_f] at least 0.001
-    # @return [Boolean] whether that was accepted
+    # @return [Boolean] whether it was set
     def set_pending_connect_timeout(seconds)
       EventMachine.set_pending_connect_timeout(@signature, seconds.to_f)
     end
@@ -152,7 +155,7 @@ module EventMachine
       EventMachine.get_sockname(@signature)
     end
 
-    # Takes the pending error off the socket.
+    # Fetches and clears the socket's pending error, SO_ERROR.
     # @return [Boolean, Class] false if there is none, its Errno class, or true if the connection is gone
     def error?
       errno = EventMachine.report_connection_error_status(@signature)
@@ -176,7 +179,7 @@ module EventMachine
     # setsockopt(2)
     # @param level [Integer]
     # @param option [Integer]
-    # @param value [Integer, Boolean, String] a String as it is, all else as a C int
+    # @param value [Integer, Boolean, String] a String is passed as it is, everything else as a C int
     # @return [0]
     # @raise [RuntimeError] if the connection is gone
     # @raise [SystemCallError]
@@ -184,7 +187,7 @@ module EventMachine
       EventMachine.set_sock_opt(@signature, level, option, value)
     end
 
-    # Without effect; kept for programs that call it.
+    # Does nothing; kept for programs that call it.
     # @return [nil]
     def associate_callback_target(_signature)
     end

@@ -3,40 +3,40 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # A connection or a bind failed before anything was sent over the network.
+  # A connection could not be opened, or a local address not bound; nothing was sent over the network.
   class ConnectionError < RuntimeError; end
 
-  # An event came for a signature without object.
+  # An event arrived for a signature that has no object.
   class ConnectionNotBound < RuntimeError; end
 
-  # A connection was accepted by a server that nobody has given a handler.
+  # A connection was accepted by a server that has no handler.
   class NoHandlerForAcceptedConnection < RuntimeError; end
 
-  # A timer fired that is not known in Ruby.
+  # A timer fired that Ruby does not know.
   class UnknownTimerFired < RuntimeError; end
 
-  # This platform lacks what was asked for.
+  # This platform does not support the request.
   class Unsupported < RuntimeError; end
 
   # An unknown signature was given.
   class InvalidSignature < RuntimeError; end
 
-  # A private key cannot be read, or does not belong to its certificate.
+  # A private key cannot be read, or does not match its certificate.
   class InvalidPrivateKey < RuntimeError; end
 
-  # A file that was named does not exist. Not a StandardError: a bare rescue and the error handler do not see it.
+  # A named file does not exist. Not a StandardError: neither a bare rescue nor the error handler gets it.
   class FileNotFoundException < Exception; end
 
   # Parameters contradict each other. Not a StandardError either.
   class BadParams < Exception; end
 
-  # A certificate was given twice, or is none.
+  # A certificate was given twice, or is not a certificate.
   class BadCertParams < BadParams; end
 
   # A private key was given twice.
   class BadPrivateKeyParams < BadParams; end
 
-  # From errno (Integer) to the class that {Connection#unbind} gets as its reason; `:unknown` for all others.
+  # Maps an errno (Integer) to the class that {Connection#unbind} gets as its reason; `:unknown` for all others.
   ERRNOS = Errno.constants.each_with_object(Hash.new(:unknown)) do |name, classes|
     error = Errno.const_get(name)
     classes[error::Errno] = error if error.is_a?(Class) && name.start_with?("E")

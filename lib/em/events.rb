@@ -35,7 +35,7 @@ module EventMachine
   # TLS 1.2.
   EM_PROTO_TLSv1_2 = 32
 
-  # What the reactor does in Ruby for some kinds of events, for tools that do it by hand.
+  # Handles some kinds of events in Ruby, for tools that deliver them by hand.
   # @private
   def self.event_callback(signature, opcode, data)
     case opcode

@@ -22,7 +22,7 @@ module EventMachine
     raise IOError, ": #{filename} #{e.class.new.message}"
   end
 
-  # Reads one byte more than may be sent, at most. Opening does not wait for a pipe's other end.
+  # Reads at most one byte more than may be sent. Opening a pipe does not wait for its other end.
   private_class_method def self.read_file_data(filename)
     File.open(filename, File::RDONLY | File::NONBLOCK | File::BINARY) do |file|
       raise IOError, ": #{filename} Not a regular file" unless file.stat.file? || file.stat.directory?
@@ -32,21 +32,21 @@ module EventMachine
   end
 
   class Connection
-    # Sends a small file after all that was sent before. It is read at once, which may block the reactor.
+    # Sends a small file after everything that was sent before. It is read at once, which may block the reactor.
     # @param filename [String]
-    # @return [0] also if the connection is gone
+    # @return [0] even if the connection is gone
     # @raise [IOError] if the file cannot be read
     # @raise [RuntimeError] if the file has more than 32768 bytes
-    # @raise [TypeError] if the name is no String
+    # @raise [TypeError] if the name is not a String
     def send_file_data(filename)
       EventMachine.send_file_data(@signature, filename)
     end
 
-    # Sends a file of any size after all that was sent before, piece by piece as the peer takes it.
+    # Sends a file of any size after everything that was sent before, piece by piece as the peer takes it.
     # @param filename [String]
     # @param args [Hash] options
-    # @option args [Boolean] :http_chunks (false) whether to frame it as chunks of HTTP/1.1
-    # @return [FileStreamer] a {Deferrable}, which succeeds once the connection has all
+    # @option args [Boolean] :http_chunks (false) whether to send it in HTTP/1.1 chunks
+    # @return [FileStreamer] a {Deferrable}, which succeeds once the connection has all of it
     def stream_file_data(filename, args = {})
       FileStreamer.new(self, filename, args)
     end

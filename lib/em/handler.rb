@@ -4,15 +4,15 @@
 
 module EventMachine
   class << self
-    # The class that a handler stands for.
+    # Returns the class for a handler.
     #
     # @param base [Class]
-    # @param handler [Class, Module, nil] nil: the base itself; a descendant of the base; or a module, for which a
-    #   descendant that includes it is made, once
-    # @param arguments [Array] what the constructor is going to get
+    # @param handler [Class, Module, nil] nil for the base itself; a descendant of the base; or a module, for which a
+    #   descendant that includes it is created once
+    # @param arguments [Array] what will be passed to the constructor
     # @return [Class]
     # @raise [ArgumentError] for a class of another kind, or if the constructor cannot take the arguments
-    # @raise [TypeError] for anything but a class or a module
+    # @raise [TypeError] unless the handler is a class or a module
     def klass_from_handler(base = Connection, handler = nil, *arguments)
       klass = resolve_handler(base, handler)
       check_constructor(klass, arguments.size)
@@ -29,7 +29,7 @@ module EventMachine
       raise ArgumentError, "must provide module or subclass of #{base.name}"
     end
 
-    # The module's own constants only: those of modules that it includes stand for other classes.
+    # Looks only at the module's own constants: those of modules that it includes name other classes.
     def class_including(base, handler)
       raise TypeError, "wrong argument type #{handler.class} (expected Module)" unless handler.is_a?(Module)
 
@@ -54,7 +54,8 @@ module EventMachine
       raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
     end
 
-    # Where a port may be left out: returns port or nil, handler, arguments. What is no number must be the handler.
+    # For functions whose port may be omitted. Returns port or nil, handler, arguments. If the port is not a number, it is the
+    # handler.
     def split_port(port, handler, arguments)
       return [nil, handler, arguments] unless port
 

@@ -7,17 +7,17 @@ module EventMachine
   @wrapped_exception = nil
 
   class << self
-    # Registers a block that runs when the reactor ends, before the connections are unbound; the last one added runs
-    # first. Works without a reactor, too: then for the next one.
+    # Registers a block that runs when the reactor ends, before the connections are unbound. The last one added runs
+    # first. Works without a reactor, too: then the block belongs to the next one.
     def add_shutdown_hook(&block)
       @tails << block
     end
 
-    # Where exceptions of callbacks go; without handler they end the reactor and are raised by {run}. It gets
-    # StandardErrors, those of `unbind` whatever their class, and the reactor goes on afterwards.
-    # What the handler raises is raised by {run}.
+    # Installs a handler for exceptions in callbacks. It is called with every StandardError, and with any exception in
+    # `unbind`; then the reactor continues. An exception in the handler is raised by {run}. Without a handler an exception
+    # in a callback ends the reactor and is raised by {run}.
     #
-    # @param callback [#call, nil] or a block; without either the handler is removed
+    # @param callback [#call, nil] used instead of the block; without either the handler is removed
     # @return [#call, nil] the handler installed or removed
     def error_handler(callback = nil, &block)
       if callback || block
@@ -29,8 +29,8 @@ module EventMachine
 
     private
 
-    # Runs all hooks, whatever becomes of each.
-    # @return [Exception, nil] the first that was raised
+    # Runs all hooks, even if some raise.
+    # @return [Exception, nil] the first exception that was raised
     def run_shutdown_hooks
       error = nil
       until @tails.empty?
@@ -42,7 +42,7 @@ module EventMachine
       end
       error
     ensure
-      # Only after a throw out of a hook is something left.
+      # Some are left only after a throw out of a hook.
       run_shutdown_hooks unless @tails.empty?
     end
   end

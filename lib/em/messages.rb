@@ -2,4 +2,4 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Nothing. Programs require "em/messages", and so it is there.
+# Empty, but programs require "em/messages".

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Calls something again and again. The interval lies between the end of one call and the start of the next. A call
-  # that raises is the last one.
+  # A periodic timer. The interval lies between the end of one call and the start of the next. After a call that raises
+  # the timer does not fire again.
   class PeriodicTimer
     # @return [Numeric] seconds; a change takes effect after the next call
     attr_accessor :interval
 
-    # @param interval [Numeric] seconds; 0: once in every turn of the reactor
+    # @param interval [Numeric] seconds; 0 for once in every turn of the reactor
     # @param callback [#call, nil] called instead of the block
     def initialize(interval, callback = nil, &block)
       @interval = interval
@@ -19,14 +19,14 @@ module EventMachine
       schedule
     end
 
-    # Ends it, also from within its own call.
+    # Cancels the timer, also from within its own call.
     # @return [true]
     def cancel
       EventMachine.cancel_timer(@signature)
       @cancelled = true
     end
 
-    # Sets the timer for the next call.
+    # Schedules the next call.
     # @private
     def schedule
       @signature = EventMachine.add_timer(@interval, @work)

@@ -8,8 +8,8 @@ module EventMachine
   @reactor_thread = nil
 
   # @!method self.stop
-  #   Asks the reactor to end after its present turn, in which no more connections are accepted. Any thread, and trap
-  #   handlers.
+  #   Asks the reactor to end after its present turn, in which no more connections are accepted. May be called on any
+  #   thread and in trap handlers.
   #   @return [nil]
 
   # @!method self.stopping?
@@ -19,15 +19,15 @@ module EventMachine
   #   @return [Boolean] whether a reactor runs in this process, and on the calling thread
 
   # @!method self.current_time
-  #   @return [Time] the reactor's time, which stands still within a turn. It is that of the monotonic clock: only
-  #     differences mean something
+  #   @return [Time] the reactor's time, which stands still within a turn. It comes from the monotonic clock, so only
+  #     differences are meaningful
 
   class << self
-    # Runs the reactor until {stop}, on the calling thread; the block is called inside it. Where one runs already the
-    # block is called at once and its value returned.
+    # Runs the reactor on the calling thread until {stop}, and calls the block inside it. If a reactor runs already, calls
+    # the block at once and returns its value.
     #
-    # In the end, however the reactor is left: shutdown hooks, the last added first; `unbind` for what is still
-    # connected; the end of the thread pool; then whatever was raised.
+    # However the reactor is left, this follows in order: shutdown hooks run, the last added first; `unbind` is called for
+    # what is still connected; the thread pool ends; then an exception that ended the reactor is raised.
     #
     # @param blk [#call, nil] called instead of the block
     # @param tail [#call, nil] called at the end, after all shutdown hooks
@@ -43,7 +43,7 @@ module EventMachine
       end
     end
 
-    # Runs the block in a reactor of its own, which stops after the turn.
+    # Runs a reactor for the block, and stops it after that turn.
     # @return [nil]
     def run_block(&block)
       run do
@@ -57,8 +57,8 @@ module EventMachine
       stop
     end
 
-    # Whether a reactor runs in this process; false in a forked child of the process that runs it, unless the child is a
-    # daemon that goes on with it (see {fork_reactor}).
+    # Whether a reactor runs in this process. False in a forked child of the process that runs it, unless the child is a
+    # daemon that continues with it (see {fork_reactor}).
     def reactor_running?
       @reactor_running && (Process.pid == @reactor_pid || take_over_reactor)
     end
@@ -80,7 +80,7 @@ module EventMachine
       raise error if error
     end
 
-    # @return [Exception, nil] what a hook or an unbind has raised
+    # @return [Exception, nil] an exception that a hook or an unbind has raised
     def turn_reactor(blk)
       error = nil
       @present_run = this_run = Object.new
@@ -88,8 +88,7 @@ module EventMachine
         add_timer(0, blk) if blk
         run_machine
       ensure
-        # A forked child may come by here, too: one that has taken the reactor over ends it, any other one leaves it
-        # alone.
+        # A forked child may get here, too. If it has taken the reactor over it ends it, else it leaves it alone.
         error = end_reactor if Process.pid == @reactor_pid && @present_run.equal?(this_run)
       end
       error

@@ -4,19 +4,18 @@
 
 module EventMachine
   class << self
-    # Listens, and makes an object of the handler for each connection that comes.
+    # Listens, and creates an object of the handler's class for each accepted connection.
     #
-    # @param server [String] a host name, which means all its addresses; or an address, "" for all of IPv4; or the path
-    #   of a Unix-domain socket, whose file is replaced if no process serves there any more; "\0name" is an abstract one
-    #   (Linux)
-    # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); for a Unix-domain
-    #   socket left out, or the handler in its place
+    # @param server [String] a host name, which stands for all its addresses; or an address, "" for all of IPv4; or the path
+    #   of a Unix-domain socket, whose file is replaced if no process serves it any more; "\0name" is an abstract one (Linux)
+    # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); omitted for a Unix-domain
+    #   socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
-    # @param args what the handler's `initialize` gets
+    # @param args passed to the handler's `initialize`
     # @yieldparam connection [Connection] each new connection, after its `post_init`
     # @return [Integer] the server's signature, for {stop_server}
     # @raise [RuntimeError] if it cannot listen there
-    # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing was opened then
+    # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing is opened then
     def start_server(server, port = nil, handler = nil, *args, &block)
       port, handler, args = split_port(port, handler, args)
       klass = klass_from_handler(Connection, handler, *args)
@@ -33,13 +32,13 @@ module EventMachine
     end
     ruby2_keywords :start_unix_domain_server
 
-    # Serves a socket that is bound and listening already. Several processes may share it: one connection is accepted in
-    # a turn, so that clients do not wait for a busy process while another is idle; `set_simultaneous_accept_count`
+    # Serves a socket that is bound and listening already. Several processes may share it: each accepts one connection per
+    # turn, so that clients do not wait for a busy process while another one is idle. `set_simultaneous_accept_count`
     # changes that.
     #
     # @param sock [#fileno, Integer] closed when the server stops, unless it is an Integer
     # @return [Integer] the server's signature
-    # @raise [RuntimeError] if it is no listening socket
+    # @raise [RuntimeError] if it is not a listening socket
     # @see start_server
     def attach_server(sock, handler = nil, *args, &block)
       klass = klass_from_handler(Connection, handler, *args)
@@ -49,7 +48,7 @@ module EventMachine
     end
     ruby2_keywords :attach_server
 
-    # Stops listening; connections that were accepted go on.
+    # Stops listening. Accepted connections stay open.
     #
     # @param signature [Integer] what {start_server} has returned
     # @return [nil]
@@ -62,7 +61,7 @@ module EventMachine
 
     private
 
-    # Closing is the IO object's own affair, or it would go on believing to be open.
+    # Closes the IO objects themselves, so that they know they are closed.
     def close_attached_sockets(sockets)
       sockets.each do |socket|
         socket.close if socket.respond_to?(:close)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Looks like a Hash from signatures to what belongs to them, in the order of the signatures. The entries themselves
-  # are kept by the extension, which defines `[]`, `[]=`, `delete` and `keys`.
+  # Looks like a Hash from signatures to their objects, in the order of the signatures. The extension keeps the entries and
+  # defines `[]`, `[]=`, `delete` and `keys`.
   class SignatureTable
     include Enumerable
 
@@ -23,23 +23,23 @@ module EventMachine
     end
     alias each_pair each
 
-    # @return [Array] what belongs to the signatures
+    # @return [Array] the objects
     def values
       keys.map { |signature| self[signature] }
     end
 
-    # @return [Integer] how many there are
+    # @return [Integer] how many entries there are
     def size
       keys.size
     end
     alias length size
 
-    # Whether there is none.
+    # Whether there are no entries.
     def empty?
       keys.empty?
     end
 
-    # Whether something belongs to this signature.
+    # Whether the signature has an entry.
     def key?(signature)
       !self[signature].nil?
     end
@@ -62,7 +62,7 @@ module EventMachine
       each.to_a.to_h(&block)
     end
 
-    # @return [String] as a Hash's
+    # @return [String] the same as of a Hash
     def inspect
       to_h.inspect
     end

@@ -7,21 +7,21 @@ module EventMachine
   @threadpool_size = 20
   @threadqueue = nil
   @resultqueue = nil
-  @deferred = {}.compare_by_identity # what was deferred, until its result is delivered
+  @deferred = {}.compare_by_identity # deferred work, until its result is delivered
 
   class << self
-    # How many threads the pool gets when it is next created (Integer, 20 by default).
+    # How many threads the pool has once it is next created (Integer, 20 by default).
     attr_accessor :threadpool_size
 
     # @return [Array<Thread>, nil] the pool; nil until {defer} is first used
     attr_reader :threadpool
 
-    # Has blocking work done by a thread of the pool, and its result delivered on the reactor's thread.
+    # Runs blocking work on a thread of the pool, and delivers its result on the reactor's thread.
     #
-    # @param operation [#call, nil] the work; instead of the block
+    # @param operation [#call, nil] the work, used instead of the block
     # @param callback [#call, nil] called with the result
-    # @param errback [#call, nil] called with the exception, of whatever class; without it the exception is raised in
-    #   the main thread
+    # @param errback [#call, nil] called with an exception of any class; without it the exception is raised in the main
+    #   thread
     # @raise [ArgumentError] if there is nothing to call
     def defer(operation = nil, callback = nil, errback = nil, &block)
       operation ||= block or raise ArgumentError, "no proc or block given"
@@ -31,7 +31,7 @@ module EventMachine
       @threadqueue << work
     end
 
-    # Whether no deferred work is waiting or under way, and all results have been delivered.
+    # Whether no deferred work is queued or running, and all results have been delivered.
     def defers_finished?
       return true unless @threadpool
 
@@ -49,7 +49,7 @@ module EventMachine
       @threadpool << work_in_thread until @threadpool.size >= @threadpool_goal
     end
 
-    # Ends the pool and forgets its work, its results and what waits for the next tick. Works without a reactor, too.
+    # Ends the pool and drops its work, its results and the callables of {next_tick}. Works without a reactor, too.
     def cleanup_machine
       threads = @threadpool || []
       @threadpool = nil
@@ -87,8 +87,7 @@ module EventMachine
       end
     end
 
-    # In a daemon that has taken the reactor over: the threads were its parent's. Work that has no result yet is begun
-    # anew.
+    # In a daemon that has taken the reactor over: the threads were its parent's. Work without a result is started again.
     def renew_threadpool
       return unless @threadpool
 

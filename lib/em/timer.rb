@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Calls something once, after an interval; the object form of {EventMachine.add_timer}.
+  # A one-shot timer: {EventMachine.add_timer} as an object.
   class Timer
     # @param interval [Numeric] seconds
     # @param callback [#call, nil] called instead of the block
@@ -11,7 +11,7 @@ module EventMachine
       @signature = EventMachine.add_timer(interval, callback || block)
     end
 
-    # @return [false, nil] false if it was still to come, else nil
+    # @return [false, nil] false if it was pending, else nil
     def cancel
       EventMachine.cancel_timer(@signature)
     end

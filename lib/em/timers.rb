@@ -7,16 +7,17 @@ require "em/periodic_timer"
 
 module EventMachine
   # @!method self.add_timer(interval, callable = nil, &block)
-  #   Calls the callable, or else the block, once: never early, in the order of time. Any thread, and trap handlers.
-  #   @param interval [#to_f] seconds, cut off to whole milliseconds; what is negative is due at once
-  #   @return [Integer, nil] the timer's signature; nil without anything to call
+  #   Schedules a one-shot timer that calls the callable, or else the block. Timers are never early and fire in the order of
+  #   time. May be called on any thread and in trap handlers.
+  #   @param interval [#to_f] seconds, truncated to whole milliseconds; a negative interval is due at once
+  #   @return [Integer, nil] the timer's signature; nil if there is nothing to call
   #   @raise [RuntimeError] if more timers are pending than {get_max_timers} allows
-  #   @raise [FloatDomainError] for an interval that is infinite or not a number
+  #   @raise [FloatDomainError] if the interval is infinite or not a number
 
   # @!method self.cancel_timer(timer)
   #   @param timer [Integer, #cancel]
-  #   @return [Object, nil] false if the timer was still to come, nil if not; of an object, what its `cancel` returned
+  #   @return [Object, nil] false if the timer was pending, else nil; for an object, what its `cancel` returned
 
   # @!method self.get_timer_count
-  #   @return [Integer] how many timers are pending, with the one that runs
+  #   @return [Integer] how many timers are pending, including the one that runs
 end
