@@ -34,8 +34,7 @@ static bool is_too_late(rb_em_slot *slot)
     return true;
 }
 
-/* For other threads the reactor is gone as soon as its release begins, because nothing could be reported to them later.
- */
+/* For other threads the reactor is gone once its release begins, because nothing could be reported to them later. */
 static em_loop *loop_for(const char *name)
 {
     em_loop *loop = rb_em_loop(name);

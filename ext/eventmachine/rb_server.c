@@ -71,8 +71,7 @@ static VALUE attach_sd(VALUE self, VALUE descriptor)
     em_loop *loop = rb_em_loop("attach_sd");
     rb_em_slot *slot = rb_em_table_add(RB_EM_SERVER, Qnil);
     em_server_options options = options_for(slot);
-    /* The socket may be shared with other processes. Then the library's default is better, unless the user has chosen.
-     */
+    /* Other processes may share the socket. Then the library's default is better, unless the user has chosen. */
     if (accept_batch == DEFAULT_ACCEPT_BATCH)
         options.accept_batch = 0;
     int copy = fcntl(original, F_DUPFD_CLOEXEC, 3);
