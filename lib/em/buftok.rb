@@ -8,13 +8,14 @@
 #   tokenizer.extract("first\nsec")   # => ["first"]
 #   tokenizer.extract("ond\n\n")      # => ["second", ""]
 #
-# Tokens have the encoding of the data. Any delimiter is found wherever the pieces are cut. Needs neither a reactor nor
-# the rest of EventMachine.
+# Tokens keep the encoding of the data. A delimiter is found even if it is split between two pieces. The class needs
+# neither a reactor nor the rest of EventMachine.
 class BufferedTokenizer
-  # @param delimiter [String] what ends a token; `$/` if it is not given, which is "\n" unless the program changed it
-  # @param size_limit [Integer, nil] bytes that a token may have, complete or not; nil: any number
-  # @raise [ArgumentError] if the delimiter is no String, empty or not valid in its encoding, or the limit no positive
-  #   Integer
+  # @param delimiter [String] the text that ends a token; `$/` by default, which is "\n" unless the program has changed
+  #   it
+  # @param size_limit [Integer, nil] the most bytes that a token may have, complete or not; nil for no limit
+  # @raise [ArgumentError] if the delimiter is not a String, is empty or is not valid in its encoding, or if the limit
+  #   is not a positive Integer
   def initialize(delimiter = $/, size_limit = nil)
     raise ArgumentError, "the delimiter must be a String" unless delimiter.is_a?(String)
     raise ArgumentError, "the delimiter must not be empty" if delimiter.empty?
@@ -28,13 +29,14 @@ class BufferedTokenizer
     @full = false
   end
 
-  # Takes a piece of the stream.
+  # Adds a piece of the stream and returns the tokens that it completes.
   # @param data [String] is not changed
-  # @return [Array<String>] the tokens which it completes, oldest first, without delimiters; what is left waits for more
-  # @raise [ArgumentError] if data is no String
-  # @raise [RuntimeError] "input buffer full" if a token is longer than the size limit, and from then on until {#flush};
-  #   what was kept is dropped
-  # @raise [Encoding::CompatibilityError] if data does not go together with what waits; then it counts as not given
+  # @return [Array<String>] the complete tokens, oldest first, without delimiters; an unfinished token is kept
+  # @raise [ArgumentError] if data is not a String
+  # @raise [RuntimeError] "input buffer full" if a token is longer than the size limit. The pending data is dropped, and
+  #   every further call raises until {#flush}.
+  # @raise [Encoding::CompatibilityError] if the encoding of data is not compatible with that of the pending data, which
+  #   then stays as it was
   def extract(data)
     raise ArgumentError, "the data must be a String" unless data.is_a?(String)
 
@@ -47,7 +49,8 @@ class BufferedTokenizer
     tokens
   end
 
-  # @return [String] what waits for its delimiter; it is forgotten
+  # Empties the buffer.
+  # @return [String] the unfinished token that was pending, or ""
   def flush
     pending = @pending
     @pending = +""
@@ -61,24 +64,24 @@ class BufferedTokenizer
     limit.is_a?(Integer) && limit.positive?
   end
 
-  # Whether a delimiter ends in this data. What was searched before is not searched again.
+  # Whether a delimiter ends in this data. Bytes that were searched before are not searched again.
   def ends_in?(data)
     return data.include?(@delimiter) if @overlap.zero? || @pending.empty?
 
     (last_bytes + data).include?(@delimiter)
   end
 
-  # A copy: after a slice that reaches to the end, all that waits would be copied when more is added.
+  # A copy, because a slice that reaches the end would share the buffer, and the next append would copy all of it.
   def last_bytes
     start = [@pending.bytesize - @overlap, 0].max
     @pending.unpack1("@#{start}a*").force_encoding(@pending.encoding)
   end
 
-  # @return [Array<String>] the tokens, and behind them what is not complete
+  # @return [Array<String>] the complete tokens, followed by the unfinished one
   def split(text)
-    # Where the delimiter is a blank, String#split has a meaning of its own.
+    # String#split treats a single space as "any white space".
     tokens = @delimiter == " " ? split_at_blanks(text) : text.split(@delimiter, -1)
-    # A copy, because a slice would keep the whole text alive.
+    # A copy, because a slice would keep the whole text in memory.
     tokens << (text.byteslice(0, 0) << tokens.pop)
   end
 
@@ -91,12 +94,12 @@ class BufferedTokenizer
     @pending.empty? ? data.dup : @pending << data
   end
 
-  # The last one may end in the beginning of a delimiter.
+  # The unfinished token may end with the first bytes of a delimiter.
   def too_long?(tokens)
     tokens.last.bytesize - @overlap > @size_limit || tokens[0...-1].any? { |token| token.bytesize > @size_limit }
   end
 
-  # What cannot be cut is not kept, and what follows is not the beginning of a token.
+  # Nothing is kept, and further data is refused, because it would not start at the beginning of a token.
   def refuse
     flush
     @full = true

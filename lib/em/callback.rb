@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Makes one object that responds to `call` from the forms in which users give a callback.
+  # Turns the ways in which a callback can be given into one object that responds to `call`.
   #
   # @overload Callback(object, method)
-  #   @param method [Symbol, String] called on the object, with all arguments
+  #   @param method [Symbol, String] is called on the object with the callback's arguments
   # @overload Callback(callable)
   # @overload Callback { |*arguments| ... }
   # @return [#call]

@@ -5,7 +5,7 @@
 require "em/callback"
 
 module EventMachine
-  # Hands each item that is pushed to everyone who has subscribed.
+  # Delivers each pushed item to every subscriber.
   #
   #   channel = EventMachine::Channel.new
   #   id = channel.subscribe { |news| puts news }
@@ -13,11 +13,11 @@ module EventMachine
   #   channel.unsubscribe(id)
   #
   # Any thread may call the methods. On the reactor's thread they work at once: all deliveries are made before {push}
-  # returns. Called elsewhere, they work in the reactor's next turn, in the order of the calls; before
-  # {EventMachine.run} they take effect once it runs. Signal handlers may push.
+  # returns. On other threads they work in the reactor's next turn, in the order of the calls. Calls made before
+  # {EventMachine.run} take effect once the reactor runs. Signal handlers may push.
   #
-  # An exception from a subscriber goes to the caller of {push} and ends that push: the subscribers behind it and the
-  # items left are passed over. The channel goes on with the next push.
+  # An exception raised by a subscriber reaches the caller of {push} and ends that push: the remaining subscribers and
+  # items are skipped. The next push works as usual.
   class Channel
     def initialize
       @subscribers = {}
@@ -26,7 +26,7 @@ module EventMachine
       @ids = Mutex.new
     end
 
-    # Has the callback called with every item from now on.
+    # Calls the callback with every item that is pushed from now on.
     #
     # @overload subscribe { |item| ... }
     # @overload subscribe(callable)
@@ -40,17 +40,17 @@ module EventMachine
       id
     end
 
-    # Ends a subscription. Within a push its subscriber still gets the item that is being delivered.
-    # @param id [Integer] from {subscribe} or {pop}; one that is unknown does no harm
-    # @return [#call, nil] what was called for the items; nil if the id is unknown, and to other threads
+    # Ends a subscription. If this happens during a push, the subscriber still gets the item that is being delivered.
+    # @param id [Integer] from {subscribe} or {pop}; an unknown id is ignored
+    # @return [#call, nil] the callback that was subscribed; nil if the id is unknown, or on other threads
     def unsubscribe(id)
       EventMachine.schedule { remove(id) }
     end
 
-    # Calls each subscriber with each item: item by item, in the order of subscription. A callback that is subscribed
-    # while an item is delivered is called from the next item on.
-    # @param items [Array<Object>] an Array is one item
-    # @return [Array<Object>, nil] the items; nil to other threads, where delivery comes later
+    # Calls each subscriber with each item: item by item, in the order of subscription. A callback that subscribes while
+    # an item is being delivered is called from the next item on.
+    # @param items [Array<Object>] an Array counts as one item
+    # @return [Array<Object>, nil] the items; nil on other threads, where the delivery follows later
     def push(*items)
       return deliver(items) if EventMachine.reactor_thread?
 
@@ -58,7 +58,7 @@ module EventMachine
     end
     alias << push
 
-    # Has the callback called with the next item only.
+    # Calls the callback with the next item only.
     #
     # @overload pop { |item| ... }
     # @overload pop(callable)
@@ -72,7 +72,7 @@ module EventMachine
       id
     end
 
-    # @return [Integer] how many subscriptions there are, those by {pop} included
+    # @return [Integer] the number of subscriptions, including those made by {pop}
     def num_subscribers
       @subscribers.size
     end
@@ -83,8 +83,8 @@ module EventMachine
       @ids.synchronize { @last_id += 1 }
     end
 
-    # What pushes go through is an Array that is never changed: a change of the subscriptions is seen from the next item
-    # on.
+    # Pushes iterate over a snapshot that is never modified, so a change of the subscriptions takes effect from the next
+    # item on.
     def add(id, callback)
       @subscribers[id] = callback
       @snapshot = nil
@@ -96,7 +96,7 @@ module EventMachine
       removed
     end
 
-    # A push from a subscriber may come in between and take the item's place, so it counts here that it is the first.
+    # A subscriber may push before this callback is removed, so only the first call counts.
     def once(id, callback)
       waiting = true
       lambda do |item|
@@ -108,7 +108,7 @@ module EventMachine
       end
     end
 
-    # A loop by index costs half of what each does.
+    # A loop by index takes half the time of `each`.
     def deliver(items)
       items.each do |item|
         subscribers = @snapshot ||= @subscribers.values

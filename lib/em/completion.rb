@@ -7,18 +7,18 @@ require "em/deferrable"
 require "em/timer"
 
 module EventMachine
-  # A {Deferrable} with any number of states, each with callbacks of its own, which may be used from any thread.
+  # A {Deferrable} with any number of states, each with its own callbacks. Any thread may use it.
   #
-  # It begins in the state `:unknown`. Some states are the end of the operation: `:succeeded` and `:failed`, unless a
-  # subclass overrides {#completion_states}. {#change_state} has its effect at once. The callbacks run before it returns
-  # if it was called on the reactor's thread, else in the reactor's next turn.
+  # It starts in the state `:unknown`. The states `:succeeded` and `:failed` end the operation; a subclass may override
+  # {#completion_states}. {#change_state} takes effect at once. The callbacks run before it returns if it is called on
+  # the reactor's thread, otherwise in the reactor's next turn.
   #
-  # Callbacks are given as for {EventMachine.Callback}, get the arguments of the last change of state, and are called
-  # once.
+  # Callbacks are given as for {EventMachine.Callback}. Each is called once, with the arguments of the last change of
+  # state.
   class Completion
     include Deferrable
 
-    # @return [Object] the present state, initially `:unknown`
+    # @return [Object] the current state, initially `:unknown`
     attr_reader :state
 
     # @return [Array] the arguments of the last change of state, initially none
@@ -45,13 +45,13 @@ module EventMachine
     end
     alias set_deferred_failure fail
 
-    # Enters a state. Its callbacks are called in the order in which they were added. In a completion state those of
-    # {#completion} follow; then the callbacks of all completion states are dropped and the timeout is cancelled.
+    # Enters a state and calls its callbacks in the order in which they were added. In a completion state, the callbacks
+    # of {#completion} follow. Then the callbacks of all completion states are dropped and the timeout is cancelled.
     #
-    # A callback may change the state again: those behind it get the new arguments, or, in another state, are not
-    # called.
+    # A callback may change the state again. The callbacks that follow then get the new arguments; if the state is a
+    # different one, they are not called.
     # @param state [Object] anything but `:completed`, mostly a Symbol
-    # @param args what the callbacks get
+    # @param args the arguments for the callbacks
     # @return [nil]
     def change_state(state, *args)
       @value = args
@@ -73,14 +73,14 @@ module EventMachine
       stateback(:failed, *args, &block)
     end
 
-    # Adds a callback for any completion state, which is called after those of that state.
+    # Adds a callback for every completion state. It is called after the callbacks of the state itself.
     # @see stateback
     def completion(*args, &block)
       stateback(:completed, *args, &block)
     end
 
-    # Adds a callback for a state. If that is the present state, it is called at once, on the calling thread. If the
-    # operation has ended in another state, it is dropped.
+    # Adds a callback for a state. If that is the current state, the callback is called at once, on the calling thread.
+    # If the operation has ended in another state, it is dropped.
     # @param state [Object]
     # @param args as for {EventMachine.Callback}
     # @return [self]
@@ -92,22 +92,22 @@ module EventMachine
       self
     end
 
-    # @return [Boolean] whether the present state is a completion state
+    # @return [Boolean] whether the current state is a completion state
     def completed?
       completion_states.include?(@state)
     end
 
-    # The states that end the operation. Subclasses may override it.
+    # The states that end the operation. Subclasses may override this method.
     # @return [Array]
     def completion_states
       %i[succeeded failed]
     end
 
-    # Calls {#fail} unless a completion state is entered in time. Replaces an earlier timeout.
+    # Calls {#fail} after this time unless a completion state has been entered. Replaces an earlier timeout.
     # @param seconds [Numeric]
-    # @param args what the errbacks get
+    # @param args the arguments for the errbacks
     # @return [Timer]
-    # @raise [RuntimeError] if no reactor runs
+    # @raise [RuntimeError] if the reactor is not running
     def timeout(seconds, *args)
       cancel_timeout
       @timeout = Timer.new(seconds) { fail(*args) unless completed? }
@@ -120,9 +120,10 @@ module EventMachine
       @timeout = nil
     end
 
-    # Removes a callback for success. An object with a method's name makes a new callback each time and is never found.
-    # @param args what {#callback} was given
-    # @return [#call, nil] nil if it did not wait
+    # Removes a callback for success. A callback given as an object and a method name cannot be removed, because each
+    # such pair makes a new callable.
+    # @param args as given to {#callback}
+    # @return [#call, nil] the callback; nil if it was not pending
     def cancel_callback(*args, &block)
       @callbacks[:succeeded].delete(EventMachine::Callback(*args, &block))
     end
@@ -147,7 +148,7 @@ module EventMachine
       forget_callbacks if completed?
     end
 
-    # Those of the present state have been called; any that are there have just been added by another thread, which is
+    # The callbacks of the current state have been called. Any that are left were just added by another thread, which is
     # about to call them.
     def forget_callbacks
       (completion_states - [@state]).each { |state| @callbacks[state]&.clear }

@@ -6,16 +6,16 @@ require "em/deferrable"
 
 module EventMachine
   module Deferrable
-    # Lets code take a value that is there already, or a deferrable, or what returns one of these, all alike.
+    # Treats a value, a deferrable, and a callable that returns either of them alike.
     #
     #   EM::Deferrable.future(cache[key] || fetch(key)) { |page| show(page) }
     #
-    # The blocks wait for deferrables only: a plain value is just returned.
-    # @param arg [#call, Deferrable, Object] what responds to `call` is called, and its value is taken instead
+    # Callbacks are added to deferrables only; a plain value is just returned.
+    # @param arg [#call, Deferrable, Object] if it responds to `call`, it is called and replaced by the result
     # @param callback [#to_proc, nil] added to the deferrable
     # @param errback [#to_proc, nil] added to the deferrable
-    # @param block [Proc] added as callback if neither callback nor errback is given
-    # @return [Deferrable, Object] the argument, or what it returned
+    # @param block [Proc] added as the callback if neither callback nor errback is given
+    # @return [Deferrable, Object] the argument, or the result of calling it
     def self.future(arg, callback = nil, errback = nil, &block)
       arg = arg.call if arg.respond_to?(:call)
       return arg unless arg.respond_to?(:set_deferred_status)

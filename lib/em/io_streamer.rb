@@ -5,23 +5,24 @@
 require "em/streamer"
 
 module EventMachine
-  # Sends what an IO or something like it has, up to its end, over a connection, piece by piece as the peer takes it.
+  # Sends the content of an IO, or of an object like one, over a connection, piece by piece as the peer takes it.
   #
-  # A {Deferrable}: it succeeds, without arguments, once the connection has all, and fails with the exception that the
-  # IO has raised, or with a text if the connection closes. Reading may block the reactor. The IO is not closed.
+  # A {Deferrable}: it succeeds, without arguments, once all data is handed to the connection. It fails with the
+  # exception that the IO raised, or with a String if the connection closes. Reading may block the reactor. The IO is
+  # not closed.
   #
   #   EM::IOStreamer.new(connection, StringIO.new(page)).callback { connection.close_connection_after_writing }
   class IOStreamer
     include Streaming
 
-    # Bytes that are read and sent at a time.
+    # The number of bytes that are read and sent at a time.
     CHUNK_SIZE = 16_384
 
-    # Begins to send.
-    # @param connection [#send_data] and, so that the streamer can wait for slow peers, `get_outbound_data_size`
-    # @param io [#eof?, #read] `read` gets a length and a buffer
+    # Starts sending.
+    # @param connection [#send_data] also `get_outbound_data_size`, so that the streamer can wait for slow peers
+    # @param io [#eof?, #read] `read` is called with a length and a buffer
     # @param opts [Hash] options
-    # @option opts [Boolean] :http_chunks (false) whether to frame it as chunks of HTTP/1.1
+    # @option opts [Boolean] :http_chunks (false) whether to send the data as HTTP/1.1 chunks
     def initialize(connection, io, opts = {})
       @connection = connection
       @io = io

@@ -6,31 +6,32 @@ require "em/iterator/turn"
 require "em/iterator/returning_turn"
 
 module EventMachine
-  # Goes through a list whose items take time, with a bounded number of them under way at once.
+  # Iterates over a list whose items are processed asynchronously, a limited number of them at a time.
   #
   #   EventMachine::Iterator.new(urls, 10).each(
   #     ->(url, iterator) { fetch(url) { iterator.next } },
   #     -> { puts "all fetched" }
   #   )
   #
-  # Items are started in the order of the list, by as many workers as `concurrency` says. Nothing runs at once: the
-  # first worker starts in the reactor's next turn and one more in each turn after it. A worker whose item is finished
-  # takes its next one in a later turn. All of this is for the reactor's thread; before {EventMachine.run} it waits
-  # until the reactor runs.
+  # Items are started in the order of the list, by as many workers as `concurrency` allows. Nothing runs at once: the
+  # first worker starts in the reactor's next turn, and another one in each turn after that. A worker whose item is
+  # finished takes its next item in a later turn. All methods are for the reactor's thread; if they are called before
+  # {EventMachine.run}, the iteration starts when the reactor runs.
   #
-  # The worker of an item that is never finished does not go on, and `after` is not called; nor after an exception,
-  # which leaves the reactor or goes to its error handler. A source that raises costs a worker, too, but the others go
-  # on to `after`.
+  # If an item is never finished, its worker does not continue and `after` is not called. The same holds after an
+  # exception, which leaves the reactor or goes to its error handler. A source that raises also costs a worker, but the
+  # others go on, and `after` is called.
   class Iterator
-    # What a source returns at its end. In a list it ends the list.
+    # Returned by a source at its end. As an item of a list, it ends the list.
     Stop = Object.new.tap { |stop| stop.define_singleton_method(:inspect) { "EventMachine::Iterator::Stop" } }.freeze
 
-    # @return [Integer] how many items may be under way at once
+    # @return [Integer] how many items may be in progress at a time
     attr_reader :concurrency
 
-    # @param list [#call, #to_a] a source, called for each item until it returns {Stop}; or a list, which is copied
-    # @param concurrency [Integer] how many items may be under way at once
-    # @raise [ArgumentError] if the list is neither, or the concurrency not a number above zero
+    # @param list [#call, #to_a] a source, which is called for each item until it returns {Stop}; or a list, which is
+    #   copied
+    # @param concurrency [Integer] how many items may be in progress at a time
+    # @raise [ArgumentError] if the list is neither of these, or the concurrency is not a number above zero
     def initialize(list, concurrency = 1)
       unless concurrency.is_a?(Numeric) && concurrency.positive?
         raise ArgumentError, "concurrency must be bigger than zero"
@@ -43,10 +44,10 @@ module EventMachine
       @start_worker = method(:start_worker).to_proc
     end
 
-    # More workers start one by one, in the turns to come; fewer remain as items are finished. Zero stops the iteration,
-    # without calling `after`, until there are more again.
+    # Changes the number of workers. Additional workers start one by one, in the turns to come; surplus workers end
+    # when their item is finished. Zero pauses the iteration, without calling `after`, until the number is raised again.
     # @param number [Integer]
-    # @raise [ArgumentError] if it is no number
+    # @raise [ArgumentError] if it is not a number
     def concurrency=(number)
       raise ArgumentError, "concurrency must be a number" unless number.is_a?(Numeric)
 
@@ -54,9 +55,9 @@ module EventMachine
       start_worker_later if @started
     end
 
-    # Calls `foreach` with each item and a {Turn}, whose `next` is to be called once the item is finished.
-    # @param foreach [#call, nil] instead of the block
-    # @param after [#call, nil] called without arguments, once, when all items are finished
+    # Calls `foreach` with each item and a {Turn}. Call its `next` when the item is finished.
+    # @param foreach [#call, nil] used instead of the block
+    # @param after [#call, nil] called once, without arguments, when all items are finished
     # @return [self]
     # @raise [ArgumentError] if there is nothing to call
     # @raise [RuntimeError] if the iterator was used before
@@ -66,7 +67,7 @@ module EventMachine
       start(after) { |item| foreach.call(item, Turn.new(@advance)) }
     end
 
-    # Calls `foreach` with each item and a {ReturningTurn}, whose `return` takes the item's result.
+    # Calls `foreach` with each item and a {ReturningTurn}. Call its `return` with the item's result.
     # @param foreach [#call]
     # @param after [#call] called with the Array of all results, in the order of the list
     # @return [self]
@@ -82,12 +83,12 @@ module EventMachine
       end
     end
 
-    # Calls `foreach` with what has accumulated, each item and a {ReturningTurn}, whose `return` takes what has
-    # accumulated now. With a concurrency above one, items under way at once start from the same value, and the last
-    # `return` counts: then change one object rather than make new ones.
-    # @param obj [Object] what the first item gets
+    # Calls `foreach` with the accumulated value, each item and a {ReturningTurn}. Call its `return` with the new value.
+    # With a concurrency above one, items in progress at the same time start from the same value, and the last `return`
+    # wins. In that case, modify one object rather than create new ones.
+    # @param obj [Object] the initial value
     # @param foreach [#call]
-    # @param after [#call] called with what the last `return` was given; for an empty list, with `obj`
+    # @param after [#call] called with the value of the last `return`; for an empty list, with `obj`
     # @return [self]
     # @raise (see #each)
     def inject(obj, foreach, after)
@@ -134,11 +135,11 @@ module EventMachine
       return if @ended || @workers >= @concurrency
 
       @workers += 1
-      start_worker_later # first, for the item may raise an exception
+      start_worker_later # first, because processing the item may raise
       advance
     end
 
-    # A worker's tick: it takes an item, or is no longer needed.
+    # A worker takes its next item, or ends if it is no longer needed.
     def advance
       return end_worker if @ended || @workers > @concurrency
 
@@ -149,7 +150,7 @@ module EventMachine
       end_worker
     end
 
-    # A worker whose source raises has no item that others would wait for.
+    # A worker whose source raises has no item in progress, so the iteration need not wait for it.
     def next_item
       @source.call
     rescue Exception

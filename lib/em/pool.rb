@@ -7,8 +7,9 @@ require "em/completion"
 require "em/queue"
 
 module EventMachine
-  # Shares resources, such as connections to a database, among pieces of work: each has one to itself until the
-  # deferrable that it returned has its outcome. Work that finds none waits, first come, first served.
+  # Shares resources, such as database connections, among pieces of work. Each piece of work has a resource to itself
+  # until the deferrable that it returned has its outcome. Work that finds no free resource waits: first come, first
+  # served.
   #
   #   pool = EM::Pool.new
   #   3.times { pool.add(EM::ThreadedResource.new { Database.open }) }
@@ -23,16 +24,17 @@ module EventMachine
       @on_error = nil
     end
 
-    # Puts a resource in; work that waits may start with it before this returns.
+    # Adds a resource. Waiting work may start with it before this method returns.
     # @param resource [Object]
     def add(resource)
       @contents << resource
       requeue(resource)
     end
 
-    # Takes a resource out; what is not in the pool is ignored. One that is in use may finish its work.
+    # Removes a resource; one that is not in the pool is ignored. A resource in use may finish its work.
     #
-    # The pool forgets it when its turn comes. Work that would have had it then goes to the end of those that wait.
+    # The resource leaves the pool when it would next be used. The work that would have got it goes to the end of the
+    # queue.
     # @param resource [Object] compared by `==`
     # @return [nil]
     def remove(resource)
@@ -42,18 +44,18 @@ module EventMachine
     end
 
     # @param resource [Object]
-    # @return [Boolean] whether it was removed but is still in use or queued
+    # @return [Boolean] whether the resource was removed but is still in use or queued
     def removed?(resource)
       @removed.include?(resource)
     end
 
-    # @return [Array] a copy of the list of resources, whether in use or not
+    # @return [Array] a copy of the list of all resources, in use or not
     def contents
       @contents.dup
     end
 
-    # Sets what is called when work has failed or raised. The resource is out of the pool then; the callback adds it
-    # again, or another one in its place. Without such a callback, failed resources go back to the pool.
+    # Sets the callback for work that fails or raises. The resource has then left the pool; the callback may add it
+    # again, or another one in its place. Without this callback, failed resources return to the pool.
     # @param args as for {EventMachine.Callback}
     # @yieldparam resource [Object]
     # @raise [ArgumentError] if there is nothing to call
@@ -61,11 +63,11 @@ module EventMachine
       @on_error = EventMachine::Callback(*args, &block)
     end
 
-    # Has work done with a resource: at once if there is one and this is the reactor's thread.
+    # Performs work with a resource: at once if a resource is free and this is the reactor's thread.
     #
-    # The work gets the resource and returns a {Deferrable}, on whose outcome the resource is free again. What it raises
-    # counts as its failure and goes on to the caller, or out of the reactor; ArgumentError is raised there if it
-    # returns anything else.
+    # The work is called with the resource and returns a {Deferrable}; the resource is free again when that has its
+    # outcome. An exception raised by the work counts as its failure and reaches the caller, or leaves the reactor. If
+    # the work returns anything but a deferrable, an ArgumentError is raised in the same place.
     # @param args as for {EventMachine.Callback}
     # @yieldparam resource [Object]
     # @yieldreturn [Deferrable]
@@ -77,7 +79,7 @@ module EventMachine
     end
     alias reschedule perform
 
-    # @return [Integer] how many pieces of work wait for a resource
+    # @return [Integer] the number of pieces of work that wait for a resource
     def num_waiting
       @resources.num_waiting
     end
@@ -89,7 +91,7 @@ module EventMachine
       @resources.push(resource)
     end
 
-    # Deals with a resource whose work has failed.
+    # Handles a resource whose work has failed.
     def failure(resource)
       return requeue(resource) unless @on_error
 
@@ -97,8 +99,8 @@ module EventMachine
       @on_error.call(resource)
     end
 
-    # Has the resource freed by the outcome of its work, the first one if it has several.
-    # @param deferrable [Deferrable] what the work has returned
+    # Frees the resource on the first outcome of its work; later outcomes are ignored.
+    # @param deferrable [Deferrable] returned by the work
     def completion(deferrable, resource)
       done = false
       first = -> { !done && done = true }

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # The home of the protocols that come with EventMachine, each loaded when it is first named, and of those that gems
-  # add.
+  # Contains the protocols that come with EventMachine, each of which is loaded on first use, and those that gems add.
   module Protocols
     autoload :HeaderAndContentProtocol, "em/protocols/header_and_content"
     autoload :HttpClient, "em/protocols/httpclient"

@@ -6,7 +6,7 @@ require "em/spawned_process"
 require "em/yield_block_from_spawned_process"
 
 module EventMachine
-  # Makes a process of the block, which runs each time the process is notified.
+  # Creates a process whose block runs each time the process is notified.
   #
   #   pong = EM.spawn { |ball, sender| sender.notify(ball + 1, self) }
   #
@@ -18,14 +18,14 @@ module EventMachine
     process
   end
 
-  # As the last value of a spawned block: the block given here runs instead when the process is next notified.
+  # To be returned by a spawned block: the block given here replaces it from the next notification on.
   # @return [YieldBlockFromSpawnedProcess]
   # @raise [ArgumentError] without a block
   def self.yield(&block)
     YieldBlockFromSpawnedProcess.new(block || raise(ArgumentError, "no block given"), false)
   end
 
-  # As {yield}, and the process is notified, without arguments.
+  # Like {yield}, but also notifies the process, without arguments.
   # @return [YieldBlockFromSpawnedProcess]
   # @raise [ArgumentError] without a block
   def self.yield_and_notify(&block)

@@ -5,22 +5,22 @@
 require "em/yield_block_from_spawned_process"
 
 module EventMachine
-  # A block that runs each time it is notified, in the reactor's next turn: a light process that waits for messages.
+  # A lightweight process that waits for messages: its block runs in the reactor's next turn after each notification.
   #
-  # Within the block `self` is the process, and the number of arguments counts as in a lambda. What it returns matters
-  # only if it comes from {EventMachine.yield} or {EventMachine.yield_and_notify}.
+  # Within the block, `self` is the process. The number of arguments is checked as in a lambda. The block's result
+  # matters only if it comes from {EventMachine.yield} or {EventMachine.yield_and_notify}.
   # @see EventMachine.spawn
   class SpawnedProcess
-    # What a method can be made of.
+    # The types that `define_method` accepts.
     CODE = [Proc, Method, UnboundMethod].freeze
     private_constant :CODE
 
     # @!method call(*args)
-    #   Runs the present block at once.
-    #   @return [Object] what the block returned
+    #   Runs the current block at once.
+    #   @return [Object] the block's result
 
-    # Schedules one run of the block with these arguments, in the reactor's next turn. Notifications to all processes
-    # run in the order in which they were given. Any thread may call it.
+    # Schedules one run of the block with these arguments in the reactor's next turn. Notifications to all processes are
+    # handled in the order in which they were sent. Any thread may call this method.
     # @return [nil]
     def notify(*args)
       EventMachine.next_tick do

@@ -7,27 +7,27 @@ require "em/streaming"
 module EventMachine
   # Sends a file over a connection, piece by piece as the peer takes it.
   #
-  # A {Deferrable}: it succeeds, without arguments, once the connection has all of it, which is before the peer has; and
-  # fails with a text if the file cannot be read, shrinks meanwhile, or the connection closes. A small file is sent, and
-  # any error of opening reported, before the constructor returns.
+  # A {Deferrable}: it succeeds, without arguments, once all data is handed to the connection, which is before the peer
+  # has received it. It fails with a String if the file cannot be read, if it shrinks while it is being sent, or if the
+  # connection closes. A small file is sent, and any error of opening is reported, before the constructor returns.
   #
   #   connection.stream_file_data("page.html").callback { connection.close_connection_after_writing }
   class FileStreamer
     include Streaming
 
-    # Files of up to so many bytes are sent at once.
+    # Files of up to this many bytes are sent at once.
     MappingThreshold = 16_384
 
-    # More bytes than this waiting in the connection make the streamer wait.
+    # The streamer waits while the connection has more unsent bytes than this.
     BackpressureLevel = 50_000
 
-    # Bytes that are read and sent at a time.
+    # The number of bytes that are read and sent at a time.
     ChunkSize = 16_384
 
     # @param connection [#send_data, #get_outbound_data_size]
     # @param filename [String]
     # @param args [Hash] options
-    # @option args [Boolean] :http_chunks (false) whether to frame it as chunks of HTTP/1.1
+    # @option args [Boolean] :http_chunks (false) whether to send the data as HTTP/1.1 chunks
     def initialize(connection, filename, args = {})
       @connection = connection
       @http_chunks = args[:http_chunks]
@@ -38,7 +38,7 @@ module EventMachine
 
     private
 
-    # Opening does not wait for a pipe's other end.
+    # With NONBLOCK, opening a FIFO does not wait for its other end.
     def open_file(filename)
       @file = File.open(filename, File::RDONLY | File::NONBLOCK | File::BINARY)
       stat = @file.stat

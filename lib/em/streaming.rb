@@ -5,21 +5,21 @@
 require "em/deferrable"
 
 module EventMachine
-  # What {FileStreamer} and {IOStreamer} have in common: pieces go to a connection while it has not too much to send
-  # already, as chunks of HTTP/1.1 if asked for. A class that includes it defines `next_piece`.
+  # Shared by {FileStreamer} and {IOStreamer}: sends pieces, optionally as HTTP/1.1 chunks, as long as the connection
+  # does not have too much unsent data. A class that includes this module defines `next_piece`.
   # @private
   module Streaming
     include Deferrable
 
-    # The most that is sent before others have their turn, in pieces.
+    # The most pieces that are sent in one turn of the reactor.
     PIECES_IN_A_TURN = 64
     private_constant :PIECES_IN_A_TURN
 
     private
 
     # @!method next_piece
-    #   @return [String, nil] what comes next, not empty; nil at the end
-    #   @yieldparam reason [Object] why it cannot be read
+    #   @return [String, nil] the next piece, not empty; nil at the end
+    #   @yieldparam reason [Object] why reading failed
 
     def stream_pieces
       PIECES_IN_A_TURN.times do
@@ -30,7 +30,7 @@ module EventMachine
         return give_up("the connection is closed") unless deliver(piece)
       end
       EventMachine.next_tick { stream_pieces }
-    rescue Exception # the connection's, or a callback's
+    rescue Exception # from the connection or a callback
       close_source
       raise
     end
@@ -53,11 +53,11 @@ module EventMachine
       fail(reason)
     end
 
-    # Called when nothing more is read.
+    # Called when reading has ended.
     def close_source
     end
 
-    # A connection takes nothing if it is gone (-1) or about to close (0). What else has a `send_data` may return
+    # A connection takes nothing if it is gone (-1) or about to close (0). Other objects' `send_data` may return
     # anything.
     def taken?(data)
       sent = @connection.send_data(data)
@@ -72,8 +72,8 @@ module EventMachine
       @connection.respond_to?(:get_outbound_data_size) ? @connection.get_outbound_data_size : 0
     end
 
-    # Until the peer has taken half of what waits, or the connection has ended. What is not one of ours is looked at in
-    # each turn.
+    # Waits until the peer has taken half of the unsent data, or the connection has ended. An object that is not a
+    # {Connection} is polled in each turn.
     def wait
       again = -> { stream_pieces }
       return EventMachine.next_tick(again) unless @connection.is_a?(Connection)

@@ -5,12 +5,13 @@
 require "em/completion"
 
 module EventMachine
-  # Something that blocks, such as a synchronous database driver, on a thread of its own. {Pool} shares several.
+  # Runs jobs with a blocking resource, such as a synchronous database driver, on a dedicated thread. A {Pool} shares
+  # several.
   #
   #   database = EM::ThreadedResource.new { Database.open }
   #   database.dispatch { |it| it.query("...") }.callback { |rows| ... }
   class ThreadedResource
-    # The job was not done, or not finished, because the thread has ended.
+    # The job did not run, or did not finish, because the thread has ended.
     class ShutdownError < RuntimeError
       def initialize(message = "the threaded resource has been shut down")
         super
@@ -26,11 +27,11 @@ module EventMachine
       @thread = Thread.new { work }
     end
 
-    # Queues a job for the thread, behind all earlier ones. Any thread may call it.
+    # Queues a job for the thread, behind all earlier ones. Any thread may call this method.
     #
-    # The callbacks of the completion run in the reactor. It succeeds with what the block returned, and fails with the
-    # exception, of whatever class, that the block has raised. After {#shutdown}, or in a forked child, where the thread
-    # does not exist, it has failed already, with {ShutdownError}.
+    # The completion's callbacks run in the reactor. It succeeds with the block's result, and fails with the exception,
+    # of any class, that the block raised. After {#shutdown}, or in a forked child, where the thread does not exist, the
+    # returned completion has already failed with {ShutdownError}.
     # @yieldparam resource [Object]
     # @return [Completion]
     # @raise [ArgumentError] without a block
@@ -42,10 +43,10 @@ module EventMachine
       completion
     end
 
-    # Waits for the job under way and ends the thread. The jobs behind that one fail with {ShutdownError}.
+    # Waits for the current job and ends the thread. Jobs that are still queued fail with {ShutdownError}.
     #
-    # Blocks the caller, unless that is the job itself.
-    # @return [Thread] the resource's, which has ended
+    # Blocks the caller, unless it is called by the job itself.
+    # @return [Thread] the resource's thread, which has ended
     def shutdown
       refuse_jobs
       @thread.join unless @thread == Thread.current
@@ -65,7 +66,7 @@ module EventMachine
         perform(*job)
       end
     ensure
-      refuse_jobs # also if a job has ended the thread
+      refuse_jobs # even if a job has ended the thread
     end
 
     def perform(block, completion)
@@ -82,7 +83,7 @@ module EventMachine
       @jobs.close
       loop { @jobs.pop(true).last.fail(ShutdownError.new) }
     rescue ThreadError
-      nil # There are no more.
+      nil # The queue is empty.
     end
   end
 end

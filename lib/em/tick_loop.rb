@@ -5,7 +5,7 @@
 require "em/callback"
 
 module EventMachine
-  # Does a piece of work once in each turn of the reactor, until the work returns `:stop` or {#stop} is called.
+  # Calls a piece of work once in each turn of the reactor, until the work returns `:stop` or {#stop} is called.
   class TickLoop
     # Does not start the loop.
     # @param args as for {EventMachine.Callback}
@@ -13,12 +13,14 @@ module EventMachine
     def initialize(*args, &block)
       @work = EventMachine::Callback(*args, &block)
       @on_stop = []
-      @turn = nil # what the next tick calls; one for each start, so that a turn of an earlier start is known
+      @turn = nil # called by the next tick; each start has its own, so that a leftover of an earlier start is ignored
     end
 
-    # The work is first done in the reactor's next turn; before {EventMachine.run}, in its first.
+    # Starts the loop. The work is first called in the reactor's next turn, or in its first turn if it is not running
+    # yet.
     #
-    # If the work raises, the loop is not continued, though not stopped either: {#stop} it before it is started again.
+    # If the work raises, the loop does not continue, but it does not count as stopped. Call {#stop} before starting it
+    # again.
     # @return [self]
     # @raise [ArgumentError] if it is running
     def start
@@ -29,7 +31,7 @@ module EventMachine
       self
     end
 
-    # Stops at once and calls what {#on_stop} has noted, in that order.
+    # Stops the loop at once and calls the {#on_stop} callbacks in the order in which they were added.
     # @return [nil]
     def stop
       @turn = nil
@@ -37,10 +39,10 @@ module EventMachine
       @on_stop = []
       handlers.shift.call until handlers.empty?
     ensure
-      @on_stop.unshift(*handlers) # if one has raised
+      @on_stop.unshift(*handlers) # those left if one has raised
     end
 
-    # Calls the callback when the loop is next stopped, once; at once if it is stopped now.
+    # Calls the callback once, when the loop next stops, or at once if it is already stopped.
     # @param args as for {EventMachine.Callback}
     # @raise [ArgumentError] if there is nothing to call
     def on_stop(*args, &block)
@@ -48,7 +50,7 @@ module EventMachine
       stopped? ? callback.call : @on_stop << callback
     end
 
-    # @return [Boolean] whether it was never started, or stopped since
+    # @return [Boolean] whether the loop has not been started, or has been stopped since
     def stopped?
       @turn.nil?
     end

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # What a spawned block returns to have another block run in its place from then on.
+  # Returned by a spawned block to replace itself by another block.
   # @see EventMachine.yield
   class YieldBlockFromSpawnedProcess
     # @param block [Proc]
-    # @param notify [Boolean] whether that block is to be run once without being notified
+    # @param notify [Boolean] whether to run that block once without waiting for a notification
     def initialize(block, notify)
       @block = block
       @notify = notify

@@ -4,8 +4,8 @@
 
 module EventMachine
   class Iterator
-    # One item's turn in {Iterator#map} and {Iterator#inject}. It can be given wherever a callback is wanted, as `&turn`
-    # too; then the first argument is the result.
+    # One item's turn in {Iterator#map} and {Iterator#inject}. It can be passed wherever a callback is expected, also as
+    # `&turn`. The callback's first argument is the result.
     class ReturningTurn
       # @private
       def initialize(advance, kind, &keep)
@@ -14,7 +14,7 @@ module EventMachine
         @keep = keep
       end
 
-      # Says that the item is finished, with this result. Its worker takes another one in a later turn of the reactor.
+      # Finishes the item with this result. Its worker takes another item in a later turn of the reactor.
       # @param result [Object]
       # @return [nil]
       # @raise [RuntimeError] if it was called before
@@ -27,7 +27,7 @@ module EventMachine
       end
       alias call return
 
-      # There is no going on without a result.
+      # An item of these iterations needs a result.
       # @raise [NoMethodError] always
       def next(*)
         raise NoMethodError, "must call #return on #{@kind} iterator"

@@ -4,15 +4,15 @@
 
 module EventMachine
   class Iterator
-    # One item's turn in {Iterator#each}. It can be given wherever a callback is wanted, as `&turn` too; arguments are
-    # ignored.
+    # One item's turn in {Iterator#each}. It can be passed wherever a callback is expected, also as `&turn`. Arguments
+    # are ignored.
     class Turn
       # @private
       def initialize(advance)
         @advance = advance
       end
 
-      # Says that the item is finished. Its worker takes another one in a later turn of the reactor.
+      # Finishes the item. Its worker takes another item in a later turn of the reactor.
       # @return [nil]
       # @raise [RuntimeError] if it was called before
       def next(*)
