@@ -6,7 +6,7 @@ require "em/protocols/pattern_delimiter"
 
 module EventMachine
   module Protocols
-    # What ends lines in binary text. Positions and lengths are in bytes.
+    # The delimiter that ends lines in binary text. Positions and lengths are in bytes.
     # @api private
     class Delimiter
       # @param delimiter [Regexp, #to_s]
@@ -28,38 +28,38 @@ module EventMachine
 
       # Cuts complete lines.
       # @param text [String]
-      # @return [Array] the lines, and how long they are with their delimiters
+      # @return [Array(Array<String>, Integer)] the lines, and their total length including delimiters
       def cut(text)
         lines = @text == " " ? text.split(/ /n, -1) : text.split(@text, -1)
         rest = lines.pop
         [lines, text.bytesize - (rest ? rest.bytesize : 0)]
       end
 
-      # The first line, wherever it ends.
-      # @param start [Integer] where it begins
-      # @param searched [Integer] up to where it is known that no delimiter ends
-      # @return [Array, nil] the line, and where the next one begins
+      # Finds the first complete line.
+      # @param start [Integer] where the line begins
+      # @param searched [Integer] no delimiter ends before this position
+      # @return [Array(String, Integer), nil] the line, and where the next one begins
       def first_line(text, start, searched)
         found = text.index(@text, [searched - @text.bytesize + 1, start].max)
         found && [line(text, start, found), found + @text.bytesize]
       end
 
       # @param start [Integer] where a line begins
-      # @return [Integer] where the line begins that is so many lines further on
+      # @return [Integer] where the line begins that is this many lines further on
       def skip(text, start, lines)
         lines.times { start = text.index(@text, start) + @text.bytesize }
         start
       end
 
       # @param text [String] ends in an unfinished line
-      # @return [Integer] how much of it may turn out to belong to the delimiter
+      # @return [Integer] how many of its last bytes may turn out to be part of a delimiter
       def unfinished(text)
         @text.bytesize - 1
       end
 
       private
 
-      # A copy: only a slice at the end of a String would keep all of it.
+      # This slice is a copy: only a slice at the end of a String shares its memory.
       def line(text, start, stop)
         text.byteslice(start, stop - start)
       end

@@ -8,33 +8,34 @@ require "em/protocols/linetext2"
 
 module EventMachine
   module Protocols
-    # Requests like those of HTTP: lines up to a blank one, and then as many bytes of content as a header says. Blank
-    # lines between requests are skipped; any number of requests may follow each other. Lines end in LF or CR LF.
+    # Requests like those of HTTP: header lines up to a blank one, followed by as many bytes of content as a header
+    # states. Blank lines between requests are skipped. Any number of requests may follow one another. Lines end in LF
+    # or CR LF.
     #
-    # Classes define those callbacks they care for, here in the order in which they are called for each request:
+    # Classes define the callbacks that they need. For each request they are called in this order:
     #
-    # - `receive_first_header_line(line)`, as soon as there is one
-    # - `receive_headers(lines)`, at the blank line; all of them, the first one included
+    # - `receive_first_header_line(line)`, as soon as the line has arrived
+    # - `receive_headers(lines)`, at the blank line, with all lines including the first
     # - `receive_request(lines, content)`, with "" if there is no content
     #
-    # The connection is closed, after `receive_error(text)`, if the peer exceeds a limit or gives the length of the
-    # content wrong or twice. A request cut off by the end of the connection is dropped.
+    # If the peer exceeds a limit, or sends a content length that is invalid or repeated, `receive_error(text)` is
+    # called and the connection is closed. A request that is cut off by the end of the connection is dropped.
     class HeaderAndContentProtocol < Connection
       include LineText2
       extend Limits
 
-      # A header with the length of the content; what is behind the colon is matched first.
+      # A header that states the length of the content. The first group matches the text after the colon.
       ContentLengthPattern = /\Acontent-length[ \t]*:[ \t]*(.*)\z/mi.freeze
 
       HEADER = /\A([^\s:]+)\s*:\s*(.*)\z/m.freeze
       private_constant :HEADER
 
       # @!attribute max_header_lines
-      #   @return [Numeric] how many lines a request may begin with; 100 by default
+      #   @return [Numeric] how many header lines a request may have; 100 by default
       limit :max_header_lines, 100
 
       # @!attribute max_header_bytes
-      #   @return [Numeric] how many bytes these may have together, line ends not counted; 64 KiB by default
+      #   @return [Numeric] how many bytes the header lines may have together, without line ends; 64 KiB by default
       limit :max_header_bytes, 64 * 1024
 
       # @!attribute max_content_bytes
@@ -42,10 +43,10 @@ module EventMachine
       limit :max_content_bytes, MaxBinaryLength
 
       class << self
-        # Makes a Hash of header lines. What has no colon behind its first word is left out; of headers with the same
-        # name the last one counts.
+        # Makes a Hash of header lines. Lines without a colon behind their first word are left out. If a header is
+        # repeated, the last one counts.
         # @param lines [Array<String>]
-        # @return [Hash{Symbol => String}] of "Content-Type: text/plain" it is `:content_type => "text/plain"`
+        # @return [Hash{Symbol => String}] "Content-Type: text/plain" becomes `:content_type => "text/plain"`
         def headers_2_hash(lines)
           lines.each_with_object({}) do |line, headers|
             name, value = HEADER.match(line)&.captures
@@ -73,21 +74,21 @@ module EventMachine
         hc_notify(:receive_request, lines, content)
       end
 
-      # Drops what has arrived of a request. Overriding needs no `super`.
+      # Drops an unfinished request. Methods that override this need not call `super`.
       def unbind(_reason = nil)
         @hc_lines = nil
         @lt2_text_size = nil
         parsing_reset
       end
 
-      # @return [Numeric] as {#max_content_bytes}
+      # @return [Numeric] the same as {#max_content_bytes}
       def max_binary_length
         max_content_bytes
       end
 
       private
 
-      # A longer line would be too much in any case.
+      # A longer line exceeds the limit for the whole header.
       def parsing_longest_line
         max_header_bytes
       end
@@ -126,7 +127,7 @@ module EventMachine
         "overlength content" if @hc_length > max_content_bytes
       end
 
-      # What follows is content, also if the callback raises.
+      # Content follows even if the callback raises.
       def hc_receive_end
         has_content = @hc_length&.positive?
         set_text_mode(@hc_length) if has_content

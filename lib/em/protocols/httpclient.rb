@@ -8,46 +8,46 @@ require "em/protocols/http/connection"
 
 module EventMachine
   module Protocols
-    # Makes one HTTP request (RFC 9112) and is the {Deferrable} of its outcome. Deprecated: kept for programs that use
-    # it; others are better served by the gem em-http-request. It knows neither TLS nor redirects, and uses no
-    # connection twice.
+    # Sends one HTTP request (RFC 9112) and is the {Deferrable} of its outcome. Deprecated: it is kept for programs that
+    # use it; new programs should use the gem em-http-request. It supports neither TLS nor redirects, and uses each
+    # connection for one request only.
     #
     #   http = EM::P::HttpClient.request(host: "example.org", request: "/index.html", timeout: 10)
     #   http.callback { |response| puts response[:status], response[:content] }
     #   http.errback { puts "no response" }
     #
-    # Callbacks get a Hash: `:status` (Integer, any HTTP status is a success), `:headers` (Array of the status line and
-    # the header lines) and `:content` (String); all texts are binary. Errbacks get `{ status: 0 }`: no connection, a
-    # connection that broke before the response was complete, a response that is malformed or exceeds a limit (see
-    # {HttpConnection}), an unsupported verb, or a timeout. The first outcome is final, and the connection is closed
-    # with it.
+    # Callbacks get a Hash: `:status` (Integer; any HTTP status is a success), `:headers` (Array of the status line and
+    # the header lines) and `:content` (String). All texts are binary. Errbacks get `{ status: 0 }` if there is no
+    # connection, the connection is lost before the response is complete, the response is malformed or exceeds a limit
+    # (see {HttpConnection}), the verb is unsupported, or the timeout expires. The first outcome is final and closes the
+    # connection.
     class HttpClient < Connection
       include Deferrable
       include HttpConnection
 
-      # How many bytes `:content` may have.
+      # The most bytes that `:content` may have.
       MaxPostContentLength = 20 * 1024 * 1024
 
       class << self
-        # @param args [Hash] gets its `:port` set, if it has none
+        # @param args [Hash] its `:port` is set if it has none
         # @option args [String] :host a name or an address
         # @option args [Integer] :port (80)
         # @option args [String, Symbol] :verb ("GET") GET, POST, PUT, DELETE or HEAD, in any case; also called `:method`
-        # @option args [String] :request ("/") the path; a missing slash is put before it
-        # @option args [String] :query_string a missing question mark is put before it
+        # @option args [String] :request ("/") the path; a missing leading slash is added
+        # @option args [String] :query_string a missing leading question mark is added
         # @option args [String] :version ("1.1")
-        # @option args [String] :host_header instead of the host; the port is put behind it unless it is 80 or already
+        # @option args [String] :host_header used instead of the host; the port is appended unless it is 80 or already
         #   there
         # @option args [String] :content the body, sent with POST and PUT only
         # @option args [String] :contenttype ("application/octet-stream")
         # @option args [String] :cookie
         # @option args [Hash] :custom_headers
         # @option args [Hash] :basic_auth with `:username` and `:password`
-        # @option args [Numeric] :timeout seconds for all of it, connecting included; none by default
+        # @option args [Numeric] :timeout seconds for the whole request, including connecting; none by default
         # @return [HttpClient]
-        # @raise [ArgumentError] for a line end or NUL in anything that would be sent, a content that is too large,
-        #   a timeout that is not positive, or `:tls` or `:ssl`; nothing was opened then
-        # @raise [ConnectionError] as {EventMachine.connect}
+        # @raise [ArgumentError] for a line end or NUL in anything that would be sent, content that is too large, a
+        #   timeout that is not positive, or `:tls` or `:ssl`; nothing has been opened then
+        # @raise [ConnectionError] see {EventMachine.connect}
         def request(args = {})
           args = args.dup if args.frozen?
           args[:port] ||= 80
@@ -64,7 +64,7 @@ module EventMachine
         warn "HttpClient is deprecated; use the gem em-http-request instead."
       end
 
-      # @param request [HttpClientRequest] sent once the connection is there
+      # @param request [HttpClientRequest] sent once the connection is established
       # @param seconds [Float, nil]
       # @private
       def prepare(request, seconds)
@@ -92,7 +92,7 @@ module EventMachine
         fail({ status: 0 })
       end
 
-      # The first outcome is final; with it the connection is closed.
+      # Sets the outcome. The first one is final and closes the connection.
       # @see Deferrable#set_deferred_status
       def set_deferred_status(status, *args)
         return if @settled

@@ -8,19 +8,19 @@ require "em/protocols/http/request_text"
 
 module EventMachine
   module Protocols
-    # A connection to an HTTP server (RFC 9112) on which requests are pipelined: each is sent when it is made, whether
-    # or not those before it are answered. Deprecated: kept for programs that use it; others are better served by the
-    # gem em-http-request. It follows no redirects.
+    # A connection to an HTTP server (RFC 9112) with pipelined requests: each is sent at once, without waiting for the
+    # responses to earlier ones. Deprecated: it is kept for programs that use it; new programs should use the gem
+    # em-http-request. It follows no redirects.
     #
     #   http = EM::P::HttpClient2.connect("example.org", 80)
     #   request = http.get("/index.html")
     #   request.callback { puts request.status, request.content }
     #   request.errback { puts "no response" }
     #
-    # When the connection ends, for whatever reason, all requests that are not answered fail, the newest first, and
-    # requests made later fail at once; none is ever sent again. The connection is closed when a response is malformed
-    # or exceeds a limit (see {HttpConnection}), when a response says that it is the last one, when a request is given
-    # up, and when more arrives than was requested.
+    # When the connection ends, for whatever reason, all unanswered requests fail, the newest first, and later requests
+    # fail at once. No request is ever sent again. The connection is closed when a response is malformed or exceeds a
+    # limit (see {HttpConnection}), when a response says that it is the last one, when a request is given up, and when
+    # more arrives than was requested.
     class HttpClient2 < Connection
       require "em/protocols/http/client2_request"
 
@@ -35,12 +35,12 @@ module EventMachine
         #   @option options [String] :host
         #   @option options [Integer, String] :port
         #   @option options [Boolean, Hash] :tls whether to use TLS, or the parameters for it; also called `:ssl`
-        #   @option options [Numeric] :timeout seconds for each request, unless it has one of its own
+        #   @option options [Numeric] :timeout seconds for each request that has no `:timeout` itself
         # @return [HttpClient2]
-        # @raise [ArgumentError, TypeError] for a port that is no number, or a line end or NUL in the host; nothing was
-        #   opened then
-        # @raise [Unsupported] where there is no TLS; nothing was opened then
-        # @raise [ConnectionError] as {EventMachine.connect}
+        # @raise [ArgumentError, TypeError] for a port that is not a number, or a line end or NUL in the host; nothing
+        #   has been opened then
+        # @raise [Unsupported] if TLS is not available; nothing has been opened then
+        # @raise [ConnectionError] see {EventMachine.connect}
         def connect(host, port = nil)
           options = host.is_a?(Hash) ? host.dup : { host: host, port: port }
           options[:port] = Integer(options[:port])
@@ -68,14 +68,15 @@ module EventMachine
         begin_tls
       end
 
+      # Sends a GET request.
       # @param args [Hash, String] a String is the URI
       # @option args [String] :uri path and query
       # @option args [String] :version ("1.1")
-      # @option args [String] :host_header as it is to be sent; by default that of {HttpClient2.connect}
+      # @option args [String] :host_header sent as it is; by default, the host given to {HttpClient2.connect}
       # @option args [String] :authorization the header's value
       # @option args [String] :content a body
       # @option args [String] :contenttype of that body
-      # @option args [Numeric] :timeout seconds until the response has to be complete; after that the request fails and
+      # @option args [Numeric] :timeout seconds until the response must be complete; after that, the request fails and
       #   the connection is closed
       # @return [Request]
       # @raise [ArgumentError] for a line end or NUL in anything that would be sent, or a timeout that is not positive
@@ -83,11 +84,13 @@ module EventMachine
         request(with_verb(args, "GET"))
       end
 
+      # Sends a POST request.
       # @see #get
       def post(args)
         request(with_verb(args, "POST"))
       end
 
+      # Sends a request with any verb.
       # @param args [Hash] as for {#get}, with a `:verb`
       # @see #get
       def request(args)
@@ -102,7 +105,7 @@ module EventMachine
         request
       end
 
-      # Drops what the old connection has left, and starts TLS again if it had it.
+      # Reconnects with an empty input buffer, and starts TLS again if the old connection used it.
       # @see Connection#reconnect
       def reconnect(server, port)
         super.tap do
@@ -131,7 +134,7 @@ module EventMachine
         fail_all(unanswered)
       end
 
-      # Fails without waiting any longer. The response that may still come must not be taken for another request's.
+      # Closes the connection, since a response that still arrives must not be taken for that of another request.
       # @param request [Request]
       # @private
       def give_up(request)
@@ -154,12 +157,12 @@ module EventMachine
         args
       end
 
-      # Those without a response, in the order in which they were sent.
+      # The unanswered requests, in the order in which they were sent.
       def requests
         @requests ||= []
       end
 
-      # When a callback raises, the responses behind it are read in the next turn.
+      # If a callback raises, the responses that follow are read in the next turn.
       def read_responses
         while (response = next_response)
           complete(response)
@@ -180,7 +183,7 @@ module EventMachine
         nil
       end
 
-      # Bytes that arrived before a request was made are not its response.
+      # Bytes that arrived before a request was sent are not its response.
       def close_after_surplus
         close_connection if parser.surplus?
         nil
@@ -193,7 +196,7 @@ module EventMachine
         request.complete(response)
       end
 
-      # An errback that raises keeps none of the others from being called.
+      # If an errback raises, the others are still called.
       def fail_all(requests)
         requests.pop.fail until requests.empty?
       ensure

@@ -6,20 +6,18 @@ require "em/protocols/delimiter"
 
 module EventMachine
   module Protocols
-    # Bytes that have arrived and are not consumed yet, and how they are cut: into lines, or by size. It calls nobody;
-    # what is done with the pieces is the business of the protocols.
+    # Bytes that have arrived but are not consumed yet. They are cut into lines, or taken by size. The buffer calls no
+    # callbacks; the protocols decide what to do with the pieces.
     #
-    # Many lines are cut at once, which is most of the speed, but each one counts as consumed only when it is taken:
-    # whatever else is asked for goes on right behind the last line taken. So callbacks may change their mind between
-    # any two lines.
+    # Lines are cut in batches, which is most of the speed. A line counts as consumed only when it is taken; any other
+    # operation continues right behind the last line taken. So a callback may change the mode between any two lines.
     # @api private
     class InputBuffer
       EMPTY = "".b.freeze
       LARGEST_BATCH = 64 * 1024
       private_constant :EMPTY, :LARGEST_BATCH
 
-      # @param largest_batch [Integer] how many bytes are cut into lines before it is known that these are wanted; 0:
-      #   one line at a time
+      # @param largest_batch [Integer] the most bytes that are cut into lines in advance; 0: one line at a time
       def initialize(largest_batch: LARGEST_BATCH)
         @largest_batch = largest_batch
         @batch = 0
@@ -28,20 +26,20 @@ module EventMachine
         clear
       end
 
-      # @param delimiter [Delimiter] of all lines not taken yet
+      # @param delimiter [Delimiter] for all lines that are not taken yet
       def delimiter=(delimiter)
         put_back_lines
         @searched = 0
         @delimiter = delimiter
       end
 
-      # @return [Integer] how many bytes are not consumed
+      # @return [Integer] the number of unconsumed bytes
       def size
         put_back_lines
         @text.bytesize - @position
       end
 
-      # Adds what has arrived. The String is not changed, and may be changed afterwards.
+      # Appends data that has arrived. The String is not changed, and may be changed afterwards.
       # @param data [String]
       # @return [void]
       def append(data)
@@ -51,7 +49,7 @@ module EventMachine
         @text << data.b
       end
 
-      # Puts bytes in front of those that are not consumed yet.
+      # Inserts bytes in front of the unconsumed ones.
       # @param data [String]
       # @return [void]
       def put_back(data)
@@ -64,10 +62,10 @@ module EventMachine
         @text[@position, data.bytesize] = data.b
       end
 
-      # The next complete lines, which the caller shifts off the Array one by one. None if the next line is not
-      # complete, or too long (see {#overlength?}).
-      # @param longest [Numeric] bytes that a line may have
-      # @return [Array<String>] each a String of its own
+      # The next complete lines, which the caller shifts off the Array one by one. Empty if the next line is not
+      # complete or is too long (see {#overlength?}).
+      # @param longest [Numeric] the most bytes that a line may have
+      # @return [Array<String>] Strings that share no memory with the buffer
       def lines(longest)
         return @lines unless @lines.empty?
 
@@ -82,16 +80,16 @@ module EventMachine
         @lines
       end
 
-      # Whether the line that begins now is too long, whatever follows. To be asked when there are no {#lines}.
-      # @param longest [Numeric] bytes that a line may have
+      # Whether the line that begins now is too long, whatever follows. Call this when {#lines} is empty.
+      # @param longest [Numeric] the most bytes that a line may have
       def overlength?(longest)
         excess = size - longest
         @too_long || (excess.positive? && excess > @delimiter.unfinished(@text))
       end
 
-      # Takes bytes, whatever they are.
-      # @param most [Integer]
-      # @return [String] of its own
+      # Takes bytes regardless of lines.
+      # @param most [Integer] how many bytes to take, if there are as many
+      # @return [String] shares no memory with the buffer
       def take(most)
         put_back_lines
         taken = String.new << @text.byteslice(@position, most)
@@ -99,7 +97,7 @@ module EventMachine
         taken
       end
 
-      # @return [String] all that is not consumed
+      # @return [String] all unconsumed bytes
       def take_all
         put_back_lines
         compact
@@ -108,13 +106,13 @@ module EventMachine
         rest
       end
 
-      # Frees the memory of what is consumed. To be called when no more is taken for now.
+      # Frees the memory of consumed bytes. Call this when nothing more is taken for now.
       # @return [void]
       def settle
         size.zero? ? replace(EMPTY) : compact
       end
 
-      # Lines cut but not taken count as not consumed again.
+      # Makes the lines that were cut but not taken unconsumed bytes again.
       # @return [void]
       def put_back_lines
         return unless @stop
@@ -141,8 +139,8 @@ module EventMachine
         @searched = 0
       end
 
-      # Copies what is left, if that is less than what is consumed, or an unfinished line that stays the same until more
-      # arrives: so all copying together takes linear time.
+      # Copies the unconsumed bytes to a new buffer if there are fewer of them than of consumed ones, or if they are an
+      # unfinished line, which stays the same until more arrives. So all copying together takes linear time.
       def compact
         return if @position.zero? || (@position * 2 <= @text.bytesize && @searched < @text.bytesize)
 
@@ -151,15 +149,16 @@ module EventMachine
         @position = 0
       end
 
-      # Makes more room than needed, so that putting back again and again takes linear time.
+      # Makes more room than needed, so that putting back repeatedly takes linear time.
       def make_room(bytes)
         room = bytes + size
         @text = String.new("\0" * room) << @text.byteslice(@position..)
         @position = room
       end
 
-      # Cuts so little that no line in it can be too long, and at most twice as much as was taken before at once: so in
-      # the long run no more is cut for nothing than for use. Nor is more searched again than for the first time.
+      # Cuts so few bytes that no line among them can be too long, and at most twice as many as were taken of the batch
+      # before. So in the long run, bytes that are cut in vain do not exceed those that are taken, nor do bytes that are
+      # searched again exceed those that are searched for the first time.
       def cut_batch(bytes)
         return unless bytes.positive? && @text.bytesize - @searched > @searched - @position
 

@@ -4,15 +4,15 @@
 
 module EventMachine
   module Protocols
-    # Declares how much a peer may make a protocol keep. A protocol extends itself with this module.
+    # Declares limits on the memory and work that a peer can cause. A protocol extends itself with this module.
     #
-    # Users change a limit for one object by its writer, and for a class by defining a method of its name;
-    # Float::INFINITY means none. Objects whose `initialize` never ran have the default.
+    # Users change a limit for one object with its writer, and for a class by defining a method of the same name.
+    # Float::INFINITY means no limit. Objects whose `initialize` never ran have the default.
     module Limits
-      # Defines a reader, which returns the default until something else was set, and a writer.
+      # Defines a writer, and a reader that returns the default until the limit is set.
       #
       # @param name [Symbol]
-      # @param default [Integer] what the limit counts is said where it is declared
+      # @param default [Integer] in the unit documented where the limit is declared
       # @return [void]
       def limit(name, default)
         variable = :"@#{name}"

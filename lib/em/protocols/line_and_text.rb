@@ -7,32 +7,31 @@ require "em/protocols/line_parsing"
 
 module EventMachine
   module Protocols
-    # Lines that end in LF or CR LF, and binary data between them. Older than {LineText2}, which suits new programs
-    # better.
+    # Lines that end in LF or CR LF, with binary data between them. New programs should use {LineText2}.
     #
-    # Classes define those callbacks they care for: `receive_line(line)`, `receive_binary_data(data)` and
-    # `receive_error(text)`. All Strings are binary and the callback's own.
+    # Classes define the callbacks that they need: `receive_line(line)`, `receive_binary_data(data)` and
+    # `receive_error(text)`. All Strings are binary and belong to the callback.
     #
-    # A StandardError out of `receive_line` ends the connection as an overlength line does, after
+    # A StandardError raised by `receive_line` ends the connection like an overlength line, after
     # `receive_error("overlength line")`; see {#receive_exception}.
     class LineAndTextProtocol < Connection
       include LineParsing
 
-      # The most that {#set_binary_mode} takes, in bytes.
+      # The largest size that {#set_binary_mode} accepts, in bytes.
       MaxBinaryLength = 32 * 1024 * 1024
 
       LONGEST_LINE = 16 * 1024
       private_constant :LONGEST_LINE
 
-      # Parses what has arrived.
+      # Parses data that has arrived.
       # @param data [String, nil]
       # @return [void]
       def receive_data(data)
         parsing_receive(data) { lt_receive_next }
       end
 
-      # Gives what has arrived of binary data of known size to `receive_binary_data`, which may be nothing. Classes that
-      # override this call `super` to have that.
+      # Passes unfinished binary data of known size, which may be empty, to `receive_binary_data`. Classes that override
+      # this method call `super` to keep that.
       def unbind(_reason = nil)
         rest = parsing_input.take(@lt_binary_size) if @lt_binary_size.is_a?(Integer) && !@parsing_failed
         @lt_binary_size = nil
@@ -40,13 +39,13 @@ module EventMachine
         lt_receive_binary(rest) if rest
       end
 
-      # Binary data follows. What is here already is handed over at once, before this returns.
-      # @param size [Integer, nil] in bytes: `receive_binary_data` is called once, then lines follow. 0: that call is
-      #   made at once. Nil: everything from now on is binary data and comes in pieces as it arrives, beginning with
-      #   what is here already, which may be nothing.
-      # @raise [RuntimeError] "invalid operation" if binary data is being received, also within `receive_binary_data`;
+      # Switches to binary data. Bytes that have already arrived are delivered before this method returns.
+      # @param size [Integer, nil] in bytes: `receive_binary_data` is called once, and lines follow. 0: that call is
+      #   made at once. Nil: everything that follows is binary data and is delivered in pieces as it arrives, beginning
+      #   with the bytes that have already arrived, if any; the first piece may be empty.
+      # @raise [RuntimeError] "invalid operation" if binary data is being received, even within `receive_binary_data`;
       #   "Overlength" if size is more than {MaxBinaryLength}
-      # @raise [ArgumentError] if size is no Integer, or negative
+      # @raise [ArgumentError] if size is not an Integer, or is negative
       # @return [void]
       def set_binary_mode(size = nil)
         raise "invalid operation" if @lt_binary_size
@@ -59,8 +58,8 @@ module EventMachine
         size ? lt_receive_sized : lt_receive_binary(parsing_input.take_all)
       end
 
-      # A callback for what `receive_line` raised, before the connection is closed. Without an override it goes to
-      # {EventMachine.error_handler} if one is set, else to the standard error stream.
+      # Called with an exception raised by `receive_line`, before the connection is closed. By default, the exception
+      # goes to the {EventMachine.error_handler} if one is set, otherwise to the standard error stream.
       # @param error [StandardError]
       def receive_exception(error)
         handler = EventMachine.instance_variable_get(:@error_handler)
@@ -111,7 +110,7 @@ module EventMachine
         true
       end
 
-      # Lines follow only once the callback has returned.
+      # The mode changes back to lines only when the callback has returned.
       def lt_receive_sized
         return false if parsing_input.size < @lt_binary_size
 

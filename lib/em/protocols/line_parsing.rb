@@ -6,7 +6,7 @@ require "em/protocols/parsing"
 
 module EventMachine
   module Protocols
-    # What the protocols share that receive lines: how long these may be, and the loop over them.
+    # Shared by the protocols that receive lines: the limit for a line, and the loop over the lines.
     module LineParsing
       include Parsing
 
@@ -14,8 +14,8 @@ module EventMachine
       METHOD = Kernel.instance_method(:method)
       private_constant :LONGEST_LINE, :METHOD
 
-      # @return [Numeric] bytes that a line may have, its delimiter not counted. May be overridden, also by a method
-      #   whose result changes from line to line. Float::INFINITY: any number.
+      # @return [Numeric] the most bytes that a line may have, without its delimiter; Float::INFINITY for no limit. May
+      #   be overridden, even by a method whose result changes from line to line.
       def max_line_length
         @max_line_length || parsing_longest_line
       end
@@ -32,7 +32,7 @@ module EventMachine
         LONGEST_LINE
       end
 
-      # A limit that may change by itself is asked before each line.
+      # If `max_line_length` is overridden, it is called before each line.
       def parsing_input
         @parsing_input ||= begin
           steady = METHOD.bind_call(self, :max_line_length).owner == LineParsing

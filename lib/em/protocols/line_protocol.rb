@@ -6,7 +6,7 @@ require "em/protocols/line_parsing"
 
 module EventMachine
   module Protocols
-    # Lines that end in LF or CR LF, and nothing else. {LineText2} does more at the same cost.
+    # Lines that end in LF or CR LF, and nothing else. {LineText2} can do more at the same cost.
     #
     #   class Shouter < EM::Connection
     #     include EM::P::LineProtocol
@@ -16,14 +16,13 @@ module EventMachine
     #     end
     #   end
     #
-    # A connection whose peer sends a longer line than {#max_line_length} is closed, after `receive_error("overlength
-    # line")` if that is defined. What is behind a callback that raised
-    # is parsed in the reactor's next turn.
-    # Works in any object; needs no reactor.
+    # If the peer sends a line longer than {#max_line_length}, `receive_error("overlength line")` is called, if it is
+    # defined, and the connection is closed. After a callback that raised, the data that follows is parsed in the
+    # reactor's next turn. The module works in any object and needs no reactor.
     module LineProtocol
       include LineParsing
 
-      # Parses what has arrived.
+      # Parses data that has arrived.
       # @param data [String, nil]
       # @return [void]
       def receive_data(data)
@@ -31,11 +30,11 @@ module EventMachine
       end
 
       # A line has arrived.
-      # @param line [String] binary, without LF or CR LF, the callback's own
+      # @param line [String] binary, without LF or CR LF; belongs to the callback
       def receive_line(line)
       end
 
-      # Forgets an unfinished line, for objects that get another connection.
+      # Drops an unfinished line, for objects that reconnect.
       def unbind(_reason = nil)
         parsing_reset
       end

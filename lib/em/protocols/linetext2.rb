@@ -7,8 +7,8 @@ require "em/protocols/line_parsing"
 
 module EventMachine
   module Protocols
-    # Lines, and between them text of a known or unknown size, as in most protocols of the Internet: a header that says
-    # how many bytes follow, and then these.
+    # Lines, with text of a known or unknown size between them, as in most Internet protocols: a header line says how
+    # many bytes follow.
     #
     #   class Orders < EM::Connection
     #     include EM::P::LineText2
@@ -22,13 +22,13 @@ module EventMachine
     #     end
     #   end
     #
-    # All callbacks may change the mode and the delimiter, which holds from the very next byte, wherever the network has
-    # cut the stream. What a callback puts back by {#set_line_mode} or `receive_data` is parsed once the callback has
-    # returned, before anything else. What is behind a callback that raised
-    # is parsed in the reactor's next turn.
+    # Every callback may change the mode and the delimiter. The change applies from the very next byte, wherever the
+    # network has split the stream. Data that a callback puts back by {#set_line_mode} or `receive_data` is parsed
+    # before anything else, once the callback has returned. After a callback that raised, the data that follows is
+    # parsed in the reactor's next turn.
     #
-    # A connection whose peer exceeds a limit is closed after {#receive_error}; nothing is received any more.
-    # Works in any object; needs no reactor.
+    # If the peer exceeds a limit, {#receive_error} is called and the connection is closed. Nothing more is received.
+    # The module works in any object and needs no reactor.
     module LineText2
       include LineParsing
       extend Limits
@@ -36,41 +36,41 @@ module EventMachine
       MaxBinaryLength = 32 * 1024 * 1024
 
       # @!attribute max_binary_length
-      #   @return [Numeric] the most that {#set_text_mode} takes, in bytes
+      #   @return [Numeric] the largest size that {#set_text_mode} accepts, in bytes
       limit :max_binary_length, MaxBinaryLength
 
       # @!group Callbacks
 
       # A line has arrived.
-      # @param line [String] binary, without its delimiter, the callback's own
+      # @param line [String] binary, without its delimiter; belongs to the callback
       def receive_line(line)
       end
 
-      # Text has arrived: all of it if its size is known, else each piece as it comes.
-      # @param data [String] binary, the callback's own
+      # Text has arrived: the whole text if its size is known, otherwise each piece as it arrives.
+      # @param data [String] binary; belongs to the callback
       def receive_binary_data(data)
       end
 
-      # Text of a known size is complete; {#receive_binary_data} has had it.
+      # A text of known size is complete and has been passed to {#receive_binary_data}.
       def receive_end_of_binary_data
       end
 
-      # A limit is exceeded; the connection is closed afterwards.
+      # The peer has exceeded a limit. The connection is closed afterwards.
       # @param text [String] "overlength line"
       def receive_error(text)
       end
 
       # @!endgroup
 
-      # Parses what has arrived.
+      # Parses data that has arrived.
       # @param data [String, nil]
       # @return [void]
       def receive_data(data)
         parsing_receive(data) { lt2_receive_next }
       end
 
-      # Gives what has arrived of a text of known size to {#receive_binary_data}. Classes that override this call
-      # `super` to have that.
+      # Passes the unfinished part of a text of known size to {#receive_binary_data}. Classes that override this method
+      # call `super` to keep that.
       def unbind(_reason = nil)
         size = @lt2_text_size unless @lt2_text_size == :any
         rest = parsing_input.take(size) if size
@@ -79,16 +79,16 @@ module EventMachine
         receive_binary_data(rest) if rest && !rest.empty?
       end
 
-      # What ends lines from now on. LF is the first; a CR in front of it belongs to it.
-      # @param delimiter [Regexp, #to_s] Of a Regexp an empty match is none, and a match ends with what has arrived,
-      #   even if it could go on.
-      # @raise [ArgumentError] if it is empty, or a Regexp of characters that are not bytes
+      # Sets the delimiter of the lines that follow. It is LF at first, with an optional CR in front of it.
+      # @param delimiter [Regexp, #to_s] An empty match of a Regexp does not count. A match ends at the end of the data
+      #   that has arrived, even if it could be longer.
+      # @raise [ArgumentError] if it is empty, or a Regexp that matches characters rather than bytes
       def set_delimiter(delimiter)
         parsing_input.delimiter = Delimiter.for(delimiter)
       end
 
-      # Lines follow. Outside of callbacks, what has arrived of a line is dropped.
-      # @param data [#to_s] is parsed first
+      # Switches to lines. Outside of callbacks, an unfinished line is dropped.
+      # @param data [#to_s] parsed before anything else
       # @return [void]
       def set_line_mode(data = "")
         @lt2_text_size = nil
@@ -97,10 +97,10 @@ module EventMachine
         parsing_run { lt2_receive_next }
       end
 
-      # Text follows.
+      # Switches to text.
       # @param size [Integer, nil] in bytes: {#receive_binary_data} is called once, then {#receive_end_of_binary_data},
       #   and lines follow. Nil: pieces of any size, until {#set_line_mode}. 0 is the same as {#set_line_mode}.
-      # @raise [ArgumentError] if size is no Integer, negative or more than {#max_binary_length}
+      # @raise [ArgumentError] if size is not an Integer, is negative, or is more than {#max_binary_length}
       # @return [void]
       def set_text_mode(size = nil)
         return set_line_mode if size.eql?(0)

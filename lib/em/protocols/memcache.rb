@@ -7,26 +7,26 @@ require "em/protocols/limits"
 
 module EventMachine
   module Protocols
-    # A client of memcached, text protocol.
+    # A client of memcached that speaks the text protocol.
     #
     #   cache = EM::P::Memcache.connect("127.0.0.1", 11211)
     #   cache.set(:greeting, "hello") { |stored| ... }
     #   cache.get(:greeting, :other) { |greeting, other| ... }
     #
-    # As a deferrable it succeeds once it is connected, and fails if the first attempt does. Commands may be given at
-    # any time: they are sent in order, as soon as there is a connection. A connection that was established and is lost
-    # is opened again, with a second between attempts, until one succeeds; only closing it oneself ends that.
+    # As a deferrable, it succeeds once it is connected, and fails if the first attempt to connect fails. Commands may
+    # be given at any time; they are sent in order as soon as there is a connection. If an established connection is
+    # lost, the client reconnects, with a second between attempts, until it succeeds or the program closes the
+    # connection.
     #
     # Every block is called exactly once, in the order of the commands: with the reply, or with nil (get) or false (all
-    # others) if the server reports an error or closes the connection before it replies.
+    # others) if the server reports an error or the connection ends before the reply.
     #
-    # Keys are any bytes, up to 250; blanks and tabs become `_`, and other control characters are refused. Values are
-    # bytes.
+    # Keys are 1 to 250 bytes. Blanks and tabs become `_`; other control characters are refused. Values are bytes.
     module Memcache
       include Deferrable
       extend Limits
 
-      # The server sent what the protocol does not allow. Not seen by users: the connection is opened anew.
+      # The server violated the protocol. Users never see this error: the client reconnects.
       class ParserError < StandardError; end
 
       Cstored = "STORED"
@@ -38,22 +38,23 @@ module EventMachine
       Cdelimiter = "\r\n"
 
       # @!attribute max_value_bytes
-      #   @return [Integer] the longest value that is received; with a longer one the connection is opened anew
+      #   @return [Integer] the most bytes that a received value may have; after a longer one, the client reconnects
       limit :max_value_bytes, 32 << 20
 
       # @!attribute reconnect_interval
-      #   @return [Numeric] seconds between attempts to connect again
+      #   @return [Numeric] seconds between attempts to reconnect
       limit :reconnect_interval, 1
 
+      # Connects to a server.
       # @param host [String]
       # @param port [Integer]
-      # @return [Connection] with this module
+      # @return [Connection] whose class includes this module
       # @raise [ConnectionError] see {EventMachine.connect}
       def self.connect(host = "localhost", port = 11_211)
         EventMachine.connect(host, port, self, host, port)
       end
 
-      # @param host [String] where to connect again
+      # @param host [String] used to reconnect
       # @param port [Integer]
       def initialize(host, port = 11_211)
         super()
@@ -61,34 +62,36 @@ module EventMachine
         @port = port
       end
 
+      # Retrieves values.
       # @param keys [Array<#to_s>] at least one
-      # @yieldparam values [Array<String, nil>] one for each key, binary, in the same order; nil for what is not there
+      # @yieldparam values [Array<String, nil>] one for each key, binary, in the same order; nil for a missing key
       # @return [void]
-      # @raise [ArgumentError] without block or key, or for an unsuitable key; nothing is sent then
+      # @raise [ArgumentError] without a block or a key, or for an invalid key; nothing is sent then
       def get(*keys, &block)
         raise ArgumentError, "get needs a block" unless block
 
         retrieve(keys, block)
       end
 
+      # Retrieves values as a Hash.
       # @param keys [Array<#to_s>] at least one
-      # @yieldparam values [Hash{Object => String}] by the keys as given; nil for what is not there
+      # @yieldparam values [Hash{Object => String}] by the keys as given; nil for a missing key
       # @return [void]
-      # @raise [ArgumentError] as {#get}
+      # @raise [ArgumentError] see {#get}
       def get_hash(*keys)
         raise ArgumentError, "get_hash needs a block" unless block_given?
 
         retrieve(keys, ->(*values) { yield keys.zip(values).to_h })
       end
 
-      # Stores a value, whatever was there. Without block the server sends no reply.
+      # Stores a value, replacing any existing one. Without a block, the server sends no reply.
       #
       # @param key [#to_s]
       # @param val [#to_s]
-      # @param exptime [Integer] seconds until it expires, up to 30 days; more is a Unix time; 0: never
+      # @param exptime [Integer] seconds until it expires, up to 30 days; a larger number is a Unix time; 0: never
       # @yieldparam stored [Boolean]
       # @return [void]
-      # @raise [ArgumentError] for an unsuitable key or time; nothing is sent then
+      # @raise [ArgumentError] for an invalid key or time; nothing is sent then
       def set(key, val, exptime = 0, &cb)
         store("set", key, val, exptime, &cb)
       end
@@ -105,33 +108,34 @@ module EventMachine
         store("replace", key, val, exptime, &cb)
       end
 
-      # Without block the server sends no reply.
+      # Deletes a value. Without a block, the server sends no reply.
       #
       # @param key [#to_s]
-      # @param expires [Integer] today's servers accept only 0, and report an error for all else
+      # @param expires [Integer] current servers accept only 0, and report an error for any other number
       # @yieldparam deleted [Boolean] false if there was none
       # @return [void]
-      # @raise [ArgumentError] for an unsuitable key; nothing is sent then
+      # @raise [ArgumentError] for an invalid key; nothing is sent then
       def delete(key, expires = 0, &cb)
         command = "delete #{Key.wire(key)} #{Key.time(expires)}"
         submit(command << (cb ? Cdelimiter : " noreply\r\n"), cb && Modification.new(Modification::DELETE, cb))
       end
       alias del delete
 
-      # Called with the text of every error that the server reports, and of every breach of the protocol, before the
-      # blocks of the commands that this concerns. Does nothing unless overridden.
+      # Called with the text of every error that the server reports and of every violation of the protocol, before the
+      # blocks of the commands concerned. Does nothing unless overridden.
       # @param text [String] such as "SERVER_ERROR object too large for cache"
       def receive_error(text)
       end
 
-      # Closes for good: no attempt to connect again follows, and what still waits gets nil or false.
+      # Closes the connection permanently: the client does not reconnect, and the pending blocks are called with nil or
+      # false.
       # @see Connection#close_connection
       def close_connection(after_writing = false)
         leave unless @memcache_broken
         super if defined?(super)
       end
 
-      # Closes for good once everything is sent.
+      # Closes the connection permanently once all data is sent.
       def close_connection_after_writing
         close_connection(true)
       end
@@ -201,7 +205,7 @@ module EventMachine
         @memcache_replies ||= Replies.new(self)
       end
 
-      # A block that raises does not hold up the replies behind its own, which may be there already.
+      # If a block raises, the replies that follow, which may have arrived already, are read in the next turn.
       def read_replies(data)
         finished = false
         replies.receive(data)
@@ -229,8 +233,7 @@ module EventMachine
         memcache_settle { fail }
       end
 
-      # Sets the status. When a block raises, those behind it are called in the next turn, unless the status has
-      # changed.
+      # Sets the status. If a block raises, the next ones are called in the next turn, unless the status has changed.
       def memcache_settle(&outcome)
         yield
         done = true
@@ -239,7 +242,7 @@ module EventMachine
         EventMachine.next_tick { memcache_settle(&outcome) if @deferred_status == status } unless done
       end
 
-      # Commands given from now on wait for the next connection.
+      # Commands that are given from now on wait for the next connection.
       def connect_later
         @deferred_status = nil
         @memcache_timer = EventMachine.add_timer(reconnect_interval) { connect_again }

@@ -7,7 +7,8 @@ require "em/protocols/parsing"
 
 module EventMachine
   module Protocols
-    # Objects, each sent as its length in four bytes, the highest first, and then what {#serializer} makes of it.
+    # Objects, each sent as a length of four bytes in network byte order, followed by the bytes that the {#serializer}
+    # makes.
     #
     #   class Counter < EM::Connection
     #     include EM::P::ObjectProtocol
@@ -17,12 +18,13 @@ module EventMachine
     #     end
     #   end
     #
-    # As Ruby's Marshal makes objects of any class that a stranger names, the default reads plain data only, see
-    # {PlainMarshal}. A program that trusts all its peers says so: `def serializer = Marshal`.
+    # Ruby's Marshal creates objects of any class that the sender names, so the default serializer reads plain data
+    # only; see {PlainMarshal}. A program that trusts all its peers may define `def serializer = Marshal`.
     #
-    # The connection is closed, after `receive_error(text)` if that is defined, when a peer sends more than
-    # {#max_object_size} or what the serializer cannot load. What is behind a `receive_object` that raised is parsed in
-    # the reactor's next turn. Works in any object that has `send_data`; needs no reactor.
+    # If the peer sends more than {#max_object_size} bytes or data that the serializer cannot load,
+    # `receive_error(text)` is called, if it is defined, and the connection is closed. After a `receive_object` that
+    # raised, the data that follows is parsed in the reactor's next turn. The module works in any object that has
+    # `send_data`, and needs no reactor.
     module ObjectProtocol
       include Parsing
       extend Limits
@@ -35,20 +37,20 @@ module EventMachine
       private_constant :LENGTH_BYTES, :LONGEST_FRAME
 
       # @!attribute max_object_size
-      #   @return [Numeric] how many bytes a received object may have; 32 MiB by default
+      #   @return [Numeric] the most bytes that a received object may have; 32 MiB by default
       limit :max_object_size, 32 * 1024 * 1024
 
-      # Turns objects into bytes and back. To be overridden with the module `Marshal`, {ObjectProtocol::JSON}, or any
-      # other object with these two methods.
+      # Turns objects into bytes and back. Override it to return `Marshal`, {ObjectProtocol::JSON}, or any other object
+      # with these two methods.
       # @return [#dump, #load] {PlainMarshal} by default
       def serializer
         PlainMarshal
       end
 
       # Sends an object.
-      # @return [Integer] as `send_data`
+      # @return [Integer] the result of `send_data`
       # @raise [ArgumentError] if it takes more than 4 GiB - 1
-      # @raise whatever the serializer's `dump` does; nothing is sent then
+      # @raise any error of the serializer's `dump`; nothing is sent then
       def send_object(object)
         bytes = serializer.dump(object)
         raise ArgumentError, "the object takes more than #{LONGEST_FRAME} bytes" if bytes.bytesize > LONGEST_FRAME
@@ -56,12 +58,12 @@ module EventMachine
         send_data([bytes.bytesize].pack("N") << bytes.b)
       end
 
-      # An object has arrived; called in the order in which they were sent.
+      # An object has arrived. Objects are received in the order in which they were sent.
       # @param object [Object]
       def receive_object(object)
       end
 
-      # Parses what has arrived.
+      # Parses data that has arrived.
       # @param data [String, nil]
       # @return [void]
       def receive_data(data)
@@ -71,7 +73,7 @@ module EventMachine
         parsing_loop { object_receive_next } unless parsing_within?
       end
 
-      # Forgets an unfinished object, for connections that connect again.
+      # Drops an unfinished object, for connections that reconnect.
       def unbind(_reason = nil)
         @object_size = nil
         parsing_reset
@@ -89,7 +91,7 @@ module EventMachine
         true
       end
 
-      # @return [Integer, nil] how long the next object is
+      # @return [Integer, nil] the length of the next object
       def object_size
         @object_size ||= object_read_size
       end
@@ -104,7 +106,7 @@ module EventMachine
         nil
       end
 
-      # @yieldparam error [Exception] why there is no object; not what `receive_object` raises
+      # @yieldparam error [Exception] why the object cannot be loaded; not an error raised by `receive_object`
       def object_load(bytes)
         serializer.load(bytes)
       rescue StandardError, SystemStackError => e

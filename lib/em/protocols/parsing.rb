@@ -7,19 +7,20 @@ require "fiber"
 
 module EventMachine
   module Protocols
-    # What protocols share that parse what arrives: a buffer, a loop over it which survives whatever callbacks do, and
-    # giving up on a peer. All state is made when first needed, for classes whose `initialize` does not call `super`.
+    # Shared by the protocols that parse a stream: a buffer, a loop over it that is robust against whatever callbacks
+    # do, and the handling of errors of the peer. All state is created on first use, for classes whose `initialize` does
+    # not call `super`.
     # @api private
     module Parsing
       private
 
-      # @return [InputBuffer] of what has arrived and is not parsed yet
+      # @return [InputBuffer] the data that has arrived and is not parsed yet
       def parsing_input
         @parsing_input ||= InputBuffer.new
       end
 
-      # Takes in what has arrived, or what a callback puts back: that comes first, once the callback has returned. A
-      # callback may be suspended meanwhile, with the fiber it runs in: parsing goes on without it.
+      # Accepts data that has arrived, or that a callback puts back; the latter is parsed first, once the callback has
+      # returned. A callback may be suspended together with its fiber. Parsing then continues without it.
       # @param data [String, nil]
       # @yield (see #parsing_run)
       def parsing_receive(data, &step)
@@ -31,12 +32,12 @@ module EventMachine
         parsing_loop(&step)
       end
 
-      # @return [Boolean] whether a callback is the caller, and not suspended
+      # @return [Boolean] whether the caller is a callback that is not suspended
       def parsing_within?
         @parsing_now && @parsing_now.equal?(Fiber.current)
       end
 
-      # Parses on until nothing is left that can be. Not within itself: stacks have an end, input has not.
+      # Parses all complete data. Does not recurse, since the input may be longer than the stack allows.
       # @yieldreturn [Boolean] whether there may be more to parse
       def parsing_run(&step)
         parsing_loop(&step) unless @parsing_now
@@ -53,20 +54,20 @@ module EventMachine
         parsing_go_on_later(&step) unless finished
       end
 
-      # A callback has raised: what is behind its own part must not wait for more to arrive, which may never come.
+      # A callback has raised. The data behind its own part must not wait for more to arrive, which may never happen.
       def parsing_go_on_later(&step)
         return unless EventMachine.respond_to?(:reactor_thread?) && EventMachine.reactor_thread?
 
         EventMachine.next_tick { parsing_run(&step) unless parsing_over? }
       end
 
-      # Whether this is a connection that has ended; its `unbind` may not have called `super`.
+      # Whether this is a connection that has ended. Its `unbind` may not have called `super`.
       def parsing_over?
         is_a?(Connection) && get_idle_time.nil?
       end
 
-      # The peer is not worth listening to any more.
-      # @param text [String] for receive_error, if there is one
+      # Stops parsing, reports the error and closes the connection.
+      # @param text [String] for `receive_error`, if that is defined
       # @return [false]
       def parsing_fail(text)
         return false if @parsing_failed
@@ -81,7 +82,7 @@ module EventMachine
         false
       end
 
-      # What was sent before, also by receive_error, still reaches the peer.
+      # Data that was already sent, even by `receive_error`, still reaches the peer.
       def parsing_close
         if respond_to?(:close_connection_after_writing, true)
           close_connection_after_writing
@@ -90,7 +91,7 @@ module EventMachine
         end
       end
 
-      # The object may get another connection.
+      # Prepares the object for another connection.
       def parsing_reset
         @parsing_failed = false
         parsing_input.clear

@@ -6,15 +6,15 @@ require "strscan"
 
 module EventMachine
   module Protocols
-    # A Regexp that ends lines. What is in front of a line cannot matter.
+    # A Regexp as the delimiter of lines. The text in front of a line never affects the match.
     # @api private
     class PatternDelimiter
-      # How many bytes of a match may arrive before the rest of it does.
+      # The most bytes of a match that may arrive before the rest of it.
       LONGEST_MATCH = 256
 
-      # What may be in a Regexp to which it matters what is in front of a match. It is given a String that begins with
-      # the line. Others are matched in place: what was matched against a slice shares memory with it, and is copied
-      # whole by the next change in front of the rest.
+      # Occurs in every Regexp whose match depends on the text in front of it. Such a Regexp is matched against a String
+      # that begins with the line. Others are matched in place, because a slice shares memory with the buffer after a
+      # match, and the next change in front of the rest would copy all of it.
       LOOKING_BACK = /\\[AbBGK]|\^|\(\?<[=!]/.freeze
       private_constant :LONGEST_MATCH, :LOOKING_BACK
 
@@ -29,7 +29,7 @@ module EventMachine
         @scanner = StringScanner.new("")
       end
 
-      # Cuts no line, since where one ends depends on what follows.
+      # Cuts no lines, since the end of a line depends on what follows.
       def cut(_text)
         [[], 0]
       end
@@ -40,7 +40,7 @@ module EventMachine
         line_end && [text.byteslice(start, line_end - start), stop]
       end
 
-      # Lines are cut one by one: there are none to skip.
+      # Lines are cut one by one, so there are none to skip.
       def skip(_text, start, _lines)
         start
       end
@@ -51,7 +51,7 @@ module EventMachine
 
       private
 
-      # A match of nothing is none.
+      # Empty matches are ignored.
       # @return [Array(Integer, Integer), nil] where the match begins and ends
       def scan(text, from)
         @scanner.string = text
@@ -67,7 +67,7 @@ module EventMachine
         @scanner.string = ""
       end
 
-      # As {#scan}, for what looks back, though not behind the start.
+      # Like {#scan}, for patterns that look back, but not beyond the start of the line.
       def match(text, start, from)
         line = text.byteslice(start..)
         from -= start

@@ -6,16 +6,16 @@ require "em/protocols/http/response"
 
 module EventMachine
   module Protocols
-    # Puts together a body that comes in chunks, RFC 9112, section 7.1:
+    # Assembles a body that arrives in chunks (RFC 9112, section 7.1):
     #
     #   size, extensions, CRLF  ->  data, CRLF  ->  size ...  0, CRLF  ->  trailers  ->  empty line
     #
-    # Extensions and trailers are dropped, but count for the limits of the header. The lines of the framing itself must
-    # end in CRLF.
+    # Extensions and trailers are dropped, but they count towards the limits of the header. Framing lines must end in
+    # CRLF.
     # @private
     class HttpChunks
       SIZE_LINE = /\A(\h{1,16})(?:[ \t]*;[^\r\n\0]*)?\r\n\z/n.freeze
-      # The longest size that is allowed, and its line end.
+      # The longest size that is allowed, including its line end.
       SIZE_BYTES = 18
       private_constant :SIZE_LINE, :SIZE_BYTES
 
@@ -30,7 +30,7 @@ module EventMachine
         @step = :read_size
       end
 
-      # @return [String, nil] the body; nil if not all of it has come
+      # @return [String, nil] the body; nil if it is not complete yet
       # @raise [HttpError]
       def read
         @step = __send__(@step) || (return) until @step == :complete

@@ -7,15 +7,15 @@ require "em/protocols/http/request_text"
 module EventMachine
   module Protocols
     class HttpClient2 < Connection
-      # A request of {HttpClient2}, and its response. Callbacks get the request itself once the response is complete;
-      # errbacks get nothing.
+      # A request of {HttpClient2}, and its response. Callbacks are called with the request itself once the response is
+      # complete, errbacks without arguments.
       class Request
         include Deferrable
 
-        # @return [String] of the request, in capitals
+        # @return [String] the method of the request, in capitals
         attr_reader :verb
-        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; nil if none came or it is too
-        #   late
+        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; nil if there was no error, no
+        #   response, or if the response came too late
         attr_accessor :internal_error
 
         # @param client [HttpClient2]
@@ -28,8 +28,8 @@ module EventMachine
         end
 
         # @param args [Hash] see {HttpClient2#get}
-        # @param host_field [String] the header line that is sent unless there is a `:host_header`
-        # @return [String] what is to be sent
+        # @param host_field [String] the header line that is sent if there is no `:host_header`
+        # @return [String] the request as sent
         # @raise [ArgumentError]
         # @private
         def text(args, host_field)
@@ -47,7 +47,7 @@ module EventMachine
           succeed(self)
         end
 
-        # Gives the request up, which closes its connection.
+        # Gives up the request and closes its connection.
         # @see Deferrable#fail
         def fail(*)
           @client.give_up(self)
@@ -55,7 +55,7 @@ module EventMachine
         end
         alias set_deferred_failure fail
 
-        # @return [Integer, nil] nil without a response, like all that follow
+        # @return [Integer, nil] nil without a response, as with all methods below
         def status
           @response&.status
         end
@@ -65,7 +65,7 @@ module EventMachine
           @response&.version
         end
 
-        # @return [Hash{String => Array<String>}, nil] from each header's name in lower case to its values
+        # @return [Hash{String => Array<String>}, nil] the values of each header, by its name in lower case
         def headers
           @response&.headers
         end
@@ -75,7 +75,7 @@ module EventMachine
           @response&.header_lines
         end
 
-        # @return [String, nil] the body, binary; as it was sent, encoded or not
+        # @return [String, nil] the body, binary; content codings such as gzip are not decoded
         def content
           @response&.content
         end

@@ -6,7 +6,7 @@ require "em/protocols/http/request_text"
 
 module EventMachine
   module Protocols
-    # The request that {HttpClient} makes of its arguments.
+    # The request that {HttpClient} builds from its arguments.
     # @private
     class HttpClientRequest
       VERBS = %w[GET POST PUT DELETE HEAD].freeze
@@ -15,7 +15,7 @@ module EventMachine
 
       # @return [String] in capitals
       attr_reader :verb
-      # @return [String] what is sent
+      # @return [String] the request as sent
       attr_reader :text
 
       # @param args [Hash] see {HttpClient.request}

@@ -7,8 +7,8 @@ require "em/protocols/limits"
 
 module EventMachine
   module Protocols
-    # What connections of the HTTP clients share: the parser with its limits, and which end of a connection counts as
-    # the end of a body.
+    # Shared by the connections of the HTTP clients: the parser with its limits, and the rule for when the end of the
+    # connection is the end of a body.
     module HttpConnection
       extend Limits
 
@@ -16,14 +16,14 @@ module EventMachine
       #   @return [Integer] how many header lines a response may have
       limit :max_header_lines, 100
       # @!attribute max_header_bytes
-      #   @return [Integer] how many bytes the header of a response may have, with the status line; chunk extensions and
-      #     trailers together may have as many
+      #   @return [Integer] how many bytes the header of a response may have, including the status line; the same limit
+      #     applies to chunk extensions and trailers together
       limit :max_header_bytes, 64 << 10
       # @!attribute max_content_bytes
       #   @return [Integer] how many bytes the body of a response may have
       limit :max_content_bytes, 32 << 20
 
-      # What arrives from now on is ignored.
+      # Closes the connection. Data that arrives from now on is ignored.
       # @see Connection#close_connection
       def close_connection(after_writing = false)
         @closing = true
@@ -38,13 +38,13 @@ module EventMachine
 
       private
 
-      # Made when it is needed, so that users may set the limits before.
+      # Created on first use, so that users can set the limits before.
       def parser
         @parser ||= HttpResponseParser.new(max_header_lines: max_header_lines, max_header_bytes: max_header_bytes,
                                            max_content_bytes: max_content_bytes)
       end
 
-      # A body without a length is complete only if the peer has ended the connection, and has not broken it off.
+      # A body without a length is complete only if the peer closed the connection in an orderly way.
       def ended_by_peer?(reason)
         reason.nil? && !@closing && !EventMachine.stopping?
       end

@@ -4,8 +4,8 @@
 
 module EventMachine
   module Protocols
-    # What {HttpResponseParser} raises for a response that cannot be understood or is too large. The HTTP clients turn
-    # it into a failed request.
+    # Raised by {HttpResponseParser} for a response that is malformed or too large. The HTTP clients turn it into a
+    # failed request.
     class HttpError < RuntimeError
       # @return [Symbol] `:bad_request` for a malformed status line, `:bad_header` for malformed or too many header
       #   lines, `:unsupported_clen` where the end of the body is ambiguous, `:body_too_large`

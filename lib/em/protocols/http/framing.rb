@@ -6,8 +6,8 @@ require "em/protocols/http/error"
 
 module EventMachine
   module Protocols
-    # Where the body of a response ends, RFC 9112, section 6.3. Two parties that disagree about this see two different
-    # streams of responses, so what can be read in two ways is refused.
+    # Determines where the body of a response ends (RFC 9112, section 6.3). Two parties that disagree about this see two
+    # different streams of responses, so anything ambiguous is refused.
     # @private
     module HttpFraming
       CODINGS = %w[chunked compress deflate gzip x-compress x-gzip].freeze
@@ -15,7 +15,7 @@ module EventMachine
       private_constant :CODINGS, :LENGTH
 
       # @param response [HttpResponse] its header
-      # @return [Integer, Symbol] how many bytes, `:chunked`, or `:to_the_end` of the connection
+      # @return [Integer, Symbol] the number of bytes; `:chunked`; or `:to_the_end`, that of the connection
       # @raise [HttpError]
       def self.of(response)
         codings = response.framing["transfer-encoding"]
@@ -25,7 +25,7 @@ module EventMachine
         lengths ? by_length(lengths) : :to_the_end
       end
 
-      # Codings besides chunked are never requested; decoding them is left to the user.
+      # The clients never request codings besides chunked. Decoding them is left to the user.
       def self.by_coding(version, codings, lengths)
         refuse("both a length and a transfer coding") if lengths
         refuse("a transfer coding in HTTP/1.0") if version == "1.0"

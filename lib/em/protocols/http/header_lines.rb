@@ -6,7 +6,7 @@ require "em/protocols/http/error"
 
 module EventMachine
   module Protocols
-    # Reads lines as long as there are not too many and they are not too long, all together.
+    # Reads header lines and limits their number and their total length.
     # @private
     class HttpHeaderLines
       # @param input [HttpInput]
@@ -19,16 +19,17 @@ module EventMachine
         start
       end
 
-      # Counts from zero again.
+      # Resets the counts to zero.
       # @return [void]
       def start
         @lines = 0
         @bytes = 0
       end
 
-      # Nearly all headers come in one piece, and in the plain form that the pattern knows: these are read at a stroke.
+      # Reads a whole header at once: nearly all headers arrive in one piece and in the plain form that the pattern
+      # matches.
       # @param pattern [Regexp] for a header from the status line to the empty line, all lines ending in CRLF
-      # @return [Array<String>, nil] its lines without their ends; nil: it has to be read line by line
+      # @return [Array<String>, nil] its lines without line ends; nil if it has to be read line by line
       def header(pattern)
         text = @input.peek_through("\r\n\r\n")
         return unless text && text.bytesize <= @max_bytes && pattern.match?(text)
@@ -40,7 +41,7 @@ module EventMachine
         lines
       end
 
-      # @return [String, nil] the next line without its end, CRLF or LF; nil if it has not come
+      # @return [String, nil] the next line without its end, CRLF or LF; nil if it has not arrived
       # @raise [HttpError]
       def line
         line = raw_line or return
@@ -49,8 +50,8 @@ module EventMachine
         line
       end
 
-      # @param allowance [Integer] so many bytes of the line do not count
-      # @return [String, nil] the next line with its end, not counted as a line
+      # @param allowance [Integer] how many bytes of the line are not counted
+      # @return [String, nil] the next line with its end; it does not count as a line
       # @raise [HttpError]
       def raw_line(allowance = 0)
         line = @input.line

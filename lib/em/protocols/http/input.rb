@@ -4,16 +4,16 @@
 
 module EventMachine
   module Protocols
-    # The bytes that have come and are not understood yet, for {HttpResponseParser}: they leave as lines or counted.
-    # No byte is searched or moved twice.
+    # The input buffer of {HttpResponseParser}. Bytes leave it as lines, or by number. No byte is searched or moved
+    # twice.
     # @private
     class HttpInput
-      # A String that is cut off the end of another one shares its memory, and would keep all of it alive. For many
-      # bytes that is cheaper than a copy.
+      # A slice at the end of a String shares its memory and would keep all of it alive. From this many bytes on, that
+      # is cheaper than a copy.
       SHARED_BYTES = 32 << 10
       private_constant :SHARED_BYTES
 
-      # How many bytes are left.
+      # @return [Integer] how many bytes are left
       attr_reader :bytesize
 
       def initialize
@@ -23,16 +23,16 @@ module EventMachine
         @bytesize = 0
       end
 
-      # @param data [String] copied; binary
+      # @param data [String] binary; copied
       # @return [self]
       def <<(data)
-        forget_what_is_read if @position.positive?
+        discard_read_bytes if @position.positive?
         @buffer << data
         @bytesize += data.bytesize
         self
       end
 
-      # @return [String, nil] the next line with its line end; nil if that has not come
+      # @return [String, nil] the next line with its end; nil if it has not arrived
       def line
         stop = @buffer.index("\n", @searched)
         return take(stop + 1 - @position) if stop
@@ -41,7 +41,7 @@ module EventMachine
         nil
       end
 
-      # @return [String, nil] that many bytes; nil while fewer are left
+      # @return [String, nil] this many bytes; nil if fewer are left
       def take(count)
         return if count > @bytesize
 
@@ -51,7 +51,7 @@ module EventMachine
         bytes
       end
 
-      # @param count [Integer] not more than are left
+      # @param count [Integer] at most the number of bytes left
       # @return [void]
       def skip(count)
         @searched = @position += count
@@ -59,27 +59,27 @@ module EventMachine
       end
 
       # @param text [String]
-      # @return [String, nil] the bytes until the end of this text, which stay; nil if it has not come, or if a line was
-      #   searched in vain in these bytes
+      # @return [String, nil] the bytes up to the end of this text, which stay in the buffer; nil if it has not arrived,
+      #   or if these bytes were already searched for a line end without success
       def peek_through(text)
         return unless @searched == @position && (stop = @buffer.index(text, @position))
 
         @buffer.byteslice(@position, stop + text.bytesize - @position)
       end
 
-      # @return [String] all that is left
+      # @return [String] all remaining bytes
       def rest
         take(@bytesize)
       end
 
-      # @return [String] the same, which stays
+      # @return [String] all remaining bytes, which stay in the buffer
       def peek
         @buffer.byteslice(@position, @bytesize)
       end
 
       private
 
-      def forget_what_is_read
+      def discard_read_bytes
         @bytesize.zero? ? @buffer.clear : @buffer[0, @position] = ""
         @searched -= @position
         @position = 0

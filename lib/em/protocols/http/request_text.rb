@@ -6,7 +6,7 @@ require "em/protocols/wire_text"
 
 module EventMachine
   module Protocols
-    # Writes requests for the HTTP clients, and checks what their callers give before anything is opened or sent.
+    # Writes requests for the HTTP clients, and checks the callers' arguments before anything is opened or sent.
     # @private
     module HttpRequestText
       TOKEN = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/n.freeze
@@ -17,8 +17,8 @@ module EventMachine
         # @param verb [String] a token
         # @param target [#to_s] path and query
         # @param version [#to_s]
-        # @param fields [String] as {field} writes them
-        # @param content [String] binary; the body, whose length the fields say
+        # @param fields [String] header lines, as returned by {field}
+        # @param content [String] the body, binary; the fields must state its length
         # @return [String] the whole request, binary
         # @raise [ArgumentError] if one of them contains a line end
         def compose(verb, target, version, fields, content = "")
@@ -28,14 +28,14 @@ module EventMachine
 
         # @param name [String] a token
         # @param value [#to_s, nil]
-        # @return [String] the header line; nothing for nil
+        # @return [String] the header line; "" for nil
         # @raise [ArgumentError] if the value contains a line end
         def field(name, value)
           value.nil? ? "" : "#{name}: #{WireText.line(value, name)}\r\n"
         end
 
         # @param value [#to_s]
-        # @param what [String] how the error calls it
+        # @param what [String] names the value in the error
         # @return [String]
         # @raise [ArgumentError]
         def token(value, what)
@@ -47,8 +47,8 @@ module EventMachine
 
         # @param host [#to_s] a name or an address, with or without a port
         # @param port [Integer]
-        # @param default_port [Integer] left out
-        # @return [String] binary; as the Host header wants it: IPv6 addresses in brackets, without their zones
+        # @param default_port [Integer] this port is left out
+        # @return [String] the value of a Host header, binary; IPv6 addresses in brackets and without their zones
         def authority(host, port, default_port)
           host = host.to_s.b
           host = "[#{host.sub(/%.*/mn, '')}]" if host.count(":") > 1 && !host.start_with?("[")

@@ -6,8 +6,7 @@ require "em/protocols/http/error"
 
 module EventMachine
   module Protocols
-    # A response while it is read by {HttpResponseParser}, line by line, and when it is complete. All its texts are
-    # binary.
+    # A response, while {HttpResponseParser} reads it line by line and when it is complete. All its texts are binary.
     # @private
     class HttpResponse
       STATUS = %r{HTTP/1\.[01] [1-9]\d\d(?: [^\r\n\0]*+)?}n.freeze
@@ -27,13 +26,13 @@ module EventMachine
 
       # @return [Integer] three digits
       attr_reader :status
-      # @return [Array<String>] the status line and the header lines without their ends; folded ones are joined
+      # @return [Array<String>] the status line and the header lines without line ends; folded lines are joined
       attr_reader :header_lines
       # @return [String] the body
       attr_accessor :content
 
       # @param status_line [String]
-      # @param lines [Array<String>] it and the header lines, if these were checked
+      # @param lines [Array<String>] the status line and the header lines, if they have been checked
       # @raise [HttpError]
       def initialize(status_line, lines = [status_line])
         raise HttpError.new(:bad_request, "malformed status line") unless STATUS_LINE.match?(status_line)
@@ -55,7 +54,8 @@ module EventMachine
         line.start_with?(" ", "\t") ? unfold(line) : @header_lines << line
       end
 
-      # RFC 9112, section 5: no blank before the colon, no bare CR. A folded line needs a field to belong to.
+      # Checks a header line by RFC 9112, section 5: no blank before the colon, no bare CR, and no folded line before
+      # the first field.
       # @raise [HttpError]
       # @return [void]
       def self.check_field(line, may_be_folded)
@@ -64,28 +64,28 @@ module EventMachine
         raise HttpError.new(:bad_header, "malformed header line")
       end
 
-      # @return [Hash{String => Array<String>}] from each name in lower case to its values, in order
+      # @return [Hash{String => Array<String>}] the values of each header in order, by its name in lower case
       def headers
         @headers ||= fields(@header_lines.drop(1))
       end
 
-      # The same for those fields only that say where the response and the connection end: few users need all.
+      # The same, but only with the fields that determine where the response and the connection end. Few users need all.
       def framing
         @framing ||= fields(@header_lines.grep(FRAMING_LINE))
       end
 
-      # Whether another response follows, which is the one that counts.
+      # Whether this is an interim response, which the final one follows.
       def interim?
         @status < 200
       end
 
-      # RFC 9112, section 6.3: some responses end with their header, whatever it says of a length.
+      # RFC 9112, section 6.3: some responses end with their header, whatever length it states.
       # @param verb [String] of the request
       def body?(verb)
         verb != "HEAD" && !WITHOUT_BODY.include?(@status)
       end
 
-      # Whether the connection may be used for more, RFC 9112, section 9.3.
+      # Whether the connection stays open for further requests (RFC 9112, section 9.3).
       def persistent?
         options = framing["connection"]&.join(",") || ""
         version == "1.1" ? !CLOSE.match?(options) : KEEP_ALIVE.match?(options) && !CLOSE.match?(options)

@@ -10,24 +10,27 @@ require "em/protocols/http/response"
 
 module EventMachine
   module Protocols
-    # Reads HTTP/1.x responses (RFC 9112) from a stream of bytes that may be cut anywhere. A plain object, without a
-    # connection: it is given what arrives, and asked for the response to one request after the other.
+    # Parses HTTP/1.x responses (RFC 9112) from a stream of bytes that may be split anywhere. This is a plain object
+    # without a connection: append the data that arrives, and call {#shift} for the response to one request after the
+    # other.
     #
     #   parser << data
     #   while (response = parser.shift("GET"))
     #     ...
     #   end
     #
-    # Interim responses (1xx) are skipped. After an error the parser must not be used any more.
+    # Interim responses (1xx) are skipped. The parser must not be used after an error.
     class HttpResponseParser
-      # How many empty lines may come before a response: some servers end a body with one that nobody counted.
+      # How many empty lines may precede a response: some servers send one after a body that its length does not
+      # include.
       MAX_BLANK_LINES = 10
 
       BLANK_LINES = /\A[\r\n]*\z/n.freeze
       private_constant :BLANK_LINES
 
-      # @param max_header_lines [Numeric] besides the status line; those of trailers count by themselves
-      # @param max_header_bytes [Numeric] of the status line and the header; of trailers and chunk extensions
+      # @param max_header_lines [Numeric] not counting the status line; trailers have a separate count with the same
+      #   limit
+      # @param max_header_bytes [Numeric] of the status line and the header; likewise of trailers and chunk extensions
       # @param max_content_bytes [Numeric] of a body
       def initialize(max_header_lines: 100, max_header_bytes: 64 << 10, max_content_bytes: 32 << 20)
         @max_content_bytes = max_content_bytes
@@ -43,8 +46,8 @@ module EventMachine
         self
       end
 
-      # @param verb [String] of the request that is to be answered, in capitals
-      # @return [HttpResponse, nil] the next response, once it is complete
+      # @param verb [String] the method of the request, in capitals
+      # @return [HttpResponse, nil] its response, if it is complete
       # @raise [HttpError]
       def shift(verb)
         @verb = verb
@@ -52,8 +55,8 @@ module EventMachine
         take
       end
 
-      # The peer has closed the connection in an orderly way, which ends a body without a length.
-      # @return [HttpResponse, nil] nil if what has come is no complete response
+      # To be called when the peer has closed the connection in an orderly way, which ends a body without a length.
+      # @return [HttpResponse, nil] nil if there is no complete response
       # @raise [HttpError]
       def finish
         return unless @step == :read_to_the_end
@@ -62,7 +65,7 @@ module EventMachine
         take
       end
 
-      # Whether more has arrived than was requested, apart from empty lines.
+      # Whether more has arrived than was requested, not counting empty lines.
       def surplus?
         @input.bytesize.positive? && (@input.bytesize > 2 * MAX_BLANK_LINES || !BLANK_LINES.match?(@input.peek))
       end
@@ -125,7 +128,7 @@ module EventMachine
         read_body(HttpFraming.of(@response))
       end
 
-      # 101 would switch to a protocol that was not requested.
+      # Status 101 would switch to a protocol that was not requested.
       def skip_interim
         refuse(:bad_request, "unexpected change of protocol") if @response.status == 101
         restart

@@ -5,17 +5,17 @@
 module EventMachine
   module Protocols
     module Memcache
-      # What callers give, made fit for a command line.
+      # Prepares the callers' arguments for a command line.
       module Key
         MAX_BYTES = 250
         BLANK = /[ \t\v\f]/n.freeze
         UNSUITABLE = /[\x00-\x20\x7f]/n.freeze
-        # What the server reads a time into.
+        # The server reads a time into 32 bits.
         TIMES = (-(1 << 31)...(1 << 31)).freeze
 
         # @param key [#to_s]
         # @return [String] its bytes, binary
-        # @raise [ArgumentError] if no server would accept it
+        # @raise [ArgumentError] if servers would not accept it
         def self.wire(key)
           wire = key.to_s.b
           replace_blanks(wire) if wire.match?(UNSUITABLE)
@@ -32,7 +32,7 @@ module EventMachine
 
         # @param value [#to_int, #to_i]
         # @return [Integer]
-        # @raise [ArgumentError] if it is none that fits into 32 bits
+        # @raise [ArgumentError] if it is not an integer that fits into 32 bits
         def self.time(value)
           seconds = Integer(value, exception: false)
           return seconds if seconds && TIMES.cover?(seconds)

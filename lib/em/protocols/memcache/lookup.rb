@@ -5,9 +5,9 @@
 module EventMachine
   module Protocols
     module Memcache
-      # A `get` with a single key, as most are: a {Retrieval} without the lists, which take a quarter of the time.
+      # A `get` with a single key, the usual case: a {Retrieval} without the lists, which take a quarter of the time.
       class Lookup
-        # @return [Boolean] whether an error may belong to a command without reply that was sent before
+        # @return [Boolean] whether an error may belong to an earlier command without a reply
         attr_accessor :ambiguous
 
         # @param key [String] binary
@@ -18,14 +18,14 @@ module EventMachine
           @value = nil
         end
 
-        # @raise [ParserError] for a key that was not asked for
+        # @raise [ParserError] for a key that was not requested
         def receive_value(key, value)
           raise ParserError, "a value came for a key that was not asked for" unless key == @key
 
           @value = value
         end
 
-        # @return [Boolean, nil] nil: this is no reply to a `get`
+        # @return [Boolean, nil] nil if this line is not the reply to a `get`
         def outcome(line)
           line == Cend || nil
         end

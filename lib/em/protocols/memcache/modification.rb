@@ -5,12 +5,12 @@
 module EventMachine
   module Protocols
     module Memcache
-      # A command whose reply is one line, which means true or false.
+      # A command whose reply is one line that means true or false.
       class Modification
         STORE = { Cstored => true, "NOT_STORED" => false, "EXISTS" => false, Cunknown => false }.freeze
         DELETE = { Cdeleted => true, Cunknown => false }.freeze
 
-        # @return [Boolean] whether an error may belong to a command without reply that was sent before
+        # @return [Boolean] whether an error may belong to an earlier command without a reply
         attr_accessor :ambiguous
 
         # @param outcomes [Hash{String => Boolean}] by reply
@@ -24,7 +24,7 @@ module EventMachine
           raise ParserError, "a value came instead of a result"
         end
 
-        # @return [Boolean, nil] nil: this is no reply to this command
+        # @return [Boolean, nil] nil if this line is not a reply to the command
         def outcome(line)
           @outcomes[line]
         end

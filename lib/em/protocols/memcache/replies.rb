@@ -5,18 +5,18 @@
 module EventMachine
   module Protocols
     module Memcache
-      # The replies of one connection: one queue of all requests that wait for one, and the parser that gives each reply
-      # to the request at its head. It never guesses: what the request cannot have asked for is a ParserError.
+      # The replies on one connection: a queue of the requests that expect a reply, and the parser that matches each
+      # reply with the first request. It never guesses: a reply that does not fit the request is a ParserError.
       class Replies
         VALUE = /\GVALUE ([^ \r\n]+) \d+ (\d+)(?: \d+)?\r\n/n.freeze
         V = 0x56
         CR = 0x0d
         LF = 0x0a
         ERROR = /\A(?:ERROR|CLIENT_ERROR|SERVER_ERROR)(?: |\z)/n.freeze
-        # Keys have 250 bytes at most, and errors a sentence.
+        # Keys have at most 250 bytes, and an error is a sentence.
         MAX_LINE_BYTES = 2048
 
-        # @param owner [Memcache] has the limit, and gets each error line
+        # @param owner [Memcache] provides the limit, and is called with each error line
         def initialize(owner)
           @owner = owner
           @requests = []
@@ -25,8 +25,8 @@ module EventMachine
           @awaited = 0
         end
 
-        # @param request [Lookup, Retrieval, Modification, nil] nil: a command without reply is sent. Errors in its
-        #   syntax may be reported nevertheless.
+        # @param request [Lookup, Retrieval, Modification, nil] nil for a command without a reply; the server may still
+        #   report errors in its syntax
         def expect(request)
           return @unanswered = true unless request
 
@@ -45,7 +45,7 @@ module EventMachine
           nil while read_reply
         end
 
-        # Gives up all requests, each once, even if a block raises.
+        # Gives up all requests, each exactly once, even if a block raises.
         def abandon
           @buffer = "".b
           @position = @awaited = 0
@@ -56,8 +56,8 @@ module EventMachine
 
         private
 
-        # @return [Boolean] whether there was more than a part. What begins like a value and is none is an unexpected
-        #   line.
+        # @return [Boolean] whether a complete reply was read. A line that looks like a value but is malformed is
+        #   unexpected.
         def read_reply
           raise ParserError, "a reply came before its command" if @early
 
@@ -82,8 +82,7 @@ module EventMachine
           true
         end
 
-        # Until then there is nothing to parse, which would make the buffer be copied: a match keeps the string it has
-        # seen.
+        # Avoids parsing until enough has arrived. A match refers to the buffer, so the next append would copy it.
         # @return [false]
         def await(stop)
           @awaited = stop - @position
@@ -112,8 +111,8 @@ module EventMachine
           true
         end
 
-        # What came in one piece with the last reply cannot answer what its block may ask. It may be an error, if there
-        # are commands without reply.
+        # Data that arrived together with the last reply cannot be the reply to a command that its block sends. It may
+        # be an error, if commands without a reply were sent.
         def finish(request, outcome)
           @early = @requests.empty? && !@unanswered && @position < @buffer.bytesize
           request.finish(outcome)
@@ -129,8 +128,8 @@ module EventMachine
           request&.give_up
         end
 
-        # What is there of a long value is not copied again with each piece.
-        # @param data [String] our own
+        # Appends data in such a way that the beginning of a long value is not copied again with each piece.
+        # @param data [String] not shared with the caller
         def keep(data)
           if @position == @buffer.bytesize
             @buffer = data

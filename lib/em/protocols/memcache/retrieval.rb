@@ -5,13 +5,13 @@
 module EventMachine
   module Protocols
     module Memcache
-      # A `get` whose values are to come.
+      # A `get` that waits for its values.
       class Retrieval
-        # @return [Boolean] whether an error may belong to a command without reply that was sent before
+        # @return [Boolean] whether an error may belong to an earlier command without a reply
         attr_accessor :ambiguous
 
         # @param keys [Array<String>] binary
-        # @param block [#call] gets one value for each key, in the same order
+        # @param block [#call] called with one value for each key, in the same order
         def initialize(keys, block)
           @keys = keys
           @block = block
@@ -19,14 +19,14 @@ module EventMachine
           @next = 0
         end
 
-        # @raise [ParserError] for a key that was not asked for
+        # @raise [ParserError] for a key that was not requested
         def receive_value(key, value)
           index = place_of(key)
           @values[index] = value
           @next = index + 1
         end
 
-        # @return [Boolean, nil] nil: this is no reply to a `get`
+        # @return [Boolean, nil] nil if this line is not the reply to a `get`
         def outcome(line)
           line == Cend || nil
         end
@@ -36,14 +36,14 @@ module EventMachine
           @block.call(*@values)
         end
 
-        # After an error none of the values counts.
+        # After an error, values that have arrived are discarded.
         def give_up
           @block.call(*Array.new(@keys.size))
         end
 
         private
 
-        # Servers send the values in the order of the keys, without those that are missing; proxies may not.
+        # Servers send the values in the order of the keys and leave out missing ones. Proxies may use another order.
         def place_of(key)
           return @next if @keys[@next] == key
 
@@ -51,7 +51,7 @@ module EventMachine
           places.bsearch { |place| place >= @next } || places.first
         end
 
-        # @return [Hash{String => Array<Integer>}] made when it is needed
+        # @return [Hash{String => Array<Integer>}] created on first use
         def places_by_key
           @places_by_key ||= @keys.each_index.group_by { |index| @keys[index] }
         end

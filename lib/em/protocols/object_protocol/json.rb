@@ -7,7 +7,7 @@ require "json"
 module EventMachine
   module Protocols
     module ObjectProtocol
-      # A serializer that programs in other languages understand, and that makes no objects of the sender's choice.
+      # A serializer that programs in other languages understand, and that never creates objects of the sender's choice.
       # Symbols arrive as Strings.
       module JSON
         # @return [String]

@@ -5,27 +5,29 @@
 module EventMachine
   module Protocols
     module ObjectProtocol
-      # Marshal for data from strangers: it writes what Marshal writes, but reads plain data only: nil, true, false,
-      # Integers, Floats, Strings, Symbols, Arrays and Hashes of such. Everything else, which would run code of the
-      # sender's choice, is refused before any of it is made.
+      # Marshal for untrusted data. It writes what Marshal writes, but reads plain data only: nil, true, false,
+      # Integers, Floats, Strings, Symbols, and Arrays and Hashes of these. Everything else could run code of the
+      # sender's choice, and is refused before any object is created.
       #
       # Marshal's format 4.8 is described in Ruby's documentation (marshal.rdoc).
       class PlainMarshal
         VERSION = "\x04\x08".b.freeze
 
-        # How deep Arrays and Hashes may be nested.
+        # How deeply Arrays and Hashes may be nested.
         DEEPEST = 100
-        # How many Hashes may be keys within keys: what the innermost contains is hashed once for each.
+        # How deeply Hashes may be nested as keys within keys: the content of the innermost is hashed once for each
+        # level.
         DEEPEST_KEY = 4
-        # How long the texts and numbers that links in keys repeat may be together, in bytes: each is hashed again.
+        # The most bytes of texts and numbers that links within keys may repeat in total: each is hashed again.
         MOST_REPEATED = 256 * 1024 * 1024
 
-        # How many values an object may consist of: a million takes most of a second to check, and the reactor waits.
+        # The most values that an object may consist of: a million takes most of a second to check, and the reactor
+        # waits.
         MOST_VALUES = 1_000_000
 
         TYPES = Array.new(256) { |byte| byte.chr.freeze }.freeze
 
-        # Names of what is refused, for the error.
+        # The names of refused types, for the error.
         OTHERS = {
           "o" => "object", "u" => "object", "U" => "object", "d" => "object", "S" => "Struct", "c" => "Class",
           "m" => "Module", "M" => "Module", "e" => "extended object", "C" => "subclass of a core class", "/" => "Regexp"
@@ -35,15 +37,15 @@ module EventMachine
         class << self
           # @param object [Object]
           # @return [String]
-          # @raise [TypeError] as Marshal.dump
+          # @raise [TypeError] see Marshal.dump
           def dump(object)
             Marshal.dump(object)
           end
 
           # @param data [String]
           # @return [nil, Boolean, Integer, Float, String, Symbol, Array, Hash]
-          # @raise [ArgumentError] if it is not plain data, nested more than 100 deep, more than a million values,
-          #   broken, followed by more, or has keys that take long to hash
+          # @raise [ArgumentError] if the data is not plain, is nested more than 100 deep, has more than a million
+          #   values, is broken, is followed by more, or has keys that take long to hash
           def load(data)
             new(data).check
             Marshal.load(data)
@@ -58,12 +60,12 @@ module EventMachine
           @position = 0
           @values = 0
           @symbols = []
-          @sizes = [] # of what may be linked to, in bytes; nil if not in a key
+          @sizes = [] # of the values that links may refer to, in bytes; nil for Arrays, Hashes and NaN
           @repeated = 0
-          @keys = 0 # those that the present value is part of
+          @keys = 0 # the number of keys that the current value is part of
         end
 
-        # Walks over the data without making anything of it.
+        # Walks through the data without creating any object of it.
         # @return [void]
         # @raise [ArgumentError]
         def check
@@ -117,7 +119,7 @@ module EventMachine
           end
         end
 
-        # What may be linked to.
+        # A value that a link may refer to.
         def object(type, depth)
           @sizes << nil
           case type
@@ -142,7 +144,8 @@ module EventMachine
           end
         end
 
-        # A value takes at least a byte: a number that cannot be true does not even become an empty Array.
+        # Every value takes at least a byte, so a count that exceeds the remaining bytes is refused before an Array is
+        # created.
         def checked(number)
           raise ArgumentError, "marshal data too short" if number > left
 
@@ -157,7 +160,8 @@ module EventMachine
           @keys -= 1
         end
 
-        # NaN equals nothing: as keys they all have the same hash, and each is compared with all before.
+        # NaN does not equal itself. As keys, NaNs all have the same hash, and each one is compared with all earlier
+        # ones.
         def float
           text = take(length)
           return @sizes[-1] = text.bytesize unless text.start_with?("nan")
@@ -165,7 +169,7 @@ module EventMachine
           raise ArgumentError, "NaN within a key of a Hash refused" if @keys.positive?
         end
 
-        # Arrays that contain each other twice are small, but hashing them never ends.
+        # Nested Arrays that contain the next one twice are small, but take forever to hash.
         def link
           size = @sizes.fetch(length) { raise ArgumentError, "broken link" }
           return unless @keys.positive?
@@ -197,7 +201,7 @@ module EventMachine
           skip(@sizes[-1] = length * 2)
         end
 
-        # A String or Symbol with its encoding, which is the only instance variable it may have.
+        # A String or Symbol with its encoding, the only instance variable that is allowed.
         def encoded_text
           case type
           when "\"" then object("\"", 0)
@@ -235,7 +239,7 @@ module EventMachine
           number
         end
 
-        # Small numbers are in the byte itself, larger ones in as many bytes as it says, the lowest first.
+        # Small numbers are stored in the byte itself, larger ones in as many bytes as it says, the lowest first.
         def integer
           byte = self.byte
           byte -= 256 if byte > 127
