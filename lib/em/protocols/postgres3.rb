@@ -7,7 +7,7 @@ require "em/protocols/limits"
 
 module EventMachine
   module Protocols
-    # A client of PostgreSQL (frontend/backend protocol 3.0, simple queries, without TLS).
+    # A PostgreSQL client (frontend/backend protocol 3.0, simple queries, without TLS).
     #
     #   db = EventMachine.connect("127.0.0.1", 5432, EventMachine::P::Postgres3)
     #   db.connect("shop", "anna", "secret").callback do |connected, reason|
@@ -18,8 +18,9 @@ module EventMachine
     #     end
     #   end
     #
-    # One operation runs at a time. Its outcome is a boolean: deferrables of this class fail, without arguments, only
-    # after {#operation_timeout}; the connection is closed then, so that no answer is taken for another query's.
+    # One operation runs at a time. Deferrables succeed with a boolean as the first argument. They fail, without
+    # arguments, only after {#operation_timeout}. The connection is then closed, so that no response is taken for that
+    # of another query.
     class Postgres3 < Connection
       extend Limits
 
@@ -43,29 +44,29 @@ module EventMachine
       LOST = "lost connection"
 
       # @!attribute max_message_bytes
-      #   @return [Numeric] the longest message taken from a server that has accepted the user
+      #   @return [Numeric] the longest message, in bytes, from a server that has accepted the user
       limit :max_message_bytes, 256 << 20
       # @!attribute max_result_bytes
-      #   @return [Numeric] the memory that the result of one query may take, about
+      #   @return [Numeric] the approximate memory that the result of one query may take, in bytes
       limit :max_result_bytes, 1 << 30
       # @!attribute max_parameters
       #   @return [Numeric] how many parameters the server may report
       limit :max_parameters, 1000
       # @!attribute max_scram_iterations
-      #   @return [Numeric] the work that a server may ask for at log-in; the reactor waits meanwhile
+      #   @return [Numeric] the most iterations that a server may demand at login; the reactor is blocked while they run
       limit :max_scram_iterations, 100_000
       # @!attribute operation_timeout
-      #   @return [Numeric] seconds that connecting or a query may take
+      #   @return [Numeric] the most seconds that connecting or a query may take
       limit :operation_timeout, 15
 
-      # How the server may have the user authenticate; others are refused, whatever it asks for.
-      # @return [Array<Symbol>] of `:none`, `:password` (clear text), `:crypt`, `:md5`, `:scram_sha_256`; all at first
+      # The authentication methods that the server may demand. All others are refused.
+      # @return [Array<Symbol>] of `:none`, `:password` (clear text), `:crypt`, `:md5`, `:scram_sha_256`; all by default
       def require_auth
         @require_auth || Authentication::METHODS
       end
 
       # @param methods [Array<Symbol>]
-      # @raise [ArgumentError] for another name
+      # @raise [ArgumentError] for an unknown name, or for none
       def require_auth=(methods)
         unknown = [*methods] - Authentication::METHODS
         raise ArgumentError, "unknown authentication #{unknown.inspect}" if unknown.any?
@@ -74,7 +75,7 @@ module EventMachine
         @require_auth = [*methods]
       end
 
-      # Called with each {NoticeResponse}; with an {ErrorResponse} if the server gives up an idle connection.
+      # Called with each {NoticeResponse}, and with an {ErrorResponse} if the server closes an idle connection.
       # @return [#call, nil]
       attr_accessor :notice_processor
 
@@ -82,25 +83,25 @@ module EventMachine
       # @return [#call, nil]
       attr_accessor :notification_processor
 
-      # @return [Integer, nil] the process id of the server's process for this connection
+      # @return [Integer, nil] the id of the server process for this connection
       attr_reader :backend_pid
 
-      # @return [Symbol, nil] `:idle`, `:open` (within a transaction) or `:failed` (in one that has to be rolled back)
-      #   after the last query
+      # @return [Symbol, nil] after the last query: `:idle`, `:open` (within a transaction) or `:failed` (within one
+      #   that must be rolled back)
       attr_reader :transaction_status
 
-      # @return [Hash{String => String}] the server's parameters, "server_version" for example
+      # @return [Hash{String => String}] the server's parameters, for example "server_version"
       def params
         @params ||= {}
       end
 
       # Logs in. May be called before the connection is established.
       #
-      # @param db [String, nil] nil: the database of the user's name
+      # @param db [String, nil] nil: the database with the user's name
       # @param user [String]
-      # @param password [String, nil] not kept after log-in; SCRAM takes it as UTF-8
-      # @return [DefaultDeferrable] succeeds with true, or with false and a String that says why not
-      # @raise [ArgumentError] for NUL in an argument, or without user
+      # @param password [String, nil] not kept after login; SCRAM treats it as UTF-8
+      # @return [DefaultDeferrable] succeeds with true, or with false and a reason (String)
+      # @raise [ArgumentError] for NUL in an argument, or without a user
       def connect(db, user, password = nil)
         raise ArgumentError, "no user specified" if user.to_s.empty?
 
@@ -116,11 +117,10 @@ module EventMachine
 
       # Sends a query of one or several statements.
       #
-      # @param sql [String] sent as the bytes it consists of; the server takes them for UTF-8 unless client_encoding was
-      #   set
+      # @param sql [String] its bytes are sent unchanged; the server treats them as UTF-8 unless client_encoding was set
       # @return [DefaultDeferrable] succeeds with true, a {Result} and an Array of {ErrorResponse}, which is empty if
-      #   all went well; or with false, a String that says why, and the errors that had come
-      # @raise [ArgumentError] for NUL in it
+      #   there was no error; or with false, a reason (String) and the errors that had arrived
+      # @raise [ArgumentError] for NUL in the query
       def query(sql)
         request = Requests.query(sql)
         return refused([]) if state != :ready
@@ -130,11 +130,11 @@ module EventMachine
         begin_operation(:querying, request)
       end
 
-      # Asks the server, on a connection of its own, to cancel the query that runs. The query then fails with error
-      # 57014, unless it has finished already. In that case the next query may be cancelled instead: wait for this
-      # outcome before sending it.
+      # Asks the server, on a separate connection, to cancel the current query. The query then fails with error 57014,
+      # unless it has already finished. In that case the next query may be cancelled instead, so wait for this outcome
+      # before sending one.
       #
-      # @return [DefaultDeferrable] succeeds when the server has got the request; fails with a String that says why not
+      # @return [DefaultDeferrable] succeeds when the server has received the request; fails with a reason (String)
       def cancel
         address = get_peername if @cancel_key && @state != :closed
         return DefaultDeferrable.new.tap { |outcome| outcome.fail(LOST) } unless address
@@ -149,8 +149,8 @@ module EventMachine
         close_connection_after_writing
       end
 
-      # Called, for subclasses, when the connection is closed because of what the server did while no operation was in
-      # progress.
+      # Called when the connection is closed because of something the server did while no operation was in progress.
+      # Subclasses may override it.
       # @param reason [String]
       def receive_error(reason)
       end
@@ -160,7 +160,8 @@ module EventMachine
         return if state == :closed
 
         reader = @reader ||= MessageReader.new(max_message_bytes)
-        # Once the connection is given up there is another one or none, and what is left here is ignored.
+        # When the connection has been given up, there is another reader or none, and the remaining messages are
+        # ignored.
         @reading = true
         reader.feed(data) { |type, payload| message_received(type, payload) if reader.equal?(@reader) }
         finished = true
@@ -168,19 +169,19 @@ module EventMachine
         finished = true
         give_up(e.message)
       ensure
-        @reading = @asked_meanwhile = false
-        # A block has raised: the messages behind its own follow in the next turn.
+        @reading = @sent_while_reading = false
+        # If a block has raised, the messages that follow are handled in the next turn.
         EventMachine.next_tick { receive_data("") } unless finished || state == :closed
       end
 
-      # Subclasses that define it call super first.
+      # Subclasses that override this method call `super` first.
       def unbind(_reason = nil)
         close_operation(LOST)
       end
 
       private
 
-      # After EventMachine.reconnect all begins anew.
+      # After EventMachine.reconnect, the state starts again from :new.
       def state
         @state = nil if @state == :closed && @closed_signature != @signature
         @state ||= :new
@@ -188,7 +189,7 @@ module EventMachine
 
       def begin_operation(state, request)
         @state = state
-        @asked_meanwhile = @reading
+        @sent_while_reading = @reading
         operation = @operation = DefaultDeferrable.new
         operation.errback { abandon(operation) }
         operation.timeout(operation_timeout) unless operation_timeout == Float::INFINITY
@@ -202,7 +203,7 @@ module EventMachine
         operation&.succeed(*outcome)
       end
 
-      # It took too long.
+      # The operation has timed out.
       def abandon(operation)
         return unless operation.equal?(@operation)
 
@@ -225,7 +226,7 @@ module EventMachine
         errors ? finish_operation(false, reason, errors) : finish_operation(false, reason)
       end
 
-      # @param more [Array] what outcomes of this operation have beside the reason
+      # @param more [Array] further arguments of this operation's outcome
       def refused(*more)
         reason = { new: "not connected", ready: "already connected", closed: LOST }.fetch(@state, BUSY)
         DefaultDeferrable.new.tap { |outcome| outcome.succeed(false, reason, *more) }

@@ -9,8 +9,8 @@ require "em/protocols/saslauth/client"
 
 module EventMachine
   module Protocols
-    # The server's side of saslauthd's protocol, by which mail servers and others ask whether a user's password is
-    # right. They connect to a Unix-domain socket, `/var/run/saslauthd/mux` for most.
+    # The server's side of the saslauthd protocol. Mail servers and others use it to check a user's password. They
+    # connect to a Unix-domain socket, usually `/var/run/saslauthd/mux`.
     #
     # Include it in a connection and define {#validate}. A class that defines `post_init` must call `super`. A peer that
     # exceeds a limit is disconnected.
@@ -25,7 +25,7 @@ module EventMachine
       limit :max_field_bytes, MaxFieldSize
 
       # @!attribute max_unread_answers
-      #   @return [Integer] bytes of answers that a client may leave unread while it asks on; 64 KiB unless set
+      #   @return [Integer] bytes of replies that a client may leave unread while it sends requests; 64 KiB unless set
       limit :max_unread_answers, 64 << 10
 
       # @private
@@ -34,13 +34,13 @@ module EventMachine
         @saslauth_fields = @saslauth_request = nil
       end
 
-      # Decides. Called once for each request, in their order; nobody is let in unless this is overridden. If it raises,
-      # the answer is NO.
-      # @param user [String] binary, like all
+      # Decides whether a password is correct. Called once for each request, in order. By default, every request is
+      # rejected. If this method raises, the reply is NO.
+      # @param user [String] binary, as are all arguments
       # @param password [String]
       # @param service [String] such as "smtp"; may be empty
       # @param realm [String] may be empty
-      # @return [Object] truthy: the reply is OK; else it is NO
+      # @return [Object] if truthy, the reply is OK, otherwise NO
       def validate(user, password, service, realm)
         false
       end
@@ -52,7 +52,7 @@ module EventMachine
 
       private
 
-      # A validation that raises does not hold up the requests behind its own.
+      # If a validation raises, the requests that follow are read in the next turn.
       def saslauth_read(data)
         @saslauth_fields ||= SASLauthFields.new
         @saslauth_fields.add(data, max_field_bytes) do |field|
@@ -67,7 +67,7 @@ module EventMachine
         EventMachine.next_tick { receive_data("") } unless done
       end
 
-      # Each request gets its answer, or the client would take the next one's for it.
+      # Every request gets a reply; otherwise the client would take the next reply for its own.
       def answer_request
         request = @saslauth_request
         @saslauth_request = []

@@ -13,7 +13,7 @@ require "em/protocols/smtp/submission"
 
 module EventMachine
   module Protocols
-    # Sends one message to an SMTP server (RFC 5321), with STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954) if asked to.
+    # Sends one message to an SMTP server (RFC 5321), optionally with STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954).
     #
     #   email = EM::P::SmtpClient.send(
     #     host: "mail.example.com", domain: "client.example.com",
@@ -23,17 +23,17 @@ module EventMachine
     #   email.callback { |result| puts "accepted: #{result.message.join(' ')}" }
     #   email.errback { |result| warn "refused: #{result.code} #{result.message}" }
     #
-    # It succeeds as soon as the server has accepted the message, and fails when that cannot happen any more. Both
+    # It succeeds as soon as the server has accepted the message, and fails when that can no longer happen. Both
     # callbacks get an OpenStruct:
     #
     # - `start_time` [Time] and `elapsed_time` [Float] in seconds;
-    # - `responder` [Symbol, nil], the step that got the last reply, such as `:receive_rcpt_to_response`; nil if there
-    #   was no reply;
-    # - `code` [Integer, nil], of the last reply; 0 if that had none; 900 if the client itself gave up;
-    # - `message` [Array<String>, String, nil], the last reply's texts; a String if the client itself gave up;
+    # - `responder` [Symbol, nil], the step that handled the last reply, such as `:receive_rcpt_to_response`; nil if
+    #   there was no reply;
+    # - `code` [Integer, nil], that of the last reply; 0 if it had none; 900 if the client itself gave up;
+    # - `message` [Array<String>, String, nil], the texts of the last reply; a String if the client itself gave up;
     # - `rcpt_responses` [Array<(String, Integer, Array<String>)>], the reply to each recipient.
     #
-    # A loss of the connection after a failure sets that failure again, with the same object.
+    # If the connection is lost after a failure, that failure is set again, with the same object.
     class SmtpClient < Connection
       include Deferrable
       include LineText2
@@ -46,42 +46,43 @@ module EventMachine
       private_constant :INACTIVITY_TIMEOUT, :INTERNAL_ERROR
 
       # @!attribute max_line_length
-      #   @return [Numeric] bytes of a line of a reply, its end counted; at first 64 KiB
+      #   @return [Numeric] the most bytes in a line of a reply, including its end; 64 KiB by default
       limit :max_line_length, 64 * 1024
       # @!attribute max_reply_lines
-      #   @return [Numeric] how many lines one reply may have; at first 1000
+      #   @return [Numeric] the most lines in a reply; 1000 by default
       limit :max_reply_lines, 1000
 
-      # Connects and sends. Hides Object.send.
+      # Connects and sends a message. Hides Object.send.
       #
       # The message is `:message`, or else `:content`, or else `:header`, a blank line and `:body`. Line ends of any
-      # kind leave as CRLF and dots are escaped, but not in `:content`. A server that offers PIPELINING (RFC 2920) gets
-      # sender, recipients and DATA at once, and QUIT with the message.
+      # kind are sent as CRLF and leading dots are escaped, except in `:content`. If the server offers PIPELINING (RFC
+      # 2920), sender, recipients and DATA are sent at once, and QUIT with the message.
       #
       # @param args [Hash]
       # @option args [String] :host
-      # @option args [Integer] :port (25) is written back
-      # @option args [String] :domain (the host's name) what the client calls itself
+      # @option args [Integer] :port (25) the default is written back to the Hash
+      # @option args [String] :domain (the host's name) the name by which the client introduces itself
       # @option args [String] :from without angle brackets; may be empty
       # @option args [String, Array<String>] :to without angle brackets
-      # @option args [Hash, Array<String>, String] :header names and values, or whole lines
+      # @option args [Hash, Array<String>, String] :header names and values, or complete lines
       # @option args [String, Array<String>] :body ("")
       # @option args [String, Array<String>] :message header and body
-      # @option args [String, Array<String>] :content sent as it is: escaped, and with the final dot
-      # @option args [Boolean, Hash] :starttls nothing is sent without TLS; a Hash is given to start_tls
-      # @option args [Hash] :auth `type: :plain`, `username:`, `password:` (String, or something to call for it);
-      #   `require_tls: true` refuses to be without `:starttls`
-      # @option args [Numeric] :timeout (60) seconds of silence; 0: any
+      # @option args [String, Array<String>] :content header and body, sent unchanged: already escaped, and with the
+      #   final dot
+      # @option args [Boolean, Hash] :starttls whether TLS is required; a Hash is passed to start_tls
+      # @option args [Hash] :auth `type: :plain`, `username:`, `password:` (a String, or a callable that returns it);
+      #   with `require_tls: true`, a missing `:starttls` is an error
+      # @option args [Numeric] :timeout (60) seconds of silence after which the client gives up; 0 for no limit
       # @option args [Boolean] :verbose prints the dialogue to `$>`
       # @return [SmtpClient] a deferrable
-      # @raise [ArgumentError] if something cannot be sent, such as an address with a line end in it; before connecting
+      # @raise [ArgumentError] before connecting, if something cannot be sent, such as an address with a line end in it
       def self.send(args = {})
         submission = Smtp::Submission.new(args)
         args[:port] = 25 unless args[:port] || args.frozen?
         EventMachine.connect(args[:host], args[:port] || 25, self) { |client| client.submit(args, submission) }
       end
 
-      # What to send, see {send}.
+      # Sets the message, see {send}.
       # @raise [ArgumentError]
       def args=(args)
         submit(args, Smtp::Submission.new(args))
@@ -139,7 +140,7 @@ module EventMachine
         return unless @securing
 
         @securing = false
-        @input.clear # Perhaps a part of a line came in the clear.
+        @input.clear # Part of a line may have arrived before TLS.
         send_ehlo(:receive_ehlo_over_tls_response)
       end
 
@@ -167,7 +168,7 @@ module EventMachine
         self.fail(outcome)
       end
 
-      # The client has a reason of its own.
+      # The client gives up.
       def give_up(message)
         leave
         self.fail(outcome(INTERNAL_ERROR, message))
@@ -184,7 +185,7 @@ module EventMachine
         send_data("QUIT\r\n")
       end
 
-      # @return [OpenStruct] the same each time, brought up to date
+      # @return [OpenStruct] always the same object, with the current `elapsed_time`
       def outcome(code = @reply.code, message = @reply.texts)
         @outcome ||= Smtp::Outcome.new(start_time: @start_time, responder: @responder, code: code, message: message,
                                        rcpt_responses: @rcpt_responses)
@@ -193,7 +194,7 @@ module EventMachine
       end
 
       # @param text [String]
-      # @return [String] with each dot doubled that begins a line
+      # @return [String] the text, with each dot at the beginning of a line doubled
       def escape_leading_dots(text)
         Smtp::MessageText.escape_leading_dots(text)
       end

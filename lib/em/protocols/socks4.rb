@@ -10,8 +10,8 @@ require "em/protocols/socks/negotiation"
 
 module EventMachine
   module Protocols
-    # A connection through a SOCKS 4 proxy, which knows IPv4 addresses only. Names are resolved here, on a thread of
-    # {EventMachine.defer}; with {Socks5} the proxy resolves them.
+    # A connection through a SOCKS 4 proxy, which supports IPv4 addresses only. Names are resolved locally, on a thread
+    # of {EventMachine.defer}. With {Socks5}, the proxy resolves them.
     #
     #   class Client < EM::P::Socks4
     #     def post_init # the target is connected
@@ -26,15 +26,15 @@ module EventMachine
     #   EM.connect("proxy.example", 1080, Client, "target.example", 7)
     #
     # `post_init` is called when the proxy has granted the connection, and `receive_data` from then on.
-    # `connection_completed` is called before that, when the connection to the proxy is established; `unbind` when it
-    # ends. A proxy that does not reply is given up only if `comm_inactivity_timeout` is set.
+    # `connection_completed` is called earlier, when the connection to the proxy is established; `unbind` when it ends.
+    # A proxy that never replies is detected only if `comm_inactivity_timeout` is set.
     class Socks4 < Connection
       include Socks::Negotiation
 
       GRANTED = 90
-      # Reply codes, as {#socks_error} names them.
+      # The names of the reply codes in {#socks_error}.
       ERRORS = { 91 => :rejected, 92 => :identd_unreachable, 93 => :identd_mismatch }.freeze
-      # With an address of this net, which is none, proxies of the kind 4a expect a name behind it.
+      # SOCKS 4a proxies take an address in this network as a sign that a name follows.
       NOWHERE = "\0\0\0".b.freeze
       private_constant :GRANTED, :NOWHERE
 
@@ -43,20 +43,20 @@ module EventMachine
 
       # @!attribute [r] socks_error
       #   @return [Symbol, nil] `:rejected`, `:identd_unreachable`, `:identd_mismatch`, or `:unknown` for any other
-      #     code;
-      #   without code, `:unknown_host` if the name has no IPv4 address, and `:invalid_reply` if the proxy spoke unasked
+      #     code; without a code, `:unknown_host` if the name has no IPv4 address, and `:invalid_reply` if the proxy
+      #     sent data before the request
 
       # Classes that override this call `super`.
       #
       # @param host [#to_s] an IPv4 address or a name
       # @param port [Integer, String]
-      # @raise [ArgumentError] for an IPv6 address, which SOCKS 4 has no room for, a name of more than 255 bytes, a port
-      #   out of range
+      # @raise [ArgumentError] for an IPv6 address, which SOCKS 4 cannot express, a name of more than 255 bytes, or a
+      #   port out of range
       def initialize(host, port)
         super
         @socks_target = Socks::Target.new(host, port)
-        raise ArgumentError, "SOCKS 4 knows no IPv6: #{host}" if @socks_target.ipv6?
-        raise ArgumentError, "SOCKS 4 cannot name the address #{host}" if @socks_target.address&.start_with?(NOWHERE)
+        raise ArgumentError, "SOCKS 4 does not support IPv6: #{host}" if @socks_target.ipv6?
+        raise ArgumentError, "SOCKS 4 cannot express the address #{host}" if @socks_target.address&.start_with?(NOWHERE)
 
         socks_suspend(:socks_read_early)
       end
@@ -92,7 +92,7 @@ module EventMachine
         socks_refuse(:invalid_reply) unless @socks_buffer.empty?
       end
 
-      # Nothing but the second byte means anything; the first one is 0.
+      # Only the second byte has a meaning; the first one is 0.
       def socks_read_reply
         reply = socks_take(8)
         return unless reply

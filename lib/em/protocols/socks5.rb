@@ -9,13 +9,13 @@ require "em/protocols/socks/negotiation"
 module EventMachine
   module Protocols
     # A connection through a SOCKS 5 proxy (RFC 1928), without authentication or with user name and password (RFC 1929).
-    # Names are sent as they are: the proxy resolves them.
+    # The proxy resolves names.
     #
     #   EM.connect("proxy.example", 1080, Client, "target.example", 7)
     #   EM.connect("proxy.example", 1080, Client, "::1", 7, username: "ann", password: "secret")
     #
     # It is used like {Socks4}: `post_init` is called when the proxy has granted the connection, and `receive_data` from
-    # then on. If it refuses, only `unbind` is called, and {#socks_error} says why.
+    # then on. If the proxy refuses, only `unbind` is called, and {#socks_error} is the reason.
     class Socks5 < Connection
       include Socks::Negotiation
 
@@ -30,7 +30,7 @@ module EventMachine
       IPV6 = 4
       private_constant :VERSION, :AUTHENTICATION_VERSION, :NO_AUTHENTICATION, :PASSWORD, :NO_METHOD, :CONNECT, :IPV4, :NAME, :IPV6
 
-      # Reply codes (RFC 1928, section 6), as {#socks_error} names them.
+      # The names of the reply codes (RFC 1928, section 6) in {#socks_error}.
       ERRORS = {
         1 => :general_failure, 2 => :not_allowed, 3 => :network_unreachable, 4 => :host_unreachable, 5 => :connection_refused,
         6 => :ttl_expired, 7 => :command_not_supported, 8 => :address_type_not_supported
@@ -38,11 +38,11 @@ module EventMachine
 
       # @!attribute [r] socks_error_code
       #   @return [Integer, nil] the code of the reply with which the proxy refused; its status if authentication
-      #     failed; 255 if it takes none of the ways to authenticate
+      #     failed; 255 if the proxy accepts none of the authentication methods
 
       # @!attribute [r] socks_error
-      #   @return [Symbol, nil] one of {ERRORS}, `:unknown` for any other code; `:no_acceptable_method`,
-      #     `:authentication_failed`; or `:invalid_reply` (without code) if what came is not SOCKS 5
+      #   @return [Symbol, nil] one of {ERRORS}; `:unknown` for any other code; `:no_acceptable_method`;
+      #     `:authentication_failed`; or `:invalid_reply`, without a code, if the reply is not SOCKS 5
 
       # Classes that override this call `super`.
       #
@@ -125,7 +125,7 @@ module EventMachine
         [NAME, @socks_target.name.bytesize, @socks_target.name].pack("CCa*")
       end
 
-      # A refusal may be shorter than it should be; its code comes first.
+      # A refusal may be truncated, but it contains the code.
       def socks_read_reply
         return if @socks_buffer.bytesize < 2
 
@@ -137,7 +137,7 @@ module EventMachine
         socks_grant if size && socks_take(size)
       end
 
-      # @return [Integer, nil] bytes, which depend on the kind of address in it
+      # @return [Integer, nil] the size in bytes, which depends on the type of the address
       def socks_reply_size
         case @socks_buffer.getbyte(3)
         when IPV4 then 10

@@ -9,7 +9,7 @@ require "em/protocols/stomp/message"
 
 module EventMachine
   module Protocols
-    # A client of message brokers, STOMP 1.0.
+    # A client of message brokers that speak STOMP 1.0.
     #
     #   module Listener
     #     include EM::P::Stomp
@@ -27,26 +27,26 @@ module EventMachine
     #     end
     #   end
     #
-    # Commands return at once; what the server thinks of them comes as a message, an ERROR too, if it comes at all. Text
-    # goes to the wire as its bytes. What STOMP 1.0 cannot express (line ends in headers, colons in their names) is
+    # Commands return at once. The server's reply to a command, if any, arrives as a message; so does an ERROR. Text is
+    # sent as its bytes. What STOMP 1.0 cannot express, such as line ends in headers or colons in their names, is
     # refused.
     #
-    # When the server breaks the protocol or exceeds a limit, {#receive_error} is called and the connection is closed.
+    # If the server violates the protocol or exceeds a limit, {#receive_error} is called and the connection is closed.
     module Stomp
       include LineText2
       extend Limits
 
       # @!attribute max_header_lines
-      #   @return [Integer] how many header lines a frame from the server may have
+      #   @return [Integer] the most header lines in a frame from the server
       limit :max_header_lines, 100
 
       # @!attribute max_header_line_bytes
-      #   @return [Integer] how many bytes its command and each header line may have
+      #   @return [Integer] the most bytes in its command and in each header line
       limit :max_header_line_bytes, 64 << 10
 
       # @!attribute max_body_bytes
-      #   @return [Integer] how many bytes its body may have; one with a content-length never more than
-      #     LineText2::MaxBinaryLength
+      #   @return [Integer] the most bytes in its body; with a content-length, LineText2::MaxBinaryLength is also a
+      #     limit
       limit :max_body_bytes, LineText2::MaxBinaryLength
 
       # @!group Callbacks
@@ -56,21 +56,21 @@ module EventMachine
       def receive_msg(message)
       end
 
-      # The server broke the protocol; the connection is closed afterwards.
+      # The server has violated the protocol or exceeded a limit. The connection is closed afterwards.
       # @param text [String]
       def receive_error(text)
       end
 
       # @!endgroup
 
-      # Sends any frame. A content-length is always sent, and a content-type (text/plain in UTF-8) unless it is among
-      # the headers.
+      # Sends a frame. A content-length is always added, and a content-type (text/plain in UTF-8) unless the headers
+      # contain one.
       #
       # @param verb [#to_s]
       # @param headers [Hash{#to_s => #to_s}] sent in the order given
       # @param body [#to_s]
       # @return [void]
-      # @raise [ArgumentError] if verb or headers cannot be written; nothing is sent then
+      # @raise [ArgumentError] if the verb or a header cannot be expressed; nothing is sent then
       def send_frame(verb, headers = {}, body = "")
         body = body.to_s.b
         frame = WireText.line(verb, "the command") << "\n"
@@ -85,12 +85,12 @@ module EventMachine
 
       # Introduces the client to the server, which replies with CONNECTED or ERROR. Call it in `connection_completed`.
       # @param params [Hash] headers: `:login`, `:passcode`, `:host`, …
-      # @raise [ArgumentError] see {#send_frame}; so for all commands
+      # @raise [ArgumentError] see {#send_frame}; the same holds for all commands
       def connect(params = {})
         send_frame("CONNECT", params)
       end
 
-      # Publishes. Hides Object#send; there is `__send__`.
+      # Sends a message to a destination. Hides Object#send; use `__send__` instead.
       # @param destination [#to_s]
       # @param body [#to_s]
       # @param params [Hash] more headers
@@ -98,6 +98,7 @@ module EventMachine
         send_frame("SEND", params.merge(destination: destination), body)
       end
 
+      # Subscribes to a destination.
       # @param dest [#to_s]
       # @param ack [Boolean] whether messages count as received only after {#ack}
       # @param params [Hash] more headers
@@ -105,36 +106,39 @@ module EventMachine
         send_frame("SUBSCRIBE", { destination: dest, ack: ack ? "client" : "auto" }.merge(params))
       end
 
+      # Ends a subscription.
       # @param dest [#to_s]
       # @param params [Hash] more headers
       def unsubscribe(dest, params = {})
         send_frame("UNSUBSCRIBE", { destination: dest }.merge(params))
       end
 
+      # Acknowledges a message.
       # @param message_id [#to_s] the header `message-id` of the message
       # @param params [Hash] more headers, such as the transaction
       def ack(message_id, params = {})
         send_frame("ACK", { "message-id": message_id }.merge(params))
       end
 
-      # Begins a transaction: what has its name in the header `transaction` counts once it is committed.
+      # Begins a transaction. Frames with its name in the header `transaction` take effect when it is committed.
       # @param transaction [#to_s]
       def begin(transaction, params = {})
         send_frame("BEGIN", { transaction: transaction }.merge(params))
       end
 
+      # Commits a transaction.
       # @param transaction [#to_s]
       def commit(transaction, params = {})
         send_frame("COMMIT", { transaction: transaction }.merge(params))
       end
 
-      # Hides Kernel#abort.
+      # Aborts a transaction. Hides Kernel#abort.
       # @param transaction [#to_s]
       def abort(transaction, params = {})
         send_frame("ABORT", { transaction: transaction }.merge(params))
       end
 
-      # Takes leave, and closes once everything is sent.
+      # Sends DISCONNECT, and closes the connection once everything is sent.
       # @param params [Hash] headers
       def disconnect(params = {})
         send_frame("DISCONNECT", params)
@@ -143,7 +147,7 @@ module EventMachine
 
       # @!group Called by LineText2
 
-      # How long the next line may be, which is the body if it has no content-length.
+      # The limit for the next line. A body without a content-length is received as a line.
       def max_line_length
         @stomp_state == :open_body ? max_body_bytes : max_header_line_bytes
       end
@@ -223,7 +227,7 @@ module EventMachine
         set_text_mode(bytes)
       end
 
-      # One byte ends it, whichever.
+      # One byte ends the body, whatever its value.
       def stomp_receive_body(body)
         @stomp_message.body = body
         @stomp_state = :terminator
@@ -238,7 +242,7 @@ module EventMachine
         receive_msg(message)
       end
 
-      # In this state whatever still comes is dropped.
+      # In this state, all further data is dropped.
       def stomp_fail(text)
         @stomp_state = :failed
         @stomp_message = nil

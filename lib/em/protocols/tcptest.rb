@@ -9,17 +9,18 @@ module EventMachine
   module Protocols
     # Tests whether something listens at an address: connects, and closes the connection at once.
     #
-    # A {Deferrable}: it succeeds once the connection is established, and fails if it is not, each with the seconds that
-    # took, a Float. It gives up after `pending_connect_timeout`.
+    # A {Deferrable}: it succeeds when the connection is established and fails otherwise, each with the elapsed seconds
+    # (Float). It gives up after `pending_connect_timeout`.
     #
     #   EM::P::TcpConnectTester.test("127.0.0.1", 80).callback { |seconds| ... }.errback { |seconds| ... }
     class TcpConnectTester < Connection
       include Deferrable
 
+      # Starts a test.
       # @param host [String] a name or address
       # @param port [Integer, String]
       # @return [TcpConnectTester]
-      # @raise [ConnectionError] as {EventMachine.connect}
+      # @raise [ConnectionError] see {EventMachine.connect}
       def self.test(host, port)
         EventMachine.connect(host, port, self)
       end

@@ -4,14 +4,14 @@
 
 module EventMachine
   module Protocols
-    # What callers give is checked here before it becomes part of a line on the wire, where a line end would begin
-    # a line of the attacker's own: a header, a command, a recipient.
+    # Checks the callers' arguments before they become part of a line on the wire. A line end in them could start a line
+    # of an attacker's choice: a header, a command, a recipient.
     module WireText
       LINE_BREAKING = /[\r\n\0]/n.freeze
       private_constant :LINE_BREAKING
 
       # @param value [#to_s]
-      # @param what [String] how the error calls it
+      # @param what [String] names the value in the error
       # @return [String] its bytes, binary
       # @raise [ArgumentError] if it contains CR, LF or NUL
       def self.line(value, what)

@@ -158,7 +158,7 @@ class MemcacheTest < Minitest::Test
     end
     cache.receive_data("END\r\nVALUE b 0 1\r\n1\r\nEND\r\n")
     assert_equal [nil], answers
-    assert_equal ["a reply came before its command"], cache.errors
+    assert_equal ["a reply arrived before its command was sent"], cache.errors
     cache.unbind
     assert_equal [nil, nil], answers
   end

@@ -111,7 +111,7 @@ class Postgres3Test < Minitest::Test
     { "\0\0\0\x03" => "no password specified", "\0\0\0\x05salt" => "no password specified", SCRAM_OFFER => "no password specified",
       "\0\0\0\x02" => "unsupported authentification: Kerberos V5", "\0\0\0\x06" => "unsupported authentification: SCM",
       "\0\0\0\x07" => "unsupported authentification: GSSAPI", "\0\0\0\x63" => "unsupported authentification: 99",
-      "\0\0\0\x0ax" => "text without end in a message", "\0\0\0\x05sal" => "no password specified" }.each do |request, reason|
+      "\0\0\0\x0ax" => "unterminated text in a message", "\0\0\0\x05sal" => "no password specified" }.each do |request, reason|
       assert_refused(reason, packet("R", request), password: nil)
     end
     assert_refused("unsupported authentification: SCRAM-SHA-512, OTHER", packet("R", "\0\0\0\x0aSCRAM-SHA-512\0OTHER\0\0"))
@@ -143,8 +143,8 @@ class Postgres3Test < Minitest::Test
     clear = packet("R", "\0\0\0\x03")
     second = "the server asks for a second authentication"
     [[offer, clear], [clear, offer], [clear, clear], [offer, offer]].each { |pair| assert_refused(second, *pair) }
-    assert_refused("authentication was complete already", packet("R", OK), clear)
-    %w[b c].each { |kind| assert_refused("SASL goes on that has not begun", packet("R", [kind.hex].pack("N") + "v=x")) }
+    assert_refused("authentication is already complete", packet("R", OK), clear)
+    %w[b c].each { |kind| assert_refused("the server continues a SASL exchange that has not begun", packet("R", [kind.hex].pack("N") + "v=x")) }
   end
 
   def test_only_what_is_required_is_given

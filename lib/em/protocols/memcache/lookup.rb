@@ -20,7 +20,7 @@ module EventMachine
 
         # @raise [ParserError] for a key that was not requested
         def receive_value(key, value)
-          raise ParserError, "a value came for a key that was not asked for" unless key == @key
+          raise ParserError, "the server sent a value for a key that was not requested" unless key == @key
 
           @value = value
         end

@@ -21,7 +21,7 @@ module EventMachine
         end
 
         def receive_value(_key, _value)
-          raise ParserError, "a value came instead of a result"
+          raise ParserError, "the server sent a value instead of a result"
         end
 
         # @return [Boolean, nil] nil if this line is not a reply to the command

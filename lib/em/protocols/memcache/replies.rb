@@ -59,7 +59,7 @@ module EventMachine
         # @return [Boolean] whether a complete reply was read. A line that looks like a value but is malformed is
         #   unexpected.
         def read_reply
-          raise ParserError, "a reply came before its command" if @early
+          raise ParserError, "a reply arrived before its command was sent" if @early
 
           head = VALUE.match(@buffer, @position) if @buffer.getbyte(@position) == V
           return read_value(head[1], head[2].to_i, head.end(0)) if head
@@ -70,12 +70,12 @@ module EventMachine
 
         # @return [Boolean] whether it has arrived
         def read_value(key, bytes, start)
-          raise ParserError, "a value has #{bytes} bytes" if bytes > @owner.max_value_bytes
+          raise ParserError, "a value of #{bytes} bytes is too long" if bytes > @owner.max_value_bytes
 
           stop = start + bytes
           return await(stop + 2) if @buffer.bytesize < stop + 2
           raise ParserError, "a value does not end where it should" unless @buffer.getbyte(stop) == CR && @buffer.getbyte(stop + 1) == LF
-          raise ParserError, "a value came unasked" if @requests.empty?
+          raise ParserError, "the server sent a value without a request" if @requests.empty?
 
           @position = stop + 2
           @requests.first.receive_value(key, @buffer.byteslice(start, bytes))
@@ -106,7 +106,7 @@ module EventMachine
           outcome = @requests.first&.outcome(line)
           if !outcome.nil? then finish(@requests.shift, outcome)
           elsif line.match?(ERROR) then receive_error(line)
-          else raise ParserError, "an unexpected reply came: #{line}"
+          else raise ParserError, "unexpected reply: #{line}"
           end
           true
         end
@@ -119,8 +119,8 @@ module EventMachine
         end
 
         def receive_error(line)
-          raise ParserError, "an error came that may be anyone's: #{line}" if @requests.first&.ambiguous
-          raise ParserError, "an error came unasked: #{line}" if @requests.empty? && !@unanswered
+          raise ParserError, "an error may belong to more than one command: #{line}" if @requests.first&.ambiguous
+          raise ParserError, "an error without a command: #{line}" if @requests.empty? && !@unanswered
 
           request = @requests.shift
           @owner.__send__(:receive_error, line)

@@ -47,7 +47,7 @@ module EventMachine
         def place_of(key)
           return @next if @keys[@next] == key
 
-          places = places_by_key[key] or raise(ParserError, "a value came for a key that was not asked for")
+          places = places_by_key[key] or raise(ParserError, "the server sent a value for a key that was not requested")
           places.bsearch { |place| place >= @next } || places.first
         end
 

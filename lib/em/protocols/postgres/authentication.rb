@@ -7,8 +7,8 @@ require "digest/md5"
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # Answers the server's requests to prove who the user is. One exchange of one kind is allowed; of SCRAM the server
-      # has to prove that it knows the password, too, before its consent counts.
+      # Replies to the server's authentication requests. Only one exchange by one method is allowed. With SCRAM, the
+      # server must also prove that it knows the password before it may accept the user.
       class Authentication
         OK = 0
         CLEAR_TEXT = 3
@@ -22,7 +22,7 @@ module EventMachine
           SASL => :sasl, SASL_CONTINUE => :sasl_continue, SASL_FINAL => :sasl_final
         }.freeze
         KINDS = { 2 => "Kerberos V5", 6 => "SCM", 7 => "GSSAPI", 9 => "SSPI" }.freeze
-        # What a user may demand, see {Postgres3#require_auth}.
+        # The names that {Postgres3#require_auth} accepts.
         METHODS = %i[none password crypt md5 scram_sha_256].freeze
 
         # @param user [String]
@@ -42,19 +42,19 @@ module EventMachine
           @complete
         end
 
-        # Without the password.
+        # Does not show the password.
         def inspect
           "#<#{self.class}>"
         end
 
         # @param payload [String] of an Authentication message
-        # @return [String, nil] what to send
+        # @return [String, nil] the message to send
         # @raise [ProtocolError]
         def reply_to(payload)
           request = Payload.new(payload)
           kind = request.int32
           step = ANSWERS[kind] or raise AuthenticationRefused, "unsupported authentification: #{KINDS.fetch(kind, kind)}"
-          raise AuthenticationRefused, "authentication was complete already" if @complete
+          raise AuthenticationRefused, "authentication is already complete" if @complete
 
           reply = send(step, request)
           request.finish
@@ -96,7 +96,7 @@ module EventMachine
           Requests.sasl_initial(Scram::MECHANISM, @scram.first_message)
         end
 
-        # Once: each costs the reactor as many iterations as the server asks for.
+        # Allowed once: each challenge costs the reactor as many iterations as the server demands.
         def sasl_continue(request)
           raise AuthenticationRefused, "the server asks for a second proof" if @challenged
 
@@ -120,7 +120,7 @@ module EventMachine
         end
 
         def scram
-          @scram or raise AuthenticationRefused, "SASL goes on that has not begun"
+          @scram or raise AuthenticationRefused, "the server continues a SASL exchange that has not begun"
         end
 
         def begin_with(method)

@@ -5,13 +5,13 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # A connection of its own that asks the server to cancel what another one is waiting for. The server closes it
-      # when the request has been seen to, without saying whether there was anything to cancel.
+      # A separate connection that asks the server to cancel the current operation of another one. The server closes it
+      # when the request has been handled, without saying whether there was anything to cancel.
       class CancelRequest < Connection
-        # Opens it.
-        # @param sockaddr [String] the server's, as {Connection#get_peername} gives it
+        # Opens the connection.
+        # @param sockaddr [String] the server's address, as returned by {Connection#get_peername}
         # @param request [String]
-        # @param seconds [Numeric] after which it is given up
+        # @param seconds [Numeric] the timeout
         # @return [DefaultDeferrable]
         def self.send_to(sockaddr, request, seconds)
           address = Addrinfo.new(sockaddr)
@@ -42,7 +42,7 @@ module EventMachine
           send_data(@request)
         end
 
-        # PostgreSQL says nothing here.
+        # PostgreSQL never sends anything on this connection.
         def receive_data(_data)
           @sent = false
           close_connection

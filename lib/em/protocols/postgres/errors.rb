@@ -5,11 +5,11 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # The server broke the protocol, or a limit. Never leaves Postgres3: the connection is closed, the message is the
-      # reason.
+      # The server violated the protocol or exceeded a limit. This error never leaves Postgres3: the connection is
+      # closed, and the message becomes the reason.
       class ProtocolError < StandardError; end
 
-      # The server asked for an authentication that cannot or must not be given, or failed at its own.
+      # The server demanded an authentication that is impossible or not allowed, or failed to authenticate itself.
       class AuthenticationRefused < ProtocolError; end
     end
   end

@@ -10,17 +10,17 @@ module EventMachine
       # @!attribute name
       #   @return [String] binary, in the client's encoding
       # @!attribute oid
-      #   @return [Integer] of the table; 0 if the column is computed
+      #   @return [Integer] the object id of the table; 0 if the column is computed
       # @!attribute attr_nr
       #   @return [Integer] the column's number in its table, or 0
       # @!attribute type_oid
-      #   @return [Integer] of the type, 23 for int4, 25 for text, … (pg_type.oid)
+      #   @return [Integer] the object id of the type: 23 for int4, 25 for text, … (pg_type.oid)
       # @!attribute typlen
-      #   @return [Integer] bytes of a value inside the server, negative if that varies
+      #   @return [Integer] the size of a value inside the server in bytes; negative if it varies
       # @!attribute atttypmod
-      #   @return [Integer] of the type: the n of varchar(n) plus 4, for example; -1 for none
+      #   @return [Integer] the type modifier, for example the n of varchar(n) plus 4; -1 for none
       # @!attribute formatcode
-      #   @return [Integer] 0, text
+      #   @return [Integer] 0, which means text
       Field = Struct.new(:name, :oid, :attr_nr, :type_oid, :typlen, :atttypmod, :formatcode)
 
       class Field

@@ -5,15 +5,16 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # Cuts the server's stream into messages: a type byte, a length that counts itself but not the type, the payload.
+      # Splits the server's stream into messages: a type byte, a length that includes itself but not the type, and the
+      # payload.
       class MessageReader
         HEADER_BYTES = 5
         # Types whose messages may be long: rows, their description, copied data, errors, notices and notifications.
         LONG_TYPES = "DTdENA"
-        # What others may have, and all before the server has accepted the user.
+        # The limit for other types, and for all types before the server has accepted the user.
         SHORT_BYTES = 30_000
 
-        # @param max_bytes [Numeric] the longest message that is taken
+        # @param max_bytes [Numeric] the longest message that is accepted
         def initialize(max_bytes)
           @max_bytes = max_bytes
           @trusting = false
@@ -21,12 +22,12 @@ module EventMachine
           @wanted = HEADER_BYTES
         end
 
-        # The user is logged in: long messages are taken from now on.
+        # To be called when the user is logged in: long messages are accepted from now on.
         def trust
           @trusting = true
         end
 
-        # @param data [String] what arrived, cut anywhere
+        # @param data [String] received bytes, which may be split anywhere
         # @yieldparam type [String] one byte
         # @yieldparam payload [String] binary
         # @raise [ProtocolError] for a length that is impossible or beyond the limit, as soon as it is known
@@ -42,14 +43,14 @@ module EventMachine
             yield type, payload
           end
         ensure
-          # What was handed out is gone, whatever the block raised.
+          # Messages that were yielded are consumed, even if the block raised.
           @buffer = @buffer.byteslice(start..) if start&.positive?
         end
 
         private
 
-        # @return [Integer, nil] of the whole message; nil if it is not complete: @wanted says then how much has to be
-        #   there
+        # @return [Integer, nil] the length of the whole message; nil if it is not complete, and @wanted is how much is
+        #   needed
         def message_length(start)
           @wanted = HEADER_BYTES
           available = @buffer.bytesize - start

@@ -5,13 +5,13 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # What each message of the server's does, by what the connection is at:
+      # The handlers of the server's messages, by the state of the connection:
       #
       #     :new --connect--> :connecting --Z--> :ready --query--> :querying --Z--> :ready
       #
-      # From everywhere an error of the protocol, a timeout or the end of the connection leads to :closed.
+      # From every state, a protocol error, a timeout or the end of the connection leads to :closed.
       module Messages
-        # Taken at any time.
+        # Accepted at any time.
         ASYNCHRONOUS = { "N" => :notice_received, "S" => :parameter_received, "A" => :notification_received }.freeze
         HANDLERS = {
           connecting: { "R" => :authentication_received, "K" => :key_received, "E" => :connect_error_received, "Z" => :login_completed },
@@ -28,8 +28,10 @@ module EventMachine
 
         def message_received(type, payload)
           handler = ASYNCHRONOUS[type] || HANDLERS.dig(@state, type)
-          # An answer that came before the question was sent is none; an error may be the server's farewell.
-          raise ProtocolError, "Unexpected message from database" if @asked_meanwhile && type != "E" && !ASYNCHRONOUS.key?(type)
+          # A response cannot arrive before its request was sent. An error may: the server may be closing the
+          # connection.
+          premature = @sent_while_reading && type != "E" && !ASYNCHRONOUS.key?(type)
+          raise ProtocolError, "Unexpected message from database" if premature
           return send(handler, payload) if handler
 
           raise ProtocolError, "unhandled message type #{type.inspect}" if @state == :connecting
@@ -80,7 +82,7 @@ module EventMachine
           finish_operation(true)
         end
 
-        # The server is about to close: it was shut down, or has waited too long.
+        # The server is about to close the connection, because of a shutdown or a timeout.
         def idle_error_received(payload)
           error = ErrorResponse.parse(payload)
           @notice_processor&.call(error)
@@ -113,7 +115,7 @@ module EventMachine
           send_data(Requests.copy_fail("COPY FROM STDIN is not supported"))
         end
 
-        # The data is ignored like all that is unknown.
+        # The data is ignored, as are all messages of unknown types.
         def copy_out_refused(_payload)
           @errors << ErrorResponse.new("S" => "ERROR", "C" => FEATURE_NOT_SUPPORTED, "M" => "COPY TO STDOUT is not supported")
         end

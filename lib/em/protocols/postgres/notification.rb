@@ -5,14 +5,14 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # What somebody said by NOTIFY on a channel that this connection listens on.
+      # A notification sent by NOTIFY on a channel that this connection listens to.
       #
       # @!attribute pid
-      #   @return [Integer] of the server's process that speaks for the sender
+      #   @return [Integer] the id of the server process that serves the sender
       # @!attribute channel
       #   @return [String] binary
       # @!attribute payload
-      #   @return [String] binary, maybe empty
+      #   @return [String] binary, may be empty
       Notification = Struct.new(:pid, :channel, :payload)
 
       class Notification

@@ -5,7 +5,7 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # Reads the fields of one message, and never beyond its end.
+      # Reads the fields of one message, but never beyond its end.
       class Payload
         # @param bytes [String] binary
         def initialize(bytes)
@@ -28,7 +28,7 @@ module EventMachine
           take(4).unpack1("l>")
         end
 
-        # @return [Integer] how many follow: of two bytes, not negative
+        # @return [Integer] the number of fields that follow: two bytes, not negative
         def count
           number = int16
           number.negative? ? raise(ProtocolError, "negative count in a message") : number
@@ -36,19 +36,19 @@ module EventMachine
 
         # @return [String] up to the next NUL, which is skipped
         def string
-          finish = @bytes.index("\0", @position) or raise ProtocolError, "text without end in a message"
+          finish = @bytes.index("\0", @position) or raise ProtocolError, "unterminated text in a message"
           text = @bytes.byteslice(@position, finish - @position)
           @position = finish + 1
           text
         end
 
-        # @return [String] what is left
+        # @return [String] the remaining bytes
         def rest
           take(@bytes.bytesize - @position)
         end
 
         # @return [String]
-        # @raise [ProtocolError] if there are fewer
+        # @raise [ProtocolError] if fewer bytes are left
         def take(length)
           raise ProtocolError, "message ends too early" if length.negative? || @position + length > @bytes.bytesize
 
@@ -56,7 +56,7 @@ module EventMachine
           @bytes.byteslice(@position - length, length)
         end
 
-        # @raise [ProtocolError] unless all was read
+        # @raise [ProtocolError] unless all bytes have been read
         def finish
           raise ProtocolError, "message is longer than its content" if @position < @bytes.bytesize
         end

@@ -5,18 +5,18 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # Writes what goes to the server.
+      # Writes the messages to the server.
       module Requests
         PROTOCOL_3_0 = 196_608
         CANCEL_REQUEST = 80_877_102
-        # The longest that a length field can say, less itself.
+        # The largest value of a length field, less the field itself.
         MAX_PAYLOAD_BYTES = (1 << 31) - 5
 
         class << self
           # @param user [String]
           # @param database [String, nil]
           # @return [String]
-          # @raise [ArgumentError] as all others, for what the protocol cannot carry
+          # @raise [ArgumentError] for text that the protocol cannot carry, as in all methods here
           def startup(user, database)
             pairs = ["user", text(user, "user")]
             pairs.push("database", text(database, "database")) if database
@@ -28,7 +28,7 @@ module EventMachine
             message("Q", text(sql, "query") << "\0")
           end
 
-          # @param text [String] the password or what stands for it
+          # @param text [String] the password or a hash of it
           def password(text)
             message("p", text(text, "password") << "\0")
           end
@@ -61,7 +61,7 @@ module EventMachine
           end
 
           # @param value [#to_s]
-          # @param what [String] how the error calls it
+          # @param what [String] names the value in the error
           # @return [String] its bytes, a copy
           def text(value, what)
             bytes = value.to_s.b

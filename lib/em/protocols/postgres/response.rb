@@ -5,11 +5,11 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # What the server says in fields, each of a letter and a text: an error or a notice. The texts are binary, in the
-      # client's encoding.
+      # An error or a notice, sent as fields that consist of a letter and a text. The texts are binary, in the client's
+      # encoding.
       class Response
-        # @return [Hash{String => String}] by the letter: "S" severity, "C" SQLSTATE, "M" message, "D" detail, "H" hint,
-        #   "P" position, …
+        # @return [Hash{String => String}] the texts by letter: "S" severity, "C" SQLSTATE, "M" message, "D" detail, "H"
+        #   hint, "P" position, …
         attr_reader :fields
 
         # @param payload [String] of an ErrorResponse or NoticeResponse
@@ -30,14 +30,14 @@ module EventMachine
           @fields = fields.freeze
         end
 
-        # @param letter [String] of a field
+        # @param letter [String] the field's letter
         # @return [String, nil]
         def [](letter)
           @fields[letter]
         end
 
-        # The values in the order in which they came. The first stands alone and the others behind their letters, as
-        # programs know them: "ERROR", "C42601", "Msyntax error at …".
+        # The values in the order in which they were sent. The first one stands alone, the others follow their letters,
+        # as existing programs expect: "ERROR", "C42601", "Msyntax error at …".
         # @return [Array<String>]
         def field_values
           @fields.each_with_index.map { |(letter, value), i| i.zero? ? value : "#{letter}#{value}" }
@@ -74,7 +74,7 @@ module EventMachine
         end
       end
 
-      # An error of the server's. The statements behind it in the same query were not run.
+      # An error reported by the server. The statements that follow it in the same query were not run.
       class ErrorResponse < Response; end
 
       # A warning or a notice.

@@ -5,26 +5,26 @@
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # What a query brought.
+      # The result of a query.
       class Result
-        # One of several statements in a query, which has a result of its own.
+        # The result of one of several statements in a query.
         Statement = Struct.new(:rows, :fields, :cmd_tag)
 
-        # Bytes that an object of Ruby's takes beside its content, about.
+        # The approximate size of a Ruby object besides its content, in bytes.
         OBJECT_BYTES = 40
         NULL_LENGTH = -1
 
-        # @return [Array<Array<String, nil>>] of all statements, one after the other. Values are in text format and
-        #   binary strings; NULL is nil.
+        # @return [Array<Array<String, nil>>] the rows of all statements, one after the other. Values are binary Strings
+        #   in text format; NULL is nil.
         attr_reader :rows
-        # @return [Array<Field>] of the last statement that has columns
+        # @return [Array<Field>] the columns of the last statement that has any
         attr_reader :fields
         # @return [String, nil] what the last statement did: "SELECT 3", "INSERT 0 1"; nil if none was completed
         attr_reader :cmd_tag
-        # @return [Array<Statement>] each with its own rows, fields and cmd_tag; those that were completed
+        # @return [Array<Statement>] the completed statements, each with its own rows, fields and cmd_tag
         attr_reader :statements
 
-        # @param max_bytes [Numeric] that it may take, about
+        # @param max_bytes [Numeric] the approximate memory that the result may take
         def initialize(max_bytes = Float::INFINITY)
           @max_bytes = max_bytes
           @bytes = 0
@@ -34,7 +34,7 @@ module EventMachine
         end
 
         # @param payload [String] of a RowDescription
-        # @raise [ProtocolError] as all that follows
+        # @raise [ProtocolError] as in all methods below
         def describe(payload)
           @fields = @own_fields = Field.parse_all(payload)
           charge(payload, @fields.size)
@@ -57,14 +57,14 @@ module EventMachine
           begin_statement
         end
 
-        # Counts what is kept.
-        # @raise [ProtocolError] once it is too much
+        # Adds to the memory that the result takes.
+        # @raise [ProtocolError] if it is too much
         def charge(payload, objects)
           @bytes += payload.bytesize + ((objects + 1) * OBJECT_BYTES)
           raise ProtocolError, "result is larger than #{@max_bytes} bytes" if @bytes > @max_bytes
         end
 
-        # No more will come.
+        # Completes the result.
         # @return [self]
         def finish
           parts = [*@statements.map(&:rows), @own_rows].reject(&:empty?)

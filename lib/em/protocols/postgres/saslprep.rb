@@ -6,10 +6,10 @@ module EventMachine
   module Protocols
     class Postgres3 < Connection
       # Prepares a password by SASLprep (RFC 4013), so that the same characters give the same bytes however they were
-      # typed. Like the server, it leaves a password alone that is not UTF-8 or contains what SASLprep prohibits.
+      # typed. Like the server, it leaves a password unchanged if it is not UTF-8 or contains characters that SASLprep
+      # prohibits.
       #
-      # Ruby has no table of the characters that are written from left to right; letters, marks and numerals stand for
-      # them.
+      # Ruby has no table of the characters with left-to-right direction. Letters, marks and numerals are used instead.
       module Saslprep
         SPACES = /[\u{A0}\u{1680}\u{2000}-\u{200B}\u{202F}\u{205F}\u{3000}]/.freeze
         IGNORED = /[\u{AD}\u{34F}\u{1806}\u{180B}-\u{180D}\u{200B}-\u{200D}\u{2060}\u{FE00}-\u{FE0F}\u{FEFF}]/.freeze

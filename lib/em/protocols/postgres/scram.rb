@@ -7,21 +7,21 @@ require "securerandom"
 module EventMachine
   module Protocols
     class Postgres3 < Connection
-      # The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding: the server never sees the
+      # The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. The server never sees the
       # password, and proves that it knows it.
       class Scram
         MECHANISM = "SCRAM-SHA-256"
         # No channel binding, no authorization identity.
         GS2_HEADER = "n,,"
-        # In this order and nothing before it: what a server demands by "m=" is not understood. Extensions may follow.
+        # In this order, with nothing in front: mandatory extensions ("m=") are not supported. Optional ones may follow.
         CHALLENGE = %r{\Ar=([!-+\--~]+),s=([A-Za-z0-9+/]+={0,2}),i=([1-9][0-9]{0,9})(?:,[A-Za-z]=[^,]*)*\z}n.freeze
         OUTCOME = %r{\Av=([A-Za-z0-9+/]+={0,2})(?:,[A-Za-z]=[^,]*)*\z}n.freeze
         REFUSAL = /\Ae=([^,]*)/n.freeze
 
         # @param password [String]
         # @param user [String] PostgreSQL takes the name from the startup message and ignores this
-        # @param nonce [String] printable ASCII without comma; for tests, since it must never repeat
-        # @param max_iterations [Numeric] the work that a server may ask for; all of it is done on the reactor's thread
+        # @param nonce [String] printable ASCII without a comma; must never repeat, so only tests set it
+        # @param max_iterations [Numeric] the most iterations that a server may demand; they run on the reactor's thread
         # @raise [AuthenticationRefused] if this Ruby has no OpenSSL
         def initialize(password, user: "", nonce: SecureRandom.base64(24), max_iterations: 100_000)
           load_openssl
@@ -37,7 +37,7 @@ module EventMachine
           @verified
         end
 
-        # Without the password.
+        # Does not show the password.
         def inspect
           "#<#{self.class}>"
         end
@@ -48,7 +48,7 @@ module EventMachine
         end
 
         # @param challenge [String] the server's first message
-        # @return [String] with the proof
+        # @return [String] the client's final message, with the proof
         # @raise [AuthenticationRefused]
         def final_message(challenge)
           raise AuthenticationRefused, "SCRAM: the server sent a second challenge" if @server_signature

@@ -4,7 +4,7 @@
 
 module EventMachine
   module Protocols
-    # The client's side of saslauthd's protocol. Include it in a connection to the daemon's socket.
+    # The client's side of the saslauthd protocol. Include it in a connection to the daemon's socket.
     #
     #   class Client < EventMachine::Connection
     #     include EM::P::SASLauthclient
@@ -12,8 +12,8 @@ module EventMachine
     #   client = EM.connect_unix_domain("/var/run/saslauthd/mux", Client)
     #   client.validate?("ann", "secret").callback { … }.errback { … }
     #
-    # Only an answer that begins with `OK` lets in. An answer that nobody asked for, or a longer one than the limit,
-    # closes the connection, and so does one that came before its question. A class that defines `unbind`, or
+    # Only a reply that begins with `OK` is a success. A reply without a request, a reply that is longer than the limit
+    # and a reply that arrived before its request close the connection. A class that defines `unbind`, or that defines
     # `connection_completed` and reconnects, must call `super`.
     module SASLauthclient
       extend Limits
@@ -25,34 +25,34 @@ module EventMachine
       #   @return [Integer] bytes; {MaxFieldSize} unless set
       limit :max_field_bytes, MaxFieldSize
 
-      # Sends a request. Several may be under way; replies come in the order of the requests.
+      # Sends a request. Several requests may be pending; replies arrive in the order of the requests.
       # @param user [#to_s]
       # @param password [#to_s]
       # @param service [#to_s, nil]
       # @param realm [#to_s, nil]
-      # @return [DefaultDeferrable] succeeds if the daemon says OK; fails if it says anything else, or the connection
-      #   ends first. Without arguments
-      # @raise [ArgumentError] if one of them has more than 65535 bytes; nothing was sent then
+      # @return [DefaultDeferrable] succeeds if the daemon replies OK; fails if it replies anything else or the
+      #   connection ends first; both without arguments
+      # @raise [ArgumentError] if an argument has more than 65535 bytes; nothing is sent then
       def validate?(user, password, service = nil, realm = nil)
         request = [user, password, service, realm].map { |field| SASLauthFields.pack(field) }.join
         deferrable = DefaultDeferrable.new
         return deferrable.tap(&:fail) if @saslauth_ended
 
-        saslauth_questions << deferrable
+        saslauth_pending << deferrable
         send_data(request)
         deferrable
       end
 
-      # Opens the connection again. Questions may be asked at once.
+      # Opens the connection again. Requests may be sent at once.
       # @see Connection#reconnect
       def reconnect(server, port)
-        super.tap { saslauth_start_anew }
+        super.tap { saslauth_reset }
       end
 
       # @private
       def connection_completed
         super if defined?(super)
-        saslauth_start_anew
+        saslauth_reset
       end
 
       # @private
@@ -62,7 +62,7 @@ module EventMachine
         done = true
       rescue SASLauthFields::TooLong
         done = true
-        saslauth_leave
+        saslauth_close
       ensure
         EventMachine.next_tick { receive_data("") } unless done
       end
@@ -70,42 +70,42 @@ module EventMachine
       # @private
       def unbind(_reason = nil)
         @saslauth_ended = true
-        questions = saslauth_questions
-        @saslauth_questions = nil
-        saslauth_fail_all(questions)
+        pending = saslauth_pending
+        @saslauth_pending = nil
+        saslauth_fail_all(pending)
       end
 
       private
 
-      # What the old connection has left is dropped.
-      def saslauth_start_anew
+      # Drops the unfinished input of the old connection.
+      def saslauth_reset
         @saslauth_ended = false
         @saslauth_fields = nil
       end
 
-      def saslauth_questions
-        @saslauth_questions ||= []
+      def saslauth_pending
+        @saslauth_pending ||= []
       end
 
-      # What came in one piece with the last answer cannot answer what its callback may ask.
+      # Data that arrived together with the last reply cannot be the reply to a request that its callback sends.
       def receive_verdict(field)
         return if @saslauth_ended
 
-        question = saslauth_questions.shift
-        saslauth_leave if saslauth_questions.empty? && (question.nil? || @saslauth_fields.any?)
-        field.start_with?("OK") ? question.succeed : question.fail if question
+        request = saslauth_pending.shift
+        saslauth_close if saslauth_pending.empty? && (request.nil? || @saslauth_fields.any?)
+        field.start_with?("OK") ? request.succeed : request.fail if request
       end
 
-      def saslauth_leave
+      def saslauth_close
         @saslauth_ended = true
         close_connection
       end
 
-      # An errback that raises keeps none of the others from being called.
-      def saslauth_fail_all(questions)
-        questions.shift.fail until questions.empty?
+      # If an errback raises, the others are still called.
+      def saslauth_fail_all(pending)
+        pending.shift.fail until pending.empty?
       ensure
-        EventMachine.next_tick { saslauth_fail_all(questions) } unless questions.empty?
+        EventMachine.next_tick { saslauth_fail_all(pending) } unless pending.empty?
       end
     end
   end

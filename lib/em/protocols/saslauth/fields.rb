@@ -4,18 +4,18 @@
 
 module EventMachine
   module Protocols
-    # What saslauthd's protocol is made of: fields, each a length of two bytes, the high one first, and so many bytes.
+    # The fields of the saslauthd protocol: a length of two bytes in network byte order, followed by that many bytes.
     # @private
     class SASLauthFields
-      # A field is announced that is longer than the limit.
+      # The peer has announced a field that is longer than the limit.
       class TooLong < StandardError; end
 
       LONGEST = 0xffff
       private_constant :LONGEST
 
       # @param text [#to_s]
-      # @return [String] the field on the wire
-      # @raise [ArgumentError] if it is too long for one
+      # @return [String] the encoded field
+      # @raise [ArgumentError] if the text is too long for a field
       def self.pack(text)
         bytes = text.to_s.b
         raise ArgumentError, "a field has at most #{LONGEST} bytes" if bytes.bytesize > LONGEST
@@ -28,10 +28,10 @@ module EventMachine
         @failed = false
       end
 
-      # Takes what has arrived.
+      # Adds data that has arrived and yields each complete field.
       # @param limit [Integer] the longest field, in bytes
-      # @yieldparam field [String] each that is complete
-      # @raise [TooLong] for a longer one; nothing that follows is looked at
+      # @yieldparam field [String]
+      # @raise [TooLong] for a longer field; all data that follows is ignored
       def add(data, limit)
         return if @failed
 
@@ -44,7 +44,7 @@ module EventMachine
         end
       end
 
-      # Whether more has arrived than was yielded.
+      # Whether data is left that has not been yielded.
       def any?
         !@buffer.empty?
       end

@@ -7,9 +7,9 @@ require "em/protocols/smtp/plain_auth"
 module EventMachine
   module Protocols
     module Smtp
-      # The client's side of the dialogue: what it makes of each reply, and what it says then.
+      # The client's side of the dialogue: how it handles each reply, and which command it sends next.
       module ClientSteps
-        # These codes say that the server does not know EHLO.
+        # These codes mean that the server does not know EHLO.
         EHLO_UNKNOWN = [500, 502].freeze
         private_constant :EHLO_UNKNOWN
 
@@ -111,7 +111,7 @@ module EventMachine
           proceed("AUTH PLAIN #{response}\r\n", :receive_auth_response)
         end
 
-        # Asked for no sooner than it is needed. An exception goes on to the reactor, and the message fails.
+        # Called only when the password is needed. An exception reaches the reactor, and the message fails.
         def password_of(auth)
           password = auth[:password]
           password = password.call if password.respond_to?(:call)
@@ -121,13 +121,13 @@ module EventMachine
           give_up("no password") unless found
         end
 
-        # What was said before TLS does not count after it.
+        # Capabilities announced before TLS do not count afterwards.
         def read_capabilities
           @pipelining = @reply.texts.drop(1).any? { |text| text.casecmp?("PIPELINING") }
         end
 
-        # All that may go at once where PIPELINING is offered; DATA is the last of it. If it comes to nothing, the text
-        # does not follow, and the connection ends.
+        # If PIPELINING is offered, all commands up to DATA are sent at once. If the transaction fails, the text is not
+        # sent and the connection ends.
         def invoke_mail_from
           commands = "MAIL FROM:<#{@submission.sender}>\r\n"
           if @pipelining

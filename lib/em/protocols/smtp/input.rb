@@ -5,13 +5,13 @@
 module EventMachine
   module Protocols
     module Smtp
-      # What a client has sent and a server has not yet looked at, cut into lines. It keeps no more of a line than the
-      # line may have, whatever is sent.
+      # The input of an SMTP connection, cut into lines. Of each line it keeps no more than the limit, whatever the peer
+      # sends.
       class Input
         CR = "\r".ord
         DOT = ".".ord
         END_OF_TEXT = "\r\n.\r\n".b.freeze
-        # A CR whose successor has arrived and is no LF.
+        # A CR followed by a byte other than LF.
         BARE_CR = /\r[^\n]/n.freeze
         private_constant :CR, :DOT, :END_OF_TEXT, :BARE_CR
 
@@ -19,7 +19,7 @@ module EventMachine
           clear
         end
 
-        # Forgets everything.
+        # Drops everything.
         def clear
           @bytes = "".b
           @position = 0
@@ -27,7 +27,7 @@ module EventMachine
           @overlong = false
         end
 
-        # @param data [String] not changed, here or later
+        # @param data [String] neither changed here nor later by the caller
         def <<(data)
           data = data.b unless data.encoding == Encoding::BINARY
           @bytes = @position == @bytes.bytesize ? data : rest + data
@@ -39,23 +39,23 @@ module EventMachine
           @overlong
         end
 
-        # @return [Integer] how many bytes wait
+        # @return [Integer] the number of unread bytes
         def size
           @bytes.bytesize - @position
         end
 
         # The next command, which ends in CRLF or LF.
-        # @param limit [Numeric] how many bytes it may have, its end counted
-        # @return [String, Symbol, nil] without its end; :overlong; nil if it has not arrived
+        # @param limit [Numeric] the most bytes that it may have, including its end
+        # @return [String, Symbol, nil] the command without its end; :overlong; nil if it has not arrived
         def command(limit)
           stop = @bytes.index("\n", @position) or return keep_at_most(limit)
           take(stop, limit, stop > @position && @bytes.getbyte(stop - 1) == CR ? 2 : 1)
         end
 
         # The next line of a message, which ends in CRLF and nothing else.
-        # @param limit [Numeric] how many bytes it may have, its end counted, but not a leading dot
-        # @param strict [Boolean] whether CR and LF may not stand alone; else they are like any other byte
-        # @return [String, Symbol, nil] without its end; :bare; :overlong; nil if it has not arrived
+        # @param limit [Numeric] the most bytes that it may have, including its end, but not a leading dot
+        # @param strict [Boolean] whether a bare CR or LF is an error; otherwise they are like any other byte
+        # @return [String, Symbol, nil] the line without its end; :bare; :overlong; nil if it has not arrived
         def text(limit, strict)
           stop = strict ? @bytes.index("\n", @position) : @bytes.index("\r\n", @position)&.succ
           limit += 1 if @bytes.getbyte(@position) == DOT
@@ -65,10 +65,10 @@ module EventMachine
           take(stop, limit, 2)
         end
 
-        # All whole lines of a message that have arrived, up to its final dot, if nothing is wrong with any of them.
+        # All complete lines of a message that have arrived, up to its final dot, if all of them are valid.
         # @param limit see {#text}
-        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and the bytes of all,
-        #   ends counted; nil if there are none, or if {#text} has to look at them one by one
+        # @return [Array(Array<String>, Integer), nil] the lines without ends and escaping dots, and their total size
+        #   including ends; nil if there are none, or if {#text} has to check them one by one
         def text_lines(limit)
           return if @overlong || @position < @one_by_one_until || @bytes.byteslice(@position, 3) == ".\r\n"
 
@@ -91,7 +91,7 @@ module EventMachine
           nil
         end
 
-        # There are no more CR and LF than the line ends have, and no line is too long.
+        # Whether every CR and LF belongs to a line end, and no line is too long.
         def sound?(block, lines, limit)
           block.count("\r\n") == 2 * lines.size && (block.bytesize <= limit || lines.map(&:bytesize).max <= limit)
         end
@@ -103,7 +103,7 @@ module EventMachine
           [lines, lines.sum(&:bytesize) + 2 * lines.size]
         end
 
-        # Whether the first CR of the line is the one before its LF.
+        # Whether the first CR of the line is the one in front of its LF.
         def ends_once?(stop)
           @bytes.index("\r", @position) == stop - 1
         end
@@ -117,7 +117,7 @@ module EventMachine
           :overlong
         end
 
-        # The last byte of what is dropped may be a line end's first.
+        # The last byte is kept, since it may be the CR of a line end.
         def keep_at_most(limit)
           return if size <= limit
 

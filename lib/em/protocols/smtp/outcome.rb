@@ -7,8 +7,8 @@ require "ostruct"
 module EventMachine
   module Protocols
     module Smtp
-      # What became of a message, see {SmtpClient}. An OpenStruct, as programs know it; but one that has its readers
-      # from its class, since OpenStruct takes ten times as long to define them for each object.
+      # The outcome of sending a message, see {SmtpClient}. It is an OpenStruct, as existing programs expect. Its class
+      # defines the readers, because OpenStruct takes ten times as long to define them for each object.
       class Outcome < OpenStruct
         %i[start_time elapsed_time responder code message rcpt_responses].each do |name|
           define_method(name) { self[name] }

@@ -5,8 +5,8 @@
 module EventMachine
   module Protocols
     module Smtp
-      # The one message of the SASL mechanism PLAIN (RFC 4616): authorisation name, user and password with NULs between
-      # them, in base64.
+      # The only message of the SASL mechanism PLAIN (RFC 4616): authorisation name, user and password, separated by
+      # NULs and encoded in base64.
       module PlainAuth
         CONTROL_CHARACTER = /[\x00-\x1f\x7f]/n.freeze
         private_constant :CONTROL_CHARACTER
@@ -20,7 +20,7 @@ module EventMachine
         end
 
         # @param text [String] base64
-        # @return [Array(String, String), nil] user and password, binary; nil if that is not what the text is. The
+        # @return [Array(String, String), nil] user and password, binary; nil if the text is malformed. The
         #   authorisation name is ignored.
         def decode(text)
           parts = text.unpack1("m0").split("\0", -1)

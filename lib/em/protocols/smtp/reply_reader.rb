@@ -5,17 +5,17 @@
 module EventMachine
   module Protocols
     module Smtp
-      # Reads the replies of a server (RFC 5321, section 4.2.1), which may be of many lines: `250-one`, `250 two`.
+      # Reads the replies of a server (RFC 5321, section 4.2.1), which may have several lines: `250-one`, `250 two`.
       class ReplyReader
         CODE = /\A\d{3}/n.freeze
         HYPHEN = "-".ord
         private_constant :CODE, :HYPHEN
 
-        # @return [Integer, nil] of the line read last; 0 if that has none; nil before the first
+        # @return [Integer, nil] the code of the last line; 0 if that line has none; nil before the first line
         attr_reader :code
 
-        # @return [Array<String>, nil] the texts of the reply being read, empty between two replies; nil before the
-        #   first
+        # @return [Array<String>, nil] the texts of the current reply; empty between two replies; nil before the first
+        #   one
         attr_reader :texts
 
         # @param line [String] without its end
@@ -26,7 +26,7 @@ module EventMachine
           line.getbyte(3) != HYPHEN
         end
 
-        # The next line begins a reply.
+        # Starts a new reply with the next line.
         def start_next
           @texts = []
         end

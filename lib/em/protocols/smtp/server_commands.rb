@@ -5,7 +5,7 @@
 module EventMachine
   module Protocols
     module Smtp
-      # Which command is which, and what the server does about it.
+      # Recognises commands and executes them.
       module ServerCommands
         EhloRegex = /\AEHLO(?:\s+|\z)/i.freeze
         HeloRegex = /\AHELO(?:\s+|\z)/i.freeze
@@ -21,7 +21,8 @@ module EventMachine
         ExpnRegex = /\AEXPN\s+/i.freeze
         HelpRegex = /\AHELP(?=\s|\z)/i.freeze
 
-        # By a command's first four letters: its pattern, its method, and whether that gets what follows the match.
+        # By the first four letters of a command: its pattern, its method, and whether that is called with the text
+        # after the match.
         TABLE = {
           "EHLO" => [EhloRegex, :process_ehlo, true],
           "HELO" => [HeloRegex, :process_helo, true],
@@ -37,14 +38,15 @@ module EventMachine
           "EXPN" => [ExpnRegex, :process_expn, false],
           "HELP" => [HelpRegex, :process_help, false]
         }.freeze
-        # What no command may contain: a CR alone would be a line end to others, a NUL the end of the text.
+        # No command may contain these: other software may treat a bare CR as a line end, and a NUL as the end of the
+        # text.
         NOT_IN_COMMANDS = /[\r\0]/n.freeze
         DECLARED_SIZE = /\sSIZE=(\d+)/i.freeze
         private_constant :TABLE, :NOT_IN_COMMANDS, :DECLARED_SIZE
 
-        # @!group Commands. May be overridden; each sends one reply.
+        # @!group Commands. They may be overridden. Each sends one reply.
 
-        # Replies to EHLO with what the server can do, or 550.
+        # Replies to EHLO with the capabilities of the server, or with 550.
         # @param domain [String] what the client calls itself
         def process_ehlo(domain)
           return smtp_send_reply("550 Requested action not taken") unless receive_ehlo_domain(domain)
@@ -62,8 +64,8 @@ module EventMachine
           smtp_greeted_by_client
         end
 
-        # Begins a message, if the sender is accepted.
-        # @param sender [String] what followed `MAIL FROM:`, with angle brackets and parameters
+        # Begins a message if the sender is accepted.
+        # @param sender [String] the text after `MAIL FROM:`, including angle brackets and parameters
         def process_mail_from(sender)
           refusal = smtp_refusal_of_sender(sender)
           return smtp_send_reply(refusal) if refusal
@@ -76,8 +78,8 @@ module EventMachine
           end
         end
 
-        # Adds a recipient, if it is accepted.
-        # @param recipient [String] what followed `RCPT TO:`, with angle brackets and parameters
+        # Adds a recipient if it is accepted.
+        # @param recipient [String] the text after `RCPT TO:`, including angle brackets and parameters
         def process_rcpt_to(recipient)
           return smtp_send_reply("503 MAIL is required before RCPT") unless @state.include?(:mail_from)
           return smtp_send_reply("452 Too many recipients") if @smtp_recipient_count >= max_recipients
@@ -91,7 +93,7 @@ module EventMachine
           end
         end
 
-        # Lets the client send its text, if there is a recipient.
+        # Lets the client send its text if there is a recipient.
         def process_data
           return smtp_send_reply("503 Operation sequence error") unless @state.include?(:rcpt)
 
@@ -103,7 +105,7 @@ module EventMachine
           end
         end
 
-        # Forgets the message.
+        # Drops the message.
         def process_rset
           reset_protocol_state
           receive_reset
@@ -130,12 +132,12 @@ module EventMachine
           smtp_send_reply("502 Command not implemented")
         end
 
-        # Replies 250, as the original does; 214 would be the proper code.
+        # Replies 250, as the original does. The standard code would be 214.
         def process_help
           smtp_send_reply("250 Ok, but unimplemented")
         end
 
-        # Replies 500 to what is no command.
+        # Replies 500 to an unknown command.
         def process_unknown
           smtp_send_reply("500 Unknown command")
         end
@@ -170,7 +172,7 @@ module EventMachine
           @state << :ehlo unless @state.include?(:ehlo)
         end
 
-        # @return [String, nil] the reply, if the sender need not even be asked about
+        # @return [String, nil] the reply, if the message is refused without calling {SmtpServer#receive_sender}
         def smtp_refusal_of_sender(sender)
           if @parms[:starttls] == :required && !session_secure?
             "550 This server requires STARTTLS before MAIL FROM"

@@ -5,20 +5,20 @@
 module EventMachine
   module Protocols
     module Smtp
-      # The settings of a server: defaults that each class inherits and may change, and a copy for each connection.
+      # The parameters of a server: defaults that each class inherits and may change, and a copy for each connection.
       module ServerParameters
         DEFAULTS = { chunksize: 4000, verbose: false, extensions: ["PIPELINING"].freeze }.freeze
         private_constant :DEFAULTS
 
-        # Of the class.
+        # The class methods.
         module ClassMethods
-          # @return [Hash] what new connections of this class start with
+          # @return [Hash] the initial parameters of new connections of this class
           def parms
             inherited = superclass.respond_to?(:parms) ? superclass.parms : DEFAULTS
             @parms ? inherited.merge(@parms) : inherited
           end
 
-          # Changes some of the defaults for this class and those that derive from it.
+          # Changes some of the defaults for this class and its subclasses.
           # @param parms [Hash] see {SmtpServer}
           # @raise [ArgumentError]
           def parms=(parms)
@@ -26,7 +26,7 @@ module EventMachine
           end
         end
 
-        # @return [Hash] of this connection
+        # @return [Hash] the parameters of this connection
         attr_reader :parms
 
         # Changes some of the parameters for this connection.

@@ -7,9 +7,9 @@ require "em/protocols/smtp/plain_auth"
 module EventMachine
   module Protocols
     module Smtp
-      # STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954) of a server.
+      # A server's STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954).
       module ServerSecurity
-        # What was said and heard before TLS might be anybody's: all of it is forgotten.
+        # Starts TLS. Everything sent and received before may have come from an attacker, so it is dropped.
         def process_starttls
           return process_unknown unless smtp_starttls_offered?
           return smtp_send_reply("503 TLS Already negotiated") if session_secure?
@@ -23,7 +23,8 @@ module EventMachine
           start_tls(@parms[:starttls_options] || {})
         end
 
-        # @param mechanism [String] and the initial response, if any
+        # Authenticates the client.
+        # @param mechanism [String] the mechanism and the initial response, if any
         def process_auth(mechanism)
           return process_unknown unless @parms[:auth]
           return smtp_send_reply("503 auth already issued") if @state.include?(:auth)
@@ -36,7 +37,8 @@ module EventMachine
           response.to_s.empty? ? smtp_ask_for_response : process_auth_line(response)
         end
 
-        # @param line [String] the response, in base64; "*" cancels
+        # Handles the response to AUTH.
+        # @param line [String] the response in base64; "*" cancels
         def process_auth_line(line)
           @state.delete(:auth_incomplete)
           return smtp_send_reply("501 authentication cancelled") if line == "*"
@@ -52,9 +54,9 @@ module EventMachine
           end
         end
 
-        # Whether passwords may be sent and `:starttls => :required` is satisfied. Servers that are secure by other
+        # Whether passwords may be sent and `:starttls => :required` is satisfied. Servers that are secured by other
         # means override this.
-        # @return [Boolean] at first whether STARTTLS was used
+        # @return [Boolean] by default, whether STARTTLS was used
         def session_secure?
           @state.include?(:starttls)
         end

@@ -7,20 +7,20 @@ require "em/protocols/wire_text"
 module EventMachine
   module Protocols
     module Smtp
-      # The course of a server's session: greeting, lines in their order, waiting for the hooks, and the end.
+      # A server's session: the greeting, the lines in their order, waiting for hooks, and the end.
       module ServerSession
-        # How much a client may send while the server waits for a hook, before it is no longer read from.
+        # How many bytes a client may send while the server waits for a hook, before reading is paused.
         READ_AHEAD = 64 * 1024
         # Seconds that a client may take to read the last reply.
         LAST_REPLY_TIMEOUT = 60
-        # The reply to a command whose hook has raised.
+        # The reply to a command whose hook raised.
         FAILED = "451 Requested action aborted: local error in processing"
         private_constant :READ_AHEAD, :LAST_REPLY_TIMEOUT, :FAILED
 
         # @private
         def post_init
           @smtp_awaiting = true
-          # The block of start_server comes first.
+          # The block of start_server is called first.
           EventMachine.next_tick { smtp_greet }
         end
 
@@ -53,19 +53,19 @@ module EventMachine
           connection_ended
         end
 
-        # Sends the first line of the session, 220, when the connection is made.
+        # Sends the first line of the session, 220, when the connection is established.
         def send_server_greeting
           smtp_send_reply("220 #{WireText.line(get_server_greeting, 'greeting')}")
         end
 
-        # Forgets the message, not who the client is.
+        # Drops the message, but keeps the identity of the client.
         def init_protocol_state
           @state &= %i[ehlo starttls auth]
           @databuffer = []
           @smtp_recipient_count = 0
         end
 
-        # Forgets the message and has {#receive_transaction} called.
+        # Drops the message and calls {#receive_transaction}.
         def reset_protocol_state
           init_protocol_state
           receive_transaction
@@ -87,7 +87,7 @@ module EventMachine
           send_data("#{text}\r\n")
         end
 
-        # Says so and closes. What else has been sent is ignored.
+        # Sends the last reply and closes the connection. Anything else that the client has sent is ignored.
         def smtp_end_session(reply)
           @smtp_ending = true
           smtp_send_reply(reply)
@@ -95,7 +95,7 @@ module EventMachine
           close_connection_after_writing
         end
 
-        # Goes through what has arrived until a hook needs time.
+        # Handles the received lines until a hook returns a deferrable.
         def smtp_serve
           return if @smtp_serving
 
@@ -109,8 +109,7 @@ module EventMachine
           end
         end
 
-        # A hook has raised. Its command gets its reply nevertheless, so that the replies to those behind it do not
-        # move.
+        # A hook has raised. Its command still gets a reply, so that later replies match their commands.
         def smtp_go_on_after_exception
           if @state.include?(:data)
             smtp_refuse_text(FAILED)
@@ -134,7 +133,7 @@ module EventMachine
           true
         end
 
-        # Only a response to AUTH, or what might become AUTH, may be longer.
+        # Only AUTH, and the response to it, may be longer.
         def smtp_command_limit
           @parms[:auth] ? [max_command_length, max_auth_length].max : max_command_length
         end
@@ -158,7 +157,7 @@ module EventMachine
           !ServerCommands::AuthRegex.match?(line)
         end
 
-        # Gives the block the decision of a hook, at once or as soon as it is there.
+        # Yields the decision of a hook, at once or as soon as it is made.
         def smtp_await(decision)
           return yield(decision) unless smtp_deferrable?(decision)
 
@@ -192,7 +191,7 @@ module EventMachine
           pause
         end
 
-        # The client is silent if nothing was sent or received for that long, and it is its turn.
+        # The client counts as silent if it is its turn and nothing was sent or received for this long.
         def smtp_watch_silence(seconds)
           return unless seconds.positive? && seconds.to_f.finite?
 

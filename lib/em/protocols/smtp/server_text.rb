@@ -5,16 +5,18 @@
 module EventMachine
   module Protocols
     module Smtp
-      # The data phase of a server: the text of a message until its final dot.
+      # A server's data phase: the text of a message up to its final dot.
       #
-      # What is wrong with a message is remembered and said after the dot, since nobody listens before. Only for CR and
-      # LF that stand alone there is no such time: where the message ends would depend on who looks.
+      # An error in a message is reported after the final dot, since the client reads no reply before that. The
+      # exception is a bare CR or LF: where the message ends would then depend on the reader, so the session ends at
+      # once.
       module ServerText
-        # Handlers may define a method called `method`.
+        # Subclasses may define a method called `method`.
         METHOD = Kernel.instance_method(:method)
         private_constant :METHOD
 
-        # @param line [String] of a message, as it was sent, without its end
+        # Handles a line of a message.
+        # @param line [String] as it was sent, without its end
         def process_data_line(line)
           return smtp_end_text if line == "."
 
@@ -53,7 +55,7 @@ module EventMachine
           true
         end
 
-        # Takes many lines at once, if nothing is to be said about any of them and nobody wants to see each.
+        # Takes many lines at once, if all of them are valid and no subclass handles them one by one.
         def smtp_receive_lines
           return unless @smtp_undisturbed && !@smtp_refusal
 
@@ -96,7 +98,7 @@ module EventMachine
           end
         end
 
-        # The hooks have perhaps had a part of it.
+        # The hooks may have received a part of the message.
         def smtp_abandon_message
           smtp_send_reply(@smtp_refusal)
           reset_protocol_state

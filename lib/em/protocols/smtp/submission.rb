@@ -9,27 +9,27 @@ require "em/protocols/smtp/message_text"
 module EventMachine
   module Protocols
     module Smtp
-      # What a client is asked to send, checked and made ready for the wire before it connects.
+      # The message that a client sends, checked and encoded before the client connects.
       class Submission
         HEADER_NAME = /\A[!-9;-~]+\z/n.freeze
         ANGLE_BRACKET = /[<>]/n.freeze
         private_constant :HEADER_NAME, :ANGLE_BRACKET
 
-        # @return [String] the client's own name
+        # @return [String] the client's name
         attr_reader :domain
-        # @return [String] the envelope's sender, may be empty
+        # @return [String] the sender of the envelope, may be empty
         attr_reader :sender
-        # @return [Array<String>] the envelope's recipients, at least one
+        # @return [Array<String>] the recipients of the envelope, at least one
         attr_reader :recipients
-        # @return [String] the whole of the data phase
+        # @return [String] everything that is sent in the data phase
         attr_reader :text
         # @return [Hash, nil]
         attr_reader :auth
-        # @return [Hash, nil] options for start_tls; nil: no TLS
+        # @return [Hash, nil] options for start_tls; nil for no TLS
         attr_reader :starttls
 
         # @param args [Hash] see {SmtpClient.send}
-        # @raise [ArgumentError] if anything in it cannot be sent as it is
+        # @raise [ArgumentError] if anything in it cannot be sent
         def initialize(args)
           raise ArgumentError, ":timeout must be a number" unless args[:timeout].nil? || args[:timeout].is_a?(Numeric)
 
@@ -77,7 +77,7 @@ module EventMachine
           "#{header_of(args[:header])}\r\n#{joined(args[:body] || '', ':body')}"
         end
 
-        # Whole lines are the caller's business; only the last one's end may be missing.
+        # Header lines that the caller formats are sent unchanged; only a missing last line end is added.
         def header_of(header)
           return header.map { |name, value| field(name, value) }.join if header.is_a?(Hash)
 

@@ -5,19 +5,19 @@
 module EventMachine
   module Protocols
     module Socks
-      # Stands between a connection and its user until the proxy has granted the connection. Meanwhile singleton methods
-      # are in front of the user's `post_init` and `receive_data`; afterwards nothing of them is left.
+      # Negotiates with the proxy until it has granted the connection. Until then, singleton methods hide the user's
+      # `post_init` and `receive_data`; afterwards they are removed.
       #
-      # A class that includes it defines `socks_request`, which sends the first bytes, and the steps of the negotiation:
-      # methods that take the bytes of one reply by `socks_take` and return nil as long as there are too few.
+      # A class that includes this module defines `socks_request`, which sends the first bytes, and the steps of the
+      # negotiation: methods that take the bytes of one reply by `socks_take` and return nil if there are too few.
       module Negotiation
         # @return [Integer, nil] the code with which the proxy refused
         attr_reader :socks_error_code
-        # @return [Symbol, nil] why there is no connection; nil also if the proxy closed the connection without a reply
+        # @return [Symbol, nil] why the connection failed; also nil if the proxy closed the connection without a reply
         attr_reader :socks_error
 
-        # Connects to the proxy again and asks it for the same target. As the first time, `post_init` is called when it
-        # has granted that.
+        # Reconnects to the proxy and requests the same target. As the first time, `post_init` is called when the proxy
+        # has granted the connection.
         # @see Connection#reconnect
         def reconnect(server, port)
           super.tap do
@@ -47,12 +47,12 @@ module EventMachine
           nil while @socks_step && __send__(@socks_step)
         end
 
-        # @return [String, nil] the next bytes, if there are as many
+        # @return [String, nil] the next bytes; nil if there are fewer
         def socks_take(bytes)
           @socks_buffer.slice!(0, bytes) if @socks_buffer.bytesize >= bytes
         end
 
-        # The user's callbacks take over. What came behind the reply is theirs.
+        # Hands the connection over to the user's callbacks, with the bytes that followed the reply.
         def socks_grant
           @socks_step = nil
           surplus = @socks_buffer

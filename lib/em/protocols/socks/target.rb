@@ -7,9 +7,9 @@ require "em/protocols/wire_text"
 
 module EventMachine
   module Protocols
-    # What the clients of proxies have in common.
+    # Shared by the clients of SOCKS proxies.
     module Socks
-      # Where a proxy shall connect to.
+      # The target that the proxy connects to.
       class Target
         MAX_NAME_BYTES = 255
 
@@ -49,7 +49,7 @@ module EventMachine
           raise ArgumentError, "the target's port is a number from 1 to 65535, not #{port.inspect}"
         end
 
-        # What is no name but could be taken for more than an address (a network, a zone) is refused.
+        # Addresses with a prefix length or a zone are refused.
         def parse(text)
           return unless text.include?(":") || text.match?(%r{\A[\d./]+\z})
           raise ArgumentError, "not an address: #{text}" if text.match?(%r{[/%\[]})
