@@ -2,7 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The pages for readers hold together: what they link to is there, and their programs are Ruby.
+# The pages for readers hold together: their links have targets, their programs are valid Ruby, and a program that is
+# followed by its output prints it.
 
 require "test_helper"
 
@@ -22,12 +23,22 @@ class DocsTest < ReactorTest
     end
   end
 
+  PAGES.each do |name, text|
+    text.scan(/^```ruby\n(.*?)^```\n\n```text\n(.*?)^```/m).each.with_index(1) do |(source, output), number|
+      define_method("test_program_#{number}_of_#{name}_prints_what_the_page_shows") do
+        result = program(source)
+        assert_equal [output, ""], [result.output, result.errors]
+        assert_predicate result.status, :success?
+      end
+    end
+  end
+
   def test_every_page_for_ruby_is_in_the_list_of_pages
     listed = links(PAGES.fetch("docs/ruby/README.md")).map { |link| "docs/ruby/#{link}" }
     assert_empty PAGES.keys.grep(%r{\Adocs/ruby/}) - listed - ["docs/ruby/README.md"]
   end
 
-  def test_named_examples_are_there
+  def test_named_examples_exist
     named = PAGES.values.join.scan(%r{\bexamples/(?:ruby|c)/\w+\.\w+}).uniq
     assert_empty(named.reject { |path| File.exist?(File.join(ROOT, path)) })
   end
