@@ -137,11 +137,20 @@ class InstallPackagesTest < Minitest::Test
     assert_match(/Debian names\): absent$/, output)
   end
 
+  def test_on_other_systems_says_which_library_is_missing
+    command("python3", "exit 1")
+    list("library", "python3-snake  python:snake\n")
+    output, status = install("library")
+    refute_predicate status, :success?
+    assert_match(/Debian calls: python3-snake$/, output)
+  end
+
   def test_on_other_systems_recognises_programs_headers_and_libraries
     command("cc", "cat >/dev/null")
     command("absent-program", "exit 1")
     command("ruby", "exit 0")
-    list("library", "ruby-thing  ruby:thing\n")
+    command("python3", "[ \"$2\" = 'import snake' ]")
+    list("library", "ruby-thing  ruby:thing\npython3-snake  python:snake\n")
     output, status = install("list", "library")
     assert_empty output
     assert_predicate status, :success?
