@@ -145,7 +145,7 @@ void rb_em_accept_early_clients(rb_em_slot *server)
         return;
     rb_em_slot_clear_flags(server, RB_EM_HELD);
     void *signature = (void *)(uintptr_t)server->signature;
-    rb_em_check_memory(em_loop_post(rb_em_the_reactor.loop, accept_early_clients, signature));
+    rb_em_check_memory(em_loop_post(rb_em_the_reactor.loop, accept_early_clients, signature, NULL));
 }
 
 void rb_em_forget_early_clients(void)

@@ -48,7 +48,7 @@ void rb_em_complete_connection(rb_em_slot *slot)
         return;
     }
     slot->flags |= RB_EM_READY;
-    rb_em_check_memory(em_loop_post(rb_em_the_reactor.loop, report, (void *)(uintptr_t)slot->signature));
+    rb_em_check_memory(em_loop_post(rb_em_the_reactor.loop, report, (void *)(uintptr_t)slot->signature, NULL));
 }
 
 static bool has_ended_while_held(const rb_em_slot *slot)

@@ -69,7 +69,7 @@ static VALUE add(double milliseconds, VALUE callable)
     if (reactor->timers > limit)
         rb_raise(rb_eRuntimeError, "ran out of timers; use #set_max_timers to increase limit");
     rb_em_slot *slot = rb_em_table_add(RB_EM_TIMER, callable);
-    em_status status = em_loop_add_timer(loop, delay_ns(loop, milliseconds), on_timer, slot, &slot->native.timer);
+    em_status status = em_loop_add_timer(loop, delay_ns(loop, milliseconds), on_timer, slot, NULL, &slot->native.timer);
     if (status < 0) {
         rb_em_table_delete(slot);
         rb_em_raise_status(status);

@@ -4,8 +4,9 @@
 
 module EventMachine
   class << self
-    # Opens a connection. Returns at once; the object's `connection_completed` or `unbind` is called later. May be called
-    # on any thread: the reactor calls the object only after `initialize`, `post_init` and the block have returned.
+    # Opens a connection. Returns at once; the object's `connection_completed` or `unbind` is called later. May be
+    # called on any thread: the reactor calls the object only after `initialize`, `post_init` and the block have
+    # returned.
     #
     # @param server [String] a host name or address; or the path of a Unix-domain socket
     # @param port [Integer, String, nil] omitted for a Unix-domain socket, whose handler may take its place
@@ -13,18 +14,18 @@ module EventMachine
     # @param args passed to the handler's `initialize`
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
-    # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name under
-    #   `.invalid`, a port out of range
+    # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name
+    #   under `.invalid`, a port out of range
     # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing is opened then
     def connect(server, port = nil, handler = nil, *args, &block)
       bind_connect(nil, nil, server, port, handler, *args, &block)
     end
     ruby2_keywords :connect
 
-    # Opens a connection from a given local address, which is ignored for Unix-domain sockets. A name is resolved without
-    # blocking, like the server's, and its address of the server's family (IPv4 or IPv6) is used. If the name does not
-    # resolve, the reason of `unbind` is `Errno::EADDRNOTAVAIL` (a name under `.invalid` raises at once). If no address is of
-    # the server's family, it is `Errno::EAFNOSUPPORT`.
+    # Opens a connection from a given local address, which is ignored for Unix-domain sockets. A name is resolved
+    # without blocking, like the server's, and its address of the server's family (IPv4 or IPv6) is used. If the name
+    # does not resolve, the reason of `unbind` is `Errno::EADDRNOTAVAIL` (a name under `.invalid` raises at once). If no
+    # address is of the server's family, it is `Errno::EAFNOSUPPORT`.
     #
     # @param bind_addr [String, nil] a name or an address; nil: the system chooses
     # @param bind_port [Integer, String, nil] nil: the system chooses

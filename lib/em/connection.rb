@@ -6,14 +6,15 @@ module EventMachine
   # One connection. Programs subclass it, or give a module to {EventMachine.start_server} or {EventMachine.connect}, and
   # define the callbacks they need, which may be private. All callbacks run on the reactor's thread, one at a time.
   #
-  # The reactor keeps the object until `unbind`, so programs need not hold a reference. After `unbind` all methods remain
-  # safe to call: nothing is sent, and getters return nil, 0 or false unless they say otherwise.
+  # The reactor keeps the object until `unbind`, so programs need not hold a reference. After `unbind` all methods
+  # remain safe to call: nothing is sent, and getters return nil, 0 or false unless they say otherwise.
   class Connection
     # @!attribute signature
     #   @return [Integer] the connection's number, which is never reused in this process
 
     # @!method send_data(data)
-    #   Queues data to be sent after what was queued before. Once the connection is being closed, nothing more is queued.
+    #   Queues data to be sent after what was queued before. Once the connection is being closed, nothing more is
+    #   queued.
     #   @param data [#to_s] may be changed afterwards
     #   @return [Integer] how many bytes were queued; -1 if the connection is gone
 
@@ -40,8 +41,8 @@ module EventMachine
     # Handlers may define a method called `method`.
     alias original_method method
 
-    # Receives the arguments that were given to {EventMachine.connect} or {EventMachine.start_server}. Subclasses need not call
-    # `super`.
+    # Receives the arguments that were given to {EventMachine.connect} or {EventMachine.start_server}. Subclasses need
+    # not call `super`.
     def initialize(*_arguments)
     end
 
@@ -62,8 +63,8 @@ module EventMachine
 
     # Called once, as the last callback, when the connection has ended. May be defined without a parameter.
     # @param reason [Class, Symbol, nil] nil if either side closed it normally; else the Errno class of the error
-    #   (Errno::EHOSTUNREACH for a name that does not resolve, Errno::ETIMEDOUT for every kind of timeout); `:unknown` if
-    #   there is none
+    #   (Errno::EHOSTUNREACH for a name that does not resolve, Errno::ETIMEDOUT for every kind of timeout); `:unknown`
+    #   if there is none
     def unbind(reason = nil)
     end
 
@@ -103,8 +104,8 @@ module EventMachine
       false
     end
 
-    # @return [Float] seconds without sending or receiving after which the connection is closed (Errno::ETIMEDOUT); 0.0 for
-    #   never
+    # @return [Float] seconds without sending or receiving after which the connection is closed (Errno::ETIMEDOUT); 0.0
+    #   for never
     def comm_inactivity_timeout
       EventMachine.get_comm_inactivity_timeout(@signature)
     end

@@ -4,8 +4,8 @@
 
 module EventMachine
   class << self
-    # Forks a child that discards the reactor it has inherited and runs a new one with the block. `unbind` is called in the
-    # child for the objects of inherited connections. The parent's connections are not affected.
+    # Forks a child that discards the reactor it has inherited and runs a new one with the block. `unbind` is called in
+    # the child for the objects of inherited connections. The parent's connections are not affected.
     #
     # A callback may also move the reactor into a daemon, by `Process.daemon` or by hand (`exit if fork`,
     # `Process.setsid`, `exit if fork`). The daemon continues with everything, and the process that it comes from ends
@@ -19,8 +19,8 @@ module EventMachine
 
     private
 
-    # In a forked child: ends its copy of the parent's reactor without the shutdown hooks, which are kept for the child's
-    # own reactor. The pool's threads and the callables of {next_tick} belong to the parent.
+    # In a forked child: ends its copy of the parent's reactor without the shutdown hooks, which are kept for the
+    # child's own reactor. The pool's threads and the callables of {next_tick} belong to the parent.
     def forget_inherited_reactor
       return if !reactor_inherited? || take_over_reactor
 

@@ -54,8 +54,8 @@ module EventMachine
       raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
     end
 
-    # For functions whose port may be omitted. Returns port or nil, handler, arguments. If the port is not a number, it is the
-    # handler.
+    # For functions whose port may be omitted. Returns port or nil, handler, arguments. If the port is not a number, it
+    # is the handler.
     def split_port(port, handler, arguments)
       return [nil, handler, arguments] unless port
 

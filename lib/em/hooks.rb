@@ -14,8 +14,8 @@ module EventMachine
     end
 
     # Installs a handler for exceptions in callbacks. It is called with every StandardError, and with any exception in
-    # `unbind`; then the reactor continues. An exception in the handler is raised by {run}. Without a handler an exception
-    # in a callback ends the reactor and is raised by {run}.
+    # `unbind`; then the reactor continues. An exception in the handler is raised by {run}. Without a handler an
+    # exception in a callback ends the reactor and is raised by {run}.
     #
     # @param callback [#call, nil] used instead of the block; without either the handler is removed
     # @return [#call, nil] the handler installed or removed

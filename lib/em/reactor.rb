@@ -23,11 +23,11 @@ module EventMachine
   #     differences are meaningful
 
   class << self
-    # Runs the reactor on the calling thread until {stop}, and calls the block inside it. If a reactor runs already, calls
-    # the block at once and returns its value.
+    # Runs the reactor on the calling thread until {stop}, and calls the block inside it. If a reactor runs already,
+    # calls the block at once and returns its value.
     #
-    # However the reactor is left, this follows in order: shutdown hooks run, the last added first; `unbind` is called for
-    # what is still connected; the thread pool ends; then an exception that ended the reactor is raised.
+    # However the reactor is left, this follows in order: shutdown hooks run, the last added first; `unbind` is called
+    # for what is still connected; the thread pool ends; then an exception that ended the reactor is raised.
     #
     # @param blk [#call, nil] called instead of the block
     # @param tail [#call, nil] called at the end, after all shutdown hooks

@@ -6,10 +6,11 @@ module EventMachine
   class << self
     # Listens, and creates an object of the handler's class for each accepted connection.
     #
-    # @param server [String] a host name, which stands for all its addresses; or an address, "" for all of IPv4; or the path
-    #   of a Unix-domain socket, whose file is replaced if no process serves it any more; "\0name" is an abstract one (Linux)
-    # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); omitted for a Unix-domain
-    #   socket, whose handler may take its place
+    # @param server [String] a host name, which stands for all its addresses; or an address, "" for all of IPv4; or the
+    #   path of a Unix-domain socket, whose file is replaced if no process serves it any more; "\0name" is an abstract
+    #   one (Linux)
+    # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); omitted for a
+    #   Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
     # @param args passed to the handler's `initialize`
     # @yieldparam connection [Connection] each new connection, after its `post_init`
@@ -32,9 +33,9 @@ module EventMachine
     end
     ruby2_keywords :start_unix_domain_server
 
-    # Serves a socket that is bound and listening already. Several processes may share it: each accepts one connection per
-    # turn, so that clients do not wait for a busy process while another one is idle. `set_simultaneous_accept_count`
-    # changes that.
+    # Serves a socket that is bound and listening already. Several processes may share it: each accepts one connection
+    # per turn, so that clients do not wait for a busy process while another one is idle.
+    # `set_simultaneous_accept_count` changes that.
     #
     # @param sock [#fileno, Integer] closed when the server stops, unless it is an Integer
     # @return [Integer] the server's signature

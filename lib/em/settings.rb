@@ -4,8 +4,8 @@
 
 module EventMachine
   # @!method self.backend
-  #   @return [String] how the reactor waits for events: "uring" (epoll, with system calls in batches by io_uring), "epoll"
-  #     or "poll". The environment variable EM_BACKEND chooses one of them.
+  #   @return [String] how the reactor waits for events: "uring" (epoll, with system calls in batches by io_uring),
+  #     "epoll" or "poll". The environment variable EM_BACKEND chooses one of them.
 
   # @!method self.backend_reason
   #   @return [String, nil] why a better backend is not in use: "io_uring: forbidden, ..."
@@ -18,8 +18,8 @@ module EventMachine
 
   # @!method self.receive_into(connection, buffer)
   #   Receives into one String: `receive_data` gets this String each time, filled anew, instead of a new String for each
-  #   piece. For bulk data that takes half the time. Data that is needed after `receive_data` must be copied. One String may
-  #   serve many connections. It becomes binary, and gets room for 64 KiB.
+  #   piece. For bulk data that takes half the time. Data that is needed after `receive_data` must be copied. One String
+  #   may serve many connections. It becomes binary, and gets room for 64 KiB.
   #   @param connection [Connection]
   #   @param buffer [String, nil] nil: each piece is a new String again
   #   @return [String, nil] buffer; nil if the connection is gone
@@ -27,8 +27,8 @@ module EventMachine
 
   # @!method self.set_drain_timeout(signature, seconds)
   #   Sets how long a connection that is about to end waits for a peer that does not take the remaining data: after
-  #   `close_connection_after_writing`, or after `unbind` if the peer has closed its half. A peer that takes 256 bytes per
-  #   second on average is never given up.
+  #   `close_connection_after_writing`, or after `unbind` if the peer has closed its half. A peer that takes 256 bytes
+  #   per second on average is never given up.
   #   @param signature [Integer] of a connection
   #   @param seconds [Numeric] 0: the default, 30 seconds
   #   @return [Boolean] false if the connection is gone
@@ -82,8 +82,8 @@ module EventMachine
       set_rlimit_nofile(count)
     end
 
-    # Changes the user of this process by setuid(2), to drop root's privileges once privileged ports are bound. Groups do not
-    # change. Works without a reactor.
+    # Changes the user of this process by setuid(2), to drop root's privileges once privileged ports are bound. Groups
+    # do not change. Works without a reactor.
     # @param username [String]
     # @return [nil]
     # @raise [RuntimeError] if the user is unknown or the change is not permitted

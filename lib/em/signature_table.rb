@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Looks like a Hash from signatures to their objects, in the order of the signatures. The extension keeps the entries and
-  # defines `[]`, `[]=`, `delete` and `keys`.
+  # Looks like a Hash from signatures to their objects, in the order of the signatures. The extension keeps the entries
+  # and defines `[]`, `[]=`, `delete` and `keys`.
   class SignatureTable
     include Enumerable
 

@@ -87,7 +87,8 @@ module EventMachine
       end
     end
 
-    # In a daemon that has taken the reactor over: the threads were its parent's. Work without a result is started again.
+    # In a daemon that has taken the reactor over: the threads were its parent's. Work without a result is started
+    # again.
     def renew_threadpool
       return unless @threadpool
 

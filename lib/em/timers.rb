@@ -7,8 +7,8 @@ require "em/periodic_timer"
 
 module EventMachine
   # @!method self.add_timer(interval, callable = nil, &block)
-  #   Schedules a one-shot timer that calls the callable, or else the block. Timers are never early and fire in the order of
-  #   time. May be called on any thread and in trap handlers.
+  #   Schedules a one-shot timer that calls the callable, or else the block. Timers are never early and fire in the
+  #   order of time. May be called on any thread and in trap handlers.
   #   @param interval [#to_f] seconds, truncated to whole milliseconds; a negative interval is due at once
   #   @return [Integer, nil] the timer's signature; nil if there is nothing to call
   #   @raise [RuntimeError] if more timers are pending than {get_max_timers} allows
