@@ -3,7 +3,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The echo server on async: one task per connection, plain sockets, and async"s fiber scheduler underneath.
+# The echo server on async: one task per connection, and plain sockets on async's fiber scheduler.
 
 require_relative "library"
 port = Library.port

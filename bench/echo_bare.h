@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the echo servers on a bare epoll have in common: everybody accepted, and one read and one write for what arrives
- * on a connection. Where a peer does not take its bytes they block until it does, which the load never causes.
+ * Shared by the echo servers on a bare epoll: every connection is accepted, and each gets one read and one write for
+ * what arrives. If a peer does not read, the server blocks until it does, which the load generator never causes.
  */
 #ifndef BENCH_ECHO_BARE_H
 #define BENCH_ECHO_BARE_H
@@ -31,7 +31,7 @@ static inline void bare_accept_all(int epoll, int listener)
         epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event);
 }
 
-/* For what the first write left over. Returns -1 if the peer takes nothing any more. */
+/* Writes the rest after a partial write. Returns -1 if the peer accepts no more. */
 static inline int bare_write_rest(int fd, const char *data, ssize_t length)
 {
     struct pollfd writable = {.fd = fd, .events = POLLOUT};

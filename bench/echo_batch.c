@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The echo server on a level-triggered epoll that saves system calls by io_uring: epoll reports which
- * connections are ready, their reads go to the kernel as one batch of non-blocking calls, then their writes as another.
- * Nothing stays under way from one turn to the next, so that there is nothing to cancel and no memory that the kernel
- * holds. Of a few that are ready each is served by plain calls, since a batch would cost more than it saves. It shows
- * what a library can reach that is built this way, as echo_epoll.c does for plain calls and echo_uring.c for
- * completions.
+ * The echo server on a level-triggered epoll that saves system calls with io_uring. epoll reports which connections are
+ * ready. Their reads go to the kernel as one batch of non-blocking calls, then their writes as another. No operation is
+ * pending between turns, so there is nothing to cancel and no memory that the kernel holds. If only a few connections
+ * are ready, they are served by plain calls, because a batch would cost more than it saves. This server shows what a
+ * library with this design can reach, as echo_epoll.c does for plain calls and echo_uring.c for completions.
  */
 #include "echo_bare.h"
 
 #include <liburing.h>
 #include <stdbool.h>
 
-/* As many buffers as a batch has calls, small enough to stay in the cache. */
+/* One buffer per call of a batch, small enough to stay in the cache. */
 enum { EVENTS = 64, LEAST = 4, BUFFER_BYTES = 16384 };
 
 struct stream {
@@ -30,10 +29,10 @@ static void open_ring(void)
     errno = -io_uring_queue_init(EVENTS, &ring, 0);
     if (errno)
         echo_fail("io_uring_queue_init");
-    io_uring_register_ring_fd(&ring); /* spares a look-up for each batch, where the kernel can */
+    io_uring_register_ring_fd(&ring); /* saves a lookup per batch, if the kernel supports it */
 }
 
-/* A batch that is cut short, for want of memory or by a signal, goes on where it ended. */
+/* A batch that is cut short, by lack of memory or by a signal, continues where it ended. */
 static void execute(unsigned count)
 {
     struct io_uring_cqe *completion;
@@ -79,7 +78,7 @@ static void write_all(unsigned count)
     execute(writes);
 }
 
-/* After the calls: what was written in part is written to its end, what has ended is closed. */
+/* After the calls: completes partial writes and closes what has ended. */
 static void finish(const struct stream *stream, const char *bytes)
 {
     int written = stream->result > 0 ? stream->result : 0;

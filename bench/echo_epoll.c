@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The yardstick: an echo server with no library, on a level-triggered epoll. One read and one write for what arrives,
- * no memory for a connection, nothing that a library would add. It shows what the kernel costs; every other program
+ * The reference: an echo server without a library, on a level-triggered epoll. One read and one write for what arrives,
+ * no memory per connection, nothing that a library would add. It shows what the kernel costs, and every other program
  * is compared with it.
  */
 #include "echo_bare.h"

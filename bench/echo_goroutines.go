@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-// The echo server in Go: a goroutine for each connection, and the runtime's poller underneath. GOMAXPROCS is left
-// alone; bound to one core, as the benchmark starts it, the runtime uses one by itself. It also sets no-delay, and
-// raises the number of descriptors.
+// The echo server in Go: a goroutine for each connection, on the runtime's poller. GOMAXPROCS is not set: bound to one
+// core, as the benchmark starts it, the runtime chooses one. Go also sets TCP_NODELAY and raises the limit of
+// descriptors.
 package main
 
 import (

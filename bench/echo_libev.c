@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The echo server on libev. libev tells readiness only, so reading, writing and what could not be written are done
- * here: one buffer for all that is read, and memory for a connection's leftover only while there is one.
+ * The echo server on libev. libev reports only readiness, so this program reads, writes and keeps what could not be
+ * written: one buffer for all input, and memory for the rest of a write only while there is one.
  */
 #include "echo_support.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The echo server on libevent, as its manual would have it: a bufferevent for each connection, whose input is moved
- * to its output without a copy. The change list spares it epoll_ctl calls that cancel out.
+ * The echo server on libevent, as its manual recommends: a bufferevent for each connection, whose input is moved to its
+ * output without a copy. The change list saves epoll_ctl calls that cancel each other out.
  */
 #include "echo_support.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The echo server on libuv. What arrives is written at once if the kernel takes it (uv_try_write), and the buffer
- * goes back to a pool; only what is left over is queued (uv_write), and keeps its buffer until it is gone.
+ * returns to a pool. Only the rest is queued (uv_write), and keeps its buffer until it is written.
  */
 #include "echo_support.h"
 

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 # The echo server on nio4r: its selector, and a loop of read_nonblock and write_nonblock. What could not be written is
-# kept beside the connection, which is then watched for writing only.
+# stored with the connection, which is then watched only for writing.
 
 require_relative "library"
 port = Library.port

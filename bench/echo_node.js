@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-// The echo server on Node, with its net module: what arrives is written, and reading rests while the peer does not take
-// it. Node raises the number of descriptors itself.
+// The echo server on Node, with its net module: what arrives is written, and reading pauses while the peer does not
+// read. Node raises the limit of descriptors itself.
 
 "use strict";
 

@@ -3,7 +3,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The echo server on the original EventMachine, with epoll, which it leaves off by default. It sets no-delay itself.
+# The echo server on the original EventMachine, with epoll, which is off by default. It sets TCP_NODELAY itself.
 
 require_relative "library"
 port = Library.port

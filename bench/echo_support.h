@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the echo servers in C have in common, so that each of them shows only its library: the port from the command
- * line, as many descriptors as the system allows, and for those that open their sockets themselves the listener and
- * no-delay.
+ * Shared by the echo servers in C, so that each of them shows only its library: the port from the command line, as many
+ * descriptors as the system allows, and, for those that open their own sockets, the listening socket and TCP_NODELAY.
  */
 #ifndef BENCH_ECHO_SUPPORT_H
 #define BENCH_ECHO_SUPPORT_H

@@ -3,7 +3,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The echo server in plain Ruby: a thread for each connection, and sockets that block.
+# The echo server in plain Ruby: a thread for each connection, and blocking sockets.
 
 require_relative "library"
 port = Library.port

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The echo server on io_uring with no library but liburing: one submission that accepts everybody, one for each
- * connection that receives everything, and a system call for each turn. A connection has one send under way at a time,
- * since two could overtake each other; what arrives meanwhile waits in its buffer. It shows what a completion loop
- * costs, as echo_epoll.c does for readiness.
+ * The echo server on io_uring with no library except liburing: one submission accepts all connections, another receives
+ * all input of a connection, and each turn makes one system call. A connection has one pending send at a time, because
+ * two could overtake each other. What arrives meanwhile waits in its buffer. It shows what a completion loop costs, as
+ * echo_epoll.c does for readiness.
  */
 #include "uring_support.h"
 
@@ -39,7 +39,7 @@ static void send_first(struct connection *connection)
 {
     struct io_uring_sqe *submission = uring_submission(&uring);
 
-    /* The kernel goes on by itself after a part, so that a completion is the whole piece or a failure. */
+    /* After a partial send the kernel continues by itself, so a completion is the whole piece or a failure. */
     io_uring_prep_send(submission, connection->fd, connection->first->bytes, connection->first->length,
                        MSG_WAITALL | MSG_NOSIGNAL);
     uring_mark(submission, connection, URING_SEND);
@@ -112,7 +112,7 @@ static void on_received(struct connection *connection, const struct io_uring_cqe
     }
 }
 
-/* If the peer does not take it any more, its end is told to the receiving side, too. */
+/* If the peer accepts no more, the receiving side is notified of its end as well. */
 static void on_sent(struct connection *connection, const struct io_uring_cqe *completion)
 {
     bool whole = completion->res == (int)connection->first->length;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The yardstick of bench/thin: what echo_epoll.c is for echo servers. Whatever arrives is taken for one request, and
- * the answer is what thin sends for bench/thin.ru, byte for byte.
+ * The reference for bench/thin, as echo_epoll.c is for echo servers. It treats each piece that arrives as one request,
+ * and its response is what thin sends for bench/thin.ru, byte for byte.
  */
 #include "echo_bare.h"
 

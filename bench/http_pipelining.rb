@@ -3,9 +3,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Measures how fast HttpClient2 makes pipelined requests: our engine and the original gem in alternation against one
-# nginx on loopback. Prints requests per second and processor time of the client per request for each run, and the
-# medians of the ratios. Needs nginx and the original (Debian: nginx-light, ruby-eventmachine).
+# Measures how fast HttpClient2 makes pipelined requests. Our engine and the original gem run in turn against one nginx
+# on loopback. Prints requests per second and processor time of the client per request for each run, and the medians of
+# the ratios. Needs nginx and the original (Debian: nginx-light, ruby-eventmachine).
 #
 # usage: ruby bench/http_pipelining.rb [ROUNDS [REQUESTS]]
 
@@ -17,7 +17,7 @@ require_relative "../test/programs/support/nginx"
 
 OUTSTANDING = 1000
 
-# The program that is measured: keeps so many requests outstanding until all are answered.
+# The measured program. It keeps the given number of requests outstanding until all are answered.
 class Measured
   def initialize(port, count)
     @port = port

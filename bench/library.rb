@@ -5,21 +5,21 @@
 require "optparse"
 require "socket"
 
-# What the Ruby programs of the benchmark share: their arguments, as many descriptors as allowed, and which of the two
-# EventMachines is loaded. Both are required by the same name, so it is checked that the one asked for was found.
+# Shared by the Ruby programs of the benchmark: their arguments, the limit of descriptors, and which EventMachine is
+# loaded. Both are required by the same name, so the program checks that the requested one was found.
 module Library
   ROOT = File.expand_path("..", __dir__)
 
   module_function
 
-  # The port that the program was started with.
+  # The port with which the program was started.
   # @return [Integer]
   def port
     abort "usage: #{$PROGRAM_NAME} PORT" unless ARGV.size == 1 && ARGV[0].to_i.between?(1, 65_535)
     ARGV[0].to_i
   end
 
-  # Loads the EventMachine that --library asks for, ours by default.
+  # Loads the EventMachine named by --library, ours by default.
   # @return [Integer] the COUNT of the command line
   def load_by_options(default_count)
     name = "ours"
@@ -30,14 +30,14 @@ module Library
     Integer(ARGV.fetch(0, default_count))
   end
 
-  # @return [Integer] the number of descriptors that the process may have from now on
+  # @return [Integer] the new limit of descriptors
   def raise_descriptor_limit
     hard = Process.getrlimit(Process::RLIMIT_NOFILE).last
     Process.setrlimit(Process::RLIMIT_NOFILE, hard, hard)
     hard
   end
 
-  # @param name [String] "ours" (of this checkout) or "original" (of the system), which leaves epoll off unless asked
+  # @param name [String] "ours" (of this checkout) or "original" (of the system), which uses epoll only on request
   def load(name)
     ours = File.join(ROOT, "lib")
     name == "ours" ? $LOAD_PATH.unshift(ours) : $LOAD_PATH.delete(ours)

@@ -5,10 +5,11 @@
  *
  *   echo    messages per second, the server's processor time per message, latency at p50, p99 and p99.9
  *   accept  connections per second that are opened, echo one message and are reset; processor time of each
- *   idle    memory that the server keeps for each open connection that has nothing to do
- *   bulk    processor time of the server for what it receives and throws away, over one connection
+ *   idle    memory of the server per open connection that has nothing to do
+ *   bulk    processor time of the server for receiving and discarding, over one connection
  *
- * It checks every byte that comes back and fails if one is wrong. It never runs longer than asked plus half a minute.
+ * It checks every byte that comes back and fails if one is wrong. It never runs longer than requested plus half a
+ * minute.
  */
 #include "load.h"
 

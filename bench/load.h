@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the parts of the load generator share: its options, its clock, how it connects, what it sends and how it looks
- * at the server's process from outside. The modes are in load_echo.c, load_accept.c, load_idle.c and
- * load_bulk.c.
+ * Shared by the parts of the load generator: its options, its clock, how it connects, what it sends and how it observes
+ * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c and load_bulk.c.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -37,22 +36,23 @@ uint64_t load_now_ns(void);
 void *load_allocate(size_t count, size_t size);
 
 /* A blocking connection with Nagle's algorithm off. Successive calls use other source addresses of the loopback network
- * once the ports of one could run out. */
+ * before the ports of one address run out. */
 int load_connect(const struct load_options *options, unsigned index);
 
-/* Closes by reset, so that neither side keeps the port in TIME_WAIT. */
+/* Closes with a reset, so that neither side keeps the port in TIME_WAIT. */
 void load_reset(int fd);
 
-/* Processor time of the server, all threads, those that ended included; exact to the nanosecond while it runs. */
+/* Processor time of the server with all its threads, including those that have ended; exact to the nanosecond while it
+ * runs. */
 uint64_t load_server_cpu_ns(pid_t server);
 
-/* Private memory of the server in bytes, read until it stays the same for a while (at most 3 seconds). */
+/* Private memory of the server in bytes, read until it has not changed for a while (at most 3 seconds). */
 uint64_t load_server_memory(pid_t server);
 
 /*
- * The bytes of every connection: an endless stream that repeats after LOAD_PATTERN_PERIOD bytes. A connection starts
- * at an offset of its own, so that bytes that arrive on the wrong one, twice or not at all are seen. The pointer is
- * good for LOAD_CHUNK_BYTES bytes.
+ * The bytes of every connection: an endless stream that repeats after LOAD_PATTERN_PERIOD bytes. Each connection starts
+ * at its own offset, so bytes that arrive on the wrong connection, twice or not at all are detected. The pointer is
+ * valid for LOAD_CHUNK_BYTES bytes.
  */
 enum { LOAD_PATTERN_PERIOD = 4093, LOAD_CHUNK_BYTES = 65536 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The accept mode: a fixed number of connections at a time, each opened, used for one message and reset, over and over.
- * A reset leaves no port in TIME_WAIT, so the run may be as long as one likes.
+ * The accept mode: a fixed number of connections at a time, each opened, used for one message and reset, again and
+ * again. A reset leaves no port in TIME_WAIT, so the run may be as long as needed.
  */
 #include "load.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The bulk mode: many bytes one way over one connection, to a server that throws them away. They have all arrived when
- * the server, having seen the end of them, closes the connection; a server that left some unread would reset it.
+ * The bulk mode: many bytes one way over one connection, to a server that discards them. All have arrived when the
+ * server has seen their end and closes the connection. A server that left some unread would reset it.
  */
 #include "load.h"
 

@@ -156,7 +156,7 @@ static uint64_t outstanding(const struct echo *echo)
     return bytes;
 }
 
-/* A server that lost a byte would otherwise only be a little slower. */
+/* Without this check, a server that loses a byte would only look a little slower. */
 static void drain(struct echo *echo)
 {
     uint64_t end_ns = load_now_ns() + (uint64_t)DRAIN_SECONDS * 1000000000;

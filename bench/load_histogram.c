@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A histogram of latencies, linear within each power of two: 128 buckets there, so no figure is off by more than 0.8 %,
+ * A histogram of latencies with 128 linear buckets in each power of two. So no figure is off by more than 0.8 %,
  * whether it is a microsecond or an hour, and adding one costs a few instructions.
  */
 #include "load.h"
@@ -28,8 +28,8 @@ void load_histogram_add(uint64_t latency_ns)
     total++;
 }
 
-/* Bucket i >= 2 * LINEAR holds what shifted by (i / LINEAR - 1) leaves LINEAR + i % LINEAR. The middle of it is told.
- */
+/* Bucket i >= 2 * LINEAR contains the values that are LINEAR + i % LINEAR when shifted right by (i / LINEAR - 1). Its
+ * middle is reported. */
 static double bucket_ns(unsigned index)
 {
     unsigned shift;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The idle mode: how much private memory the server's process grows by for each open connection. Every connection
- * echoes one message, so that it is known to be accepted, and then rests. A hundredth of them is opened and closed
- * before, so that what the server allocates once is not counted.
+ * The idle mode: how much private memory the server's process gains per open connection. Every connection echoes one
+ * message, which shows that it is accepted, and then stays idle. One connection per hundred is opened and closed first,
+ * so that one-time allocations of the server are not counted.
  */
 #include "load.h"
 

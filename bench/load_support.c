@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What every mode of the load generator needs: clock, sockets, the pattern that is sent, the histogram of latencies,
- * and the view of the server's process from outside. It knows no mode.
+ * Shared by all modes of the load generator: clock, sockets, the pattern that is sent, and the view of the server's
+ * process from outside. It knows no mode.
  */
 #include "load.h"
 
@@ -82,7 +82,7 @@ void load_reset(int fd)
     close(fd);
 }
 
-/* schedstat of /proc holds the same sum, but lags by up to a scheduler tick for a task that is running. */
+/* schedstat of /proc contains the same sum, but lags by up to a scheduler tick for a task that is running. */
 uint64_t load_server_cpu_ns(pid_t server)
 {
     struct timespec used;

@@ -3,9 +3,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Measures gets from a real memcached, one key each, values of 100 bytes, with as many in flight all the time as the
-# line of JSON says. Ours and the original's run in alternation, each in a process of its own; the medians are of gets
-# per second, and of the ratios, of those and of processor time.
+# Measures gets from a real memcached, one key each, with values of 100 bytes. The line of JSON states how many requests
+# are always in flight. Ours and the original run in turn, each in its own process. The medians are of gets per second
+# and of the ratios of those and of processor time.
 #
 # usage: bench/memcache_gets.rb [ROUNDS]
 
@@ -16,7 +16,7 @@ require_relative "library"
 GETS = 100_000
 IN_FLIGHT = [100, 1000].freeze
 
-# One process's part.
+# The work of one process.
 class Gets
   def initialize(port, in_flight)
     @in_flight = in_flight

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
-/* The bare epoll loop as a sink: it reads what arrives, throws it away, and closes when that ends. */
+/* The bare epoll loop as a sink: it reads what arrives, discards it, and closes at the end of input. */
 #include "echo_support.h"
 
 #include <errno.h>

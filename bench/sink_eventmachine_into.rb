@@ -3,7 +3,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The sink on our EventMachine, in Ruby, with one String that is received into again and again, as in sink_nio4r.rb.
+# The sink on our EventMachine, in Ruby, receiving into the same String again and again, as sink_nio4r.rb does.
 
 require_relative "library"
 port = Library.port

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
-/* The sink on libev, which tells readiness only. */
+/* The sink on libev, which reports only readiness. */
 #include "echo_support.h"
 
 #include <errno.h>

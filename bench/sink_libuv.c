@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
-/* The sink on libuv. One buffer will do, since nothing of it is kept. */
+/* The sink on libuv. One buffer is enough, because nothing in it is kept. */
 #include "echo_support.h"
 
 #include <uv.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
-/* The bare io_uring loop as a sink: a buffer goes back to the kernel as soon as it is full. */
+/* The bare io_uring loop as a sink: a buffer returns to the kernel as soon as it is full. */
 #include "uring_support.h"
 
 static struct uring uring;
 static int listener;
 
-/* The subject of what is received is the descriptor alone, out of the way of the operation's bits. */
+/* The user data of a receive is the descriptor alone, shifted past the bits of the operation. */
 static void *subject(int fd)
 {
     return (void *)((uintptr_t)fd << 2);
@@ -24,7 +24,7 @@ static void on_accepted(const struct io_uring_cqe *completion)
         uring_receive(&uring, completion->res, subject(completion->res));
 }
 
-/* Buffers cannot be lacking, but in the turn that has yet to give them back. */
+/* Buffers run out only in the turn that has yet to return them. */
 static void on_received(const struct io_uring_cqe *completion)
 {
     if (completion->res > 0) {

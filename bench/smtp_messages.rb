@@ -3,10 +3,10 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Measures SmtpClient and SmtpServer of one library together, over loopback in one process: each message has a
-# connection of its own, as the client has it, and is small (16 lines of 64 bytes), as long as letters are (128 lines),
-# or long (1024 lines). Prints one line of JSON. With --compare ROUNDS both libraries run in turns, and the medians of
-# their ratios are printed.
+# Measures SmtpClient and SmtpServer of one library together, over loopback in one process. Each message has its own
+# connection, as in the client. Messages are small (16 lines of 64 bytes), typical of a letter (128 lines), or long
+# (1024 lines). Prints one line of JSON. With --compare ROUNDS both libraries run in turn, and the medians of their
+# ratios are printed.
 
 require "json"
 require "open3"
@@ -63,7 +63,7 @@ def median(values)
   values.sort[values.size / 2]
 end
 
-# @return [Hash] medians of the pairs, each of a run of ours and one of the original's
+# @return [Hash] medians over pairs of one run of ours and one run of the original
 def compared(pairs)
   { ours_cpu_us: median(pairs.map { |ours, _| ours["cpu_us"] }).round,
     original_cpu_us: median(pairs.map { |_, original| original["cpu_us"] }).round,

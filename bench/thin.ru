@@ -2,6 +2,6 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# What bench/thin has thin serve.
+# The application that thin serves in bench/thin.
 
 run ->(_) { [200, { "Content-Type" => "text/plain", "Content-Length" => "12" }, ["hello, world"]] }

@@ -5,8 +5,8 @@
 
 # usage: ruby bench/thin_alone.rb CONNECTIONS SECONDS
 #
-# What thin's own Ruby costs per request, whatever engine it runs on: its connections get wrk's request from a loop, and
-# what they send goes nowhere. Prints microseconds of processor time.
+# The cost of thin's own Ruby code per request, on any engine. Its connections get wrk's request from a loop, and what
+# they send is discarded. Prints microseconds of processor time.
 
 require_relative "library"
 abort "usage: #{$PROGRAM_NAME} CONNECTIONS SECONDS" unless ARGV.size == 2
@@ -17,7 +17,7 @@ require "rack"
 
 APPLICATION = Rack::Builder.parse_file(File.join(__dir__, "thin.ru")).first
 
-# One of thin's connections, but without a network.
+# A connection of thin without a network.
 class Alone < Thin::Connection
   PEER = Socket.pack_sockaddr_in(80, "127.0.0.1")
   Backend = Struct.new(:ssl?)

@@ -3,8 +3,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Measures EM.next_tick in processor time, both ways it is used: many queued at once and then run, and each queued by
-# the one before, which takes a turn of the loop each. Prints one line of JSON.
+# Measures EM.next_tick in processor time, in both ways of use: many calls queued at once and then run, and each queued
+# by the one before, which takes one turn of the loop each. Prints one line of JSON.
 
 require "json"
 require_relative "library"

@@ -23,7 +23,7 @@ void timers_open(uint32_t count)
         exit(1);
 }
 
-/* A handle must be initialised before it is used first, and never again while it is open. */
+/* A handle must be initialized before its first use, and not again while it is open. */
 void timers_add(uint32_t i, uint32_t delay_ms)
 {
     if (i == initialised) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Measures the timers of the library that it is linked with, in processor time: adding a million of them, cancelling
- * and adding again in random order while a million are pending, and a million that are due. What each library
- * allocates for a timer is part of what it costs. Prints one line of JSON.
+ * and adding again in random order while a million are pending, and firing a million. Memory that a library allocates
+ * for a timer is part of the cost. Prints one line of JSON.
  */
 #include "timers_measure.h"
 
@@ -78,7 +78,7 @@ static double cancel_all(const uint32_t *which, uint32_t timers)
     return (cpu_us() - start) / timers;
 }
 
-/* Every number once, in random order. */
+/* Each number once, in random order. */
 static uint32_t *permutation(uint32_t how_many)
 {
     uint32_t *shuffled = random_numbers(how_many, 0, 1 << 30);
@@ -96,7 +96,7 @@ static uint32_t count = 1000000;
 static uint32_t *far, *again, *soon, *order, *each;
 static double add_us, readd_us, cancel_us, fire_began_us;
 
-/* From within the loop; what is left pending at the end fires afterwards. */
+/* Called within the loop. Timers that are still pending at the end fire afterwards. */
 static void measure(void)
 {
     add_us = add_all(far, count);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the servers on a bare io_uring have in common: the ring, and the ring of buffers that the kernel receives into.
- * Where the kernel can, many messages share a buffer (Linux 6.12: it goes on where the last one ended); elsewhere each
- * takes a buffer of its own. A buffer goes back to the kernel when nothing more comes into it and nobody needs what is
- * in it. What is done with the bytes stands in the servers.
+ * Shared by the servers on a bare io_uring: the ring, and the ring of buffers into which the kernel receives. If the
+ * kernel supports it, many messages share a buffer (since Linux 6.12 each continues where the last one ended).
+ * Otherwise each takes its own buffer. A buffer returns to the kernel when nothing more is received into it and nobody
+ * needs its contents. The servers decide what to do with the bytes.
  */
 #ifndef BENCH_URING_SUPPORT_H
 #define BENCH_URING_SUPPORT_H
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Not in the headers of liburing 2.3. The flags of a registration are where it has padding. */
+/* Missing from the headers of liburing 2.3. The flags of a registration are in its padding there. */
 enum { URING_INCREMENTAL = 2, URING_MORE_IN_BUFFER = 1 << 4 };
 
 enum {
@@ -28,7 +28,8 @@ enum {
     URING_PLAIN_BYTES = 16384
 };
 
-/* What a completion is of: the two lowest bits of its user data, whose others are those of a pointer from malloc. */
+/* The operation of a completion: the two lowest bits of its user data. The other bits are those of a pointer from
+ * malloc. */
 enum uring_operation { URING_ACCEPT, URING_RECEIVE, URING_SEND, URING_CLOSE };
 
 static const uint64_t uring_operations = 3;
@@ -138,7 +139,7 @@ static inline void uring_accept(struct uring *uring, int listener)
     uring_mark(submission, NULL, URING_ACCEPT);
 }
 
-/* Sockets stay blocking: the ring waits for those, and tells EAGAIN of others. */
+/* Sockets stay blocking: the ring waits for blocking ones, and returns EAGAIN for others. */
 static inline int uring_listen(struct uring *uring, uint16_t port)
 {
     int listener = echo_listen(port);
@@ -180,7 +181,7 @@ static inline void uring_release(struct uring *uring, unsigned id)
         uring_give(uring, id);
 }
 
-/* The bytes that a completion brought, good until uring_release. */
+/* The bytes of a completion, valid until uring_release. */
 static inline char *uring_take(struct uring *uring, const struct io_uring_cqe *completion)
 {
     unsigned id = uring_buffer_of(completion);

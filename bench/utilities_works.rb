@@ -3,16 +3,16 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The works of bench/utilities, each twice: with the library, and as the floor that plain Ruby sets. Started as a
-# program it does one of them and prints its cost in microseconds of processor time per unit:
+# The works of bench/utilities, each twice: with the library, and in plain Ruby as the floor. As a program, this file
+# does one of them and prints its cost in microseconds of processor time per unit:
 #
 # usage: ruby bench/utilities_works.rb NAME floor|ours|original
 
 require_relative "library"
 
-# One module for each work: `title`, `units` (how many in one go), `floor` and `library`.
+# One module for each work: `title`, `units` (how many in one run), `floor` and `library`.
 module UtilitiesWorks
-  # 16 KiB pieces of 64-byte lines, whose ends are not the pieces' ends.
+  # 16 KiB pieces of 64-byte lines that do not end where the pieces end.
   module Lines
     TEXT = ("#{'x' * 63}\n" * 1024).b.freeze
 
@@ -33,7 +33,7 @@ module UtilitiesWorks
       "LineText2, a line"
     end
 
-    # Counts the bytes of its lines.
+    # Counts the bytes in its lines.
     class Floor
       attr_reader :bytes
 
@@ -102,7 +102,7 @@ module UtilitiesWorks
       200_000
     end
 
-    # A list of blocks, and what they are called with.
+    # A list of blocks, and the arguments with which they are called.
     class Floor
       def initialize
         @blocks = []
@@ -168,7 +168,7 @@ module UtilitiesWorks
     end
   end
 
-  # The same for those that are there before the items.
+  # The same for blocks that are queued before the items.
   module WaitingQueue
     module_function
 
@@ -255,13 +255,14 @@ module UtilitiesWorks
 
   module_function
 
-  # @return [Float] microseconds per unit: the second of two goes, as the first one grows the heap
+  # @return [Float] microseconds per unit in the second of two runs, because the first one grows the heap
   def measure(work, subject)
     Library.load(subject) unless subject == "floor"
     2.times.map { subject == "floor" ? timed { work.floor } : in_reactor(work) }.last / work.units
   end
 
-  # The reactor's own start and end are not measured. An iterator takes turns, so the end is when the reactor stops.
+  # The reactor's own start and end are not measured. An iterator takes several turns, so its end is when the reactor
+  # stops.
   def in_reactor(work)
     start = nil
     EM.run do
@@ -287,8 +288,8 @@ if $PROGRAM_NAME == __FILE__
   abort "usage: ruby #{$PROGRAM_NAME} NAME floor|ours|original" unless usable
   begin
     cost = UtilitiesWorks.measure(work, ARGV[1])
-    strangers = $LOADED_FEATURES.grep(%r{/em/}).reject { |file| file.start_with?("#{Library::ROOT}/") == (ARGV[1] == "ours") }
-    abort "found #{strangers.first} instead" unless strangers.empty?
+    others = $LOADED_FEATURES.grep(%r{/em/}).reject { |file| file.start_with?("#{Library::ROOT}/") == (ARGV[1] == "ours") }
+    abort "found #{others.first} instead" unless others.empty?
     puts cost
   rescue NameError, LoadError => e
     abort e.message
