@@ -72,7 +72,8 @@ class DocumentationTest < Minitest::Test
   end
 
   def words_of_c
-    @words_of_c ||= SOURCES.grep(/\.[ch]\z/).flat_map { |file| self.class.read(file).scan(/\bemi?_\w+/i) } + build_options
+    sources = SOURCES.grep(/\.[ch]\z/)
+    @words_of_c ||= sources.flat_map { |file| self.class.read(file).scan(/\bemi?_\w+/i) } + build_options
   end
 
   # Options of the build and of the environment, which no C file names.
