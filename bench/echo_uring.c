@@ -18,7 +18,7 @@ struct connection {
     int fd;
     bool receiving;
     struct piece *first, *last;      /* not sent yet; the first is under way */
-    struct connection *next_starved; /* for want of buffers */
+    struct connection *next_starved; /* waiting for buffers */
 };
 
 static struct uring uring;
