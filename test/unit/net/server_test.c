@@ -6,6 +6,7 @@
 #include "support/simulated_loop.h"
 #include "support/sockets.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 static em_server *start_server(simulated_loop *fixture, recorder *told)
@@ -114,6 +115,21 @@ static void a_server_that_cannot_start_leaves_a_given_descriptor_to_the_caller(v
         assert_int_equal(stats_of(fixture).servers_open, 0);
         assert_int_equal(simulated_count_channels(fixture->backend), 0);
         assert_int_equal(count_descriptors(), descriptors);
+    }
+}
+
+static void a_server_that_cannot_start_leaves_no_file(void **state)
+{
+    simulated_loop *fixture = *state;
+    static const simulated_operation failing[] = {SIMULATED_ATTACH, SIMULATED_START_RECEIVING};
+    em_server_options options = {.size = sizeof options, .socket_file_mode = 0600};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/em_unit_%d", (int)getpid());
+    for (size_t i = 0; i < COUNT(failing); i++) {
+        simulated_fail_next(fixture->backend, failing[i], EM_NO_BUFFERS);
+        assert_int_equal(em_loop_start_unix_domain_server(fixture->loop, path, &recording, &options, NULL),
+                         EM_NO_BUFFERS);
+        assert_int_equal(access(path, F_OK), -1);
     }
 }
 
@@ -410,6 +426,7 @@ int main(void)
         SERVER_TEST(arguments_that_make_no_sense_are_refused),
         SERVER_TEST(a_port_that_is_taken_is_told),
         SERVER_TEST(a_server_that_cannot_start_leaves_a_given_descriptor_to_the_caller),
+        SERVER_TEST(a_server_that_cannot_start_leaves_no_file),
         SERVER_TEST(a_given_listening_socket_is_served_and_closed_with_the_server),
         SERVER_TEST(stopping_a_server_leaves_its_connections_alone),
         SERVER_TEST(stopping_within_post_init_accepts_nobody_else),
