@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A listening socket of a server: accepting. When descriptors run out, it turns away a few of the waiting clients, by
- * means of a descriptor held in reserve, and then does not accept until one has become free or some time has passed. So
- * it never spins, and it is logged.
+ * One listening socket of a server. It accepts unless its server is paused or has as many connections as it may have.
+ * When descriptors run out, it turns away a few of the waiting clients, by means of a descriptor held in reserve, and
+ * backs off: it does not accept until a descriptor has become free or some time has passed. So it never spins. That is
+ * logged.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
 
-/* So many are turned away before each pause. */
+/* How many clients are turned away before each back-off. */
 enum { SHED_BATCH = 16 };
 
 #define SHORTEST_BACK_OFF_NS (100 * EM_MILLISECONDS)
@@ -87,7 +88,7 @@ static void stop_back_off(emi_listener *listener)
     emi_loop_timer_cancel(listener->server->loop, &listener->back_off);
 }
 
-/* Turns a few clients away, so that they fail now and not when their timeouts end. */
+/* Turns a few clients away, so that they fail now and not when they time out. */
 static void shed(const emi_listener *listener)
 {
     em_loop *loop = listener->server->loop;
@@ -104,7 +105,7 @@ static void shed(const emi_listener *listener)
     emi_net_open_reserve(net);
 }
 
-/* Somebody has shut the socket down, or closed its descriptor: it will never accept again. */
+/* The program has shut the socket down or closed its descriptor. */
 static bool will_never_accept(em_status reason)
 {
     return reason == EM_INVALID_ARGUMENT || reason == EM_BAD_DESCRIPTOR || reason == EM_NOT_A_SOCKET;
@@ -116,18 +117,18 @@ static void failed(emi_channel *channel, em_status reason)
     em_loop *loop = listener->server->loop;
     emi_net *net = emi_net_at(loop);
     if (will_never_accept(reason)) {
-        listener->is_dead = true;
+        listener->is_unusable = true;
         emi_loop_log(loop, EM_LOG_ERROR, "server: the listening socket does not accept any more");
         return;
     }
     start_back_off(listener);
-    /* A descriptor that becomes free ends the back-off early; turning away and telling the log keep to the long rhythm.
-     */
+    /* A descriptor that becomes free ends the back-off early. Clients are turned away, and that is logged, no more
+     * often than without that. */
     if (net->shed_ns == 0 || loop->now_ns - net->shed_ns >= SHORTEST_BACK_OFF_NS) {
         net->shed_ns = loop->now_ns;
         emi_loop_log(loop, EM_LOG_WARNING,
                      reason == EM_NO_DESCRIPTORS ? "server: no more file descriptors, connections are turned away"
-                                                 : "server: accepting failed, pausing");
+                                                 : "server: accepting failed, trying again later");
         if (reason == EM_NO_DESCRIPTORS)
             shed(listener);
     }
@@ -137,7 +138,8 @@ static void failed(emi_channel *channel, em_status reason)
 
 static bool may_accept(const emi_listener *listener)
 {
-    return emi_server_may_accept(listener->server) && !listener->is_dead && !emi_list_is_linked(&listener->backing_off);
+    return emi_server_may_accept(listener->server) && !listener->is_unusable &&
+           !emi_list_is_linked(&listener->backing_off);
 }
 
 void emi_listener_update(emi_listener *listener)
@@ -197,8 +199,8 @@ void emi_listener_init(emi_listener *listener, em_server *server)
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
 }
 
-/* Sockets that were given may be shared with other processes, so their options stay as they are; accepted Unix-domain
- * sockets inherit none. */
+/* Sockets that were given may be shared with other processes, so their options stay as they are. Accepted Unix-domain
+ * sockets inherit no options. */
 static void set_options(emi_listener *listener, int socket, emi_ownership ownership)
 {
     em_address address;

@@ -111,10 +111,10 @@ struct em_connection {
 typedef struct emi_listener {
     emi_channel channel;
     em_server *server;
-    emi_loop_timer back_off; /* pending while it does not accept for want of descriptors or memory */
+    emi_loop_timer back_off; /* pending while it does not accept because descriptors or memory have run out */
     uint64_t back_off_ns;    /* how long the next back-off will be */
     emi_list backing_off;    /* among the listeners that back off */
-    bool is_dead;            /* the system says that it will never accept again */
+    bool is_unusable;        /* the system says that it will never accept again */
     bool is_tcp;
     bool inherits_options; /* accepted sockets have the options already, from this one */
     bool may_linger;       /* accepted sockets may have SO_LINGER from this one */
@@ -157,7 +157,7 @@ typedef struct emi_net {
     emi_handle_table servers;
     em_connection *listed_first; /* for reap: they wait for unbind, or are about to end and wait for their peer */
     em_connection *listed_last;
-    emi_list backing_off; /* listeners that do not accept for want of descriptors or memory */
+    emi_list backing_off; /* listeners that do not accept because descriptors or memory have run out */
     emi_list lingering;   /* connections whose sockets live on after unbind */
     bool closing;         /* the loop ends */
     uint64_t shed_ns;     /* when connections were last turned away */
@@ -447,7 +447,7 @@ void emi_listener_update(emi_listener *listener);
 /** Closes its socket, if it was started. */
 void emi_listener_release(emi_listener *listener);
 
-/** A descriptor has become free: listeners that wait for one go on. */
+/** A descriptor has become free: listeners that back off go on. */
 void emi_net_descriptor_freed(emi_net *net);
 
 /** Opens the descriptor held in reserve, if there is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Servers: making them and ending them. Their sockets are opened in server_sockets.c; what happens when somebody
- * connects is in listener.c.
+ * Servers: starting and stopping them, their pauses and their count of connections. Their sockets are opened in
+ * server_sockets.c; accepting is in listener.c.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
@@ -9,8 +9,8 @@
 enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
 
 /*
- * From a socket that was given, one in a turn: other processes may share it, and an idle one could serve a client that
- * this one would accept while it is busy with an earlier one.
+ * From a socket that was given, one client in each turn: other processes may share the socket, and an idle one can
+ * serve the next client while this one is busy with the first.
  */
 enum { GIVEN_ACCEPT_BATCH = 1 };
 
@@ -43,7 +43,7 @@ static void give_up(em_server *server)
     emi_server_free_if_unused(server);
 }
 
-/* A server over listening sockets, which are its own from now on, unless it fails. */
+/* Makes a server over listening sockets. They belong to it from now on, unless this fails. */
 static em_status start(em_loop *loop, const emi_server_sockets *sockets, emi_ownership ownership,
                        const em_handler *handler, const emi_server_settings *settings, em_server **started)
 {
@@ -81,7 +81,7 @@ static em_status start_at(em_loop *loop, const emi_addresses *addresses, const e
     return status;
 }
 
-/* What all ways to start a server begin with. */
+/* The first checks of all functions that start a server. */
 static em_status check(em_loop *loop, const em_handler *handler, em_server **server)
 {
     if (server)

@@ -7,7 +7,7 @@
 #include "net/net_private.h"
 #include "system/socket.h"
 
-/* A port that the system chose for the first socket may be taken at another address. So many ports are tried. */
+/* How many ports are tried: one that the system chose for the first socket may be in use at another address. */
 enum { MOST_PORTS_TRIED = 16 };
 
 /* A file that nobody listens at would stay for ever. */
@@ -21,7 +21,7 @@ static em_status bind_to(int socket, const em_address *address, const em_server_
 {
     em_status status = emi_apply_server_options(socket, em_address_get_family(address), options);
     if (status == EM_OK && options->replace_socket_file != EM_OFF)
-        status = emi_remove_dead_socket_file(address);
+        status = emi_remove_stale_socket_file(address);
     return status == EM_OK ? emi_socket_bind(socket, address) : status;
 }
 

@@ -33,6 +33,6 @@ void emi_socket_file_remove(int socket);
  * Removes the file of a Unix-domain socket that no process has any more; leaves files of every other kind alone, and
  * those of living sockets, so binding to them fails. EM_NO_DESCRIPTORS and the like if that could not be found out.
  */
-em_status emi_remove_dead_socket_file(const em_address *address);
+em_status emi_remove_stale_socket_file(const em_address *address);
 
 #endif

@@ -45,13 +45,13 @@ bool emi_address_has_file(const em_address *address)
  * Connecting a datagram socket to a server of streams fails with EPROTOTYPE and does not disturb it, even when its
  * queue is full. If nobody has the socket any more, connecting fails with ECONNREFUSED, whatever its type was.
  */
-static em_status look_whether_dead(const em_address *address, bool *is_dead)
+static em_status find_out_whether_stale(const em_address *address, bool *is_stale)
 {
     int fd = emi_new_socket(AF_UNIX, SOCK_DGRAM);
     if (fd < 0)
         return emi_last_status();
     int result = connect(fd, (const struct sockaddr *)(const void *)address->storage.bytes, address->length);
-    *is_dead = result < 0 && errno == ECONNREFUSED;
+    *is_stale = result < 0 && errno == ECONNREFUSED;
     close(fd);
     return EM_OK;
 }
@@ -62,14 +62,14 @@ static bool is_socket_file(const socket_path *path)
     return path->text[0] != '\0' && lstat(path->text, &file) == 0 && S_ISSOCK(file.st_mode);
 }
 
-em_status emi_remove_dead_socket_file(const em_address *address)
+em_status emi_remove_stale_socket_file(const em_address *address)
 {
     socket_path path = path_of(address);
     if (!is_socket_file(&path))
         return EM_OK;
-    bool is_dead = false;
-    em_status status = look_whether_dead(address, &is_dead);
-    if (status == EM_OK && is_dead)
+    bool is_stale = false;
+    em_status status = find_out_whether_stale(address, &is_stale);
+    if (status == EM_OK && is_stale)
         unlink(path.text);
     return status;
 }

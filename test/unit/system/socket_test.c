@@ -266,7 +266,7 @@ static em_status remove_at(const char *path)
 {
     em_address address;
     assert_int_equal(em_address_from_path(path, &address), EM_OK);
-    return emi_remove_dead_socket_file(&address);
+    return emi_remove_stale_socket_file(&address);
 }
 
 static void only_the_files_of_dead_sockets_are_removed(void **state)
