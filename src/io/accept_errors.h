@@ -9,8 +9,8 @@
 
 #include <eventmachine/status.h>
 
-/** Whether the error is of one connection in the queue, or of its network: accept(2) says to treat those as "try
- * again". */
+/** Whether the error concerns one connection in the queue, or its network, so that accepting continues with the next.
+ * accept(2) says to treat such errors like EAGAIN. */
 static inline bool emi_accept_may_go_on(em_status status)
 {
     switch (status) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Which backends there are, best first.
+ * The list of backends, best first, and creating one of them.
  */
 #include "io/backend.h"
 
@@ -12,8 +12,8 @@
 
 typedef struct candidate {
     const char *name;
-    const emi_poller_operations *poller; /* NULL: not on this system */
-    bool in_batches;                     /* with calls in batches, by io_uring */
+    const emi_poller_operations *poller; /* NULL: this system has none */
+    bool in_batches;                     /* makes calls in batches, by io_uring */
 } candidate;
 
 static const candidate candidates[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What stands in for the batcher in builds without liburing: none can be created.
+ * The batcher in builds without liburing: none can be created.
  */
 #include "base/features.h"
 

@@ -7,7 +7,7 @@
 
 #include "io/batcher.h"
 
-/** emi_batcher_create without the trial; on failure what io_uring_setup(2) reported. */
+/** emi_batcher_create without the trial. On failure returns the status of io_uring_setup(2). */
 em_status emi_batcher_try(emi_batcher **batcher);
 
 #endif

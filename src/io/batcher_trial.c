@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Whether io_uring is fit for batches of calls here. A kernel may be too old, lack operations, forbid it (seccomp(2),
- * the sysctl kernel.io_uring_disabled), or let calls wait that must not block. So a batch of each kind of call that the
- * backend makes is tried, once per process. It takes well under a millisecond.
+ * Finds out whether io_uring can make batches of calls here. A kernel may be too old, lack operations, forbid io_uring
+ * (seccomp(2), the sysctl kernel.io_uring_disabled), or block in calls that must not block. So a batch of each kind of
+ * call that the backend makes is tried, once per process, which takes well under a millisecond.
  */
 #include "base/features.h"
 
@@ -32,7 +32,7 @@ static emi_call call_on(int descriptor, emi_call_kind kind, void *bytes, size_t 
     return (emi_call){.kind = kind, .descriptor = descriptor, .bytes = bytes, .length = length};
 }
 
-/* Of three sockets one has something, one has ended, one has nothing. */
+/* Three sockets: one has bytes, one has ended, one has nothing to read. */
 static bool receives(emi_batcher *batcher, int pairs[PAIRS][2])
 {
     char bytes[PAIRS][TEXT_BYTES + 1];
@@ -46,7 +46,7 @@ static bool receives(emi_batcher *batcher, int pairs[PAIRS][2])
            calls[1].status == EM_OK && calls[1].done == 0 && calls[2].status == EM_WOULD_BLOCK;
 }
 
-/* Of three sockets one takes it, one is full, one has no peer any more. */
+/* Three sockets: one takes the bytes, one is full, the peer of one has closed. */
 static bool sends(emi_batcher *batcher, int pairs[PAIRS][2])
 {
     static char fill[FILL_BYTES];
@@ -110,7 +110,7 @@ const char *emi_batcher_refusal(void)
     verdict found = (verdict)atomic_load(&known);
     if (found == UNKNOWN) {
         found = try_ring();
-        if (found != NO_RESOURCES) /* which may be over the next time */
+        if (found != NO_RESOURCES) /* a later trial may succeed */
             atomic_store(&known, (int)found);
     }
     return refusals[found];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The batcher by io_uring(7). The ring has no setup flags: it belongs to no thread, and the kernel makes the calls
- * within io_uring_enter(2), because none of them may block. Single issuers, deferred task run and registered files
- * gained nothing over that. Whether the kernel is fit for it is found out in batcher_trial.c.
+ * The batcher by io_uring(7). The ring has no setup flags, so it belongs to no thread. The kernel makes the calls
+ * within io_uring_enter(2), because none of them may block. IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN and
+ * registered files made it no faster. batcher_trial.c finds out whether the kernel can do it.
  */
 #include "base/features.h"
 
@@ -20,24 +20,23 @@
 #include "system/system_error.h"
 #include "system/thread.h"
 
-/* A call that has no result after so long will never have one. */
+/* A call without a result after this time will never have one. */
 #define LONGEST_WAIT_SECONDS 1
 
 struct emi_batcher {
     struct io_uring ring;
     struct stat identity;
     unsigned fork_count; /* of the process that made it */
-    bool is_broken;      /* the ring may still hold calls that were not taken, on memory that is gone */
+    bool is_broken;      /* the ring may hold calls that the kernel has not taken, on memory that was freed */
 };
 
 /*
  * A ring that no loop uses is kept here for the next loop. When a ring is closed, the kernel interrupts each thread
- * that used it, some milliseconds later, and the program's own poll(2) or nanosleep(2) fails with EINTR though no
- * signal came.
+ * that used it, some milliseconds later: poll(2) or nanosleep(2) in the program then fails with EINTR without a signal.
  */
 static _Atomic(emi_batcher *) spare;
 
-/* false: somebody has closed its descriptor, and the number may be another's by now. */
+/* Returns false if the program has closed the ring's descriptor, whose number may be in use for something else now. */
 static bool is_whole(emi_batcher *batcher)
 {
     struct stat found;
@@ -63,7 +62,7 @@ static bool is_inherited(const emi_batcher *batcher)
     return emi_is_forked_since(batcher->fork_count);
 }
 
-/* A ring may be kept for long: in a process that has closed its standard streams it must not take their numbers. */
+/* A ring may be kept for long. In a process that has closed its standard streams it must not have their numbers. */
 static void move_up(struct io_uring *ring)
 {
     if (ring->ring_fd > STDERR_FILENO)
@@ -88,7 +87,7 @@ static em_status open_batcher(emi_batcher **opened)
         return emi_status_from_errno(-result);
     }
     move_up(&batcher->ring);
-    fstat(batcher->ring.ring_fd, &batcher->identity); /* each ring has an inode of its own */
+    fstat(batcher->ring.ring_fd, &batcher->identity); /* the inode is unique to the ring */
     *opened = batcher;
     return EM_OK;
 }
@@ -118,7 +117,7 @@ void emi_batcher_destroy(emi_batcher *batcher)
 
 static void prepare(struct io_uring *ring, emi_call *call, unsigned number)
 {
-    struct io_uring_sqe *entry = io_uring_get_sqe(ring); /* the queue is empty before each batch, and long enough */
+    struct io_uring_sqe *entry = io_uring_get_sqe(ring); /* never NULL: the queue is empty before a batch */
     if (call->kind == EMI_CALL_RECEIVE)
         io_uring_prep_recv(entry, call->descriptor, call->bytes, call->length, MSG_DONTWAIT);
     else
@@ -147,7 +146,7 @@ static unsigned collect(struct io_uring *ring, emi_call *calls)
     return found;
 }
 
-/* All calls are taken, but results are missing, which no kernel that passed the trial has shown yet. */
+/* The kernel has taken all calls, but results are missing. No kernel that passed the trial has shown this yet. */
 static bool wait_for_result(struct io_uring *ring)
 {
     struct __kernel_timespec limit = {.tv_sec = LONGEST_WAIT_SECONDS};

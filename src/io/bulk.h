@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Streams on which much arrives. They are worth another way of receiving: by a call of their own, one piece after the
- * other through the same memory, which stays in the processor's cache, and straight into the owner's memory if it
- * offers some.
+ * Bulk streams: those on which much arrives. They are not read in batches. Each piece is read by a call of its own,
+ * into the same memory, which stays in the processor's cache, or into the owner's memory if the owner offers room.
  */
 #ifndef EMI_BULK_H
 #define EMI_BULK_H
@@ -11,12 +10,12 @@
 #include "io/channel.h"
 
 enum {
-    EMI_BULK_BYTES = 8 * 1024,               /* a piece of this length is much for an owner that offers memory … */
-    EMI_BULK_WITHOUT_ROOM_BYTES = 32 * 1024, /* … and of this length for others */
-    EMI_BULK_PATIENCE = 16                   /* so many pieces in a row that are not: it is over */
+    EMI_BULK_BYTES = 8 * 1024, /* a piece of this length makes a stream bulk if its owner offers room … */
+    EMI_BULK_WITHOUT_ROOM_BYTES = 32 * 1024, /* … and one of this length if not */
+    EMI_BULK_PATIENCE = 16                   /* after so many smaller pieces it is not bulk any more */
 };
 
-/** A piece has arrived. */
+/** Takes note of the length of a piece that has arrived. */
 static inline void emi_bulk_note(emi_channel *channel, size_t length)
 {
     if (EMI_LIKELY(length < EMI_BULK_BYTES))
@@ -25,7 +24,7 @@ static inline void emi_bulk_note(emi_channel *channel, size_t length)
         channel->bulk = EMI_BULK_PATIENCE;
 }
 
-/** What to receive the next piece into: the owner's memory if there is any, else this, of *capacity bytes. */
+/** Returns what to receive the next piece into: the owner's memory, whose size *capacity is set to, or `memory`. */
 static inline unsigned char *emi_bulk_room(emi_channel *channel, unsigned char *memory, size_t *capacity)
 {
     if (EMI_LIKELY(channel->bulk == 0) || !channel->offers_room)

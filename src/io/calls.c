@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Prepared calls, made one by one.
+ * The calls of a batch, made one by one by system calls of their own.
  */
 #include "io/batcher.h"
 #include "system/socket.h"

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A poller: the part of a readiness backend that differs from one kernel to the other. It knows descriptors and
- * numbers, no channels; readiness.c makes a backend of it.
+ * A poller: the part of the readiness backend that differs from kernel to kernel. It knows descriptors and numbers, but
+ * no channels; readiness.c makes a backend of it.
+ *
+ * One thread at a time calls its functions, with two exceptions. wake may be called by any thread and by signal
+ * handlers. And while one thread is in wait, another may call watch and forget.
  */
 #ifndef EMI_POLLER_H
 #define EMI_POLLER_H
@@ -15,16 +18,24 @@
 
 typedef struct emi_poller emi_poller;
 
-/** What is asked and what is reported; bits. The first two as in emi_interest. */
+/** What a poller is asked for and what it reports; bits. The first two have the values of emi_interest. */
 enum {
-    EMI_POLL_IN = 1,
-    EMI_POLL_OUT = 2,
-    EMI_POLL_END = 4,    /**< reported: hang-up, error, or urgent data: read until nothing is left */
-    EMI_POLL_ERROR = 8,  /**< reported: failed; reading or writing reports why */
-    EMI_POLL_LEVEL = 16, /**< asked: report as long as it lasts, even if the poller is edge-triggered */
-    EMI_POLL_HANGUP = 32 /**< asked: nothing else, so that EMI_POLL_ERROR is reported at least */
+    EMI_POLL_IN = 1,  /**< asked and reported: readable (EPOLLIN, POLLIN) */
+    EMI_POLL_OUT = 2, /**< asked and reported: writable (EPOLLOUT, POLLOUT) */
+    /** Reported with EMI_POLL_IN: the peer's end, an error or urgent data (EPOLLRDHUP, EPOLLHUP, EPOLLERR, EPOLLPRI). A
+     * short read proves nothing then, so the stream is read until nothing is left. */
+    EMI_POLL_END = 4,
+    /** Reported with EMI_POLL_IN and EMI_POLL_OUT: an error, or the end of both directions (EPOLLHUP, EPOLLERR).
+     * Reading or writing finds out which. */
+    EMI_POLL_ERROR = 8,
+    /** Asked: report as long as the condition lasts, also if the poller is edge-triggered. */
+    EMI_POLL_LEVEL = 16,
+    /** Asked of level-triggered pollers: watch the descriptor also if nothing else is asked, so that EMI_POLL_ERROR is
+     * reported. */
+    EMI_POLL_HANGUP = 32
 };
 
+/** One report: the numbers given to watch, and what holds. */
 typedef struct emi_poll_event {
     uint32_t slot;
     uint32_t generation;
@@ -33,24 +44,29 @@ typedef struct emi_poll_event {
 
 typedef struct emi_poller_operations {
     const char *name;
-    bool edge_triggered; /**< reports changes, once; else reports as long as a condition lasts */
+    /** A change is reported once; else a condition is reported as long as it lasts. */
+    bool edge_triggered;
 
+    /** Creates a poller that watches nothing. EM_NO_MEMORY, EM_NO_DESCRIPTORS. */
     em_status (*create)(const emi_memory *memory, emi_poller **poller);
-    /** Also in a forked child: closes descriptors and nothing else. */
+    /** Frees it and closes its descriptors. Also called in a forked child, where it must do nothing to kernel objects
+     * that the child shares with its parent. */
     void (*destroy)(emi_poller *poller);
-    /** Changes what is watched on a descriptor from `old_bits` to `new_bits`; 0 is nothing. slot and generation are
-     * reported along with its events. Slots are small numbers, each with one descriptor at a time. EM_FILE_EXISTS if a
-     * descriptor that is to be watched with EMI_POLL_LEVEL is watched already. */
+    /** Changes what is watched on a descriptor from `old_bits` to `new_bits`; 0 means not watched. The descriptor's
+     * events carry `slot` and `generation`. Slots are small numbers; each stands for one descriptor at a time.
+     * EM_FILE_EXISTS if the descriptor is to be watched with EMI_POLL_LEVEL and is watched already.
+     * EM_PERMISSION_DENIED for a descriptor that is always ready and cannot be watched, such as a regular file. */
     em_status (*watch)(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned old_bits,
                        unsigned new_bits);
-    /** The descriptor is about to be closed while watched. */
-    void (*forget)(emi_poller *poller, int descriptor, uint32_t slot, unsigned old_bits);
-    /** Waits; fills in at most `capacity` events and returns how many: 0 when the time is over, when woken,
-     * interrupted. An em_status if it can never find anything again. */
+    /** The slot's descriptor is watched and about to be closed, and nothing else refers to its open file. */
+    void (*forget)(emi_poller *poller, uint32_t slot);
+    /** Waits for events, for `timeout_ns` rounded up to the system's unit (EM_FOREVER: without a limit). Fills in at
+     * most `capacity` events and returns their number: 0 after the timeout, a wake or a signal. Returns an em_status,
+     * which is negative, if waiting has become impossible. */
     int (*wait)(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity);
-    /** Ends the present or the next wait. Any thread, signal handlers. */
+    /** Ends the present wait, or the next one if there is none. Any thread and any signal handler may call it. */
     void (*wake)(emi_poller *poller);
-    /** A descriptor that polls readable when wait would find something; -1: there is none. */
+    /** A descriptor that polls readable when wait would find something; -1: this poller has none. */
     int (*get_descriptor)(const emi_poller *poller);
 } emi_poller_operations;
 

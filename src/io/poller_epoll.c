@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The poller by epoll(7), Linux. Edge-triggered: a descriptor is registered once and stays as it is.
+ * The poller by epoll(7), Linux. Edge-triggered: a stream is registered for input once, and never modified while it
+ * only receives.
  */
 #include "base/features.h"
 
@@ -19,7 +20,7 @@
 
 enum { BATCH = 256 };
 
-/* Stands for the waker among the events. */
+/* Marks the waker's events. */
 #define WAKER UINT64_MAX
 
 struct emi_poller {
@@ -32,7 +33,7 @@ struct emi_poller {
 
 static em_status watch_waker(emi_poller *poller)
 {
-    /* Edge-triggered, so that the counter need not be read back. */
+    /* EPOLLET: the eventfd's counter need not be read. */
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = WAKER};
     int result = epoll_ctl(poller->epoll, EPOLL_CTL_ADD, poller->waker.poll_descriptor, &event);
     return result < 0 ? emi_last_status() : EM_OK;
@@ -94,14 +95,11 @@ static em_status watch(emi_poller *poller, int descriptor, uint32_t slot, uint32
     return epoll_ctl(poller->epoll, operation, descriptor, &event) < 0 ? emi_last_status() : EM_OK;
 }
 
-static void forget(emi_poller *poller, int descriptor, uint32_t slot, unsigned old_bits)
+/* close(2) ends the registration. If a forked child keeps it alive, its events have an old generation. */
+static void forget(emi_poller *poller, uint32_t slot)
 {
-    /* close(2) ends the registration. Should a forked child keep it alive, the generation tells its events from
-     * others'. */
     (void)poller;
-    (void)descriptor;
     (void)slot;
-    (void)old_bits;
 }
 
 static int wait_for_batch(emi_poller *poller, uint64_t timeout_ns, int capacity)
@@ -115,7 +113,7 @@ static int wait_for_batch(emi_poller *poller, uint64_t timeout_ns, int capacity)
         int count = epoll_pwait2(poller->epoll, poller->batch, capacity, &timeout, NULL);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM))
             return count;
-        poller->has_pwait2 = false; /* an older kernel, or a seccomp filter that does not know it */
+        poller->has_pwait2 = false; /* an older kernel, or a seccomp(2) filter that does not know it */
     }
     return epoll_wait(poller->epoll, poller->batch, capacity, emi_clock_to_milliseconds(timeout_ns));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The poller by poll(2): every POSIX system has it. Level-triggered; the cost of a wait grows with the number of
+ * The poller by poll(2), for every POSIX system. Level-triggered. The cost of a wait grows with the number of
  * descriptors.
  */
 #include "base/features.h"
@@ -24,7 +24,7 @@ typedef struct registration {
     uint32_t generation;
 } registration;
 
-/* Two arrays side by side, the waker first in both. */
+/* Two arrays of the same length; the waker is the first in both. */
 typedef struct watch_list {
     struct pollfd *descriptors;
     registration *registrations;
@@ -33,9 +33,9 @@ typedef struct watch_list {
 } watch_list;
 
 /*
- * While one thread waits, another that holds the host's lock may change what is watched: so the wait goes on over a
- * copy, and a lock guards the making of the copy. The memory for it is there before it is needed, so a wait never fails
- * for want of it.
+ * While one thread waits, another that holds the host's lock may change what is watched. So each wait works on a copy,
+ * and a mutex guards the copying. The memory for the copy is allocated when descriptors are added, so a wait never
+ * fails without memory.
  */
 struct emi_poller {
     const emi_memory *memory;
@@ -43,10 +43,10 @@ struct emi_poller {
     emi_mutex mutex;
     watch_list watched;
     watch_list waiting;
-    watch_list spare;        /* takes the place of `waiting` where that has become too small */
+    watch_list spare;        /* replaces `waiting` when that has become too small */
     unsigned *index_of_slot; /* in `watched` */
     uint32_t slots;
-    unsigned next; /* where the search for events goes on, so that each gets its turn */
+    unsigned next; /* where the next search for events begins, so that each descriptor has its turn */
 };
 
 static em_status reserve(emi_poller *poller, watch_list *list, unsigned count)
@@ -75,7 +75,7 @@ static void release_list(const emi_poller *poller, watch_list *list)
     *list = (watch_list){.count = 0};
 }
 
-/* Room for so many in the list of what is watched and in the copies to come. */
+/* Makes room for `count` descriptors in the list and in the copies that waits will make of it. */
 static em_status reserve_all(emi_poller *poller, unsigned count)
 {
     em_status status = reserve(poller, &poller->watched, count);
@@ -147,7 +147,7 @@ static short to_poll(unsigned bits)
     return (short)events;
 }
 
-/* What epoll refuses, too. Streams and listeners have descriptors of their own, so nobody looks for theirs. */
+/* Only polled channels are checked: streams and listeners never share a descriptor. */
 static bool is_watched(const emi_poller *poller, int descriptor)
 {
     for (unsigned i = 0; i < poller->watched.count; i++)
@@ -198,10 +198,11 @@ static em_status watch(emi_poller *poller, int descriptor, uint32_t slot, uint32
     return status;
 }
 
-static void forget(emi_poller *poller, int descriptor, uint32_t slot, unsigned old_bits)
+static void forget(emi_poller *poller, uint32_t slot)
 {
-    if (old_bits != 0)
-        watch(poller, descriptor, slot, 0, old_bits, 0);
+    emi_mutex_lock(&poller->mutex);
+    take_out(poller, slot);
+    emi_mutex_unlock(&poller->mutex);
 }
 
 static uint32_t from_poll(int events)
@@ -232,7 +233,7 @@ static void copy_watched(emi_poller *poller)
     emi_mutex_unlock(&poller->mutex);
 }
 
-/* Without memory in the kernel it may work the next time, but not at once. */
+/* If the kernel has no memory, a later wait may work; the pause keeps the loop from spinning. */
 static int failed_wait(void)
 {
     if (errno == EINTR)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A backend over any poller: making and ending it, and the operations on channels.
+ * The readiness backend: creating and destroying it, and the operations on channels.
  */
 #include "io/readiness_private.h"
 #include "system/socket.h"
@@ -8,7 +8,7 @@
 
 #define MOST_CHANNELS (UINT32_C(1) << 30)
 
-/* The end */
+/* Destroying */
 
 static void destroy(emi_backend *backend)
 {
@@ -46,20 +46,25 @@ static unsigned wanted_interest(const emi_readiness *readiness, const emi_channe
            (channel->ended ? EMI_POLL_HANGUP : 0U);
 }
 
+static em_status watch(const emi_readiness *readiness, const emi_channel *channel, unsigned bits)
+{
+    return readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot,
+                                               channel->generation, channel->interest, bits);
+}
+
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel)
 {
     unsigned wanted = wanted_interest(readiness, channel);
     if (wanted == channel->interest || emi_readiness_is_forked(readiness))
-        return EM_OK; /* the poller may be the parent's; renew asks anew */
-    em_status status = readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot,
-                                                           channel->generation, channel->interest, wanted);
+        return EM_OK; /* the poller may be the parent's; renew updates the interest */
+    em_status status = watch(readiness, channel, wanted);
     if (status == EM_OK)
         channel->interest = (uint8_t)wanted;
     return status;
 }
 
-/* epoll refuses a descriptor that is watched already; where pollers would not, it is refused alike. Only descriptors
- * that were handed over can be. */
+/* epoll refuses a descriptor that is watched already; this refuses it for every poller. Only a descriptor that the user
+ * has given can be attached already. */
 static bool is_attached(const emi_readiness *readiness, int descriptor)
 {
     for (uint32_t slot = 0; slot < readiness->channels.used; slot++) {
@@ -104,25 +109,24 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     return EM_OK;
 }
 
-/* close(2) ends what the poller watches, unless somebody else holds a copy of the descriptor. */
+/* close(2) ends what the poller watches, unless another process or descriptor refers to the same open file. */
 static void stop_watching(emi_readiness *readiness, emi_channel *channel)
 {
-    const emi_poller_operations *poller = readiness->poller_operations;
     if (channel->interest == 0 || channel->always_ready)
         return;
     if (channel->ownership != EMI_OURS || channel->kind != EMI_STREAM || emi_has_forked())
-        poller->watch(readiness->poller, channel->descriptor, channel->slot, channel->generation, channel->interest, 0);
+        watch(readiness, channel, 0);
     else
-        poller->forget(readiness->poller, channel->descriptor, channel->slot, channel->interest);
+        readiness->poller_operations->forget(readiness->poller, channel->slot);
 }
 
 static void close_descriptor(const emi_readiness *readiness, const emi_channel *channel)
 {
     bool is_ours = channel->kind == EMI_STREAM && !emi_readiness_is_forked(readiness);
-    /* Where a forked child may hold a copy, close(2) alone would not send the end. */
+    /* If a forked child may hold a copy, close(2) alone does not send the end. */
     if (is_ours && emi_has_forked())
         emi_socket_shutdown_write(channel->descriptor);
-    /* Without the batch these bytes would be unread in the kernel, and closing would reset the peer. */
+    /* The owner has not got these bytes. Unread in the kernel, they would make close(2) reset the peer. */
     else if (is_ours && (channel->has_kept || emi_readiness_has_early_bytes(readiness, channel)))
         emi_socket_set_linger(channel->descriptor, 0);
     emi_socket_close(channel->descriptor);
@@ -181,16 +185,15 @@ static em_status start_connecting(emi_channel *channel, const em_address *addres
     return status;
 }
 
-/* epoll refuses regular files and their like with EPERM; reading and writing them never blocks, so they are always
- * ready, as they are with poll. */
+/* epoll_ctl(2) refuses regular files and the like with EPERM. Reading and writing them never blocks, so they are always
+ * ready, as they are with poll(2). */
 static em_status watch_polled(emi_readiness *readiness, emi_channel *channel, unsigned bits)
 {
     if (channel->always_ready) {
         emi_readiness_add_work(readiness, channel);
         return EM_OK;
     }
-    em_status status = readiness->poller_operations->watch(readiness->poller, channel->descriptor, channel->slot,
-                                                           channel->generation, channel->interest, bits);
+    em_status status = watch(readiness, channel, bits);
     if (status != EM_PERMISSION_DENIED || channel->interest != 0)
         return status;
     channel->always_ready = true;
@@ -205,7 +208,7 @@ static em_status set_interest(emi_channel *channel, unsigned interests)
         return EM_OK;
     emi_readiness *readiness = emi_readiness_of(channel);
     if (emi_readiness_is_forked(readiness)) {
-        channel->interest = (uint8_t)bits; /* renew asks for it */
+        channel->interest = (uint8_t)bits; /* renew watches the descriptor */
         return EM_OK;
     }
     em_status status = watch_polled(readiness, channel, bits);
@@ -229,18 +232,18 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
         return 0;
     union {
         const void *constant;
-        void *data; /* nobody writes to it */
+        void *data; /* never written to */
     } piece = {.constant = bytes};
     const emi_span span = {.data = piece.data, .length = length};
     size_t taken;
     em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
-    /* The kernel reports a reset once, to the first call; the next send would report a broken pipe only. */
+    /* The kernel reports ECONNRESET only once; a later send would return EPIPE. */
     if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
         emi_readiness_fail_later(emi_readiness_of(channel), channel, status);
     return taken;
 }
 
-/* The loop's questions */
+/* Waking, and what the loop asks */
 
 static void wake(emi_backend *backend)
 {
@@ -261,7 +264,7 @@ static int get_descriptor(const emi_backend *backend)
     return readiness->poller_operations->get_descriptor(readiness->poller);
 }
 
-/* A forked child's own poller, which reports anew what each channel is ready for. */
+/* Renewing in a forked child: a new poller reports again what each channel is ready for. */
 
 static unsigned renewed_interest(const emi_readiness *readiness, const emi_channel *channel)
 {
@@ -284,7 +287,7 @@ static em_status watch_all(const emi_readiness *readiness, emi_poller *poller)
     return status;
 }
 
-/* A phase that the fork has cut short may have taken a channel off its list already. */
+/* The phase during which the process forked may have taken the channel off its list already. */
 static void put_on_lists(emi_readiness *readiness, emi_channel *channel)
 {
     if (channel->kind != EMI_POLLED)
@@ -297,7 +300,7 @@ static void put_on_lists(emi_readiness *readiness, emi_channel *channel)
         emi_readiness_add_work(readiness, channel);
 }
 
-/* Without a ring of its own the child makes plain calls. */
+/* If the child gets no ring, it makes plain calls. */
 static void renew_batcher(emi_readiness *readiness)
 {
     if (!readiness->batcher)
@@ -354,7 +357,7 @@ static const emi_backend_operations operations = {
     .send_now = send_now,
 };
 
-/* Memory that is lent with data events: for plain reads and, behind it, for batches. */
+/* The memory that data events lend: for plain reads, and behind it for batches. */
 static em_status allocate_buffers(emi_readiness *readiness, const emi_backend_settings *settings)
 {
     size_t early_bytes = settings->receive_buffer_bytes < EMI_READINESS_EARLY_BYTES ? settings->receive_buffer_bytes

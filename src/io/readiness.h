@@ -10,8 +10,8 @@
 #include "io/poller.h"
 
 /**
- * Makes a backend of this name over the poller. batcher: NULL for plain calls; on success the backend destroys it.
- * EM_NO_MEMORY, EM_NO_DESCRIPTORS and what else the poller reports.
+ * Creates a backend of this name that waits by the poller. batcher: NULL for plain calls; on success it belongs to the
+ * backend. EM_NO_MEMORY, EM_NO_DESCRIPTORS, and any other status of the poller's create.
  */
 em_status emi_readiness_create(const char *name, const emi_poller_operations *poller, emi_batcher *batcher,
                                const emi_backend_settings *settings, emi_backend **backend);

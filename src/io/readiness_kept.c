@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What a batch has read for a stream that did not receive any more when its turn came. It is rare, so it is kept beside
- * the table of channels and not in each of them.
+ * Bytes that a batch has read for a stream whose owner had stopped receiving before they could be delivered. This is
+ * rare, so they are kept in a table beside the table of channels and not in each channel.
  */
 #include <string.h>
 

@@ -2,12 +2,12 @@
 /*
  * What the files of the readiness backend share:
  *
- *   readiness.c           making and ending it; the operations on channels
+ *   readiness.c           creating and destroying it; the operations on channels
  *   readiness_turn.c      the phases of a turn: wait, dispatch, flush, reap
- *   readiness_serve.c     what is done for a channel that is ready: connecting, accepting, polling
- *   readiness_receive.c   reading, one by one or for a row of streams at once
- *   readiness_kept.c      what was read for a stream before it was paused
- *   readiness_send.c      sending, one by one or for a row of streams at once
+ *   readiness_serve.c     serving a channel that is ready: connecting, accepting, polling
+ *   readiness_receive.c   reading, for one stream or for a row of streams at once
+ *   readiness_kept.c      bytes that a batch has read for a stream that was paused before it got them
+ *   readiness_send.c      sending, for one stream or for a row of streams at once
  */
 #ifndef EMI_READINESS_PRIVATE_H
 #define EMI_READINESS_PRIVATE_H
@@ -19,19 +19,19 @@
 #include "system/thread.h"
 
 enum {
-    EMI_READINESS_EVENTS = 256,               /* taken from the poller at once */
-    EMI_READINESS_ROW = EMI_BATCH_MOST_CALLS, /* channels served in a row */
+    EMI_READINESS_EVENTS = 256,               /* the most that one wait takes from the poller */
+    EMI_READINESS_ROW = EMI_BATCH_MOST_CALLS, /* the most channels in a row */
     EMI_READINESS_EARLY_BYTES =
-        20 * 1024,               /* what a batch reads of one stream at most: a piece of 16 KiB and its frame */
-    EMI_READINESS_EARLY_GAP = 64 /* behind each, or all would fall into the same sets of the cache */
+        20 * 1024,               /* the most that a batch reads from one stream: a piece of 16 KiB and its frame */
+    EMI_READINESS_EARLY_GAP = 64 /* between the streams' memory; without it all would use the same cache sets */
 };
 
-/* Channels with work known, taken off the list of work together, and the reads made for them at once. */
+/* Channels that were taken off the list of work together, and the reads made for them by one batch. */
 typedef struct emi_row {
-    uint64_t read_ns; /* when they were made */
+    uint64_t read_ns; /* when the reads were made */
     unsigned count;
     emi_channel *channels[EMI_READINESS_ROW];
-    const emi_call *early[EMI_READINESS_ROW]; /* the read made for each, or NULL */
+    const emi_call *early[EMI_READINESS_ROW]; /* the read made for each channel, or NULL */
     emi_call calls[EMI_BATCH_MOST_CALLS];
 } emi_row;
 
@@ -47,23 +47,23 @@ typedef struct emi_readiness {
     emi_index_table channels; /* by slot */
     uint32_t generation;      /* of the channel attached last */
 
-    emi_list work;   /* channels that can go on without an event, in the order in which they are served */
-    emi_list flush;  /* channels that asked to send */
-    emi_list ending; /* released, waiting for reap */
+    emi_list work;   /* channels that can be served without an event, in that order */
+    emi_list flush;  /* channels whose owners called send */
+    emi_list ending; /* released channels that wait for reap */
 
-    unsigned fork_count; /* of the process that made it */
+    unsigned fork_count; /* of the process that created it */
     unsigned event_count;
     emi_poll_event events[EMI_READINESS_EVENTS];
 
     emi_slice slice;
     emi_row row;
     size_t buffer_bytes;
-    unsigned char *buffer;   /* lent with data events … */
-    void *buffer_allocation; /* … and what to release for it */
-    struct emi_kept **kept;  /* by slot, made when first needed; see readiness_kept.c */
+    unsigned char *buffer;   /* lent by data events … */
+    void *buffer_allocation; /* … and the allocation that holds it */
+    struct emi_kept **kept;  /* by slot, allocated when first needed; see readiness_kept.c */
     uint32_t kept_capacity;
-    size_t early_bytes;   /* the room that a batch has for each stream … */
-    unsigned char *early; /* … and for all; used with a batcher only */
+    size_t early_bytes;   /* the size of a batch's memory for each stream … */
+    unsigned char *early; /* … and the memory for all of them; with a batcher only */
 } emi_readiness;
 
 static inline emi_readiness *emi_readiness_at(emi_backend *backend)
@@ -76,21 +76,20 @@ static inline emi_readiness *emi_readiness_of(const emi_channel *channel)
     return emi_readiness_at(channel->backend);
 }
 
-/** Puts the channel on the list of work: the next dispatch serves it without an event. */
+/** Appends the channel to the list of work: the next dispatch serves it without an event. */
 static inline void emi_readiness_add_work(emi_readiness *readiness, emi_channel *channel)
 {
     if (!emi_list_is_linked(&channel->work))
         emi_list_append(&readiness->work, &channel->work);
 }
 
-/** Whether everything here belongs to another process by now: a callback has forked, and this is the child, or its
- * parent has handed the loop over. */
+/** Whether the backend belongs to another process: this is a forked child, or a child has taken the loop over. */
 static inline bool emi_readiness_is_forked(const emi_readiness *readiness)
 {
     return readiness->base.handed_over || emi_is_forked_since(readiness->fork_count);
 }
 
-/** After a callback: whether the channel is to be left alone. */
+/** To be asked after each callback: whether the channel must not be served any more. */
 static inline bool emi_readiness_is_over(const emi_readiness *readiness, const emi_channel *channel)
 {
     return channel->released || emi_readiness_is_forked(readiness);
@@ -98,10 +97,10 @@ static inline bool emi_readiness_is_over(const emi_readiness *readiness, const e
 
 /* readiness.c */
 
-/** Asks the poller for what the channel's state calls for, if that is not what it was asked for already. */
+/** Has the poller watch what the channel's state calls for, if it does not already. */
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel);
 
-/** Makes a batch of calls; plainly if they are few, or if there is no ring or it breaks. */
+/** Makes calls by the batcher, or by plain calls if they are few, or if there is no ring or it breaks. */
 void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count);
 
 /* readiness_turn.c */
@@ -113,21 +112,21 @@ void emi_readiness_reap(emi_backend *backend);
 
 /* readiness_serve.c */
 
-/** It can send no more: fails, a channel that receives only when what is still there is delivered. */
+/** Sending has failed. A channel that receives fails once it has delivered what is still there, any other at once. */
 void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason);
 
-/** Has the next reads deliver what is still there, the end included, and then fail. Calls no event. */
+/** Makes the next reads deliver what is still there, including the end, and then fail. Calls no event. */
 void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em_status reason);
 
-/** Does what the channel is ready for. early: the read made for it in a batch, or NULL. */
+/** Does what the channel is ready for. early: the read that a batch has made for it, or NULL. */
 void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
 /* readiness_receive.c */
 
-/** Reads for all streams of the row that have something, if they are enough for a batch. */
+/** Reads by one batch for all streams of the row that may have bytes, if they are enough for a batch. */
 void emi_readiness_read_early(emi_readiness *readiness);
 
-/** Reads and delivers until there is nothing, or it is the others' turn. early: as above. */
+/** Reads and delivers until nothing is left or the burst ends. early: as above. */
 void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
 /* readiness_kept.c */
@@ -135,27 +134,27 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
 /** Keeps what a batch has read for a channel that does not receive now. */
 void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const emi_call *early);
 
-/** Whether a batch has read bytes for the channel that it has not got yet. */
+/** Whether a batch has read bytes for the channel that were not delivered yet. */
 static inline bool emi_readiness_has_early_bytes(const emi_readiness *readiness, const emi_channel *channel)
 {
     return channel->early > 0 && readiness->row.early[channel->early - 1]->done > 0;
 }
 
-/** Moves what was kept to the backend's buffer, and returns how much it is. */
+/** Moves the kept bytes to the backend's buffer, and returns how many they are. */
 size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel);
 
-/** Drops what was kept, if anything. */
+/** Drops the kept bytes, if there are any. */
 void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
 
 /* readiness_send.c */
 
-/** Sends what the owner has until it has nothing, or the system takes no more, or it is the others' turn. */
+/** Sends until the owner has nothing left, the system takes no more, or the burst ends. */
 void emi_readiness_send(emi_readiness *readiness, emi_channel *channel);
 
-/** Whether what the owner has is too much to wait for others. */
+/** Whether the owner has too many bytes to send to wait for the end of the slice. */
 bool emi_readiness_has_much_to_send(emi_channel *channel);
 
-/** Sends for all channels that asked. */
+/** Sends for all channels whose owners called send. */
 void emi_readiness_send_all(emi_readiness *readiness);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Receiving. A stream is read by calls of its own, through the backend's one buffer or into its owner's memory. Where
- * several are ready, the first read of each is made by a batch for all of them, before the first callback. It differs
- * from a plain read in speed only: what a batch has read for a stream that was paused meanwhile is kept, and delivered
- * in one piece with what is read next; a stream that is closed with such bytes undelivered is reset, as the kernel does
- * with unread bytes.
+ * Receiving. A stream is read by plain calls, into the backend's one buffer or into its owner's memory. If several
+ * streams are ready, the first read of each is made by one batch, before the first callback. The owners notice no
+ * difference but speed. What a batch has read for a stream that was paused before its turn is kept, and delivered in
+ * one piece with what is read next. A stream that is closed with such bytes undelivered is reset, as the kernel does
+ * when bytes are unread.
  */
 #include <string.h>
 
@@ -12,23 +12,23 @@
 #include "io/readiness_private.h"
 #include "system/socket.h"
 
-/* What was read longer ago is read on before it is delivered. */
+/* Before bytes that were read longer ago are delivered, more is read. */
 #define LONGEST_EARLY_NS 1000000
 
 /* One read: `length` bytes, 0 at the end of the stream or with an error. */
 typedef struct piece {
     unsigned char *bytes;
     size_t length;
-    bool fills; /* all the room that there was, so there may be more */
+    bool fills; /* it fills the memory, so there may be more to read */
 } piece;
 
-/* Nothing more for now, unless there is a failure that is to be reported next. */
+/* There is nothing more to read now, unless a failure remains to be reported. */
 static void note_empty(emi_channel *channel)
 {
     channel->readable = channel->failure != EM_OK;
 }
 
-/* Reads on behind `before` bytes that are in the backend's buffer already. */
+/* Reads more, behind `before` bytes that are in the backend's buffer already. */
 static em_status read_behind(emi_readiness *readiness, emi_channel *channel, size_t before, piece *got)
 {
     size_t capacity = readiness->buffer_bytes - before;
@@ -56,7 +56,7 @@ static em_status read_early(emi_readiness *readiness, emi_channel *channel, cons
 {
     channel->early = 0;
     *got = (piece){.bytes = early->bytes, .length = early->done};
-    /* Behind slow callbacks more may have come, which a plain read would have found. */
+    /* After slow callbacks more may have arrived, which a plain read would have found. */
     bool is_old = emi_clock_now_ns() - readiness->row.read_ns > LONGEST_EARLY_NS;
     if (early->done == 0 || (early->done < early->length && !is_old))
         return early->status;
@@ -69,23 +69,23 @@ static em_status read_plainly(emi_readiness *readiness, emi_channel *channel, pi
     size_t capacity = readiness->buffer_bytes;
     *got = (piece){.bytes = emi_bulk_room(channel, readiness->buffer, &capacity)};
     if (EMI_UNLIKELY(!channel->receiving || emi_readiness_is_over(readiness, channel)))
-        return EM_INTERRUPTED; /* by the owner, when asked for room */
+        return EM_INTERRUPTED; /* the owner did so within `room` */
     em_status status = emi_socket_receive(channel->descriptor, got->bytes, capacity, &got->length);
     got->fills = got->length == capacity;
     return status;
 }
 
 /*
- * What is still there is delivered before a failure that another call than a read has found. Of the errors that a reset
- * yields, a read's own is the same in whatever order reading and sending come; but where the send has taken it off the
- * socket, reads find an end in its place, which is none.
+ * Before a failure that another call than a read has found is reported, what is still there is delivered. Instead of
+ * EPIPE the result of the last read is reported, so that a reset is reported alike in whatever order reading and
+ * sending come. But if a send has taken ECONNRESET off the socket, reads find an end that the peer has not sent.
  */
 static em_status read_before_failing(emi_readiness *readiness, emi_channel *channel, piece *got)
 {
     em_status failure = (em_status)channel->failure;
     *got = (piece){.length = 0};
     if (failure == EM_NO_MEMORY)
-        return failure; /* something is missing: what comes behind it must not be delivered */
+        return failure; /* bytes are missing, so those behind them must not be delivered */
     em_status status = read_plainly(readiness, channel, got);
     bool is_last = status != EM_INTERRUPTED && got->length == 0;
     if (!is_last || (failure == EM_BROKEN_PIPE && status != EM_WOULD_BLOCK))
@@ -112,8 +112,9 @@ static void report_end(emi_channel *channel)
 }
 
 /*
- * One read. false: nothing more for now. A short read usually shows that the socket is empty, which saves the read that
- * would report "would block"; not so when the end or urgent data (which splits reads) was reported.
+ * One read. Returns false if there is nothing more now. A short read usually shows that the socket is empty, which
+ * saves the read that would return EAGAIN. It shows nothing when the poller has reported the end or urgent data, which
+ * splits reads.
  */
 static bool receive_once(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
@@ -136,8 +137,8 @@ static bool receive_once(emi_readiness *readiness, emi_channel *channel, const e
     return false;
 }
 
-/* What is to be sent is sent before the next read. After the last read a small piece waits, to be sent in a row with
- * others. */
+/* What the owner has to send is sent before the next read. After the last read a small piece waits, to be sent in a row
+ * with those of other streams. */
 void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
 {
     for (unsigned reads = 0; reads < channel->burst; reads++) {
@@ -152,15 +153,15 @@ void emi_readiness_receive(emi_readiness *readiness, emi_channel *channel, const
             return;
         if (emi_slice_is_over(&readiness->slice)) {
             emi_readiness_send_all(readiness);
-            break; /* callbacks are slow: others come first */
+            break; /* callbacks are slow: other channels come first */
         }
     }
     if (!emi_readiness_is_over(readiness, channel))
         emi_readiness_add_work(readiness, channel);
 }
 
-/* Not Unix sockets: closing one with unread bytes resets the peer, and nothing else could do so for bytes that a batch
- * has read. Not streams on which much arrives, see bulk.h. */
+/* Unix sockets are not read early: closing one with unread bytes resets the peer, and nothing else can do that if a
+ * batch has read them. Nor are bulk streams, see bulk.h. */
 static bool may_read_early(const emi_channel *channel)
 {
     return channel->kind == EMI_STREAM && channel->receiving && channel->readable && channel->exact_reads &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sending: for one stream until it has nothing or the system takes no more, or for all that asked. Small pieces of
- * several streams go to the kernel as a batch.
+ * Sending: for one stream, or for all streams whose owners called send. Small pieces of several streams go to the
+ * kernel as a batch.
  */
 #include "io/readiness_private.h"
 #include "system/socket.h"
@@ -18,7 +18,7 @@ bool emi_readiness_has_much_to_send(emi_channel *channel)
     return count > 0 && emi_slice_is_large(spans, count);
 }
 
-/* What a send has reported. true: it may go on. */
+/* Acts on the result of a send. Returns true if the next send may follow. */
 static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_status status, size_t length)
 {
     if (EMI_LIKELY(status == EM_OK)) {
@@ -37,7 +37,7 @@ static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_statu
     return false;
 }
 
-/* One write of what the owner gathers; false when there is no more to do for now. */
+/* One send of what the owner gathers. Returns false if there is nothing more to do now. */
 static bool send_once(emi_readiness *readiness, emi_channel *channel)
 {
     emi_span spans[EMI_MAX_SPANS];
@@ -62,14 +62,14 @@ void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
     emi_readiness_add_work(readiness, channel);
 }
 
-/* A row of sends, and whose they are. */
+/* A row of sends, and the channels that they are for. */
 typedef struct send_row {
     unsigned count;
     emi_channel *channels[EMI_BATCH_MOST_CALLS];
     emi_call calls[EMI_BATCH_MOST_CALLS];
 } send_row;
 
-/* false: it has too much for a row, and is to be sent for by itself. */
+/* Returns false if the channel has too many bytes for a row, so that they are sent by a call of their own. */
 static bool gather_into(emi_channel *channel, send_row *row)
 {
     emi_span spans[EMI_MAX_SPANS];
@@ -86,7 +86,7 @@ static bool gather_into(emi_channel *channel, send_row *row)
     return true;
 }
 
-/* Fills a row up to a channel that has too much for it, which it returns; NULL if there was none. */
+/* Fills a row. Ends at a channel that has too many bytes for it, and returns that channel; NULL: there is none. */
 static emi_channel *fill_row(emi_list *asked, send_row *row)
 {
     row->count = 0;
@@ -98,7 +98,7 @@ static emi_channel *fill_row(emi_list *asked, send_row *row)
     return NULL;
 }
 
-/* An owner may release another's channel when it is asked for its bytes. */
+/* Within gather, an owner may have released channels that are in the row already. */
 static void drop_released(send_row *row)
 {
     unsigned kept = 0;
@@ -111,7 +111,7 @@ static void drop_released(send_row *row)
     row->count = kept;
 }
 
-/* In a forked child as well: what the kernel has taken is off the outbox. */
+/* Also called in a forked child: what the kernel has taken leaves the outbox. */
 static void finish_row(emi_readiness *readiness, const send_row *row)
 {
     for (unsigned i = 0; i < row->count; i++) {
@@ -122,7 +122,7 @@ static void finish_row(emi_readiness *readiness, const send_row *row)
     }
 }
 
-/* In the order in which they asked. */
+/* In the order in which their owners called send. */
 static void send_rows(emi_readiness *readiness, emi_list *asked)
 {
     while (!emi_list_is_empty(asked) && !emi_readiness_is_forked(readiness)) {
@@ -134,7 +134,7 @@ static void send_rows(emi_readiness *readiness, emi_list *asked)
         if (large && !large->released && may_send(large))
             emi_readiness_send(readiness, large);
     }
-    emi_list_move_all(&readiness->flush, asked); /* in a forked child */
+    emi_list_move_all(&readiness->flush, asked); /* what a fork within an event has left */
 }
 
 void emi_readiness_send_all(emi_readiness *readiness)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the readiness backend does on channels that are ready. Readable and writable are remembered, so that an
- * edge-triggered poller need not be asked again.
+ * Serving channels that are ready. What a poller has reported is remembered in the channel, because an edge-triggered
+ * poller reports it once.
  */
 #include "io/accept_errors.h"
 #include "io/readiness_private.h"
@@ -27,8 +27,8 @@ void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em
 }
 
 /*
- * After its end a peer may still reset the connection, or, of a Unix socket, go altogether. Nothing is read any more
- * that would find it.
+ * After its end a peer may still reset the connection, or, on a Unix socket, close it. No read finds that, because
+ * nothing is read after the end.
  */
 static void look_after_end(emi_channel *channel)
 {
@@ -68,7 +68,8 @@ static void serve_stream(emi_readiness *readiness, emi_channel *channel, const e
         emi_readiness_keep(readiness, channel, early);
     else if (early || (channel->receiving && channel->readable))
         emi_readiness_receive(readiness, channel, early);
-    /* What was asked for just now is in the list, and sent with the others'; see readiness_turn.c. */
+    /* A channel whose owner called send just now is in the flush list, and sends with the others; see readiness_turn.c.
+     */
     if (!emi_readiness_is_over(readiness, channel) && channel->sending && !channel->blocked &&
         !emi_list_is_linked(&channel->flush) && channel->failure == EM_OK)
         emi_readiness_send(readiness, channel);
@@ -90,7 +91,7 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
             channel->events->accepted(channel, socket, &peer);
             if (emi_slice_is_over(&readiness->slice)) {
                 emi_readiness_send_all(readiness);
-                break; /* callbacks are slow: others come first */
+                break; /* callbacks are slow: other channels come first */
             }
         } else if (status == EM_WOULD_BLOCK) {
             channel->readable = false;
@@ -102,7 +103,7 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
         emi_readiness_add_work(readiness, channel);
 }
 
-/* Level-triggered: what was reported is forgotten once the owner was called. */
+/* Level-triggered: the poller reports again what is still true after the event. */
 static void serve_polled(emi_readiness *readiness, emi_channel *channel)
 {
     unsigned ready = channel->always_ready
