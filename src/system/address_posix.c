@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Addresses: texts, paths and struct sockaddr.
+ * Addresses, to and from text, paths and struct sockaddr.
  */
 #include "base/features.h"
 
@@ -103,7 +103,8 @@ em_status em_address_from_unix_name(const char *name, size_t length, em_address 
         return EM_INVALID_ADDRESS;
     if (abstract && !EMI_HAVE_ABSTRACT_UNIX)
         return EM_UNSUPPORTED;
-    /* A file's path ends with a zero byte that counts; an abstract name begins with one and counts to its end. */
+    /* The length of a path includes its final zero byte. An abstract name begins with a zero byte and ends without one.
+     */
     size_t counted = length + !abstract;
     if (length >= sizeof local.sun_path + abstract)
         return EM_PATH_TOO_LONG;
@@ -124,7 +125,7 @@ em_status em_address_from_path(const char *path, em_address *address)
     return em_address_from_unix_name(name, length, address);
 }
 
-/* A zero byte of an abstract name is written as '@', as the system's own lists do. */
+/* A zero byte of an abstract name is written as '@', as ss(8) and /proc/net/unix do. */
 static int abstract_to_text(const char *name, size_t length, char *text, size_t capacity)
 {
     char written[sizeof(struct sockaddr_un)];

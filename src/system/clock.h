@@ -7,10 +7,10 @@
 
 #include <stdint.h>
 
-/** Nanoseconds of CLOCK_MONOTONIC, clock_gettime(2). Any thread. */
+/** Returns CLOCK_MONOTONIC in nanoseconds, clock_gettime(2). Any thread may call it. */
 uint64_t emi_clock_now_ns(void);
 
-/** For waits that count milliseconds: rounded up, since they must not end before their time; -1 for UINT64_MAX. */
+/** Returns the time in milliseconds, rounded up so that a wait never ends early; -1 for UINT64_MAX. */
 int emi_clock_to_milliseconds(uint64_t timeout_ns);
 
 #endif

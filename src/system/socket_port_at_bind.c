@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The local port of a bound client, where bind(2) always chooses it.
+ * The local port of a client that is bound to an address, where bind(2) always chooses it.
  */
 #include "base/features.h"
 

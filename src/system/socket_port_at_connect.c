@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The local port of a bound client, chosen by connect(2): IP_BIND_ADDRESS_NO_PORT, ip(7). bind(2) would have to choose
- * one that no other socket has, whatever its peer, and so run out of ports early.
+ * The local port of a client that is bound to an address, chosen by connect(2): IP_BIND_ADDRESS_NO_PORT, ip(7).
+ * Otherwise bind(2) chooses a port that no other socket uses, whatever its peer, and runs out of ports early.
  */
 #include "base/features.h"
 

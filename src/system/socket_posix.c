@@ -47,7 +47,7 @@ em_status emi_socket_bind(int fd, const em_address *address)
 
 em_status emi_socket_listen(int fd, int backlog)
 {
-    /* The system cuts it down to its own limit, listen(2). */
+    /* The system reduces a larger backlog to its limit, listen(2). */
     return listen(fd, backlog > 0 ? backlog : INT_MAX) < 0 ? emi_last_status() : EM_OK;
 }
 
@@ -57,11 +57,11 @@ em_status emi_socket_connect(int fd, const em_address *address)
     if (result == 0)
         return EM_OK;
     em_status status = emi_last_status();
-    /* An interrupted connect goes on in the background, connect(2). */
+    /* An interrupted connect continues in the background, connect(2). */
     return status == EM_INTERRUPTED ? EM_IN_PROGRESS : status;
 }
 
-/* The call's result for an address: the system reports a length beyond the room if it had to cut it. */
+/* The system reports the whole length of an address, also if it had to cut the address. */
 static em_status finish_address(int result, em_address *address, socklen_t length)
 {
     if (result < 0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the kernel knows of a socket at this moment, asked for one socket and without waiting: whether something has
- * happened that the loop has not seen yet, and what the peer has acknowledged. For rare decisions; a message never pays
- * for it.
+ * The state of a socket in the kernel at this moment: whether something has happened that the loop has not seen yet,
+ * and what the peer has acknowledged. These are system calls for rare decisions; no message needs one.
  */
 #ifndef EMI_SOCKET_STATE_H
 #define EMI_SOCKET_STATE_H
@@ -12,15 +11,15 @@
 
 /** Bits. */
 typedef enum emi_socket_state {
-    EMI_SOCKET_HAS_INPUT = 1, /**< bytes, an end, an error or a reset wait to be read */
-    /** It would take bytes to send, or report an error; of one that connects: it is decided. */
+    EMI_SOCKET_HAS_INPUT = 1, /**< a read would return bytes, the end or an error */
+    /** A send would take bytes or return an error. A connecting socket is connected or has failed. */
     EMI_SOCKET_TAKES_MORE = 2
 } emi_socket_state;
 
-/** What holds now, poll(2); 0 for EMI_NO_SOCKET. */
+/** Returns the state by poll(2), as bits of emi_socket_state; 0 for EMI_NO_SOCKET. */
 unsigned emi_socket_look(int socket);
 
-/** How many bytes sent the peer has not acknowledged yet (an end counts as one); 0 where the system does not say. */
+/** Returns how many sent bytes the peer has not acknowledged. The end counts as one. 0 if the system does not say. */
 size_t emi_socket_unacknowledged(int socket);
 
 #endif

@@ -18,7 +18,7 @@ unsigned emi_socket_look(int fd)
         return 0;
     if (look.revents & (POLLIN | POLLERR | POLLHUP))
         state |= EMI_SOCKET_HAS_INPUT;
-    /* A socket that was never connected reports POLLOUT, too, but always together with POLLHUP. */
+    /* A socket that was never connected reports POLLOUT, too, but together with POLLHUP. */
     if ((look.revents & POLLERR) || (look.revents & (POLLOUT | POLLHUP)) == POLLOUT)
         state |= EMI_SOCKET_TAKES_MORE;
     return state;

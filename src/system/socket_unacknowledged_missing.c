@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the peer has not acknowledged, where the system does not report it.
+ * The bytes that the peer has not acknowledged, where the system does not report them.
  */
 #include "base/features.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the peer has not acknowledged, by ioctl(2) with SIOCOUTQ, tcp(7).
+ * The bytes that the peer has not acknowledged, by ioctl(2) with SIOCOUTQ, tcp(7).
  */
 #include "base/features.h"
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * From the operating system's error numbers to statuses. Only files of this folder see errno.
+ * The operating system's error numbers as statuses.
  */
 #ifndef EMI_SYSTEM_ERROR_H
 #define EMI_SYSTEM_ERROR_H
 
 #include <eventmachine/status.h>
 
-/** errno's value as a status; EM_SYSTEM_ERROR for those without one of their own. */
+/** Returns the status of a value of errno; EM_SYSTEM_ERROR if it has none of its own. */
 em_status emi_status_from_errno(int error);
 
-/** The status of errno as it is now. */
+/** Returns the status of errno. */
 em_status emi_last_status(void);
 
 #endif

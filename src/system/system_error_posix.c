@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * errno(3) as statuses.
+ * The table of errno(3) and statuses.
  */
 #include "base/features.h"
 

@@ -27,30 +27,29 @@ void emi_condition_signal(emi_condition *condition);
 void emi_condition_broadcast(emi_condition *condition);
 
 /**
- * Starts a detached thread with all signals blocked, so that the program's handlers run in the program's own threads.
+ * Starts a detached thread. All signals are blocked in it, so the program's handlers run in the program's own threads.
  */
 em_status emi_thread_start(void (*run)(void *argument), void *argument);
 
-/** The number of the calling thread, from 1 on, which no other thread of this process ever has. */
+/** Returns the number of the calling thread, counted from 1. No other thread of this process ever has the same. */
 uint64_t emi_thread_number(void);
 
-/** How many forks lie between this process and the one that first called this. In a forked child it differs from
- * before. */
+/** Returns how many forks lie between this process and the one that first called this function. A forked child gets
+ * another number than its parent. */
 unsigned emi_fork_count(void);
 
 extern atomic_uint emi_forks;
 
-/** Whether fork(2) has come between an earlier emi_fork_count and now. Costs a load: for the hot path. */
+/** Whether this process was forked after emi_fork_count returned this number. It costs one load, for the hot path. */
 static inline bool emi_is_forked_since(unsigned fork_count)
 {
     return atomic_load_explicit(&emi_forks, memory_order_relaxed) != fork_count;
 }
 
-/** Whether this process has forked since emi_fork_count was first called: a child may hold copies of its descriptors.
- */
+/** Whether a forked process may share this one's descriptors: it has forked since the first emi_fork_count. */
 bool emi_has_forked(void);
 
-/** From now on emi_has_forked returns true: this process has copies of its parent's descriptors. */
+/** Makes emi_has_forked return true from now on: this process has copies of its parent's descriptors. */
 void emi_note_copies(void);
 
 #endif

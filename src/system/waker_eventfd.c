@@ -32,7 +32,7 @@ void emi_waker_wake(const emi_waker *waker)
 {
     int saved = errno;
     uint64_t one = 1;
-    /* It fails only when 2^64 - 2 wakes are pending, which is readable enough. */
+    /* It fails with EAGAIN only after 2^64 - 2 wakes, when the descriptor is readable anyway. */
     ssize_t ignored = write(waker->write_descriptor, &one, sizeof one);
     (void)ignored;
     errno = saved;

@@ -37,7 +37,7 @@ void emi_waker_wake(const emi_waker *waker)
 {
     int saved = errno;
     char byte = 0;
-    /* A full pipe is readable already. */
+    /* It fails with EAGAIN if the pipe is full, and so readable. */
     ssize_t ignored = write(waker->write_descriptor, &byte, 1);
     (void)ignored;
     errno = saved;
