@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The contract of every backend: many streams that are ready at the same time, where what happens on one concerns the
+ * The contract of every backend: many streams that are ready at the same time, where the callback of one acts on the
  * others. A backend that reads for all of them before it calls any owner must behave like one that does not.
  */
 #include "support/contract.h"
@@ -18,7 +18,7 @@ typedef struct streams {
     test_channel channels[STREAMS];
     test_peer peers[STREAMS];
     contract_fixture *contract;
-    unsigned called; /* how many have had something, when the first of them acts on all others */
+    unsigned called; /* how many have got data; the first of them acts on all others */
 } streams;
 
 static streams *open_streams(contract_fixture *contract, test_hook on_data)

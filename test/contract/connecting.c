@@ -127,7 +127,7 @@ static void a_refused_connection_fails_once(void **state)
     em_status status = begin(&to, &channel);
     if (c->simulated)
         simulated_refuse_connect(simulated_take_connect(c->simulated), EM_CONNECTION_REFUSED);
-    /* A kernel that knows at once may say so at once. */
+    /* A kernel that knows the result at once may report it at once. */
     if (status == EM_OK) {
         run_until(c, channel.failed_events == 1);
         status = channel.failure;
@@ -215,7 +215,7 @@ static void unix_listener_and_client(em_address *address, int *listener, int *cl
     assert_int_equal(listen(*listener, 1), 0);
 }
 
-/* Such a connection stands as soon as it is asked for; the order of events is the same. */
+/* Such a connection is established within connect; the order of events is the same. */
 static void a_connection_established_at_once_is_reported_before_anything_is_gathered(void **state)
 {
     contract_fixture *c = *state;
@@ -236,7 +236,7 @@ static void a_connection_established_at_once_is_reported_before_anything_is_gath
     close(listener);
 }
 
-/* So many channels that a backend that keeps a list of them must make it longer for the next one. */
+/* So many channels that a backend with a list of them must enlarge it for the next one. */
 static void a_connect_that_fails_without_memory_reports_nothing_later(void **state)
 {
     enum { OTHERS = 63 };

@@ -135,7 +135,7 @@ static void peers_that_connect_while_it_is_stopped_are_accepted_after_the_restar
     end_listener(&listener, peers, 5);
 }
 
-/* Some may be taken that were under way; the others wait with the system, which has a limit for them. */
+/* Connections that are being accepted may still be reported; the others wait in the system's queue. */
 static void a_listener_that_is_stopped_does_not_go_on_accepting(void **state)
 {
     contract_fixture *c = *state;
@@ -171,7 +171,7 @@ static void a_listener_can_be_released_within_accepted(void **state)
     end_listener(&listener, peers, 5);
 }
 
-/* Leaves this process no descriptor to open; gives back the limit to be restored. */
+/* Lowers the limit so that this process cannot open a descriptor; returns the old limit. */
 static struct rlimit use_up_descriptors(void)
 {
     struct rlimit before;

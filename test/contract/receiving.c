@@ -328,7 +328,7 @@ static void streams_over_unix_sockets_deliver_data_and_end_together(void **state
     test_channel_end(&channel);
 }
 
-/* Where much arrives the backend may receive in another way, and takes the owner's memory if there is some. */
+/* A bulk stream may be received in another way, into the owner's memory if it offers some. */
 static void large_and_small_pieces_in_turn_arrive_in_order(void **state)
 {
     enum { MUCH = 200000, LITTLE = 30, ROUNDS = 5 };
@@ -414,7 +414,7 @@ static void the_end_after_bulk_data_comes_last_and_once(void **state)
     peer_close(&peer);
 }
 
-/* What a burst leaves over is served without another event. */
+/* What a burst leaves is served without another event of the poller. */
 static void a_short_burst_on_a_unix_socket_does_not_leave_the_rest(void **state)
 {
     enum { LENGTH = 4 * CONTRACT_BUFFER_BYTES };

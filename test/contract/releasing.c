@@ -13,7 +13,7 @@ static void start(test_channel *channel)
     assert_int_equal(emi_channel_start_receiving(&channel->channel), EM_OK);
 }
 
-/* Sees to it that `released` comes once, and nothing before and after: the channel stops the test otherwise. */
+/* Checks that `released` is called once; the channel stops the test on any other event. */
 static void expect_released_once(test_channel *channel)
 {
     contract_fixture *contract = channel->contract;
@@ -215,7 +215,7 @@ typedef struct replacement {
     int old_descriptor;
 } replacement;
 
-/* The new stream's descriptor most likely has the number of the one that was just closed. */
+/* The new stream's descriptor most likely has the number of the one just closed. */
 static void replace(test_channel *trigger)
 {
     replacement *both = trigger->user;
@@ -405,7 +405,7 @@ static void without_memory_attach_fails_and_changes_nothing(void **state)
         test_channel_end(&channels[i]);
 }
 
-/* What the child does: it must not touch what it shares with the parent. */
+/* In the child, which must not touch what it shares with its parent. */
 static void abandon_in_child(contract_fixture *contract)
 {
     contract->backend->operations->abandon(contract->backend);

@@ -58,7 +58,7 @@ static void many_small_spans_are_gathered_until_nothing_is_left(void **state)
     peer_close(&peer);
 }
 
-/* Released while its peer takes nothing: what was sent arrives all the same, and the end of it. */
+/* Released while its peer takes nothing: what was sent still arrives, and the end after it. */
 static void a_stream_released_before_its_peer_takes_anything_delivers_it(void **state)
 {
     enum { LENGTH = 100000 };
@@ -191,7 +191,7 @@ static void a_blocked_stream_still_receives_and_does_not_spin(void **state)
     peer_close(&peer);
 }
 
-/* Takes as long as a callback that has something to do. */
+/* Takes as long as a slow callback. */
 static void queue_ten_slowly(test_channel *channel)
 {
     uint64_t begin_ns = system_clock_now_ns();
@@ -200,7 +200,7 @@ static void queue_ten_slowly(test_channel *channel)
     test_channel_send(channel, 10);
 }
 
-/* Fast callbacks may run in a row before their answers are sent; an answer never waits for slow ones. */
+/* Fast callbacks may run in a row before their replies are sent; a reply never waits for slow ones. */
 static void a_reply_queued_within_a_slow_callback_is_gathered_right_after_it(void **state)
 {
     contract_fixture *c = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The contract of every backend: waiting, waking from other threads and from signal handlers, and what is known of
- * work.
+ * The contract of every backend: waiting, waking from other threads and from signal handlers, and whether there
+ * is work.
  */
 #include "support/contract.h"
 
@@ -41,7 +41,7 @@ static void a_wait_of_no_length_returns_at_once(void **state)
     assert_true(best_ns < 1000000);
 }
 
-/* The seeded simulated backends wake for nothing on purpose. */
+/* The seeded simulated backends wake without a reason on purpose. */
 static void a_short_wait_is_never_early(void **state)
 {
     static const uint64_t timeouts_ns[] = {1, 1000, 300000, 1000000, 1500000, 20000000};
@@ -135,7 +135,7 @@ static void many_wakes_from_many_threads_lose_no_data(void **state)
     peer_close(&peer);
 }
 
-/* A host with a lock, as Ruby's: one thread takes all turns and gives up the lock while it waits. */
+/* A host with a lock, such as Ruby's: one thread takes all turns and releases the lock while it waits. */
 typedef struct host {
     contract_fixture *contract;
     pthread_mutex_t lock;

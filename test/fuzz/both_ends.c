@@ -12,7 +12,7 @@ enum { MOST_NODES = 2, STEPS = 150, CONNECTIONS = 24 };
 typedef struct world {
     const fuzz_run *run;
     unsigned count;
-    bool winds_up; /* else the loops are destroyed in the middle of everything */
+    bool winds_up; /* else the loops are destroyed while connections are open */
     node nodes[MOST_NODES];
     pthread_barrier_t barrier;
     pthread_mutex_t mutex;
@@ -45,7 +45,7 @@ static bool are_open(const world *w)
     return true;
 }
 
-/* What one end is ready with may concern the other still. */
+/* When one end is idle, the other may still have work because of it. */
 static void wind_up(world *w, node *ending)
 {
     node_wind_up(ending);
@@ -71,7 +71,7 @@ static void live(world *w, node *living)
         node_act(living);
         node_turn(living);
     }
-    /* From here on nobody posts to a loop that may have gone. */
+    /* From here on nothing is posted to a loop that may have been destroyed. */
     pthread_barrier_wait(&w->barrier);
     if (w->winds_up)
         wind_up(w, living);

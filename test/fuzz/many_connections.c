@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Very many connections, one after the other or thousands at once, over TCP and Unix sockets: each sends something and
- * wants it back, and ends in one of four ways. None may be lost: each end is reported on both sides with the right
+ * expects it back, and ends in one of four ways. None may be lost: each end is reported on both sides with the right
  * reason. CONNECTIONS per seed; 40 seeds are 10^5.
  *
  * Ports: an end by a reset leaves none taken, and the others spread over a thousand loopback addresses.
@@ -27,7 +27,7 @@ typedef enum ending {
 } ending;
 
 typedef struct call {
-    em_connection *connection; /* NULL: not there (any more) */
+    em_connection *connection; /* NULL: not made yet, or ended */
     uint32_t number;
     ending ending;
     size_t length;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The library against peers that are plain sockets and behave as badly as peers may: they send in pieces, half-close,
- * reset, stop reading, read slowly, write after the other end's end, vanish, and come back. Once the library's end has
- * ended, each peer must see it.
+ * The library against peers that are plain sockets and misbehave as peers may: they send in pieces, half-close, reset,
+ * stop reading, read slowly, write after the other end's end, close without reading, and connect again. Once the
+ * library's end has ended, each peer must see it.
  */
 #include "fuzz/support/node.h"
 #include "fuzz/support/peer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A buffer of bytes that grows, a pattern of bytes that tells every loss, repetition and exchange, and random numbers
- * that are the same in every run.
+ * A buffer of bytes that grows, a pattern in which every lost, repeated or exchanged byte is noticed, and random
+ * numbers that are the same in every run.
  */
 #ifndef TEST_BYTES_H
 #define TEST_BYTES_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 typedef struct byte_buffer {
-    unsigned char *data; /* the memory; what counts begins at `begin` */
+    unsigned char *data; /* the memory; its bytes are from `begin` to `end` */
     size_t begin;
     size_t end;
     size_t capacity;
@@ -29,7 +29,7 @@ static inline const unsigned char *bytes_at(const byte_buffer *buffer)
 
 void bytes_append(byte_buffer *buffer, const void *data, size_t length);
 
-/** Takes up to `length` bytes off the front, into `data` unless it is NULL; returns how many. */
+/** Removes up to `length` bytes from the front, copies them to `data` unless it is NULL, and returns how many. */
 size_t bytes_take(byte_buffer *buffer, void *data, size_t length);
 
 void bytes_free(byte_buffer *buffer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The backends that keep the contract, and channels that record their events.
+ * The backends under contract, and channels that record their events.
  */
 #include "support/contract.h"
 
@@ -10,7 +10,7 @@
 
 enum { SECONDS_PER_TEST = 60 };
 
-/* A backend joins the contract with one line. Of the simulated one the seed is given; 0 is the plain one. */
+/* One line per backend. A seed of 0 is the plain simulated backend. */
 static const struct contract_backend {
     const char *name;
     const char *kernel;
@@ -103,7 +103,7 @@ static int run_for(const struct contract_backend *backend, const char *subject, 
     size_t used = 0;
     union {
         const struct contract_backend *constant;
-        void *state; /* nobody writes to it */
+        void *state; /* never written to */
     } initial = {.constant = backend};
     if (!selected || !names)
         stop_test("no memory");
@@ -169,7 +169,7 @@ static void note(test_channel *channel, char event)
     }
 }
 
-/* Of another size than the backend's own memory. Sometimes it has none. */
+/* Its size is not that of the backend's memory. Every fourth time it has none. */
 static void *room(emi_channel *channel, size_t *capacity)
 {
     enum { ROOM_BYTES = 12288 };

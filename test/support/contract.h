@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The ground on which the contract of io/backend.h is tested: every backend, channels that record their events, and
- * peers. A test is written once and runs for each backend of the table in contract.c; where the kernel is none, the
- * test plays the peers of the simulated backend through the same functions.
+ * What the tests of the contract of io/backend.h share: every backend, channels that record their events, and peers. A
+ * test is written once and runs for each backend of the table in contract.c. On the simulated backend the same
+ * functions are the actions of its peers.
  */
 #ifndef TEST_CONTRACT_H
 #define TEST_CONTRACT_H
@@ -22,17 +22,17 @@
 #include "support/sockets.h"
 #include "support/test_clock.h"
 
-/** So much is lent at once at most. */
+/** The most bytes that one data event lends. */
 #define CONTRACT_BUFFER_BYTES 16384
 
 /** The fixture: *state of every test. */
 typedef struct contract_fixture {
     emi_backend *backend;
     simulated_backend *simulated; /* NULL with a kernel */
-    bool is_plain;                /* nothing is delayed or split by a seed */
-    bool offers_room;             /* channels offer memory of their own where much arrives, mostly */
+    bool is_plain;                /* no seed delays or splits anything */
+    bool offers_room;             /* channels of bulk streams mostly offer memory of their own */
     failing_allocator allocator;
-    char events[4096]; /* what happened, a letter of each channel's name and one of the event */
+    char events[4096]; /* each event in two letters: the channel's name and the kind */
     size_t event_count;
 } contract_fixture;
 
@@ -47,22 +47,22 @@ struct test_channel {
 
     byte_buffer received;
     size_t largest_piece;
-    unsigned char *room; /* what it offered last, freed with the next event; NULL: nothing */
+    unsigned char *room; /* what it last offered, freed by the next event; NULL: nothing */
     unsigned rooms_asked, rooms_used;
     unsigned data_events, end_events, connected_events, gather_events, sent_events, ready_events, failed_events;
     unsigned accepted_events, released_events;
     em_status failure; /* the last one */
     unsigned ready;    /* the last interests */
     char name;         /* in the list of events */
-    bool released;     /* the test called release: no event may come but released */
+    bool released;     /* the test has called release: only `released` may be called */
     int accepted[1024];
     em_address last_peer;
 
-    unsigned char *outgoing; /* the pattern, in memory that stays where it is */
+    unsigned char *outgoing; /* the pattern, in memory that does not move */
     size_t outgoing_capacity;
     size_t queued;
     size_t sent;
-    size_t span_bytes; /* the most that one span takes */
+    size_t span_bytes; /* the most bytes in one span */
 
     /* called within the events, if not NULL */
     test_hook on_data, on_end, on_connected, on_gather, on_sent, on_ready, on_accepted, on_failed, on_released;
@@ -76,7 +76,7 @@ typedef struct test_peer {
 
 typedef enum contract_scope {
     EVERY_BACKEND,
-    KERNELS_ONLY /* it is about what real sockets do */
+    KERNELS_ONLY /* the test is about real sockets */
 } contract_scope;
 
 typedef struct contract_test {
@@ -94,20 +94,20 @@ typedef struct contract_test {
 #function, function, KERNELS_ONLY                                                                              \
     }
 
-/** Runs the tests for every backend; with how many something failed. */
+/** Runs the tests for every backend. Returns for how many of them a test failed. */
 int run_contract(const char *subject, const contract_test *tests, size_t count);
 
 /** One turn, as the loop makes it. */
 void contract_turn(contract_fixture *contract, uint64_t timeout_ns);
 
-/** Turns until the condition holds; the deadline of the test bounds it. */
+/** Turns until the condition holds, at most until the deadline of the test. */
 #define run_until(contract, condition)                                                                                 \
     do {                                                                                                               \
         while (!(condition))                                                                                           \
             contract_turn((contract), 1000000);                                                                        \
     } while (0)
 
-/** Turns for as long as something that should not happen would take to happen. */
+/** Turns for as long as an event that must not happen would need to happen. */
 void settle(contract_fixture *contract);
 
 /* Channels */
@@ -119,16 +119,16 @@ void test_channel_clear(test_channel *channel);
 
 em_status test_channel_attach(test_channel *channel, emi_channel_kind kind, int descriptor, emi_ownership ownership);
 
-/** Ends the relation; from now on only `released` may come. */
+/** Releases it; from now on only `released` may be called. */
 void test_channel_release(test_channel *channel);
 
 /** Releases, waits for `released` and clears. */
 void test_channel_end(test_channel *channel);
 
-/** Has this many bytes of the pattern sent altogether at most. */
+/** Prepares memory to send at most so many bytes of the pattern altogether. */
 void test_channel_prepare(test_channel *channel, size_t capacity);
 
-/** Queues so many bytes more and asks for sending. */
+/** Queues so many more bytes and calls send. */
 void test_channel_send(test_channel *channel, size_t length);
 
 /* Streams and their peers */
@@ -139,20 +139,20 @@ void open_stream(contract_fixture *contract, test_channel *channel, char name, t
 /** The same over a Unix-domain socket. Kernels only. */
 void open_unix_stream(contract_fixture *contract, test_channel *channel, char name, test_peer *peer);
 
-/** Sends as much as goes now. */
+/** Sends as much as the system takes now. */
 size_t peer_send(test_peer *peer, const void *data, size_t length);
 void peer_send_text(test_peer *peer, const char *text);
-/** Receives what is there now, 0 if nothing; *ended: set when there will be no more. */
+/** Receives what is there now, 0 if nothing; *ended is set at the end of the stream. */
 size_t peer_receive(test_peer *peer, void *data, size_t capacity, bool *ended);
 /** Half-close. */
 void peer_end(test_peer *peer);
-/** Aborts; what it sent before may be lost. */
+/** Resets the connection; bytes sent before may be lost. */
 void peer_reset(test_peer *peer);
-/** Is gone: what it sent before is there, but it takes nothing more. */
+/** Closes without reading: bytes sent before arrive, but it takes no more. */
 void peer_vanish(test_peer *peer);
 void peer_close(test_peer *peer);
 
-/** Receives and checks the pattern from `*offset` on, which moves. */
+/** Receives, checks the pattern from `*offset` on, and advances *offset. */
 void peer_check_pattern(test_peer *peer, size_t *offset);
 
 /* Listeners */
@@ -171,7 +171,7 @@ void close_accepted(test_listener *listener);
 
 /* Polled descriptors */
 
-/** Becomes readable, or not, by what the other end does. */
+/** A polled descriptor, attached; the other end makes it readable or not. */
 void open_pollable(contract_fixture *contract, test_channel *channel, char name, test_peer *other);
 void make_readable(test_channel *channel, test_peer *other);
 void make_unreadable(test_channel *channel);

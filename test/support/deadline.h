@@ -12,7 +12,7 @@
 void deadline_start(unsigned seconds);
 void deadline_stop(void);
 
-/** Ends the program with a message. For checks from which no test function can be left, those within callbacks. */
+/** Ends the program with a message. For checks within callbacks, which cannot leave the test function. */
 _Noreturn void stop_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Waits until a descriptor polls readable, at most so many milliseconds. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The process's rings: counting them, and breaking them (io_uring(7)), as a program does that closes descriptors it
- * does not own.
+ * The rings of this process, io_uring(7): counting them, and breaking them as a program does that closes descriptors
+ * of others.
  */
 #ifndef TEST_RING_H
 #define TEST_RING_H

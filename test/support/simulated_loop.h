@@ -28,7 +28,7 @@ void simulated_loop_open(simulated_loop *fixture, const simulated_options *simul
 /** Destroys the loop; fails the test if memory or channels are left. */
 void simulated_loop_close(simulated_loop *fixture);
 
-/** So many turns, none of which waits. */
+/** Takes so many turns, none of which waits. */
 void run_turns(simulated_loop *fixture, unsigned turns);
 
 /** Runs until so much time has passed. */
@@ -63,7 +63,7 @@ extern const em_handler recording;
 extern const em_handler recording_without_end;
 
 void recorder_init(recorder *recorder, simulated_loop *fixture);
-/** Closes the connection, if it has not ended, and sees to its unbind. */
+/** Closes the connection if it has not ended, and turns until unbind was called. */
 void recorder_free(recorder *recorder);
 
 /** A connection accepted by a server of its own, which is stopped again. options may be NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The peers of the simulated backend, whom the test plays.
+ * The actions of the simulated backend's peers, which the test controls.
  */
 #include <fcntl.h>
 #include <stdlib.h>

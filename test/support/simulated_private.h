@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The simulated backend from within: simulated_backend.c has the operations and phases, simulated_serve.c what happens
- * on a channel, simulated_peer.c what the test does.
+ * What the files of the simulated backend share: simulated_backend.c has the operations and phases, simulated_serve.c
+ * serves channels, simulated_peer.c has the actions of peers.
  */
 #ifndef TEST_SIMULATED_PRIVATE_H
 #define TEST_SIMULATED_PRIVATE_H
@@ -18,7 +18,7 @@ struct simulated_peer {
     emi_channel *channel; /* NULL before attach and after released */
     int descriptor;       /* the owner's end; -1 when closed */
     int probe;            /* the other end, to see the owner shut down; -1: none */
-    bool found;           /* by wait, or known to have more to do */
+    bool found;           /* ready by wait, or known to have more to do */
     bool is_held;         /* the descriptor has not been handed to the owner yet */
 
     /* what the peer sends */
@@ -51,7 +51,7 @@ struct simulated_peer {
     em_status accept_failure;
 
     unsigned ready;      /* polled: emi_interest */
-    unsigned reaps_left; /* ending: so many reaps later it is released */
+    unsigned reaps_left; /* after release: `released` is called so many reaps later */
 };
 
 struct simulated_backend {
@@ -85,7 +85,7 @@ static inline simulated_peer *simulated_peer_at(const emi_channel *channel)
 /** True once in `times`, by the seed; never for a plain backend. */
 bool simulated_chance(simulated_backend *backend, unsigned times);
 
-/** When something that begins now is over: at once for a plain backend. */
+/** When something that begins now ends: at once for a plain backend. */
 uint64_t simulated_later_ns(simulated_backend *backend);
 
 /** A peer for an inert descriptor of its own. */
@@ -96,7 +96,7 @@ void simulated_open_pair(simulated_peer *peer);
 
 /* simulated_serve.c */
 
-/** When there is next something to tell about or to do; UINT64_MAX: nothing known. */
+/** When the next event or action is due; UINT64_MAX: none is known. */
 uint64_t simulated_due_ns(const simulated_peer *peer);
 
 /** Does what can be done now. */
@@ -105,7 +105,7 @@ void simulated_serve(simulated_peer *peer);
 /** Gathers and sends. */
 void simulated_send(simulated_peer *peer);
 
-/** The owner gets its memory back: checks that it left it alone. Some of it may have been sent. */
+/** Gives gathered memory back to the owner, after checking that it was not changed. Some of it may have been sent. */
 void simulated_drop_gathered(simulated_peer *peer);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the simulated backend does on its channels.
+ * Serving the channels of the simulated backend.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ static void fail(simulated_peer *peer, em_status reason)
     emi_channel_fail(peer->channel, reason);
 }
 
-/* Each piece is lent in memory of its own, so that nobody reads beside it or afterwards. */
+/* Each piece is lent in an allocation of its own, so that a sanitizer finds reads beside it or later. */
 static void lend(simulated_peer *peer)
 {
     simulated_backend *backend = peer->backend;
@@ -84,7 +84,7 @@ static void lend(simulated_peer *peer)
     free(lent);
 }
 
-/* One read; false when there is nothing more. */
+/* One read. Returns false if there is nothing more. */
 static bool receive_once(simulated_peer *peer)
 {
     emi_channel *channel = peer->channel;
@@ -170,7 +170,7 @@ void simulated_drop_gathered(simulated_peer *peer)
         put_out(peer, earlier(gathered_bytes(peer), room_of(peer)));
 }
 
-/* What arrived before is told first. */
+/* What arrived before is reported first. */
 static void fail_sending(simulated_peer *peer)
 {
     em_status reason = peer->send_failure != EM_OK ? peer->send_failure : peer->reset;
@@ -181,11 +181,12 @@ static void fail_sending(simulated_peer *peer)
         fail(peer, reason);
 }
 
-/* One piece on its way; false when there is no more to do now. */
+/* Sends one piece. Returns false if there is no more to do now. */
 static bool send_once(simulated_peer *peer)
 {
     simulated_backend *backend = peer->backend;
-    /* A completion kernel takes charge of the bytes before it has room for them; a readiness kernel does not. */
+    /* A kernel that completes operations accepts bytes before it has room for them; one that reports readiness does
+     * not. */
     if (!peer->in_flight && !can_send(peer) && !simulated_chance(backend, 2))
         return false;
     if (!peer->in_flight && !(peer->channel->sending && gather(peer)))

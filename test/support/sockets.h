@@ -22,7 +22,7 @@ void unix_pair(int sockets[2]);
 /** A non-blocking TCP socket, not connected. */
 int tcp_socket(void);
 
-/** A non-blocking TCP socket on its way to the address. */
+/** A non-blocking TCP socket that is connecting to the address. */
 int tcp_connect(const em_address *address);
 
 /** An address on the loopback interface where nobody listens; `held` is bound to it and to be closed later. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What must come of a scenario. See states_model.h.
+ * What must happen in a scenario. See states_model.h.
  *
  * The rules, from the public headers and from what must hold on every backend:
  *
@@ -153,7 +153,7 @@ static void move_peer(world *now, states_peer_move peer)
 
 /* The end */
 
-/* Rule 3: what a peer that is gone loses. A small piece is taken by TCP, and what becomes of it is not told in time. */
+/* Rule 3: what a peer that is gone loses. A small piece is taken by TCP, and its loss is not reported in time. */
 static bool is_something_lost(const world *now)
 {
     bool goes_on = now->is_open && !now->after_writing && !now->write_closing;

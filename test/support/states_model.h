@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the model: what must come of a scenario, as a pure function of it. It knows the rules of the public
- * headers and of TCP and Unix sockets; it knows no backend.
+ * Awkward states, the model: what must happen in a scenario, as a pure function of it. It knows the rules of the
+ * public headers and of TCP and Unix sockets, but no backend.
  */
 #ifndef TEST_STATES_MODEL_H
 #define TEST_STATES_MODEL_H

@@ -28,13 +28,13 @@ typedef struct play {
     states_expectation expected[STATES_MOST_SUBJECTS];
     unsigned descriptors;
     char *fault;
-    bool is_told; /* a subject's faults are in it: those of the others are the same, as a rule */
+    bool is_reported; /* a subject's faults are in it: those of the others are the same, as a rule */
 } play;
 
 __attribute__((format(printf, 2, 3))) static void fault(play *playing, const char *format, ...)
 {
     size_t used = strlen(playing->fault);
-    if (playing->is_told)
+    if (playing->is_reported)
         return;
     va_list values;
     va_start(values, format);
@@ -232,7 +232,7 @@ static void check_descriptors(play *playing)
     for (unsigned turns = 0; turns < 2 * TURNS_AT_ONCE && system_descriptors() > playing->descriptors; turns++)
         states_turn(loop, LOST_MS * EM_MILLISECONDS / 4);
     unsigned left = system_descriptors() - playing->descriptors;
-    playing->is_told = false;
+    playing->is_reported = false;
     if (left > 0)
         fault(playing, " %u descriptors left;", left);
     if (system_stats(loop).connections_open > 0)
@@ -300,7 +300,7 @@ static void check_subject(play *playing, unsigned i)
         fault(playing, " borrowed memory: lent %u times, released %u times;", subject->lent, subject->returned);
     if (playing->fault[0] != '\0')
         fault(playing, " saw: %s", subject->log);
-    playing->is_told = playing->fault[0] != '\0';
+    playing->is_reported = playing->fault[0] != '\0';
 }
 
 /* Moves */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the runner: plays a scenario, alone or with several subjects, and holds what happens against the
- * model and against what happened on the backends before.
+ * Awkward states, the runner: plays a scenario, with one subject or several, and compares what happens with the
+ * model and with what happened on the backends before.
  */
 #ifndef TEST_STATES_RUN_H
 #define TEST_STATES_RUN_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Awkward states, the tables: every state that a connection can be in when its peer moves, every move of the peer,
- * every move of ours. A scenario is one of each, over one kind of socket, in one of two orders. What must come of it is
- * computed in states_model.h, what comes of it is found out in states_run.h.
+ * every move of ours. A scenario is one of each, over one kind of socket, in one order. states_model.h computes what
+ * must happen, states_run.h compares it with what happens.
  */
 #ifndef TEST_STATES_TABLE_H
 #define TEST_STATES_TABLE_H
@@ -19,7 +19,7 @@ typedef enum states_state {
     STATES_PAUSED,     /**< the same, and paused */
     STATES_DRAINING,   /**< blocked, and to be closed after writing */
     STATES_BLOCKED,    /**< blocked */
-    STATES_PEER_ENDED, /**< the peer has half-closed, and we were told */
+    STATES_PEER_ENDED, /**< the peer has half-closed, and receive_end was called */
     STATES_WE_ENDED,   /**< we have half-closed */
     STATES_BOTH_ENDED, /**< the peer has half-closed; so shall we, but we are blocked */
     STATES_LINGERING,  /**< closed after writing and unbound; the peer has not acknowledged everything */
@@ -28,7 +28,8 @@ typedef enum states_state {
     STATES_STATES
 } states_state;
 
-/** What the peer does. Over Unix sockets, where there is no reset, it closes: with input unread that is told as one. */
+/** What the peer does. Over Unix sockets, where there is no reset, it closes: with unread input, which is reported as a
+ * reset. */
 typedef enum states_peer_move {
     STATES_PEER_SILENT,
     STATES_PEER_DATA,
@@ -36,7 +37,7 @@ typedef enum states_peer_move {
     STATES_PEER_RESET,
     STATES_PEER_DATA_END,
     STATES_PEER_DATA_RESET,
-    STATES_PEER_VANISHES, /**< closes its socket without a look at what it has not read */
+    STATES_PEER_VANISHES, /**< closes its socket without reading what has arrived */
     STATES_PEER_MOVES
 } states_peer_move;
 
@@ -84,7 +85,7 @@ states_scenario states_at(states_kind kind, unsigned number);
 /** Whether there is such a scenario: not every handler gets into every state, not every move is possible in it. */
 bool states_is_applicable(const states_scenario *scenario);
 
-/** Whether our connection is given what the peer sends without anything done by us. */
+/** Whether our connection gets what the peer sends without any move of ours. */
 bool states_is_listening(states_state state);
 
 bool states_sends_data(states_peer_move move);

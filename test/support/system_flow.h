@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Flows: clients that send a pattern and want all of it back, each its own, so that a byte that is lost, repeated or
- * given to the wrong connection is noticed. The server's side echoes.
+ * Flows: clients that each send a pattern of their own and expect all of it back, so that a byte that is lost, repeated
+ * or given to the wrong connection is noticed. The server's side echoes.
  */
 #ifndef TEST_SYSTEM_FLOW_H
 #define TEST_SYSTEM_FLOW_H
@@ -13,16 +13,16 @@
 
 typedef struct system_flow system_flow;
 
-/** Several of them, and what became of them. */
+/** Several flows, and their results. */
 typedef struct system_flows {
     em_loop *loop;
     system_flow *each;
     unsigned count;
-    uint64_t bytes;    /**< that each sends and wants back */
+    uint64_t bytes;    /**< that each sends and expects back */
     unsigned open;     /**< clients that have not ended */
     unsigned complete; /**< clients that got all of it */
     unsigned wrong;    /**< pieces that were not what was to come next */
-    em_status reason;  /**< of a client that ended otherwise than well; EM_OK: none did */
+    em_status reason;  /**< of a client that failed; EM_OK: none did */
     bool stay_open;    /**< clients do not close when they have got all of it */
     unsigned stop_at;  /**< stops the loop when so many are complete; 0: when none is open any more */
 } system_flows;

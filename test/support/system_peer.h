@@ -25,8 +25,8 @@ int system_connect(int port);
 int system_accept(int listener);
 
 /**
- * Fills a listener's queue with connections until it answers nobody any more. Returns how many sockets that took; 0 if
- * it does not stop answering, then the test is to be skipped.
+ * Fills a listener's queue with connections until it accepts no more. Returns how many sockets that took; 0 if it
+ * never stops, so that the test must be skipped.
  */
 enum { SYSTEM_MOST_FILLERS = 64 };
 unsigned system_fill_queue(int port, int fillers[SYSTEM_MOST_FILLERS]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Handlers for tests: one that writes down what happens, one that echoes; and short ways to start a server and a client
+ * Handlers for tests: one that records what happens, one that echoes; and short ways to start a server and a client
  * on 127.0.0.1.
  */
 #ifndef TEST_SYSTEM_RECORD_H

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A test that takes longer hangs: this is for the worst, with sanitizers on a machine that has other things to do. */
+/* A test that takes longer hangs, also with sanitizers on a loaded machine. */
 enum { WATCHDOG_SECONDS = 240, SETTLING_MILLISECONDS = 5000 };
 
 static const char *const backends[] = {"epoll", "poll", "uring"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The clock as the library under test sees it: the system's, or one that stands still until the test, or the simulated
- * backend's wait, moves it. So timeouts are tested to the nanosecond and nobody sleeps.
+ * backend's wait, moves it. So timeouts are tested to the nanosecond and no test sleeps.
  */
 #ifndef TEST_CLOCK_H
 #define TEST_CLOCK_H

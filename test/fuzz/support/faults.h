@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * System calls that fail, or do less than they were asked for, as the kernel's may at any time. The linker puts these
- * in the place of the library's calls (--wrap); they are the system's own unless the calling thread has said which
- * faults it wants.
+ * System calls that fail, or do less than they were asked for, as the kernel's may at any time. The linker makes the
+ * library call these functions (--wrap). They make the real system calls unless the calling thread has set faults.
  */
 #ifndef TEST_FUZZ_FAULTS_H
 #define TEST_FUZZ_FAULTS_H
@@ -24,7 +23,7 @@ typedef struct faults {
     uint64_t random;
     bool cuts;
     unsigned long fail_every; /**< so many calls, on average; 0: none fail */
-    bool without_pwait2;      /**< as an older kernel, or behind a filter */
+    bool without_pwait2;      /**< epoll_pwait2 fails as on an older kernel, or with a seccomp(2) filter */
     unsigned long cut;
     unsigned long failed;
     faults_watched watched[FAULTS_DESCRIPTORS]; /* by an epoll descriptor */

@@ -13,7 +13,7 @@
 
 #include <eventmachine.h>
 
-/** One run: a seed on a backend, and which kinds of trouble are made. */
+/** One run: a seed on a backend, and which kinds of faults are made. */
 typedef struct fuzz_run {
     const char *backend;
     uint64_t seed;

@@ -15,7 +15,7 @@
 
 enum { NODE_MOST_SIDES = 64, NODE_ROOM_BYTES = 3000 };
 
-/** Where somebody listens; neither a port nor a path: nobody does. */
+/** Where a server listens; neither a port nor a path: none does. */
 typedef struct endpoint {
     int port;      /* of fuzz_host() */
     char path[64]; /* of a Unix socket */
@@ -67,7 +67,7 @@ struct node {
     unsigned count;
     unsigned live;
     unsigned to_open; /* connections left to be made */
-    bool is_quiet;    /* callbacks do nothing of their own any more */
+    bool is_quiet;    /* callbacks act no more */
     bool is_sweeping; /* the loop is being destroyed */
     bool in_turn;
     bool outbox_limited;
@@ -91,8 +91,8 @@ void node_turn(node *turned);
  * `live` is 0. */
 void node_wind_up(node *ending);
 
-/** With nobody acting the loop takes a handful of turns only, whatever state its connections are in. Faults are over
- * then. */
+/** Checks that an idle loop takes a handful of turns only, in whatever state its connections are. There are no faults
+ * any more. */
 void node_check_idle(node *idle);
 
 /** Compares the loop's counters with what was seen. */

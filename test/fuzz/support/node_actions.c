@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Whether a call that the loop may refuse for want of memory only went well. */
+/* Whether a call succeeded that the loop may refuse only if it has no memory. */
 static bool is_done(const node *owner, em_status status)
 {
     FUZZ_CHECK(status == EM_OK || (status == EM_NO_MEMORY && owner->run->memory));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Peers that behave badly.
+ * Peers that misbehave.
  */
 #include "fuzz/support/peer.h"
 

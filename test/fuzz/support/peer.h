@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Peers without the library: plain non-blocking sockets that behave badly, at random. They know no faults.
+ * Peers without the library: plain non-blocking sockets that misbehave at random. No faults are injected into them.
  */
 #ifndef TEST_FUZZ_PEER_H
 #define TEST_FUZZ_PEER_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Batches of calls: each has the result that it would have had alone, and a ring that breaks loses nothing.
+ * Batches of calls: each call has the result that it would have had alone, and when a ring breaks nothing is lost.
  */
 #include "io/batcher.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the kernel says of a socket when it is asked.
+ * The state of a socket in the kernel.
  */
 #include <sys/socket.h>
 #include <unistd.h>

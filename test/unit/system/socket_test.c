@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sockets: every call answers a status, nothing blocks, nothing is inherited by other programs, nothing raises SIGPIPE.
+ * Sockets: every call returns a status, nothing blocks, no other program inherits anything, nothing raises SIGPIPE.
  */
 #include "system/socket.h"
 
@@ -285,10 +285,10 @@ static void only_the_files_of_dead_sockets_are_removed(void **state)
     assert_int_equal(emi_socket_bind(fd, &address), EM_OK);
     close(open(file_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     assert_int_equal(remove_at(socket_path), EM_OK);
-    assert_int_equal(stat(socket_path, &status), 0); /* somebody has it, though nobody listens yet */
+    assert_int_equal(stat(socket_path, &status), 0); /* a process has the socket, though it does not listen yet */
     emi_socket_close(fd);
     assert_int_equal(remove_at(socket_path), EM_OK);
-    assert_int_equal(remove_at(socket_path), EM_OK); /* there is none any more */
+    assert_int_equal(remove_at(socket_path), EM_OK); /* no process has it any more */
     assert_int_equal(remove_at(file_path), EM_OK);
     assert_int_equal(remove_at(folder), EM_OK);
     assert_int_equal(stat(socket_path, &status), -1);
