@@ -105,11 +105,11 @@ bool emi_is_linger_option(int level, int option)
 
 void emi_socket_reset(int fd)
 {
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC}; /* connect(2): ends the connection */
+    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC}; /* connect(2): ends the connection */
     emi_socket_set_linger(fd, 0);
     if (!emi_has_forked())
         return;
-    int ignored = connect(fd, &nobody, sizeof nobody); /* Unix sockets refuse it */
+    int ignored = connect(fd, &unspecified, sizeof unspecified); /* Unix sockets refuse it */
     (void)ignored;
 }
 

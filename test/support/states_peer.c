@@ -93,7 +93,7 @@ static void leave(int *peer, bool by_reset)
 
 void states_peer_make(int *peer, states_kind kind, states_peer_move move)
 {
-    /* Fails where the connection has ended already; then there is nobody to hear it. */
+    /* Fails if the connection has ended already, when no peer is left to send to. */
     if (states_sends_data(move))
         send(*peer, states_peer_data, strlen(states_peer_data), MSG_NOSIGNAL | MSG_DONTWAIT);
     switch (move) {

@@ -53,8 +53,8 @@ static void heard(states_subject *subject)
         act(subject, true);
 }
 
-/* In a batch others may have been connected before the first callback of data acts on them, or not: nobody promises
- * that. */
+/* In a batch, connections may or may not be established before the first callback of data acts on them: no rule says.
+ */
 static void connection_completed(em_connection *connection)
 {
     states_subject *subject = called(connection);
@@ -62,7 +62,7 @@ static void connection_completed(em_connection *connection)
         states_note(subject, "completed");
 }
 
-/* How it is cut into pieces is nobody's promise, so the log has it as one. */
+/* No rule says how it is cut into pieces, so the log has it as one. */
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
     states_subject *subject = called(connection);

@@ -66,7 +66,7 @@ static void stop(em_loop *loop, em_timer timer, void *user)
     em_loop_stop(loop);
 }
 
-/* Until a timer stops it, or somebody else does before. */
+/* Runs until a timer stops the loop, or another action does before. */
 static void run_for(node *turned, uint64_t duration_ns)
 {
     em_timer timer;

@@ -269,7 +269,7 @@ static em_status remove_at(const char *path)
     return emi_remove_stale_socket_file(&address);
 }
 
-static void only_the_files_of_dead_sockets_are_removed(void **state)
+static void only_files_of_unused_unix_sockets_are_removed(void **state)
 {
     (void)state;
     char folder[] = "/tmp/eventmachine-test-XXXXXX";
@@ -309,7 +309,7 @@ int main(void)
         cmocka_unit_test(a_linger_of_no_seconds_resets_the_peer),
         cmocka_unit_test(each_wrong_descriptor_has_its_status),
         cmocka_unit_test(every_descriptor_is_closed_whatever_its_number),
-        cmocka_unit_test(only_the_files_of_dead_sockets_are_removed),
+        cmocka_unit_test(only_files_of_unused_unix_sockets_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void a_waker_is_readable_from_wake_to_drain(void **state)
     emi_waker_close(&waker);
 }
 
-static void a_waker_that_nobody_drains_never_blocks(void **state)
+static void a_waker_that_is_never_drained_never_blocks(void **state)
 {
     (void)state;
     emi_waker waker;
@@ -177,7 +177,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_waker_is_readable_from_wake_to_drain),
-        cmocka_unit_test(a_waker_that_nobody_drains_never_blocks),
+        cmocka_unit_test(a_waker_that_is_never_drained_never_blocks),
         cmocka_unit_test(waking_leaves_errno_alone),
         cmocka_unit_test(threads_start_with_all_signals_blocked),
         cmocka_unit_test(no_thread_has_the_number_of_another_also_when_that_has_ended),
