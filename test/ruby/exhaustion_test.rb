@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A server out of descriptors while clients go on knocking: it neither spins nor dies, goes on serving whom it has, and
-# accepts again once there is room. The server runs in a child process with a low limit.
+# A server out of descriptors while clients go on connecting: it neither spins nor ends, serves the clients that it has,
+# and accepts again once there is room. The server runs in a child process with a low limit.
 
 require "test_helper"
 require "etc"
@@ -28,26 +28,26 @@ class ExhaustionTest < ReactorTest
     @clients.each(&:close)
   end
 
-  def test_the_server_does_not_spin_and_serves_those_it_has
-    first = knock
+  def test_the_server_does_not_spin_and_serves_the_clients_it_has
+    first = connect
     assert_equal "first", echo(first, "first")
-    100.times { knock }
+    100.times { connect }
     skip "needs /proc" unless File.exist?("/proc/self/stat")
     at_best(0.15, attempts: 10) { processor_time_of_child { sleep 0.5 } }
     assert_equal "still", echo(first, "still")
   end
 
   def test_service_resumes_when_descriptors_are_free_again
-    100.times { knock }
+    100.times { connect }
     sleep 0.1
     @clients.shift(90).each(&:close)
-    late = knock
+    late = connect
     assert_equal "late", echo(late, "late")
-    assert_equal "again", echo(knock, "again")
+    assert_equal "again", echo(connect, "again")
   end
 
-  def test_everybody_who_was_kept_waiting_is_served_in_the_end
-    100.times { knock }
+  def test_every_client_that_waits_is_served_or_turned_away
+    100.times { connect }
     sleep 0.05
     served = 0
     until @clients.empty?
@@ -55,7 +55,7 @@ class ExhaustionTest < ReactorTest
       served += 1 if served_or_turned_away?(socket)
       socket.close
     end
-    # A server may turn away whom it cannot serve, but not leave anybody hanging.
+    # A server may turn away clients that it cannot serve, but none may wait forever.
     assert_equal 100, served
   end
 
@@ -73,7 +73,7 @@ class ExhaustionTest < ReactorTest
     exit!(1)
   end
 
-  def knock
+  def connect
     TCPSocket.new("127.0.0.1", @port).tap { |socket| @clients << socket }
   end
 

@@ -123,7 +123,7 @@ class ServerTest < ReactorTest
     assert_equal 3, scripts.map(&:signature).uniq.size
   end
 
-  def test_a_hundred_clients_that_knock_at_once_are_all_served
+  def test_a_hundred_clients_that_connect_at_once_are_all_served
     conversation = nil
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, Echo))

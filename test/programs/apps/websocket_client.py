@@ -74,7 +74,7 @@ async def forbidden(socket):
         print(closed.rcvd.code if closed.rcvd else None)
 
 
-async def crowd(url):
+async def many_clients(url):
     async def talk(i):
         async with websockets.connect(url, open_timeout=60) as socket:
             await socket.recv()
@@ -84,8 +84,8 @@ async def crowd(url):
 
 
 async def main(url, case):
-    if case == "crowd":
-        return await crowd(url)
+    if case == "many_clients":
+        return await many_clients(url)
     async with websockets.connect(url, max_size=LIMIT, open_timeout=60) as socket:
         print(await socket.recv())
         await globals()[case](socket)

@@ -52,7 +52,7 @@ module WebSocketCases
   end
 
   def test_200_clients
-    assert_equal ["True"], ask(start_server, "crowd")
+    assert_equal ["True"], ask(start_server, "many_clients")
   end
 
   private
