@@ -64,6 +64,13 @@
 #define EMI_HAVE_POSIX 1
 #endif
 
+/* The presets with sanitizers check invariants, see invariant.h: they define EM_CHECK_INVARIANTS. */
+#if defined(EM_CHECK_INVARIANTS)
+#define EMI_CHECK_INVARIANTS 1
+#else
+#define EMI_CHECK_INVARIANTS 0
+#endif
+
 /* C wants at least one declaration in every file (C11, 6.9), so also in one whose guard leaves nothing. */
 typedef int emi_nothing_else_here;
 

@@ -4,6 +4,8 @@
  */
 #include "base/handle_table.h"
 
+#include "base/invariant.h"
+
 #define INDEX_MASK ((UINT64_C(1) << EMI_HANDLE_INDEX_BITS) - 1)
 
 void emi_handle_table_init(emi_handle_table *table, const emi_memory *memory, uint64_t *serial)
@@ -40,6 +42,7 @@ void emi_handle_table_remove(emi_handle_table *table, emi_handle *handle)
 {
     if (handle->signature == 0)
         return;
+    EMI_INVARIANT(emi_handle_table_find(table, handle->signature) == handle);
     emi_index_table_remove(&table->objects, (uint32_t)(handle->signature & INDEX_MASK));
     handle->signature = 0;
 }

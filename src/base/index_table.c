@@ -4,6 +4,8 @@
  */
 #include "base/index_table.h"
 
+#include "base/invariant.h"
+
 #define NO_INDEX (UINT32_MAX >> 1)
 
 enum { FIRST_CAPACITY = 64 };
@@ -45,12 +47,14 @@ em_status emi_index_table_add(emi_index_table *table, void *object, uint32_t *in
             return status;
         *index = table->used++;
     }
+    EMI_INVARIANT(((uintptr_t)object & 1) == 0);
     table->entries[*index] = object;
     return EM_OK;
 }
 
 void emi_index_table_remove(emi_index_table *table, uint32_t index)
 {
+    EMI_INVARIANT(emi_index_table_at(table, index));
     table->entries[index] = (void *)(((uintptr_t)table->first_free << 1) | 1);
     table->first_free = index;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/container.h"
+#include "base/invariant.h"
 
 typedef struct emi_list emi_list;
 struct emi_list {
@@ -35,6 +36,7 @@ static inline bool emi_list_is_linked(const emi_list *link)
 
 static inline void emi_list_append(emi_list *list, emi_list *link)
 {
+    EMI_INVARIANT(list->previous->next == list);
     link->next = list;
     link->previous = list->previous;
     list->previous->next = link;
@@ -43,6 +45,7 @@ static inline void emi_list_append(emi_list *list, emi_list *link)
 
 static inline void emi_list_remove(emi_list *link)
 {
+    EMI_INVARIANT(link->next->previous == link && link->previous->next == link);
     link->previous->next = link->next;
     link->next->previous = link->previous;
     emi_list_init(link);

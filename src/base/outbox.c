@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/features.h"
+#include "base/invariant.h"
 
 enum {
     STANDARD_BYTES = 4096 - 64, /* of a block from the pool: with its header and malloc's just under a page */
@@ -164,6 +165,7 @@ void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length
 {
     if (length > outbox->bytes)
         length = outbox->bytes;
+    EMI_INVARIANT(outbox->bytes <= pool->bytes);
     outbox->bytes -= length;
     pool->bytes -= length;
     while (length > 0) {
@@ -179,4 +181,5 @@ void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length
             outbox->last = NULL;
         free_block(pool, block);
     }
+    EMI_INVARIANT((outbox->bytes == 0) == !outbox->first);
 }

@@ -33,7 +33,7 @@ typedef struct emi_outbox {
 /** limit_bytes: 0 for no limit. */
 void emi_outbox_pool_init(emi_outbox_pool *pool, const emi_memory *memory, size_t limit_bytes);
 
-/** Frees the spare blocks. All outboxes must be empty. */
+/** Frees the spare blocks. */
 void emi_outbox_pool_clear(emi_outbox_pool *pool);
 
 /** Appends a copy: all of it or, on EM_NO_MEMORY and EM_LOOP_OUTBOX_LIMIT, nothing. */

@@ -5,6 +5,8 @@
  */
 #include "base/timer_heap.h"
 
+#include "base/invariant.h"
+
 static emi_timer *timer_at(emi_list *link)
 {
     return link ? EMI_CONTAINER(link, emi_timer, link) : NULL;
@@ -15,7 +17,7 @@ static emi_list *link_of(emi_timer *timer)
     return timer ? &timer->link : NULL;
 }
 
-static bool runs_before(const emi_timer *a, const emi_timer *b)
+bool emi_timer_runs_before(const emi_timer *a, const emi_timer *b)
 {
     if (a->due_ns != b->due_ns)
         return a->due_ns < b->due_ns;
@@ -27,11 +29,12 @@ static emi_timer *meld(emi_timer *a, emi_timer *b)
 {
     if (!a || !b)
         return a ? a : b;
-    if (runs_before(b, a)) {
+    if (emi_timer_runs_before(b, a)) {
         emi_timer *swap = a;
         a = b;
         b = swap;
     }
+    EMI_INVARIANT(!a->link.next && !a->link.previous && !b->link.next && !b->link.previous);
     b->link.next = link_of(a->child);
     if (a->child)
         a->child->link.previous = &b->link;
@@ -81,7 +84,7 @@ static emi_timer *merge(emi_timer *a, emi_timer *b)
     emi_list head;
     emi_list *last = &head;
     while (a && b) {
-        emi_timer **first = runs_before(b, a) ? &b : &a;
+        emi_timer **first = emi_timer_runs_before(b, a) ? &b : &a;
         last->next = &(*first)->link;
         last = last->next;
         *first = timer_at(last->next);
@@ -141,6 +144,7 @@ static void cut_from_siblings(emi_timer *timer)
 
 void emi_timer_heap_remove(emi_timer **root, emi_timer *timer)
 {
+    EMI_INVARIANT(*root && (*root == timer || timer->link.previous));
     emi_timer *subtree = combine(timer->child);
     if (*root == timer) {
         *root = subtree;

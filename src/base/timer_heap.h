@@ -8,6 +8,9 @@
 
 #include "base/timer_queue.h"
 
+/** Whether `a` is due before `b`, or together with it and was added before. */
+bool emi_timer_runs_before(const emi_timer *a, const emi_timer *b);
+
 void emi_timer_heap_insert(emi_timer **root, emi_timer *timer);
 
 /** Inserts all timers of a list, which is empty afterwards. Costs less than one by one. */

@@ -4,6 +4,7 @@
  */
 #include "base/timer_queue.h"
 
+#include "base/invariant.h"
 #include "base/timer_heap.h"
 
 /* How many timers of the first slot are looked at to tell the exact next due time. */
@@ -34,6 +35,7 @@ static void place(emi_timer_queue *queue, emi_timer *timer)
     }
     unsigned highest_bit = 63U - (unsigned)__builtin_clzll(tick ^ queue->tick);
     unsigned level = highest_bit / EMI_TIMER_LEVEL_BITS;
+    EMI_INVARIANT(level < EMI_TIMER_LEVELS);
     unsigned slot = (unsigned)(tick >> (level * EMI_TIMER_LEVEL_BITS)) % EMI_TIMER_SLOTS;
     timer->child = EMI_TIMER_LISTED;
     emi_list_append(&queue->slots[level][slot], &timer->link);
@@ -49,6 +51,7 @@ void emi_timer_queue_add(emi_timer_queue *queue, emi_timer *timer, uint64_t due_
 
 void emi_timer_queue_remove(emi_timer_queue *queue, emi_timer *timer)
 {
+    EMI_INVARIANT(emi_timer_is_pending(timer) && queue->count > 0);
     if (timer->child == EMI_TIMER_LISTED)
         emi_list_remove(&timer->link);
     else
@@ -89,6 +92,7 @@ static void advance(emi_timer_queue *queue, uint64_t now_tick)
 {
     reached_slot slot;
     while (first_slot(queue, &slot) && slot.tick <= now_tick) {
+        EMI_INVARIANT(slot.tick > queue->tick);
         emi_list reached;
         emi_list_init(&reached);
         emi_list_move_all(&reached, slot.timers);
@@ -102,6 +106,12 @@ static void advance(emi_timer_queue *queue, uint64_t now_tick)
         queue->tick = now_tick;
 }
 
+/* Whether a timer may follow what is in the list. */
+static bool is_in_order(emi_list *due, const emi_timer *timer)
+{
+    return emi_list_is_empty(due) || !emi_timer_runs_before(timer, EMI_CONTAINER(due->previous, emi_timer, link));
+}
+
 void emi_timer_queue_expire(emi_timer_queue *queue, uint64_t now_ns, emi_list *due)
 {
     advance(queue, tick_of(now_ns));
@@ -109,6 +119,7 @@ void emi_timer_queue_expire(emi_timer_queue *queue, uint64_t now_ns, emi_list *d
         emi_timer *timer = queue->root;
         emi_timer_heap_remove(&queue->root, timer);
         timer->child = EMI_TIMER_LISTED;
+        EMI_INVARIANT(is_in_order(due, timer));
         emi_list_append(due, &timer->link);
     }
 }
