@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/invariant.h"
 #include "loop/loop_private.h"
 
 /* A queue that was large once gives its memory back. */
@@ -31,12 +32,14 @@ static em_status grow(emi_call_queue *queue, const emi_memory *memory)
  * that it can use, with the call or without it (em_loop_take_over). The order of the compiler's stores is enough, since
  * fork(2) stops every processor that runs the process to change its page tables.
  */
-em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, emi_call_entry entry)
+em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user,
+                             em_dispose dispose)
 {
     em_status status = queue->count == queue->capacity ? grow(queue, memory) : EM_OK;
     if (status != EM_OK)
         return status;
-    queue->entries[queue->count] = entry;
+    EMI_INVARIANT(queue->first <= queue->count && queue->count < queue->capacity);
+    queue->entries[queue->count] = (emi_call_entry){.call = call, .user = user, .dispose = dispose};
     atomic_signal_fence(memory_order_release);
     queue->count++;
     return EM_OK;
@@ -44,6 +47,7 @@ em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em
 
 void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory)
 {
+    EMI_INVARIANT(queue->first == queue->count);
     queue->first = 0;
     queue->count = 0;
     if (queue->capacity > KEPT_ENTRIES) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
 #include "base/options.h"
 #include "base/status_detail.h"
 #include "loop/loop_private.h"
@@ -171,6 +172,14 @@ static void dispose_of_all(em_loop *loop)
     emi_loop_dispose_timers(loop);
 }
 
+static void check_that_nothing_is_left(const em_loop *loop)
+{
+    EMI_INVARIANT(loop->stats.connections_open == 0);
+    EMI_INVARIANT(loop->stats.servers_open == 0 || emi_loop_is_forked(loop)); /* a child stops no server */
+    EMI_INVARIANT(loop->outboxes.bytes == 0);
+    EMI_INVARIANT(loop->timers.count == 0);
+}
+
 em_status em_loop_destroy(em_loop *loop)
 {
     if (!loop)
@@ -188,6 +197,7 @@ em_status em_loop_destroy(em_loop *loop)
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
         if (loop->services[kind])
             loop->services[kind]->operations->destroy(loop->services[kind]);
+    check_that_nothing_is_left(loop);
     emi_loop_free_timers(loop);
     emi_outbox_pool_clear(&loop->outboxes);
     emi_release(&loop->memory, loop->ticks.entries);
@@ -259,9 +269,8 @@ em_status em_loop_post(em_loop *loop, em_call call, void *user, em_dispose dispo
         return EM_INVALID_STATE;
     if (emi_loop_is_forked(loop))
         return EM_FORKED; /* a thread of the parent may have held the mutex at the fork */
-    emi_call_entry entry = {.call = call, .user = user, .dispose = dispose};
     emi_mutex_lock(&loop->posts_mutex);
-    em_status status = emi_call_queue_add(&loop->posts, &loop->memory, entry);
+    em_status status = emi_call_queue_add(&loop->posts, &loop->memory, call, user, dispose);
     emi_mutex_unlock(&loop->posts_mutex);
     if (status != EM_OK)
         return status;
@@ -276,8 +285,7 @@ em_status em_loop_next_tick(em_loop *loop, em_call call, void *user, em_dispose 
         return EM_INVALID_ARGUMENT;
     if (loop->disposing)
         return EM_INVALID_STATE;
-    emi_call_entry entry = {.call = call, .user = user, .dispose = dispose};
-    return emi_call_queue_add(&loop->ticks, &loop->memory, entry);
+    return emi_call_queue_add(&loop->ticks, &loop->memory, call, user, dispose);
 }
 
 uint64_t em_loop_get_time_ns(const em_loop *loop)

@@ -144,7 +144,8 @@ void emi_loop_log(const em_loop *loop, em_log_level level, const char *message);
 
 /* Call queues, see call_queue.c. */
 
-em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, emi_call_entry entry);
+em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user,
+                             em_dispose dispose);
 void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory);
 
 /** Disposes of the calls that were not made, instead of making them. */

@@ -3,12 +3,14 @@
  * Timers on the loop: those of the user, which have a handle, and those of the library, which are embedded in their
  * owners.
  */
+#include "base/features.h"
+#include "base/invariant.h"
 #include "loop/loop_private.h"
 
 /* In place of an index in the numbers of the library's own timers. */
 #define NO_INDEX ((UINT64_C(1) << EMI_HANDLE_INDEX_BITS) - 1)
 
-/* Fills one cache line. `dispose` is kept apart, and touched only for timers that have one. */
+/* Fills one cache line. `dispose` is kept apart, so that timers without it cost nothing. */
 typedef struct user_timer {
     emi_timer timer; /* of a free one: the signature is the index alone, and `child` the next free one */
     em_timer_callback callback;
@@ -28,7 +30,7 @@ _Static_assert(sizeof(user_timer) <= CACHE_LINE_BYTES, "one cache line each");
 struct emi_timer_chunk {
     void *memory; /* as allocated; the timers are aligned within */
     user_timer *timers;
-    em_dispose *disposes; /* of each timer; valid where it says so */
+    em_dispose *disposes; /* of the timers that have one; NULL as long as none has */
 };
 
 static user_timer *timer_at(const emi_user_timers *all, uint32_t index)
@@ -36,11 +38,11 @@ static user_timer *timer_at(const emi_user_timers *all, uint32_t index)
     return &all->chunks[index / CHUNK_TIMERS].timers[index % CHUNK_TIMERS];
 }
 
-/* Where the `dispose` of a timer is kept. */
-static em_dispose *dispose_at(const emi_user_timers *all, const user_timer *timer)
+/* Of a timer that has one. */
+static em_dispose dispose_of(const emi_user_timers *all, const user_timer *timer)
 {
     uint32_t index = (uint32_t)(timer->timer.handle.signature & NO_INDEX);
-    return &all->chunks[index / CHUNK_TIMERS].disposes[index % CHUNK_TIMERS];
+    return all->chunks[index / CHUNK_TIMERS].disposes[index % CHUNK_TIMERS];
 }
 
 static user_timer *find(const em_loop *loop, em_timer timer)
@@ -67,13 +69,12 @@ static em_status add_chunk(em_loop *loop)
         all->chunk_capacity = capacity;
     }
     emi_timer_chunk chunk;
-    size_t bytes = CHUNK_TIMERS * (sizeof *chunk.timers + sizeof *chunk.disposes);
-    chunk.memory = emi_allocate(&loop->memory, bytes + CACHE_LINE_BYTES);
+    chunk.memory = emi_allocate(&loop->memory, CHUNK_TIMERS * sizeof *chunk.timers + CACHE_LINE_BYTES);
     if (!chunk.memory)
         return EM_NO_MEMORY;
     uintptr_t address = ((uintptr_t)chunk.memory + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
     chunk.timers = (user_timer *)address;
-    chunk.disposes = (em_dispose *)(void *)(chunk.timers + CHUNK_TIMERS);
+    chunk.disposes = NULL;
     all->chunks[all->chunk_count++] = chunk;
     return EM_OK;
 }
@@ -93,6 +94,8 @@ static user_timer *take_timer(em_loop *loop, em_status *status)
         timer = timer_at(all, all->used);
         timer->timer.handle.signature = all->used++;
     }
+    EMI_INVARIANT(timer->timer.handle.signature <= NO_INDEX &&
+                  timer_at(all, (uint32_t)timer->timer.handle.signature) == timer);
     timer->timer.handle.signature |= emi_next_serial(&loop->serial);
     return timer;
 }
@@ -100,75 +103,99 @@ static user_timer *take_timer(em_loop *loop, em_status *status)
 static void free_timer(em_loop *loop, user_timer *timer)
 {
     emi_user_timers *all = &loop->user_timers;
+    EMI_INVARIANT(timer->timer.handle.signature > NO_INDEX && !emi_timer_is_pending(&timer->timer));
     timer->timer.handle.signature &= NO_INDEX;
     timer->timer.child = all->first_free;
     all->first_free = &timer->timer;
 }
 
-/* What the user asks for. */
-typedef struct wanted_timer {
-    em_timer_callback callback;
-    void *user;
-    em_dispose dispose;
-    uint64_t period_ns; /* 0: one-shot */
-} wanted_timer;
-
-static void fill_in(em_loop *loop, user_timer *added, const wanted_timer *wanted)
+static em_status set_dispose(em_loop *loop, user_timer *timer, em_dispose dispose)
 {
-    added->callback = wanted->callback;
-    added->user = wanted->user;
-    added->period_ns = wanted->period_ns < LONGEST_PERIOD_NS ? wanted->period_ns : LONGEST_PERIOD_NS;
-    added->has_dispose = wanted->dispose != NULL;
-    if (wanted->dispose)
-        *dispose_at(&loop->user_timers, added) = wanted->dispose;
+    timer->has_dispose = dispose != NULL;
+    if (!dispose)
+        return EM_OK;
+    uint32_t index = (uint32_t)(timer->timer.handle.signature & NO_INDEX);
+    emi_timer_chunk *chunk = &loop->user_timers.chunks[index / CHUNK_TIMERS];
+    if (!chunk->disposes)
+        chunk->disposes = emi_allocate(&loop->memory, CHUNK_TIMERS * sizeof *chunk->disposes);
+    if (!chunk->disposes)
+        return EM_NO_MEMORY;
+    chunk->disposes[index % CHUNK_TIMERS] = dispose;
+    return EM_OK;
 }
 
-static em_status add(em_loop *loop, uint64_t delay_ns, const wanted_timer *wanted, em_timer *timer)
+/* A timer with a number and all that the user gave; NULL on failure. */
+static user_timer *make_timer(em_loop *loop, em_timer_callback callback, void *user, em_dispose dispose,
+                              em_status *status)
 {
-    em_status status = loop && wanted->callback ? EM_OK : EM_INVALID_ARGUMENT;
-    if (status == EM_OK && loop->disposing)
-        status = EM_INVALID_STATE;
-    user_timer *added = status == EM_OK ? take_timer(loop, &status) : NULL;
-    if (timer)
-        *timer = added ? added->timer.handle.signature : 0;
-    if (!added)
-        return status;
-    emi_loop_refresh_time(loop);
-    fill_in(loop, added, wanted);
-    emi_timer_queue_add(&loop->timers, &added->timer, emi_loop_due_ns(loop, delay_ns));
-    return EM_OK;
+    user_timer *timer = take_timer(loop, status);
+    if (!timer)
+        return NULL;
+    timer->callback = callback;
+    timer->user = user;
+    timer->period_ns = 0;
+    *status = set_dispose(loop, timer, dispose);
+    if (*status == EM_OK)
+        return timer;
+    emi_timer_init(&timer->timer);
+    free_timer(loop, timer);
+    return NULL;
 }
 
 em_status em_loop_add_timer(em_loop *loop, uint64_t delay_ns, em_timer_callback callback, void *user,
                             em_dispose dispose, em_timer *timer)
 {
-    wanted_timer wanted = {.callback = callback, .user = user, .dispose = dispose};
-    return add(loop, delay_ns, &wanted, timer);
+    em_status status = loop && callback ? EM_OK : EM_INVALID_ARGUMENT;
+    if (status == EM_OK && loop->disposing)
+        status = EM_INVALID_STATE;
+    user_timer *added = status == EM_OK ? make_timer(loop, callback, user, dispose, &status) : NULL;
+    if (timer)
+        *timer = added ? added->timer.handle.signature : 0;
+    if (!added)
+        return status;
+    emi_loop_refresh_time(loop);
+    emi_timer_queue_add(&loop->timers, &added->timer, emi_loop_due_ns(loop, delay_ns));
+    return EM_OK;
 }
 
 em_status em_loop_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer_callback callback, void *user,
                                      em_dispose dispose, em_timer *timer)
 {
-    wanted_timer wanted = {.callback = callback, .user = user, .dispose = dispose, .period_ns = period_ns};
-    if (period_ns == 0)
-        wanted.callback = NULL; /* invalid, as without a callback */
-    return add(loop, period_ns, &wanted, timer);
+    em_timer added = 0;
+    em_status status = EM_INVALID_ARGUMENT;
+    if (period_ns > 0)
+        status = em_loop_add_timer(loop, period_ns, callback, user, dispose, &added);
+    if (status == EM_OK)
+        find(loop, added)->period_ns = period_ns < LONGEST_PERIOD_NS ? period_ns : LONGEST_PERIOD_NS;
+    if (timer)
+        *timer = added;
+    return status;
 }
 
-/* Frees a timer that is still to fire. Within its own callback, which may use what `user` points to, `dispose` waits.
- */
-static void dispose_of(em_loop *loop, user_timer *timer)
+/* Within the timer's own callback, which may use what `user` points to, `dispose` waits. */
+static void free_and_dispose(em_loop *loop, user_timer *timer)
 {
     emi_user_timers *all = &loop->user_timers;
-    em_dispose dispose = timer->has_dispose ? *dispose_at(all, timer) : NULL;
+    em_dispose dispose = dispose_of(all, timer);
     void *user = timer->user;
     bool is_running = timer->timer.handle.signature == all->running;
-    emi_timer_queue_remove(&loop->timers, &timer->timer);
     free_timer(loop, timer);
     if (is_running)
         all->dispose_later = dispose;
-    else if (dispose)
+    else
         dispose(user);
+}
+
+/* One that was not pending has fired, and so has no need of `dispose`. */
+static void end_timer(em_loop *loop, user_timer *timer)
+{
+    bool was_pending = emi_timer_is_pending(&timer->timer);
+    if (was_pending)
+        emi_timer_queue_remove(&loop->timers, &timer->timer);
+    if (EMI_UNLIKELY(timer->has_dispose) && was_pending)
+        free_and_dispose(loop, timer);
+    else
+        free_timer(loop, timer);
 }
 
 em_status em_loop_cancel_timer(em_loop *loop, em_timer timer)
@@ -178,10 +205,7 @@ em_status em_loop_cancel_timer(em_loop *loop, em_timer timer)
     user_timer *found = find(loop, timer);
     if (!found)
         return EM_NOT_FOUND;
-    if (emi_timer_is_pending(&found->timer))
-        dispose_of(loop, found);
-    else
-        free_timer(loop, found);
+    end_timer(loop, found);
     return EM_OK;
 }
 
@@ -214,6 +238,7 @@ static void fire_user_timer(em_loop *loop, user_timer *timer)
     emi_user_timers *all = &loop->user_timers;
     em_timer handle = timer->timer.handle.signature;
     void *user = timer->user;
+    EMI_INVARIANT(all->running == 0 && !all->dispose_later);
     if (timer->period_ns > 0)
         emi_timer_queue_add(&loop->timers, &timer->timer, next_due_ns(loop, timer));
     all->running = handle;
@@ -264,17 +289,18 @@ void emi_loop_dispose_timers(em_loop *loop)
     emi_user_timers *all = &loop->user_timers;
     for (uint32_t index = 0; index < all->used; index++) {
         user_timer *timer = timer_at(all, index);
-        bool is_free = timer->timer.handle.signature == index;
-        if (!is_free && emi_timer_is_pending(&timer->timer))
-            dispose_of(loop, timer);
+        if (timer->timer.handle.signature != index) /* else it is free */
+            end_timer(loop, timer);
     }
 }
 
 void emi_loop_free_timers(em_loop *loop)
 {
     emi_user_timers *all = &loop->user_timers;
-    for (uint32_t chunk = 0; chunk < all->chunk_count; chunk++)
+    for (uint32_t chunk = 0; chunk < all->chunk_count; chunk++) {
         emi_release(&loop->memory, all->chunks[chunk].memory);
+        emi_release(&loop->memory, all->chunks[chunk].disposes);
+    }
     emi_release(&loop->memory, all->chunks);
     *all = (emi_user_timers){.chunks = NULL};
 }

@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/invariant.h"
 #include "loop/loop_private.h"
 #include "system/thread.h"
 
@@ -73,6 +74,7 @@ static void work_on(pool *shared, emi_job *job)
     job->work(job);
     emi_mutex_lock(&shared->mutex);
     if (job->stage == EMI_JOB_GIVEN_UP) {
+        EMI_INVARIANT(shared->stuck > 0 && shared->stuck <= shared->threads);
         shared->stuck--;
         job->dispose(job);
     } else if (shared->loop) {
@@ -98,6 +100,7 @@ static void run_thread(void *argument)
     while (shared->loop && !has_too_many_threads(shared)) {
         emi_job *job = take_job(&shared->waiting);
         if (job) {
+            EMI_INVARIANT(job->stage == EMI_JOB_WAITING && shared->waiting_count > 0);
             shared->waiting_count--;
             job->stage = EMI_JOB_RUNNING;
             work_on(shared, job);
@@ -187,6 +190,7 @@ static void deliver(emi_service *service)
     /* In a child that `done` has forked, the others are left for renew. */
     emi_job *job;
     while (!emi_loop_is_forked(shared->loop) && (job = take_job(&shared->delivering))) {
+        EMI_INVARIANT(job->stage == EMI_JOB_FINISHED && job->pool == shared);
         emi_list_remove(&job->in_all);
         job->done(job);
     }

@@ -41,6 +41,25 @@ static em_status post(simulated_loop *fixture, recorder *told)
     return em_loop_post(fixture->loop, ignore_call, &calls, NULL);
 }
 
+static unsigned disposals;
+
+static void count_disposal(void *user)
+{
+    (void)user;
+    disposals++;
+}
+
+static em_status add_timer_with_dispose(simulated_loop *fixture, recorder *told)
+{
+    em_timer timer;
+    (void)told;
+    disposals = 0;
+    em_status status = em_loop_add_timer(fixture->loop, 1, ignore_timer, &calls, count_disposal, &timer);
+    assert_int_equal(em_loop_cancel_timer(fixture->loop, timer), status == EM_OK ? EM_OK : EM_NOT_FOUND);
+    assert_int_equal(disposals, status == EM_OK);
+    return status;
+}
+
 static em_status add_timer(simulated_loop *fixture, recorder *told)
 {
     (void)told;
@@ -163,6 +182,7 @@ static const struct named_operation {
     {"em_loop_next_tick", next_tick},
     {"em_loop_post", post},
     {"em_loop_add_timer", add_timer},
+    {"em_loop_add_timer with dispose", add_timer_with_dispose},
     {"em_loop_add_periodic_timer", add_periodic_timer},
     {"em_loop_start_server", start_server},
     {"em_loop_start_server at a name", start_server_at_a_name},
