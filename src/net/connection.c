@@ -13,6 +13,7 @@
  *
  * Accepted connections begin in OPEN, those to a literal address in CONNECTING.
  */
+#include "base/invariant.h"
 #include "net/net_private.h"
 #include "system/clock.h"
 
@@ -35,10 +36,8 @@ static bool may_move(em_connection_state from, em_connection_state to)
 
 void emi_connection_enter(em_connection *connection, em_connection_state state)
 {
-    if (may_move((em_connection_state)connection->state, state))
-        connection->state = (uint8_t)state;
-    else
-        emi_loop_log(connection->loop, EM_LOG_ERROR, "connection: a move that the table of states does not have");
+    EMI_INVARIANT(may_move((em_connection_state)connection->state, state));
+    connection->state = (uint8_t)state;
 }
 
 em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
@@ -69,6 +68,7 @@ em_status emi_connection_create(emi_net *net, const em_handler *handler, void *u
 void emi_connection_free(em_connection *connection)
 {
     em_loop *loop = connection->loop;
+    EMI_INVARIANT(!connection->is_listed && loop->stats.connections_open > 0);
     emi_connector_close(connection);
     if (connection->extras) {
         emi_loop_timer_cancel(loop, &connection->extras->timer);
