@@ -32,6 +32,7 @@
 
 #include <stdatomic.h>
 
+#include "base/invariant.h"
 #include "base/memory.h"
 #include "io/channel.h"
 
@@ -125,26 +126,31 @@ static inline void emi_channel_release(emi_channel *channel)
 
 static inline em_status emi_channel_start_receiving(emi_channel *channel)
 {
+    EMI_INVARIANT(channel->backend && !channel->released);
     return channel->backend->operations->start_receiving(channel);
 }
 
 static inline void emi_channel_stop_receiving(emi_channel *channel)
 {
+    EMI_INVARIANT(channel->backend && !channel->released);
     channel->backend->operations->stop_receiving(channel);
 }
 
 static inline em_status emi_channel_connect(emi_channel *channel, const em_address *address)
 {
+    EMI_INVARIANT(channel->backend && !channel->released);
     return channel->backend->operations->connect(channel, address);
 }
 
 static inline em_status emi_channel_poll(emi_channel *channel, unsigned interests)
 {
+    EMI_INVARIANT(channel->backend && !channel->released);
     return channel->backend->operations->poll(channel, interests);
 }
 
 static inline void emi_channel_send(emi_channel *channel)
 {
+    EMI_INVARIANT(channel->backend && !channel->released);
     channel->backend->operations->send(channel);
 }
 
