@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# EM.attach_server: serving on a socket that the user opened, bound and listens on.
+# EM.attach_server: serving a socket that the user has opened, bound and made to listen.
 
 require "test_helper"
 
@@ -39,7 +39,7 @@ class AttachServerTest < ReactorTest
     assert_equal ["hello", Scripted], [echo, given.class]
   end
 
-  def test_the_socket_need_not_be_kept_by_the_user
+  def test_the_user_need_not_keep_a_reference_to_the_socket
     port = nil
     echo = nil
     reactor do
@@ -79,7 +79,7 @@ class AttachServerTest < ReactorTest
 
   private
 
-  # Whether the reactor closed a descriptor that was given as a number is not said.
+  # The interface does not say whether the reactor closes a descriptor that was given as a number.
   def close_descriptor(number)
     IO.for_fd(number).close
   rescue Errno::EBADF

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Which backend the reactor runs on, how it is chosen, and what is said where it is not to be had.
+# Which backend the reactor runs on, how it is chosen, and what is reported if it is unavailable.
 
 require "test_helper"
 
@@ -20,7 +20,7 @@ class BackendTest < ReactorTest
     end
   RUBY
 
-  def test_the_backend_has_a_name_and_its_reason_is_a_text_or_nil
+  def test_the_backend_has_a_name_and_its_reason_is_a_string_or_nil
     reactor do
       assert_includes %w[uring epoll poll], EM.backend
       reason = EM.backend_reason

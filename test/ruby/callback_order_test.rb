@@ -10,7 +10,7 @@ require "test_helper"
 class CallbackOrderTest < ReactorTest
   repeat_under_gc_pressure full: true
 
-  def test_a_clients_callbacks_come_in_order
+  def test_a_clients_callbacks_are_called_in_order
     connection = nil
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, Echo))
@@ -20,7 +20,7 @@ class CallbackOrderTest < ReactorTest
     assert_equal %i[initialize post_init connection_completed receive_data unbind], connection.events
   end
 
-  def test_an_accepted_connections_callbacks_come_in_order_without_connection_completed
+  def test_an_accepted_connections_callbacks_are_called_in_order_without_connection_completed
     accepted = nil
     reactor do
       port = server(post_init: ->(it) { accepted = it }, unbind: ->(*) { EM.stop })
@@ -29,7 +29,7 @@ class CallbackOrderTest < ReactorTest
     assert_equal %i[initialize post_init receive_data unbind], accepted.events
   end
 
-  def test_unbind_comes_once_however_many_ways_a_connection_ends_at_a_time
+  def test_unbind_is_called_once_in_however_many_ways_a_connection_ends
     accepted = nil
     conversation = nil
     reactor do
@@ -49,7 +49,7 @@ class CallbackOrderTest < ReactorTest
     assert_equal 1, accepted.events.count(:unbind)
   end
 
-  def test_after_unbind_nothing_comes_any_more
+  def test_after_unbind_no_callback_is_called
     events = []
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, Echo))
@@ -136,7 +136,7 @@ class CallbackOrderTest < ReactorTest
 
   private
 
-  # Says something and leaves.
+  # Sends something and closes.
   def talk_and_close(port)
     socket = peer(port)
     socket.write("data")
@@ -147,7 +147,7 @@ end
 class UnbindTest < ReactorTest
   repeat_under_gc_pressure full: true
 
-  # @return what the block's connection noted in unbind, which is called without or with a reason
+  # @return what the block's connection has noted in unbind, which is called without or with a reason
   def noted(port = nil)
     seen = []
     reactor do

@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Many connections on which anything may happen at any time, by a seed: sends small and large, pauses, resumes, closes
-# of both kinds, resets, errors, from callbacks of their own and of others. However it goes, each connection sees its
-# callbacks in order and unbind once, and reads nothing but what the other end sent.
+# Many connections on which anything may happen at any time, chosen by a seed: small and large sends, pauses, resumes,
+# closes of both kinds, resets, errors, in their own callbacks and in those of others. In every case the callbacks of each
+# connection are called in order and unbind once, and it receives exactly what the other end has sent.
 
 require "test_helper"
 
@@ -16,7 +16,7 @@ class ChaosTest < ReactorTest
   STEPS = GCPressure.mode ? 100 : 1500
   CONNECTIONS = 20
 
-  # One end of a connection, which sends a stream that both ends can foretell.
+  # One end of a connection. It sends a stream that both ends can predict.
   class End < Scripted
     attr_reader :sent
 

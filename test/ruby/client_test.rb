@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Outgoing TCP connections that succeed: what connect returns, when it is told of success, what may be sent before.
-# Failures are the subject of connect_failure_test.rb.
+# Outgoing TCP connections that succeed: what connect returns, when connection_completed is called, what may be sent
+# before. For failures see connect_failure_test.rb.
 
 require "test_helper"
 
@@ -20,7 +20,7 @@ class ClientTest < ReactorTest
     assert_equal %i[initialize post_init], events
   end
 
-  def test_connection_completed_comes_once_and_before_any_data
+  def test_connection_completed_is_called_once_and_before_any_data
     connection = nil
     reactor do
       port = server(post_init: ->(accepted) { accepted.send_data("welcome") })
@@ -30,7 +30,7 @@ class ClientTest < ReactorTest
     assert_equal "welcome", connection.received
   end
 
-  def test_what_is_sent_before_the_connection_is_established_arrives_in_order
+  def test_data_sent_before_the_connection_is_established_arrives_in_order
     conversation = nil
     listening = listener
     parts = ["in initialize ", "in post_init ", "after connect ", "when completed"]
@@ -69,7 +69,7 @@ class ClientTest < ReactorTest
       turns = []
       connection = nil
       reactor do
-        # Whether it exists or not, and however long that takes to find out, timers fire meanwhile.
+        # Whether it exists or not, and however long the look-up takes, timers fire meanwhile.
         connection = EM.connect("slow-name.example", 9, Scripted)
         connection.pending_connect_timeout = 0.2
         EM.add_periodic_timer(0.005) { turns << now }

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Closing a connection, at once or after writing: what still arrives at the peer, what the calls return, when unbind
-# comes; and what a peer gets that closes its own half first.
+# Closing a connection, at once or after writing: what still arrives at the peer, what the calls return, when unbind is
+# called; and what a peer receives that closes its own half first.
 
 require "test_helper"
 
@@ -24,7 +24,7 @@ class ClosingTest < ReactorTest
     conversation.value
   end
 
-  def test_close_connection_returns_nil_and_unbind_comes_later
+  def test_close_connection_returns_nil_and_unbind_is_called_later
     results = []
     unbound = false
     close = lambda do |it|
@@ -125,7 +125,7 @@ class ClosingTest < ReactorTest
     end
   end
 
-  def test_what_a_pending_client_sent_before_closing_after_writing_arrives
+  def test_data_that_a_pending_client_sent_before_closing_after_writing_arrives
     listening = listener
     connection = nil
     reactor do
@@ -146,7 +146,7 @@ class ClosingTest < ReactorTest
     assert_equal [1, nil], [connection.events.count(:unbind), connection.reason]
   end
 
-  def test_closing_after_writing_to_a_dead_port_ends_with_the_reason
+  def test_closing_after_writing_to_a_closed_port_ends_with_the_reason
     connection = nil
     reactor do
       connection = client(dead_port, unbind: ->(*) { EM.stop })
@@ -176,7 +176,7 @@ class ClosingTest < ReactorTest
     assert_equal [reply.bytesize, 1], [conversation.value.bytesize, unbound]
   end
 
-  def test_unbind_comes_at_once_when_a_peer_closes_its_half_and_its_reply_still_arrives
+  def test_unbind_is_called_at_once_when_a_peer_closes_its_half_and_its_reply_still_arrives
     unbound = 0
     conversation = nil
     reactor do
@@ -203,7 +203,7 @@ class ClosingTest < ReactorTest
     assert_equal "reply", read_all(reading)
   end
 
-  def test_the_reply_to_a_peer_that_never_reads_is_not_kept_for_ever
+  def test_the_reply_to_a_peer_that_never_reads_is_not_kept_forever
     reason = :none
     reactor do
       port = server(post_init: ->(it) { EM.set_drain_timeout(it.signature, 0.2) },
@@ -216,7 +216,7 @@ class ClosingTest < ReactorTest
     assert_nil reason
   end
 
-  def test_a_peer_that_never_reads_does_not_hold_up_closing_after_writing_for_ever
+  def test_a_peer_that_never_reads_does_not_delay_closing_after_writing_forever
     connection = nil
     listening = listener
     reactor do

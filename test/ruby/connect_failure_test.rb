@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Outgoing connections that fail: what is raised at once, what arrives as the reason of unbind, and when.
+# Outgoing connections that fail: what is raised at once, what is the reason of unbind, and when it is called.
 
 require "test_helper"
 
@@ -30,26 +30,26 @@ class ConnectFailureTest < ReactorTest
     result
   end
 
-  def test_a_dead_port_ends_in_unbind_with_connection_refused
+  def test_a_closed_port_ends_in_unbind_with_connection_refused
     connection = failed("127.0.0.1", dead_port)
     assert_equal Errno::ECONNREFUSED, connection.reason
     assert_equal %i[initialize post_init unbind], connection.events
   end
 
-  def test_a_dead_port_of_localhost_ends_in_unbind_with_connection_refused
+  def test_a_closed_port_of_localhost_ends_in_unbind_with_connection_refused
     connection = failed("localhost", dead_port)
     assert_equal Errno::ECONNREFUSED, connection.reason
     assert_equal %i[initialize post_init unbind], connection.events
   end
 
-  def test_unbind_does_not_come_before_connect_has_returned
+  def test_unbind_is_not_called_before_connect_has_returned
     returned = false
     early = nil
     failed("127.0.0.1", dead_port, unbind: ->(*) { (early = !returned) || EM.stop }) { returned = true }
     assert_equal false, early
   end
 
-  def test_what_was_sent_to_a_dead_port_is_dropped
+  def test_data_sent_to_a_closed_port_is_dropped
     connection = failed("127.0.0.1", dead_port) { |it| it.send_data("x" * 100_000) }
     assert_equal Errno::ECONNREFUSED, connection.reason
   end
@@ -152,7 +152,7 @@ class ConnectFailureTest < ReactorTest
     end
   end
 
-  def test_a_host_that_is_no_string_is_a_type_error
+  def test_a_host_that_is_not_a_string_is_a_type_error
     [nil, 42, :localhost].each { |host| raised(TypeError, host, 80) }
   end
 
@@ -228,8 +228,7 @@ class ConnectFailureTest < ReactorTest
 
   private
 
-  # Connects twice to a Unix-domain server that accepts nobody, and whose queue is full; until both are connected or
-  # unbound.
+  # Connects twice to a Unix-domain server that accepts no client and whose queue is full, until both are connected or unbound.
   # @yieldparam connection [Scripted] each of them
   # @yieldparam server [UNIXServer]
   # @return [Array<Scripted>]

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What can be asked of a connection and of the reactor: addresses, socket options, counts, idle time, errors.
+# The state of a connection and of the reactor: addresses, socket options, counts, idle time, errors.
 
 require "test_helper"
 
@@ -42,7 +42,7 @@ class AddressTest < ReactorTest
     assert_equal [Encoding::BINARY, 16], [name.encoding, name.bytesize]
   end
 
-  def test_in_unbind_the_last_known_address_or_nothing_is_told
+  def test_in_unbind_addresses_are_the_last_known_ones_or_nil
     told = known = nil
     reactor do
       remember = ->(it) { (known = [it.get_peername, it.get_sockname]) && it.close_connection }
@@ -207,7 +207,7 @@ class CountTest < ReactorTest
   end
 
   def test_idle_time_grows_until_something_moves
-    # 0.05 s after something has moved, 0.15 s after the begin.
+    # 0.05 s after the latest activity, 0.15 s after the beginning.
     at_best(0.05) do
       idle = []
       reactor do
@@ -235,7 +235,7 @@ class CountTest < ReactorTest
     assert_equal [false, true], answers
   end
 
-  def test_the_pending_error_of_a_paused_connection_is_told
+  def test_the_pending_error_of_a_paused_connection_is_returned
     answers = []
     listening = listener
     reactor do

@@ -2,22 +2,22 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A program that goes into the background while its reactor runs: the daemon goes on with everything. Each test is a
-# program of three processes: a client, the server that it talks to at first, and the daemon that this one turns into.
+# A program that becomes a daemon while its reactor runs: the daemon continues with everything. Each test is a program of
+# three processes: a client, the server that it talks to at first, and the daemon that the server becomes.
 
 require "test_helper"
 
 class DaemonTest < ReactorTest
   self.time_limit = 30
 
-  # The client's side. `say` of the others ends up in what the program prints, `serve` echoes and obeys.
+  # The client's side. The program prints what the others `say`; `serve` echoes and obeys commands.
   PRELUDE = <<~RUBY
     REPORT, WRITER = IO.pipe
     PORT, PORT_WRITER = IO.pipe
 
     def say(text) = WRITER.syswrite("\#{text}\\n")
 
-    # Goes into the background at a client's word.
+    # Becomes a daemon at a client's command.
     module Obey
       def receive_data(data)
         case data
@@ -68,7 +68,7 @@ class DaemonTest < ReactorTest
     assert_prints(*lines, "#{PRELUDE}\n#{source}", limit: 25)
   end
 
-  def test_a_daemon_goes_on_with_servers_connections_and_timers_and_ends_its_run_itself
+  def test_a_daemon_continues_with_servers_connections_and_timers_and_ends_its_run_itself
     assert_program_prints "background", "old", "new", "true", "ticks", "hook in daemon", "run returned", <<~RUBY
       child = start do
         first = Process.pid
@@ -92,7 +92,7 @@ class DaemonTest < ReactorTest
     RUBY
   end
 
-  def test_the_callback_that_has_gone_into_the_background_may_do_anything_at_once
+  def test_the_callback_that_has_become_a_daemon_may_do_anything_at_once
     assert_program_prints "background", "true", "connected", "timer", "run returned", <<~RUBY
       Obey.module_eval do
         def go_into_background
@@ -152,7 +152,7 @@ class DaemonTest < ReactorTest
       other = connect
       puts ask(other, "new")
       other.close
-      # The new connection's end has been seen once this one is told.
+      # The end of the new connection has been handled once this one is reported.
       first = [REPORT.gets, REPORT.gets]
       REPORT.gets
       ask(socket, "stop")
@@ -177,14 +177,14 @@ class DaemonTest < ReactorTest
     RUBY
   end
 
-  def test_deferred_work_goes_on_in_the_daemon
+  def test_deferred_work_continues_in_the_daemon
     assert_program_prints "background", "0", "1", "2", "3", "hook in daemon", "run returned", <<~RUBY
       start do
         first = Process.pid
         EM.threadpool_size = 2
         results = []
         4.times do |i|
-          # The first two are under way when the process forks, the others wait.
+          # The first two are running when the process forks, the others wait.
           EM.defer(-> { Process.pid == first ? sleep : i }, lambda { |result|
             results << result
             next if results.size < 4
@@ -200,8 +200,8 @@ class DaemonTest < ReactorTest
     RUBY
   end
 
-  # Which of the two is first, the child that comes back or the parent that ends, is chance.
-  def test_a_single_fork_is_enough_where_the_parent_ends
+  # Either may come first: the child that returns or the parent that ends.
+  def test_a_single_fork_is_enough_if_the_parent_ends
     assert_program_prints "background", "still there", "hook in daemon", "run returned", <<~RUBY
       Obey.module_eval do
         def go_into_background
@@ -221,7 +221,7 @@ class DaemonTest < ReactorTest
     RUBY
   end
 
-  def test_a_child_that_comes_back_without_a_word_is_told_what_to_do
+  def test_a_child_that_returns_without_becoming_a_daemon_gets_an_error_that_says_what_to_do
     assert_program_prints "background", "still there", "RuntimeError: a forked child has come back", "run returned", <<~RUBY
       Obey.module_eval { def go_into_background = fork }
       start { EM.instance_variable_get(:@tails).clear }
@@ -257,7 +257,7 @@ class DaemonTest < ReactorTest
     RUBY
   end
 
-  def test_a_server_that_stops_tells_its_peers_although_a_forked_child_holds_copies
+  def test_peers_of_a_server_that_stops_see_the_end_although_a_forked_child_holds_copies
     assert_program_prints "background", "end", "hook in parent", "run returned", "child ends", <<~RUBY
       Obey.module_eval do
         def go_into_background

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# defer: blocking work on the thread pool, its results and errors back on the reactor thread.
+# defer: blocking work on the thread pool, whose results and errors are delivered on the reactor thread.
 
 require "test_helper"
 
@@ -21,7 +21,7 @@ class DeferTest < ReactorTest
     end
   end
 
-  def test_the_operation_runs_elsewhere_and_its_result_arrives_on_the_reactor_thread
+  def test_the_operation_runs_on_another_thread_and_its_result_arrives_on_the_reactor_thread
     seen = nil
     reactor do
       operation = -> { [:result, EM.reactor_thread?] }
@@ -69,7 +69,7 @@ class DeferTest < ReactorTest
     assert_operator ticks, :>=, 10
   end
 
-  def test_the_pool_has_so_many_threads_and_runs_so_many_operations_at_a_time
+  def test_the_pool_has_threadpool_size_threads_and_runs_that_many_operations_at_a_time
     pool = nil
     together = Thread::Queue.new
     gate = Thread::Queue.new
@@ -88,7 +88,7 @@ class DeferTest < ReactorTest
     assert(pool.all?(Thread))
   end
 
-  def test_the_pool_has_20_threads_unless_told_otherwise
+  def test_the_pool_has_20_threads_by_default
     assert_equal 20, Leftovers::THREADPOOL_SIZE
     EM.threadpool_size = 7
     assert_equal 7, EM.threadpool_size
@@ -108,7 +108,7 @@ class DeferTest < ReactorTest
     assert_equal [(0...10).to_a] * 2, [started, results]
   end
 
-  def test_many_operations_all_return
+  def test_the_results_of_many_operations_all_arrive
     EM.threadpool_size = 8
     results = []
     reactor do
@@ -134,7 +134,7 @@ class DeferTest < ReactorTest
     assert_not_running
   end
 
-  def test_defers_finished_tells_when_all_is_done
+  def test_defers_finished_is_true_once_all_results_are_delivered
     seen = []
     reactor do
       seen << EM.defers_finished?

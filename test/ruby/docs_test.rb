@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The pages for readers hold together: their links have targets, their programs are valid Ruby, and a program that is
-# followed by its output prints it.
+# The documentation is consistent: links lead somewhere, programs are valid Ruby, and a program that is followed by its
+# output prints it.
 
 require "test_helper"
 
@@ -45,7 +45,7 @@ class DocsTest < ReactorTest
 
   private
 
-  # @return [Array<String>] those within this repository
+  # @return [Array<String>] the links within this repository
   def links(text)
     text.gsub(/^```.*?^```/m, "").scan(/\]\(([^)\s]+)\)/).flatten.grep_v(/\A[a-z]+:/)
   end
@@ -58,7 +58,7 @@ class DocsTest < ReactorTest
     anchor.nil? || !target.end_with?(".md") || anchors(PAGES.fetch(target)).include?(anchor)
   end
 
-  # As GitHub makes them of headings, and those that pages set themselves.
+  # The anchors that GitHub makes of headings, and those that pages set themselves.
   def anchors(text)
     headings = text.scan(/^#+ (.*)/).flatten.map { |heading| heading.downcase.gsub(/[^\p{Word}\- ]/, "").tr(" ", "-") }
     headings + text.scan(/(?:id|name)="([^"]+)"/).flatten

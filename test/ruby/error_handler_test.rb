@@ -2,8 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# EM.error_handler: what it is given, what it is not, and that the reactor goes on afterwards as if nothing had
-# happened.
+# EM.error_handler: which exceptions it gets, which it does not, and that the reactor continues afterwards.
 
 require "test_helper"
 
@@ -90,7 +89,7 @@ class ErrorHandlerTest < ReactorTest
     assert_equal ["data", 1], [connection.received, @errors.size]
   end
 
-  def test_exceptions_that_are_no_standard_errors_leave_run
+  def test_exceptions_that_are_not_standard_errors_leave_run
     handle_errors
     assert_raises(NotImplementedError) { reactor { EM.next_tick { raise NotImplementedError } } }
     assert_raises(SystemExit) { reactor { EM.add_timer(0) { exit } } }
@@ -131,7 +130,7 @@ class ErrorHandlerTest < ReactorTest
     assert_equal 2, @errors.size
   end
 
-  def test_a_failing_tick_does_not_swallow_the_later_ones
+  def test_after_a_tick_that_raises_the_later_ones_run
     handle_errors
     order = []
     reactor do
@@ -143,7 +142,7 @@ class ErrorHandlerTest < ReactorTest
     assert_equal [[1, 2, 3], 1], [order, @errors.size]
   end
 
-  def test_a_failing_timer_does_not_swallow_others_that_are_due
+  def test_after_a_timer_that_raises_others_that_are_due_fire
     handle_errors
     order = []
     reactor do

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The examples run, and do what they say. Each is started as a reader would start it.
+# The examples do what they say. Each is started as a reader would start it.
 
 require "test_helper"
 require "open3"
@@ -23,12 +23,12 @@ class ExamplesTest < ReactorTest
     Dir[File.join(EXAMPLES, "*.rb")].each { |file| assert_operator File.readlines(file).size, :<, 80, file }
   end
 
-  def test_the_echo_server_says_what_it_was_sent_and_quits
+  def test_the_echo_server_returns_what_it_was_sent_and_quits
     with_example("echo_server.rb") do |_, socket|
       socket.write("hello\n")
       assert_match(/hello/, socket.readpartial(1000))
       socket.write("quit\n")
-      # Whether the answer to this still leaves before the server hangs up is not said.
+      # The reply to this may or may not be sent before the server closes the connection.
       assert_includes ["", ">>>you sent: quit\n"], read_to_the_end(socket)
     end
   end

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A server out of descriptors while clients go on connecting: it neither spins nor ends, serves the clients that it has,
-# and accepts again once there is room. The server runs in a child process with a low limit.
+# A server that runs out of descriptors while clients keep connecting: it neither spins nor ends, serves its clients, and
+# accepts again once descriptors are free. The server runs in a child process with a low limit.
 
 require "test_helper"
 require "etc"
@@ -28,7 +28,7 @@ class ExhaustionTest < ReactorTest
     @clients.each(&:close)
   end
 
-  def test_the_server_does_not_spin_and_serves_the_clients_it_has
+  def test_the_server_does_not_spin_and_serves_its_clients
     first = connect
     assert_equal "first", echo(first, "first")
     100.times { connect }
@@ -46,7 +46,7 @@ class ExhaustionTest < ReactorTest
     assert_equal "again", echo(connect, "again")
   end
 
-  def test_every_client_that_waits_is_served_or_turned_away
+  def test_every_client_that_had_to_wait_is_served_in_the_end
     100.times { connect }
     sleep 0.05
     served = 0
@@ -55,13 +55,13 @@ class ExhaustionTest < ReactorTest
       served += 1 if served_or_turned_away?(socket)
       socket.close
     end
-    # A server may turn away clients that it cannot serve, but none may wait forever.
+    # A server may turn away clients that it cannot serve, but must not leave them waiting.
     assert_equal 100, served
   end
 
   private
 
-  # In the child: an echo server that has few descriptors, and says where it is.
+  # In the child: an echo server that has few descriptors, and reports its port.
   def serve(writer)
     $stderr.reopen(File::NULL)
     Process.setrlimit(:NOFILE, LIMIT, LIMIT)

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Fibers on the reactor thread: callbacks that resume them, code in them that waits for callbacks, and a reactor that
-# is itself run in one. Many libraries turn callbacks into plain code this way.
+# Fibers on the reactor thread: callbacks that resume them, code in them that waits for callbacks, and a reactor that runs
+# in one itself. Many libraries turn callbacks into sequential code this way.
 
 require "test_helper"
 
@@ -83,7 +83,7 @@ class FiberTest < ReactorTest
     assert_not_running
   end
 
-  def test_fibers_that_still_wait_do_not_keep_the_reactor
+  def test_fibers_that_still_wait_do_not_keep_the_reactor_running
     reactor do
       in_fiber { wait { |_| EM.add_timer(0.005) { EM.stop } } }
     end
@@ -96,7 +96,7 @@ class FiberTest < ReactorTest
     Fiber.new(&block).resume
   end
 
-  # Gives the block something to call, and waits until it is called.
+  # Passes a callable to the block, and waits until it is called.
   # @return the first argument of that call
   def wait
     fiber = Fiber.current

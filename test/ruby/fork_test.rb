@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Forking with a reactor: the child starts afresh, the parent notices nothing. Each test is a program of its own, whose
+# Forking with a reactor: the child starts anew, the parent is not affected. Each test is a separate program, whose
 # children end with it.
 
 require "test_helper"
@@ -10,7 +10,7 @@ require "test_helper"
 class ForkTest < ReactorTest
   self.time_limit = 30
 
-  # What the programs below have in common: an echo server, and a peer that has a connection to it.
+  # Shared by the programs below: an echo server, and a peer that is connected to it.
   PRELUDE = <<~RUBY
     require "timeout"
     module Echo
@@ -184,7 +184,7 @@ class ForkTest < ReactorTest
     RUBY
   end
 
-  def test_the_childs_copies_of_connections_are_unbound_there_only
+  def test_the_childs_copies_of_connections_are_unbound_in_the_child_only
     assert_program_prints "unbind in the child", "child runs", "parent stops", "unbind in the parent", <<~RUBY
       parent = Process.pid
       handler = Class.new(EM::Connection) do
@@ -229,7 +229,7 @@ class ForkTest < ReactorTest
     RUBY
   end
 
-  def test_a_child_may_declare_the_reactor_dead_and_run_its_own
+  def test_a_child_may_clear_reactor_running_and_run_its_own_reactor
     assert_program_prints "child runs", "0", <<~RUBY
       EM.run do
         pid = fork do

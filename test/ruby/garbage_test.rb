@@ -2,20 +2,20 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The garbage collector: nobody needs to keep what the reactor was given, wherever the collector moves it. These tests
-# collect and compact by themselves; EM_TEST_GC does it to the tests of the other files.
+# The garbage collector: programs need not keep references to what the reactor was given, and the collector may move it.
+# These tests collect and compact by themselves; EM_TEST_GC does so in the tests of the other files.
 
 require "test_helper"
 
 class GarbageTest < ReactorTest
-  repeat_under_gc_pressure except: [/strings_that_were_sent/], full: true
+  repeat_under_gc_pressure except: [/queued_strings/], full: true
 
   def collect
     GC.start
     GC.compact
   end
 
-  # Calls the block in a frame of its own, so that nothing on the stack keeps what it made.
+  # Calls the block in a separate frame, so that no reference on the stack keeps its objects alive.
   def forgetting
     Thread.new { yield && nil }.join
     nil
@@ -76,7 +76,7 @@ class GarbageTest < ReactorTest
     assert_equal ["handled"], log
   end
 
-  def test_strings_that_were_sent_survive_until_they_have_left
+  def test_queued_strings_survive_until_they_are_sent
     conversation = nil
     reactor do
       port = server(post_init: lambda { |it|
@@ -122,7 +122,7 @@ class GarbageTest < ReactorTest
   # Leaves its argument on the VM stack above the caller's frame, many times.
   def leave_on_stack(a, _b = a, _c = a, _d = a, _e = a, _f = a, _g = a, _h = a, _i = a, _j = a, _k = a, _l = a, _m = a); end
 
-  def test_an_error_on_its_way_out_survives
+  def test_an_error_that_is_being_raised_survives
     error = assert_raises(RuntimeError) do
       reactor do
         client(server, unbind: ->(*) { collect })

@@ -2,8 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The programs of docs/ruby/getting_started.md do what the text says. Each runs as a reader would run it, on a free
-# port.
+# The programs in docs/ruby/getting_started.md do what the text says. Each runs as a reader would run it, on a free port.
 
 require "test_helper"
 
@@ -82,7 +81,7 @@ class GettingStartedTest < ReactorTest
 
   private
 
-  # Gives the block what opens a connection to the program, and the program's output.
+  # Passes to the block a callable that connects to the program, and the program's output.
   def step(title)
     port = free_port
     source = PROGRAMS.fetch(PROGRAMS.keys.grep(title).first).gsub("8081", port.to_s)

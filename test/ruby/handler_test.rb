@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Which class a handler stands for: nothing, a class, a module; and what is refused before any socket is made.
+# Which class is used for a handler: none, a class, a module; and what is refused before any socket is opened.
 
 require "test_helper"
 
 class HandlerTest < ReactorTest
-  repeat_under_gc_pressure except: [/refused/, /no_handler/, /splat/, /arguments/, /_error/]
+  repeat_under_gc_pressure except: [/refused/, /no_handler/, /not_a_handler/, /splat/, /arguments/, /_error/]
 
   module Greeting
     def greeting = "hello"
@@ -34,7 +34,7 @@ class HandlerTest < ReactorTest
     attr_reader :arguments
   end
 
-  # @return the connection that connect makes of the handler, or what it raises
+  # @return the connection that connect creates for the handler, or the exception that it raises
   def connect_with(*handler, &block)
     result = nil
     reactor do
@@ -67,7 +67,7 @@ class HandlerTest < ReactorTest
     assert_equal 5, connection.sum
   end
 
-  def test_a_class_that_is_no_connection_is_refused
+  def test_a_class_that_is_not_a_connection_is_refused
     assert_refused ArgumentError, /\Amust provide module or subclass of EventMachine::Connection\z/, String
   end
 
@@ -81,7 +81,7 @@ class HandlerTest < ReactorTest
     assert_same first.class, handler.const_get(:EM_CONNECTION_CLASS, false)
   end
 
-  def test_the_class_of_a_module_bears_its_name
+  def test_the_class_of_a_module_is_named_after_it
     assert_equal "HandlerTest::Greeting::EM_CONNECTION_CLASS", connect_with(Greeting).class.name
   end
 
@@ -111,7 +111,7 @@ class HandlerTest < ReactorTest
   end
 
   ["Handler", 42, Object.new].each do |wrong|
-    define_method("test_#{wrong.class.name.downcase}_is_no_handler") do
+    define_method("test_#{wrong.class.name.downcase}_is_not_a_handler") do
       result = reactor_result { EM.connect("127.0.0.1", dead_port, wrong) }
       assert_instance_of TypeError, result
     end
@@ -160,7 +160,7 @@ class HandlerTest < ReactorTest
     assert_instance_of ArgumentError, reactor_result { EM.start_server("127.0.0.1", busy, String) }
   end
 
-  def test_klass_from_handler_tells_the_class
+  def test_klass_from_handler_returns_the_class
     assert_same EM::Connection, EM.klass_from_handler(EM::Connection, nil)
     assert_same Counted, EM.klass_from_handler(EM::Connection, Counted, 1, 2)
     assert_includes EM.klass_from_handler(EM::Connection, Greeting).ancestors, Greeting

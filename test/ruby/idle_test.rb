@@ -25,7 +25,7 @@ class IdleTest < ReactorTest
     turns
   end
 
-  # One that spins makes thousands. What the block has begun may take longer on a busy machine.
+  # A loop that spins makes thousands. On a busy machine the work that the block has begun may take longer.
   def assert_idle(&block)
     assert_operator turns_after(&block), :<, 50
   end
@@ -88,7 +88,7 @@ class IdleTest < ReactorTest
     end
   end
 
-  def test_with_a_connection_that_is_never_answered
+  def test_with_a_connection_attempt_that_is_never_answered
     port = silent_port
     assert_idle { client(port).send_data("x") }
   end
@@ -100,7 +100,7 @@ class IdleTest < ReactorTest
     end
   end
 
-  def test_with_a_thread_pool_that_waits
+  def test_with_an_idle_thread_pool
     assert_idle { EM.defer { sleep } }
   end
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Leaving EM.run by an exception, throw, exit, a timeout or the end of a thread: whoever leaves, and from wherever,
-# everything is unbound and released on the way out. No error handler is set here; error_handler_test.rb has one.
+# Leaving EM.run by an exception, throw, exit, a timeout or the end of a thread: from whatever place, everything is unbound
+# and released on the way out. No error handler is installed here, but in error_handler_test.rb.
 
 require "test_helper"
 require "timeout"
@@ -132,7 +132,7 @@ class LeavingTest < ReactorTest
     end
   end
 
-  def test_an_error_in_unbind_is_lost_when_another_one_is_already_leaving
+  def test_an_error_in_unbind_is_lost_if_another_one_is_already_leaving_run
     error = assert_raises(Failure) do
       reactor do
         client(server, unbind: ->(*) { raise Failure, "in unbind" })
@@ -145,7 +145,7 @@ class LeavingTest < ReactorTest
 
   private
 
-  # Runs the reactor with a connection and a hook that have to notice its end.
+  # Runs the reactor with a connection and a hook, and checks that both see its end.
   def run_with_witness
     EM.run do
       GCPressure.start(full: self.class.full_collections)

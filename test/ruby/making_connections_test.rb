@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How a connection object is made: initialize, post_init, the block; what already works in there, and what
-# becomes of the socket when one of them raises.
+# How a connection object is created: initialize, post_init, the block; what works in them already, and what happens to the
+# socket if one of them raises.
 
 require "test_helper"
 
@@ -137,7 +137,7 @@ class MakingConnectionsTest < ReactorTest
     end
   end
 
-  def test_after_an_error_in_the_block_the_connection_lives_on
+  def test_after_an_error_in_the_block_the_connection_stays_open
     connection = nil
     reactor do
       port = server(receive_data: ->(accepted, data) { accepted.send_data(data) })
@@ -164,7 +164,7 @@ class MakingConnectionsTest < ReactorTest
     signature= ssl_handshake_completed ssl_verify_peer start_tls stop_proxying stream_file_data unbind watch_only?
   ].freeze
 
-  def test_a_connection_takes_no_other_names_than_those_of_the_interface
+  def test_a_connection_defines_no_other_names_than_those_of_the_interface
     assert_empty EM::Connection.public_instance_methods(false) - INSTANCE_METHODS
   end
 end

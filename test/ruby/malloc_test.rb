@@ -2,13 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What loading the extension changes of the process's malloc: it keeps up to 64 MiB that Ruby has freed, and nothing
-# else.
+# How loading the extension changes the process's malloc: it keeps up to 64 MiB that Ruby has freed. Nothing else changes.
 
 require "test_helper"
 
 class MallocTest < ReactorTest
-  # Takes 20 MB in small blocks, frees them, and looks where the heap ends then (sbrk(2)).
+  # Allocates 20 MB in small blocks, frees them, and returns where the heap ends then (sbrk(2)).
   REUSE = <<~RUBY
     require "fiddle"
     SBRK = Fiddle::Function.new(Fiddle.dlopen(nil)["sbrk"], [Fiddle::TYPE_LONG], Fiddle::TYPE_UINTPTR_T)
@@ -22,7 +21,7 @@ class MallocTest < ReactorTest
     puts highest - SBRK.call(0) < 10_000_000 ? "kept" : "given back"
   RUBY
 
-  # A large block is no longer the process's once it is freed, nor is the next one.
+  # A large block is returned to the system once it is freed, and so is the next one.
   LARGE = <<~RUBY
     require "fiddle"
     BYTES = 20_000_000
@@ -54,16 +53,16 @@ class MallocTest < ReactorTest
     ENV[name] = before
   end
 
-  def test_what_ruby_frees_is_kept_for_the_next_strings
+  def test_memory_that_ruby_frees_is_kept_for_the_next_strings
     assert_prints("kept", REUSE)
   end
 
-  def test_large_blocks_go_back_at_once
+  def test_large_blocks_are_returned_to_the_system_at_once
     assert_prints("given back", LARGE)
   end
 
   { "MALLOC_TRIM_THRESHOLD_" => "131072", "GLIBC_TUNABLES" => "glibc.malloc.trim_threshold=131072" }.each do |name, value|
-    define_method("test_the_users_own_#{name.downcase}_holds") do
+    define_method("test_the_users_#{name.downcase}_is_kept") do
       with_environment(name, value) { assert_prints("given back", REUSE) }
     end
   end

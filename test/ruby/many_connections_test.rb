@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Many connections, and for a long time: a thousand at once, more descriptors than 1024, and memory that does not grow
-# with the connections that have come and gone.
+# Many connections: a thousand at once, descriptors beyond 1024, and memory that does not grow with the number of
+# connections that have ended.
 
 require "test_helper"
 require "etc"
@@ -95,7 +95,7 @@ class ManyConnectionsTest < ReactorTest
 
   private
 
-  # Has so many clients exchange a message, one after the other, and calls the block afterwards.
+  # Runs the given number of clients, one after the other, which exchange a message each, and calls the block afterwards.
   def come_and_go(port, times, &done)
     return done.call if times.zero?
 

@@ -38,7 +38,7 @@ class NamesTest < ReactorTest
        InvalidPrivateKey].each { |name| assert_equal RuntimeError, EM.const_get(name).superclass, name }
   end
 
-  def test_errors_in_parameters_are_no_standard_errors
+  def test_errors_in_parameters_are_not_standard_errors
     assert_equal [Exception, Exception], [EM::FileNotFoundException, EM::BadParams].map(&:superclass)
     assert_equal [EM::BadParams] * 2, [EM::BadCertParams, EM::BadPrivateKeyParams].map(&:superclass)
   end
@@ -73,7 +73,7 @@ class NamesTest < ReactorTest
     assert_empty (FUNCTIONS + ALIASES + PRIMITIVES.keys).reject { |name| EM.respond_to?(name) }
   end
 
-  def test_primitives_take_so_many_arguments
+  def test_primitives_take_the_documented_number_of_arguments
     PRIMITIVES.each { |name, arity| assert_equal arity, EM.method(name).arity, name }
   end
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Connections that other threads open, and servers that they start: whatever happens on the network while the object is
-# being made is reported when it is complete, and the reactor goes on turning meanwhile.
+# Connections that other threads open, and servers that they start: what happens on the network while the object is being
+# created is reported when it is complete, and the reactor keeps running meanwhile.
 
 require "test_helper"
 
@@ -12,7 +12,7 @@ class OtherThreadTest < ReactorTest
 
   class Failure < StandardError; end
 
-  # Writes down what is called, and in `initialize` and `post_init` waits for what the test names.
+  # Logs what is called, and waits in `initialize` and `post_init` for what the test names.
   class Recorder < EM::Connection
     attr_reader :log
 
@@ -38,7 +38,7 @@ class OtherThreadTest < ReactorTest
 
   BORN = [:initialize, :"initialize ends", :post_init, :"post_init ends"].freeze
 
-  # Lets the calling thread wait until something has become true of the reactor's counters, and ten turns more.
+  # Makes the calling thread wait until the reactor's counters fulfil a condition, and ten turns more.
   def self.until_reactor(&condition)
     lambda do |*|
       Thread.pass until condition.call(EM.stats)
@@ -73,7 +73,7 @@ class OtherThreadTest < ReactorTest
       assert_equal [*BORN, :connection_completed, [:receive_data, "hello"], [:unbind, nil]], log
     end
 
-    define_method("test_an_end_during_#{place}_is_heard_afterwards") do
+    define_method("test_an_end_during_#{place}_is_reported_afterwards") do
       log = record(-> { server(post_init: ->(it) { it.close_connection }) }, { place => lambda { |*|
         COMPLETED.call
         EM.next_tick { close_connection }
@@ -89,13 +89,13 @@ class OtherThreadTest < ReactorTest
       assert_equal [*BORN, :connection_completed, [:unbind, nil]], log
     end
 
-    define_method("test_a_refusal_during_#{place}_is_heard_afterwards") do
+    define_method("test_a_refusal_during_#{place}_is_reported_afterwards") do
       log = record(-> { dead_port }, { place => REFUSED })
       assert_equal [*BORN, [:unbind, Errno::ECONNREFUSED]], log
     end
 
     [COMPLETED, CLOSED].zip(%w[established ended]).each do |wait, state|
-      define_method("test_an_error_in_#{place}_while_it_is_#{state}_leaves_nothing") do
+      define_method("test_an_error_in_#{place}_while_it_is_#{state}_leaves_nothing_behind") do
         log = []
         error = nil
         reactor do
@@ -184,7 +184,7 @@ class OtherThreadTest < ReactorTest
     assert_equal [:block, :connection_completed, [:receive_data, "hello"], [:unbind, nil]], log
   end
 
-  def test_where_the_reactor_ends_first_the_object_is_unbound_by_the_thread_that_makes_it
+  def test_if_the_reactor_ends_first_the_thread_that_makes_the_object_calls_unbind
     log = []
     thread = nil
     reactor do
@@ -202,7 +202,7 @@ class OtherThreadTest < ReactorTest
     assert_equal [*BORN, [:unbind, nil]], log
   end
 
-  def test_where_the_reactor_ends_before_the_report_the_object_is_unbound
+  def test_if_the_reactor_ends_before_the_report_unbind_is_called
     log = []
     reactor do
       port = server
@@ -215,7 +215,7 @@ class OtherThreadTest < ReactorTest
     assert_equal [*BORN, [:unbind, nil]], log - [:connection_completed]
   end
 
-  def test_who_connects_before_the_server_has_its_class_waits_for_it
+  def test_a_client_that_connects_before_the_server_has_its_class_waits_for_it
     conversation = nil
     accepted = []
     reactor do

@@ -2,14 +2,14 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# pause and resume: nothing is read or written meanwhile, nothing is lost.
+# pause and resume: nothing is received or sent in between, nothing is lost.
 
 require "test_helper"
 
 class PauseTest < ReactorTest
   repeat_under_gc_pressure full: true
 
-  def test_they_say_whether_they_changed_anything
+  def test_they_return_whether_they_changed_anything
     reactor do
       connection = client(server)
       results = [connection.paused?, connection.pause, connection.paused?, connection.pause,
@@ -19,7 +19,7 @@ class PauseTest < ReactorTest
     end
   end
 
-  def test_the_primitives_do_the_same
+  def test_the_functions_of_the_module_do_the_same
     reactor do
       signature = client(server).signature
       results = [EM.connection_paused?(signature), EM.pause_connection(signature), EM.connection_paused?(signature),
@@ -128,7 +128,7 @@ class PauseTest < ReactorTest
     assert_equal ["queued", %i[resume unbind]], [conversation.value, order.first(2)]
   end
 
-  def test_a_paused_client_is_told_nothing_of_the_data_that_arrives
+  def test_receive_data_is_not_called_while_a_client_is_paused
     connection = nil
     reactor do
       port = server(post_init: ->(it) { it.send_data("welcome") })

@@ -2,14 +2,14 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Periodic timers: their period, how to end and to change it.
+# Periodic timers: their interval, changing it, cancelling.
 
 require "test_helper"
 
 class PeriodicTimerTest < ReactorTest
-  repeat_under_gc_pressure except: [/the_first_firing/, /the_next_firing/, /may_be_changed/, /leaves_turns/], full: true
+  repeat_under_gc_pressure except: [/first_fires/, /interval_counts/, /may_be_changed/, /does_not_starve/], full: true
 
-  def test_it_fires_until_it_is_cancelled_and_says_true
+  def test_it_fires_until_it_is_cancelled_and_cancel_returns_true
     fired = 0
     results = []
     reactor do
@@ -29,7 +29,7 @@ class PeriodicTimerTest < ReactorTest
     assert_equal 0, fired
   end
 
-  def test_the_first_firing_comes_after_one_interval
+  def test_it_first_fires_after_one_interval
     at_best(0.09) do
       first = nil
       reactor do
@@ -41,7 +41,7 @@ class PeriodicTimerTest < ReactorTest
     end
   end
 
-  def test_the_next_firing_is_counted_from_the_end_of_the_last_one
+  def test_the_interval_counts_from_the_end_of_the_last_call
     starts = []
     reactor do
       EM.add_periodic_timer(0.03) do
@@ -50,7 +50,7 @@ class PeriodicTimerTest < ReactorTest
         EM.stop if starts.size == 4
       end
     end
-    # The time of the loop, from which the interval counts, may be that of the begin of the firing.
+    # The interval counts from the loop's time, which may be that at the beginning of the call.
     assert_operator starts.each_cons(2).map { |one, other| other - one }.min, :>, 0.029
     assert_operator starts.last - starts.first, :>, 0.1
   end
@@ -88,7 +88,7 @@ class PeriodicTimerTest < ReactorTest
     assert_operator times[1] - times[0], :>, 0.055
   end
 
-  def test_interval_0_fires_once_per_turn_and_leaves_turns_to_others
+  def test_interval_0_fires_once_per_turn_and_does_not_starve_others
     fired = ticks = 0
     conversation = nil
     reactor do
@@ -102,7 +102,7 @@ class PeriodicTimerTest < ReactorTest
     assert_includes (ticks / 4)..(ticks + 5), fired
   end
 
-  def test_it_needs_not_be_kept
+  def test_programs_need_not_keep_a_reference_to_it
     fired = 0
     reactor do
       EM.add_periodic_timer(0.002) { EM.stop if (fired += 1) == 5 }

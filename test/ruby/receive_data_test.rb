@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What receive_data is given: complete, in order, each time a String of its own; and the end of input.
+# What receive_data gets: everything, in order, a new String each time; and the end of input.
 
 require "test_helper"
 
 class ReceiveDataTest < ReactorTest
-  repeat_under_gc_pressure except: [/everything_sent/, /ten_megabytes/, /data_kept/, /however_they_are_cut/]
+  repeat_under_gc_pressure except: [/everything_sent/, /ten_megabytes/, /data_kept/, /pieces_of_any_size/]
 
   def test_data_is_binary_unfrozen_and_not_empty
     strings = []
@@ -24,7 +24,7 @@ class ReceiveDataTest < ReactorTest
     assert_equal "é0é1é2".b, strings.join
   end
 
-  def test_data_kept_by_the_handler_stays_as_it_was
+  def test_data_kept_by_the_handler_does_not_change
     strings = []
     sums = []
     note = ->(_, data) { (strings << data) && sums << data.sum }
@@ -47,7 +47,7 @@ class ReceiveDataTest < ReactorTest
     assert_equal "DONE", replies.value
   end
 
-  def test_bytes_arrive_in_order_however_they_are_cut
+  def test_bytes_arrive_in_order_in_pieces_of_any_size
     received = nil
     sent = Array.new(500) { |i| "#{i};" * (i % 7) }
     reactor do
@@ -83,7 +83,7 @@ class ReceiveDataTest < ReactorTest
     assert_equal all.hash, received.hash
   end
 
-  def test_data_and_end_that_arrive_together_are_told_in_this_order
+  def test_data_and_end_that_arrive_together_are_reported_in_this_order
     accepted = nil
     reactor do
       port = server(post_init: ->(it) { accepted = it }, unbind: ->(*) { EM.stop })

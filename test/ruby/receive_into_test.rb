@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# EM.receive_into: the same String is received into again and again, whatever the program does with it between.
+# EM.receive_into: one String is filled again and again, whatever the program does with it in between.
 
 require "test_helper"
 
 class ReceiveIntoTest < ReactorTest
-  repeat_under_gc_pressure except: [/however_much/]
+  repeat_under_gc_pressure except: [/any_amount/]
 
   def test_receive_data_is_given_the_same_string_each_time
     buffer = String.new
@@ -28,7 +28,7 @@ class ReceiveIntoTest < ReactorTest
     assert_equal "3", buffer
   end
 
-  def test_everything_arrives_however_much_it_is
+  def test_any_amount_of_data_arrives_complete
     all = Random.new(3).bytes(5_000_000)
     received = nil
     reactor do
@@ -42,7 +42,7 @@ class ReceiveIntoTest < ReactorTest
     assert_equal all.hash, received.hash
   end
 
-  def test_what_was_taken_from_the_string_stays_as_it_was
+  def test_copies_of_parts_of_the_string_do_not_change
     parts = []
     sums = []
     keep = lambda do |_, data|
@@ -59,7 +59,7 @@ class ReceiveIntoTest < ReactorTest
     assert_equal sums, parts.map(&:sum)
   end
 
-  def test_what_is_sent_back_stays_as_it_was
+  def test_data_that_is_sent_back_does_not_change
     replies = nil
     all = Random.new(4).bytes(1_000_000)
     reactor do
@@ -83,7 +83,7 @@ class ReceiveIntoTest < ReactorTest
     assert_equal Encoding::BINARY, buffer.encoding
   end
 
-  def test_with_nil_each_piece_is_a_string_of_its_own_again
+  def test_with_nil_each_piece_is_a_new_string_again
     strings = []
     take = lambda do |it, data|
       strings << data
@@ -147,7 +147,7 @@ class ReceiveIntoTest < ReactorTest
     assert_equal [TypeError, TypeError, FrozenError], errors
   end
 
-  def test_a_connection_that_has_ended_answers_nil
+  def test_it_returns_nil_for_a_connection_that_has_ended
     answers = []
     reactor do
       client(server, connection_completed: ->(it) { it.close_connection }, unbind: lambda { |it, _|

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Reusing a connection object for another connection: the idiom of every client that must not give up.
+# Reusing a connection object for another connection: the idiom of clients that must not give up.
 
 require "test_helper"
 
@@ -37,7 +37,7 @@ class ReconnectTest < ReactorTest
     assert_equal "first second", connection.received
   end
 
-  def test_a_client_that_tries_again_finds_its_server_in_the_end
+  def test_a_client_that_keeps_trying_reaches_its_server_in_the_end
     attempts = 0
     connection = nil
     port = free_port
@@ -79,7 +79,7 @@ class ReconnectTest < ReactorTest
     end
   end
 
-  def test_a_path_may_be_reconnected_to
+  def test_an_object_may_reconnect_to_a_path
     connection = nil
     reactor do
       EM.start_unix_domain_server(socket_path, Echo)
@@ -90,7 +90,7 @@ class ReconnectTest < ReactorTest
     assert_equal "again", connection.received
   end
 
-  def test_an_object_that_is_no_connection_is_refused
+  def test_an_object_that_is_not_a_connection_is_refused
     reactor do
       error = assert_raises(RuntimeError) { EM.reconnect("127.0.0.1", server, Object.new) }
       assert_equal "invalid handler", error.message
@@ -98,7 +98,7 @@ class ReconnectTest < ReactorTest
     end
   end
 
-  def test_what_cannot_be_connected_to_raises_as_for_connect
+  def test_reconnecting_raises_what_connect_raises
     errors = []
     reactor do
       again = lambda do |it, _|

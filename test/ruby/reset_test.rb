@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Peers that reset their connection instead of ending it, in every state that a connection of ours can be in. Each such
-# connection is unbound once, with a reason that says so, and everybody else is served as before.
+# Peers that reset their connection instead of ending it, in every state that our connection can be in. Each such
+# connection is unbound once, with a reason that says so, and all others are served as before.
 
 require "test_helper"
 
@@ -29,7 +29,7 @@ class ResetTest < ReactorTest
     assert_includes RESET, connection.reason
   end
 
-  def test_a_client_that_has_reset_before_it_was_accepted_has_a_name
+  def test_a_client_that_has_reset_before_it_was_accepted_has_an_address
     names = []
     know = ->(accepted) { names << accepted.get_peername }
     name = nil

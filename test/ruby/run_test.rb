@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
 # EM.run from its beginning to its return: where blocks run, nesting, running again, running in a thread, and what may
-# be called without a reactor. How a run ends is the subject of shutdown_test.rb and leaving_test.rb.
+# be called without a reactor. For how a run ends see shutdown_test.rb and leaving_test.rb.
 
 require "test_helper"
 
@@ -80,7 +80,7 @@ class RunTest < ReactorTest
     assert ran
   end
 
-  def test_ticks_queued_before_run_come_after_its_block_in_order
+  def test_ticks_queued_before_run_are_called_after_its_block_in_order
     order = []
     3.times { |i| EM.next_tick { order << i } }
     reactor do
@@ -90,7 +90,7 @@ class RunTest < ReactorTest
     assert_equal [:block, 0, 1, 2], order
   end
 
-  def test_nothing_of_a_run_is_left_in_the_next_one
+  def test_a_run_leaves_nothing_to_the_next_one
     leftovers = []
     reactor do
       EM.heartbeat_interval = 7.5
@@ -155,7 +155,7 @@ class RunTest < ReactorTest
     end
   end
 
-  def test_what_needs_no_reactor_works_without_one
+  def test_functions_that_need_no_reactor_work_without_one
     assert_equal :extension, EM.library_type
     assert_includes [true, false], EM.ssl?
     assert_includes [true, false], EM.epoll?

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# send_data: what it takes, what it returns, and that exactly those bytes arrive, in order, however large they are and
-# whatever becomes of the String afterwards. Closing is the subject of closing_test.rb.
+# send_data: what it accepts, what it returns, and that exactly those bytes arrive, in order, however many they are and
+# whatever happens to the String afterwards. For closing see closing_test.rb.
 
 require "test_helper"
 require "digest"
@@ -32,7 +32,7 @@ class SendDataTest < ReactorTest
     assert_equal "abcé\u{1F600}".b + "\x00\xff".b, data
   end
 
-  def test_whatever_has_to_s_may_be_sent
+  def test_any_object_with_to_s_may_be_sent
     data, counts = sent { |it| [123, nil, :symbol, 1.5, [1, 2]].map { |object| it.send_data(object) } }
     assert_equal [3, 0, 6, 3, 6], counts
     assert_equal "123symbol1.5[1, 2]", data
@@ -101,7 +101,7 @@ class SendDataTest < ReactorTest
     assert_equal texts.map(&:b).join, data
   end
 
-  def test_strings_that_nobody_keeps_survive_the_garbage_collector
+  def test_strings_without_other_references_survive_the_garbage_collector
     data, = sent do |it|
       20.times { |i| it.send_data((i.to_s * 50_000).freeze) }
       GC.start
@@ -137,7 +137,7 @@ class SendDataTest < ReactorTest
     end
   end
 
-  def test_what_is_queued_is_known_and_goes_down_to_0
+  def test_the_number_of_queued_bytes_is_known_and_falls_to_0
     sizes = []
     reactor do
       accepted = nil
@@ -177,13 +177,13 @@ class SendDataTest < ReactorTest
     assert_equal "", data.delete("abc")
   end
 
-  def test_an_unknown_signature_gets_nothing
+  def test_nothing_is_sent_to_an_unknown_signature
     assert_equal(-1, sent { EM.send_data(123_456_789, "abc", 3) }.last)
   end
 
   private
 
-  # Frozen strings may go another way than others.
+  # Frozen strings may be sent in another way than others.
   def perhaps_frozen(part)
     part.hash.even? ? part.dup.freeze : part.dup
   end

@@ -2,8 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# TCP servers: where they listen, what is refused and with which words, accepting, stopping, and servers made from
-# sockets of the user's own.
+# TCP servers: where they listen, what is refused and with which text, accepting, stopping.
 
 require "test_helper"
 
@@ -28,7 +27,7 @@ class ServerTest < ReactorTest
     assert_equal [RuntimeError, NO_ACCEPTOR], [error.class, error.message]
   end
 
-  # @return what the echo server started by the block says to "hello"
+  # @return what the echo server that the block starts sends back for "hello"
   def echo_of(port = nil)
     conversation = nil
     reactor do
@@ -38,7 +37,7 @@ class ServerTest < ReactorTest
     conversation.value
   end
 
-  def test_the_kernel_chooses_port_0_and_get_sockname_tells_it
+  def test_for_port_0_the_kernel_chooses_one_and_get_sockname_returns_it
     assert_kind_of Integer, inside { EM.start_server("127.0.0.1", 0) }
     assert_equal "hello", echo_of { EM.start_server("127.0.0.1", 0, Echo) }
   end
@@ -97,7 +96,7 @@ class ServerTest < ReactorTest
     assert_no_acceptor "127.0.0.1", 2**40
   end
 
-  def test_an_address_of_somebody_else_is_refused
+  def test_an_address_of_another_machine_is_refused
     assert_no_acceptor "192.0.2.1", 0
   end
 
@@ -106,7 +105,7 @@ class ServerTest < ReactorTest
     assert_no_acceptor "300.1.2.3", 0
   end
 
-  def test_a_host_that_is_no_string_is_a_type_error
+  def test_a_host_that_is_not_a_string_is_a_type_error
     [nil, 42, :localhost].each do |host|
       inside { assert_raises(TypeError) { EM.start_server(host, 0) } }
     end

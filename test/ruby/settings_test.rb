@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Settings of the reactor and of the process, and the switches for kernels' ways of waiting.
+# Settings of the reactor and of the process, and the choice of a poller.
 
 require "test_helper"
 

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A listening socket that several processes serve: an idle process serves; one that is busy, stopped or dead holds up no
+# A listening socket that several processes serve: an idle process serves; one that is busy, stopped or killed delays no
 # client, one that stops accepting loses none, and the work is spread evenly.
 
 require "test_helper"
@@ -20,7 +20,7 @@ class SharedListenerTest < ReactorTest
     @port = @listener.local_address.ip_port
   end
 
-  # A worker that answers each request with its name and closes the connection.
+  # A worker that replies to each request with its name and closes the connection.
   # @yield [Scripted] called first for each request
   def answering(name, &before)
     worker do
@@ -32,8 +32,8 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  # A worker that answers only once it is told to, and reports "busy" when somebody waits for that. Others it answers at
-  # once.
+  # A worker that replies to the request "hold" only once it is told to by the gate, and reports "busy" before. It replies to other
+  # requests at once.
   def worker_that_can_be_held(name, gate)
     worker do |it|
       EM.attach_server(@listener, Scripted, { receive_data: lambda { |connection, request|
@@ -59,8 +59,8 @@ class SharedListenerTest < ReactorTest
     assert_equal "first", answer.value
   end
 
-  # Each process keeps whom it has accepted waiting until all others have accepted one, too.
-  def test_in_a_burst_every_idle_process_gets_one
+  # Each process makes its client wait until all others have accepted one, too.
+  def test_in_a_burst_every_idle_process_gets_a_client
     gate, release = IO.pipe.each { |io| ours(io) }
     workers = Array.new(WORKERS) do |name|
       worker do |it|
@@ -80,7 +80,7 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  def test_a_busy_process_has_taken_only_whom_it_serves
+  def test_a_busy_process_has_accepted_only_the_client_it_serves
     gate, release = IO.pipe.each { |io| ours(io) }
     held = worker_that_can_be_held("first", gate)
     held.suspend
@@ -96,7 +96,7 @@ class SharedListenerTest < ReactorTest
     assert_equal %w[first second], readers.map(&:value).uniq.sort
   end
 
-  def test_nobody_waits_for_a_stopped_or_a_killed_process
+  def test_no_client_waits_for_a_stopped_or_a_killed_process
     names = Array.new(WORKERS) { |i| [i.to_s, answering(i)] }.to_h
     names["0"].suspend
     names["1"].kill
@@ -107,9 +107,8 @@ class SharedListenerTest < ReactorTest
     assert_equal ["0"] * 10, Array.new(10) { ask(@port) }
   end
 
-  # Killed and stopped while they serve, so that some die between a wake and an accept: whoever they had not accepted is
-  # served.
-  def test_processes_that_are_killed_under_load_take_only_those_whom_they_had_accepted
+  # Killed and stopped while they serve, so that some end between a wake and an accept: clients that they had not accepted are served.
+  def test_processes_that_are_killed_under_load_lose_only_clients_they_had_accepted
     workers = Array.new(WORKERS) { |i| answering(i) }
     _, errors = under_load(@port, clients: 4) do |so_far|
       workers.first(WORKERS - 1).each do |victim|
@@ -124,9 +123,8 @@ class SharedListenerTest < ReactorTest
     assert_operator errors.size, :<=, 4 * (WORKERS - 1)
   end
 
-  # Each request occupies its process for a moment without using the processor, as a query to a database would. So
-  # whoever gets the next one is who is free, not who happens to be on a processor; how fast the machine is does not
-  # matter.
+  # Each request occupies its process for a moment without using the processor, like a query to a database. So the next request
+  # goes to a process that is free, not to the one that happens to be on a processor; the machine's speed does not matter.
   def test_the_busiest_process_has_no_more_than_three_times_the_work_of_the_idlest
     WORKERS.times { |i| answering(i) { sleep 0.001 } }
     answers, errors = under_load(@port, clients: 16) { |so_far| wait_until { so_far.size >= 800 } }
@@ -136,7 +134,7 @@ class SharedListenerTest < ReactorTest
     assert_operator shares.values.max, :<=, 3 * shares.values.min, shares.inspect
   end
 
-  # A worker that stops its server when told to leave, and ends when it has served whom it had accepted.
+  # A worker that stops its server on command, and ends when it has served the clients that it had accepted.
   def graceful(name)
     worker do
       server = EM.attach_server(@listener, Scripted, { receive_data: lambda { |it, _|
@@ -152,7 +150,7 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  def test_a_rolling_restart_that_stops_the_server_first_is_noticed_by_nobody
+  def test_a_rolling_restart_that_stops_the_server_first_loses_no_client
     generation = Array.new(WORKERS) { graceful(0) }
     answers, errors = under_load(@port) do |so_far|
       3.times do |i|
@@ -170,7 +168,7 @@ class SharedListenerTest < ReactorTest
     assert_equal %w[0 1 2 3], answers.uniq.sort
   end
 
-  # A worker that just stops, and reports how many connections it had.
+  # A worker that just stops the reactor, and reports how many connections it had.
   def abrupt
     worker do |it|
       EM.attach_server(@listener, Scripted, { receive_data: lambda { |connection, _|
@@ -182,7 +180,7 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  def test_a_bare_stop_costs_only_what_was_in_hand
+  def test_stopping_the_reactor_at_once_loses_only_clients_that_were_accepted
     generation = Array.new(WORKERS) { abrupt }
     in_hand = 0
     _, errors = under_load(@port) do |so_far|
@@ -199,7 +197,7 @@ class SharedListenerTest < ReactorTest
     assert_operator errors.size, :<=, in_hand
   end
 
-  def test_who_stops_accepts_nobody_any_more_and_others_serve_them
+  def test_a_process_that_stops_accepts_no_more_clients_and_others_serve_them
     sockets = Array.new(20) { peer(@port).tap { |socket| socket.write("?") } }
     born = 0
     reactor do
@@ -213,7 +211,7 @@ class SharedListenerTest < ReactorTest
     assert_equal 1, answers.count("")
   end
 
-  def test_who_stops_its_server_serves_whom_it_has_and_others_serve_the_rest
+  def test_a_process_that_stops_its_server_serves_its_clients_and_others_serve_the_rest
     sockets = Array.new(20) { peer(@port).tap { |socket| socket.write("?") } }
     reactor do
       EM.set_simultaneous_accept_count(5)
@@ -242,7 +240,7 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  # What a process serves that was started with a listening socket, once it has found it.
+  # The server of a process that was started with a listening socket, once it has found it.
   SERVE = <<~RUBY
     def serve(listening)
       echo = Module.new { def receive_data(data) = send_data(data) && close_connection_after_writing }
@@ -276,7 +274,7 @@ class SharedListenerTest < ReactorTest
     assert_equal ["x"] * 10, Array.new(10) { ask(@port, "x") }
   end
 
-  # The giver has it in its reactor, passes it on, stops and closes it; nobody who has connected meanwhile is lost.
+  # The first process serves it, passes it on, stops and closes it. No client that has connected meanwhile is lost.
   def test_a_socket_may_be_passed_on_while_it_is_served
     near, far = UNIXSocket.pair.each { |socket| ours(socket) }
     giver = worker do |it|

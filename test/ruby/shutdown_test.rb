@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What EM.stop does and what happens until EM.run returns: shutdown hooks, tails, the release of what is still
-# connected, in which order, and what may be called meanwhile.
+# What EM.stop does, and what happens until EM.run returns: shutdown hooks, tails, the release of connections, in which
+# order, and what may be called in between.
 
 require "test_helper"
 
@@ -79,7 +79,7 @@ class ShutdownTest < ReactorTest
     reactor { EM.stop }
   end
 
-  def test_every_connection_gets_unbind_without_reason_when_the_reactor_stops
+  def test_unbind_is_called_without_reason_for_every_connection_when_the_reactor_stops
     connections = []
     reactor do
       accepted = ->(connection) { connections << connection }
@@ -106,7 +106,7 @@ class ShutdownTest < ReactorTest
     assert_equal expected, released
   end
 
-  def test_in_the_last_unbinds_the_reactor_still_runs_but_starts_nothing_new
+  def test_in_the_last_unbinds_the_reactor_still_runs_but_opens_nothing_new
     seen = nil
     late = []
     reactor do
@@ -153,7 +153,7 @@ class ShutdownTest < ReactorTest
     assert_operator received, :<, data.bytesize
   end
 
-  def test_what_was_sent_just_before_stop_still_leaves
+  def test_data_sent_just_before_stop_is_still_sent
     peer = nil
     reactor do
       goodbye = lambda do |connection|

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Signals: the idioms of trap, interrupts, children that end, pipes that break. Each test is a program of its own.
+# Signals: the idioms of trap, interrupts, children that end, pipes that break. Each test is a separate program.
 
 require "test_helper"
 
@@ -51,7 +51,7 @@ class SignalTest < ReactorTest
     RUBY
   end
 
-  def test_next_tick_in_a_trap_works_or_says_why_not
+  def test_next_tick_in_a_trap_works_or_raises_a_clear_error
     assert_prints "fine", <<~RUBY
       trap(:USR1) do
         EM.next_tick { puts "fine"; EM.stop }
@@ -93,7 +93,7 @@ class SignalTest < ReactorTest
     end
   end
 
-  def test_an_interrupt_is_no_business_of_the_error_handler
+  def test_an_interrupt_does_not_go_to_the_error_handler
     assert_prints "Interrupt", <<~RUBY
       EM.error_handler { |error| puts "handled \#{error.class}" }
       begin
@@ -104,7 +104,7 @@ class SignalTest < ReactorTest
     RUBY
   end
 
-  def test_a_hundred_children_that_end_disturb_nobody
+  def test_a_hundred_children_that_end_do_not_disturb_the_reactor
     assert_prints "100 true", <<~RUBY, limit: 25
       ended = 0
       trap(:CHLD) { ended += 1 while Process.wait(-1, Process::WNOHANG) rescue Errno::ECHILD }

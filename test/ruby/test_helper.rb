@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What every test of the Ruby interface starts from: a test case that ends in time, leaves nothing behind, and has
-# short words for "a server", "a client" and "a peer that knows nothing of reactors". The environment variable
-# EM_TEST_GC=stress or EM_TEST_GC=compact repeats the classes that ask for it under pressure by the garbage collector.
+# The base of every test of the Ruby interface: a test case that is bounded in time, leaves nothing behind, and has helpers
+# for servers, clients and peers without a reactor. The environment variable EM_TEST_GC=stress or EM_TEST_GC=compact repeats
+# the classes that ask for it under pressure by the garbage collector.
 
 require_relative "support/kept_pages"
 require "minitest/autorun"
@@ -20,7 +20,7 @@ require_relative "support/peers"
 require_relative "support/scripted"
 require_relative "support/time_limit"
 
-# Shells start programs in the background deaf to interrupts, and programs started by these tests would inherit that.
+# Shells start background programs with SIGINT ignored, and programs that these tests start would inherit that.
 trap(:INT, "DEFAULT")
 
 # A test of the reactor.
@@ -96,7 +96,7 @@ class ReactorTest < Minitest::Test
     Socket.unpack_sockaddr_in(EM.get_sockname(signature)).first
   end
 
-  # Looks at the condition in each turn of the reactor and goes on with the block once it holds.
+  # Checks the condition in each turn of the reactor and calls the block once it holds.
   def as_soon_as(condition, &block)
     timer = EM::PeriodicTimer.new(0.001) do
       next unless condition.call

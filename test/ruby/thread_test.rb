@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Other threads: what they may call, that the loop wakes for it, and that they get their turn while it is busy.
+# Other threads: what they may call, that these calls wake the loop, and that they run while the loop is busy.
 
 require "test_helper"
 
 class ThreadTest < ReactorTest
-  repeat_under_gc_pressure except: [/eight_threads/, /get_their_turn/, /run_while_the_loop_sleeps/]
+  repeat_under_gc_pressure except: [/eight_threads/, /_busy/, /run_while_the_loop_sleeps/]
 
   # Runs the block in another thread while the loop sleeps. The next timer is due after the test's time, so without a
   # wake the reactor does not stop.
@@ -143,7 +143,7 @@ class ThreadTest < ReactorTest
     assert_equal 1600, fired
   end
 
-  def test_eight_threads_ask_and_use_one_connection
+  def test_eight_threads_use_one_connection
     received = nil
     reactor do
       port = server(receive_data: ->(it, _) { received = it.received })
@@ -164,7 +164,7 @@ class ThreadTest < ReactorTest
     assert_equal "12345" * 800, received
   end
 
-  def test_other_threads_get_their_turn_while_the_loop_is_busy
+  def test_other_threads_run_while_the_loop_is_busy
     # A thread that waits for the whole time slice of another one each time needs 1 s.
     at_best(0.5, attempts: 10) do
       turns = 0
@@ -182,7 +182,7 @@ class ThreadTest < ReactorTest
     end
   end
 
-  def test_other_threads_get_their_turn_while_connections_are_busy
+  def test_other_threads_run_while_connections_are_busy
     turns = 0
     reactor do
       echo = ->(it, data) { it.send_data(data) }
@@ -208,7 +208,7 @@ class ThreadTest < ReactorTest
         EM.stop
       end
     end
-    # Some may have been under way, but the loop has not run beside it.
+    # Some may have been running, but the loop has not run beside them.
     assert_operator turns[1] - turns[0], :<=, 5
   end
 

@@ -23,7 +23,7 @@ class InactivityTimeoutTest < ReactorTest
   end
 
   def test_the_time_counts_from_the_last_activity
-    # Who looks only every 0.4 s closes after 0.6 s.
+    # A loop that looks only every 0.4 s closes after 0.6 s.
     at_best(0.55) do
       ended = active = nil
       reactor do
@@ -40,7 +40,7 @@ class InactivityTimeoutTest < ReactorTest
   end
 
   def test_receiving_keeps_a_connection_open
-    # Pauses as long as the timeout, which a busy machine may make, would close it rightly.
+    # On a busy machine pauses may be as long as the timeout, and then closing is right.
     at_best(0.25) do
       longest = 0
       conversation = nil
@@ -73,7 +73,7 @@ class InactivityTimeoutTest < ReactorTest
     assert_equal "x" * 10, conversation.value
   end
 
-  def test_the_time_counts_from_the_answer_however_long_the_work_for_it_took
+  def test_the_time_counts_from_the_reply_however_long_it_took_to_make
     %i[before after].each do |set|
       connection = nil
       reactor do
@@ -91,7 +91,7 @@ class InactivityTimeoutTest < ReactorTest
     end
   end
 
-  def test_what_waits_behind_a_pause_is_no_silence
+  def test_data_that_waits_while_paused_is_not_inactivity
     connection = nil
     reactor do
       port = server(post_init: ->(it) { (connection = it).pause && it.comm_inactivity_timeout = 0.1 },
@@ -111,7 +111,7 @@ class InactivityTimeoutTest < ReactorTest
     assert_equal Errno::ETIMEDOUT, connection.reason
   end
 
-  def test_it_ends_a_connection_whose_peer_does_not_read
+  def test_it_closes_a_connection_whose_peer_does_not_read
     connection = nil
     listening = listener
     reactor do
@@ -164,7 +164,7 @@ class TimeoutSettingTest < ReactorTest
     result
   end
 
-  def test_the_inactivity_timeout_is_off_at_first
+  def test_the_inactivity_timeout_is_off_by_default
     assert_equal 0.0, with_connection(&:comm_inactivity_timeout)
   end
 
@@ -211,7 +211,7 @@ class TimeoutSettingTest < ReactorTest
     end
   end
 
-  def test_connecting_may_take_20_seconds_at_first
+  def test_connecting_may_take_20_seconds_by_default
     assert_equal 20.0, with_connection(&:pending_connect_timeout)
   end
 

@@ -2,14 +2,14 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How many timers there may be, and that many of them are no burden.
+# How many timers may be pending, and that a large number of them is no burden.
 
 require "test_helper"
 
 class TimerLimitTest < ReactorTest
   RAN_OUT = "ran out of timers; use #set_max_timers to increase limit"
 
-  # @return [Exception, nil] what stopped the block from being called so often
+  # @return [Exception, nil] the exception that stopped the block from being called that often
   def repeat(times, &block)
     times.times(&block)
     nil
@@ -17,11 +17,11 @@ class TimerLimitTest < ReactorTest
     e
   end
 
-  def test_there_may_be_100_000_timers_at_first
+  def test_there_may_be_100_000_timers_by_default
     assert_equal 100_000, EM.get_max_timers
   end
 
-  def test_beyond_the_limit_adding_a_timer_raises_and_nothing_else_happens
+  def test_beyond_the_limit_adding_a_timer_raises_and_changes_nothing
     EM.set_max_timers(100)
     fired = 0
     reactor do
@@ -73,7 +73,7 @@ class TimerLimitTest < ReactorTest
     EM.set_max_timers(200_000)
     order = []
     reactor do
-      # All of them are set in one turn, so they are due at one time.
+      # All of them are added in one turn, so they are due at the same time.
       100_000.times { |i| EM.add_timer(0.05) { order << i } }
       EM.add_timer(0.05) { EM.stop }
     end
@@ -81,7 +81,7 @@ class TimerLimitTest < ReactorTest
     assert_equal order.sort, order
   end
 
-  def test_100_000_timers_may_be_set_and_cancelled_again_and_again
+  def test_100_000_timers_may_be_added_and_cancelled_again_and_again
     EM.set_max_timers(200_000)
     at_best(5, attempts: 3) do
       seconds { set_and_cancel_100_000 }
@@ -97,7 +97,7 @@ class TimerLimitTest < ReactorTest
     end
   end
 
-  def test_cancelled_timers_give_up_what_they_held
+  def test_cancelled_timers_release_what_they_referred_to
     references = []
     reactor do
       1000.times do

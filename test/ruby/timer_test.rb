@@ -2,15 +2,15 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# One-shot timers: when they fire, in which order, what they may be given, cancelling. Limits and large numbers are the
-# subject of timer_limit_test.rb.
+# One-shot timers: when they fire, in which order, which arguments they take, cancelling. For limits and large numbers see
+# timer_limit_test.rb.
 
 require "test_helper"
 
 class TimerTest < ReactorTest
-  repeat_under_gc_pressure except: [/late/, /leave_turns/, /in_order_of_time/, /anything_with_to_f/, /current_time/]
+  repeat_under_gc_pressure except: [/late/, /do_not_starve/, /in_order_of_time/, /anything_with_to_f/, /current_time/]
 
-  # Runs a reactor with the block, for so many seconds.
+  # Runs a reactor with the block for the given number of seconds.
   def reactor_for(duration)
     reactor do
       EM.add_timer(duration) { EM.stop }
@@ -47,7 +47,7 @@ class TimerTest < ReactorTest
           EM.add_timer(interval) { (lateness << (now - started - interval)).size == 100 && EM.stop }
         end
       end
-      # The loop's time, from which a timer counts, is sampled at the begin of a turn; setting all of them is one.
+      # A timer counts from the loop's time, which is sampled at the beginning of a turn; all are added in one turn.
       assert_operator lateness.min, :>, -0.05
       lateness.sort[50]
     end
@@ -108,7 +108,7 @@ class TimerTest < ReactorTest
     assert_equal %i[negative zero], order
   end
 
-  def test_intervals_that_are_no_time_are_refused
+  def test_infinite_intervals_and_those_that_are_not_numbers_are_refused
     reactor do
       [Float::NAN, Float::INFINITY, -Float::INFINITY].each do |interval|
         assert_raises(FloatDomainError) { EM.add_timer(interval) { flunk "fired" } }
@@ -118,7 +118,7 @@ class TimerTest < ReactorTest
     end
   end
 
-  def test_intervals_of_years_and_more_do_not_fire_now
+  def test_timers_with_intervals_of_years_do_not_fire_now
     fired = []
     reactor_for(0.02) do
       [86_400 * 365 * 100, 2.0**33, 2.0**53, 1e15, 1e17, 1e19, 1e300].each do |interval|
@@ -130,7 +130,7 @@ class TimerTest < ReactorTest
     assert_empty fired
   end
 
-  def test_a_timer_of_a_timer_waits_for_the_next_turn
+  def test_a_timer_added_by_a_timer_waits_for_the_next_turn
     order = []
     reactor do
       EM.add_timer(0) do
@@ -142,7 +142,7 @@ class TimerTest < ReactorTest
     assert_equal %i[first same_turn second], order
   end
 
-  def test_timers_that_start_timers_leave_turns_to_others
+  def test_timers_that_add_timers_do_not_starve_others
     fired = ticks = 0
     conversation = nil
     reactor do
@@ -229,7 +229,7 @@ class TimerTest < ReactorTest
     assert_equal %i[block callable], fired
   end
 
-  def test_nobody_needs_to_keep_a_timer
+  def test_programs_need_not_keep_a_reference_to_a_timer
     fired = 0
     reactor do
       20.times { |i| EM.add_timer(0.02) { "#{fired += 1} #{i}" } }

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Servers and clients of unix-domain sockets: the same as TCP but for the path.
+# Servers and clients of Unix-domain sockets: the same as TCP except for the path.
 
 require "test_helper"
 
@@ -27,7 +27,7 @@ class UnixSocketTest < ReactorTest
     assert_equal message, raised.message
   end
 
-  # @return [Array<Scripted>] client and accepted connection after an exchange of words
+  # @return [Array<Scripted>] client and accepted connection after an exchange of messages
   def exchange
     path = socket_path
     accepted = connection = nil
@@ -68,7 +68,7 @@ class UnixSocketTest < ReactorTest
     assert_equal [EM::Connection] * 2, given.map(&:class)
   end
 
-  def test_the_client_is_told_that_it_is_connected_and_the_server_is_not
+  def test_connection_completed_is_called_for_the_client_only
     client, accepted = exchange { |path, script| EM.start_unix_domain_server(path, Scripted, script) }
     assert_equal %i[initialize post_init connection_completed receive_data unbind], client.events
     assert_equal %i[initialize post_init receive_data unbind], accepted.events
@@ -87,12 +87,12 @@ class UnixSocketTest < ReactorTest
     assert_equal "hello", conversation.value
   end
 
-  def test_get_sockname_of_the_server_tells_the_path
+  def test_get_sockname_of_the_server_returns_the_path
     path = inside { Socket.unpack_sockaddr_un(EM.get_sockname(EM.start_unix_domain_server(socket_path))) }
     assert_equal socket_path, path
   end
 
-  def test_get_peername_of_the_client_tells_the_path
+  def test_get_peername_of_the_client_returns_the_path
     path = nil
     reactor do
       EM.start_unix_domain_server(socket_path)
@@ -102,13 +102,13 @@ class UnixSocketTest < ReactorTest
     assert_equal socket_path, path
   end
 
-  def test_a_socket_left_by_somebody_else_is_replaced
+  def test_a_socket_left_by_another_process_is_replaced
     UNIXServer.new(socket_path).close
     connection, = exchange { |path, script| EM.start_unix_domain_server(path, Scripted, script) }
     assert_equal "WORD", connection.received
   end
 
-  def test_a_server_that_serves_keeps_its_path
+  def test_a_running_server_keeps_its_path
     living = UNIXServer.new(socket_path)
     assert_raises_inside(RuntimeError, NO_ACCEPTOR) { EM.start_unix_domain_server(socket_path) }
     assert_raises(IO::WaitReadable) { living.accept_nonblock }

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Child processes with a deadline, for what might take the whole process down: exits, signals, forks, low limits.
+# Child processes with a deadline, for tests that might end the whole process: exits, signals, forks, low limits.
 
 module Children
   # What a program printed, and how it ended.
@@ -12,7 +12,7 @@ module Children
   SUPPORT = __dir__
 
   # Runs the block in a forked child.
-  # @return what the block returned, which has to be something that Marshal knows
+  # @return what the block returned, which must be an object that Marshal can dump
   def in_child(limit: 20)
     reader, writer = IO.pipe
     pid = fork do

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Makes the garbage collector a nuisance while a reactor runs: EM_TEST_GC=stress collects at every allocation,
-# EM_TEST_GC=compact moves all objects after every turn. What native code forgot to mark or to update shows then.
+# Makes the garbage collector run often while a reactor runs: EM_TEST_GC=stress collects at every allocation,
+# EM_TEST_GC=compact moves all objects after every turn. This reveals objects that native code does not mark or update.
 
 module GCPressure
   MODES = [nil, "stress", "compact"].freeze

@@ -10,7 +10,7 @@ module Leftovers
   MAX_TIMERS = EM.get_max_timers
   THREADPOOL_SIZE = EM.threadpool_size
 
-  # What a first run opens for good is not a leftover of the first test.
+  # What a first run opens permanently is not a leftover of the first test.
   EM.run { EM.stop }
 
   def before_setup
@@ -31,7 +31,7 @@ module Leftovers
 
   private
 
-  # Tells of a reactor that did not end only once, not in all tests that follow.
+  # Reports a reactor that did not end only once, not in all tests that follow.
   def released?
     return true unless EM.reactor_running?
 

@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Peers made of plain blocking sockets: the reactor must get along with programs that know nothing of it. Sockets made
-# here are closed after the test, whatever happened to it.
+# Peers with plain blocking sockets: the reactor must work with programs that know nothing of it. Sockets that are created
+# here are closed after the test, even if it fails.
 
 module Peers
-  # Has the block talk to a server through a blocking socket, in a thread; when the last conversation ends, so does the
-  # reactor.
+  # Runs the block in a thread with a blocking socket that is connected to a server. When the last conversation ends, the
+  # reactor stops.
   # @return [Thread] its value is the block's
   def talk(port)
     @talking = @talking.to_i + 1
@@ -36,7 +36,7 @@ module Peers
     ours(TCPServer.new("127.0.0.1", 0))
   end
 
-  # @return [Integer] a port on which nobody listens, nor can start to, until the test is over
+  # @return [Integer] a port on which no process listens, nor can start to, until the test is over
   def dead_port
     reserve_port(reuse: false)
   end
@@ -46,7 +46,7 @@ module Peers
     reserve_port(reuse: true)
   end
 
-  # A listener that accepts nobody and whose queue is full does not even answer.
+  # A listener that accepts no client and whose queue is full does not even complete the handshake.
   # @return [Integer] its port
   def silent_port
     socket = ours(Socket.new(:INET, :STREAM))

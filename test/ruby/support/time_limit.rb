@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
 # Bounds the time of every test, twice. A thread raises in the test when its time is up, which also stops the reactor.
-# If that does not help because native code hangs and keeps the VM lock, a process beside this one says which test
-# hangs and kills this one.
+# If that does not help because native code hangs and keeps the VM lock, another process reports which test hangs and
+# kills this one.
 
 module TimeLimit
-  # A failure, and no StandardError: no error handler sees it, so that it leaves the reactor.
+  # A failure, but not a StandardError, so that no error handler gets it and it leaves the reactor.
   class Exceeded < Minitest::Assertion; end
 
-  # The process beside this one. It is told what begins and what has ended, and leaves when this process does.
+  # The other process. It is told which tests begin and end, and ends when this process does.
   class Guardian
     GRACE = 10
 

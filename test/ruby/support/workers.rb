@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Processes that share a listening socket, each with a reactor of its own, and clients that ask them. A worker is forked
-# from a process that runs no reactor; its exit is awaited and whatever is left of it is killed after the test.
+# Processes that share a listening socket, each with its own reactor, and clients that send them requests. A worker is forked
+# from a process that runs no reactor. Its exit is awaited; a worker that is left after the test is killed.
 
 module Workers
   # A forked process. It reports through a pipe, line by line; the line "serving" comes first.
@@ -91,7 +91,7 @@ module Workers
     started.wait_until_serving
   end
 
-  # A request on a connection of its own.
+  # A request on a new connection.
   # @return [String] all that the server sent until it closed the connection
   def ask(port, request = "?")
     socket = TCPSocket.new("127.0.0.1", port)
@@ -101,10 +101,10 @@ module Workers
     socket&.close
   end
 
-  # Has a process of its own ask again and again, in several threads, until the block has returned. So workers that are
+  # A separate process sends requests again and again, in several threads, until the block has returned. So workers that are
   # forked meanwhile inherit no clients.
   # @yield [Array<String>] the answers so far
-  # @return [Array(Array<String>, Array<String>)] the answers, and what went wrong
+  # @return [Array(Array<String>, Array<String>)] the answers, and the errors
   def under_load(port, clients: 8)
     noted, note = IO.pipe
     stop, stopper = IO.pipe

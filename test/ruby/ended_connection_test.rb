@@ -2,16 +2,16 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Calls on a connection that has ended: programs make them all the time, since nobody tells their timers. Each has a
-# result, and none does harm, even when the reactor is gone too.
+# Calls on a connection that has ended: programs make them all the time, for example in timers. Each has a defined result,
+# and none does harm, even after the end of the reactor.
 
 require "test_helper"
 
-class DeadConnectionTest < ReactorTest
+class EndedConnectionTest < ReactorTest
   repeat_under_gc_pressure except: [/is_harmless/, /_raises/, /not_used_again/]
 
   # Calls the block, with a connection after its unbind.
-  def with_dead_connection
+  def with_ended_connection
     reactor do
       connection = client(server)
       connection.close_connection
@@ -47,7 +47,7 @@ class DeadConnectionTest < ReactorTest
 
   RESULTS.each do |name, (expected, call)|
     define_method("test_#{name.to_s.delete('?')}_is_harmless") do
-      with_dead_connection { |it| assert_equal [expected], [call.call(it)] }
+      with_ended_connection { |it| assert_equal [expected], [call.call(it)] }
     end
   end
 
@@ -62,7 +62,7 @@ class DeadConnectionTest < ReactorTest
 
   ERRORS.each do |name, (message, call)|
     define_method("test_#{name}_raises") do
-      with_dead_connection do |it|
+      with_ended_connection do |it|
         error = assert_raises(RuntimeError) { call.call(it) }
         assert_equal message, error.message
       end
@@ -70,7 +70,7 @@ class DeadConnectionTest < ReactorTest
   end
 
   def test_assigning_timeouts_is_harmless
-    with_dead_connection do |it|
+    with_ended_connection do |it|
       it.comm_inactivity_timeout = 1
       it.pending_connect_timeout = 1
       assert_equal [0.0, 0.0], [it.comm_inactivity_timeout, it.pending_connect_timeout]
@@ -78,15 +78,15 @@ class DeadConnectionTest < ReactorTest
   end
 
   def test_the_signature_is_not_used_again
-    with_dead_connection do |it|
+    with_ended_connection do |it|
       port = server
       refute_includes Array.new(20) { client(port).signature }, it.signature
     end
   end
 
-  def test_a_dead_connection_does_not_stand_for_a_later_one
+  def test_a_connection_that_has_ended_does_not_act_on_a_later_one
     received = []
-    with_dead_connection do |it|
+    with_ended_connection do |it|
       accepted = Class.new(EM::Connection) { define_method(:receive_data) { |data| received << data } }
       client(port_of(EM.start_server("127.0.0.1", 0, accepted)))
       assert_equal(-1, it.send_data("for whom?"))
@@ -105,7 +105,7 @@ class DeadConnectionTest < ReactorTest
     end
   end
 
-  def test_signatures_that_never_were_are_like_dead_ones
+  def test_signatures_that_were_never_given_are_like_those_of_ended_connections
     reactor do
       [0, -1, 123_456_789, 2**62].each do |unknown|
         assert_equal(-1, EM.send_data(unknown, "data", 4))
@@ -117,7 +117,7 @@ class DeadConnectionTest < ReactorTest
     end
   end
 
-  def test_after_the_reactor_is_gone_calls_fail_without_harm
+  def test_after_the_end_of_the_reactor_calls_raise_and_do_no_harm
     connection = nil
     reactor do
       connection = client(server)
