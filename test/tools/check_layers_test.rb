@@ -181,6 +181,19 @@ class CheckLayersTest < Minitest::Test
                   "tools/count:2: 121 columns; comments have at most 120"], check.lines(chomp: true)
   end
 
+  def test_files_of_the_extension_do_not_include_each_other_in_a_circle
+    write("ext/eventmachine/rb_loop.c", "#include \"rb_loop.h\"\n#include \"rb_fork.h\"\n")
+    write("ext/eventmachine/rb_loop.h", "#include \"rb_slot.h\"\n")
+    write("ext/eventmachine/rb_slot.h", "")
+    write("ext/eventmachine/rb_fork.h", "#include \"rb_slot.h\"\n")
+    write("ext/eventmachine/rb_fork.c", "#include \"rb_fork.h\"\n")
+    assert_empty check
+    write("ext/eventmachine/rb_fork.c", "#include \"rb_state.h\"\n")
+    write("ext/eventmachine/rb_state.h", "")
+    write("ext/eventmachine/rb_state.c", "#include \"rb_loop.h\"\n")
+    assert_equal "ext/eventmachine/rb_fork.c:1: includes form a circle: rb_fork, rb_loop, rb_state\n", check
+  end
+
   def test_features_are_asked_for_in_one_file
     write("src/base/features.h", "#ifndef X_H\n#define X_H\n#if defined(__linux__)\n#endif\n#endif\n")
     assert_empty check
