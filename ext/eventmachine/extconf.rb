@@ -21,10 +21,10 @@ $CPPFLAGS << " -D_GNU_SOURCE"
 $warnflags = +"-Wall -Wextra -Wno-unused-parameter"
 $warnflags << " -Werror" if ENV["EM_WERROR"] == "1"
 $LDFLAGS << " -pthread"
-# Its own core, whatever other libeventmachine the process has loaded.
+# Uses its own core, even if the process has loaded another libeventmachine.
 append_ldflags("-Wl,-Bsymbolic-functions")
 
-# io_uring, where its library is. EM_LIBURING=0 leaves it out.
+# io_uring, if liburing is installed. EM_LIBURING=0 leaves it out.
 if ENV["EM_LIBURING"] != "0" && have_header("liburing.h") && have_library("uring", "io_uring_queue_init")
   $defs << "-DEM_WITH_LIBURING"
 else
@@ -33,5 +33,5 @@ end
 
 create_makefile("rubyeventmachine")
 
-# mkmf only knows of headers beside this file.
+# mkmf knows only the headers beside this file.
 File.write("Makefile", "\n$(OBJS): #{headers.join(' ')}\n", mode: "a")

@@ -89,8 +89,8 @@ void rb_em_go_on_in_child(void)
     }
     if (!becomes_daemon())
         rb_raise(rb_eRuntimeError,
-                 "a forked child has come back into the reactor of its parent (pid %ld): give fork a block, or use "
-                 "EventMachine.fork_reactor for a reactor of its own, or Process.daemon to go on in the background",
+                 "a forked child has returned into the reactor of its parent (pid %ld): pass a block to fork, call "
+                 "EventMachine.fork_reactor for a separate reactor, or Process.daemon to continue in the background",
                  (long)reactor->pid);
     take_over_with_threads();
 }

@@ -71,7 +71,7 @@ static VALUE set_drain_timeout(VALUE self, VALUE signature, VALUE timeout)
     rb_em_loop("set_drain_timeout");
     double number = NUM2DBL(timeout);
     if (!(number >= 0))
-        rb_raise(rb_eArgError, "a drain timeout is at least 0 seconds");
+        rb_raise(rb_eArgError, "the drain timeout must be at least 0 seconds");
     em_connection *connection = rb_em_find_native_connection(signature);
     if (!connection)
         return Qfalse;

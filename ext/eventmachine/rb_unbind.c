@@ -5,9 +5,9 @@
  */
 #include "rb_unbind.h"
 
+#include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_drained.h"
-#include "rb_connection.h"
 #include "rb_page.h"
 #include "rb_protect.h"
 #include "rb_state.h"

@@ -222,7 +222,7 @@ class DaemonTest < ReactorTest
   end
 
   def test_a_child_that_returns_without_becoming_a_daemon_gets_an_error_that_says_what_to_do
-    assert_program_prints "background", "still there", "RuntimeError: a forked child has come back", "run returned", <<~RUBY
+    assert_program_prints "background", "still there", "RuntimeError: a forked child has returned", "run returned", <<~RUBY
       Obey.module_eval { def go_into_background = fork }
       start { EM.instance_variable_get(:@tails).clear }
       socket = connect
@@ -230,7 +230,7 @@ class DaemonTest < ReactorTest
       message = REPORT.gets
       puts ask(socket, "still there")
       ask(socket, "stop")
-      puts message[/.*come back/], REPORT.read
+      puts message[/.*has returned/], REPORT.read
     RUBY
   end
 
