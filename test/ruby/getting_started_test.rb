@@ -12,7 +12,7 @@ class GettingStartedTest < ReactorTest
   # Runs when the program has started its server.
   PREAMBLE = "require 'eventmachine'; $stdout.sync = true; EventMachine.next_tick { puts 'ready' }\n"
 
-  def test_all_programs_have_their_test
+  def test_every_program_has_a_test
     assert_equal PAGE.scan("```ruby").size, PROGRAMS.size
     assert_equal PROGRAMS.size, self.class.runnable_methods.grep(/\Atest_step/).size
   end
@@ -29,10 +29,10 @@ class GettingStartedTest < ReactorTest
     end
   end
 
-  def test_step_who_comes_and_goes
-    step(/who goes/) do |visit, output|
+  def test_step_joining_and_leaving
+    step(/leaving/) do |visit, output|
       socket = visit.call
-      assert_equal "someone has come\n", output.gets
+      assert_equal "someone has joined\n", output.gets
       socket.close
       assert_equal "someone has left\n", output.gets
     end
@@ -50,18 +50,18 @@ class GettingStartedTest < ReactorTest
     step(/Names/) do |visit, _|
       ann = enter(visit, "ann", "Welcome, ann! Here are: ann\n")
       ben = enter(visit, "an n", "Letters and digits only, please.\n")
-      assert_equal "Somebody has that name.\n", say(ben, "ann")
+      assert_equal "That name is taken.\n", say(ben, "ann")
       assert_equal "Welcome, ben! Here are: ann, ben\n", say(ben, "ben")
       assert_equal "ann, I heard you.\n", say(ann, "hello")
     end
   end
 
-  def test_step_everybody
-    step(/Everybody/) do |visit, _|
+  def test_step_messages_to_everybody
+    step(/Messages to everybody/) do |visit, _|
       ann = enter(visit, "ann", "Welcome, ann! /quit leaves.\n")
       ben = enter(visit, "ben", "Welcome, ben! /quit leaves.\n")
       ben.write("hello\n/quit\n")
-      assert_equal ["ben has come\n", "ben: hello\n", "ben has left\n"], Array.new(3) { ann.gets }
+      assert_equal ["ben has joined\n", "ben: hello\n", "ben has left\n"], Array.new(3) { ann.gets }
       assert_nil ben.gets
     end
   end
@@ -73,20 +73,20 @@ class GettingStartedTest < ReactorTest
       ben = enter(visit, "ben", /\AWelcome, ben!/)
       assert_equal "ann, ben\n", say(ben, "/who")
       assert_match(%r{/tell NAME TEXT}, say(ben, "/help"))
-      assert_equal "Nobody has that name.\n", say(ben, "/tell eve hello")
+      assert_equal "There is no such guest.\n", say(ben, "/tell eve hello")
       ben.write("/tell ann how are you?\nbye\n/quit\n")
-      assert_equal ["ben has come\n", "ben tells you: how are you?\n", "ben: bye\n", "ben has left\n"], Array.new(4) { ann.gets }
+      assert_equal ["ben has joined\n", "ben to you: how are you?\n", "ben: bye\n", "ben has left\n"], Array.new(4) { ann.gets }
     end
   end
 
   private
 
-  # Passes to the block a callable that connects to the program, and the program's output.
+  # Yields a lambda that opens a connection to the program, and the output of the program.
   def step(title)
     port = free_port
     source = PROGRAMS.fetch(PROGRAMS.keys.grep(title).first).gsub("8081", port.to_s)
     IO.popen([RbConfig.ruby, "-w", "-I", Children::LIBRARY, "-e", PREAMBLE + source]) do |output|
-      nil until (output.gets or flunk "the program has ended") == "ready\n"
+      nil until (output.gets or flunk "the program ended early") == "ready\n"
       yield -> { ours(TCPSocket.new("127.0.0.1", port)) }, output
     ensure
       Process.kill(:KILL, output.pid)
