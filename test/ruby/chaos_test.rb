@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
 # Many connections on which anything may happen at any time, chosen by a seed: small and large sends, pauses, resumes,
-# closes of both kinds, resets, errors, in their own callbacks and in those of others. In every case the callbacks of each
-# connection are called in order and unbind once, and it receives exactly what the other end has sent.
+# closes of both kinds, resets, errors, in their own callbacks and in those of others. In every case the callbacks of
+# each connection are called in order and unbind once, and it receives exactly what the other end has sent.
 
 require "test_helper"
 

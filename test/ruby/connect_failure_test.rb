@@ -228,7 +228,8 @@ class ConnectFailureTest < ReactorTest
 
   private
 
-  # Connects twice to a Unix-domain server that accepts no client and whose queue is full, until both are connected or unbound.
+  # Connects twice to a Unix-domain server that accepts no client and whose queue is full, until both are connected or
+  # unbound.
   # @yieldparam connection [Scripted] each of them
   # @yieldparam server [UNIXServer]
   # @return [Array<Scripted>]

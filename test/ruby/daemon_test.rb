@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A program that becomes a daemon while its reactor runs: the daemon continues with everything. Each test is a program of
-# three processes: a client, the server that it talks to at first, and the daemon that the server becomes.
+# A program that becomes a daemon while its reactor runs: the daemon continues with everything. Each test is a program
+# of three processes: a client, the server that it talks to at first, and the daemon that the server becomes.
 
 require "test_helper"
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Calls on a connection that has ended: programs make them all the time, for example in timers. Each has a defined result,
-# and none does harm, even after the end of the reactor.
+# Calls on a connection that has ended: programs make them all the time, for example in timers. Each has a defined
+# result, and none does harm, even after the end of the reactor.
 
 require "test_helper"
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A server that runs out of descriptors while clients keep connecting: it neither spins nor ends, serves its clients, and
-# accepts again once descriptors are free. The server runs in a child process with a low limit.
+# A server that runs out of descriptors while clients keep connecting: it neither spins nor ends, serves its clients,
+# and accepts again once descriptors are free. The server runs in a child process with a low limit.
 
 require "test_helper"
 require "etc"

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Fibers on the reactor thread: callbacks that resume them, code in them that waits for callbacks, and a reactor that runs
-# in one itself. Many libraries turn callbacks into sequential code this way.
+# Fibers on the reactor thread: callbacks that resume them, code in them that waits for callbacks, and a reactor that
+# runs in one itself. Many libraries turn callbacks into sequential code this way.
 
 require "test_helper"
 

@@ -2,7 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The programs in docs/ruby/getting_started.md do what the text says. Each runs as a reader would run it, on a free port.
+# The programs in docs/ruby/getting_started.md do what the text says. Each runs as a reader would run it, on a free
+# port.
 
 require "test_helper"
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Leaving EM.run by an exception, throw, exit, a timeout or the end of a thread: from whatever place, everything is unbound
-# and released on the way out. No error handler is installed here, but in error_handler_test.rb.
+# Leaving EM.run by an exception, throw, exit, a timeout or the end of a thread: from whatever place, everything is
+# unbound and released on the way out. No error handler is installed here, but in error_handler_test.rb.
 
 require "test_helper"
 require "timeout"

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How a connection object is created: initialize, post_init, the block; what works in them already, and what happens to the
-# socket if one of them raises.
+# How a connection object is created: initialize, post_init, the block; what works in them already, and what happens to
+# the socket if one of them raises.
 
 require "test_helper"
 

@@ -2,7 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How loading the extension changes the process's malloc: it keeps up to 64 MiB that Ruby has freed. Nothing else changes.
+# How loading the extension changes the process's malloc: it keeps up to 64 MiB that Ruby has freed. Nothing else
+# changes.
 
 require "test_helper"
 

@@ -95,7 +95,8 @@ class ManyConnectionsTest < ReactorTest
 
   private
 
-  # Runs the given number of clients, one after the other, which exchange a message each, and calls the block afterwards.
+  # Runs the given number of clients, one after the other, which exchange a message each, and calls the block
+  # afterwards.
   def come_and_go(port, times, &done)
     return done.call if times.zero?
 

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Connections that other threads open, and servers that they start: what happens on the network while the object is being
-# created is reported when it is complete, and the reactor keeps running meanwhile.
+# Connections that other threads open, and servers that they start: what happens on the network while the object is
+# being created is reported when it is complete, and the reactor keeps running meanwhile.
 
 require "test_helper"
 

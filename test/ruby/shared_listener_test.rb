@@ -32,8 +32,8 @@ class SharedListenerTest < ReactorTest
     end
   end
 
-  # A worker that replies to the request "hold" only once it is told to by the gate, and reports "busy" before. It replies to other
-  # requests at once.
+  # A worker that replies to the request "hold" only once it is told to by the gate, and reports "busy" before. It
+  # replies to other requests at once.
   def worker_that_can_be_held(name, gate)
     worker do |it|
       EM.attach_server(@listener, Scripted, { receive_data: lambda { |connection, request|
@@ -107,7 +107,8 @@ class SharedListenerTest < ReactorTest
     assert_equal ["0"] * 10, Array.new(10) { ask(@port) }
   end
 
-  # Killed and stopped while they serve, so that some end between a wake and an accept: clients that they had not accepted are served.
+  # Killed and stopped while they serve, so that some end between a wake and an accept: clients that they had not
+  # accepted are served.
   def test_processes_that_are_killed_under_load_lose_only_clients_they_had_accepted
     workers = Array.new(WORKERS) { |i| answering(i) }
     _, errors = under_load(@port, clients: 4) do |so_far|
@@ -123,8 +124,9 @@ class SharedListenerTest < ReactorTest
     assert_operator errors.size, :<=, 4 * (WORKERS - 1)
   end
 
-  # Each request occupies its process for a moment without using the processor, like a query to a database. So the next request
-  # goes to a process that is free, not to the one that happens to be on a processor; the machine's speed does not matter.
+  # Each request occupies its process for a moment without using the processor, like a query to a database. So the next
+  # request goes to a process that is free, not to the one that happens to be on a processor; the machine's speed does
+  # not matter.
   def test_the_busiest_process_has_no_more_than_three_times_the_work_of_the_idlest
     WORKERS.times { |i| answering(i) { sleep 0.001 } }
     answers, errors = under_load(@port, clients: 16) { |so_far| wait_until { so_far.size >= 800 } }

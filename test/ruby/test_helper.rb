@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The base of every test of the Ruby interface: a test case that is bounded in time, leaves nothing behind, and has helpers
-# for servers, clients and peers without a reactor. The environment variable EM_TEST_GC=stress or EM_TEST_GC=compact repeats
-# the classes that ask for it under pressure by the garbage collector.
+# The base of every test of the Ruby interface: a test case that is bounded in time, leaves nothing behind, and has
+# helpers for servers, clients and peers without a reactor. The environment variable EM_TEST_GC=stress or
+# EM_TEST_GC=compact repeats the classes that ask for it under pressure by the garbage collector.
 
 require_relative "support/kept_pages"
 require "minitest/autorun"

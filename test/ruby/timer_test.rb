@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# One-shot timers: when they fire, in which order, which arguments they take, cancelling. For limits and large numbers see
-# timer_limit_test.rb.
+# One-shot timers: when they fire, in which order, which arguments they take, cancelling. For limits and large numbers
+# see timer_limit_test.rb.
 
 require "test_helper"
 

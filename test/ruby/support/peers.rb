@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Peers with plain blocking sockets: the reactor must work with programs that know nothing of it. Sockets that are created
-# here are closed after the test, even if it fails.
+# Peers with plain blocking sockets: the reactor must work with programs that know nothing of it. Sockets that are
+# created here are closed after the test, even if it fails.
 
 module Peers
-  # Runs the block in a thread with a blocking socket that is connected to a server. When the last conversation ends, the
-  # reactor stops.
+  # Runs the block in a thread with a blocking socket that is connected to a server. When the last conversation ends,
+  # the reactor stops.
   # @return [Thread] its value is the block's
   def talk(port)
     @talking = @talking.to_i + 1

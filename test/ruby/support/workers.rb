@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Processes that share a listening socket, each with its own reactor, and clients that send them requests. A worker is forked
-# from a process that runs no reactor. Its exit is awaited; a worker that is left after the test is killed.
+# Processes that share a listening socket, each with its own reactor, and clients that send them requests. A worker is
+# forked from a process that runs no reactor. Its exit is awaited; a worker that is left after the test is killed.
 
 module Workers
   # A forked process. It reports through a pipe, line by line; the line "serving" comes first.
@@ -101,8 +101,8 @@ module Workers
     socket&.close
   end
 
-  # A separate process sends requests again and again, in several threads, until the block has returned. So workers that are
-  # forked meanwhile inherit no clients.
+  # A separate process sends requests again and again, in several threads, until the block has returned. So workers that
+  # are forked meanwhile inherit no clients.
   # @yield [Array<String>] the answers so far
   # @return [Array(Array<String>, Array<String>)] the answers, and the errors
   def under_load(port, clients: 8)
