@@ -39,7 +39,8 @@ static bool receives(emi_batcher *batcher, int pairs[PAIRS][2])
     emi_call calls[PAIRS];
     for (unsigned i = 0; i < PAIRS; i++)
         calls[i] = call_on(pairs[i][0], EMI_CALL_RECEIVE, bytes[i], sizeof bytes[i]);
-    if (emi_socket_send_bytes(pairs[0][1], "trial", TEXT_BYTES) != TEXT_BYTES ||
+    size_t sent;
+    if (emi_socket_send_bytes(pairs[0][1], "trial", TEXT_BYTES, &sent) != EM_OK || sent != TEXT_BYTES ||
         emi_socket_shutdown_write(pairs[1][1]) != EM_OK || !emi_batcher_run(batcher, calls, PAIRS))
         return false;
     return calls[0].status == EM_OK && calls[0].done == TEXT_BYTES && memcmp(bytes[0], "trial", TEXT_BYTES) == 0 &&
@@ -54,7 +55,8 @@ static bool sends(emi_batcher *batcher, int pairs[PAIRS][2])
     emi_call calls[PAIRS];
     for (unsigned i = 0; i < PAIRS; i++)
         calls[i] = call_on(pairs[i][0], EMI_CALL_SEND, text, TEXT_BYTES);
-    for (unsigned fills = 0; emi_socket_send_bytes(pairs[1][0], fill, sizeof fill) > 0; fills++)
+    size_t sent;
+    for (unsigned fills = 0; emi_socket_send_bytes(pairs[1][0], fill, sizeof fill, &sent) == EM_OK; fills++)
         if (fills > MOST_FILLS)
             return false;
     emi_socket_close(pairs[2][1]);

@@ -7,11 +7,10 @@
 
 static void run(emi_call *call)
 {
-    const emi_span span = {.data = call->bytes, .length = call->length};
     if (call->kind == EMI_CALL_RECEIVE)
         call->status = emi_socket_receive(call->descriptor, call->bytes, call->length, &call->done);
     else
-        call->status = emi_socket_send(call->descriptor, &span, 1, &call->done);
+        call->status = emi_socket_send_bytes(call->descriptor, call->bytes, call->length, &call->done);
 }
 
 void emi_calls_run(emi_call *calls, unsigned count)

@@ -230,13 +230,8 @@ static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
     if (channel->sending || channel->blocked || channel->connecting || channel->released || channel->failure != EM_OK ||
         emi_readiness_is_forked(emi_readiness_of(channel)))
         return 0;
-    union {
-        const void *constant;
-        void *data; /* never written to */
-    } piece = {.constant = bytes};
-    const emi_span span = {.data = piece.data, .length = length};
     size_t taken;
-    em_status status = emi_socket_send(channel->descriptor, &span, 1, &taken);
+    em_status status = emi_socket_send_bytes(channel->descriptor, bytes, length, &taken);
     /* The kernel reports ECONNRESET only once; a later send would return EPIPE. */
     if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
         emi_readiness_fail_later(emi_readiness_of(channel), channel, status);

@@ -48,8 +48,8 @@ em_status emi_socket_receive(int socket, void *buffer, size_t capacity, size_t *
 /** Sends the bytes of the spans; *length: how many the system took. */
 em_status emi_socket_send(int socket, const emi_span *spans, unsigned count, size_t *length);
 
-/** Sends the bytes of one span. Returns how many the system took, 0 on an error. */
-size_t emi_socket_send_bytes(int socket, const void *bytes, size_t length);
+/** Sends from one piece of memory; *taken: how many bytes the system took. */
+em_status emi_socket_send_bytes(int socket, const void *bytes, size_t length, size_t *taken);
 
 /** Half-closes: sends the end. */
 em_status emi_socket_shutdown_write(int socket);

@@ -98,27 +98,27 @@ em_status emi_socket_receive(int fd, void *buffer, size_t capacity, size_t *leng
     return EM_OK;
 }
 
-em_status emi_socket_send(int fd, const emi_span *spans, unsigned count, size_t *length)
+static em_status finish_send(ssize_t result, size_t *taken)
 {
-    ssize_t result;
-    if (count == 1) {
-        result = send(fd, spans[0].data, spans[0].length, MSG_NOSIGNAL);
-    } else {
-        union {
-            const emi_span *spans;
-            struct iovec *vector; /* sendmsg(2) does not write to it */
-        } pieces = {.spans = spans};
-        struct msghdr message = {.msg_iov = pieces.vector, .msg_iovlen = count};
-        result = sendmsg(fd, &message, MSG_NOSIGNAL);
-    }
-    *length = result < 0 ? 0 : (size_t)result;
+    *taken = result < 0 ? 0 : (size_t)result;
     return result < 0 ? emi_last_status() : EM_OK;
 }
 
-size_t emi_socket_send_bytes(int fd, const void *bytes, size_t length)
+em_status emi_socket_send_bytes(int fd, const void *bytes, size_t length, size_t *taken)
 {
-    ssize_t result = send(fd, bytes, length, MSG_NOSIGNAL);
-    return result < 0 ? 0 : (size_t)result;
+    return finish_send(send(fd, bytes, length, MSG_NOSIGNAL), taken);
+}
+
+em_status emi_socket_send(int fd, const emi_span *spans, unsigned count, size_t *length)
+{
+    if (count == 1)
+        return emi_socket_send_bytes(fd, spans[0].data, spans[0].length, length);
+    union {
+        const emi_span *spans;
+        struct iovec *vector; /* sendmsg(2) does not write to it */
+    } pieces = {.spans = spans};
+    struct msghdr message = {.msg_iov = pieces.vector, .msg_iovlen = count};
+    return finish_send(sendmsg(fd, &message, MSG_NOSIGNAL), length);
 }
 
 em_status emi_socket_shutdown_write(int fd)
