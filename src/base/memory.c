@@ -21,7 +21,7 @@ static void *reallocate_by_malloc(void *user, void *pointer, size_t bytes)
 void emi_memory_init(emi_memory *memory, const em_allocator *allocator)
 {
     static const em_allocator by_malloc = {.reallocate = reallocate_by_malloc};
-    *memory = allocator && allocator->reallocate ? *allocator : by_malloc;
+    *memory = allocator ? *allocator : by_malloc;
 }
 
 void *emi_allocate(const emi_memory *memory, size_t bytes)
@@ -56,13 +56,4 @@ void emi_release(const emi_memory *memory, void *pointer)
 {
     if (pointer)
         memory->reallocate(memory->user, pointer, 0);
-}
-
-char *emi_copy_text(const emi_memory *memory, const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *copy = emi_allocate(memory, bytes);
-    if (copy)
-        memcpy(copy, text, bytes);
-    return copy;
 }

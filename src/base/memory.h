@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Memory through the loop's allocator. Every allocation may fail; the callers answer EM_NO_MEMORY.
+ * Memory through the loop's allocator. Every allocation may fail. Callers then return EM_NO_MEMORY.
  */
 #ifndef EMI_MEMORY_H
 #define EMI_MEMORY_H
@@ -11,7 +11,7 @@
 
 typedef em_allocator emi_memory;
 
-/** The allocator given, or malloc's where there is none. */
+/** The allocator given, or malloc(3) for NULL. */
 void emi_memory_init(emi_memory *memory, const em_allocator *allocator);
 
 /** Uninitialised memory, or NULL. bytes > 0. */
@@ -32,8 +32,5 @@ void *emi_allocate_page_aligned(const emi_memory *memory, size_t bytes, void **a
 
 /** Frees; NULL is allowed. */
 void emi_release(const emi_memory *memory, void *pointer);
-
-/** A copy of a text, or NULL. */
-char *emi_copy_text(const emi_memory *memory, const char *text);
 
 #endif

@@ -32,6 +32,8 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
     if (own->pool_threads == 0)
         own->pool_threads = DEFAULT_POOL_THREADS;
+    if (own->allocator && !own->allocator->reallocate)
+        return EM_INVALID_ARGUMENT;
     if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS)
         return EM_INVALID_ARGUMENT;
     return EM_OK;
@@ -50,29 +52,25 @@ static void apply_options(em_loop *loop, const em_loop_options *options)
     emi_timer_queue_init(&loop->timers, loop->now_ns);
 }
 
-em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker make_backend, void *argument,
-                               em_loop **created)
+/* Of options that have been read. */
+static em_status create(const em_loop_options *options, emi_backend_maker make_backend, void *argument,
+                        em_loop **created)
 {
-    *created = NULL;
-    em_loop_options options;
-    em_status status = read_options(&options, given);
-    if (status != EM_OK)
-        return status;
     emi_memory memory;
-    emi_memory_init(&memory, options.allocator);
+    emi_memory_init(&memory, options->allocator);
     em_loop *loop = emi_allocate_zeroed(&memory, sizeof *loop);
     if (!loop)
         return EM_NO_MEMORY;
     loop->memory = memory;
-    apply_options(loop, &options);
-    status = emi_mutex_open(&loop->posts_mutex);
+    apply_options(loop, options);
+    em_status status = emi_mutex_open(&loop->posts_mutex);
     if (status != EM_OK)
         goto no_mutex;
     emi_backend_settings settings = {
         .memory = &loop->memory,
-        .receive_buffer_bytes = options.receive_buffer_bytes,
-        .log = options.log,
-        .log_user = options.log_user,
+        .receive_buffer_bytes = options->receive_buffer_bytes,
+        .log = options->log,
+        .log_user = options->log_user,
     };
     status = make_backend(argument, &settings, &loop->backend);
     if (status != EM_OK)
@@ -84,6 +82,15 @@ no_backend:
 no_mutex:
     emi_release(&memory, loop);
     return status;
+}
+
+em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker make_backend, void *argument,
+                               em_loop **loop)
+{
+    em_loop_options options;
+    *loop = NULL;
+    em_status status = read_options(&options, given);
+    return status == EM_OK ? create(&options, make_backend, argument, loop) : status;
 }
 
 typedef struct wanted_backend {
@@ -130,7 +137,7 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
         wanted = (wanted_backend){.name = getenv("EM_BACKEND"), .source = "EM_BACKEND"};
     if (wanted.name && wanted.name[0] == '\0')
         wanted.name = NULL;
-    return emi_loop_create_over(options, make_wanted_backend, &wanted, loop);
+    return create(&own, make_wanted_backend, &wanted, loop);
 }
 
 /* Ends what was released. A backend may need further turns for it, as the simulated one does. */
