@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * How public symbols are exported and how the headers read in C++. Nothing else.
+ * The macros by which public symbols are exported and the headers can be included in C++.
  */
 #ifndef EVENTMACHINE_EXPORT_H
 #define EVENTMACHINE_EXPORT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The one list of everything that can go wrong. Every function that can fail returns an em_status, every connection
+ * The list of everything that can go wrong. Every function that can fail returns an em_status, and every connection
  * ends with one.
  */
 #ifndef EVENTMACHINE_STATUS_H
@@ -11,48 +11,48 @@
 EM_BEGIN_DECLARATIONS
 
 /**
- * The list behind em_status: X(name, number, text) is called for each. Numbers are part of the ABI: they are never
- * changed or given again.
+ * The list behind em_status, as X(name, number, text). The numbers are part of the ABI: they are never changed or
+ * reused.
  */
 #define EM_STATUS_LIST(X)                                                                                              \
-    /* Of this library. */                                                                                             \
+    /* From this library. */                                                                                           \
     X(EM_OK, 0, "success")                                                                                             \
-    X(EM_UNDER_PRESSURE, 1, "accepted, but more than the high-water mark is waiting to be sent")                       \
+    X(EM_UNDER_PRESSURE, 1, "accepted, but the data waiting to be sent exceeds the high-water mark")                   \
     X(EM_NO_MEMORY, -1, "out of memory")                                                                               \
     X(EM_INVALID_ARGUMENT, -2, "invalid argument")                                                                     \
-    X(EM_INVALID_STATE, -3, "not possible in the present state")                                                       \
+    X(EM_INVALID_STATE, -3, "not possible in the current state")                                                       \
     X(EM_FORKED, -4, "the loop belongs to another process")                                                            \
     X(EM_UNSUPPORTED, -5, "not supported on this system")                                                              \
-    X(EM_NOT_FOUND, -6, "no such object, or it has ended already")                                                     \
-    X(EM_LIMIT, -7, "a limit of the library is reached")                                                               \
+    X(EM_NOT_FOUND, -6, "no such object, or it has already ended")                                                     \
+    X(EM_LIMIT, -7, "a limit of the library was reached")                                                              \
     X(EM_CLOSED, -8, "the connection is closed or closing")                                                            \
-    X(EM_OUTBOX_LIMIT, -9, "the connection has more to send than its limit allows")                                    \
-    X(EM_LOOP_OUTBOX_LIMIT, -10, "all connections together have more to send than the loop's limit allows")            \
-    X(EM_RESOLVE_TIMEOUT, -11, "the name was not resolved in time")                                                    \
-    X(EM_CONNECT_TIMEOUT, -12, "the connection was not established in time")                                           \
-    X(EM_INACTIVITY_TIMEOUT, -13, "nothing was received or sent for too long")                                         \
-    X(EM_WRITE_TIMEOUT, -14, "the peer did not take what was sent for too long")                                       \
+    X(EM_OUTBOX_LIMIT, -9, "the data waiting to be sent exceeds the limit of the connection")                          \
+    X(EM_LOOP_OUTBOX_LIMIT, -10, "the data waiting to be sent on all connections exceeds the limit of the loop")       \
+    X(EM_RESOLVE_TIMEOUT, -11, "timed out while resolving the name")                                                   \
+    X(EM_CONNECT_TIMEOUT, -12, "timed out while connecting")                                                           \
+    X(EM_INACTIVITY_TIMEOUT, -13, "timed out because of inactivity")                                                   \
+    X(EM_WRITE_TIMEOUT, -14, "timed out because the peer does not receive")                                            \
     X(EM_INVALID_ADDRESS, -15, "malformed address")                                                                    \
     X(EM_INVALID_PORT, -16, "port out of range")                                                                       \
-    X(EM_NAME_NOT_FOUND, -17, "the name does not resolve")                                                             \
-    X(EM_RESOLVER_FAILED, -18, "the name server failed, try again later")                                              \
+    X(EM_NAME_NOT_FOUND, -17, "host name not found")                                                                   \
+    X(EM_RESOLVER_FAILED, -18, "name resolution failed temporarily, try again later")                                  \
     X(EM_UNKNOWN_BACKEND, -19, "unknown or unavailable backend")                                                       \
-    /* Of the operating system. */                                                                                     \
-    X(EM_SYSTEM_ERROR, -100, "the operating system failed in an unexpected way")                                       \
+    /* From the operating system. */                                                                                   \
+    X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \
-    X(EM_ADDRESS_NOT_AVAILABLE, -102, "address not available on this machine")                                         \
+    X(EM_ADDRESS_NOT_AVAILABLE, -102, "address not available")                                                         \
     X(EM_ADDRESS_FAMILY, -103, "address family not supported")                                                         \
     X(EM_PERMISSION_DENIED, -104, "permission denied")                                                                 \
     X(EM_CONNECTION_REFUSED, -105, "connection refused")                                                               \
     X(EM_CONNECTION_RESET, -106, "connection reset by peer")                                                           \
     X(EM_CONNECTION_ABORTED, -107, "connection aborted")                                                               \
-    X(EM_BROKEN_PIPE, -108, "the peer takes no more data")                                                             \
+    X(EM_BROKEN_PIPE, -108, "the peer no longer accepts data")                                                         \
     X(EM_NETWORK_UNREACHABLE, -109, "network unreachable")                                                             \
     X(EM_HOST_UNREACHABLE, -110, "host unreachable")                                                                   \
     X(EM_TIMED_OUT, -111, "timed out in the operating system")                                                         \
     X(EM_NETWORK_DOWN, -112, "network is down")                                                                        \
-    X(EM_NO_DESCRIPTORS, -113, "no more file descriptors")                                                             \
-    X(EM_NO_BUFFERS, -114, "the operating system has no buffers left")                                                 \
+    X(EM_NO_DESCRIPTORS, -113, "too many open files")                                                                  \
+    X(EM_NO_BUFFERS, -114, "no buffer space available")                                                                \
     X(EM_NOT_CONNECTED, -115, "not connected")                                                                         \
     X(EM_ALREADY_CONNECTED, -116, "already connected")                                                                 \
     X(EM_NO_SUCH_FILE, -117, "no such file or directory")                                                              \
@@ -64,13 +64,13 @@ EM_BEGIN_DECLARATIONS
     X(EM_IO_ERROR, -123, "input/output error")                                                                         \
     X(EM_WOULD_BLOCK, -124, "the operation would block")                                                               \
     X(EM_INTERRUPTED, -125, "interrupted by a signal")                                                                 \
-    X(EM_IN_PROGRESS, -126, "under way")                                                                               \
+    X(EM_IN_PROGRESS, -126, "operation in progress")                                                                   \
     X(EM_PROTOCOL_ERROR, -127, "protocol error")                                                                       \
     X(EM_NO_PROTOCOL_OPTION, -128, "no such socket option")
 
 /**
- * EM_OK (0) for success; negative for failure. The one positive value, EM_UNDER_PRESSURE, is success with advice and
- * comes from the sending functions only, so `status < 0` is the test for failure everywhere.
+ * EM_OK (0) is success, and negative values are failures. The only positive value, EM_UNDER_PRESSURE, is success with
+ * advice and is returned by the sending functions only. So `status < 0` tests for failure everywhere.
  */
 typedef enum em_status {
 #define EM_STATUS_ENUMERATOR(name, number, text) name = number,
@@ -79,19 +79,19 @@ typedef enum em_status {
 } em_status;
 
 /**
- * What a status means, in a short English sentence without full stop; "unknown status" for a number that is none. Any
- * thread; static text, never NULL.
+ * Returns what a status means, as a short English phrase without a full stop; "unknown status" for any other number.
+ * Any thread. Static text, never NULL.
  */
 EM_API const char *em_status_get_text(em_status status);
 
-/** A status by its name, for instance "EM_CONNECTION_REFUSED"; "unknown" as above. Any thread; static text, never NULL.
- */
+/** Returns the name of a status, for instance "EM_CONNECTION_REFUSED"; "unknown" for any other number. Any
+ * thread. Static text, never NULL. */
 EM_API const char *em_status_get_name(em_status status);
 
 /**
- * For the end of main(): if the status is a failure, prints "eventmachine: TEXT (NAME)" to standard error. Where this
- * thread has just failed to make a loop for want of its backend, the text names it, the reason and the choices. Returns
- * the exit status, 0 for success and 1 for failure. Any thread.
+ * Reports a failure at the end of main(): prints "eventmachine: TEXT (NAME)" to standard error. If this thread has just
+ * failed to create a loop because its backend is unavailable, the text says which one, why, and what there is to choose
+ * from. Prints nothing for success. Returns the exit status: 0 for success, 1 for failure. Any thread.
  */
 EM_API int em_status_report(em_status status);
 
