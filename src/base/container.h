@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * From a member back to the struct that embeds it. Intrusive lists, channels and timers all live inside their owners.
+ * Getting from a member to the struct that embeds it. Intrusive lists, channels and timers are members of their owners.
  */
 #ifndef EMI_CONTAINER_H
 #define EMI_CONTAINER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The only file that asks which platform this is. Everything else asks for a feature by the names defined here, each 0
- * or 1, and only around a whole file.
+ * The only file that tests which platform this is. All others test the features defined here, each 0 or 1, and only
+ * around a whole file.
  */
 #ifndef EMI_FEATURES_H
 #define EMI_FEATURES_H
@@ -16,7 +16,7 @@
 #define EMI_HAVE_ABSTRACT_UNIX 0
 #endif
 
-/* The build says whether liburing is there, by defining EM_WITH_LIBURING. */
+/* The build defines EM_WITH_LIBURING if liburing is available. */
 #if defined(__linux__) && defined(EM_WITH_LIBURING)
 #define EMI_HAVE_URING 1
 #else
@@ -71,7 +71,7 @@
 #define EMI_CHECK_INVARIANTS 0
 #endif
 
-/* C wants at least one declaration in every file (C11, 6.9), so also in one whose guard leaves nothing. */
+/* C requires at least one declaration in every file (C11, 6.9), also in a file that its guard leaves empty. */
 typedef int emi_nothing_else_here;
 
 #if defined(__GNUC__)

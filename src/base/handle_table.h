@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Numbers for handles. A number is an index into a table and, above it, a serial number that grows with every handle
- * made; so a number finds its object at once, is not given again while anyone may hold it, and larger ones were made
- * later.
+ * Numbers for handles. A number consists of an index into a table and, in the higher bits, a serial number that grows
+ * with every handle made. So an object is found in constant time, a number is not reused while anyone may hold it, and
+ * larger numbers were made later.
  */
 #ifndef EMI_HANDLE_TABLE_H
 #define EMI_HANDLE_TABLE_H
@@ -21,11 +21,12 @@ typedef struct emi_handle_table {
     uint64_t *serial; /**< shared by tables whose numbers must differ */
 } emi_handle_table;
 
-/** serial: counts the numbers given; begins at 0, must outlive the table. */
+/** serial: counts the numbers; begins at 0 and must outlive the table. */
 void emi_handle_table_init(emi_handle_table *table, const emi_memory *memory, uint64_t *serial);
 void emi_handle_table_clear(emi_handle_table *table);
 
-/** The next serial number in its place: for timers without a handle that are ordered among those with one. */
+/** Returns the next serial number, shifted to its place in a signature. Also for timers without an index, which are
+ * ordered among those with one. */
 em_signature emi_next_serial(uint64_t *serial);
 
 /** The index of one that has a number. */
@@ -37,13 +38,13 @@ static inline uint32_t emi_handle_get_index(const emi_handle *handle)
 /** Gives a number to an object. EM_NO_MEMORY, EM_LIMIT. */
 em_status emi_handle_table_add(emi_handle_table *table, emi_handle *handle);
 
-/** Takes the number away; without one, does nothing. */
+/** Takes the number away. Does nothing for an object without one. */
 void emi_handle_table_remove(emi_handle_table *table, emi_handle *handle);
 
-/** The object of a number, or NULL if it has ended or never was. */
+/** Returns the object of a number, or NULL if there is none any more or never was. */
 emi_handle *emi_handle_table_find(const emi_handle_table *table, em_signature signature);
 
-/** For going through all objects: the one at `index`, or NULL; indices run to emi_handle_table_used. */
+/** For going through all objects: returns the one at `index`, or NULL. Indices are below emi_handle_table_used. */
 static inline emi_handle *emi_handle_table_at(const emi_handle_table *table, uint32_t index)
 {
     return emi_index_table_at(&table->objects, index);

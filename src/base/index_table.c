@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Small numbers for objects. The free ones form a list through their entries.
+ * Small numbers for objects. The free indices form a list through their entries.
  */
 #include "base/index_table.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Small numbers for objects: a free index, the one freed last if there is one, and the object of an index at once.
- * Objects are aligned to at least two bytes.
+ * Small numbers for objects. The index freed last is reused first, and the object of an index is found in constant
+ * time. Objects are aligned to at least two bytes.
  */
 #ifndef EMI_INDEX_TABLE_H
 #define EMI_INDEX_TABLE_H
@@ -14,7 +14,7 @@ typedef struct emi_index_table {
     const emi_memory *memory;
     void **entries; /* of free indices: the next free one, tagged in the lowest bit, which no pointer has set */
     uint32_t capacity;
-    uint32_t used; /**< indices up to here were used at some time */
+    uint32_t used; /**< indices below this one have been used */
     uint32_t first_free;
     uint32_t limit;
 } emi_index_table;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A circular, doubly linked, intrusive list. The list and its links are the same type; a link that is in no list points
- * to itself, so taking it out twice is harmless.
+ * A circular, doubly linked, intrusive list. The list and its links have the same type. A link that is in no list
+ * points to itself, so removing it twice is harmless.
  */
 #ifndef EMI_LIST_H
 #define EMI_LIST_H
@@ -28,7 +28,7 @@ static inline bool emi_list_is_empty(const emi_list *list)
     return list->next == list;
 }
 
-/** Whether a link is in some list. */
+/** Returns whether a link is in a list. */
 static inline bool emi_list_is_linked(const emi_list *link)
 {
     return link->next != link;

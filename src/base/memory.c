@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Memory through the loop's allocator; malloc(3) where the user gave none.
+ * Memory from the loop's allocator, which is malloc(3) by default.
  */
 #include "base/memory.h"
 

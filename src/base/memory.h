@@ -24,9 +24,9 @@ void *emi_allocate_zeroed(const emi_memory *memory, size_t bytes);
 void *emi_reallocate(const emi_memory *memory, void *pointer, size_t bytes);
 
 /**
- * Uninitialised memory at the beginning of a page, or NULL; *allocation is what to release. For what the kernel copies
- * to: where the offset within the page is just behind that of the source, a processor takes its loads for dependent on
- * its stores, and copying takes up to twice as long (measured on AMD Zen 4; sources mostly begin with a page).
+ * Uninitialised memory at the beginning of a page, or NULL. *allocation is what to release. For buffers that the kernel
+ * copies to: if their offset within a page is just above that of the source, processors mistake the loads for dependent
+ * on the stores, and copying takes up to twice as long (measured on AMD Zen 4; most sources begin with a page).
  */
 void *emi_allocate_page_aligned(const emi_memory *memory, size_t bytes, void **allocation);
 

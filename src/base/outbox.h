@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What a connection still has to send: a chain of blocks that never move, so that bytes once gathered stay where they
- * are until they are consumed. Copied bytes are packed into blocks from the loop's pool; borrowed bytes stand in the
- * chain by reference. An empty outbox owns no memory.
+ * What a connection still has to send: a chain of blocks that never move, so that bytes that were gathered stay where
+ * they are until they are consumed. Copied bytes are packed into blocks from the loop's pool. Borrowed bytes are
+ * referred to. An empty outbox owns no memory.
  */
 #ifndef EMI_OUTBOX_H
 #define EMI_OUTBOX_H
@@ -43,10 +43,10 @@ em_status emi_outbox_append(emi_outbox *outbox, emi_outbox_pool *pool, const voi
 em_status emi_outbox_append_borrowed(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length,
                                      void (*release)(void *user, const void *data), void *user);
 
-/** Fills up to `capacity` spans with what comes first; returns how many. */
+/** Fills up to `capacity` spans with the first bytes. Returns how many spans. */
 unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned capacity);
 
-/** Takes `length` bytes, at most all, off the front. */
+/** Removes `length` bytes, at most all, from the front. */
 void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length);
 
 /** Drops everything. */

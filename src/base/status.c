@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Names and texts of statuses, from the one list in the public header; and the library's version.
+ * Names and texts of statuses, from the list in the public header, and the version of the library.
  */
 #include <eventmachine/status.h>
 #include <eventmachine/version.h>

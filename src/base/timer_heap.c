@@ -115,7 +115,7 @@ static emi_timer *sort(emi_list *timers)
     return sorted;
 }
 
-/* An ascending chain in which each is the only child of the one before is a heap, and one that is taken apart at no
+/* An ascending chain in which each timer is the only child of the one before is a heap whose root can be removed at no
  * cost. */
 void emi_timer_heap_insert_all(emi_timer **root, emi_list *timers)
 {

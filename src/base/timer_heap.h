@@ -13,7 +13,7 @@ bool emi_timer_runs_before(const emi_timer *a, const emi_timer *b);
 
 void emi_timer_heap_insert(emi_timer **root, emi_timer *timer);
 
-/** Inserts all timers of a list, which is empty afterwards. Costs less than one by one. */
+/** Inserts all timers of a list, which is empty afterwards. Takes less time than one by one. */
 void emi_timer_heap_insert_all(emi_timer **root, emi_list *timers);
 
 /** Removes any timer of the heap, the root too. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The wheel of the timer queue. The heap that it empties into is in timer_heap.c.
+ * The wheel of the timer queue. The heap into which it is emptied is in timer_heap.c.
  */
 #include "base/timer_queue.h"
 
 #include "base/invariant.h"
 #include "base/timer_heap.h"
 
-/* How many timers of the first slot are looked at to tell the exact next due time. */
+/* How many timers of the first slot are compared to find the exact next due time. */
 enum { EXACT_SEARCH = 16 };
 
 emi_timer emi_timer_listed;
@@ -106,7 +106,7 @@ static void advance(emi_timer_queue *queue, uint64_t now_tick)
         queue->tick = now_tick;
 }
 
-/* Whether a timer may follow what is in the list. */
+/* Whether a timer may follow those in the list. */
 static bool is_in_order(emi_list *due, const emi_timer *timer)
 {
     return emi_list_is_empty(due) || !emi_timer_runs_before(timer, EMI_CONTAINER(due->previous, emi_timer, link));

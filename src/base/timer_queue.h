@@ -3,11 +3,11 @@
  * The timer queue: intrusive, without allocation, without limit. Adding and removing take constant time however many
  * timers are pending.
  *
- * Timers that are due within the present tick of about a millisecond (and those overdue) stand in a pairing heap,
- * ordered to the nanosecond. All later ones stand unordered in a hierarchical wheel: level L has 64 slots of 64^L
- * ticks. A timer's level is the highest base-64 digit in which its tick differs from the wheel's present one, so that
- * every occupied slot of a level lies ahead of the hand. As time goes on, slots that are reached are emptied into lower
- * levels and at last into the heap.
+ * Timers that are overdue or due within the present tick of about a millisecond are in a pairing heap, ordered to the
+ * nanosecond. All later ones are, unordered, in a hierarchical wheel: level L has 64 slots of 64^L ticks. A timer's
+ * level is the highest base-64 digit in which its tick differs from the wheel's present one, so that every occupied
+ * slot of a level lies ahead of the hand. As time passes, slots that are reached are emptied into lower levels and
+ * finally into the heap.
  */
 #ifndef EMI_TIMER_QUEUE_H
 #define EMI_TIMER_QUEUE_H
@@ -31,10 +31,10 @@ struct emi_timer {
     emi_list link; /**< in a slot or in the list of those due; in the heap: next sibling, previous sibling or parent */
     emi_timer *child; /**< in the heap: the first child or NULL; elsewhere EMI_TIMER_LISTED or EMI_TIMER_IDLE */
     uint64_t due_ns;
-    emi_handle handle; /**< its number breaks ties: smaller ones (modulo 2^64) run first. Set by the owner */
+    emi_handle handle; /**< breaks ties: smaller numbers (modulo 2^64) run first. Set by the owner */
 };
 
-/** What `child` points to while a timer stands in a list, or is not pending. */
+/** What `child` points to while a timer is in a list, or is not pending. */
 extern emi_timer emi_timer_listed;
 extern emi_timer emi_timer_idle;
 #define EMI_TIMER_LISTED (&emi_timer_listed)
@@ -50,7 +50,7 @@ typedef struct emi_timer_queue {
 
 void emi_timer_queue_init(emi_timer_queue *queue, uint64_t now_ns);
 
-/** Makes a timer idle. Before its first use; leaves the handle alone. */
+/** Makes a timer idle, before its first use. Does not set the handle. */
 static inline void emi_timer_init(emi_timer *timer)
 {
     timer->child = EMI_TIMER_IDLE;
@@ -64,19 +64,19 @@ static inline bool emi_timer_is_pending(const emi_timer *timer)
 /** Adds an idle timer. */
 void emi_timer_queue_add(emi_timer_queue *queue, emi_timer *timer, uint64_t due_ns);
 
-/** Removes a pending timer, also one that emi_timer_queue_expire has moved to its list. Idle afterwards. */
+/** Removes a pending timer, which is idle afterwards. It may be one that emi_timer_queue_expire has moved to its list.
+ */
 void emi_timer_queue_remove(emi_timer_queue *queue, emi_timer *timer);
 
 /**
- * Moves all timers due at now_ns to the end of `due` in the order of due time and then of adding. They are still
- * pending: the caller takes each off with emi_timer_queue_remove before it calls its owner, and owners may remove any
- * of them.
+ * Moves all timers due at now_ns to the end of `due`, in the order of due time and then of adding. They are still
+ * pending. The caller removes each by emi_timer_queue_remove before it calls its owner; owners may remove any of them.
  */
 void emi_timer_queue_expire(emi_timer_queue *queue, uint64_t now_ns, emi_list *due);
 
 /**
- * When the next timer is due, or a little earlier where finding out exactly would take long; UINT64_MAX if there is
- * none. Timers moved to a list of those due do not count.
+ * Returns when the next timer is due, or a little earlier if finding the exact time would take long; UINT64_MAX if
+ * there is none. Timers that were moved to a list of those due do not count.
  */
 uint64_t emi_timer_queue_next_ns(emi_timer_queue *queue);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Resolution by the system's getaddrinfo(3) in the pool of threads: the hosts file, resolv.conf and nsswitch.conf count
- * as for every other program.
+ * Resolution by getaddrinfo(3) in the pool of threads, so that the hosts file, resolv.conf and nsswitch.conf are used
+ * as by every other program.
  */
 #include "dns/resolver.h"
 
@@ -21,7 +21,7 @@
 /* RFC 1035, section 2.3.4, with a final dot. */
 enum { LONGEST_NAME = 254, LONGEST_LABEL = 63 };
 
-/* The loop's thread makes it, one of the pool fills in status and addresses, the loop's thread reads them. */
+/* Made by the loop's thread. A thread of the pool fills in status and addresses, which the loop's thread then reads. */
 struct emi_resolution {
     emi_job job;
     void (*done)(void *user, em_status status, const emi_addresses *addresses);
@@ -93,7 +93,7 @@ static em_status status_of(int error)
     }
 }
 
-/* RFC 6761, section 6.3: names under localhost mean this machine, and nobody is to be asked. */
+/* RFC 6761, section 6.3: names under localhost are this machine's loopback addresses and are not looked up. */
 static em_status look_up_loopback(int port, emi_addresses *addresses)
 {
     static const char *const loopback[] = {"127.0.0.1", "::1"};
@@ -150,13 +150,13 @@ static bool are_all_loopback(const emi_addresses *addresses)
 }
 
 /*
- * AI_ADDRCONFIG leaves out the addresses of a family of which this machine has no address, and loopback addresses do
- * not count as such (RFC 3493, section 6.1). That is right for the Internet: it saves questions that some name servers
- * never answer, and addresses that cannot be reached. It is wrong for what the hosts file says, because the loopback
- * interface and private networks have both families anyhow: on a machine with IPv4 addresses only, glibc does not find
- * a name of the hosts file that has an IPv6 address (and goes on to the name server, so that the failure may be any
- * one), and it returns 127.0.0.1 where the file says ::1. So where nothing is found, or nothing but this machine, the
- * flag is not to be trusted, and the system is asked again without it. If that finds nothing, the first result stands.
+ * AI_ADDRCONFIG leaves out addresses of a family if this machine has no address of that family other than loopback (RFC
+ * 3493, section 6.1). That is right for the Internet: it saves queries that some name servers never answer, and
+ * addresses that cannot be reached. It is wrong for the hosts file, because the loopback interface and private networks
+ * may have both families. On a machine with IPv4 addresses only, glibc does not find a name that has an IPv6 address in
+ * the hosts file. It then asks the name server, so that any failure may result. And it returns 127.0.0.1 where the file
+ * says ::1. So if nothing was found, or loopback addresses only, the look-up is repeated without the flag. If that
+ * finds nothing, the first result stands.
  */
 static em_status look_up(const char *name, int port, emi_addresses *addresses)
 {

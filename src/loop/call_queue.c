@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Calls waiting to be made: those of em_loop_next_tick and em_loop_post.
+ * Queues of calls to be made, for em_loop_next_tick and em_loop_post.
  */
 #include <string.h>
 
 #include "base/invariant.h"
 #include "loop/loop_private.h"
 
-/* A queue that was large once gives its memory back. */
+/* A queue with room for more than this is freed when it is empty. */
 enum { KEPT_ENTRIES = 4096 };
 
 static em_status grow(emi_call_queue *queue, const emi_memory *memory)
@@ -28,9 +28,9 @@ static em_status grow(emi_call_queue *queue, const emi_memory *memory)
 }
 
 /*
- * The queue is whole after each of these steps: a child that is forked while another thread is in here finds a queue
- * that it can use, with the call or without it (em_loop_take_over). The order of the compiler's stores is enough, since
- * fork(2) stops every processor that runs the process to change its page tables.
+ * The queue is consistent after each of these steps. So a child that is forked while another thread is in here gets a
+ * queue that it can use, with the call or without it (em_loop_take_over). The order of the compiler's stores is
+ * sufficient, because fork(2) stops every processor that runs the process in order to change its page tables.
  */
 em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em_call call, void *user,
                              em_dispose dispose)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The loop: creation and end, and what may be asked of it. The turn is in turn.c.
+ * The loop: creating and destroying it, stopping and waking it, posting calls, and getters. Its turn is in turn.c.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ enum {
     MOST_POOL_THREADS = 64
 };
 
-/* How long to wait at most, at the end, for what the kernel still has. */
+/* How long each wait for the last events may take while the loop is destroyed. */
 #define LAST_WAIT_NS (10 * EM_MILLISECONDS)
 
 static em_status read_options(em_loop_options *own, const em_loop_options *given)
@@ -95,10 +95,10 @@ em_status emi_loop_create_over(const em_loop_options *given, emi_backend_maker m
 
 typedef struct wanted_backend {
     const char *name;   /* NULL: the best */
-    const char *source; /* that gave the name */
+    const char *source; /* of the name */
 } wanted_backend;
 
-/* Says which name is wrong, and where it came from. */
+/* Logs which name is wrong, and where it came from. */
 static void log_refusal(const wanted_backend *wanted, const char *reason, const emi_backend_settings *settings)
 {
     char message[320];
@@ -140,7 +140,8 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
     return create(&own, make_wanted_backend, &wanted, loop);
 }
 
-/* Ends what was released. A backend may need further turns for it, as the simulated one does. */
+/* Waits until everything that was released has ended. A backend may need several turns for that, as the simulated one
+ * does. */
 static void end_released(em_loop *loop, emi_service *service)
 {
     const emi_backend_operations *io = loop->backend->operations;
@@ -168,7 +169,7 @@ static void close_services(em_loop *loop)
     }
 }
 
-/* While the loop is still whole, because what is called may ask it for anything. */
+/* Before anything is freed, because what is called may use the loop. */
 static void dispose_of_all(em_loop *loop)
 {
     loop->disposing = true;
@@ -282,7 +283,7 @@ em_status em_loop_post(em_loop *loop, em_call call, void *user, em_dispose dispo
     if (status != EM_OK)
         return status;
     atomic_store(&loop->has_posts, true);
-    em_loop_wake(loop); /* fails where the loop was handed over meanwhile, but the call is the loop's now */
+    em_loop_wake(loop); /* may return EM_FORKED if the loop was handed over meanwhile, but the call is queued */
     return EM_OK;
 }
 

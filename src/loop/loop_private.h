@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The loop from within: what the layers above may use of it.
+ * The loop's internals, for the layers above.
  */
 #ifndef EMI_LOOP_PRIVATE_H
 #define EMI_LOOP_PRIVATE_H
@@ -16,24 +16,23 @@
 #include "io/backend.h"
 #include "system/thread.h"
 
-/** A part of the loop that a layer above brings along when it is first needed. Embedded in the layer's own struct. */
+/** A part of the loop that a layer above adds when it is first needed. It is embedded in a struct of that layer. */
 typedef struct emi_service emi_service;
 
 typedef struct emi_service_operations {
-    /** In every turn, where posted calls run. May be NULL. */
+    /** Called in every turn, after posted calls. May be NULL. */
     void (*turn)(emi_service *service);
-    /** At the end of every turn, before the backend reaps. May be NULL. */
+    /** Called at the end of every turn, before the backend reaps. May be NULL. */
     void (*reap)(emi_service *service);
-    /** Whether `reap` has something to do. May be NULL. */
+    /** Returns whether `reap` has something to do. May be NULL. */
     bool (*has_work)(const emi_service *service);
-    /** The loop ends: begins to end everything. May be NULL. */
+    /** Begins to close everything, because the loop is being destroyed. May be NULL. */
     void (*close)(emi_service *service);
-    /** Whether something is left that `reap` and the backend have to end. May be NULL. */
+    /** Returns whether `reap` and the backend still have something to close. May be NULL. */
     bool (*is_open)(const emi_service *service);
-    /** In a forked child that has taken the loop over: makes anew what the parent's threads may have held. May be NULL.
-     */
+    /** Replaces what the parent's threads may have held, in a forked child that takes over the loop. May be NULL. */
     void (*renew)(emi_service *service);
-    /** Frees everything; in a forked child (see emi_loop_is_forked) also what `close` could not end. */
+    /** Frees everything; in a forked child (see emi_loop_is_forked) also what `close` could not close. */
     void (*destroy)(emi_service *service);
 } emi_service_operations;
 
@@ -41,10 +40,10 @@ struct emi_service {
     const emi_service_operations *operations;
 };
 
-/** In the order in which they are closed. */
+/** The kinds of services, in the order in which they are closed. */
 typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_KINDS } emi_service_kind;
 
-/** Calls waiting to be made, in order. */
+/** A queue of calls, in order. */
 typedef struct emi_call_entry {
     em_call call;
     void *user;
@@ -53,12 +52,12 @@ typedef struct emi_call_entry {
 
 typedef struct emi_call_queue {
     emi_call_entry *entries;
-    size_t first; /* that has not been called yet */
+    size_t first; /* the next one to be made */
     size_t count;
     size_t capacity;
 } emi_call_queue;
 
-/** A timer of the library's own. Begins as emi_loop_timer_init leaves it. */
+/** A timer used by the library itself. To be initialised by emi_loop_timer_init. */
 typedef struct emi_loop_timer emi_loop_timer;
 struct emi_loop_timer {
     emi_timer timer;
@@ -72,7 +71,7 @@ typedef struct emi_user_timers {
     emi_timer_chunk *chunks;
     uint32_t chunk_count;
     uint32_t chunk_capacity;
-    uint32_t used; /* timers that were in use at some time */
+    uint32_t used; /* indices below this one have been used */
     emi_timer *first_free;
     em_timer running;         /* the one whose callback is being called, or 0 */
     em_dispose dispose_later; /* of the running one, which its callback has cancelled; or NULL */
@@ -97,14 +96,14 @@ struct em_loop {
     emi_call_queue posts_running;
     atomic_bool has_posts;
 
-    atomic_bool woken; /* the backend was, since the latest wait ended */
+    atomic_bool woken; /* the backend was woken since the last wait ended */
     atomic_bool running;
     atomic_bool handed_over; /* to a forked child */
     bool in_turn;
-    bool found_events; /* the latest wait did */
+    bool found_events; /* by the last wait */
     bool logged_failure;
     bool closing;
-    bool disposing; /* of what never ran: nothing is accepted any more */
+    bool disposing; /* em_loop_destroy calls `dispose`: nothing is accepted any more */
     unsigned fork_count;
     uint64_t runner; /* the thread that ran it last, see emi_thread_number */
     emi_service *services[EMI_SERVICE_KINDS];
@@ -120,23 +119,23 @@ struct em_loop {
 /** Makes the backend of a loop; see emi_loop_create_over. */
 typedef em_status (*emi_backend_maker)(void *argument, const emi_backend_settings *settings, emi_backend **backend);
 
-/** em_loop_create over a backend of the caller's making; options->backend is not looked at. */
+/** em_loop_create with a backend made by the caller; options->backend is ignored. */
 em_status emi_loop_create_over(const em_loop_options *options, emi_backend_maker make_backend, void *argument,
                                em_loop **loop);
 
-/** Whether the loop is another process's: this is a forked child of that one, or its parent that has handed the loop
- * over. */
+/** Returns whether the loop belongs to another process: this one is its forked child, or its parent that has handed
+ * over the loop. */
 bool emi_loop_is_forked(const em_loop *loop);
 
-/** EM_OK if objects can be made on the loop: EM_INVALID_ARGUMENT for NULL, EM_FORKED, EM_INVALID_STATE while it ends.
- */
+/** EM_OK if connections and servers can be made; otherwise EM_INVALID_ARGUMENT for NULL, EM_FORKED, or EM_INVALID_STATE
+ * while the loop is being destroyed. */
 em_status emi_loop_check(const em_loop *loop);
 
-/** Brings the loop's time up to date outside of a turn, where it does not advance: what is measured from now must not
- * be early. */
+/** Updates the loop's time outside of a turn, where it does not advance, so that no timeout that begins now is early.
+ */
 void emi_loop_refresh_time(em_loop *loop);
 
-/** Waits for the backend's events, without the host's lock if it has one; see turn.c. */
+/** Waits for the backend's events, within the host's around_wait if there is one; see turn.c. */
 void emi_loop_wait(em_loop *loop, uint64_t timeout_ns);
 
 /** Passes a message on to the user's log. */
@@ -148,27 +147,27 @@ em_status emi_call_queue_add(emi_call_queue *queue, const emi_memory *memory, em
                              em_dispose dispose);
 void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory);
 
-/** Disposes of the calls that were not made, instead of making them. */
+/** Calls `dispose` of the calls that were not made. */
 void emi_call_queue_dispose(emi_call_queue *queue);
 
-/* Timers of the library's own, see loop_timers.c. */
+/* Timers used by the library itself, see loop_timers.c. */
 
 void emi_loop_timer_init(emi_loop_timer *timer, void (*fire)(emi_loop_timer *timer));
 
-/** Sets it, pending or not, to be due at this time. */
+/** Schedules the timer, pending or not, for this time. */
 void emi_loop_timer_set(em_loop *loop, emi_loop_timer *timer, uint64_t due_ns);
 void emi_loop_timer_cancel(em_loop *loop, emi_loop_timer *timer);
 
-/** The time so many nanoseconds from now; UINT64_MAX, which is never, rather than an overflow. */
+/** Returns the loop's time plus a delay, or UINT64_MAX, which means never, if that overflows. */
 static inline uint64_t emi_loop_due_ns(const em_loop *loop, uint64_t delay_ns)
 {
     return delay_ns > UINT64_MAX - loop->now_ns ? UINT64_MAX : loop->now_ns + delay_ns;
 }
 
-/** Runs what is due. */
+/** Fires the timers that are due. */
 void emi_loop_run_timers(em_loop *loop);
 
-/** Disposes of all timers of em_loop_add_timer. */
+/** Cancels all timers of em_loop_add_timer, which calls their `dispose`. */
 void emi_loop_dispose_timers(em_loop *loop);
 
 /** Frees the memory of all timers of em_loop_add_timer. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Timers on the loop: those of the user, which have a handle, and those of the library, which are embedded in their
+ * The loop's timers: those of the user, which have numbers, and those of the library, which are embedded in their
  * owners.
  */
 #include "base/features.h"
 #include "base/invariant.h"
 #include "loop/loop_private.h"
 
-/* In place of an index in the numbers of the library's own timers. */
+/* In the numbers of the library's own timers, which have no index. */
 #define NO_INDEX ((UINT64_C(1) << EMI_HANDLE_INDEX_BITS) - 1)
 
 /* Fills one cache line. `dispose` is kept apart, so that timers without it cost nothing. */
 typedef struct user_timer {
-    emi_timer timer; /* of a free one: the signature is the index alone, and `child` the next free one */
+    emi_timer timer; /* of a free one: its signature is only the index, and `child` is the next free one */
     em_timer_callback callback;
     void *user;
     uint64_t period_ns : 63; /* 0: one-shot */
@@ -79,7 +79,7 @@ static em_status add_chunk(em_loop *loop)
     return EM_OK;
 }
 
-/* A timer with a number; the one freed last comes first, because it is still in the cache. */
+/* Returns a timer with a number. The one freed last is reused first, because it is still in the cache. */
 static user_timer *take_timer(em_loop *loop, em_status *status)
 {
     emi_user_timers *all = &loop->user_timers;
@@ -124,7 +124,7 @@ static em_status set_dispose(em_loop *loop, user_timer *timer, em_dispose dispos
     return EM_OK;
 }
 
-/* A timer with a number and all that the user gave; NULL on failure. */
+/* Returns a timer with a number and all that the user passed; NULL on failure. */
 static user_timer *make_timer(em_loop *loop, em_timer_callback callback, void *user, em_dispose dispose,
                               em_status *status)
 {
@@ -172,7 +172,7 @@ em_status em_loop_add_periodic_timer(em_loop *loop, uint64_t period_ns, em_timer
     return status;
 }
 
-/* Within the timer's own callback, which may use what `user` points to, `dispose` waits. */
+/* Within the timer's own callback, which may still use `user`, `dispose` is left to fire_user_timer. */
 static void free_and_dispose(em_loop *loop, user_timer *timer)
 {
     emi_user_timers *all = &loop->user_timers;
@@ -186,7 +186,7 @@ static void free_and_dispose(em_loop *loop, user_timer *timer)
         dispose(user);
 }
 
-/* One that was not pending has fired, and so has no need of `dispose`. */
+/* A timer that is not pending has fired, so that its `dispose` is not called. */
 static void end_timer(em_loop *loop, user_timer *timer)
 {
     bool was_pending = emi_timer_is_pending(&timer->timer);
@@ -223,7 +223,7 @@ em_status em_loop_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns)
     return EM_OK;
 }
 
-/* The next multiple of the period after now: what was missed is not made up for. */
+/* Returns the first multiple of the period after now, which skips the periods that were missed. */
 static uint64_t next_due_ns(const em_loop *loop, const user_timer *timer)
 {
     uint64_t late_ns = loop->now_ns - timer->timer.due_ns;
@@ -244,7 +244,7 @@ static void fire_user_timer(em_loop *loop, user_timer *timer)
     all->running = handle;
     timer->callback(loop, handle, user);
     all->running = 0;
-    /* The callback may have cancelled it, and then it is gone; or re-armed it. */
+    /* The callback may have cancelled or re-armed it. */
     timer = find(loop, handle);
     if (timer && !emi_timer_is_pending(&timer->timer))
         free_timer(loop, timer);
@@ -254,7 +254,7 @@ static void fire_user_timer(em_loop *loop, user_timer *timer)
         dispose(user);
 }
 
-/* A callback has forked: in the child the others are due as before. */
+/* After a callback that has forked: in the child the other timers are still due. */
 static void put_back(em_loop *loop, emi_list *due)
 {
     while (!emi_list_is_empty(due)) {
@@ -283,7 +283,7 @@ void emi_loop_run_timers(em_loop *loop)
     put_back(loop, &due);
 }
 
-/* Any of them may be cancelled by a `dispose`, but none can be added. A running one is left to its callback. */
+/* A `dispose` may cancel any of them, but cannot add one. */
 void emi_loop_dispose_timers(em_loop *loop)
 {
     emi_user_timers *all = &loop->user_timers;

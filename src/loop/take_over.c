@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A loop passes from a process to its forked child, as when a program goes into the background: the child takes over,
- * the parent hands over. The parent then leaves alone what both have copies of, and the child makes anew what both
- * would share in the kernel.
+ * Passing a loop from a process to its forked child, for programs that go into the background: the child takes over the
+ * loop, and the parent hands it over. The child then replaces the kernel objects that both would share, and the parent
+ * does not touch what both have copies of.
  */
 #include "loop/loop_private.h"
 
-/* A turn of another thread, which the child does not have, would never end. */
+/* The child has no copy of another thread that was in a turn, so that turn would never end. */
 static bool is_stuck_in_turn(const em_loop *loop)
 {
     return loop->in_turn && loop->runner != emi_thread_number();
@@ -35,7 +35,7 @@ em_status em_loop_take_over(em_loop *loop)
     loop->backend->handed_over = false;
     loop->logged_failure = false;
     loop->backend->failure = EM_OK;
-    /* A thread may have added a call and not have set this yet. */
+    /* A thread may have queued a call and not set this yet. */
     atomic_store(&loop->has_posts, true);
     renew_services(loop);
     if (atomic_exchange(&loop->woken, false))

@@ -4,18 +4,18 @@
  *
  *   timers → posted calls → ticks → flush → wait → dispatch → flush → reap
  *
- * With work known already the wait takes no time. Where the host has a lock to give up around the wait, a wait of zero
- * length that keeps the lock comes first, so that a busy loop never gives it up.
+ * If there is work already, the wait does not block. If the host releases a lock around the wait, a wait of zero length
+ * without releasing it comes first, so that a busy loop never releases the lock.
  */
 #include <stdio.h>
 
 #include "loop/loop_private.h"
 #include "system/clock.h"
 
-/* Channels served before timers get their turn. */
+/* Channels served before the next turn begins and timers run. */
 enum { DISPATCH_BUDGET = 512 };
 
-/* In a child that a call has forked, the calls after it are left for em_loop_take_over. */
+/* In a child that was forked by a call, the calls after it are left to em_loop_take_over. */
 static void run_calls(em_loop *loop, emi_call_queue *queue, uint64_t *counter)
 {
     while (queue->first < queue->count && !emi_loop_is_forked(loop)) {
@@ -97,7 +97,7 @@ uint64_t em_loop_get_timeout_ns(em_loop *loop)
     uint64_t due_ns = emi_timer_queue_next_ns(&loop->timers);
     if (due_ns == UINT64_MAX)
         return EM_FOREVER;
-    /* The turn's time is of no use here: its callbacks may have taken long. */
+    /* Not the loop's time, because callbacks may have taken long since it was read. */
     uint64_t now_ns = emi_clock_now_ns();
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }
@@ -122,7 +122,7 @@ void emi_loop_wait(em_loop *loop, uint64_t timeout_ns)
         wait_without_lock(&given);
 }
 
-/* A host's lock is kept as long as there is something to do; after a wait that found nothing it is given up at once. */
+/* The host keeps its lock while there are events; after a wait that found none, it is released at once. */
 static void wait_for_events(em_loop *loop, uint64_t longest_ns)
 {
     emi_backend *backend = loop->backend;
@@ -133,19 +133,19 @@ static void wait_for_events(em_loop *loop, uint64_t longest_ns)
     bool short_wait_first = timeout_ns == 0 || (loop->around_wait && loop->found_events);
     if (short_wait_first)
         found = backend->operations->wait(backend, 0);
-    /* The short wait may have taken a wake that was meant for this one. */
+    /* The short wait may have consumed a wake meant for this one. */
     if (!found && timeout_ns > 0 && !(short_wait_first && atomic_load(&loop->woken))) {
         loop->stats.waits++;
         emi_loop_wait(loop, timeout_ns);
         found = backend->operations->has_work(backend);
     }
     loop->found_events = found;
-    /* Whatever a wake up to here was for is looked at before the next wait; a wake from here on ends that one. */
+    /* What a wake before this point was for is served before the next wait. A later wake ends that wait. */
     atomic_store(&loop->woken, false);
 }
 
-/* Whether the turn goes on. A callback that has forked ends it in the child, where all that is left, locks included, is
- * the parent's. */
+/* Returns whether the turn continues. In a child it ends after the callback that has forked, because everything left,
+ * including locks, is the parent's. */
 static bool goes_on(const em_loop *loop)
 {
     return !emi_loop_is_forked(loop);
@@ -190,14 +190,14 @@ static void turn(em_loop *loop, uint64_t longest_wait_ns)
     loop->in_turn = false;
 }
 
-/* The backend's failure is logged once, however often the loop is run again. */
+/* Logs a failure of the backend once, however often the loop is run again. */
 static em_status check_backend(em_loop *loop)
 {
     em_status failure = loop->backend->failure;
     if (failure == EM_OK || loop->logged_failure)
         return failure;
     char message[160];
-    snprintf(message, sizeof message, "the loop cannot wait for events any more: %s (%s)", em_status_get_text(failure),
+    snprintf(message, sizeof message, "the loop can no longer wait for events: %s (%s)", em_status_get_text(failure),
              loop->backend->name);
     loop->logged_failure = true;
     emi_loop_log(loop, EM_LOG_ERROR, message);
@@ -216,7 +216,7 @@ static em_status begin(em_loop *loop)
     return EM_OK;
 }
 
-/* After a turn: EM_OK if there may be another one. */
+/* After a turn: returns EM_OK if there may be another one. */
 static em_status check(em_loop *loop)
 {
     return emi_loop_is_forked(loop) ? EM_FORKED : check_backend(loop);

@@ -9,8 +9,8 @@
  *      ▼            ▼             ▼
  *   disposed     disposed      disposed
  *
- * Waiting and finished jobs are in a list, from which giving up takes them. A thread's job cannot be taken away: the
- * thread is counted as stuck until the job returns, and another one may be started in its place.
+ * Waiting and finished jobs are in lists, from which they are removed when they are given up. A running job cannot be
+ * taken from its thread: the thread counts as stuck until the job returns, and another one may be started in its place.
  */
 #include "pool/pool.h"
 
@@ -21,12 +21,12 @@
 #include "loop/loop_private.h"
 #include "system/thread.h"
 
-/* How many threads there may be beyond those that are allowed to work: enough for bursts of dead names, and a bound. */
+/* The most threads beyond most_threads: enough for bursts of names whose servers do not answer. */
 enum { MOST_STUCK_THREADS = 64 };
 
 typedef struct emi_pool {
     emi_service service;
-    em_loop *loop; /* NULL when it is ending; all that follows and this are guarded by the mutex */
+    em_loop *loop; /* NULL when it ends; guarded by the mutex, like all that follows */
     bool is_kept;  /* by the loop, until its very end */
     emi_mutex mutex;
     emi_condition work_to_do;
@@ -35,11 +35,11 @@ typedef struct emi_pool {
     emi_list finished;
     emi_list delivering;      /* the loop thread's own */
     emi_list all;             /* the loop thread's own: every job, wherever it is */
-    atomic_bool has_finished; /* the one that is read without it */
+    atomic_bool has_finished; /* also read without the mutex */
     bool lacks_threads;       /* the loop thread's own: none could be started for the jobs of renew */
     unsigned threads;         /* all of them */
     unsigned idle;
-    unsigned stuck;        /* work on a job that was given up */
+    unsigned stuck;        /* threads whose job was given up */
     unsigned most_threads; /* that are not stuck */
 } pool;
 
@@ -48,7 +48,7 @@ static pool *pool_of(emi_service *service)
     return EMI_CONTAINER(service, pool, service);
 }
 
-/* With the mutex held; true if it was the last user, who must free it. */
+/* With the mutex held. If it returns true, the caller is the last user and must free the pool. */
 static bool is_unused(const pool *shared)
 {
     return !shared->is_kept && shared->threads == 0;
@@ -67,7 +67,7 @@ static emi_job *take_job(emi_list *jobs)
     return link ? EMI_CONTAINER(link, emi_job, link) : NULL;
 }
 
-/* With the mutex held, which it gives up while it works. */
+/* With the mutex held, which is unlocked while the job works. */
 static void work_on(pool *shared, emi_job *job)
 {
     emi_mutex_unlock(&shared->mutex);
@@ -87,7 +87,7 @@ static void work_on(pool *shared, emi_job *job)
     }
 }
 
-/* One that was stuck comes back where another has been started in its place: then there is one too many. */
+/* After a stuck thread has returned while another was started in its place, there is one too many. */
 static bool has_too_many_threads(const pool *shared)
 {
     return shared->threads - shared->stuck > shared->most_threads;
@@ -117,8 +117,8 @@ static void run_thread(void *argument)
         free_pool(shared);
 }
 
-/* With the mutex held. A thread that was woken counts as idle until it runs, and so do the jobs it was woken for as
- * waiting. */
+/* With the mutex held. A thread that was woken counts as idle until it runs, and the job it was woken for counts as
+ * waiting until then. */
 static em_status start_thread_if_needed(pool *shared)
 {
     if (shared->waiting_count <= shared->idle || shared->threads - shared->stuck >= shared->most_threads ||
@@ -130,7 +130,7 @@ static em_status start_thread_if_needed(pool *shared)
     return status;
 }
 
-/* One for each job that waits, as far as there may be; with at least one all jobs get done. */
+/* Starts a thread for each waiting job, up to the limit. With at least one thread all jobs get done. */
 static void start_threads(pool *shared)
 {
     emi_mutex_lock(&shared->mutex);
@@ -145,8 +145,8 @@ static void start_threads(pool *shared)
 }
 
 /*
- * The threads were the parent's. The fork may have come in the midst of their work, on the lists, too: so those are
- * made anew from the one that only this thread changes, and everything is done again that is not delivered yet.
+ * The threads were the parent's. The fork may have interrupted their work, and their changes of the lists. So the lists
+ * are rebuilt from the one that only this thread changes, and every job that is not delivered is done again.
  */
 static void renew(emi_service *service)
 {
@@ -187,7 +187,7 @@ static void deliver(emi_service *service)
     emi_list_move_all(&finished, &shared->finished);
     emi_mutex_unlock(&shared->mutex);
     emi_list_move_all(&shared->delivering, &finished);
-    /* In a child that `done` has forked, the others are left for renew. */
+    /* In a child that was forked in `done`, the others are left to renew. */
     emi_job *job;
     while (!emi_loop_is_forked(shared->loop) && (job = take_job(&shared->delivering))) {
         EMI_INVARIANT(job->stage == EMI_JOB_FINISHED && job->pool == shared);
@@ -201,11 +201,11 @@ static bool has_finished(const emi_service *service)
     return atomic_load(&((const pool *)(const void *)service)->has_finished);
 }
 
-/* Before the backend goes, because threads wake the loop. */
+/* Before the backend is destroyed, because threads wake the loop. */
 static void close_pool(emi_service *service)
 {
     pool *shared = pool_of(service);
-    /* In a forked child there are no threads, and the mutex may be held for ever: what is left is leaked. */
+    /* A forked child has no such threads, and the mutex may be locked forever. So what is left is leaked. */
     if (emi_is_forked_since(shared->loop->fork_count))
         return;
     emi_list jobs;
@@ -300,7 +300,7 @@ void emi_pool_give_up(emi_job *job)
 {
     pool *shared = job->pool;
     emi_list_remove(&job->in_all);
-    /* In a forked child the mutex may be held for ever, and there is no thread that could work on the job. */
+    /* In a forked child the mutex may be locked forever, and no thread can be working on the job. */
     if (emi_is_forked_since(shared->loop->fork_count)) {
         job->dispose(job);
         return;
@@ -310,7 +310,7 @@ void emi_pool_give_up(emi_job *job)
     if (is_running) {
         job->stage = EMI_JOB_GIVEN_UP;
         shared->stuck++;
-        /* If none can be started, the next job or a thread that returns makes up for it. */
+        /* If none can be started now, that is tried again with the next job. */
         start_thread_if_needed(shared);
     } else {
         if (job->stage == EMI_JOB_WAITING)

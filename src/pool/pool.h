@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A pool of threads for work that blocks; results come back to the loop's thread. The threads start when they are first
- * needed, and end with the loop; one that is stuck in a system call then is left behind and ends when that call
- * returns.
+ * A pool of threads for work that blocks. Results are delivered in the loop's thread. Threads are started when they are
+ * first needed, and end with the loop. A thread that is in a system call then ends when that call returns.
  *
- * At most em_loop_options.pool_threads threads work on jobs that somebody waits for. One whose job was given up does
- * not count: another one may be started in its place, but there are never more than 64 threads beyond pool_threads.
- * When all of them are stuck, jobs wait until one returns.
+ * At most em_loop_options.pool_threads threads work on jobs that were not given up. A thread whose job was given up
+ * does not count, and another one may be started in its place, but there are never more than 64 threads beyond
+ * pool_threads. When all threads are stuck, jobs wait until one returns.
  */
 #ifndef EMI_POOL_H
 #define EMI_POOL_H

@@ -49,7 +49,7 @@ static void a_number_finds_its_object_until_it_is_removed(void **state)
     assert_null(emi_handle_table_find(&fixture->table, signature));
 }
 
-static void numbers_that_never_were_find_nothing(void **state)
+static void numbers_never_given_find_nothing(void **state)
 {
     table_fixture *fixture = *state;
     static const em_signature strangers[] = {0, 1, UINT64_MAX, UINT64_C(1) << 28, (UINT64_C(1) << 28) | 5, 12345678901};
@@ -158,7 +158,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_number_finds_its_object_until_it_is_removed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(numbers_that_never_were_find_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(numbers_never_given_find_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stale_number_does_not_find_the_object_that_took_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_made_later_are_larger_across_tables_that_share_the_serial, set_up,
                                         tear_down),

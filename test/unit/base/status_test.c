@@ -23,7 +23,7 @@ static const struct listed_status {
 #undef LISTED
 };
 
-static void every_status_has_a_name_and_a_text_of_its_own(void **state)
+static void every_status_has_a_unique_name_and_text(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(statuses); i++) {
@@ -143,7 +143,7 @@ static void without_an_allocator_memory_comes_from_the_system(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_status_has_a_name_and_a_text_of_its_own),
+        cmocka_unit_test(every_status_has_a_unique_name_and_text),
         cmocka_unit_test(texts_are_sentences_without_capital_and_full_stop),
         cmocka_unit_test(only_success_and_advice_are_not_negative),
         cmocka_unit_test(an_unknown_number_has_a_name_and_a_text_too),

@@ -118,7 +118,7 @@ static void timers_run_in_the_order_of_their_times_within_one_tick(void **state)
     assert_ptr_equal(take(&fixture), &timers[0]);
 }
 
-static void the_end_of_time_is_a_time_like_any_other(void **state)
+static void a_timer_due_at_the_end_of_time_works_like_any_other(void **state)
 {
     (void)state;
     queue_fixture fixture;
@@ -221,7 +221,7 @@ int main(void)
         cmocka_unit_test(a_timer_is_due_at_its_time_and_not_a_nanosecond_before),
         cmocka_unit_test(timers_due_at_once_run_in_the_order_added),
         cmocka_unit_test(timers_run_in_the_order_of_their_times_within_one_tick),
-        cmocka_unit_test(the_end_of_time_is_a_time_like_any_other),
+        cmocka_unit_test(a_timer_due_at_the_end_of_time_works_like_any_other),
         cmocka_unit_test(overdue_timers_run_at_the_next_expiry),
         cmocka_unit_test(a_jump_over_years_finds_everything_in_order),
         cmocka_unit_test(timers_can_be_removed_wherever_they_stand),

@@ -109,7 +109,7 @@ static void addresses_on_the_internet_are_those_of_families_that_this_machine_ha
     expect("far.test", "192.0.2.1:80", NULL, 1);
 }
 
-static void names_that_the_machines_addresses_hide_are_found(void **state)
+static void names_are_found_whose_family_the_machine_has_no_address_of(void **state)
 {
     (void)state;
     expect("hidden.test", "[::1]:80", NULL, 2);
@@ -123,7 +123,7 @@ static void names_of_this_machine_keep_both_families(void **state)
     expect("both.test", "[::1]:80", "127.0.0.2:80", 2);
 }
 
-static void the_first_result_stands_where_the_second_question_finds_nothing(void **state)
+static void the_first_result_stands_if_the_second_look_up_finds_nothing(void **state)
 {
     (void)state;
     expect("half.test", "127.0.0.2:80", NULL, 2);
@@ -131,7 +131,7 @@ static void the_first_result_stands_where_the_second_question_finds_nothing(void
     expect_failure("memory.test", EM_NO_MEMORY, 1);
 }
 
-static void names_under_localhost_ask_nobody(void **state)
+static void names_under_localhost_are_not_looked_up(void **state)
 {
     (void)state;
     static const char *const names[] = {"localhost", "LOCALHOST", "localhost.", "foo.localhost", "a.b.LocalHost."};
@@ -146,7 +146,7 @@ static void names_under_localhost_ask_nobody(void **state)
     assert_int_equal(emi_resolve_known("localhost.test", 80, &addresses), EM_IN_PROGRESS);
 }
 
-static void malformed_names_ask_nobody(void **state)
+static void malformed_names_are_not_looked_up(void **state)
 {
     (void)state;
     static const char *const names[] = {
@@ -189,11 +189,11 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_on_the_internet_are_those_of_families_that_this_machine_has),
-        cmocka_unit_test(names_that_the_machines_addresses_hide_are_found),
+        cmocka_unit_test(names_are_found_whose_family_the_machine_has_no_address_of),
         cmocka_unit_test(names_of_this_machine_keep_both_families),
-        cmocka_unit_test(the_first_result_stands_where_the_second_question_finds_nothing),
-        cmocka_unit_test(names_under_localhost_ask_nobody),
-        cmocka_unit_test(malformed_names_ask_nobody),
+        cmocka_unit_test(the_first_result_stands_if_the_second_look_up_finds_nothing),
+        cmocka_unit_test(names_under_localhost_are_not_looked_up),
+        cmocka_unit_test(malformed_names_are_not_looked_up),
         cmocka_unit_test(names_of_any_length_are_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

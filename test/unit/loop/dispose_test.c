@@ -76,7 +76,7 @@ static void a_call_that_is_made_is_not_disposed_of(void **state)
     expect(tick, 1, 0);
 }
 
-static void calls_that_the_loop_does_not_live_to_make_are_disposed_of_in_order(void **state)
+static void calls_left_when_the_loop_is_destroyed_are_disposed_of_in_order(void **state)
 {
     simulated_loop *fixture = *state;
     char names[][2] = {"1", "2", "a", "b"};
@@ -157,7 +157,7 @@ static void cancel_and_add(parcel *running)
     expect(other, 0, 1);
 }
 
-static void another_timer_in_the_place_of_the_cancelled_one_is_disposed_of_on_its_own(void **state)
+static void another_timer_in_the_place_of_the_cancelled_one_is_disposed_of_separately(void **state)
 {
     simulated_loop *fixture = *state;
     parcel timer = {.then = cancel_and_add};
@@ -167,7 +167,7 @@ static void another_timer_in_the_place_of_the_cancelled_one_is_disposed_of_on_it
     assert_false(timer.disposed_under_call);
 }
 
-static void a_one_shot_timer_that_is_cancelled_within_its_callback_has_fired(void **state)
+static void a_one_shot_timer_cancelled_within_its_callback_is_not_disposed_of(void **state)
 {
     simulated_loop *fixture = *state;
     parcel timer = {.then = cancel};
@@ -257,7 +257,7 @@ static void use_the_loop(void *user)
     expect(refused, 0, 0);
 }
 
-static void dispose_may_use_the_loop_that_is_destroyed_but_starts_nothing_anew(void **state)
+static void dispose_may_use_the_loop_being_destroyed_but_cannot_add_anything(void **state)
 {
     simulated_loop *fixture = *state;
     parcel parcels[5] = {{.calls = 0}};
@@ -286,7 +286,7 @@ static void use_everything(recorder *told)
     assert_int_equal(em_loop_add_timer(loop, 1, deliver_in_time, &late, dispose, NULL), EM_OK);
 }
 
-static void what_the_last_unbinds_post_and_add_is_disposed_of(void **state)
+static void what_is_posted_and_added_in_the_last_unbinds_is_disposed_of(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -312,7 +312,7 @@ static void cancel_the_second(parcel *running)
     expect(*running, 1, 0);
 }
 
-static void dispose_may_cancel_timers_and_the_running_one_still_waits_for_its_callback(void **state)
+static void dispose_may_cancel_the_running_timer_whose_dispose_waits_for_its_callback(void **state)
 {
     simulated_loop *fixture = *state;
     parcel parcels[3] = {{.calls = 0}};
@@ -352,17 +352,17 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         DISPOSE_TEST(a_call_that_is_made_is_not_disposed_of),
-        DISPOSE_TEST(calls_that_the_loop_does_not_live_to_make_are_disposed_of_in_order),
+        DISPOSE_TEST(calls_left_when_the_loop_is_destroyed_are_disposed_of_in_order),
         DISPOSE_TEST(a_one_shot_timer_is_disposed_of_unless_it_fires),
         DISPOSE_TEST(a_periodic_timer_is_disposed_of_however_often_it_has_fired),
         DISPOSE_TEST(a_timer_cancelled_within_its_callback_is_disposed_of_after_it),
-        DISPOSE_TEST(another_timer_in_the_place_of_the_cancelled_one_is_disposed_of_on_its_own),
-        DISPOSE_TEST(a_one_shot_timer_that_is_cancelled_within_its_callback_has_fired),
+        DISPOSE_TEST(another_timer_in_the_place_of_the_cancelled_one_is_disposed_of_separately),
+        DISPOSE_TEST(a_one_shot_timer_cancelled_within_its_callback_is_not_disposed_of),
         DISPOSE_TEST(a_rearmed_timer_goes_on_and_is_disposed_of_unless_it_fires_again),
         DISPOSE_TEST(what_is_refused_is_not_disposed_of),
-        DISPOSE_TEST(dispose_may_use_the_loop_that_is_destroyed_but_starts_nothing_anew),
-        DISPOSE_TEST(what_the_last_unbinds_post_and_add_is_disposed_of),
-        DISPOSE_TEST(dispose_may_cancel_timers_and_the_running_one_still_waits_for_its_callback),
+        DISPOSE_TEST(dispose_may_use_the_loop_being_destroyed_but_cannot_add_anything),
+        DISPOSE_TEST(what_is_posted_and_added_in_the_last_unbinds_is_disposed_of),
+        DISPOSE_TEST(dispose_may_cancel_the_running_timer_whose_dispose_waits_for_its_callback),
         DISPOSE_TEST(many_timers_with_and_without_dispose_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

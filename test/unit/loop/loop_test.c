@@ -68,7 +68,7 @@ static void keep_message(void *user, em_log_level level, const char *message)
     snprintf(user, 512, "%s", message);
 }
 
-static void the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is(void **state)
+static void the_log_names_the_refused_backend_its_source_and_the_choices(void **state)
 {
     (void)state;
     em_loop *loop;
@@ -86,7 +86,7 @@ static void the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is
 }
 
 /* A program without a log reports at the end of main(). */
-static void a_report_names_the_backend_that_was_refused_and_the_choices(void **state)
+static void a_report_names_the_refused_backend_and_the_choices(void **state)
 {
     (void)state;
     em_loop *loop;
@@ -292,7 +292,7 @@ static void a_wake_after_the_calls_of_the_turn_is_not_lost_between_the_two_waits
     deadline_stop();
 }
 
-static void the_descriptor_polls_readable_when_there_is_something_to_do(void **state)
+static void the_descriptor_becomes_readable_when_there_are_events(void **state)
 {
     (void)state;
     em_loop *loop;
@@ -313,7 +313,7 @@ static void the_descriptor_polls_readable_when_there_is_something_to_do(void **s
     em_loop_destroy(loop);
 }
 
-static void without_memory_no_loop_is_made_and_nothing_is_left(void **state)
+static void without_memory_no_loop_is_created_and_nothing_leaks(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(backends); i++) {
@@ -339,7 +339,7 @@ static void without_memory_no_loop_is_made_and_nothing_is_left(void **state)
     }
 }
 
-static void two_loops_do_not_know_of_each_other(void **state)
+static void two_loops_are_independent(void **state)
 {
     (void)state;
     em_loop *loops[2];
@@ -359,17 +359,17 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_backend_of_the_manual_can_be_chosen_by_name),
         cmocka_unit_test(unknown_backends_are_refused),
-        cmocka_unit_test(the_log_is_told_which_name_was_refused_who_said_it_and_what_there_is),
-        cmocka_unit_test(a_report_names_the_backend_that_was_refused_and_the_choices),
+        cmocka_unit_test(the_log_names_the_refused_backend_its_source_and_the_choices),
+        cmocka_unit_test(a_report_names_the_refused_backend_and_the_choices),
         cmocka_unit_test(the_environment_chooses_where_the_program_does_not),
         cmocka_unit_test(options_fit_older_and_newer_callers),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(the_hook_is_called_around_waits_that_may_block_and_no_others),
         cmocka_unit_test(a_busy_loop_never_calls_the_hook),
         cmocka_unit_test(a_wake_after_the_calls_of_the_turn_is_not_lost_between_the_two_waits),
-        cmocka_unit_test(the_descriptor_polls_readable_when_there_is_something_to_do),
-        cmocka_unit_test(without_memory_no_loop_is_made_and_nothing_is_left),
-        cmocka_unit_test(two_loops_do_not_know_of_each_other),
+        cmocka_unit_test(the_descriptor_becomes_readable_when_there_are_events),
+        cmocka_unit_test(without_memory_no_loop_is_created_and_nothing_leaks),
+        cmocka_unit_test(two_loops_are_independent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

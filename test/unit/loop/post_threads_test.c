@@ -81,7 +81,7 @@ static void *post_all(void *argument)
     return NULL;
 }
 
-static void posts_from_eight_threads_all_run_each_thread_s_in_order(void **state)
+static void posts_from_eight_threads_all_run_in_the_order_of_each_thread(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(all_options); i++) {
@@ -135,7 +135,7 @@ static void *play(void *argument)
     return NULL;
 }
 
-static void no_post_to_a_sleeping_loop_is_slept_over(void **state)
+static void every_post_wakes_a_sleeping_loop(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(all_options); i++) {
@@ -189,7 +189,7 @@ static void *run_own_loop(void *argument)
     return NULL;
 }
 
-static void every_thread_may_have_a_loop_of_its_own(void **state)
+static void every_thread_may_have_its_own_loop(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
@@ -205,10 +205,11 @@ static void every_thread_may_have_a_loop_of_its_own(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(posts_from_eight_threads_all_run_each_thread_s_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_post_to_a_sleeping_loop_is_slept_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(posts_from_eight_threads_all_run_in_the_order_of_each_thread, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(every_post_wakes_a_sleeping_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stop_from_another_thread_ends_a_sleeping_loop, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_thread_may_have_a_loop_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_thread_may_have_its_own_loop, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

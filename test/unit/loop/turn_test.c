@@ -26,7 +26,7 @@ static int set_up(void **state)
     return set_up_loop(state);
 }
 
-static void ticks_run_once_in_the_order_asked(void **state)
+static void ticks_run_once_in_the_order_queued(void **state)
 {
     simulated_loop *fixture = *state;
     static const char *const names[] = {"a", "b", "c"};
@@ -52,7 +52,7 @@ static void tick_again(em_loop *loop, void *user)
         assert_int_equal(em_loop_next_tick(loop, tick_again, user, NULL), EM_OK);
 }
 
-static void a_tick_asked_for_by_a_tick_waits_for_the_turn_after(void **state)
+static void a_tick_queued_by_a_tick_runs_in_the_following_turn(void **state)
 {
     simulated_loop *fixture = *state;
     unsigned left = 3;
@@ -65,7 +65,7 @@ static void a_tick_asked_for_by_a_tick_waits_for_the_turn_after(void **state)
     assert_int_equal(left, 0);
 }
 
-static void input_gets_its_turn_between_ticks_that_ask_for_ticks(void **state)
+static void input_is_served_between_ticks_that_queue_ticks(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -125,7 +125,7 @@ static void post_again(em_loop *loop, void *user)
         assert_int_equal(em_loop_post(loop, post_again, user, NULL), EM_OK);
 }
 
-static void a_call_posted_by_a_posted_call_waits_for_the_turn_after_and_is_not_slept_over(void **state)
+static void a_call_posted_by_a_posted_call_runs_in_the_following_turn_without_a_wait(void **state)
 {
     simulated_loop *fixture = *state;
     unsigned left = 3;
@@ -148,7 +148,7 @@ static void stop(em_loop *loop, void *user)
     assert_int_equal(em_loop_is_stopping(loop), 1);
 }
 
-static void stop_ends_the_run_and_the_next_run_begins_anew(void **state)
+static void stop_ends_the_run_and_the_loop_can_run_again(void **state)
 {
     simulated_loop *fixture = *state;
     unsigned stops = 0;
@@ -219,7 +219,7 @@ static void destroying_within_an_unbind_that_destroy_calls_is_refused(void **sta
     simulated_loop_open(fixture, NULL, NULL);
 }
 
-static void a_wait_takes_as_long_as_it_is_told_to_and_no_longer(void **state)
+static void a_wait_takes_exactly_as_long_as_its_timeout(void **state)
 {
     simulated_loop *fixture = *state;
     static const uint64_t timeouts_ns[] = {0, 1, 1000, 5 * EM_SECONDS};
@@ -231,7 +231,7 @@ static void a_wait_takes_as_long_as_it_is_told_to_and_no_longer(void **state)
     }
 }
 
-static void the_timeout_tells_how_long_the_loop_may_sleep(void **state)
+static void the_timeout_is_how_long_the_loop_may_wait(void **state)
 {
     simulated_loop *fixture = *state;
     char name[] = "x";
@@ -257,7 +257,7 @@ static void the_timeout_tells_how_long_the_loop_may_sleep(void **state)
     assert_int_equal(em_loop_get_timeout_ns(fixture->loop), 0);
 }
 
-static void counters_count(void **state)
+static void counters_report_what_happened(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -306,7 +306,7 @@ static void counters_fit_older_and_newer_callers(void **state)
     assert_int_equal(newer.known.waits, UINT64_MAX);
 }
 
-static void where_waiting_fails_the_run_ends_with_the_reason_which_is_logged_once(void **state)
+static void if_waiting_fails_the_run_returns_the_reason_which_is_logged_once(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -323,7 +323,7 @@ static void where_waiting_fails_the_run_ends_with_the_reason_which_is_logged_onc
     recorder_free(&told);
 }
 
-static void missing_arguments_are_refused(void **state)
+static void null_arguments_are_refused(void **state)
 {
     simulated_loop *fixture = *state;
     assert_int_equal(em_loop_run(NULL), EM_INVALID_ARGUMENT);
@@ -345,22 +345,22 @@ static void missing_arguments_are_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        LOOP_TEST(ticks_run_once_in_the_order_asked),
-        LOOP_TEST(a_tick_asked_for_by_a_tick_waits_for_the_turn_after),
-        LOOP_TEST(input_gets_its_turn_between_ticks_that_ask_for_ticks),
+        LOOP_TEST(ticks_run_once_in_the_order_queued),
+        LOOP_TEST(a_tick_queued_by_a_tick_runs_in_the_following_turn),
+        LOOP_TEST(input_is_served_between_ticks_that_queue_ticks),
         LOOP_TEST(many_ticks_and_posts_keep_their_order),
         LOOP_TEST(posted_calls_run_in_order_before_ticks),
-        LOOP_TEST(a_call_posted_by_a_posted_call_waits_for_the_turn_after_and_is_not_slept_over),
-        LOOP_TEST(stop_ends_the_run_and_the_next_run_begins_anew),
+        LOOP_TEST(a_call_posted_by_a_posted_call_runs_in_the_following_turn_without_a_wait),
+        LOOP_TEST(stop_ends_the_run_and_the_loop_can_run_again),
         LOOP_TEST(a_stop_before_the_run_ends_it_after_one_turn),
         LOOP_TEST(running_and_destroying_within_a_callback_is_refused_and_harmless),
         LOOP_TEST(destroying_within_an_unbind_that_destroy_calls_is_refused),
-        LOOP_TEST(a_wait_takes_as_long_as_it_is_told_to_and_no_longer),
-        LOOP_TEST(the_timeout_tells_how_long_the_loop_may_sleep),
-        LOOP_TEST(counters_count),
+        LOOP_TEST(a_wait_takes_exactly_as_long_as_its_timeout),
+        LOOP_TEST(the_timeout_is_how_long_the_loop_may_wait),
+        LOOP_TEST(counters_report_what_happened),
         LOOP_TEST(counters_fit_older_and_newer_callers),
-        LOOP_TEST(where_waiting_fails_the_run_ends_with_the_reason_which_is_logged_once),
-        LOOP_TEST(missing_arguments_are_refused),
+        LOOP_TEST(if_waiting_fails_the_run_returns_the_reason_which_is_logged_once),
+        LOOP_TEST(null_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
