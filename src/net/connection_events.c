@@ -3,6 +3,7 @@
  * What the backend reports to a connection. After every callback of the user the connection may have begun to end; its
  * memory stays until it is reaped.
  */
+#include "base/invariant.h"
 #include "net/net_private.h"
 #include "system/socket.h"
 
@@ -102,6 +103,7 @@ static void failed(emi_channel *channel, em_status reason)
 void emi_connection_released(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
+    EMI_INVARIANT(connection->state != EM_STATE_OPEN);
     emi_net_note_released(emi_net_at(connection->loop), channel);
     if (connection->state == EM_STATE_CLOSED)
         emi_connection_free(connection);

@@ -5,6 +5,7 @@
  * backs off: it does not accept until a descriptor has become free or some time has passed. So it never spins. That is
  * logged.
  */
+#include "base/invariant.h"
 #include "net/net_private.h"
 #include "system/socket.h"
 
@@ -180,6 +181,7 @@ void emi_net_descriptor_freed(emi_net *net)
 static void released(emi_channel *channel)
 {
     em_server *server = listener_of(channel)->server;
+    EMI_INVARIANT(server->attached > 0);
     emi_net_note_released(emi_net_at(server->loop), channel);
     server->attached--;
     emi_server_free_if_unused(server);

@@ -2,6 +2,7 @@
 /*
  * Connections and servers as a part of the loop: their numbers, the end of those that are closing, the end of all.
  */
+#include "base/invariant.h"
 #include "net/net_private.h"
 #include "system/socket.h"
 
@@ -154,6 +155,7 @@ em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind ki
 
 void emi_net_note_released(emi_net *net, const emi_channel *channel)
 {
+    EMI_INVARIANT(net->channels > 0);
     net->channels--;
     if (channel->ownership != EMI_SHARED)
         emi_net_descriptor_freed(net);
