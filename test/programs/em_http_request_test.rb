@@ -53,11 +53,11 @@ class EMHttpRequestTest < ProgramTest
     assert_said ["200 hello"], "authorized", "/secret"
   end
 
-  def test_answers_are_unzipped
+  def test_responses_are_decompressed
     assert_said ["gzip #{LARGE.bytesize} #{SUM}"], "zipped", "/zipped/large.txt"
   end
 
-  def test_a_large_answer_comes_in_pieces
+  def test_a_large_response_arrives_in_pieces
     assert_said ["true 0 #{SUM}"], "stream", "/large.txt"
   end
 
@@ -77,11 +77,11 @@ class EMHttpRequestTest < ProgramTest
     assert_said ["100 0"], "multi", "/method"
   end
 
-  def test_a_connection_that_ends_without_an_answer
+  def test_a_connection_that_ends_without_a_response
     assert_said ["failed: connection closed by server"], "get", "/broken"
   end
 
-  def test_nobody_listens
+  def test_connecting_to_a_closed_port
     assert_equal ["failed: Errno::ECONNREFUSED"], ask("get", "http://127.0.0.1:#{dead_port}/")
   end
 
@@ -89,7 +89,7 @@ class EMHttpRequestTest < ProgramTest
     assert_equal ["failed: unable to resolve address: Name or service not known"], ask("get", "http://name.invalid/")
   end
 
-  def test_a_server_that_does_not_answer
+  def test_a_server_that_does_not_respond
     port = listener.local_address.ip_port
     assert_equal ["failed: Errno::ETIMEDOUT"], ask("timeout", "http://127.0.0.1:#{port}/")
   end

@@ -33,7 +33,7 @@ class EMRedisTest < ProgramTest
     assert_said ['[["a", "1"], ["b", "2"]]'], "transaction"
   end
 
-  def test_it_connects_again_when_redis_closes_the_connection
+  def test_it_reconnects_when_redis_closes_the_connection
     assert_said ["yes"], "reconnect"
   end
 

@@ -35,7 +35,7 @@ class EMSynchronyTest < ProgramTest
     assert_equal ["10"], ask("pool", start_redis.port)
   end
 
-  def test_a_socket_that_looks_blocking
+  def test_a_socket_with_a_blocking_interface
     assert_equal ['"+PONG\\r\\n"'], ask("socket", start_redis.port)
     assert_equal ["Errno::ECONNREFUSED"], ask("refused_socket", dead_port)
   end

@@ -23,7 +23,7 @@ class FayeWebSocketTest < ProgramTest
     assert_equal ["open", "hello", "binary 3000000 true", "closed 3001 as asked"], lines
   end
 
-  def test_the_client_reports_that_nobody_listens
+  def test_the_client_reports_a_refused_connection
     lines = lines_of("faye_websocket_client", "ws://127.0.0.1:#{dead_port}/chat")
     assert_equal "closed 1006", lines.last.strip
   end

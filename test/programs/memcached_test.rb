@@ -40,7 +40,7 @@ class MemcachedTest < ProgramTest
     assert_equal [values.map(&:b)], @notes
   end
 
-  def test_values_too_large_are_refused_and_the_rest_stays_in_step
+  def test_values_that_are_too_large_are_refused_and_other_commands_get_their_replies
     large = "x" * (2 << 20)
     with_cache do |cache, note|
       1000.times do |i|
@@ -63,7 +63,7 @@ class MemcachedTest < ProgramTest
     assert_equal [[true], [nil]], @notes
   end
 
-  def test_after_a_restart_of_the_server_it_goes_on
+  def test_it_continues_after_a_restart_of_the_server
     with_cache(reconnect_interval: 0.02) do |cache, note|
       cache.set(:a, 1)
       cache.get(:a) do |value|

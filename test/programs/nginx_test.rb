@@ -27,7 +27,7 @@ class NginxTest < ProgramTest
     end
   end
 
-  def test_what_is_not_there
+  def test_missing_files
     assert_equal 404, fetched(request: "/missing")[:status]
     assert_equal 404, requested("/missing").status
   end
@@ -37,7 +37,7 @@ class NginxTest < ProgramTest
     assert_equal [301, ["http://127.0.0.1:#{@port}/small"]], requested("/moved").then { |request| [request.status, request.headers["location"]] }
   end
 
-  def test_head_says_the_length_and_brings_no_content
+  def test_head_returns_the_length_without_content
     result = fetched(verb: :head, request: "/large")
     assert_includes result[:headers], "Content-Length: #{Nginx::LARGE_BYTES}"
     assert_equal "", result[:content]
@@ -49,14 +49,14 @@ class NginxTest < ProgramTest
     assert_equal [304, ""], [result[:status], result[:content]]
   end
 
-  def test_content_that_nginx_has_compressed
+  def test_compressed_content
     result = fetched(request: "/gzip/large", custom_headers: { "Accept-Encoding" => "gzip" })
     assert_includes result[:headers], "Transfer-Encoding: chunked"
     assert_equal Nginx.large, Zlib.gunzip(result[:content])
     assert_equal Nginx::HELLO, fetched(request: "/gzip/small")[:content]
   end
 
-  def test_the_older_version_ends_the_content_with_the_connection
+  def test_in_http_1_0_the_content_ends_with_the_connection
     result = fetched(request: "/chunked/large", version: "1.0")
     assert_empty result[:headers].grep(/\A(?:Content-Length|Transfer-Encoding)/i)
     assert_equal Nginx.large, result[:content]
@@ -70,7 +70,7 @@ class NginxTest < ProgramTest
     assert_equal "POST a/b 2", request.content
   end
 
-  def test_what_nginx_makes_of_the_headers
+  def test_headers_as_nginx_receives_them
     result = fetched(request: "/who", cookie: "a=b", basic_auth: { username: "me", password: "p:q" })
     assert_equal "127.0.0.1:#{@port} Ruby EventMachine me a=b", result[:content]
     assert_equal "example.org  me ", requested({ uri: "/who", host_header: "example.org", authorization: "Basic bWU6eA==" }).content
@@ -89,7 +89,7 @@ class NginxTest < ProgramTest
     assert_equal expected, results.map { |status, content| [status, status == 404 ? nil : content] }
   end
 
-  def test_large_contents_pipelined
+  def test_large_pipelined_contents
     assert_equal [[200, Nginx.large]] * 3, pipelined(%w[/large /chunked/large /large])
   end
 
@@ -99,12 +99,12 @@ class NginxTest < ProgramTest
     assert_equal 999.downto(500).to_a, @failed
   end
 
-  def test_what_nginx_refuses
+  def test_requests_that_nginx_refuses
     assert_equal 400, requested("").status
     assert_equal 400, fetched(request: "/", host_header: "a b")[:status]
   end
 
-  def test_nginx_that_has_ended
+  def test_a_stopped_nginx
     @programs.each(&:finish)
     assert_equal({ status: 0 }, fetched(request: "/small"))
     assert_nil requested("/small").status

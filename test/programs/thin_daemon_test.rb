@@ -22,7 +22,7 @@ class ThinDaemonTest < ProgramTest
     assert_match(/Exiting!/, File.read(Dir[in_folder("*.log")].first))
   end
 
-  def test_a_daemon_that_is_restarted_finishes_what_is_under_way
+  def test_a_daemon_that_is_restarted_finishes_current_requests
     started
     first = pids.first
     answer = Thread.new { get("/later?1.5") }

@@ -48,26 +48,26 @@ class ThinTest < ProgramTest
     assert_match(/\A\d+\z/, client.get("/pid").body)
   end
 
-  def test_a_request_may_come_byte_by_byte
+  def test_a_request_may_arrive_byte_by_byte
     socket = peer(start_thin.port)
     socket.setsockopt(:TCP, :NODELAY, true)
     KeepAliveClient.request("/hello").each_char { |byte| socket.write(byte) }
     assert_equal "hello, world", KeepAliveClient.new(socket).answer.body
   end
 
-  def test_large_bodies_go_both_ways
+  def test_large_bodies_in_both_directions
     client = http(start_thin.port)
     body = Random.new(1).bytes(3 << 20)
     assert_equal "#{body.bytesize} #{body.sum}", client.post("/sum", body).body
     assert_equal 20 << 20, client.get("/large?#{20 << 20}").body.bytesize
   end
 
-  def test_chunked_answers
+  def test_chunked_responses
     answer = http(start_thin.port).get("/chunked")
     assert_equal ["chunked", "onetwothree"], [answer.headers["transfer-encoding"], answer.body]
   end
 
-  def test_an_answer_may_be_finished_later_by_a_timer
+  def test_a_timer_may_finish_a_response_later
     port = start_thin.port
     later = http(port)
     later.request("/later?0.2")
@@ -81,13 +81,13 @@ class ThinTest < ProgramTest
     assert_equal 200, client.get("/hello").status
   end
 
-  def test_what_is_no_http_is_answered_by_400
+  def test_anything_but_http_is_answered_by_400
     socket = peer(start_thin.port)
     socket.write("no http at all\r\n\r\n")
     assert_equal 400, KeepAliveClient.new(socket).answer.status
   end
 
-  def test_the_application_learns_the_clients_address
+  def test_the_application_gets_the_clients_address
     assert_equal "127.0.0.1", http(start_thin.port).get("/address").body
   end
 
@@ -115,7 +115,7 @@ class ThinTest < ProgramTest
     refute_path_exists socket
   end
 
-  def test_asked_to_quit_it_finishes_what_is_under_way
+  def test_on_sigquit_it_finishes_current_requests
     thin = start_thin
     idle = peer(thin.port)
     KeepAliveClient.new(idle).get("/hello")

@@ -17,7 +17,7 @@ class AMQPTest < ProgramTest
     assert_said "#{256 * 40_000} true", "large"
   end
 
-  def test_a_message_that_was_rejected_comes_again
+  def test_a_rejected_message_is_delivered_again
     assert_said '["a", "a", "b"]', "acknowledged"
   end
 
@@ -42,7 +42,7 @@ class AMQPTest < ProgramTest
     assert_equal ["refused"], lines_of("amqp", "numbers", RabbitMQ.port, "wrong").uniq
   end
 
-  def test_nobody_listens
+  def test_connecting_to_a_closed_port
     logged, said = lines_of("amqp", "numbers", dead_port)
     assert_match(/TCP connection failure: Errno::ECONNREFUSED/, logged)
     assert_equal "nobody listens", said

@@ -94,7 +94,7 @@ class PostgresTest < ProgramTest
     end
   end
 
-  def test_each_user_is_asked_for_what_the_server_is_set_up_for
+  def test_each_user_authenticates_as_the_server_is_configured
     { "clear" => :password, "hashed" => :md5, "scram" => :scram_sha_256, "postgres" => :none }.each do |user, method|
       password = PostgresServer::PASSWORDS[user]
       assert_equal [true], connect_outcome(user, password) { |db| db.require_auth = [method] }
@@ -102,18 +102,18 @@ class PostgresTest < ProgramTest
     end
   end
 
-  def test_a_password_that_is_typed_in_another_form_is_the_same_for_scram
+  def test_scram_accepts_another_unicode_form_of_the_password
     assert_equal [true], connect_outcome("scram", "pencil ix x")
   end
 
-  def test_a_wrong_password_is_an_outcome_with_the_servers_words
+  def test_a_wrong_password_is_reported_with_the_servers_message
     %w[clear hashed scram].each do |user|
       expected = "FATAL: password authentication failed for user \"#{user}\" (28P01)"
       assert_equal [false, expected], connect_outcome(user, "wrong")
     end
   end
 
-  def test_an_unknown_user_or_database_and_a_missing_password_are_outcomes
+  def test_an_unknown_user_or_database_and_a_missing_password_are_reported
     assert_equal [false, "no password specified"], connect_outcome("scram", nil)
     assert_match(/FATAL: no pg_hba.conf entry for .* \(28000\)/, connect_outcome("nobody", "x").last)
     assert_equal [false, 'FATAL: database "none" does not exist (3D000)'], connect_outcome("postgres", nil, database: "none")
@@ -142,7 +142,7 @@ class PostgresTest < ProgramTest
     assert_operator field.oid, :>, 0
   end
 
-  def test_an_sql_error_comes_with_its_fields_and_the_connection_goes_on
+  def test_an_sql_error_has_its_fields_and_the_connection_continues
     with_db do |db|
       db.query("select 1/0").callback do |sent, result, errors|
         @noted = [sent, result.rows, result.cmd_tag, errors.map(&:to_s), errors[0].sqlstate, errors[0].field_values.first(2)]
@@ -152,7 +152,7 @@ class PostgresTest < ProgramTest
     assert_equal [true, [], nil, ["ERROR: division by zero (22012)"], "22012", %w[ERROR VERROR], [["on"]]], @noted
   end
 
-  def test_several_statements_have_results_of_their_own
+  def test_several_statements_have_separate_results
     result = with_db { |db| ask(db, "select 1; create temp table t (a int); insert into t values (1), (2); select a, a + 1 as b from t; select 7") }
     assert_equal [["1"], %w[1 2], %w[2 3], ["7"]], result.rows
     assert_equal ["SELECT 1", "CREATE TABLE", "INSERT 0 2", "SELECT 2", "SELECT 1"], result.statements.map(&:cmd_tag)
@@ -191,14 +191,14 @@ class PostgresTest < ProgramTest
     assert_equal "SELECT 100000", result.cmd_tag
   end
 
-  def test_a_value_of_five_megabytes_both_ways
+  def test_a_value_of_five_megabytes_in_both_directions
     value = "ä☃x" * (5 << 20 >> 2)
     result = with_db { |db| ask(db, "select '#{value}' as v, length('#{value}')") }
     assert_equal value.b, result.rows[0][0]
     assert_equal value.length.to_s, result.rows[0][1]
   end
 
-  def test_copy_is_refused_and_the_connection_goes_on
+  def test_copy_is_refused_and_the_connection_continues
     with_db do |db|
       ask(db, "create temp table t (a int); copy t from stdin", errors: 1) do |_, in_errors|
         ask(db, "copy (select generate_series(1, 1000)) to stdout", errors: 1) do |_, out_errors|
@@ -224,7 +224,7 @@ class PostgresTest < ProgramTest
     assert_operator @noted.last, :>, 0
   end
 
-  def test_a_killed_connection_ends_what_is_pending
+  def test_a_killed_connection_ends_the_pending_query
     with_db do |db|
       db.query("select pg_sleep(60)").callback { |sent, reason, errors| note_and_stop([sent, reason, errors.map(&:sqlstate)]) }
       other = another
@@ -233,7 +233,7 @@ class PostgresTest < ProgramTest
     assert_equal [false, "lost connection", ["57P01"]], @noted
   end
 
-  def test_an_idle_connection_that_is_killed_says_so_and_refuses_queries
+  def test_a_killed_idle_connection_reports_the_error_and_refuses_queries
     with_db do |db|
       db.notice_processor = ->(error) { @noted = [error.sqlstate] }
       db.define_singleton_method(:unbind) { |reason = nil| super(reason) || query("select 1").callback { |*outcome| EM.stop || (@lost = outcome) } }
@@ -268,7 +268,7 @@ class PostgresTest < ProgramTest
     assert_equal [[], [false, "lost connection", []]], @noted
   end
 
-  def test_disconnect_says_good_bye
+  def test_disconnect_sends_terminate
     with_db do |db|
       db.define_singleton_method(:unbind) { |reason = nil| super(reason) || EM.stop }
       db.disconnect

@@ -36,7 +36,7 @@ class SaslauthdTest < ProgramTest
     end
   end
 
-  def test_our_client_asks_the_daemon
+  def test_our_client_with_the_real_daemon
     verdicts = {}
     reactor do
       imap_port = port_of(EM.start_server("127.0.0.1", 0, ImapServer))
@@ -50,7 +50,7 @@ class SaslauthdTest < ProgramTest
     assert_equal({ "secret" => :in, "wrong" => :out, "" => :out }, verdicts)
   end
 
-  def test_the_daemons_own_client_asks_our_server
+  def test_the_daemons_client_with_our_server
     path = socket_path
     outputs = []
     reactor do

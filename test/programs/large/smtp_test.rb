@@ -53,7 +53,7 @@ class SmtpTest < ProgramTest
 
   # Our client and exim.
 
-  def test_exim_gets_what_was_sent_byte_for_byte
+  def test_exim_receives_the_message_byte_for_byte
     exim = start_exim
     bodies = [".\r\n..\r\na.b\r\n.x\r\n", ((128..255).to_a * 3).pack("C*"), "no end", "a\nb\rc\r\nd\n", "#{'x' * 900}\r\n" * 20, "\r\n\r\n", ""]
     expected = bodies.map { |body| body.b.gsub(/\r\n|\r|\n/, "\n").sub(/([^\n])\z/, "\\1\n") }
@@ -62,7 +62,7 @@ class SmtpTest < ProgramTest
     assert_equal expected.sort, delivered(exim, bodies.size).map { |mail| mail.split("\n\n", 2).last }.sort
   end
 
-  def test_exim_gets_a_message_for_all_but_the_refused_recipient
+  def test_exim_receives_a_message_for_all_but_the_refused_recipient
     exim = start_exim
     result = send_to(exim, to: %w[one@test nobody@test two@test], body: "x\r\n")
     assert_equal [250, 550, 250], result.rcpt_responses.map { |it| it[1] }
@@ -79,12 +79,12 @@ class SmtpTest < ProgramTest
     assert_equal [:receive_mail_from_response, 550], send_to(exim, from: "auth@test").to_h.values_at(:responder, :code)
   end
 
-  def test_exim_refuses_what_is_too_large
+  def test_exim_refuses_a_message_that_is_too_large
     result = send_to(start_exim, body: "0123456789\r\n" * (EXIM_SIZE_LIMIT / 10))
     assert_equal [:receive_message_response, 552], [result.responder, result.code]
   end
 
-  def test_exim_takes_a_bounce
+  def test_exim_accepts_a_bounce
     assert_equal 250, send_to(start_exim, from: "", body: "x\r\n").code
   end
 
@@ -114,7 +114,7 @@ class SmtpTest < ProgramTest
     assert_equal 1, @inbox.messages.size
   end
 
-  def test_swaks_sends_too_much
+  def test_swaks_exceeds_the_size_limit
     @inbox.define_method(:max_message_size) { 10_000 }
     output, status = swaks("--body", "0123456789\n" * 5000)
     refute_predicate status, :success?

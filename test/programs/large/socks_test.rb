@@ -66,7 +66,7 @@ class SocksProgramTest < ProgramTest
     assert_equal GRANTED, say_hello(Client5, "::1", listen: "::1")
   end
 
-  def test_names_that_have_no_address
+  def test_names_without_an_address
     start_dante("none")
     assert_equal [:unknown_host, nil, nil], say_hello(Client4, "name.invalid", 80).last
   end

@@ -61,7 +61,7 @@ class StompProgramTest < ProgramTest
   end
 
   # RabbitMQ escapes colons even for clients of 1.0, which knows no escapes: what it writes is what one gets.
-  def test_headers_go_out_as_they_are_and_come_in_as_the_server_writes_them
+  def test_headers_are_sent_unchanged_and_received_as_the_server_sends_them
     header = nil
     talk_to_rabbitmq do |client, message|
       case message.command
@@ -77,7 +77,7 @@ class StompProgramTest < ProgramTest
     assert_equal ["http\\c//example.org", "text/html", "/queue/headers", "1"], header.values_at("url", "content-type", "destination", "content-length")
   end
 
-  def test_what_is_not_acknowledged_comes_again
+  def test_unacknowledged_messages_are_delivered_again
     bodies = []
     talk_to_rabbitmq do |client, message|
       case message.command

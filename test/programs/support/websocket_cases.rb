@@ -13,11 +13,11 @@ module WebSocketCases
     assert_on_our_engine(start_server.pid)
   end
 
-  def test_texts_come_back
+  def test_texts_are_echoed
     assert_said ["True"] * 4, "texts"
   end
 
-  def test_binary_messages_of_all_lengths_come_back
+  def test_binary_messages_of_all_lengths_are_echoed
     assert_said ["True"] * 6, "binary"
   end
 
@@ -42,12 +42,12 @@ module WebSocketCases
     wait_until { server.log.include?("closed 1000") }
   end
 
-  def test_a_client_that_breaks_off_is_noticed
+  def test_an_abrupt_disconnect_is_noticed
     server = assert_said(["dropped"], "drop")
     wait_until { server.log.include?("closed 1006") }
   end
 
-  def test_a_frame_that_is_forbidden_is_a_protocol_error
+  def test_a_forbidden_frame_is_a_protocol_error
     assert_said ["1002"], "forbidden"
   end
 

@@ -47,7 +47,7 @@ class HeaderAndContentTest < ReactorTest
                  events("GET / HTTP/1.0\r\na: b\r\n\r\n")
   end
 
-  def test_content_of_the_length_that_a_header_gives
+  def test_content_with_the_length_that_a_header_states
     headers = ["PUT", "Content-Length: 7"]
     assert_equal [[:receive_first_header_line, "PUT"], [:receive_headers, headers], [:receive_request, headers, "a\n\r\n\xFFb\n".b]],
                  events("PUT\nContent-Length: 7\n\na\n\r\n\xFFb\n".b)
@@ -59,13 +59,13 @@ class HeaderAndContentTest < ReactorTest
     end
   end
 
-  def test_headers_that_only_look_like_the_length_are_none
+  def test_headers_with_similar_names_do_not_state_the_length
     ["X-Content-Length: 3", "a: Content-length: 3", " Content-length: 3", "Content-length-x: 3", "Content-Length 3"].each do |header|
       assert_equal ["", ""], requests("a\n#{header}\n\nb\n\n").map(&:last), header
     end
   end
 
-  def test_five_requests_behind_each_other_with_blank_lines_between
+  def test_five_consecutive_requests_with_blank_lines_between_them
     input = (1..5).map { |i| "\r\n\n" * (i % 2) + "request #{i}\r\ncontent-length: #{i % 3}\r\n\r\n#{'x' * (i % 3)}" }.join
     assert_equal (1..5).map { |i| [["request #{i}", "content-length: #{i % 3}"], "x" * (i % 3)] }, requests(input)
   end
@@ -78,19 +78,19 @@ class HeaderAndContentTest < ReactorTest
     refute(kept.flatten.any?(&:frozen?))
   end
 
-  def test_a_length_that_is_given_twice_is_refused
+  def test_a_repeated_length_is_refused
     ["content-length: 1\nContent-Length: 1", "content-length: 1\na: b\ncontent-length: 2"].each do |headers|
       assert_refused "extraneous content-length header", "PUT\n#{headers}\n\na"
     end
   end
 
-  def test_a_length_that_is_none_is_refused
+  def test_an_invalid_length_is_refused
     ["-1", "+1", "1.0", "0x10", "1 2", "1,1", "1_0", "", "abc", "9" * 30, "\xFF"].each do |length|
       assert_refused "invalid content-length header", "PUT\ncontent-length: #{length}\n\na"
     end
   end
 
-  def test_too_much_of_anything_is_refused
+  def test_requests_beyond_a_limit_are_refused
     assert_equal [100, 64 * 1024, 32 * 1024 * 1024], %i[max_header_lines max_header_bytes max_content_bytes].map { |name| Requests.alone.send(name) }
     assert_refused "overlength content", "PUT\ncontent-length: 33554433\n\n"
     assert_refused "too many header lines", "a\nb\nc\nd\n\n", max_header_lines: 3
@@ -100,7 +100,7 @@ class HeaderAndContentTest < ReactorTest
   end
 
   # Of a pattern that tries every blank, 60000 of them take minutes.
-  def test_blanks_within_a_header_take_no_time
+  def test_many_blanks_within_a_header_take_linear_time
     ["content-length: 1#{' ' * 60_000}x", "content-length:#{' ' * 60_000}x", "a#{' ' * 60_000}:#{' ' * 60_000}x", "content-length#{' ' * 60_000}x"].each do |line|
       parser = limited(max_header_bytes: 200_000)
       parser.receive_data("PUT\n#{line}\n\n")
@@ -108,13 +108,13 @@ class HeaderAndContentTest < ReactorTest
     end
   end
 
-  def test_exactly_as_much_as_is_allowed_passes
+  def test_a_request_exactly_at_the_limits_passes
     limits = { max_header_lines: 3, max_header_bytes: 21, max_content_bytes: 3 }
     assert_equal ["abc"], requests("a\ncontent-length: 3\n12\n\nabc", **limits).map(&:last)
     assert_equal 100, requests("a: b\n" * 100 + "\n", seeds: 1)[0][0].size
   end
 
-  def test_a_larger_content_than_at_first_can_be_allowed
+  def test_the_limit_for_content_can_be_raised
     parser = Requests.alone.tap { |it| it.max_content_bytes = Float::INFINITY }
     parser.receive_data("PUT\ncontent-length: 33554433\n\n")
     assert_equal :receive_headers, parser.events.last.first
@@ -134,7 +134,7 @@ class HeaderAndContentTest < ReactorTest
     assert_equal %i[receive_first_header_line receive_headers], events.map(&:first)
   end
 
-  def test_another_connection_of_the_same_object_begins_anew
+  def test_a_reconnected_object_starts_with_an_empty_buffer
     ["PUT\ncontent-length: 5\n\nab", "PUT\na"].each do |cut_off|
       parser = Requests.alone
       parser.receive_data(cut_off)
@@ -144,7 +144,7 @@ class HeaderAndContentTest < ReactorTest
     end
   end
 
-  def test_content_stays_content_if_a_callback_raises
+  def test_content_remains_content_if_a_callback_raises
     %i[receive_first_header_line receive_headers receive_request].each do |callback|
       once = ->(it, *) { (it.events << [:raised]) && raise("oops") unless it.events.include?([:raised]) }
       parser = Requests.alone(callback => once)
@@ -179,7 +179,7 @@ class HeaderAndContentTest < ReactorTest
     assert_equal ["hello me abc\n"] * 2, answer.value
   end
 
-  def test_mutations_raise_nothing_and_are_the_same_at_every_split
+  def test_mutated_requests_raise_nothing_and_are_parsed_the_same_at_every_split
     valid = "PUT /a HTTP/1.1\r\nContent-Length: 12\r\nA: b\r\n\r\nab\r\n\r\ncd\r\n\r\nGET\n\nPUT\ncontent-length: 2\n\nxy"
     200.times do |seed|
       random = Random.new(seed)
@@ -190,7 +190,7 @@ class HeaderAndContentTest < ReactorTest
     end
   end
 
-  def test_noise_raises_nothing
+  def test_random_data_raises_nothing
     100.times { |seed| events_of(random_pieces(Random.new(seed).bytes(3000).tr("\x40-\x7f", "\n"), Random.new(seed))) }
   end
 

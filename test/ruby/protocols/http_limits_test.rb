@@ -32,17 +32,17 @@ class HttpLimitsTest < Minitest::Test
     assert_equal :waits, outcome("x" * 80)
   end
 
-  def test_interim_responses_do_not_add_up
+  def test_interim_responses_do_not_count_together
     assert_equal 204, outcome("#{"HTTP/1.1 100 Continue\r\nA: b\r\nC: d\r\n\r\n" * 20}HTTP/1.1 204 X\r\n\r\n")
   end
 
-  def test_a_body_that_says_that_it_is_too_long_is_refused_before_it_comes
+  def test_a_body_with_an_excessive_length_is_refused_before_it_arrives
     assert_equal 200, outcome("#{OK}Content-Length: 10\r\n\r\n0123456789")
     assert_equal :body_too_large, outcome("#{OK}Content-Length: 11\r\n\r\n")
     assert_equal :body_too_large, outcome("#{OK}Content-Length: 9999999999999999999\r\n\r\n")
   end
 
-  def test_chunks_that_are_too_long_together_are_refused_before_the_last_comes
+  def test_chunks_that_are_too_long_together_are_refused_before_the_last_arrives
     assert_equal 200, outcome("#{CHUNKED}5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n")
     assert_equal :body_too_large, outcome("#{CHUNKED}5\r\n01234\r\n6\r\n")
     assert_equal :body_too_large, outcome("#{CHUNKED}ffffffffffffffff\r\n")
@@ -61,7 +61,7 @@ class HttpLimitsTest < Minitest::Test
     assert_equal 200, outcome("#{CHUNKED}#{"1\r\na\r\n" * 10}0\r\nA: b\r\n\r\n")
   end
 
-  def test_many_small_chunks_are_fine
+  def test_many_small_chunks_are_accepted
     body = "1\r\nx\r\n" * 50_000
     parser = EM::P::HttpResponseParser.new
     response = (parser << CHUNKED << body << "0\r\n\r\n").shift("GET")
@@ -89,7 +89,7 @@ class HttpLimitsTest < Minitest::Test
     400.times { |seed| assert_bounded_at_every_split(mutated(Random.new(seed)), "seed #{seed}") }
   end
 
-  def test_noise_is_read_the_same_at_every_split
+  def test_random_data_is_read_the_same_at_every_split
     200.times do |seed|
       random = Random.new(seed)
       assert_bounded_at_every_split(Array.new(random.rand(60)) { BYTES.sample(random: random) }.join.b, "noise, seed #{seed}")

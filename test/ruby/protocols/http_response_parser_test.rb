@@ -13,11 +13,11 @@ class HttpResponseParserTest < Minitest::Test
 
   Parser = EM::P::HttpResponseParser
 
-  def test_a_body_of_counted_bytes
+  def test_a_body_with_a_content_length
     assert_reads [200, "hello"], "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
   end
 
-  def test_a_body_of_no_bytes
+  def test_a_body_of_length_zero
     assert_reads [200, ""], "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
   end
 
@@ -26,7 +26,7 @@ class HttpResponseParserTest < Minitest::Test
     assert_reads [200, body], "HTTP/1.1 200 OK\r\nContent-Length: 256\r\n\r\n".b + body
   end
 
-  def test_responses_one_behind_the_other
+  def test_consecutive_responses
     input = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi" \
             "HTTP/1.1 204 No Content\r\n\r\n" \
             "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
@@ -39,13 +39,13 @@ class HttpResponseParserTest < Minitest::Test
     end
   end
 
-  def test_what_is_no_status_line_is_refused
+  def test_malformed_status_lines_are_refused
     ["HTTP/1.1 20 OK", "HTTP/1.1 2000", "HTTP/1.1", "HTTP/1.2 200 OK", "HTTP/2 200", "http/1.1 200 OK", "XHTTP/1.1 200 OK",
      "HTTP/1.1  200 OK", "HTTP/1.1 099 OK", "HTTP/1.1 2x0 OK", "SSH-2.0-OpenSSH", "HTTP/1.1 200 O\rK", "HTTP/1.1 200 \0",
      " HTTP/1.1 200 OK"].each { |line| assert_reads :bad_request, "#{line}\r\n" }
   end
 
-  def test_header_lines_are_kept_as_they_are
+  def test_header_lines_are_kept_unchanged
     lines = ["HTTP/1.1 200 OK", "X-Empty:", "x-Time: 12:30:05", "X-Twice: a", "CONTENT-LENGTH:0", "X-TWICE: b \t", "X-Latin: \xe9".b]
     response = read("#{lines.map(&:b).join("\r\n")}\r\n\r\n")
     assert_equal lines, response.header_lines
@@ -57,7 +57,7 @@ class HttpResponseParserTest < Minitest::Test
     assert_reads [200, "hi"], "HTTP/1.1 200 OK\nContent-Length: 2\nX-A: b\r\n\nhi"
   end
 
-  def test_a_folded_line_belongs_to_the_line_before_and_is_no_header_of_its_own
+  def test_a_folded_line_is_joined_with_the_previous_line
     input = "HTTP/1.1 200 OK\r\nX-A: b\r\n \tContent-Length: 5\r\nContent-Length:\r\n 2\r\n\r\nhi"
     assert_same_at_every_split(input) do |pieces|
       response = responses(pieces, ["GET"]).first
@@ -72,7 +72,7 @@ class HttpResponseParserTest < Minitest::Test
      "X-A: b\r\n \0"].each { |line| assert_reads :bad_header, "HTTP/1.1 200 OK\r\n#{line}\r\n\r\n".b }
   end
 
-  def test_interim_responses_are_skipped_however_many
+  def test_any_number_of_interim_responses_is_skipped
     interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\nLink: </a.css>\r\n\r\n"
     assert_reads [200, "hi"], "#{interim * 3}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
   end
@@ -98,14 +98,14 @@ class HttpResponseParserTest < Minitest::Test
     assert_reads [200, ""], "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n"
   end
 
-  def test_a_response_that_breaks_off_is_none
+  def test_a_truncated_response_is_not_returned
     ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n"].each do |whole|
       (0...whole.bytesize).each { |cut| assert_empty responses([whole.byteslice(0, cut)], ["GET"]), "cut at #{cut}" }
     end
   end
 
-  def test_lengths_that_two_readers_may_take_differently_are_refused
+  def test_ambiguous_lengths_are_refused
     ["5, 5", "+5", "-1", "0x5", "5 5", "", "5;", "1" * 20, "٣"].each { |length| assert_no_framing "Content-Length: #{length}" }
     assert_no_framing "Content-Length: 5\r\nContent-Length: 6"
     assert_no_framing "Content-Length: 5\r\nContent-Length: 05"
@@ -113,11 +113,11 @@ class HttpResponseParserTest < Minitest::Test
     assert_no_framing "Transfer-Encoding: identity\r\nContent-Length: 5"
   end
 
-  def test_the_same_length_twice_is_one_length
+  def test_a_repeated_identical_length_is_accepted
     assert_reads [200, "hi"], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi"
   end
 
-  def test_transfer_codings_are_whole_words
+  def test_transfer_codings_are_matched_as_whole_words
     ["xchunked", "chunked-ish", "cow", "", "identity", "chunked, chunked", "gzip;q=1, chunked", "\"chunked\"", "chun ked"].each do |coding|
       assert_no_framing "Transfer-Encoding: #{coding}"
     end
@@ -129,7 +129,7 @@ class HttpResponseParserTest < Minitest::Test
     assert_reads [200, "2\r\nhi\r\n"], "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n2\r\nhi\r\n"
   end
 
-  def test_a_transfer_coding_in_the_older_version_is_refused
+  def test_a_transfer_coding_in_http_1_0_is_refused
     assert_reads :unsupported_clen, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
   end
 
@@ -150,7 +150,7 @@ class HttpResponseParserTest < Minitest::Test
     end
   end
 
-  def test_framing_of_chunks_with_bare_line_feeds_is_refused
+  def test_chunk_framing_with_bare_line_feeds_is_refused
     assert_chunks :unsupported_clen, "1\nx\r\n"
     assert_chunks :unsupported_clen, "1\r\nx\n0"
   end
@@ -171,7 +171,7 @@ class HttpResponseParserTest < Minitest::Test
     assert_reads :bad_request, "\r\n" * 11
   end
 
-  def test_whether_the_connection_may_be_used_again
+  def test_persistent_and_closing_connections_are_distinguished
     { "HTTP/1.1 204 X" => true, "HTTP/1.0 204 X" => false, "HTTP/1.1 204 X\r\nConnection: Close" => false,
       "HTTP/1.1 204 X\r\nConnection: a, close ,b" => false, "HTTP/1.1 204 X\r\nConnection: closed, not-close" => true,
       "HTTP/1.0 204 X\r\nConnection: Keep-Alive" => true, "HTTP/1.1 204 X\r\nConnection: a\r\nConnection: close" => false,
@@ -180,7 +180,7 @@ class HttpResponseParserTest < Minitest::Test
     end
   end
 
-  def test_surplus_is_what_was_not_asked_for_but_for_a_few_empty_lines
+  def test_surplus_is_unrequested_data_except_for_a_few_empty_lines
     { "" => false, "\r\n\n" => false, "\r" => false, "H" => true, "\r\nx" => true, "\n" * 21 => true }.each do |more, surplus|
       parser = Parser.new << "HTTP/1.1 204 X\r\n\r\n#{more}"
       parser.shift("GET")
@@ -188,7 +188,7 @@ class HttpResponseParserTest < Minitest::Test
     end
   end
 
-  def test_what_it_is_given_is_neither_changed_nor_kept
+  def test_input_is_neither_modified_nor_kept
     parser = Parser.new
     data = +"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab"
     copy = data.dup
@@ -198,7 +198,7 @@ class HttpResponseParserTest < Minitest::Test
     assert_equal "abcd", (parser << "cd").shift("GET").content
   end
 
-  def test_what_it_returns_is_the_callers_own
+  def test_returned_strings_belong_to_the_caller
     parser = Parser.new << "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 204 X\r\n\r\n"
     response = parser.shift("GET")
     response.content << "!"
@@ -207,7 +207,7 @@ class HttpResponseParserTest < Minitest::Test
     assert_equal [Encoding::BINARY], [response.content, *response.header_lines].map(&:encoding).uniq
   end
 
-  def test_a_small_content_does_not_keep_the_memory_of_all_that_came_with_it
+  def test_a_small_body_does_not_keep_the_memory_of_the_whole_input
     input = "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n#{'x' * 30_000}HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n#{'y' * 100}"
     small = responses([input], %w[GET GET]).last.content
     refute_includes ObjectSpace.dump(small), '"shared":true'

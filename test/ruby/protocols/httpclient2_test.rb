@@ -25,12 +25,12 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_without_a_response_there_is_nothing_to_read
+  def test_without_a_response_all_readers_return_nil
     request = requested(-> { dead_port })
     assert_equal [nil] * 6, %i[status version headers header_lines content internal_error].map { |name| request.public_send(name) }
   end
 
-  def test_what_is_sent
+  def test_the_request_as_sent
     assert_sends "GET /x?y HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n", "/x?y"
     assert_sends "GET  HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n", { url: "/wrong key" }
     assert_sends "GET * HTTP/1.0\r\nHost: h\r\nAuthorization: Basic abc\r\n\r\n",
@@ -48,7 +48,7 @@ class HttpClient2Test < ReactorTest
     assert_match(%r{\APOST / HTTP/1.1\r\nHost: [\d.:]+\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n\xC3\xA4\z}n, received.b)
   end
 
-  def test_the_host_header_leaves_out_the_usual_port_only
+  def test_the_host_header_leaves_out_the_default_port_only
     text = EM::P::HttpRequestText
     assert_equal "h", text.authority("h", 80, 80)
     assert_equal "h:443", text.authority("h", 443, 80)
@@ -82,7 +82,7 @@ class HttpClient2Test < ReactorTest
     assert_equal 1000.times.to_a, order
   end
 
-  def test_requests_of_all_kinds_stay_in_step
+  def test_requests_of_all_kinds_get_their_own_responses
     contents = []
     reactor do
       client = connect(http_server { |server, request| server.send_data(mixed(request)) })
@@ -93,14 +93,14 @@ class HttpClient2Test < ReactorTest
     assert_equal ["/a", "abc", "", "/interim", "/b", "", "/d"], contents
   end
 
-  def test_a_request_may_be_made_in_a_callback
+  def test_a_request_may_be_sent_in_a_callback
     reactor do
       client = connect(http_server { |server, request| server.send_data(ok(request[%r{/\w+}])) })
       client.get("/one").callback { client.get("/two").callback { |request| (assert_equal "/two", request.content) && EM.stop } }
     end
   end
 
-  def test_when_the_server_closes_the_rest_fails_once_each_newest_first_and_nothing_is_sent_again
+  def test_when_the_server_closes_unanswered_requests_fail_once_newest_first
     outcomes = []
     reactor do
       client = connect(http_server { |server, _| server.requests.size > 2 ? server.close_connection_after_writing : server.send_data(ok("x")) })
@@ -124,7 +124,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_a_response_that_breaks_off_at_any_byte_fails
+  def test_a_response_truncated_at_any_byte_fails_the_request
     ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"].each do |text|
       outcomes = []
       reactor do
@@ -156,7 +156,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_without_length_the_content_ends_with_the_connection_and_the_rest_fails
+  def test_without_length_the_content_ends_with_the_connection_and_later_requests_fail
     outcomes = first = nil
     reactor do
       client = connect(answering("HTTP/1.1 200 OK\r\n\r\nto the end", close: true))
@@ -168,7 +168,7 @@ class HttpClient2Test < ReactorTest
     assert_equal "to the end", first.content
   end
 
-  def test_closing_it_oneself_is_not_the_end_of_a_body
+  def test_closing_the_connection_locally_does_not_complete_a_body
     [->(client) { client.close_connection }, ->(_) { EM.stop }].each do |close|
       outcomes = nil
       reactor do
@@ -180,7 +180,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_a_response_that_says_that_it_is_the_last_one_is
+  def test_connection_close_makes_a_response_the_last_one
     reactor do
       client = connect(answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx#{ok('not for the second')}"))
       outcomes = [[], []]
@@ -191,7 +191,7 @@ class HttpClient2Test < ReactorTest
     assert_equal 2, servers.first.requests.size
   end
 
-  def test_what_comes_unasked_closes_the_connection_and_answers_no_later_request
+  def test_unrequested_data_closes_the_connection_and_is_no_later_response
     reactor do
       client = connect(answering(ok("x") + ok("for the next?")))
       outcomes = []
@@ -201,21 +201,21 @@ class HttpClient2Test < ReactorTest
     assert_equal 1, servers.first.requests.size
   end
 
-  def test_what_comes_before_any_request_closes_the_connection
+  def test_data_before_any_request_closes_the_connection
     reactor do
       client = connect(server(post_init: ->(server) { server.send_data("HTTP/1.1 200 OK\r\n") }, unbind: ->(*) { EM.stop }))
       as_soon_as(-> { client.error? == true }) { outcome_of(client.get("/")) { EM.stop } }
     end
   end
 
-  def test_an_empty_line_behind_a_response_is_tolerated
+  def test_an_empty_line_after_a_response_is_tolerated
     reactor do
       client = connect(http_server { |server, _| server.send_data("#{ok('x')}\r\n") })
       client.get("/").callback { client.get("/").callback { EM.stop } }
     end
   end
 
-  def test_a_timeout_fails_the_request_and_with_it_the_connection
+  def test_a_timeout_fails_the_request_and_closes_the_connection
     [[{}, { timeout: 0.02 }], [{ timeout: 0.02 }, {}]].each do |of_connection, of_request|
       servers.clear
       reactor do
@@ -229,7 +229,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_a_request_that_is_given_up_takes_its_connection_with_it
+  def test_giving_up_a_request_closes_its_connection
     [:fail, :set_deferred_failure].each do |give_up|
       reactor do
         client = connect(http_server { |server, _| EM.next_tick { server.send_data(ok("late")) } })
@@ -251,13 +251,13 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_a_timeout_that_is_not_needed_leaves_no_timer
+  def test_the_timer_of_a_timeout_is_cancelled_with_the_outcome
     reactor do
       outcome_of(connect(answering(ok("x")), timeout: 100).get("/")) { (assert_equal 0, EM.get_timer_count) && EM.stop }
     end
   end
 
-  def test_a_callback_that_raises_keeps_no_other_response_back
+  def test_a_callback_that_raises_does_not_block_later_responses
     contents = []
     errors = []
     reactor do
@@ -270,7 +270,7 @@ class HttpClient2Test < ReactorTest
     assert_equal [%w[b c], %w[first second]], [contents, errors]
   end
 
-  def test_an_errback_that_raises_keeps_no_other_from_being_called
+  def test_an_errback_that_raises_does_not_prevent_other_errbacks
     errors = []
     called = []
     reactor do
@@ -285,7 +285,7 @@ class HttpClient2Test < ReactorTest
   NOISE = ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 X\r\n", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "Connection: close\r\n",
            "\r\n", "3\r\nabc\r\n", "0\r\n\r\n", "abc", "\0", "\xff"].freeze
 
-  def test_whatever_a_server_sends_each_request_ends_once
+  def test_each_request_ends_exactly_once_whatever_the_server_sends
     count = 150
     outcomes = Array.new(3 * count) { [] }
     reactor do
@@ -309,7 +309,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_line_ends_are_refused_wherever_they_are_and_nothing_is_sent
+  def test_line_ends_in_any_argument_are_refused_and_nothing_is_sent
     reactor do
       client = connect(http_server { |_, request| (assert_match(%r{\AGET /fine }, request)) && EM.stop })
       ["a\r\nX: y", "a\rb", "a\nb", "a\0b"].each do |evil|
@@ -355,7 +355,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_tls_begins_before_anything_is_sent
+  def test_tls_starts_before_anything_is_sent
     reactor do
       connect(dead_port, WithTls, tls: true).get("/").errback { EM.stop }
       connect(dead_port, WithTls, ssl: { verify_peer: true }).get("/")
@@ -363,7 +363,7 @@ class HttpClient2Test < ReactorTest
     assert_equal [[{}, 0], [{ verify_peer: true }, 0]], WithTls.begun
   end
 
-  def test_tls_that_is_not_there_is_refused_before_anything_is_opened
+  def test_unavailable_tls_is_refused_before_anything_is_opened
     skip "there is TLS" if EM::Connection.method_defined?(:start_tls)
     reactor do
       [:tls, :ssl].each { |name| assert_raises(EM::Unsupported) { connect(1, name => true) } }
@@ -372,7 +372,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_a_new_connection_starts_afresh
+  def test_a_reconnected_client_starts_with_an_empty_buffer
     reactor do
       port = http_server do |server, _|
         server.send_data(servers.size == 1 ? "HTTP/1.1 200 OK\r\nhalf" : ok("x"))
@@ -386,7 +386,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  def test_it_is_a_line_text_protocol_and_says_that_it_is_deprecated
+  def test_it_includes_line_text_2_and_warns_that_it_is_deprecated
     reactor do
       assert_output("", /HttpClient2 is deprecated.*em-http-request/) do
         assert_kind_of EM::P::LineText2, EM::P::HttpClient2.connect("127.0.0.1", dead_port)

@@ -35,7 +35,7 @@ class HttpClientTest < ReactorTest
     assert_equal :succeeded, client.instance_variable_get(:@deferred_status)
   end
 
-  def test_what_is_sent
+  def test_the_request_as_sent
     assert_sends "GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nUser-agent: Ruby EventMachine\r\n\r\n"
     assert_sends "HEAD /x?a=b HTTP/1.0\r\nHost: h:PORT\r\nUser-agent: Ruby EventMachine\r\n\r\n",
                  method: :head, request: "x", query_string: "a=b", version: "1.0", host_header: "h", content: "no"
@@ -67,7 +67,7 @@ class HttpClientTest < ReactorTest
     assert_includes received, "Content-type: text/plain\r\nContent-length: 11\r\n\r\ngr\xC3\xBC".b
   end
 
-  def test_the_port_is_80_unless_said_otherwise_and_is_left_out_of_the_host_header
+  def test_the_default_port_is_80_and_is_left_out_of_the_host_header
     args = { host: "127.0.0.1" }
     reactor do
       quietly { EM::P::HttpClient.request(args) }
@@ -84,7 +84,7 @@ class HttpClientTest < ReactorTest
     end
   end
 
-  def test_nobody_listens
+  def test_connecting_to_a_closed_port
     assert_equal FAILED, outcome(dead_port)
   end
 
@@ -103,11 +103,11 @@ class HttpClientTest < ReactorTest
     end
   end
 
-  def test_what_is_no_http
+  def test_responses_that_are_not_http
     ["SSH-2.0-OpenSSH_9\r\n", "HTTP/2 200 OK\r\n", "HTTP/1.1 200 OK\r\nno header\r\n"].each { |text| assert_equal FAILED, outcome(answering(text)) }
   end
 
-  def test_a_response_cut_at_any_byte_fails_once
+  def test_a_response_truncated_at_any_byte_fails_once
     ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"].each do |text|
       outcomes = []
@@ -125,7 +125,7 @@ class HttpClientTest < ReactorTest
     assert_equal "to the end", content_of(answering("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end", close: true))
   end
 
-  def test_without_length_a_reset_is_no_end
+  def test_without_length_a_reset_is_a_failure
     outcomes = nil
     reactor do
       listener = self.listener
@@ -137,7 +137,7 @@ class HttpClientTest < ReactorTest
     assert_equal FAILED, outcomes
   end
 
-  def test_without_length_closing_it_oneself_is_no_end
+  def test_without_length_closing_the_connection_locally_is_a_failure
     [->(client) { client.close_connection }, ->(client) { client.close_connection_after_writing }, ->(_) { EM.stop }].each do |close|
       outcomes = nil
       reactor do
@@ -148,7 +148,7 @@ class HttpClientTest < ReactorTest
     end
   end
 
-  def test_no_waiting_for_a_body_that_never_comes
+  def test_responses_without_a_body_are_complete_at_once
     { head: "HTTP/1.1 200 OK\r\nContent-Length: 5", get: "HTTP/1.1 204 X\r\nContent-Length: 5",
       put: "HTTP/1.1 304 X\r\nTransfer-Encoding: chunked" }
       .each { |verb, text| assert_equal "", content_of(answering("#{text}\r\n\r\n"), verb: verb) }
@@ -163,7 +163,7 @@ class HttpClientTest < ReactorTest
     assert_equal 302, outcome.dig(0, 1, :status)
   end
 
-  def test_the_first_outcome_is_final_whatever_comes_behind_it
+  def test_the_first_outcome_is_final
     later = nil
     reactor do
       port = answering("#{ok('first')}HTTP/1.1 500 Second\r\nContent-Length: 0\r\n\r\n", close: true)
@@ -186,7 +186,7 @@ class HttpClientTest < ReactorTest
     end
   end
 
-  def test_a_timeout_that_is_not_needed_leaves_no_timer
+  def test_the_timer_of_a_timeout_is_cancelled_with_the_outcome
     reactor do
       outcome_of(fetch(answering(ok("x")), timeout: 100)) { (assert_equal 0, EM.get_timer_count) && EM.stop }
     end
@@ -203,7 +203,7 @@ class HttpClientTest < ReactorTest
     end
   end
 
-  def test_line_ends_are_refused_wherever_they_are_and_nothing_is_opened
+  def test_line_ends_in_any_argument_are_refused_and_nothing_is_opened
     ["a\r\nX: y", "a\rb", "a\nb", "a\0b"].each do |evil|
       [{ request: "/#{evil}" }, { query_string: evil }, { host_header: evil }, { cookie: evil }, { version: evil }, { verb: evil },
        { custom_headers: { "X" => evil } }, { custom_headers: { evil => "x" } }, { basic_auth: { username: evil, password: "" } },
@@ -216,7 +216,7 @@ class HttpClientTest < ReactorTest
      { verb: :post, content: "x" * ((20 << 20) + 1) }, { tls: true }, { ssl: true }].each { |args| assert_refused(**args) }
   end
 
-  def test_it_says_that_it_is_deprecated
+  def test_it_warns_that_it_is_deprecated
     reactor do
       assert_output("", /HttpClient is deprecated.*em-http-request/) do
         EM::P::HttpClient.request(host: "127.0.0.1", port: dead_port).errback { EM.stop }

@@ -51,38 +51,38 @@ class LineAndTextTest < ReactorTest
     assert_equal ["a", "", "b", "q\r", "c\rd"], events("a\n\nb\r\nq\r\r\nc\rd\nrest").map(&:last)
   end
 
-  def test_binary_data_of_known_size_is_no_line_at_any_split
+  def test_binary_data_of_known_size_at_every_split
     assert_equal [[:receive_line, "header 5"], [:receive_binary_data, "\na\r\nb"], [:receive_line, "next"]],
                  events("header 5\n\na\r\nbnext\n", receive_line: header)
   end
 
-  def test_binary_data_of_no_bytes_comes_at_once_and_lines_go_on
+  def test_binary_data_of_size_zero_is_delivered_at_once_and_lines_follow
     returned = ->(it, line) { header.call(it, line) && it.events << [:returned] }
     assert_equal [[:receive_line, "header 0"], [:receive_binary_data, ""], [:returned], [:receive_line, "a"], [:returned]],
                  events("header 0\na\n", receive_line: returned)
   end
 
-  def test_data_that_are_here_already_come_before_set_binary_mode_returns
+  def test_buffered_data_is_delivered_before_set_binary_mode_returns
     parser = Old.alone(receive_line: ->(it, line) { header.call(it, line) && it.events << [:returned] })
     parser.receive_data("header 2\nabc\n")
     assert_equal [[:receive_line, "header 2"], [:receive_binary_data, "ab"], [:returned], [:receive_line, "c"], [:returned]], parser.events
   end
 
-  def test_binary_data_without_size_have_no_end
+  def test_binary_data_of_unknown_size_never_ends
     parser = Old.alone(receive_line: ->(it, _) { it.set_binary_mode })
     ["go\n", "a\n", "b"].each { |piece| parser.receive_data(piece) }
     assert_equal [[:receive_line, "go"], [:receive_binary_data, ""], [:receive_binary_data, "a\n"], [:receive_binary_data, "b"]], parser.events
     assert_raises(RuntimeError) { parser.set_binary_mode(5) }
   end
 
-  def test_the_mode_can_be_set_in_line_mode_only
+  def test_binary_mode_can_be_set_in_line_mode_only
     inside = []
     again = ->(it, _) { inside << assert_raises(RuntimeError) { it.set_binary_mode(1) }.message }
     events("header 2\nabx\n", receive_line: header, receive_binary_data: again)
     assert_equal ["invalid operation"], inside.uniq
   end
 
-  def test_sizes_that_are_none_or_too_large_are_refused
+  def test_invalid_and_excessive_sizes_are_refused
     assert_equal 32 * 1024 * 1024, Old::MaxBinaryLength
     parser = Old.alone
     [-1, 1.5, "5", false].each { |size| assert_raises(ArgumentError) { parser.set_binary_mode(size) } }
@@ -90,7 +90,7 @@ class LineAndTextTest < ReactorTest
     parser.set_binary_mode(Old::MaxBinaryLength)
   end
 
-  def test_what_a_line_raises_is_an_overlength_line_and_is_reported_once
+  def test_an_exception_in_receive_line_counts_as_an_overlength_line_once
     script = { receive_line: ->(*) { raise ArgumentError, "mine" } }
     assert_same_at_every_split("a\nb\nc") do |pieces|
       parser = Old.alone(**script)
@@ -100,7 +100,7 @@ class LineAndTextTest < ReactorTest
     end
   end
 
-  def test_exceptions_that_are_no_standard_errors_go_on
+  def test_exceptions_other_than_standard_errors_are_passed_on
     parser = Old.alone(receive_line: ->(*) { raise NotImplementedError })
     assert_raises(NotImplementedError) { parser.receive_data("a\n") }
     assert_equal 0, parser.closed
@@ -120,7 +120,7 @@ class LineAndTextTest < ReactorTest
     assert_equal [[:receive_line, "12345"], [:receive_error, "overlength line"]], events("12345\r\n123456\n1\n", limit: 5)
   end
 
-  def test_the_end_of_the_connection_gives_the_tail_of_data_of_known_size
+  def test_unbind_delivers_unfinished_data_of_known_size
     { "header 5\n12" => ["12"], "header 5\n" => [""], "a" => [], "header 2\n12" => ["12"] }.each do |input, tail|
       parser = Old.alone(receive_line: header)
       parser.receive_data(input)
@@ -129,7 +129,7 @@ class LineAndTextTest < ReactorTest
     end
   end
 
-  def test_nothing_comes_after_an_error_not_even_a_tail
+  def test_nothing_is_delivered_after_an_error_not_even_unfinished_data
     parser = Old.alone(receive_line: ->(it, _) { it.set_binary_mode(5) && raise("oops") || raise("oops") })
     parser.receive_data("a\n12")
     parser.receive_data("345\nb\n")
@@ -145,7 +145,7 @@ class LineAndTextTest < ReactorTest
     parser.unbind
   end
 
-  def test_the_real_exception_goes_to_the_error_handler
+  def test_the_exception_goes_to_the_error_handler
     errors = []
     EM.error_handler { |error| errors << error.message }
     serve_one_line
@@ -154,7 +154,7 @@ class LineAndTextTest < ReactorTest
     EM.error_handler(nil)
   end
 
-  def test_without_error_handler_the_real_exception_is_printed
+  def test_without_an_error_handler_the_exception_is_printed
     _, printed = capture_io { serve_one_line }
     assert_match(/oops.*RuntimeError/, printed)
   end
@@ -166,7 +166,7 @@ class LineAndTextTest < ReactorTest
     assert_equal 100_000, count
   end
 
-  def test_binary_data_whose_callback_is_suspended_holds_up_the_lines_behind
+  def test_lines_wait_while_the_callback_for_binary_data_is_suspended
     old = Old.alone(receive_line: header, receive_binary_data: ->(*) { Fiber.yield })
     fiber = Fiber.new { old.receive_data("header 2\nxxpar") }
     fiber.resume

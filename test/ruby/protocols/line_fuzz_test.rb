@@ -153,7 +153,7 @@ class LineFuzzTest < ReactorTest
     end
   end
 
-  def test_orders_of_all_kinds_at_random_splits_and_in_batches_or_not
+  def test_commands_of_all_kinds_at_random_splits_with_and_without_batches
     SEEDS.times do |seed|
       random = Random.new(seed)
       input = stream(random, ["\n", ";", "\r\n", "aab", " ", "\r", "a", "ab", "xyz", "R", "W", "L", "B", "C", "T3", "T1", "T0", "D0", "D1", "D2",
@@ -165,7 +165,7 @@ class LineFuzzTest < ReactorTest
     end
   end
 
-  def test_many_lines_and_few_orders
+  def test_many_lines_and_few_commands
     60.times do |seed|
       random = Random.new(seed)
       input = stream(random, ["a\n"] * 20 + ["bcd\r\n"] * 20 + ["\n", "T5\n", "L\n", "R\n", "B\n", "U3\n", "D1\n", "a;", "D0;"], 600)
@@ -174,7 +174,7 @@ class LineFuzzTest < ReactorTest
     end
   end
 
-  def test_noise
+  def test_random_data
     100.times do |seed|
       random = Random.new(seed)
       input = random.bytes(2000).tr("\x00-\x20", "\n").delete("A-Z")

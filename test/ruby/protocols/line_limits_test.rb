@@ -48,7 +48,7 @@ class LineLimitsTest < ReactorTest
     end
   end
 
-  def test_the_limit_counts_no_byte_of_any_delimiter
+  def test_the_limit_does_not_include_the_delimiter
     [";", "END", "abab", /\r?\n\r?\n/, /<\w+>/].each do |delimiter|
       line_end = delimiter.is_a?(String) ? delimiter : { /<\w+>/ => "<123456789>" }.fetch(delimiter, "\r\n\r\n")
       make = -> { Lines.new.tap { |it| (it.max_line_length = 5) && it.set_delimiter(delimiter) } }
@@ -58,7 +58,7 @@ class LineLimitsTest < ReactorTest
     end
   end
 
-  def test_an_unfinished_line_is_refused_as_soon_as_it_is_certainly_too_long
+  def test_an_unfinished_line_is_refused_as_soon_as_it_must_be_too_long
     parser = Lines.new.tap { |it| it.max_line_length = 5 }
     parser.receive_data("12345")
     parser.receive_data("\r")
@@ -75,7 +75,7 @@ class LineLimitsTest < ReactorTest
     assert_equal [[[:receive_error, "overlength line"]], 1], [parser.events, parser.closed]
   end
 
-  def test_another_connection_of_the_same_object_is_listened_to
+  def test_a_reconnected_object_receives_again_after_an_error
     parser = Lines.new.tap { |it| it.max_line_length = 1 }
     parser.receive_data("toolong")
     parser.unbind
@@ -104,7 +104,7 @@ class LineLimitsTest < ReactorTest
     assert_equal 2_000_000, parser.events.last.last.size
   end
 
-  def test_a_peer_that_sends_too_long_a_line_is_closed
+  def test_a_peer_that_sends_too_long_a_line_is_disconnected
     events = []
     reactor do
       port = server_of(Module.new do
@@ -119,7 +119,7 @@ class LineLimitsTest < ReactorTest
     assert_equal ["short", "overlength line", nil], events
   end
 
-  def test_answers_given_before_an_error_and_to_it_reach_the_peer
+  def test_data_sent_before_and_by_receive_error_reaches_the_peer
     answer = nil
     protocol = Module.new do
       include EM::P::LineText2
@@ -131,7 +131,7 @@ class LineLimitsTest < ReactorTest
     assert_equal "short\noverlength line\n", answer.value
   end
 
-  def test_the_tail_of_a_text_comes_with_the_end_of_the_connection
+  def test_an_unfinished_text_is_delivered_at_the_end_of_the_connection
     events = []
     reactor do
       port = server_of(Module.new do
@@ -144,7 +144,7 @@ class LineLimitsTest < ReactorTest
     assert_equal ["ab\nc"], events
   end
 
-  def test_what_a_callback_raises_neither_loses_nor_repeats_what_is_behind_it
+  def test_an_exception_in_a_callback_neither_loses_nor_repeats_later_data
     parser = Lines.new(receive_line: ->(_, line) { raise "oops" if line.start_with?("bad") })
     oops = assert_raises(RuntimeError) { parser.receive_data("a\nbad\nb\nbad 2\nc") }
     assert_equal "oops", oops.message
@@ -154,21 +154,21 @@ class LineLimitsTest < ReactorTest
     assert_equal ["a", "bad", "b", "bad 2", "cd", "bad 3", "e", "f"], parser.events.map(&:last)
   end
 
-  def test_a_throw_out_of_a_callback_does_not_either
+  def test_a_throw_out_of_a_callback_neither_loses_nor_repeats_later_data
     parser = Lines.new(receive_line: ->(_, line) { throw :out if line == "throw" })
     catch(:out) { parser.receive_data("a\nthrow\nb\n") }
     parser.receive_data("c\n")
     assert_equal %w[a throw b c], parser.events.map(&:last)
   end
 
-  def test_what_is_behind_an_exception_comes_before_what_is_thrown_back_only_if_that_is_later
+  def test_data_after_an_exception_precedes_data_put_back_later
     parser = Lines.new(receive_line: ->(_, line) { raise "oops" if line == "bad" })
     assert_raises(RuntimeError) { parser.receive_data("bad\nb\nc") }
     parser.set_line_mode("first\n")
     assert_equal %w[bad first b], parser.events.map(&:last)
   end
 
-  def test_a_reactor_with_an_error_handler_goes_on_behind_an_exception
+  def test_with_an_error_handler_parsing_continues_after_an_exception
     lines = []
     errors = []
     EM.error_handler { |error| errors << error.message }
@@ -209,13 +209,13 @@ class LineLimitsTest < ReactorTest
     assert_equal 300_000, parser.events.size
   end
 
-  def test_as_many_lines_put_back
+  def test_forty_thousand_lines_that_are_put_back_again_and_again
     parser = Lines.new(receive_line: ->(it, line) { it.set_line_mode("#{line}!") if line.size < 6 && line != "" })
     parser.receive_data("abcd\n\n" * 40_000)
     assert_equal 80_000, parser.events.size
   end
 
-  def test_as_many_throw_backs_of_all_the_rest
+  def test_putting_back_the_whole_rest_for_every_line
     script = { receive_line: ->(it, _) { it.set_text_mode }, receive_binary_data: lambda do |it, data|
       it.events.last[1] = nil
       it.set_line_mode(data.byteslice(1..))
@@ -249,14 +249,14 @@ class LineLimitsTest < ReactorTest
     assert_equal 500_000, parser.events.first.last.size
   end
 
-  def test_each_exception_costs_the_same_however_much_is_behind_it
+  def test_the_cost_of_an_exception_does_not_depend_on_the_remaining_data
     parser = Lines.new(receive_line: ->(*) { raise "oops" })
     assert_raises(RuntimeError) { parser.receive_data("line\n" * 30_000) }
     29_999.times { assert_raises(RuntimeError) { parser.receive_data("\n") } }
     assert_equal 30_000, parser.events.size
   end
 
-  def test_what_is_kept_of_a_large_piece_does_not_keep_it
+  def test_lines_do_not_keep_the_memory_of_the_piece_they_came_from
     program = <<~RUBY
       require "eventmachine"
       class Keeper

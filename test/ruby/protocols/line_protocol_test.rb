@@ -19,7 +19,7 @@ class LineProtocolTest < ReactorTest
     include EM::P::LineProtocol
   end
 
-  def test_each_line_comes_once_without_its_end_at_every_split
+  def test_each_line_is_delivered_once_without_its_end_at_every_split
     assert_equal ["a", "", "b", "q\r", "c\rd", "\xFF".b], lines("a\n\nb\r\nq\r\r\nc\rd\n\xFF\nrest")
   end
 
@@ -29,7 +29,7 @@ class LineProtocolTest < ReactorTest
     assert_equal 3, parser.events.size
   end
 
-  def test_nothing_at_all_changes_nothing
+  def test_empty_data_and_nil_change_nothing
     parser = Lines.new
     ["", nil, "a", "", "b\n", ""].each { |data| parser.receive_data(data) }
     assert_equal [[:receive_line, "ab"]], parser.events
@@ -39,7 +39,7 @@ class LineProtocolTest < ReactorTest
     Silent.new.tap { |parser| parser.receive_data("a\n#{'x' * 2_000_000}") }.unbind
   end
 
-  def test_what_a_callback_raises_neither_loses_nor_repeats_what_is_behind_it
+  def test_an_exception_in_a_callback_neither_loses_nor_repeats_later_data
     parser = Lines.new(receive_line: ->(_, line) { raise "oops" if line == "bad" })
     assert_raises(RuntimeError) { parser.receive_data("a\nbad\nb\n") }
     parser.receive_data("c\n")

@@ -32,13 +32,13 @@ class LineText2Test < ReactorTest
     assert_equal ["a\nb\r", "c"], lines("a\nb\r\r\nc\r\n", delimiter: "\r\n")
   end
 
-  def test_delimiters_of_several_bytes_even_those_that_begin_like_themselves
+  def test_delimiters_of_several_bytes_even_with_repeated_prefixes
     assert_equal %w[x yEN ENz], lines("xENDyENENDENzEND", delimiter: "END")
     assert_equal %w[aa baa], lines("aaaabbaaaabx", delimiter: "aab")
     assert_equal ["", "aba"], lines("abababaabab", delimiter: "abab")
   end
 
-  def test_the_delimiter_may_be_anything_that_has_a_text
+  def test_the_delimiter_may_be_any_object_with_to_s
     assert_equal %w[a b], lines("a1b1", delimiter: 1)
     assert_equal ["a", "\xFF".b], lines("aé\xFFé".b, delimiter: "é")
     assert_equal ["", "a", "b\tc"], lines(" a b\tc ", delimiter: " ")
@@ -56,29 +56,29 @@ class LineText2Test < ReactorTest
     assert_equal [%w[a], %w[bc]], parser.events.map { |event| event.drop(1) }
   end
 
-  def test_regexps_end_lines_and_the_rest_waits
+  def test_regexps_end_lines_and_an_unfinished_line_waits
     assert_equal %w[a b c], lines("a\r\nb\nc\r\nd", delimiter: /\r?\n/)
     assert_equal %w[a b c], lines("a<1>b<22>c<333>", delimiter: /<\d+>/)
     assert_equal ["a", "\xFFb".b], lines("a;\xFFb;".b, delimiter: /;/)
   end
 
-  def test_regexps_cut_where_they_match_and_not_where_the_text_occurs_first
+  def test_regexps_split_at_their_match_not_at_an_earlier_occurrence_of_its_text
     assert_equal ["a,b", "c"], lines("a,bX,cX,", delimiter: /(?<=X),/).map { |line| line.delete("X") }
     assert_equal ["a;b"], lines("a;b;!", delimiter: /;(?=!)/)
     assert_equal %w[ax bx], lines("ax|bx|", delimiter: /\|/)
   end
 
-  def test_what_was_before_a_line_does_not_matter_to_a_regexp
+  def test_text_before_a_line_does_not_affect_a_regexp
     assert_equal ["a\n"], lines("a\n;b;c\n", delimiter: /(?<=\n);/)
     assert_equal ["", "", "a"], lines("##a##b", delimiter: /\A#|##/)
   end
 
-  def test_an_empty_match_is_none
+  def test_empty_matches_are_ignored
     assert_equal %w[abc d], lines("abc,d,", delimiter: /,*/)
     [//, /(?=b)/, /^/, /$/, /x?/].each { |pattern| assert_empty lines("abc\nabc", delimiter: pattern) }
   end
 
-  def test_a_match_that_could_go_on_ends_with_what_has_arrived
+  def test_a_match_ends_at_the_end_of_the_data_that_has_arrived
     parser = Lines.new.tap { |it| it.set_delimiter(/\n+/) }
     ["a\n\nb\n", "\nc\n"].each { |piece| parser.receive_data(piece) }
     assert_equal ["a", "b", "", "c"], parser.events.map(&:last)
@@ -101,12 +101,12 @@ class LineText2Test < ReactorTest
                   [:receive_line, "next"]], events
   end
 
-  def test_text_of_no_bytes_is_no_text
+  def test_text_of_size_zero_calls_no_callback
     assert_equal [[:receive_line, "header 0"], [:receive_line, "next"]],
                  events_at_every_split("header 0\nnext\n", -> { Lines.new(receive_line: with_text) })
   end
 
-  def test_blocks_follow_each_other_without_a_line
+  def test_consecutive_texts_without_a_line_between_them
     chain = lambda do |it, data|
       it.set_text_mode(data.size - 1) if data.size > 1
     end
@@ -123,26 +123,26 @@ class LineText2Test < ReactorTest
                  parser.events
   end
 
-  def test_surplus_text_is_thrown_back_and_read_as_lines_first
+  def test_surplus_text_that_is_put_back_is_parsed_as_lines_first
     events = assert_same_at_every_split("go\ntext.a\nb\ngo\nmore.c\n") do |pieces|
       joined(Lines.new(**until_dot).tap { |parser| pieces.each { |piece| parser.receive_data(piece) } }.events)
     end
     assert_equal ["go", "text.", "a", "b", "go", "more.", "c"], events.map(&:last)
   end
 
-  def test_what_a_callback_throws_back_comes_before_what_is_still_there
+  def test_data_put_back_is_parsed_before_remaining_data
     script = { receive_line: ->(it, line) { it.set_line_mode("x\ny") if line == "a" } }
     assert_equal %w[a x yb c], events_at_every_split("a\nb\nc\n", -> { Lines.new(**script) }).map(&:last)
     script = { receive_line: ->(it, line) { it.receive_data("x\ny") if line == "a" } }
     assert_equal %w[a x yb c], events_at_every_split("a\nb\nc\n", -> { Lines.new(**script) }).map(&:last)
   end
 
-  def test_what_a_callback_throws_back_is_read_once_it_has_returned
+  def test_data_put_back_is_parsed_once_the_callback_has_returned
     script = { receive_line: ->(it, line) { [it.set_line_mode("x\n"), it.events << [:returned]] if line == "a" } }
     assert_equal ["a", :returned, "x", "b"], events_at_every_split("a\nb\n", -> { Lines.new(**script) }).map(&:last)
   end
 
-  def test_outside_of_callbacks_what_is_thrown_back_is_read_at_once_and_a_part_of_a_line_is_dropped
+  def test_outside_of_callbacks_set_line_mode_parses_at_once_and_drops_an_unfinished_line
     parser = Lines.new
     parser.receive_data("a\nunfinished")
     parser.set_line_mode("b\nc")
@@ -154,7 +154,7 @@ class LineText2Test < ReactorTest
     assert_equal "e", parser.events.last.last
   end
 
-  def test_what_has_arrived_of_a_line_belongs_to_text_that_is_asked_for_from_outside
+  def test_outside_of_callbacks_text_begins_with_the_unfinished_line
     parser = Lines.new
     parser.receive_data("abc")
     parser.set_text_mode(2)
@@ -163,7 +163,7 @@ class LineText2Test < ReactorTest
     assert_equal [:receive_line, "c"], parser.events.last
   end
 
-  def test_sizes_that_are_none_are_refused_and_change_nothing
+  def test_invalid_sizes_are_refused_and_change_nothing
     parser = Lines.new
     [-1, 1.5, 0.0, "5", 33_554_433, :all, false].each do |size|
       assert_raises(ArgumentError, size.inspect) { parser.set_text_mode(size) }
@@ -181,7 +181,7 @@ class LineText2Test < ReactorTest
     assert_equal [[:receive_binary_data, "abc"], [:receive_end_of_binary_data], [:receive_line, "d"]], parser.events
   end
 
-  def test_the_end_of_the_connection_gives_the_tail_of_a_text_of_known_size_only
+  def test_unbind_delivers_only_an_unfinished_text_of_known_size
     { "header 5\n123" => [[:receive_binary_data, "123"]], "header 5\n" => [], "line" => [],
       "header 2\n12" => [[:receive_binary_data, "12"], [:receive_end_of_binary_data]] }.each do |input, tail|
       events = events_at_every_split(input, -> { Lines.new(receive_line: with_text) }) { |parser| parser.unbind(nil) }
@@ -190,7 +190,7 @@ class LineText2Test < ReactorTest
     Lines.new.tap { |it| it.set_text_mode && it.receive_data("x") }.unbind
   end
 
-  def test_another_connection_of_the_same_object_begins_anew
+  def test_a_reconnected_object_starts_with_an_empty_buffer
     parser = Lines.new
     parser.receive_data("half")
     parser.unbind(Errno::ECONNRESET)
@@ -203,7 +203,7 @@ class LineText2Test < ReactorTest
     assert_equal [[:receive_binary_data, "abc"], [:receive_line, "line"]], parser.events.drop(1)
   end
 
-  def test_nothing_at_all_changes_nothing
+  def test_empty_data_and_nil_change_nothing
     parser = Lines.new
     [nil, "", "a", "", nil, "\r", "", "\n", ""].each { |data| parser.receive_data(data) }
     assert_equal [[:receive_line, "a"]], parser.events
@@ -222,7 +222,7 @@ class LineText2Test < ReactorTest
     parser.unbind
   end
 
-  def test_all_bytes_survive_and_all_strings_are_binary_and_the_callbacks_own
+  def test_all_bytes_survive_and_all_strings_are_binary_and_belong_to_the_callback
     all = (0..255).to_a.pack("C*")
     line = all.delete("\n")
     events = events_at_every_split("#{line}\nheader 256\n#{all}".b, -> { Lines.new(receive_line: with_text) }, seeds: 3)
@@ -231,7 +231,7 @@ class LineText2Test < ReactorTest
     refute(events.any? { |event| event[1]&.frozen? })
   end
 
-  def test_characters_cut_in_two_are_put_together
+  def test_characters_split_between_pieces_are_reassembled
     events = events_at_every_split("é€😀\n", -> { Lines.new })
     assert_equal "é€😀", events.first.last.force_encoding("UTF-8")
   end
@@ -247,7 +247,7 @@ class LineText2Test < ReactorTest
     assert_equal ["a\nb", "c\nheader 3", "\n12", "3x\ny"], copies
   end
 
-  def test_text_of_unknown_size_is_the_callbacks_own
+  def test_text_of_unknown_size_belongs_to_the_callback
     pieces = [+"abc", "def"]
     parser = Lines.new(receive_binary_data: ->(_, data) { data << "spoilt" })
     parser.set_text_mode
@@ -256,7 +256,7 @@ class LineText2Test < ReactorTest
   end
 
   # With a copy of the piece for each line this would take minutes.
-  def test_what_is_put_back_in_front_of_a_large_piece_costs_no_copy_of_it
+  def test_putting_back_in_front_of_a_large_piece_does_not_copy_it
     [";", /;/, /;|,/].each do |delimiter|
       count = 0
       parser = Lines.new(receive_line: ->(it, line) { (count += 1) && line == "a" && it.set_line_mode("b;") && it.events.clear })
@@ -281,7 +281,7 @@ class LineText2Test < ReactorTest
     end
   end
 
-  def test_lines_behind_one_whose_callback_raises_do_not_wait_for_more_to_arrive
+  def test_lines_after_an_exception_do_not_wait_for_more_data
     received = []
     EM.error_handler { |error| assert_equal "mine", error.message }
     reactor do
@@ -305,7 +305,7 @@ class LineText2Test < ReactorTest
     end
   end
 
-  def test_a_connection_that_has_ended_gets_no_lines_that_an_exception_left_behind
+  def test_a_connection_that_has_ended_gets_no_lines_left_by_an_exception
     received = []
     EM.error_handler {}
     reactor do
@@ -318,7 +318,7 @@ class LineText2Test < ReactorTest
     EM.error_handler(nil)
   end
 
-  def test_a_callback_that_suspends_its_fiber_does_not_hold_up_what_arrives_next
+  def test_a_callback_that_suspends_its_fiber_does_not_block_later_data
     parser = Lines.new(receive_line: ->(_, line) { Fiber.yield if line == "wait" })
     fiber = Fiber.new { parser.receive_data("wait\na\nbe") }
     fiber.resume
@@ -344,7 +344,7 @@ class LineText2Test < ReactorTest
     assert_equal ["answer", "answer 2"], answers
   end
 
-  def test_a_callback_that_is_never_resumed_makes_nobody_deaf
+  def test_a_callback_that_is_never_resumed_does_not_stop_reception
     parser = Lines.new(receive_line: ->(*) { Fiber.yield })
     200.times { |i| Fiber.new { parser.receive_data("#{i}\n") }.resume }
     assert_equal (0...200).map(&:to_s), parser.events.map(&:last)

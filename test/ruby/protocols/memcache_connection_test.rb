@@ -20,7 +20,7 @@ class MemcacheConnectionTest < ReactorTest
     assert succeeded
   end
 
-  def test_a_first_attempt_that_fails_fails_the_deferrable_and_ends_the_commands
+  def test_a_failed_first_attempt_fails_the_deferrable_and_ends_the_commands
     events = []
     reactor do
       cache = connect(dead_port)
@@ -31,7 +31,7 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal [nil, false, :failed], events
   end
 
-  def test_a_block_that_raises_keeps_no_command_from_its_end
+  def test_a_block_that_raises_does_not_prevent_other_commands_from_ending
     answers = []
     EM.error_handler { |error| answers << error.message }
     reactor do
@@ -45,7 +45,7 @@ class MemcacheConnectionTest < ReactorTest
     EM.error_handler(nil)
   end
 
-  def test_a_callback_that_raises_keeps_no_command_from_being_sent
+  def test_a_callback_that_raises_does_not_prevent_commands_from_being_sent
     answers = []
     EM.error_handler { |error| answers << error.message }
     reactor do
@@ -60,7 +60,7 @@ class MemcacheConnectionTest < ReactorTest
     EM.error_handler(nil)
   end
 
-  def test_it_connects_again_and_starts_with_an_empty_buffer
+  def test_it_reconnects_and_starts_with_an_empty_buffer
     answers = []
     reactor do
       port = flaky_server("VALUE a 0 100\r\nhalf", "VALUE a 0 1\r\n2\r\nEND\r\n")
@@ -73,7 +73,7 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal [nil, "2"], answers
   end
 
-  def test_it_goes_on_trying_until_the_server_is_back
+  def test_it_tries_until_the_server_is_back
     attempts = 0
     answer = nil
     reactor do
@@ -92,7 +92,7 @@ class MemcacheConnectionTest < ReactorTest
     assert_operator attempts, :>=, 4
   end
 
-  def test_after_a_breach_of_the_protocol_it_connects_again
+  def test_it_reconnects_after_a_protocol_violation
     answers = []
     reactor do
       cache = connect(flaky_server("STORED\r\nEND\r\n", "END\r\n", close: false))
@@ -104,7 +104,7 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal [nil, [nil]], answers
   end
 
-  def test_who_closes_it_gets_the_rest_answered_and_no_new_connection
+  def test_closing_it_ends_pending_commands_and_prevents_reconnecting
     connections = 0
     answers = []
     reactor do
@@ -124,7 +124,7 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal 1, connections
   end
 
-  def test_who_closes_it_while_it_waits_to_connect_again_ends_the_waiting
+  def test_closing_it_while_it_waits_to_reconnect_ends_the_wait
     answers = []
     reactor do
       cache = connect(flaky_server("", ""), interval: 1000)
@@ -156,7 +156,7 @@ class MemcacheConnectionTest < ReactorTest
     end
   end
 
-  def test_blocks_that_raise_hold_up_nobody
+  def test_blocks_that_raise_do_not_block_other_commands
     answers = []
     errors = 0
     reactor do
@@ -177,7 +177,7 @@ class MemcacheConnectionTest < ReactorTest
   end
 
   # A search through all keys for each value took 3 seconds for the first order, and 7 for the second.
-  def test_values_of_many_keys_in_any_order_take_time_in_proportion
+  def test_values_of_many_keys_in_any_order_take_linear_time
     keys = Array.new(10_000) { |i| "key#{i}" }
     [keys.reverse, [keys.last] * 50_000].each do |order|
       input = "#{order.map { |key| "VALUE #{key} 0 1\r\nx\r\n" }.join}END\r\n"

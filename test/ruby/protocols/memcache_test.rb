@@ -91,7 +91,7 @@ class MemcacheTest < Minitest::Test
     assert_equal({ :a => "1", "b c" => "2", 3 => nil }, answer)
   end
 
-  def test_a_key_asked_for_twice
+  def test_the_same_key_requested_twice
     answer = nil
     cache = connected
     cache.get("a", "a", "b") { |*values| answer = values }
@@ -99,7 +99,7 @@ class MemcacheTest < Minitest::Test
     assert_equal ["1", "1", nil], answer
   end
 
-  def test_errors_end_their_own_command_and_the_next_thousand_stay_in_step
+  def test_an_error_ends_its_own_command_and_the_next_thousand_get_their_replies
     ["ERROR", "CLIENT_ERROR bad data chunk", "SERVER_ERROR object too large for cache", "NOT_STORED"].each do |error|
       cache = connected
       answers = []
@@ -110,7 +110,7 @@ class MemcacheTest < Minitest::Test
     end
   end
 
-  def test_an_error_in_the_midst_of_values_gives_nil_for_all
+  def test_an_error_among_values_gives_nil_for_all
     answers = nil
     cache = connected
     cache.get("a", "b") { |*values| answers = values }
@@ -126,7 +126,7 @@ class MemcacheTest < Minitest::Test
     delete: ["STORED\r\n", "END\r\n"]
   }.freeze
 
-  def test_unexpected_replies_break_the_connection_off
+  def test_unexpected_replies_close_the_connection
     UNEXPECTED.each do |command, replies|
       replies.each do |reply|
         cache = connected
@@ -141,7 +141,7 @@ class MemcacheTest < Minitest::Test
     end
   end
 
-  def test_a_reply_that_nobody_waits_for_breaks_the_connection_off
+  def test_a_reply_without_a_command_closes_the_connection
     ["END\r\n", "ERROR\r\n", "VALUE a 0 1\r\n1\r\n", "x"* 3000].each do |reply|
       cache = connected
       cache.receive_data(reply)
@@ -149,7 +149,7 @@ class MemcacheTest < Minitest::Test
     end
   end
 
-  def test_a_reply_that_came_before_its_command_is_not_given_to_it
+  def test_a_reply_that_arrived_before_its_command_is_not_used
     cache = connected
     answers = []
     cache.get("a") do |value|
@@ -163,7 +163,7 @@ class MemcacheTest < Minitest::Test
     assert_equal [nil, nil], answers
   end
 
-  def test_values_over_the_limit_break_the_connection_off
+  def test_values_beyond_the_limit_close_the_connection
     cache = connected
     cache.max_value_bytes = 10
     answers = []
@@ -175,7 +175,7 @@ class MemcacheTest < Minitest::Test
     assert_equal [32 << 20, 1], [Cache.new.max_value_bytes, Cache.new.reconnect_interval]
   end
 
-  def test_an_error_after_a_command_without_reply_is_not_given_to_the_next
+  def test_an_error_after_a_command_without_reply_is_not_attributed_to_the_next
     cache = connected
     cache.set("a", 1)
     cache.receive_data("CLIENT_ERROR\r\n")
@@ -189,7 +189,7 @@ class MemcacheTest < Minitest::Test
     assert_equal [nil], answers
   end
 
-  def test_an_error_counts_again_once_a_reply_has_come_between
+  def test_an_error_is_attributed_again_after_a_reply
     cache = connected
     answers = []
     cache.set("a", 1)
@@ -213,7 +213,7 @@ class MemcacheTest < Minitest::Test
     end
   end
 
-  def test_keys_of_250_bytes_and_of_high_bytes_are_fine
+  def test_keys_of_250_bytes_and_high_bytes_are_allowed
     cache = connected
     ["x" * 250, "é" * 125, "\xFF\x80".b, "a\tb"].each { |key| cache.get(key.freeze) { nil } }
     assert_equal ["get #{'x' * 250}\r\n", "get #{'é' * 125}\r\n".b, "get \xFF\x80\r\n".b, "get a_b\r\n"], cache.sent
@@ -231,7 +231,7 @@ class MemcacheTest < Minitest::Test
     assert_empty cache.sent
   end
 
-  def test_requests_in_flight_end_once_when_the_connection_does
+  def test_requests_in_flight_end_exactly_once_with_the_connection
     cache = connected
     answers = []
     cache.get("a", "b") { |*values| answers << values }
@@ -253,7 +253,7 @@ class MemcacheTest < Minitest::Test
     assert_empty cache.sent
   end
 
-  def test_a_long_value_in_small_pieces_takes_time_in_proportion
+  def test_a_long_value_in_small_pieces_takes_linear_time
     value = Random.new(1).bytes(32 << 20)
     piece = 4096
     answer = nil

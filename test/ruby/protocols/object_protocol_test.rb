@@ -48,7 +48,7 @@ class ObjectProtocolTest < ReactorTest
 
   PLAIN = [nil, true, [1, -1, 2**70, 1.5], { a: 1, "b" => :c, 3 => { "é" => [] } }, "é", "\xFF".b, "", []].freeze
 
-  def test_hashes_by_symbol_and_by_string_play_ping_pong
+  def test_hashes_with_symbol_and_string_keys_survive_a_round_trip
     answers = []
     ponger = Module.new do
       include EM::P::ObjectProtocol
@@ -71,7 +71,7 @@ class ObjectProtocolTest < ReactorTest
     assert_equal PLAIN.map { |object| [:receive_object, object] }, events_at_every_split(input, -> { Objects.new })
   end
 
-  def test_a_frame_is_a_length_of_four_bytes_and_what_the_serializer_makes
+  def test_a_frame_is_a_length_of_four_bytes_and_the_serialized_object
     assert_equal "\0\0\0\x06".b + Marshal.dump("é".b), framed("é".b)
     assert_equal "\0\0\0\x06[\"é\"]".b, framed(["é"], serializer: EM::P::ObjectProtocol::JSON)
   end
@@ -82,18 +82,18 @@ class ObjectProtocolTest < ReactorTest
     assert_equal [[:receive_object, Thing.new("x")]], exchanged(Thing.new("x"), Marshal)
   end
 
-  def test_json_makes_no_objects_of_the_senders_choice
+  def test_json_creates_no_objects_of_the_senders_choice
     text = '{"json_class":"Range","a":[1,2,false]}'
     assert_equal({ "json_class" => "Range", "a" => [1, 2, false] }, EM::P::ObjectProtocol::JSON.load(text))
   end
 
-  def test_objects_of_any_class_are_for_those_who_ask_for_it
+  def test_objects_of_any_class_are_received_only_with_marshal
     input = framed(Thing.new("x"), 1)
     assert_equal [[:receive_error, "object not loaded: Struct refused: not plain data"]], events_at_every_split(input, -> { Objects.new })
     assert_equal [[:receive_object, Thing.new("x")], [:receive_object, 1]], events_at_every_split(input, -> { Trusted.new })
   end
 
-  def test_what_cannot_be_loaded_closes_the_connection_and_nothing_more_is_received
+  def test_data_that_cannot_be_loaded_closes_the_connection
     [[Objects, ""], [Objects, "\x04\x08"], [Objects, "rubbish"], [Trusted, ""], [Trusted, "rubbish"], [Trusted, "\x04\x08o:\x08FooX\0"]].each do |kind, bytes|
       events = events_at_every_split(framed(1) + [bytes.bytesize].pack("N") + bytes.b + framed(2), -> { kind.new }) { |it| assert_equal 1, it.closed }
       assert_equal [[:receive_object, 1], :receive_error], [events.first, events.last.first]
@@ -109,7 +109,7 @@ class ObjectProtocolTest < ReactorTest
     end
   end
 
-  def test_too_large_an_object_is_refused_before_it_arrives
+  def test_an_object_that_is_too_large_is_refused_before_it_arrives
     assert_equal 32 * 1024 * 1024, Objects.new.max_object_size
     make = -> { Objects.new.tap { |it| it.max_object_size = 10 } }
     ["\0\0\0\x0B", "\xFF\xFF\xFF\xFF".b].each do |length|
@@ -119,7 +119,7 @@ class ObjectProtocolTest < ReactorTest
     assert_equal [[:receive_object, "abc"]], events_at_every_split(framed("abc".b), -> { Objects.new.tap { |it| it.max_object_size = 10 } })
   end
 
-  def test_what_cannot_be_sent_is_refused_and_nothing_of_it_is_sent
+  def test_an_object_that_cannot_be_serialized_is_refused_and_nothing_is_sent
     huge = Struct.new(:bytesize).new(1 << 32)
     parser = Objects.new.tap { |it| it.serializer = Struct.new(:dumped) { define_method(:dump) { |_| dumped } }.new(huge) }
     assert_raises(ArgumentError) { parser.send_object(1) }
@@ -134,7 +134,7 @@ class ObjectProtocolTest < ReactorTest
     assert_equal "\0\0\0\x02é".b, parser.sent
   end
 
-  def test_what_a_callback_raises_neither_loses_nor_repeats_what_is_behind_it
+  def test_an_exception_in_a_callback_neither_loses_nor_repeats_later_data
     parser = Objects.new(receive_object: ->(_, object) { raise "oops" if object == 2 })
     assert_raises(RuntimeError) { parser.receive_data(framed(1, 2, 3)) }
     parser.receive_data(framed(4))
@@ -142,19 +142,19 @@ class ObjectProtocolTest < ReactorTest
     assert_equal 0, parser.closed
   end
 
-  def test_data_that_a_callback_hands_in_come_last
+  def test_data_that_a_callback_passes_to_receive_data_is_parsed_last
     parser = Objects.new(receive_object: ->(it, object) { it.receive_data(framed(3)) if object == 1 })
     parser.receive_data(framed(1, 2))
     assert_equal [1, 2, 3], parser.events.map(&:last)
   end
 
-  def test_nothing_at_all_changes_nothing
+  def test_empty_data_and_nil_change_nothing
     parser = Objects.new
     framed(1).each_char { |byte| parser.receive_data(byte) || parser.receive_data("") || parser.receive_data(nil) }
     assert_equal [[:receive_object, 1]], parser.events
   end
 
-  def test_another_connection_of_the_same_object_begins_anew
+  def test_a_reconnected_object_starts_with_an_empty_buffer
     [framed("abc")[0, 7], "\0\0", "\xFF\xFF\xFF\xFF".b].each do |rest|
       parser = Objects.new
       parser.receive_data(rest)
@@ -174,7 +174,7 @@ class ObjectProtocolTest < ReactorTest
     assert_equal 100_000, count
   end
 
-  def test_a_broken_frame_closes_its_own_connection_only
+  def test_a_malformed_frame_closes_only_its_own_connection
     received = []
     protocol = Module.new do
       include EM::P::ObjectProtocol
@@ -193,7 +193,7 @@ class ObjectProtocolTest < ReactorTest
     assert_equal ["still here"], received
   end
 
-  def test_a_callback_that_suspends_its_fiber_does_not_hold_up_what_arrives_next
+  def test_a_callback_that_suspends_its_fiber_does_not_block_later_data
     parser = Objects.new(receive_object: ->(_, object) { Fiber.yield if object == 1 })
     fiber = Fiber.new { parser.receive_data(framed(1, 2)) }
     fiber.resume

@@ -49,7 +49,7 @@ class PlainMarshalTest < ReactorTest
     PLAIN.each { |object| assert_equal Marshal.dump(object), Plain.dump(object) }
   end
 
-  def test_plain_data_come_back_equal_in_value_class_and_encoding
+  def test_plain_data_is_restored_with_its_value_class_and_encoding
     PLAIN.each do |object|
       loaded = Plain.load(Marshal.dump(object))
       object.nil? ? assert_nil(loaded) : assert_equal(object, loaded)
@@ -63,7 +63,7 @@ class PlainMarshalTest < ReactorTest
     assert_same loaded, loaded.first
   end
 
-  def test_everything_else_is_refused_before_anything_of_it_is_made
+  def test_other_data_is_refused_before_any_object_is_created
     EVIL.each do |object|
       Trap.sprung = false
       [object, [1, [object]], { a: object }].each { |it| assert_refused(Marshal.dump(it)) }
@@ -71,7 +71,7 @@ class PlainMarshalTest < ReactorTest
     end
   end
 
-  def test_data_that_end_too_early_or_too_late_are_refused
+  def test_truncated_data_and_trailing_data_are_refused
     PLAIN.each do |object|
       bytes = Marshal.dump(object)
       (bytes.bytesize > 200 ? [0, 1, 2, 100] : (0...bytes.bytesize)).each { |length| assert_refused(bytes.byteslice(0, length)) }
@@ -79,12 +79,12 @@ class PlainMarshalTest < ReactorTest
     end
   end
 
-  def test_numbers_that_cannot_be_true_take_no_memory
+  def test_impossible_lengths_allocate_no_memory
     ["[\x04\xFF\xFF\xFF\x3F", "{\x04\xFF\xFF\xFF\x3F", "\"\x04\xFF\xFF\xFF\x3F", "l+\x04\xFF\xFF\xFF\x3F", "[\xFA", "\"\xFC\0\0\0\0", "@\x06", "@\xFA", ";\0", ";\xFA",
      "}\x04\xFF\xFF\xFF\x3F", ":\x04\xFF\xFF\xFF\x7F", "I\"\x06a\x04\xFF\xFF\xFF\x3F"].each { |bytes| assert_refused("\x04\x08".b + bytes.b) }
   end
 
-  def test_more_values_than_a_reactor_can_check_in_a_moment_are_refused
+  def test_too_many_values_are_refused
     assert_equal 999_999, Plain.load(Marshal.dump([0] * 999_999)).size
     error = assert_raises(ArgumentError) { Plain.load(Marshal.dump([0] * 1_000_000)) }
     assert_match(/more than 1000000 values/, error.message)
@@ -107,28 +107,28 @@ class PlainMarshalTest < ReactorTest
   end
 
   # As keys, they are all alike in their hash and equal to none.
-  def test_no_number_as_a_key_is_nan
+  def test_nan_as_a_key_is_refused
     nans = Array.new(3) { Float::NAN.dup }
     [{ Float::NAN => 1 }, { [1, Float::NAN] => 1 }, { { 1 => Float::NAN } => 1 }, [nans, { nans[0] => 1 }]].each { |object| assert_refused(Marshal.dump(object)) }
     assert_refused("\x04\x08{\x06f\x0Anan\0x0".b)
     assert_predicate Plain.load(Marshal.dump({ 1 => Float::NAN }))[1], :nan?
   end
 
-  def test_links_in_keys_may_repeat_short_texts_as_often_as_they_like_but_not_long_ones
+  def test_links_in_keys_may_repeat_short_texts_but_not_long_ones
     text = "x" * 100_000
     assert_refused(Marshal.dump([text, 2**800_000, { [text] * 3000 => 1 }]))
     objects = Array.new(5000) { { "name" => 1, [text[0, 40]] => text } }
     assert_equal objects, Plain.load(Marshal.dump(objects))
   end
 
-  def test_keys_within_keys_within_keys_have_an_end
+  def test_deeply_nested_keys_are_refused
     nest = ->(depth) { depth.times.reduce(1) { |inner, _| { inner => nil } } }
     assert_equal nest[4], Plain.load(Marshal.dump(nest[4]))
     assert_refused(Marshal.dump(nest[5]))
     assert_equal 1, Plain.load(Marshal.dump({ 1 => { 2 => { 3 => { 4 => { 5 => nest[4] } } } } })).size
   end
 
-  def test_texts_have_no_instance_variables_but_their_encoding
+  def test_texts_may_have_no_instance_variable_but_their_encoding
     ["I\"\x06a\x06:\x07@aiT", "I\"\x06a\x07:\x06ET:\x06FT", "[\x07:\x07@aiI\"\x06a\x06;\0T", "I\"\x06a\x06:\x0Dencoding\"\x08abc", "I\"\x06a\x00",
      "I:\x06a\x06:\x07@aiT", "I[\0\x06:\x06ET", "I\"\x06a\x06:\x06Eo:\x06A\0"].each { |bytes| assert_refused("\x04\x08".b + bytes.b) }
   end
@@ -142,7 +142,7 @@ class PlainMarshalTest < ReactorTest
     ["\x04\x090", "\x03\x080", "{}", "--- 1\n"].each { |bytes| assert_refused(bytes) }
   end
 
-  def test_mutations_raise_nothing_else_and_make_nothing_else
+  def test_mutated_data_raises_no_other_error_and_creates_no_other_object
     600.times do |seed|
       random = Random.new(seed)
       bytes = Marshal.dump([PLAIN, EVIL].sample(random: random).sample(3, random: random))
@@ -151,7 +151,7 @@ class PlainMarshalTest < ReactorTest
     end
   end
 
-  def test_noise_raises_nothing_else
+  def test_random_data_raises_no_other_error
     types = "0TFi@;:I\"fl[{}oSucmUeC/dM+-\0\1\x06\x07\x08E".b.chars
     600.times do |seed|
       random = Random.new(seed)

@@ -10,7 +10,7 @@ class Postgres3ReactorTest < ReactorTest
   Client = EM::P::Postgres3
   LOGIN = "R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x07abcdZ\0\0\0\x05I".b
 
-  def test_a_server_that_says_nothing_is_given_up_and_its_connection_closed
+  def test_a_silent_server_is_given_up_and_the_connection_is_closed
     ended = false
     reactor do
       port = server(unbind: ->(*) { (ended = true) && EM.stop })
@@ -21,7 +21,7 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal [[], true], [@outcome, ended]
   end
 
-  def test_a_reply_that_comes_after_the_timeout_is_dropped
+  def test_a_reply_after_the_timeout_is_dropped
     reactor do
       late = nil
       port = server(receive_data: lambda { |it, data|
@@ -38,14 +38,14 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal [false, "lost connection", []], @outcome
   end
 
-  def test_nobody_listens
+  def test_connecting_to_a_closed_port
     reactor do
       EM.connect("127.0.0.1", dead_port, Client).connect("shop", "anna").callback { |*outcome| (@outcome = outcome) && EM.stop }
     end
     assert_equal [false, "lost connection"], @outcome
   end
 
-  def test_after_an_outcome_the_timeout_is_over
+  def test_an_outcome_cancels_the_timeout
     reactor do
       db = EM.connect("127.0.0.1", logging_in, Client)
       db.operation_timeout = 0.02
@@ -54,7 +54,7 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal false, @error
   end
 
-  def test_a_connection_that_was_lost_is_made_again
+  def test_a_lost_connection_can_be_reconnected
     outcomes = []
     reactor do
       port = logging_in
@@ -71,7 +71,7 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal [[true], [true]], outcomes
   end
 
-  def test_a_request_to_cancel_goes_over_a_connection_of_its_own
+  def test_cancel_uses_a_separate_connection
     requests = []
     reactor do
       port = server(receive_data: lambda { |it, data|
@@ -86,7 +86,7 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal ["\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x07abcd".b], requests
   end
 
-  def test_a_request_to_cancel_fails_without_a_server_that_takes_it
+  def test_cancel_fails_if_no_server_accepts_it
     reactor do
       EM.connect("127.0.0.1", dead_port, Client).cancel.errback { |reason| @early = reason }
       port = server(receive_data: ->(it, _) { it.send_data(LOGIN) })
@@ -98,7 +98,7 @@ class Postgres3ReactorTest < ReactorTest
     assert_equal ["lost connection"] * 2, [@early, @chatty]
   end
 
-  def test_an_exception_in_a_callback_leaves_the_reactor_and_the_connection_goes_on
+  def test_an_exception_in_a_callback_leaves_the_reactor_and_the_connection_continues
     error = Class.new(StandardError)
     heard = []
     reactor do

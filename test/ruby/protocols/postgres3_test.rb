@@ -55,13 +55,13 @@ class Postgres3Test < Minitest::Test
   ERROR = wire("E", "SERROR\0VERROR\0C42601\0Msyntax\0\0")
   ANSWER = wire("T", "\0\x01a\0".b + [0, 0, 23, 4, -1, 0].pack("Ns>Ns>l>s>")) + wire("D", "\0\x01\0\0\0\x011") + wire("C", "SELECT 1\0") + READY
 
-  def test_log_in_and_a_query_are_the_same_at_every_split
+  def test_login_and_a_query_are_the_same_at_every_split
     stream = LOGIN + NOTICE + ANSWER
     outcome = assert_same_at_every_split(stream) { |pieces| conversation(pieces) }
     assert_equal [[true], [true, [["1"]], ["a"], "SELECT 1", []], ["hear"], { "server_version" => "15" }], outcome
   end
 
-  def test_an_answer_that_came_before_its_query_is_not_taken_for_it
+  def test_a_response_that_arrived_before_its_query_is_refused
     wire, = connecting(nil)
     wire.receive_data(LOGIN)
     second = nil
@@ -78,7 +78,7 @@ class Postgres3Test < Minitest::Test
     assert_equal [[false, "the server asks for a second proof"]], outcome
   end
 
-  def test_a_server_that_asks_for_data_again_and_again_is_not_replied_to
+  def test_repeated_copy_requests_get_one_reply_and_fail_the_query
     wire, = connecting(nil)
     wire.receive_data(LOGIN)
     query = wire.query("copy t from stdin")
@@ -88,7 +88,7 @@ class Postgres3Test < Minitest::Test
     assert_equal false, outcome_of(query).first
   end
 
-  def test_what_is_sent
+  def test_the_request_as_sent
     wire = Wire.make
     wire.connect("shop", "anna")
     wire.receive_data(LOGIN)
@@ -107,7 +107,7 @@ class Postgres3Test < Minitest::Test
     end
   end
 
-  def test_what_the_server_wants_and_the_user_has_not_is_an_outcome
+  def test_unsupported_and_impossible_authentication_is_reported
     { "\0\0\0\x03" => "no password specified", "\0\0\0\x05salt" => "no password specified", SCRAM_OFFER => "no password specified",
       "\0\0\0\x02" => "unsupported authentification: Kerberos V5", "\0\0\0\x06" => "unsupported authentification: SCM",
       "\0\0\0\x07" => "unsupported authentification: GSSAPI", "\0\0\0\x63" => "unsupported authentification: 99",
@@ -147,7 +147,7 @@ class Postgres3Test < Minitest::Test
     %w[b c].each { |kind| assert_refused("the server continues a SASL exchange that has not begun", packet("R", [kind.hex].pack("N") + "v=x")) }
   end
 
-  def test_only_what_is_required_is_given
+  def test_only_allowed_authentication_methods_are_used
     wire, outcome = connecting("secret", require_auth: [:scram_sha_256])
     wire.receive_data(packet("R", "\0\0\0\x03"))
     assert_equal [[false, "authentication password is not allowed"]], outcome
@@ -157,12 +157,12 @@ class Postgres3Test < Minitest::Test
     assert_equal [[false, "authentication none is not allowed"]], outcome
   end
 
-  def test_what_is_required_must_be_known
+  def test_unknown_authentication_methods_are_refused
     assert_raises(ArgumentError) { Wire.make.require_auth = [:scram] }
     assert_raises(ArgumentError) { Wire.make.require_auth = nil }
   end
 
-  def test_a_server_that_is_ready_without_consent_is_refused
+  def test_a_server_that_is_ready_before_authentication_is_refused
     assert_refused("the server was ready before it had authenticated the user", READY)
     assert_refused('unhandled message type "T"', ANSWER)
     assert_refused('unhandled message type "v"', packet("v", "\0\0\0\0\0\0\0\0"))
@@ -184,7 +184,7 @@ class Postgres3Test < Minitest::Test
     assert_equal 2, wire.sent.size
   end
 
-  def test_wrong_arguments_change_nothing
+  def test_invalid_arguments_change_nothing
     wire = Wire.make
     [["a\0", "b"], ["a", "b\0"], %W[a b c\0], ["a", nil], ["a", ""]].each { |arguments| assert_raises(ArgumentError) { wire.connect(*arguments) } }
     wire.connect(nil, "anna")
@@ -194,7 +194,7 @@ class Postgres3Test < Minitest::Test
     assert_nil outcome_of(wire.query("select 1"))
   end
 
-  def test_a_query_from_within_the_callback_of_the_one_before
+  def test_a_callback_may_send_the_next_query
     wire = logged_in
     rows = []
     again = lambda do |_, result, _|
@@ -206,7 +206,7 @@ class Postgres3Test < Minitest::Test
     assert_equal [[["1"]]] * 3, rows
   end
 
-  def test_errors_are_listed_and_the_next_query_gets_its_own_answer
+  def test_errors_are_listed_and_the_next_query_gets_its_own_result
     wire = logged_in
     outcome = note(wire.query("bad"))
     wire.receive_data(ERROR + READY)
@@ -217,7 +217,7 @@ class Postgres3Test < Minitest::Test
     assert_equal [[["1"]], []], [outcome[0][1].rows, outcome[0][2]]
   end
 
-  def test_notices_notifications_and_parameters_are_welcome_at_any_time
+  def test_notices_notifications_and_parameters_are_accepted_at_any_time
     extra = NOTICE + packet("S", "a\0b\0") + packet("A", "\0\0\0\x01c\0p\0")
     wire = Wire.make
     heard = []
@@ -235,7 +235,7 @@ class Postgres3Test < Minitest::Test
     assert_equal "b", wire.params["a"]
   end
 
-  def test_without_processors_nobody_minds
+  def test_notices_without_processors_are_ignored
     wire = logged_in
     wire.receive_data(NOTICE + packet("A", "\0\0\0\x01c\0p\0"))
     refute_predicate wire, :closed?
@@ -250,14 +250,14 @@ class Postgres3Test < Minitest::Test
     end
   end
 
-  def test_an_error_while_idle_is_told_and_closes
+  def test_an_error_while_idle_is_reported_and_closes_the_connection
     wire = logged_in
     wire.notice_processor = ->(error) { @heard = error }
     wire.receive_data(ERROR)
     assert_equal ["42601", true, ["ERROR: syntax (42601)"]], [@heard.sqlstate, wire.closed?, wire.errors_heard]
   end
 
-  def test_copy_is_refused_both_ways
+  def test_copy_is_refused_in_both_directions
     wire = logged_in
     outcome = note(wire.query("copy"))
     wire.receive_data(packet("G", "\0\0\0"))
@@ -267,7 +267,7 @@ class Postgres3Test < Minitest::Test
     refute_predicate wire, :closed?
   end
 
-  def test_the_end_of_the_connection_ends_what_is_pending_once
+  def test_the_end_of_the_connection_ends_a_pending_operation_once
     wire, outcome = connecting("x")
     2.times { wire.unbind(Errno::ECONNREFUSED) }
     assert_equal [[false, "lost connection"]], outcome
@@ -280,7 +280,7 @@ class Postgres3Test < Minitest::Test
     assert_equal [false, "lost connection"], outcome_of(wire.connect(nil, "anna"))
   end
 
-  def test_half_an_answer_is_not_the_beginning_of_the_next_connections
+  def test_a_truncated_response_does_not_affect_the_next_connection
     wire = logged_in
     wire.receive_data(ANSWER.byteslice(0, 3))
     wire.unbind
@@ -306,7 +306,7 @@ class Postgres3Test < Minitest::Test
     assert_equal ["more than 3 parameters"], wire.errors_heard
   end
 
-  def test_errors_without_end_are_bounded
+  def test_the_number_of_errors_is_bounded
     wire = logged_in(max_result_bytes: 5000)
     outcome = note(wire.query("x"))
     1000.times { wire.receive_data(ERROR) }
@@ -323,9 +323,8 @@ class Postgres3Test < Minitest::Test
     assert_nil wire.instance_variable_get(:@authentication)
   end
 
-  # Valid conversations with bytes changed, left out and doubled: whatever comes, there is at most one outcome for each
-  # operation.
-  def test_mutations_and_noise_never_raise
+  # Valid conversations with bytes changed, left out and doubled: whatever comes, there is at most one outcome for each operation.
+  def test_mutated_and_random_data_never_raise
     parts = [LOGIN, NOTICE, ERROR, ANSWER, READY, packet("G", "\0\0\0"), packet("R", SCRAM_OFFER), packet("A", "\0\0\0\x01c\0p\0")]
     random = Random.new(5)
     1500.times do

@@ -69,7 +69,7 @@ class SASLauthTest < ReactorTest
     seen
   end
 
-  def test_a_client_and_a_server_of_ours
+  def test_our_client_and_our_server
     verdicts = []
     path = socket_path
     reactor do
@@ -84,7 +84,7 @@ class SASLauthTest < ReactorTest
     assert_equal %i[in out], verdicts
   end
 
-  def test_requests_are_read_wherever_they_are_cut
+  def test_requests_are_read_at_every_split
     requests = [%w[ann secret smtp realm], ["b\xC3\xB6b".b, "\0\r\n".b, "", ""], ["", "", "", ""]]
     input = requests.flatten.map { |text| field(text) }.join
     asked, sent = assert_same_at_every_split(input) do |pieces|
@@ -96,7 +96,7 @@ class SASLauthTest < ReactorTest
     assert_equal "\0\2OK\0\2NO\0\2NO", sent
   end
 
-  def test_replies_are_read_wherever_they_are_cut
+  def test_replies_are_read_at_every_split
     input = ["OK", "NO", "OK welcome", "NO reason", "", "yes", "OOK"].map { |text| field(text) }.join
     verdicts = assert_same_at_every_split(input) do |pieces|
       outcomes(7) { |client| pieces.each { |piece| client.receive_data(piece) } }
@@ -106,7 +106,7 @@ class SASLauthTest < ReactorTest
     assert_empty verdicts.flat_map(&:last)
   end
 
-  def test_nobody_is_let_in_by_default_and_nothing_is_printed
+  def test_everybody_is_rejected_by_default_and_nothing_is_printed
     server = Class.new(Side) { include EM::P::SASLauth }.new
     assert_silent { 4.times { server.receive_data(field("x")) } }
     assert_equal "\0\2NO", server.sent
@@ -126,7 +126,7 @@ class SASLauthTest < ReactorTest
     assert_equal [0xffff].pack("n"), client.sent[5, 2]
   end
 
-  def test_a_peer_that_exceeds_the_limit_is_disconnected_and_heard_no_more
+  def test_a_peer_that_exceeds_the_limit_is_disconnected_and_ignored
     [Server, Client].each do |side|
       peer = side.new
       peer.receive_data([1025].pack("n"))
@@ -150,7 +150,7 @@ class SASLauthTest < ReactorTest
     assert_equal 1, client.closed
   end
 
-  def test_an_answer_that_came_before_its_question_lets_nobody_in
+  def test_a_reply_that_arrived_before_its_request_is_not_accepted
     client = Client.new
     verdicts = []
     client.validate?("ann", "x").callback do
@@ -163,7 +163,7 @@ class SASLauthTest < ReactorTest
     assert_equal 1, client.closed
   end
 
-  def test_a_block_that_raises_does_not_hold_up_the_answers_behind_its_own
+  def test_a_callback_that_raises_does_not_block_later_replies
     verdicts = []
     EM.error_handler { |error| verdicts << error.message }
     reactor do
@@ -181,7 +181,7 @@ class SASLauthTest < ReactorTest
     EM.error_handler(nil)
   end
 
-  def test_a_question_may_follow_reconnect_in_an_errback_at_once
+  def test_an_errback_may_reconnect_and_send_a_request_at_once
     verdicts = []
     reactor do
       port = server(receive_data: ->(peer, data) { data.include?("one") ? peer.close_connection : peer.send_data(field("OK")) })
@@ -194,7 +194,7 @@ class SASLauthTest < ReactorTest
     assert_equal [:in], verdicts
   end
 
-  def test_a_validation_that_raises_refuses_and_leaves_the_other_answers_in_their_places
+  def test_a_validation_that_raises_rejects_and_keeps_replies_in_order
     answers = nil
     errors = []
     EM.error_handler { |error| errors << error.message }
@@ -212,7 +212,7 @@ class SASLauthTest < ReactorTest
     EM.error_handler(nil)
   end
 
-  def test_a_client_that_asks_and_asks_without_reading_is_disconnected
+  def test_a_client_that_sends_requests_without_reading_is_disconnected
     server = Server.new
     unread = 64 << 10
     server.define_singleton_method(:get_outbound_data_size) { unread }
@@ -223,7 +223,7 @@ class SASLauthTest < ReactorTest
     assert_equal [1, 1], [server.asked.size, server.closed]
   end
 
-  def test_what_is_under_way_fails_with_the_connection_once
+  def test_pending_requests_fail_exactly_once_with_the_connection
     verdicts = outcomes(3) do |client|
       client.receive_data(field("OK"))
       2.times { client.unbind(Errno::ECONNRESET) }
@@ -231,7 +231,7 @@ class SASLauthTest < ReactorTest
     assert_equal [[0, :ok, []], [1, :no, []], [2, :no, []]], verdicts
   end
 
-  def test_a_question_after_the_end_fails_at_once
+  def test_a_request_after_the_end_fails_at_once
     client = Client.new
     client.unbind
     failed = false
@@ -240,7 +240,7 @@ class SASLauthTest < ReactorTest
     assert_empty client.sent
   end
 
-  def test_a_client_that_connects_again_asks_again
+  def test_a_reconnected_client_can_send_requests
     client = Client.new
     client.receive_data("\0\5OK")
     client.unbind
@@ -248,7 +248,7 @@ class SASLauthTest < ReactorTest
     assert_equal [[0, :ok, []]], outcomes(1, client) { client.receive_data(field("OK")) }
   end
 
-  def test_noise_never_raises_nor_grows
+  def test_random_data_never_raises_nor_grows_memory
     200.times do |seed|
       random = Random.new(seed)
       noise = random.bytes(3000)

@@ -16,7 +16,7 @@ class SmtpClientTest < Minitest::Test
   PLAIN = { type: :plain, username: "user", password: "secret" }.freeze
   CREDENTIALS = "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n"
 
-  def test_it_is_made_of_line_text_2_and_deferrable
+  def test_it_includes_line_text_2_and_deferrable
     assert_kind_of EM::P::LineText2, smtp_client.first
     assert_kind_of EM::Deferrable, smtp_client.first
   end
@@ -32,7 +32,7 @@ class SmtpClientTest < Minitest::Test
     assert_equal [["c@d", 250, ["first"]], ["e@f", 251, ["second"]]], outcomes.first.last.rcpt_responses
   end
 
-  def test_a_reply_line_without_end_ends_the_session
+  def test_an_endless_reply_line_ends_the_session
     client, outcomes = smtp_client
     client.hear(GREETING)
     100.times { client.receive_data("2" * 9999) unless client.closed? }
@@ -40,7 +40,7 @@ class SmtpClientTest < Minitest::Test
     assert_equal [:failed, "overlength line"], [outcomes.first.first, outcomes.first.last.message]
   end
 
-  def test_a_password_that_cannot_be_had_fails_the_message_and_its_exception_goes_on
+  def test_a_password_callable_that_raises_fails_the_message_and_its_exception_is_passed_on
     client, outcomes = smtp_client(auth: PLAIN.merge(password: -> { raise IOError, "no key" }))
     client.hear(GREETING)
     assert_raises(IOError) { client.receive_data(OK) }
@@ -48,7 +48,7 @@ class SmtpClientTest < Minitest::Test
     assert_predicate client, :closed?
   end
 
-  def test_a_timeout_that_is_no_number_is_refused_before_connecting
+  def test_an_invalid_timeout_is_refused_before_connecting
     error = assert_raises(ArgumentError) { EM::P::SmtpClient.send(host: "127.0.0.1", to: "a@b", timeout: :a) }
     assert_match(/:timeout/, error.message)
   end
@@ -86,7 +86,7 @@ class SmtpClientTest < Minitest::Test
     end
   end
 
-  def test_replies_that_are_none_fail
+  def test_malformed_replies_fail
     ["hello\r\n", "\r\n", "25\r\n", "\xff\0\r\n"].each do |reply|
       client, outcomes = smtp_client
       assert_equal "QUIT\r\n", client.hear(reply)
@@ -94,7 +94,7 @@ class SmtpClientTest < Minitest::Test
     end
   end
 
-  def test_data_is_answered_by_354_or_it_fails
+  def test_a_reply_to_data_that_is_not_3xx_is_a_failure
     client, outcomes = smtp_client
     client.hear(GREETING, OK, OK, OK)
     assert_equal "QUIT\r\n", client.hear(OK)
@@ -116,7 +116,7 @@ class SmtpClientTest < Minitest::Test
     assert_outcome outcomes, :failed, :receive_rcpt_to_response, 551, ["two"]
   end
 
-  def test_where_pipelining_is_offered_there_are_two_pieces
+  def test_with_pipelining_everything_is_sent_in_two_pieces
     client, outcomes = smtp_client(to: %w[x@d y@d])
     client.hear(GREETING)
     assert_equal "MAIL FROM:<a@b>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\nDATA\r\n", client.hear("250-x\r\n250-pipelining\r\n250 SIZE 1\r\n")
@@ -128,7 +128,7 @@ class SmtpClientTest < Minitest::Test
     assert_equal [["x@d", 550, ["b"]], ["y@d", 250, ["c"]]], outcomes.first.last.rcpt_responses
   end
 
-  def test_pipelining_changes_nothing_about_refusals
+  def test_refusals_are_the_same_with_pipelining
     { "550 a\r\n503 b\r\n503 c\r\n503 d\r\n" => [:receive_mail_from_response, 550, ["a"]],
       "250 a\r\n550 b\r\n551 c\r\n503 d\r\n" => [:receive_rcpt_to_response, 551, ["c"]],
       "250 a\r\n550 b\r\n551 c\r\n354 odd\r\n" => [:receive_rcpt_to_response, 551, ["c"]],
@@ -147,7 +147,7 @@ class SmtpClientTest < Minitest::Test
     assert_equal "MAIL FROM:<a@b>\r\n", client.hear("235 welcome\r\n")
   end
 
-  def test_the_password_may_be_called_for_when_it_is_needed
+  def test_the_password_may_be_a_callable_that_is_called_when_needed
     called = 0
     client, = smtp_client(auth: PLAIN.merge(password: -> { (called += 1) && "secret" }))
     client.hear(GREETING)
@@ -179,7 +179,7 @@ class SmtpClientTest < Minitest::Test
     assert_outcome outcomes, :failed, :receive_auth_response, 535, ["no"]
   end
 
-  def test_after_starttls_everything_begins_anew
+  def test_after_starttls_the_session_starts_again
     client, outcomes = smtp_client(type: TlsClient, starttls: { verify_peer: true }, auth: PLAIN)
     client.hear(GREETING)
     assert_equal "STARTTLS\r\n", client.hear("250-x\r\n250 PIPELINING\r\n")
@@ -199,7 +199,7 @@ class SmtpClientTest < Minitest::Test
     assert_equal [:failed, 900, "data before TLS started"], [outcomes[0][0], outcomes[0][1].code, outcomes[0][1].message]
   end
 
-  def test_a_part_of_a_line_injected_before_tls_is_dropped
+  def test_an_unfinished_line_injected_before_tls_is_dropped
     client, outcomes = smtp_client(type: TlsClient, starttls: true)
     client.hear(GREETING, OK, "220 go\r\n554 forg")
     client.ssl_handshake_completed
@@ -207,7 +207,7 @@ class SmtpClientTest < Minitest::Test
     assert_empty outcomes
   end
 
-  def test_without_tls_nothing_secret_is_sent
+  def test_with_starttls_nothing_is_sent_without_tls
     client, outcomes = smtp_client(type: TlsClient, starttls: true, auth: PLAIN)
     client.hear(GREETING, OK)
     assert_equal "QUIT\r\n", client.hear("454 later\r\n")
@@ -218,7 +218,7 @@ class SmtpClientTest < Minitest::Test
     assert_outcome outcomes, :failed, :receive_ehlo_response, 900, "TLS is not available"
   end
 
-  def test_a_server_without_ehlo_is_greeted_with_helo_unless_it_has_to_be_able_to_do_more
+  def test_a_server_without_ehlo_is_greeted_with_helo_unless_tls_or_auth_is_needed
     [500, 502].each do |code|
       client, outcomes = smtp_client
       client.hear(GREETING)
@@ -234,13 +234,13 @@ class SmtpClientTest < Minitest::Test
     end
   end
 
-  def test_a_loss_before_any_reply
+  def test_connection_lost_before_any_reply
     client, outcomes = smtp_client
     client.unbind(Errno::ECONNREFUSED)
     assert_outcome outcomes, :failed, nil, nil, nil
   end
 
-  def test_a_loss_between_replies_tells_the_last_code
+  def test_connection_lost_between_replies_reports_the_last_code
     client, outcomes = smtp_client
     client.hear(GREETING, OK)
     client.unbind

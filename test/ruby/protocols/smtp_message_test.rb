@@ -18,7 +18,7 @@ class SmtpMessageTest < Minitest::Test
     end
   end
 
-  def test_dots_are_escaped_where_lines_begin_wherever_the_pieces_do
+  def test_dots_are_escaped_at_the_beginning_of_lines_not_of_pieces
     assert_sends "\r\na..b\r\n.\r\n", header: nil, body: ["a.", ".b"]
     assert_sends "\r\nx\r\n..y\r\n.\r\n", header: nil, body: ["x\r\n", ".y"]
     assert_sends "..a\r\n.\r\n", message: ".a"
@@ -32,7 +32,7 @@ class SmtpMessageTest < Minitest::Test
     assert_sends ".\r\n", message: ""
   end
 
-  def test_line_ends_of_any_kind_leave_as_crlf
+  def test_line_ends_of_any_kind_are_sent_as_crlf
     assert_sends "a\r\nb\r\nc\r\nd\r\n\r\ne\r\n.\r\n", message: "a\nb\rc\r\nd\r\r\ne\n"
     assert_sends "a\r\nb\r\n.\r\n", message: ["a\r", "\nb"]
     assert_sends "x: y\r\n\r\na\r\n..\r\nb\r\n.\r\n", header: "x: y\n", body: "a\n.\nb"
@@ -46,7 +46,7 @@ class SmtpMessageTest < Minitest::Test
     assert_sends "A: \u00e9\r\n\r\n\u20ac\r\n.\r\n".b, header: { "A" => "\u00e9" }, body: "\u20ac"
   end
 
-  def test_content_is_sent_as_it_is
+  def test_content_is_sent_unchanged
     assert_sends ".x\n\r\n.\r\n", content: ".x\n\r\n.\r\n"
     assert_sends "a.\r\n.\r\n", content: ["a.", "\r\n.\r\n"]
   end
@@ -56,13 +56,13 @@ class SmtpMessageTest < Minitest::Test
     assert_sends "c", content: "c", header: {}, body: "b"
   end
 
-  def test_nothing_the_caller_gave_is_changed
+  def test_the_callers_arguments_are_not_modified
     message = { from: "a@b", to: ["c@d"].freeze, header: { "A" => "b" }.freeze, body: ["x\n".freeze, ".\xE9".freeze].freeze }.freeze
     smtp_client(**message)
     assert_equal ["x\n", ".\xE9"], message[:body]
   end
 
-  def test_what_would_break_out_of_its_line_is_refused
+  def test_line_ends_in_arguments_are_refused
     ["a\r\nRCPT TO:<evil>", "a\nb", "a\rb", "a\0b"].each do |evil|
       [{ domain: evil }, { from: evil }, { to: evil }, { to: ["ok@x", evil] }, { header: { "A" => evil } }, { header: { evil => "a" } }].each do |bad|
         assert_raises(ArgumentError, bad.inspect) { smtp_client(**bad) }
@@ -70,14 +70,14 @@ class SmtpMessageTest < Minitest::Test
     end
   end
 
-  def test_what_makes_no_sense_is_refused
+  def test_invalid_arguments_are_refused
     [{ from: "<a@b>" }, { from: "a@b> SIZE=1" }, { to: [] }, { to: nil }, { to: "" }, { header: { "" => "x" } }, { header: { "a b" => "x" } },
      { header: { "a:b" => "x" } }, { header: { "A" => %w[1 2] } }, { header: 5 }, { body: 5 }, { body: ["x", 5] }, { content: {} },
      { message: :x }, { auth: "plain" }, { auth: { type: :plain, password: "a\0b" } },
      { auth: { type: :plain, require_tls: true } }].each { |bad| assert_raises(ArgumentError, bad.inspect) { smtp_client(**bad) } }
   end
 
-  def test_it_is_refused_before_it_connects
+  def test_arguments_are_checked_before_connecting
     assert_raises(ArgumentError) { EM::P::SmtpClient.send(host: "127.0.0.1", from: "a\nb", to: "x@y") }
   end
 

@@ -14,11 +14,11 @@ class SmtpServerRepliesTest < Minitest::Test
   LAST = "250-NO-SOLICITING\r\n250-PIPELINING\r\n250 SIZE 20000000\r\n"
   CLEAR = { auth: true, auth_in_clear: true }.freeze
 
-  def test_it_is_made_of_line_text_2
+  def test_it_includes_line_text_2
     assert_kind_of EM::P::LineText2, smtp_server
   end
 
-  def test_ehlo_names_what_is_offered
+  def test_the_reply_to_ehlo_lists_the_extensions
     assert_reply "#{FIRST}#{LAST}", "EHLO x"
     assert_reply "#{FIRST}250-STARTTLS\r\n#{LAST}", "EHLO x", { starttls: true, auth: true }, type: TlsServer
     assert_reply "#{FIRST}250-AUTH PLAIN\r\n#{LAST}", "EHLO x", CLEAR
@@ -31,13 +31,13 @@ class SmtpServerRepliesTest < Minitest::Test
     assert_reply "550 Requested action not taken\r\n", "HELO x", receive_ehlo_domain: false
   end
 
-  def test_the_domain_keeps_blanks_at_its_end
+  def test_the_domain_keeps_trailing_blanks
     server = smtp_server
     server.hear("EHLO  me  \r\n")
     assert_equal [:receive_ehlo_domain, "me  "], server.noted.first
   end
 
-  def test_a_limit_that_is_infinite_is_said_so
+  def test_an_infinite_size_limit_is_announced_as_zero
     server = smtp_server
     server.max_message_size = Float::INFINITY
     assert_includes server.hear("EHLO x\r\n"), "250 SIZE 0\r\n"
@@ -94,7 +94,7 @@ class SmtpServerRepliesTest < Minitest::Test
     assert_ends_in "354 Send it\r\n550 Message rejected\r\n", "#{MAIL}DATA\r\nx\r\n.", receive_message: false
   end
 
-  def test_the_small_ones
+  def test_rset_noop_vrfy_expn_and_help
     assert_reply "250 Ok\r\n", "RSET"
     assert_reply "250 Ok\r\n", "NOOP"
     assert_reply "250 Ok\r\n", "noop with text"
@@ -109,7 +109,7 @@ class SmtpServerRepliesTest < Minitest::Test
     assert_predicate server, :closed?
   end
 
-  def test_all_else_is_unknown
+  def test_other_commands_are_unknown
     ["", "FOO", "AUTH", "VRFY", "EXPN", "DATAXX", "QUITE", "NOOPS", "RSETT", "HELPME", "EHLOx", "MAIL", "MAIL TO:<a>", "\xff\xfe",
      "NOOP \0", "MAIL FROM:<a>\rRCPT TO:<b>"].each { |line| assert_reply "500 Unknown command\r\n", line, CLEAR }
   end
@@ -118,7 +118,7 @@ class SmtpServerRepliesTest < Minitest::Test
     assert_equal "250 Ok\r\n250 Ok\r\n", smtp_server.hear("NOOP\nNOOP\n")
   end
 
-  def test_the_hooks_texts_are_one_line
+  def test_greeting_and_domain_must_be_one_line
     [[:get_server_domain, "EHLO x"], [:get_server_domain, "HELO x"]].each do |hook, command|
       server = smtp_server
       server.define_singleton_method(hook) { "a\r\n250 b" }

@@ -18,7 +18,7 @@ class SmtpServerSessionTest < Minitest::Test
   LOGIN = "AUTH PLAIN AGEAYg==\r\n"
   CLEAR = { auth: :required, auth_in_clear: true }.freeze
 
-  def test_the_hooks_get_what_was_said_in_its_order
+  def test_the_hooks_are_called_in_order_with_the_clients_input
     server = smtp_server
     server.hear("EHLO me\r\nMAIL FROM: <a@b> SIZE=1\r\nRCPT TO:<c@d>\r\nDATA\r\ntext\r\n.\r\nRSET\r\n")
     server.unbind
@@ -27,13 +27,13 @@ class SmtpServerSessionTest < Minitest::Test
                   [:receive_transaction], [:receive_reset], [:connection_ended]], server.noted
   end
 
-  def test_the_empty_sender_is_welcome
+  def test_the_empty_sender_is_accepted
     server = smtp_server
     assert_equal OK, server.hear("MAIL FROM:<>\r\n")
     assert_equal [:receive_sender, "<>"], server.noted.last
   end
 
-  def test_paths_can_be_taken_apart
+  def test_paths_can_be_parsed
     { "<a@b>" => ["a@b", {}], "<> BODY=8BITMIME SMTPUTF8" => ["", { "BODY" => "8BITMIME", "SMTPUTF8" => true }],
       "a@b size=5" => ["a@b", { "SIZE" => "5" }], "<\"x> y\"@b> A=b=c" => ["\"x> y\"@b", { "A" => "b=c" }], "" => ["", {}],
       "<a" => ["a", {}], "<a> =" => ["a", { "=" => true }] }.each do |raw, expected|
@@ -55,12 +55,12 @@ class SmtpServerSessionTest < Minitest::Test
     end
   end
 
-  def test_nobody_is_let_in_by_default
+  def test_nobody_is_authenticated_by_default
     server = EM::P::SmtpServer.allocate
     refute server.receive_plain_auth("a", "b")
   end
 
-  def test_authentication_is_not_offered_nor_taken_in_the_clear
+  def test_authentication_is_neither_offered_nor_accepted_in_the_clear
     server = smtp_server({ auth: true }, type: TlsServer, receive_plain_auth: true)
     refute_includes server.hear("EHLO x\r\n"), "AUTH"
     assert_equal "538 Encryption required for authentication\r\n", server.hear(LOGIN)
@@ -96,7 +96,7 @@ class SmtpServerSessionTest < Minitest::Test
     assert_equal "#{OK}503 Operation sequence error\r\n", smtp_server({ auth: true, auth_in_clear: true }).hear("MAIL FROM:<a>\r\n#{LOGIN}")
   end
 
-  def test_what_came_in_the_clear_is_forgotten_when_tls_starts
+  def test_input_received_in_the_clear_is_dropped_when_tls_starts
     ["", "MAIL FROM:<evil>\r\n", "MAIL FROM:<ev", "EHLO x\r\nMAIL FROM:<evil>\r\nRCPT"].each do |injected|
       server = smtp_server({ starttls: true }, type: TlsServer)
       server.hear("EHLO x\r\n#{ENVELOPE}")
@@ -113,14 +113,14 @@ class SmtpServerSessionTest < Minitest::Test
     assert_match(/\A550 This server requires auth/, server.hear(ENVELOPE))
   end
 
-  def test_every_decision_may_come_later_and_replies_keep_their_order
+  def test_every_decision_may_be_deferred_and_replies_keep_their_order
     { receive_plain_auth: "AUTH PLAIN AGEAYg==\r\n", receive_sender: "MAIL FROM:<a>\r\n", receive_recipient: "RCPT TO:<b>\r\n",
       receive_data_command: "DATA\r\n", receive_message: "x\r\n.\r\n" }.each_key do |hook|
       [true, false].each { |accepted| assert_in_order(hook, accepted) }
     end
   end
 
-  def test_an_object_that_is_only_like_a_deferrable_will_do
+  def test_an_object_like_a_deferrable_is_accepted
     decision = Object.new
     decision.define_singleton_method(:callback) { |&block| @callback = block }
     decision.define_singleton_method(:errback) { |&block| @errback = block }
@@ -130,12 +130,12 @@ class SmtpServerSessionTest < Minitest::Test
     assert_equal "354 Send it\r\n", server.tap { decision.call }.taken
   end
 
-  def test_a_decision_that_is_there_already_changes_nothing
+  def test_a_deferrable_that_has_its_outcome_already_works
     done = EM::DefaultDeferrable.new.tap(&:succeed)
     assert_equal ACCEPTED * 2, smtp_server(receive_sender: done, receive_recipient: done, receive_message: done).hear(MESSAGE * 2)
   end
 
-  def test_a_decision_after_the_close_says_nothing
+  def test_a_decision_after_the_close_sends_nothing
     decision = EM::DefaultDeferrable.new
     server = smtp_server(receive_message: decision)
     server.hear(MESSAGE)
@@ -144,7 +144,7 @@ class SmtpServerSessionTest < Minitest::Test
     assert_empty server.taken
   end
 
-  def test_a_client_is_not_read_from_while_much_of_it_waits
+  def test_reading_is_paused_while_much_input_waits
     decision = EM::DefaultDeferrable.new
     server = smtp_server(receive_sender: decision)
     server.hear("MAIL FROM:<a>\r\n", "NOOP\r\n" * 1000)
@@ -181,7 +181,7 @@ class SmtpServerSessionTest < Minitest::Test
     assert_predicate server, :closed?
   end
 
-  def test_a_client_that_reads_no_replies_is_closed
+  def test_a_client_that_reads_no_replies_is_disconnected
     server = smtp_server
     server.max_unread_replies = 100
     100.times { server.receive_data("NOOP\r\n") }
@@ -189,7 +189,7 @@ class SmtpServerSessionTest < Minitest::Test
     assert_operator server.sent.bytesize, :<, 200
   end
 
-  def test_classes_and_connections_have_parameters_of_their_own
+  def test_classes_and_connections_have_separate_parameters
     parent = Class.new(EM::P::SmtpServer)
     child = Class.new(parent)
     child.parms = { chunksize: 1 }

@@ -26,14 +26,14 @@ class SmtpServerTextTest < Minitest::Test
     assert_equal [[bytes, Encoding::BINARY]], lines.map { |line| [line, line.encoding] }
   end
 
-  def test_an_empty_message_gives_no_chunk
+  def test_an_empty_message_delivers_no_chunk
     server = smtp_server
     server.hear("#{ENVELOPE}.\r\n")
     refute_includes server.noted.map(&:first), :receive_data_chunk
     assert_equal [[]], server.messages
   end
 
-  def test_chunks_have_one_line_more_than_asked_for_and_are_the_hooks_own
+  def test_chunks_have_chunksize_plus_one_lines_and_belong_to_the_hook
     server = smtp_server({ chunksize: 2 })
     text = (1..7).map { |i| "#{i}\r\n" }.join
     server.hear("#{ENVELOPE}#{text}.\r\n")
@@ -74,7 +74,7 @@ class SmtpServerTextTest < Minitest::Test
     end
   end
 
-  def test_a_client_that_ends_its_message_with_lf_is_not_left_waiting
+  def test_a_client_that_ends_its_message_with_lf_gets_a_reply
     assert_equal BARE, after_data("text\n.\n")
     assert_equal BARE, after_data("text\r.\r")
     assert_equal "", after_data("text\r")
@@ -86,7 +86,7 @@ class SmtpServerTextTest < Minitest::Test
     assert_equal "500 Line too long\r\n250 Ok\r\n", after_data("#{'x' * 999}\r\nMAIL FROM:<evil>\r\n.\r\nNOOP\r\n")
   end
 
-  def test_no_more_of_a_line_is_kept_than_it_may_have
+  def test_no_more_of_a_line_is_kept_than_the_limit
     server = smtp_server
     server.hear(ENVELOPE)
     input = server.instance_variable_get(:@smtp_input)
@@ -99,7 +99,7 @@ class SmtpServerTextTest < Minitest::Test
     assert_equal [["ok"]], server.messages
   end
 
-  def test_a_cr_before_what_was_dropped_still_counts
+  def test_a_cr_at_the_end_of_dropped_data_still_counts
     [[["x" * 1200, "\r", "\n", ".\r\n"], "500 Line too long\r\n"], [["x" * 1200, "\n", ".\r\n"], BARE]].each do |pieces, reply|
       server = smtp_server
       server.hear(ENVELOPE)
@@ -113,7 +113,7 @@ class SmtpServerTextTest < Minitest::Test
     assert_equal "552 Message exceeds the maximum size\r\n250 Ok\r\n", after_data("#{text}.\r\nNOOP\r\n", max_message_size: 499)
   end
 
-  def test_escaping_dots_do_not_count_wherever_the_text_is_cut
+  def test_escaping_dots_do_not_count_at_any_split
     { 49 => "250 Message accepted\r\n", 48 => "552 Message exceeds the maximum size\r\n" }.each do |limit, verdict|
       assert_same_at_every_split("#{ENVELOPE}#{"..345678\r\n" * 5}..3\r\n.\r\n") do |pieces|
         server = smtp_server
@@ -123,7 +123,7 @@ class SmtpServerTextTest < Minitest::Test
     end
   end
 
-  def test_what_has_to_be_looked_at_line_by_line_is_not_cut_again_for_each_line
+  def test_text_checked_line_by_line_is_not_split_again_for_each_line
     cuts = 0
     server = smtp_server({ bare_line_ends: :keep })
     input = server.instance_variable_get(:@smtp_input)

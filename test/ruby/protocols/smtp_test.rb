@@ -121,13 +121,13 @@ class SmtpTest < ReactorTest
     assert_equal Array.new(50, &:to_s).sort, @inbox.messages.map { |it| it.lines.last }.sort
   end
 
-  def test_nobody_there
+  def test_connecting_to_a_closed_port
     result = outcome_of(dead_port)
     assert_equal [nil, nil, nil], [result.responder, result.code, result.message]
     assert_kind_of Float, result.elapsed_time
   end
 
-  def test_a_server_that_says_nothing_is_left
+  def test_a_silent_server_is_given_up
     silent = listener
     result = outcome_of(silent.addr[1], timeout: 0.05)
     assert_nil result.code
@@ -143,7 +143,7 @@ class SmtpTest < ReactorTest
     assert_equal 25, args[:port]
   end
 
-  def test_the_greeting_comes_first_and_the_block_of_start_server_before_it
+  def test_the_block_of_start_server_runs_before_the_greeting
     said = with_server(->(inbox) { inbox.define_singleton_method(:get_server_greeting) { "configured" } }) do |socket|
       socket.write("NOOP\r\nQUIT\r\n")
       socket.read
@@ -152,7 +152,7 @@ class SmtpTest < ReactorTest
     assert @inbox.ended
   end
 
-  def test_a_silent_client_is_told_so
+  def test_a_silent_client_gets_a_reply_and_is_disconnected
     time_out_soon
     started = now
     said = with_server(&:read)
@@ -179,7 +179,7 @@ class SmtpTest < ReactorTest
     assert_equal ["250 Message accepted\r\n", "421 Timeout, closing connection\r\n"], said
   end
 
-  def test_much_that_is_pipelined_behind_a_decision_is_read_later
+  def test_input_pipelined_behind_a_pending_decision_is_read_later
     decision = nil
     @inbox.define_method(:receive_sender) { |_| decision = EM::DefaultDeferrable.new }
     said = with_server(->(inbox) { inbox.max_commands = Float::INFINITY }) do |socket|
@@ -193,7 +193,7 @@ class SmtpTest < ReactorTest
     assert_equal "220 EventMachine SMTP Server\r\n550 sender is unacceptable\r\n#{"250 Ok\r\n" * 100_000}221 Ok\r\n", said
   end
 
-  def test_a_client_that_goes_while_a_decision_is_open
+  def test_a_client_that_disconnects_while_a_decision_is_pending
     decision = EM::DefaultDeferrable.new
     @inbox.define_method(:receive_sender) { |_| decision }
     with_server do |socket|

@@ -45,16 +45,16 @@ class SocksConnectionTest < ReactorTest
     assert_equal [:connection_completed, [:unbind, nil, :rejected, 91]], talk_through("\0[\0\0\0\0\0\0", "127.0.0.1")
   end
 
-  def test_a_name_is_resolved_without_holding_up_the_reactor
+  def test_a_name_is_resolved_without_blocking_the_reactor
     talk_through("\0Z\0\0\0\0\0\0hello", "localhost")
     assert_equal "\x04\x01\0\x07\x7f\0\0\x01\0".b, @request
   end
 
-  def test_a_name_without_address
+  def test_a_name_without_an_address
     assert_equal [:unbind, nil, :unknown_host, nil], talk_through("", "name.invalid").last
   end
 
-  def test_a_proxy_that_speaks_unasked
+  def test_a_proxy_that_sends_data_before_the_request
     client = nil
     reactor do
       port = server(post_init: ->(c) { c.send_data("\0Z\0\0\0\0\0\0hello") })
@@ -85,7 +85,7 @@ class SocksConnectionTest < ReactorTest
     end
   end
 
-  def test_a_connection_that_is_made_again_asks_the_proxy_again
+  def test_a_reconnected_client_sends_the_request_again
     %w[127.0.0.1 localhost].each do |target|
       requests = []
       client = nil
@@ -102,7 +102,7 @@ class SocksConnectionTest < ReactorTest
     end
   end
 
-  def test_a_proxy_that_goes_away
+  def test_a_proxy_that_disconnects
     client = nil
     reactor do
       port = server(receive_data: ->(c, _) { c.close_connection })
@@ -111,7 +111,7 @@ class SocksConnectionTest < ReactorTest
     assert_equal [:connection_completed, [:unbind, nil, nil, nil]], client.events
   end
 
-  def test_a_proxy_that_nobody_runs
+  def test_a_proxy_that_does_not_listen
     client = nil
     reactor { client = EM.connect("127.0.0.1", dead_port, Client, "127.0.0.1", 7) }
     assert_equal [[:unbind, Errno::ECONNREFUSED, nil, nil]], client.events

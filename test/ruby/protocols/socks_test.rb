@@ -77,20 +77,20 @@ class SocksTest < Minitest::Test
     end
   end
 
-  def test_socks4_looks_at_the_second_byte_only
+  def test_socks4_ignores_all_but_the_second_byte
     client = client4
     client.receive_data("\xffZ\xff\xff\xff\xff\xff\xff".b)
     assert_equal [:post_init], client.events
   end
 
-  def test_a_proxy_that_goes_away_leaves_no_code
+  def test_a_proxy_that_disconnects_without_a_reply_leaves_no_code
     client = client4
     client.receive_data("\0")
     client.unbind
     assert_equal [[], nil, nil], [client.events, client.socks_error_code, client.socks_error]
   end
 
-  def test_socks4_refuses_what_it_cannot_say
+  def test_socks4_refuses_unsupported_targets
     ["::1", "fe80::1%eth0", "[::1]", "0.0.0.0", "0.0.0.9", "1.2.3.4/8", "1.2.3", "256.1.1.1", "", "a\0b", "a\r\nb", "x" * 256].each do |host|
       assert_raises(ArgumentError, host) { client4(host) }
     end
@@ -146,16 +146,16 @@ class SocksTest < Minitest::Test
     assert_equal "", refused("\x05\xff\x05\0".b, 255, :no_acceptable_method)
   end
 
-  def test_socks5_authentication_that_fails
+  def test_failed_socks5_authentication
     [1, 5, 255].each { |status| refused("\x05\x02\x01".b + status.chr.b, status, :authentication_failed, username: "a", password: "b") }
   end
 
-  def test_what_is_not_socks5
+  def test_replies_that_are_not_socks5
     ["\x04\0", "HTTP/1.1 400", "\x05\x02", "\x05\x01", "\x05\0\x04\0", "\x05\0\x05\0\0\x02"].each { |reply| refused(reply.b, nil, :invalid_reply) }
     ["\x05\x02\x05\0", "\x05\x02\0\0"].each { |reply| refused(reply.b, nil, :invalid_reply, username: "a", password: "b") }
   end
 
-  def test_socks5_refuses_what_it_cannot_say
+  def test_socks5_refuses_invalid_targets_and_options
     ["fe80::1%eth0", "1.2.3.4/8", "1::2::3", "", "a\0b", "x" * 256].each { |host| assert_raises(ArgumentError, host) { client5(host: host) } }
     [{ username: "a" }, { password: "a" }, { username: "", password: "a" }, { username: "é" * 128, password: "a" }, { username: "a", password: "x" * 256 },
      { user: "a" }].each { |options| assert_raises(ArgumentError) { client5(**options) } }

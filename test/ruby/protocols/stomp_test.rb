@@ -64,7 +64,7 @@ class StompTest < Minitest::Test
     end
   end
 
-  def test_disconnecting_closes_once_it_is_sent
+  def test_disconnect_closes_the_connection_once_the_frame_is_sent
     client = Client.new
     client.disconnect
     assert_equal :after_writing, client.closed
@@ -77,7 +77,7 @@ class StompTest < Minitest::Test
     assert_equal ["X\ncontent-type:a\ncontent-length: 5\n\naé\0\n\0".b, "X\ncontent-type:b\ncontent-length: 1\n\n\xFF\0".b], client.sent
   end
 
-  def test_what_cannot_be_written_is_refused
+  def test_frames_that_cannot_be_expressed_are_refused
     client = Client.new
     ["a\nb", "a\rb", "a\0b"].each do |text|
       [-> { client.send_frame(text) }, -> { client.send_frame("X", text => 1) }, -> { client.send_frame("X", a: text) }, -> { client.send(text, "") },
@@ -107,7 +107,7 @@ class StompTest < Minitest::Test
     end
   end
 
-  def test_frames_one_behind_the_other_at_every_split
+  def test_consecutive_frames_at_every_split
     assert_same_at_every_split(FRAMES.keys.join) do |pieces|
       client = receive(pieces)
       assert_equal FRAMES.values, client.messages
@@ -116,7 +116,7 @@ class StompTest < Minitest::Test
     end
   end
 
-  def test_breaches_close_and_what_follows_is_ignored
+  def test_protocol_violations_close_the_connection_and_further_data_is_ignored
     long = "x" * 70_000
     ["A\ncontent-length:-1\n\n", "A\ncontent-length:x\n\n", "A\ncontent-length:1 1\n\n", "A\ncontent-length:33554433\n\n", "A\n#{"a:b\n" * 101}\n", long,
      "A\n#{long}"].each do |breach|
@@ -144,7 +144,7 @@ class StompTest < Minitest::Test
     assert_equal [32 << 20, 0], client.messages.map { |message| message.last.bytesize }
   end
 
-  def test_what_the_end_cuts_off_is_no_message_and_the_next_connection_starts_anew
+  def test_a_truncated_frame_is_dropped_and_the_next_connection_starts_clean
     ["A", "A\nb:c\n", "A\n\nbody", "A\ncontent-length:5\n\nbo", "A\ncontent-length:1\n\nx", "A\ncontent-length:x\n\n"].each do |cut|
       client = receive([cut])
       client.unbind
@@ -154,7 +154,7 @@ class StompTest < Minitest::Test
     end
   end
 
-  def test_what_users_do_in_receive_msg_finds_the_parser_ready
+  def test_receive_msg_may_use_the_connection_freely
     client = Client.new
     client.define_singleton_method(:receive_msg) do |message|
       super(message)

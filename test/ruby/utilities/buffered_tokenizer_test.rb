@@ -13,7 +13,7 @@ class BufferedTokenizerTest < ReactorTest
 
   self.time_limit = 60
 
-  def test_tokens_come_without_delimiters_and_the_rest_waits
+  def test_tokens_have_no_delimiters_and_an_unfinished_token_is_kept
     tokenizer = BufferedTokenizer.new
     assert_equal %w[a b], tokenizer.extract("a\nb\nc")
     assert_equal ["cd", "", ""], tokenizer.extract("d\n\n\n")
@@ -23,11 +23,11 @@ class BufferedTokenizerTest < ReactorTest
     assert_equal ["f"], tokenizer.extract("f\n")
   end
 
-  def test_the_carriage_return_is_no_part_of_a_line_feed
+  def test_a_carriage_return_is_not_part_of_the_delimiter
     assert_equal ["a\r", "\r"], BufferedTokenizer.new.extract("a\r\n\r\n")
   end
 
-  def test_any_delimiter_is_found_wherever_the_stream_is_cut
+  def test_any_delimiter_is_found_wherever_the_stream_is_split
     { "\n" => "a\nbc\n\nd", "\r\n" => "a\r\nb\rc\nd\r\r\n\r\n", "aab" => "aaabaabaaaabx", "abab" => "ababababaababxabab", "aa" => "aaaaabaaa",
       "END" => "ENENDENDEENDED" }.each do |delimiter, stream|
       expected = naive(stream, delimiter)
@@ -46,17 +46,17 @@ class BufferedTokenizerTest < ReactorTest
     end
   end
 
-  def test_a_blank_is_a_delimiter_like_any_other
+  def test_a_space_is_a_delimiter_like_any_other
     assert_equal [["", "a", "", "b\tc\nd", ""], "e"], cut([" a  b\tc\nd", "  e"], " ")
     assert_equal [["é".b[0]], ""], cut(["é".b[0], " "], " ")
     assert_equal ["a", "\xFF"], BufferedTokenizer.new(" ").extract("a \xFF ")
   end
 
-  def test_what_is_no_delimiter_is_refused
+  def test_invalid_delimiters_are_refused
     ["", nil, /\n/, 1, :x, "\xFF", "\r\xC3"].each { |delimiter| assert_raises(ArgumentError) { BufferedTokenizer.new(delimiter) } }
   end
 
-  def test_the_delimiter_may_be_changed_by_its_owner
+  def test_changing_the_callers_delimiter_string_has_no_effect
     delimiter = +";"
     tokenizer = BufferedTokenizer.new(delimiter)
     delimiter << "x"
@@ -70,7 +70,7 @@ class BufferedTokenizerTest < ReactorTest
     end
   end
 
-  def test_what_is_no_string_is_refused_and_nothing_is_lost
+  def test_anything_but_a_string_is_refused_and_nothing_is_lost
     tokenizer = BufferedTokenizer.new
     tokenizer.extract("a")
     [nil, 1, :b].each { |data| assert_raises(ArgumentError) { tokenizer.extract(data) } }
@@ -84,7 +84,7 @@ class BufferedTokenizerTest < ReactorTest
     assert_equal %w[a b], BufferedTokenizer.new("é").extract("aébé")
   end
 
-  def test_data_of_another_encoding_is_refused_and_counts_as_not_given
+  def test_data_of_an_incompatible_encoding_is_refused_and_changes_nothing
     tokenizer = BufferedTokenizer.new
     tokenizer.extract("é")
     ["\xFF".b, "\xFF\n".b].each { |data| assert_raises(Encoding::CompatibilityError) { tokenizer.extract(data) } }
@@ -96,7 +96,7 @@ class BufferedTokenizerTest < ReactorTest
     assert_equal [[all], all], cut(pieces_of("#{all}\n#{all}".b, 7), "\n")
   end
 
-  def test_input_is_not_changed_and_nothing_given_out_is_written_to
+  def test_neither_input_nor_returned_tokens_are_modified
     first = +"ab"
     tokenizer = BufferedTokenizer.new("--")
     tokenizer.extract(first)
@@ -120,7 +120,7 @@ class BufferedTokenizerTest < ReactorTest
     end
   end
 
-  def test_what_never_ends_is_not_kept
+  def test_a_token_beyond_the_limit_is_not_kept
     tokenizer = BufferedTokenizer.new("\n", 1000)
     assert_equal [], tokenizer.extract("x" * 1000)
     2.times { assert_raises(RuntimeError) { tokenizer.extract("y") } }
@@ -129,7 +129,7 @@ class BufferedTokenizerTest < ReactorTest
     assert_equal ["z"], tokenizer.extract("z\n")
   end
 
-  def test_what_is_no_size_limit_is_refused
+  def test_invalid_size_limits_are_refused
     [0, -1, 1.5, "5", false].each { |limit| assert_raises(ArgumentError) { BufferedTokenizer.new("\n", limit) } }
   end
 
@@ -146,7 +146,7 @@ class BufferedTokenizerTest < ReactorTest
     end
   end
 
-  def test_tokens_that_are_kept_do_not_keep_what_they_were_cut_from
+  def test_tokens_do_not_keep_the_memory_of_the_data_they_came_from
     program = <<~RUBY
       require "em/buftok"
       rss = -> { File.read("/proc/self/statm").split[1].to_i * 4096 }
@@ -162,7 +162,7 @@ class BufferedTokenizerTest < ReactorTest
     assert_operator grown.to_i, :<, 200_000_000
   end
 
-  def test_it_needs_nothing_else_and_no_warning
+  def test_it_loads_alone_and_without_warnings
     program = 'require "em/buftok"; print BufferedTokenizer.new.extract("a\n").first; print defined?(EventMachine).inspect'
     output, = Open3.capture2e(RbConfig.ruby, "-w", "--enable=frozen-string-literal", "-I", Children::LIBRARY, "-e", program)
     assert_equal "anil", output

@@ -56,7 +56,7 @@ class ChannelTest < ReactorTest
     assert_empty @got
   end
 
-  def test_subscribe_and_pop_take_whatever_callback_takes
+  def test_subscribe_and_pop_accept_every_kind_of_callback
     list = []
     in_reactor do
       %i[subscribe pop].each do |way|
@@ -69,14 +69,14 @@ class ChannelTest < ReactorTest
     assert_equal [1] * 6, list
   end
 
-  def test_nothing_to_call_is_an_argument_error_of_the_caller
+  def test_a_missing_callback_raises_in_the_caller
     wrong = [-> { @channel.subscribe }, -> { @channel.subscribe(42) }, -> { @channel.pop }, -> { @channel.pop(42) }]
     wrong.each { |call| assert_raises(ArgumentError, &call) }
     in_reactor { wrong.each { |call| assert_raises(ArgumentError, &call) } }
     assert_equal 0, @channel.num_subscribers
   end
 
-  def test_unsubscribe_returns_what_was_called_and_unknown_ids_do_no_harm
+  def test_unsubscribe_returns_the_callback_and_ignores_unknown_ids
     in_reactor do
       callback = ->(item) { @got << item }
       id = @channel.subscribe(callback)
@@ -87,7 +87,7 @@ class ChannelTest < ReactorTest
     assert_empty @got
   end
 
-  def test_whoever_is_removed_during_an_item_still_gets_it_but_not_the_next_one
+  def test_a_subscriber_removed_during_an_item_gets_that_item_but_not_the_next
     in_reactor do
       ids = []
       @channel.subscribe { ids.each { |id| @channel.unsubscribe(id) } }
@@ -98,7 +98,7 @@ class ChannelTest < ReactorTest
     assert_equal [[:removed, 1], [:neighbour, 1], [:neighbour, 2]], @got
   end
 
-  def test_whoever_is_added_during_an_item_gets_the_next_one
+  def test_a_subscriber_added_during_an_item_gets_the_next_one
     in_reactor do
       first = @channel.subscribe { @channel.unsubscribe(first) && note(:added) }
       @channel.push(1, 2)
@@ -137,7 +137,7 @@ class ChannelTest < ReactorTest
     assert_equal [1], @got
   end
 
-  def test_a_pop_within_a_pop_gets_the_item_after
+  def test_a_pop_within_a_pop_gets_the_following_item
     in_reactor do
       @channel.pop { |item| (@got << item) && @channel.pop { |it| @got << it } }
       @channel.push(1, 2, 3)
@@ -145,7 +145,7 @@ class ChannelTest < ReactorTest
     assert_equal [1, 2], @got
   end
 
-  def test_a_pop_is_over_when_its_callback_runs
+  def test_a_pop_has_ended_when_its_callback_runs
     in_reactor do
       @channel.pop { |item| (@got << item << @channel.num_subscribers) && item < 2 && @channel.push(item + 1) }
       @channel.push(1)
@@ -170,7 +170,7 @@ class ChannelTest < ReactorTest
     assert_empty @got
   end
 
-  def test_an_exception_ends_its_push_and_no_other
+  def test_an_exception_ends_only_the_push_that_caused_it
     in_reactor do
       note(:before)
       @channel.subscribe { |item| raise "wrong" if item == 1 }
@@ -182,7 +182,7 @@ class ChannelTest < ReactorTest
     assert_equal [[:before, 1], [:before, 3], [:behind, 3]], @got
   end
 
-  def test_another_threads_calls_take_effect_in_the_next_turn_in_their_order
+  def test_calls_by_another_thread_take_effect_in_order_in_the_next_turn
     reactor do
       Thread.new do
         note(:a)
@@ -198,7 +198,7 @@ class ChannelTest < ReactorTest
     assert_equal [[:a, 1], [:gone, 1], [:a, 2], [:pop, 2]], @got
   end
 
-  def test_before_the_reactor_runs_everything_waits_for_it
+  def test_calls_before_the_reactor_runs_take_effect_when_it_runs
     note(:a)
     @channel.push(1)
     assert_equal [0, []], [@channel.num_subscribers, @got]
@@ -217,7 +217,7 @@ class ChannelTest < ReactorTest
     assert_equal [:item, true], @got
   end
 
-  def test_what_another_thread_pushes_may_be_changed_afterwards
+  def test_an_array_pushed_by_another_thread_may_be_modified_afterwards
     items = [1, 2]
     note(:a)
     @channel.push(*items)
@@ -237,7 +237,7 @@ class ChannelTest < ReactorTest
     end
   end
 
-  def test_whoever_has_left_leaves_no_trace
+  def test_unsubscribed_callbacks_are_not_kept_in_memory
     subscriber = Class.new { def call(_) = nil }
     in_reactor do
       Thread.new do # has a stack of its own, where nothing is found later
@@ -258,7 +258,7 @@ end
 class LargeChannelTest < ReactorTest
   self.time_limit = 60
 
-  def test_ten_thousand_subscribers_who_come_and_go
+  def test_ten_thousand_subscribers_subscribe_and_unsubscribe
     channel = EM::Channel.new
     count = 0
     reactor do
@@ -271,7 +271,7 @@ class LargeChannelTest < ReactorTest
     assert_equal [500_000, 0], [count, channel.num_subscribers]
   end
 
-  def test_the_cost_of_leaving_does_not_grow_with_the_number_of_subscribers
+  def test_the_cost_of_unsubscribing_does_not_grow_with_the_number_of_subscribers
     at_best(5 * seconds { come_and_go(50, 400) }) { seconds { come_and_go(20_000, 1) } }
   end
 

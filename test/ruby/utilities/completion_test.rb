@@ -28,14 +28,14 @@ class CompletionTest < ReactorTest
     reactor { EM.stop }
   end
 
-  def test_it_begins_unknown_without_a_value
+  def test_the_initial_state_is_unknown_without_a_value
     assert_equal [:unknown, []], [completion.state, completion.value]
     refute_predicate completion, :completed?
     assert_equal %i[succeeded failed], completion.completion_states
     assert_kind_of EM::Deferrable, completion
   end
 
-  def test_the_state_changes_at_once_and_callbacks_follow_in_the_reactor
+  def test_the_state_changes_at_once_and_callbacks_run_in_the_reactor
     completion.callback(note(:callback)).errback(note(:errback)).completion(note(:completion))
     assert_nil completion.succeed(1, 2)
     assert_equal [:succeeded, [1, 2], []], [completion.state, completion.value, log]
@@ -70,12 +70,12 @@ class CompletionTest < ReactorTest
     assert_equal [:mine, [3]], [completion.state, completion.value]
   end
 
-  def test_what_is_completed_depends_on_the_state
+  def test_only_completion_states_are_completed
     states = [:succeeded, :failed, :other, :unknown].map { |state| completion.change_state(state) || completion.completed? }
     assert_equal [true, true, false, false], states
   end
 
-  def test_any_object_is_a_state
+  def test_any_object_may_be_a_state
     completion.stateback([:page, 1], note(:page))
     completion.change_state([:page, 1], "text")
     crank
@@ -102,7 +102,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:connected, 1]], log
   end
 
-  def test_callbacks_for_other_states_than_the_end_are_dropped
+  def test_callbacks_for_other_completion_states_are_dropped
     completion.succeed(1)
     completion.stateback(:connected, note(:connected))
     completion.change_state(:connected)
@@ -110,7 +110,7 @@ class CompletionTest < ReactorTest
     assert_empty log
   end
 
-  def test_the_end_drops_the_callbacks_of_all_ends
+  def test_completion_drops_the_callbacks_of_all_completion_states
     completion.errback(note(:errback))
     completion.succeed && crank
     crank
@@ -119,7 +119,7 @@ class CompletionTest < ReactorTest
     assert_empty log
   end
 
-  def test_after_the_way_back_it_works_again
+  def test_a_completion_that_was_reset_can_be_used_again
     reactor do
       completion.callback(note(:first)).completion(note(:first_end))
       completion.succeed(1)
@@ -131,7 +131,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:first, 1], [:first_end, 1], [:second, 2], [:second_end, 2]], log
   end
 
-  def test_a_callback_may_change_the_arguments_of_those_behind_it
+  def test_a_callback_may_change_the_arguments_of_later_callbacks
     reactor do
       completion.callback { |n| completion.succeed(n + 1) }.callback { |n| completion.succeed(n + 10) }
       completion.callback(note(:third)).completion(note(:end))
@@ -150,7 +150,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:errback, 2], [:end, 2]], log
   end
 
-  def test_a_completion_callback_may_begin_anew
+  def test_a_completion_callback_may_reset_the_completion
     reactor do
       completion.completion { completion.change_state(:unknown) }.completion(note(:second))
       completion.succeed(1)
@@ -161,7 +161,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:second, 2]], log
   end
 
-  def test_a_subclass_says_which_states_are_the_end
+  def test_a_subclass_may_define_the_completion_states
     upload = Upload.new
     upload.stateback(:stored, note(:stored)).stateback(:rejected, note(:rejected)).completion(note(:end)).callback(note(:ok))
     reactor do
@@ -173,7 +173,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:ok, 1], [:stored, 2], [:end, 2]], log
   end
 
-  def test_callbacks_are_whatever_can_be_called
+  def test_every_kind_of_callback_is_accepted
     object = Object.new
     object.define_singleton_method(:done) { |value| value << :done }
     completion.callback(object, :done).callback(note(:callable)).callback { |value| value << :block }
@@ -195,7 +195,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:second]], log
   end
 
-  def test_an_exception_in_a_callback_leaves_the_reactor_and_those_behind_wait
+  def test_an_exception_in_a_callback_leaves_the_reactor_and_later_callbacks_wait
     completion.callback { raise IOError }.callback(note(:behind))
     assert_raises(IOError) { reactor { completion.succeed(1) } }
     assert_empty log
@@ -211,7 +211,7 @@ class CompletionTest < ReactorTest
     assert_equal [[:errback, :late, 1]], log
   end
 
-  def test_the_end_cancels_the_timeout_and_other_states_do_not
+  def test_only_completion_states_cancel_the_timeout
     reactor do
       completion.timeout(60)
       completion.change_state(:connected)
@@ -222,7 +222,7 @@ class CompletionTest < ReactorTest
     end
   end
 
-  def test_a_timeout_replaces_the_one_before_and_can_be_cancelled
+  def test_a_timeout_replaces_an_earlier_one_and_can_be_cancelled
     reactor do
       completion.timeout(60)
       completion.timeout(60)
@@ -233,7 +233,7 @@ class CompletionTest < ReactorTest
     end
   end
 
-  def test_a_timeout_that_fires_when_all_is_over_changes_nothing
+  def test_a_timeout_that_fires_after_completion_changes_nothing
     completion.define_singleton_method(:cancel_timeout) {}
     reactor do
       completion.timeout(0.001)

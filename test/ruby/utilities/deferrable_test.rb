@@ -87,7 +87,7 @@ class DeferrableTest < ReactorTest
     assert_equal [[:late, 1]], log
   end
 
-  def test_a_callback_may_change_the_arguments_of_those_behind_it
+  def test_a_callback_may_change_the_arguments_of_later_callbacks
     deferrable.callback { |n| deferrable.succeed(n + 1) }
     deferrable.callback { |n| deferrable.succeed(n + 10) }
     deferrable.callback { |n| deferrable.succeed(n + 100) }
@@ -108,14 +108,14 @@ class DeferrableTest < ReactorTest
     assert_equal [[:callback, 2]], log
   end
 
-  def test_a_callback_that_a_callback_adds_runs_at_once_before_those_that_wait
+  def test_a_callback_added_by_a_callback_runs_before_pending_ones
     deferrable.callback { deferrable.callback(&note(:nested)) && log << [:outer] }
     deferrable.callback(&note(:waiting))
     deferrable.succeed
     assert_equal [[:nested], [:outer], [:waiting]], log
   end
 
-  def test_a_callback_that_raises_raises_in_succeed_and_those_behind_it_wait
+  def test_an_exception_in_a_callback_leaves_succeed_and_later_callbacks_wait
     deferrable.callback { raise IOError, "mine" }.callback(&note(:behind)).errback(&note(:errback))
     assert_equal "mine", assert_raises(IOError) { deferrable.succeed(1) }.message
     assert_empty log
@@ -123,14 +123,14 @@ class DeferrableTest < ReactorTest
     assert_equal [[:behind, 2]], log
   end
 
-  def test_a_callback_that_raises_makes_no_failure
+  def test_an_exception_in_a_callback_does_not_cause_a_failure
     deferrable.callback { raise IOError }.errback(&note(:errback))
     assert_raises(IOError) { deferrable.succeed(1) }
     deferrable.errback(&note(:late)).callback(&note(:callback))
     assert_equal [[:callback, 1]], log
   end
 
-  def test_other_statuses_are_noted_and_blocks_go_on_waiting
+  def test_other_statuses_are_recorded_and_blocks_keep_waiting
     deferrable.callback(&note(:before))
     assert_nil deferrable.set_deferred_status(:under_way, 1)
     deferrable.callback(&note(:behind))
@@ -157,14 +157,14 @@ class DeferrableTest < ReactorTest
     assert_equal [[:second]], log
   end
 
-  def test_a_block_may_cancel_one_behind_it
+  def test_a_block_may_cancel_a_later_one
     behind = note(:behind)
     deferrable.callback { deferrable.cancel_callback(behind) }.callback(&behind)
     deferrable.succeed
     assert_empty log
   end
 
-  def test_without_a_status_it_can_be_used_again
+  def test_resetting_the_status_makes_it_reusable
     results = Array.new(2) do |i|
       deferrable.instance_variable_set(:@deferred_status, nil)
       deferrable.callback(&note(:ok)).errback(&note(:error))
@@ -175,7 +175,7 @@ class DeferrableTest < ReactorTest
     assert_equal [[:ok, 0], [:error, 1]], log
   end
 
-  def test_a_block_that_takes_the_outcome_back_keeps_none_behind_it_waiting
+  def test_later_blocks_still_run_if_a_block_resets_the_status
     { succeed: :callback, fail: :errback }.each do |outcome, block|
       [->(it) { it.instance_variable_set(:@deferred_status, nil) }, ->(it) { it.set_deferred_status(:again, 2) }].each do |take_back|
         one = EM::DefaultDeferrable.new
@@ -187,14 +187,14 @@ class DeferrableTest < ReactorTest
     assert_equal [[:callback, 1], [:callback, 2], [:errback, 1], [:errback, 2]], log
   end
 
-  def test_its_state_is_in_the_instance_variables_that_others_look_at
+  def test_its_state_is_in_the_instance_variables_that_libraries_access
     deferrable.callback {}.errback {}
     assert_equal [:unknown, 1, 1], variables(:@deferred_status) + variables(:@callbacks, :@errbacks).map(&:size)
     deferrable.succeed(1, 2)
     assert_equal [:succeeded, [1, 2]], variables(:@deferred_status, :@deferred_args)
   end
 
-  def test_one_that_is_reused_has_only_its_last_outcome
+  def test_a_reused_object_has_only_its_last_outcome
     deferrable.succeed(1)
     deferrable.succeed(2)
     deferrable.callback(&note)
@@ -241,7 +241,7 @@ class DeferrableTest < ReactorTest
     assert_equal [[:failed]], log
   end
 
-  def test_a_timeout_replaces_the_one_before
+  def test_a_timeout_replaces_an_earlier_one
     reactor do
       deferrable.errback(&note).errback { EM.add_timer(0.01) { EM.stop } }
       deferrable.timeout(0.001, :first)
@@ -250,7 +250,7 @@ class DeferrableTest < ReactorTest
     assert_equal [[:second]], log
   end
 
-  def test_a_timeout_set_by_the_errback_of_another_is_one_more
+  def test_an_errback_of_a_timeout_may_set_another_timeout
     reactor do
       deferrable.errback { deferrable.timeout(0.001, :again) && deferrable.callback {} }
       deferrable.timeout(0.001, :first)
@@ -269,7 +269,7 @@ class DeferrableTest < ReactorTest
     assert_empty log
   end
 
-  def test_a_timeout_after_success_makes_a_failure_of_it
+  def test_a_timeout_set_after_success_turns_it_into_a_failure
     reactor do
       deferrable.succeed(1)
       deferrable.timeout(0.001, :late)
@@ -284,13 +284,13 @@ class DeferrableTest < ReactorTest
     assert_nil deferrable.cancel_timeout
   end
 
-  def test_an_outcome_after_the_reactor_has_ended_is_one
+  def test_an_outcome_can_be_set_after_the_reactor_has_stopped
     reactor { deferrable.timeout(60) && EM.stop }
     deferrable.callback(&note).succeed(1)
     assert_equal [[1]], log
   end
 
-  def test_the_timeout_calls_a_fail_that_a_class_has_of_its_own
+  def test_the_timeout_calls_an_overridden_fail
     log = @log
     deferrable.define_singleton_method(:fail) { |*args| log << args && super(:translated) }
     reactor do
@@ -300,13 +300,13 @@ class DeferrableTest < ReactorTest
     assert_equal [[:raw], :translated], log
   end
 
-  def test_a_succeed_of_its_own_may_set_the_status
+  def test_an_overridden_succeed_may_set_the_status
     deferrable.define_singleton_method(:succeed) { |value| set_deferred_status(:succeeded, value * 2) }
     deferrable.callback(&note).succeed(4)
     assert_equal [[8]], log
   end
 
-  def test_a_set_deferred_status_of_its_own_sees_every_outcome
+  def test_an_overridden_set_deferred_status_sees_every_outcome
     log = @log
     deferrable.define_singleton_method(:set_deferred_status) { |status, *args| log << [status, *args] && super(status, *args) }
     deferrable.succeed(1)
@@ -337,7 +337,7 @@ class DeferrableTest < ReactorTest
     assert_equal 50_000, calls
   end
 
-  def test_three_hundred_thousand_timeouts_that_are_not_needed
+  def test_three_hundred_thousand_cancelled_timeouts
     reactor do
       300_000.times { EM::DefaultDeferrable.new.timeout(600).succeed }
       assert_equal 1, EM.get_timer_count
@@ -345,7 +345,7 @@ class DeferrableTest < ReactorTest
     end
   end
 
-  def test_when_done_it_keeps_no_block_alive
+  def test_after_the_outcome_it_refers_to_no_block
     reactor do
       done = Array.new(2000) { |i| done_with_large_closures(i) }
       refs = done.flat_map(&:last)
@@ -357,7 +357,7 @@ class DeferrableTest < ReactorTest
     end
   end
 
-  def test_fail_hides_that_of_kernel_only_where_it_is_included
+  def test_fail_hides_kernel_fail_only_in_including_classes
     deferrable.errback(&note)
     deferrable.instance_eval { fail "reason" }
     assert_equal [["reason"]], log

@@ -17,7 +17,7 @@ class FutureTest < Minitest::Test
     assert_nil EM::Deferrable.future(nil) { flunk }
   end
 
-  def test_what_can_be_called_is_called_for_the_value
+  def test_a_callable_is_called_for_the_value
     assert_equal 1, EM::Deferrable.future(-> { 1 }) { flunk }
     assert_same @deferrable, EM::Deferrable.future(-> { @deferrable }, &@noted)
     @deferrable.succeed(2)
@@ -36,7 +36,7 @@ class FutureTest < Minitest::Test
     assert_equal [[:failed, 1]], @log
   end
 
-  def test_a_deferrable_gets_the_block_as_callback_if_there_is_nothing_else
+  def test_a_deferrable_gets_the_block_as_its_only_callback
     EM::Deferrable.future(@deferrable, &@noted)
     EM::Deferrable.future(@deferrable)
     @deferrable.succeed(1)

@@ -42,7 +42,7 @@ class IteratorTest < ReactorTest
     ->(item, turn) { (@log << item) && turn.next }
   end
 
-  def test_one_item_after_another_is_the_default
+  def test_items_are_processed_one_at_a_time_by_default
     most = under_way = 0
     reactor do
       iterator = EM::Iterator.new(1..5)
@@ -57,7 +57,7 @@ class IteratorTest < ReactorTest
     assert_equal [[1, 2, 3, 4, 5], 1], [@log, most]
   end
 
-  def test_it_goes_through_whatever_is_a_list
+  def test_every_object_with_to_a_is_a_list
     { [1, 2] => [1, 2], { a: 1 } => [[:a, 1]], (1..3) => [1, 2, 3], nil => [], [nil, false] => [nil, false],
       [1, Stop, 2] => [1], Set.new([1]) => [1] }.each do |list, items|
       @log.clear
@@ -65,14 +65,14 @@ class IteratorTest < ReactorTest
     end
   end
 
-  def test_a_source_is_asked_for_each_item_until_it_returns_stop
+  def test_a_source_is_called_for_each_item_until_it_returns_stop
     asked = 0
     source = -> { [1, nil, false, Stop].fetch((asked += 1) - 1) }
     assert_equal [1, nil, false, :after], run_through(source, 3)
     assert_equal 4, asked
   end
 
-  def test_what_is_no_list_is_an_argument_error
+  def test_an_invalid_list_is_an_argument_error
     ["text", 42, Object.new].each do |list|
       error = assert_raises(ArgumentError) { EM::Iterator.new(list) }
       assert_equal "argument must be a proc or an array", error.message
@@ -108,7 +108,7 @@ class IteratorTest < ReactorTest
     assert_equal [1, 2, 3], @log
   end
 
-  def test_without_anything_to_call_nothing_is_begun
+  def test_without_a_callback_nothing_is_started
     iterator = EM::Iterator.new([1])
     [[], [nil], [42]].each do |arguments|
       error = assert_raises(ArgumentError) { iterator.each(*arguments) }
@@ -134,7 +134,7 @@ class IteratorTest < ReactorTest
     end
   end
 
-  def test_workers_start_turn_by_turn_and_take_one_item_in_a_turn
+  def test_one_worker_starts_per_turn_and_takes_one_item_per_turn
     in_turns(4) { EM::Iterator.new(1..6, 3).each(note_and_go_on, -> { @log << :after }) }
     turns = @log.slice_when { |a, _| a.to_s.start_with?("turn") }.map { |turn| turn.grep(Integer).size }
     assert_equal [1, 2, 3, 0], turns
@@ -151,14 +151,14 @@ class IteratorTest < ReactorTest
     assert_equal [:begun, 1, :empty, :turn1, :after, :turn2], @log
   end
 
-  def test_before_the_reactor_runs_it_waits_for_it
+  def test_an_iteration_started_before_the_reactor_waits_for_it
     EM::Iterator.new([1, 2]).each(note_and_go_on, -> { EM.stop })
     assert_empty @log
     reactor { nil }
     assert_equal [1, 2], @log
   end
 
-  def test_never_more_under_way_than_allowed
+  def test_no_more_items_are_in_progress_than_allowed
     [[1, 20], [3, 20], [20, 3], [7, 200]].each do |concurrency, count|
       random = Random.new(concurrency)
       under_way = []
@@ -199,7 +199,7 @@ class IteratorTest < ReactorTest
     assert_equal [[1, 2, 3, 4, 5, 6, 7, 8], 2], [@log.grep(Integer), turns.size]
   end
 
-  def test_at_zero_it_stands_still_until_there_are_workers_again
+  def test_a_concurrency_of_zero_pauses_the_iteration
     iterator = EM::Iterator.new(1..6, 2)
     foreach = lambda do |item, turn|
       @log << item
@@ -214,7 +214,7 @@ class IteratorTest < ReactorTest
     assert_equal [[1, 2, 3], [:raised, 4, 5, 6, :after]], [before, after]
   end
 
-  def test_the_turn_of_each_ends_once
+  def test_a_turn_of_each_can_be_finished_once
     reactor do
       EM::Iterator.new([1]).each do |_, turn|
         assert_nil turn.next
@@ -227,14 +227,14 @@ class IteratorTest < ReactorTest
     end
   end
 
-  def test_a_turn_can_be_given_as_a_callback
+  def test_a_turn_can_be_passed_as_a_callback
     ways = [->(turn) { turn.call }, ->(turn) { EM.next_tick(&turn) }, ->(turn) { EM.defer(-> { :result }, turn) },
             ->(turn) { EM::DefaultDeferrable.new.callback(&turn).succeed(1, 2) }, ->(turn) { turn.next(1, 2) }]
     reactor { EM::Iterator.new(ways).each(->(way, turn) { (@log << :way) && way.call(turn) }, -> { EM.stop }) }
     assert_equal [:way] * 5, @log
   end
 
-  def test_a_result_can_be_given_by_a_callback
+  def test_a_callback_can_return_the_result
     ways = [->(turn) { turn.call(1) }, ->(turn) { EM.defer(-> { 1 }, turn) }, ->(turn) { turn.return(1) },
             ->(turn) { EM::DefaultDeferrable.new.callback(&turn).succeed(1, 2) }, ->(turn) { turn.return }]
     reactor do
@@ -255,7 +255,7 @@ class IteratorTest < ReactorTest
     assert_raises(KeyError) { reactor { EM::Iterator.new(-> { raise KeyError }).each { flunk } } }
   end
 
-  def test_a_source_that_raises_does_not_hold_up_the_end
+  def test_after_is_called_although_the_source_raises
     errors = []
     items = [1, RuntimeError.new("no item"), 2, 3, Stop]
     source = -> { (item = items.shift).is_a?(Exception) ? raise(item) : item || Stop }
@@ -266,7 +266,7 @@ class IteratorTest < ReactorTest
     EM.error_handler
   end
 
-  def test_an_item_that_is_never_finished_holds_up_the_end
+  def test_after_is_not_called_if_an_item_is_never_finished
     in_turns(10) { EM::Iterator.new(1..4, 2).each(->(item, turn) { item == 2 ? @log << :lost : turn.next }, -> { flunk }) }
     assert_includes @log, :lost
   end
@@ -291,7 +291,7 @@ class IteratorTest < ReactorTest
     assert_equal [[]], @log
   end
 
-  def test_inject_gives_what_has_accumulated
+  def test_inject_passes_on_the_accumulated_value
     reactor do
       finish = ->(sum) { (@log << sum).size == 3 && EM.stop }
       add = ->(sum, item, turn) { EM.next_tick { turn.return(sum + item) } }
@@ -330,7 +330,7 @@ class IteratorTest < ReactorTest
     assert_equal [[1], 1], @log
   end
 
-  def test_twenty_thousand_items_that_end_at_once_use_no_stack
+  def test_twenty_thousand_items_that_finish_at_once_use_no_stack
     depths = []
     reactor do
       foreach = lambda do |item, turn|

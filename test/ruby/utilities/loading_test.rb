@@ -57,7 +57,7 @@ class LoadingTest < ReactorTest
     end
   end
 
-  def test_with_everything_loaded_all_names_are_there_and_no_deprecated_one
+  def test_loading_the_library_defines_all_names_but_deprecated_ones
     names = PATHS.except("em/deferrable/pool").values.map { |name| name.sub("EventMachine", "EM") }
     assert_equal ["loaded\n", ""], alone("require 'eventmachine'; puts 'loaded' if [#{names.join(',')}].all?")
   end

@@ -29,7 +29,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_work_gets_an_idle_resource_at_once
+  def test_work_gets_a_free_resource_at_once
     within do
       pool.add(:a)
       assert_nil pool.perform(work)
@@ -37,7 +37,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_work_may_be_asked_for_before_the_reactor_runs
+  def test_work_may_be_queued_before_the_reactor_runs
     pool.add(:a)
     pool.perform(work)
     assert_empty log
@@ -67,7 +67,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_perform_takes_whatever_can_be_called
+  def test_perform_accepts_every_kind_of_callback
     within do
       3.times { |i| pool.add(i) }
       pool.perform(self, :noting)
@@ -99,7 +99,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_a_failed_resource_goes_back_without_a_handler
+  def test_without_an_error_callback_a_failed_resource_returns_to_the_pool
     within do
       pool.add(:a)
       2.times { |i| pool.perform(work(i)) }
@@ -108,7 +108,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_with_a_handler_a_failed_resource_is_out_of_the_pool
+  def test_with_an_error_callback_a_failed_resource_leaves_the_pool
     within do
       pool.on_error { |resource| log << [:error, resource, pool.contents] }
       pool.add(:a)
@@ -120,7 +120,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_the_handler_may_add_a_replacement
+  def test_the_error_callback_may_add_a_replacement
     within do
       pool.on_error { |resource| pool.add("#{resource}'") }
       pool.add("a")
@@ -131,7 +131,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_the_handler_may_remove_the_resource_which_leaves_no_mark
+  def test_the_error_callback_may_remove_the_resource
     within do
       pool.on_error { |resource| pool.remove(resource) }
       pool.add(:a)
@@ -144,7 +144,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_work_that_raises_has_failed_and_the_exception_goes_on
+  def test_work_that_raises_has_failed_and_the_exception_is_passed_on
     within do
       pool.on_error { |resource| log << resource }
       pool.add(:a)
@@ -153,7 +153,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_without_a_handler_the_resource_of_work_that_raises_goes_back
+  def test_without_an_error_callback_the_resource_of_work_that_raises_returns_to_the_pool
     [IOError, NotImplementedError].each do |error|
       @pool = EM::Pool.new
       within do
@@ -180,7 +180,7 @@ class PoolTest < ReactorTest
     assert_equal [:a], pool.contents
   end
 
-  def test_a_handler_that_raises_is_called_once
+  def test_an_error_callback_that_raises_is_called_once
     within do
       pool.on_error { |resource| log << resource && raise(IOError) }
       pool.add(:a)
@@ -204,7 +204,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_a_removed_idle_resource_is_not_used
+  def test_a_removed_free_resource_is_not_used
     within do
       %i[a b].each { |resource| pool.add(resource) }
       assert_nil pool.remove(:a)
@@ -226,7 +226,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_a_removed_busy_resource_that_fails_leaves_no_mark
+  def test_a_removed_busy_resource_that_fails_is_forgotten
     within do
       pool.on_error { |resource| log << resource }
       pool.add(:a)
@@ -237,7 +237,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_work_that_met_a_removed_resource_goes_to_the_end
+  def test_work_that_would_get_a_removed_resource_goes_to_the_end_of_the_queue
     within do
       pool.add(:a)
       3.times { |i| pool.perform(work(i)) }
@@ -248,7 +248,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_removing_what_is_not_there_is_ignored
+  def test_removing_an_unknown_resource_is_ignored
     within do
       pool.remove(:stranger)
       refute pool.removed?(:stranger)
@@ -285,7 +285,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  def test_five_thousand_pieces_of_work_that_end_at_once
+  def test_five_thousand_pieces_of_work_that_finish_at_once
     done = 0
     instant = ->(_) { (done += 1) && EM::DefaultDeferrable.new.tap(&:succeed) }
     within do
@@ -308,7 +308,7 @@ class PoolTest < ReactorTest
     refute pool.removed?(4999)
   end
 
-  def test_a_subclass_may_decide_what_becomes_of_resources
+  def test_a_subclass_may_override_the_handling_of_resources
     log = @log
     own = Class.new(EM::Pool) { define_method(:requeue) { |resource| log << [:requeue, resource] && super(resource) } }
     @pool = own.new

@@ -30,7 +30,7 @@ class QueueTest < ReactorTest
     @queue.pop { |item| @got << item }
   end
 
-  def test_items_are_handed_out_in_order_before_pop_returns
+  def test_items_are_delivered_in_order_before_pop_returns
     in_reactor do
       @queue.push(1, 2)
       @queue << 3
@@ -51,7 +51,7 @@ class QueueTest < ReactorTest
     assert_equal [1, 0], [@queue.size, @queue.num_waiting]
   end
 
-  def test_a_copy_has_the_same_items_and_is_a_queue_of_its_own
+  def test_a_copy_has_the_same_items_and_is_independent
     in_reactor do
       @queue.push(1, 2)
       copy = @queue.dup
@@ -70,7 +70,7 @@ class QueueTest < ReactorTest
     assert_equal [nil, false, [1, 2]], @got
   end
 
-  def test_pushing_nothing_is_legal
+  def test_pushing_no_items_is_allowed
     in_reactor do
       note
       @queue.push
@@ -89,7 +89,7 @@ class QueueTest < ReactorTest
     end
   end
 
-  def test_pop_takes_whatever_callback_takes
+  def test_pop_accepts_every_kind_of_callback
     in_reactor do
       3.times do # with items, and without
         @queue.push(1, 2, 3)
@@ -101,7 +101,7 @@ class QueueTest < ReactorTest
     assert_equal [1, 2, 3] * 3, @got
   end
 
-  def test_nothing_to_call_is_an_argument_error_of_the_caller
+  def test_a_missing_callback_raises_in_the_caller
     [-> { @queue.pop }, -> { @queue.pop(42) }, -> { @queue.pop(nil, :upcase) }].each do |pop|
       assert_raises(ArgumentError, &pop)
       in_reactor do
@@ -112,7 +112,7 @@ class QueueTest < ReactorTest
     assert_equal 0, @queue.num_waiting
   end
 
-  def test_before_the_reactor_runs_everything_waits_for_it
+  def test_calls_before_the_reactor_runs_take_effect_when_it_runs
     @queue.push(1, 2)
     note
     assert_equal [true, 0, 0], [@queue.empty?, @queue.num_waiting, @got.size]
@@ -120,7 +120,7 @@ class QueueTest < ReactorTest
     assert_equal [[1], 1], [@got, @queue.size]
   end
 
-  def test_another_threads_items_come_with_the_next_turn
+  def test_items_pushed_by_another_thread_arrive_in_the_next_turn
     reactor do
       note
       Thread.new { @queue.push(:item) }.join
@@ -150,7 +150,7 @@ class QueueTest < ReactorTest
     assert_equal [(0...1000).to_a] * 4, @got.group_by(&:first).sort.map { |_, items| items.map(&:last) }
   end
 
-  def test_the_array_pushed_by_another_thread_may_be_changed_afterwards
+  def test_an_array_pushed_by_another_thread_may_be_modified_afterwards
     items = [1, 2]
     @queue.push(*items)
     items.clear
@@ -187,7 +187,7 @@ class QueueTest < ReactorTest
     assert_equal [1, 2, :returned, 3], @got
   end
 
-  def test_callbacks_that_pop_again_do_not_use_up_the_stack
+  def test_callbacks_that_pop_again_do_not_exhaust_the_stack
     in_reactor do
       @queue.push(*1..20_000)
       by_block = ->(item) { (@got << item) && @queue.pop { |it| by_block.call(it) } }
@@ -198,7 +198,7 @@ class QueueTest < ReactorTest
     assert_equal (1..40_000).to_a, @got
   end
 
-  def test_a_fibers_small_stack_is_enough
+  def test_the_small_stack_of_a_fiber_is_enough
     in_reactor do
       @queue.push(*1..5000)
       by_block = ->(item) { (@got << item) && @queue.pop { |it| by_block.call(it) } }
@@ -207,7 +207,7 @@ class QueueTest < ReactorTest
     assert_equal (1..5000).to_a, @got
   end
 
-  def test_pop_hands_an_array_to_blocks_and_lambdas_as_call_does
+  def test_pop_passes_an_array_to_blocks_and_lambdas_like_call
     by_block = proc { |a, b| @got << [a, b] }
     by_lambda = ->(a, b = :none) { @got << [a, b] }
     in_reactor do
@@ -221,7 +221,7 @@ class QueueTest < ReactorTest
     assert_equal [[1, 2]] * 2 + [[[1, 2], :none]] * 2, @got
   end
 
-  def test_callbacks_that_push_do_not_use_up_the_stack
+  def test_callbacks_that_push_do_not_exhaust_the_stack
     in_reactor do
       take = ->(item) { [@got << item, @queue.pop(take), item < 20_000 && @queue.push(item + 1)] }
       @queue.pop(take)
@@ -230,7 +230,7 @@ class QueueTest < ReactorTest
     assert_equal (1..20_000).to_a, @got
   end
 
-  def test_what_a_callback_raises_goes_to_the_pusher_and_loses_no_other_item
+  def test_an_exception_in_a_callback_reaches_the_caller_of_push_and_loses_no_other_item
     in_reactor do
       @queue.pop { raise "spent" }
       2.times { note }
@@ -242,7 +242,7 @@ class QueueTest < ReactorTest
     end
   end
 
-  def test_what_a_callback_raises_goes_to_the_one_who_popped_if_an_item_was_there
+  def test_an_exception_in_a_callback_reaches_the_caller_of_pop_if_an_item_was_queued
     in_reactor do
       @queue.push(1, 2)
       assert_raises(RuntimeError) { @queue.pop { raise "spent" } }
@@ -266,7 +266,7 @@ class QueueTest < ReactorTest
     assert_equal [3, 4], @got
   end
 
-  def test_a_callback_that_suspends_its_fiber_holds_up_nobody
+  def test_a_callback_that_suspends_its_fiber_does_not_block_the_queue
     reactor do
       fiber = Fiber.new { @queue.pop { |item| [@got << item, Fiber.yield, @got << :resumed] } }
       @queue.push(1)
@@ -294,7 +294,7 @@ class QueueTest < ReactorTest
     answer.close
   end
 
-  def test_after_a_run_with_a_callback_that_never_returns_the_next_is_served
+  def test_a_callback_that_never_returns_does_not_affect_the_next_run
     reactor do
       @queue.push(:held)
       Fiber.new { @queue.pop { Fiber.yield } }.resume
@@ -325,7 +325,7 @@ class QueueTest < ReactorTest
     trap(:USR1, previous || "DEFAULT")
   end
 
-  def test_items_and_callbacks_are_forgotten_once_they_are_served
+  def test_delivered_items_and_their_callbacks_are_not_kept_in_memory
     in_reactor do
       @queue.push(*Array.new(100) { Object.new })
       100.times { note }

@@ -84,7 +84,7 @@ class SpawnTest < ReactorTest
     assert_equal [0, 2, 4, 6], log
   end
 
-  def test_a_notification_from_within_runs_in_a_later_turn
+  def test_a_notification_within_a_block_runs_in_a_later_turn
     log = @log
     settle do
       EM.spawn { |n| (log << n) && n < 2 && notify(n + 1) && log << :never }.notify(0)
@@ -92,13 +92,13 @@ class SpawnTest < ReactorTest
     assert_equal [0, 1, 2], log
   end
 
-  def test_arguments_are_counted_strictly
+  def test_the_number_of_arguments_is_checked
     assert_raises(ArgumentError) { settle { EM.spawn { |_one| nil }.notify(1, 2) } }
     assert_raises(ArgumentError) { settle { EM.spawn { |_one| nil }.notify } }
     settle {}
   end
 
-  def test_keywords_arrive
+  def test_keyword_arguments_are_passed_on
     log = @log
     settle { EM.spawn { |a, b: 2| log << [a, b] }.notify(1, b: 3) }
     assert_equal [[1, 3]], log
@@ -137,7 +137,7 @@ class SpawnTest < ReactorTest
     assert_equal [1, 2, 3, 4], log
   end
 
-  def test_yield_and_notify_goes_on_by_itself
+  def test_yield_and_notify_runs_the_next_block_without_a_notification
     log = @log
     settle do
       process = EM.spawn do
@@ -159,7 +159,7 @@ class SpawnTest < ReactorTest
     settle {}
   end
 
-  def test_yield_does_nothing_but_as_the_last_value
+  def test_yield_has_an_effect_only_as_the_last_value
     log = @log
     settle do
       process = EM.spawn do
@@ -179,7 +179,7 @@ class SpawnTest < ReactorTest
     assert_includes process.singleton_methods, :call
   end
 
-  def test_blocks_are_needed
+  def test_a_missing_block_is_an_error
     assert_raises(TypeError) { EM.spawn }
     assert_raises(ArgumentError) { EM.yield }
     assert_raises(ArgumentError) { EM.yield_and_notify }

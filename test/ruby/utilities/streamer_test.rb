@@ -123,7 +123,7 @@ class StreamerTest < ReactorTest
     end
   end
 
-  def test_the_sizes_are_known
+  def test_the_constants_have_their_documented_values
     assert_equal [16_384, 50_000, 16_384, 16_384],
                  [EM::FileStreamer::MappingThreshold, EM::FileStreamer::BackpressureLevel, EM::FileStreamer::ChunkSize,
                   EM::IOStreamer::CHUNK_SIZE]
@@ -135,13 +135,13 @@ class StreamerTest < ReactorTest
     assert_equal %w[4000 4000 4000 4000 4000 4000 6a0 0], sink.data.scan(/^(\h+)\r\n/).flatten
   end
 
-  def test_a_small_file_does_not_wait_for_pressure_to_end
+  def test_a_small_file_is_sent_despite_back_pressure
     sink = Sink.new(pressures: 1000)
     with_file("small") { |path| note(EM::FileStreamer.new(sink, path)) }
     assert_equal ["small", [[:ok]]], [sink.data, @log]
   end
 
-  def test_under_pressure_it_goes_on_in_a_later_turn
+  def test_under_back_pressure_it_continues_in_a_later_turn
     sinks = [Sink.new(pressures: 4), Sink.new(pressures: 4)]
     with_file(content(100_000)) do |path|
       reactor do
@@ -155,7 +155,7 @@ class StreamerTest < ReactorTest
     assert_equal [[:ok]] * 2, @log
   end
 
-  def test_a_slow_peer_does_not_make_the_reactor_spin_nor_the_connection_grow
+  def test_a_slow_peer_causes_neither_busy_waiting_nor_growing_buffers
     turns = largest = 0
     with_file("x" * 10_000_000) do |path|
       reactor do
@@ -175,7 +175,7 @@ class StreamerTest < ReactorTest
     assert_equal [[:error, "file not found"]] * 2, @log
   end
 
-  def test_what_is_no_file_is_a_failure
+  def test_anything_but_a_regular_file_is_a_failure
     Dir.mktmpdir do |directory|
       File.mkfifo(pipe = File.join(directory, "pipe"))
       [directory, pipe, "/dev/zero"].each { |path| note(EM::FileStreamer.new(Sink.new, path)) }
@@ -183,7 +183,7 @@ class StreamerTest < ReactorTest
     end
   end
 
-  def test_a_file_that_may_not_be_read_is_a_failure
+  def test_an_unreadable_file_is_a_failure
     with_file("secret") do |path|
       File.chmod(0, path)
       log = in_child do
@@ -195,7 +195,7 @@ class StreamerTest < ReactorTest
     end
   end
 
-  def test_a_file_that_is_truncated_meanwhile_is_a_failure
+  def test_a_file_that_is_truncated_while_it_is_sent_is_a_failure
     sink = Sink.new(pressures: 0)
     with_file(content(100_000)) do |path, file|
       sink.define_singleton_method(:send_data) { |data| super(data).tap { file.truncate(20_000) } }
@@ -205,7 +205,7 @@ class StreamerTest < ReactorTest
     assert_equal content(100_000).byteslice(0, 20_000), sink.data
   end
 
-  def test_what_is_appended_meanwhile_is_not_sent
+  def test_data_appended_while_the_file_is_sent_is_not_sent
     sink = Sink.new
     with_file(content(40_000)) do |path, file|
       sink.define_singleton_method(:send_data) { |data| super(data).tap { file.write("more") && file.flush } }
@@ -230,7 +230,7 @@ class StreamerTest < ReactorTest
     assert_equal [[:error, "the connection is closed"]], @log
   end
 
-  def test_a_connection_that_closes_meanwhile_is_a_failure
+  def test_a_connection_that_closes_while_sending_is_a_failure
     with_file("x" * 10_000_000) do |path|
       reactor do
         port = server(post_init: ->(it) { note(it.stream_file_data(path)).errback { EM.stop } },
@@ -241,7 +241,7 @@ class StreamerTest < ReactorTest
     assert_equal [:unbind, [:error, "the connection is closed"]], @log
   end
 
-  def test_a_connection_that_is_closed_by_the_program_meanwhile_is_a_failure
+  def test_a_connection_that_the_program_closes_while_sending_is_a_failure
     with_file("x" * 10_000_000) do |path|
       reactor do
         port = server(post_init: lambda { |it|
@@ -254,7 +254,7 @@ class StreamerTest < ReactorTest
     assert_equal [[:error, "the connection is closed"]], @log
   end
 
-  def test_files_are_closed_however_it_ends
+  def test_files_are_closed_whatever_the_outcome
     before = open_descriptors
     with_file(content(100_000)) do |path|
       EM::FileStreamer.new(Sink.new, path)
@@ -272,7 +272,7 @@ class StreamerTest < ReactorTest
     assert_equal 2 * 16_384, sink.data.bytesize
   end
 
-  def test_what_a_connection_raises_is_not_taken_for_a_failure_of_the_io
+  def test_an_exception_of_the_connection_is_not_a_failure_of_the_io
     sink = Sink.new
     sink.define_singleton_method(:send_data) { |_| raise IOError, "mine" }
     assert_raises(IOError) { EM::IOStreamer.new(sink, StringIO.new("data")) }
@@ -286,7 +286,7 @@ class StreamerTest < ReactorTest
     assert_equal ["text", false, [[:ok]]], [connection.data, io.closed?, @log]
   end
 
-  def test_an_io_that_ends_earlier_than_it_said_ends
+  def test_an_io_may_end_early
     [nil, ""].each do |nothing|
       io = StringIO.new("")
       io.define_singleton_method(:eof?) { false }
@@ -297,7 +297,7 @@ class StreamerTest < ReactorTest
     assert_equal [[:ok]] * 2, @log
   end
 
-  def test_text_counts_in_bytes
+  def test_text_is_counted_in_bytes
     EM::IOStreamer.new(sink = Sink.new, StringIO.new("äöü"), http_chunks: true)
     assert_equal "6\r\näöü\r\n0\r\n\r\n".b, sink.data
   end
@@ -321,7 +321,7 @@ class StreamerTest < ReactorTest
     end
   end
 
-  def test_send_file_data_refuses_what_it_cannot_send
+  def test_send_file_data_raises_for_a_file_that_it_cannot_send
     errors = nil
     with_file("x" * 32_769) do |path|
       assert_equal "", (received_from do |it|

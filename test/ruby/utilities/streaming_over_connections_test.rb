@@ -84,7 +84,7 @@ class StreamingOverConnectionsTest < ReactorTest
     end
   end
 
-  def test_a_small_file_has_been_sent_when_the_call_returns
+  def test_a_small_file_is_sent_before_the_call_returns
     path = file("x" * 16_384)
     done = nil
     served do |connection|
@@ -101,7 +101,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal ["file not found"], reasons
   end
 
-  def test_a_folder_and_a_pipe_are_no_files
+  def test_a_directory_and_a_pipe_are_refused
     recorder = Recorder.new
     path = socket_path("pipe")
     File.mkfifo(path)
@@ -113,13 +113,13 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_empty recorder.sent
   end
 
-  def test_a_name_that_no_file_can_have_is_a_failure
+  def test_an_impossible_file_name_is_a_failure
     reasons = []
     EM::FileStreamer.new(Recorder.new, "a\0b").errback { |reason| reasons << reason }
     assert_match(/null byte/, reasons.join)
   end
 
-  def test_a_stream_fails_if_the_peer_goes
+  def test_a_stream_fails_if_the_peer_disconnects
     path = huge_file
     outcome = nil
     reactor do
@@ -137,7 +137,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal "the connection is closed", outcome
   end
 
-  def test_a_peer_that_does_not_read_costs_no_turns
+  def test_a_peer_that_does_not_read_keeps_the_reactor_idle
     path = huge_file
     done = false
     turns = nil
@@ -157,7 +157,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_operator turns, :<, 50
   end
 
-  def test_two_files_stream_side_by_side
+  def test_two_files_can_be_streamed_in_parallel
     path = file(content(5_000_000))
     received = []
     reactor do
@@ -167,7 +167,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal [5_000_000] * 2, received
   end
 
-  def test_several_streams_on_one_connection_all_end
+  def test_several_streams_on_one_connection_all_succeed
     path = file(content(3_000_000))
     done = []
     received = served do |connection|
@@ -179,7 +179,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal [[0, 1, 2], 9_000_000], [done.sort, received.bytesize]
   end
 
-  def test_several_streams_on_one_connection_all_fail_with_it
+  def test_several_streams_on_one_connection_all_fail_when_it_ends
     path = huge_file
     reasons = []
     reactor do
@@ -195,7 +195,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal ["the connection is closed"] * 3, reasons
   end
 
-  def test_a_connection_may_be_frozen_meanwhile
+  def test_the_connection_object_may_be_frozen_while_streaming
     path = file(content(9_000_000))
     outcome = received = nil
     frozen = Class.new(EM::Connection) do
@@ -217,7 +217,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal ["the file has become shorter"], reasons
   end
 
-  def test_the_size_of_an_ios_pieces_is_a_constant_that_tests_replace
+  def test_the_chunk_size_of_ios_is_a_replaceable_constant
     with_chunk_size(3) do
       recorder = Recorder.new
       EM::IOStreamer.new(recorder, StringIO.new("abcdefgh"), http_chunks: true)
@@ -239,7 +239,7 @@ class StreamingOverConnectionsTest < ReactorTest
     refute_predicate io, :closed?
   end
 
-  def test_what_a_callback_raises_is_not_the_streams_failure
+  def test_an_exception_in_a_callback_is_not_a_failure_of_the_stream
     streamer = EM::IOStreamer.allocate
     streamer.callback { raise "of the user's" }
     failed = false
@@ -258,7 +258,7 @@ class StreamingOverConnectionsTest < ReactorTest
     assert_equal content(32_768), received
   end
 
-  def test_send_file_data_refuses_what_it_cannot_send
+  def test_send_file_data_raises_for_a_file_that_it_cannot_send
     path = file("x" * 32_769)
     errors = []
     served do |connection|

@@ -22,14 +22,14 @@ class ThreadedResourceTest < ReactorTest
     completions.map { |completion| [completion.state, *completion.value] }
   end
 
-  def test_the_resource_is_made_at_once_by_the_caller
+  def test_the_resource_is_created_at_once_on_the_calling_thread
     made_on = nil
     EM::ThreadedResource.new { made_on = Thread.current }.shutdown
     assert_same Thread.current, made_on
     assert_raises(LocalJumpError) { EM::ThreadedResource.new }
   end
 
-  def test_a_job_runs_on_the_thread_and_its_result_comes_back_on_that_of_the_reactor
+  def test_a_job_runs_on_the_thread_and_its_callbacks_on_the_reactors
     threads = nil
     reactor do
       completion = resource.dispatch { |it| [it, Thread.current] }
@@ -48,7 +48,7 @@ class ThreadedResourceTest < ReactorTest
     assert_equal [[0, 1, 2, 3, 4], 1], [notes.map(&:first), notes.map(&:last).uniq.size]
   end
 
-  def test_what_a_job_raises_is_its_failure_and_the_thread_goes_on
+  def test_an_exception_fails_the_job_and_the_thread_continues
     errors = [IOError, NotImplementedError, SystemExit, NoMemoryError, Interrupt]
     jobs = errors.map { |error| resource.dispatch { raise error } }
     jobs << resource.dispatch { throw :nothing } << resource.dispatch { Thread.current.name = nil }
@@ -57,7 +57,7 @@ class ThreadedResourceTest < ReactorTest
     assert_equal [:failed] * 6 + [:succeeded], states.map(&:first)
   end
 
-  def test_a_job_that_ends_the_thread_fails_and_so_do_those_behind_it
+  def test_a_job_that_ends_the_thread_fails_and_so_do_queued_jobs
     jobs = [resource.dispatch { Thread.exit }, resource.dispatch { :never }]
     states = outcomes(*jobs)
     assert_equal [:failed, :failed], states.map(&:first)
@@ -65,7 +65,7 @@ class ThreadedResourceTest < ReactorTest
     assert_equal :failed, resource.dispatch {}.state
   end
 
-  def test_shutdown_lets_the_job_under_way_finish
+  def test_shutdown_lets_the_current_job_finish
     gate = ::Queue.new
     job = resource.dispatch { gate.pop }
     behind = resource.dispatch { :never }
@@ -92,7 +92,7 @@ class ThreadedResourceTest < ReactorTest
     reactor { EM.stop }
   end
 
-  def test_a_job_may_shut_it_down
+  def test_a_job_may_call_shutdown
     job = resource.dispatch { resource.shutdown }
     thread = outcomes(job).first.last
     thread.join

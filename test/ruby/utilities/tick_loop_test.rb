@@ -21,7 +21,7 @@ class TickLoopTest < ReactorTest
     EM.next_tick(tick)
   end
 
-  def test_the_work_is_done_once_in_each_turn_until_it_returns_stop
+  def test_the_work_is_called_once_in_each_turn_until_it_returns_stop
     works = 0
     reactor do
       EM.tick_loop { (works += 1) == 5 ? :stop : nil }
@@ -54,13 +54,13 @@ class TickLoopTest < ReactorTest
     reactor { EM.stop }
   end
 
-  def test_it_needs_something_to_call
+  def test_a_missing_callback_is_an_argument_error
     assert_raises(ArgumentError) { EM::TickLoop.new }
     assert_raises(ArgumentError) { EM.tick_loop }
     assert_raises(ArgumentError) { EM::TickLoop.new {}.on_stop }
   end
 
-  def test_stop_calls_the_handlers_in_order_before_it_returns
+  def test_stop_calls_the_callbacks_in_order_before_it_returns
     reactor do
       it = EM.tick_loop { log << :work }
       it.on_stop { log << 1 }
@@ -80,7 +80,7 @@ class TickLoopTest < ReactorTest
     assert_equal [1], log
   end
 
-  def test_handlers_belong_to_one_stop
+  def test_on_stop_callbacks_are_called_for_one_stop_only
     reactor do
       it = EM.tick_loop {}
       it.on_stop { log << :first }
@@ -93,7 +93,7 @@ class TickLoopTest < ReactorTest
     assert_equal %i[first second], log
   end
 
-  def test_a_handler_may_start_it_again
+  def test_an_on_stop_callback_may_start_the_loop_again
     it = EM.tick_loop {}
     it.on_stop { it.start && it.on_stop { log << :later } }
     it.on_stop { log << :now }
@@ -104,7 +104,7 @@ class TickLoopTest < ReactorTest
     reactor { EM.stop }
   end
 
-  def test_a_handler_that_raises_does_not_lose_those_behind_it
+  def test_an_on_stop_callback_that_raises_does_not_lose_later_ones
     it = EM.tick_loop {}
     it.on_stop { raise IOError }
     it.on_stop { log << :behind }
@@ -135,7 +135,7 @@ class TickLoopTest < ReactorTest
     assert_equal [0], log.uniq
   end
 
-  def test_work_that_raises_is_not_continued_nor_stopped
+  def test_a_loop_whose_work_raises_neither_continues_nor_counts_as_stopped
     works = 0
     it = EM::TickLoop.new { (works += 1) && raise(IOError) }
     it.start

@@ -36,7 +36,7 @@ class PostgresMessageReaderTest < Minitest::Test
     assert_raises(ProtocolError) { feed(reader, wire("D", "x" * 997).byteslice(0, 5)) }
   end
 
-  def test_before_log_in_and_for_short_types_long_messages_are_refused
+  def test_long_messages_are_refused_before_login_and_for_short_types
     long = [Reader::SHORT_BYTES + 1].pack("N")
     "RSKZENDTAx".each_char { |type| assert_raises(ProtocolError) { feed(Reader.new(1 << 20), type + long) } }
     "RSKZCIG".each_char { |type| assert_raises(ProtocolError) { feed(trusting, type + long) } }
@@ -49,7 +49,7 @@ class PostgresMessageReaderTest < Minitest::Test
     assert_equal [["D", 5 << 20]], read(pieces_of(stream, 1000)).map { |type, payload| [type, payload.bytesize] }
   end
 
-  def test_what_follows_an_exception_of_the_block_is_not_lost
+  def test_messages_after_an_exception_of_the_block_are_not_lost
     reader = trusting
     error = Class.new(StandardError)
     stream = wire("Z", "I") + wire("C", "a\0") + wire("Z", "T").chop
@@ -57,7 +57,7 @@ class PostgresMessageReaderTest < Minitest::Test
     assert_equal [["C", "a\0"], ["Z", "T"]], feed(reader, "T")
   end
 
-  def test_what_was_handed_out_does_not_change
+  def test_yielded_payloads_do_not_change
     got = feed(trusting, wire("C", "abc\0") + wire("D", "x"))
     got.each { |type, payload| assert_equal [Encoding::BINARY, Encoding::BINARY], [type.encoding, payload.encoding] }
     payload = got[0][1]
@@ -77,17 +77,17 @@ class PostgresMessageReaderTest < Minitest::Test
     assert_raises(ProtocolError) { payload.byte }
   end
 
-  def test_counts_are_not_negative
+  def test_negative_counts_are_refused
     assert_equal 32_767, Client::Payload.new("\x7f\xff".b).count
     assert_raises(ProtocolError) { Client::Payload.new("\xff\xff".b).count }
   end
 
-  def test_null_and_the_empty_string_are_two_things_and_values_are_bytes
+  def test_null_differs_from_the_empty_string_and_values_are_binary
     row = row_of(nil, "", "a\0b", "\xff\xe4".b, "x" * 70_000)
     assert_equal [[nil, "", "a\0b", "\xff\xe4".b, "x" * 70_000]], result { |it| it.add_row(row) }.rows
   end
 
-  def test_rows_whose_lengths_are_wrong_are_refused
+  def test_rows_with_wrong_lengths_are_refused
     good = row_of("ab", nil)
     [good.chop, "#{good}x", good.sub("\0\0\0\x02".b, "\0\0\0\x03".b), good.sub("\xff\xff\xff\xff".b, "\xff\xff\xff\xfe".b), "\0", "",
      "\xff\xff".b, "\0\x01\x7f\xff\xff\xff".b].each do |payload|
@@ -147,7 +147,7 @@ class PostgresMessageReaderTest < Minitest::Test
     end
   end
 
-  def test_noise_is_refused_and_nothing_else
+  def test_random_data_raises_no_other_error
     parsers = [Client::Field.method(:parse_all), Client::ErrorResponse.method(:parse), Client::Notification.method(:parse),
                ->(bytes) { Client::Result.new.add_row(bytes) }, ->(bytes) { Client::Result.new.complete(bytes) }]
     random = Random.new(3)

@@ -32,7 +32,7 @@ class PostgresScramTest < Minitest::Test
     nonces.each { |nonce| assert_match(%r{\A[A-Za-z0-9+/]{32}\z}, nonce) }
   end
 
-  def test_a_name_with_comma_and_equals_sign_is_escaped
+  def test_commas_and_equals_signs_in_names_are_escaped
     assert_equal "n,,n=a=2Cb=3Dc,r=x", Scram.new("p", user: "a,b=c", nonce: "x").first_message
   end
 
@@ -49,7 +49,7 @@ class PostgresScramTest < Minitest::Test
     %w[1 100000].each { |number| assert_match(/,p=/, example.final_message(CHALLENGE.sub("4096", number))) }
   end
 
-  def test_how_many_iterations_are_too_many_can_be_set
+  def test_the_limit_for_iterations_can_be_set
     assert_challenge_refused(CHALLENGE, example(max_iterations: 4095))
     assert example(max_iterations: 4096).final_message(CHALLENGE)
   end
@@ -60,7 +60,7 @@ class PostgresScramTest < Minitest::Test
      CHALLENGE.sub("%", "\xff".b)].each { |challenge| assert_challenge_refused(challenge) }
   end
 
-  def test_extensions_behind_the_challenge_are_ignored_but_signed
+  def test_extensions_of_the_challenge_are_ignored_but_signed
     assert example.final_message("#{CHALLENGE},x=y")
     refute_equal PROOF, example.final_message("#{CHALLENGE},x=y")
   end
@@ -86,13 +86,13 @@ class PostgresScramTest < Minitest::Test
     assert_raises(Refused) { example.verify("v=") }
   end
 
-  def test_the_servers_error_is_told
+  def test_the_servers_error_is_reported
     scram = example
     scram.final_message(CHALLENGE)
     assert_equal "SCRAM: invalid-proof", assert_raises(Refused) { scram.verify("e=invalid-proof") }.message
   end
 
-  def test_noise_is_refused_and_nothing_else
+  def test_random_data_raises_no_other_error
     random = Random.new(1)
     2000.times do
       challenge = CHALLENGE.b
@@ -114,7 +114,7 @@ class PostgresScramTest < Minitest::Test
     }.each { |password, prepared| assert_equal prepared.b, Saslprep.prepare(password), password.inspect }
   end
 
-  def test_what_saslprep_prohibits_stays_as_it_is
+  def test_passwords_that_saslprep_prohibits_are_unchanged
     ["\u{2168}\u{7}", "\u{627}\u{31}", "\u{2168}\u{E000}", "\u{2168}\u{1F600}", "\u{2168}\u{5D0}", "\u{5D0}\u{2168}", "\u{AD}", "\u{200E}\u{2168}",
      "\u{2168}\u{10FFFF}", "\u{2168}\u{1FFFE}", "\xff\xe2\x85\xa8", "\u{2168}\u{341}\u{2FF0}"].each do |password|
       assert_equal password.b, Saslprep.prepare(password), password.inspect
