@@ -4,8 +4,8 @@
 #
 # usage: ruby -Ilib -Itest/ruby -Itest/programs test/programs/all.rb [large]
 #
-# Runs the tests with programs of others: those that need little, which belong to `make test`; or, with `large`, those
-# that need large servers (`make test-programs`).
+# Runs the tests with third-party programs: those that `make test` includes, or with `large`, those that need large
+# servers (`make test-programs`).
 
 folder = ARGV.delete("large") || "."
 Dir[File.join(__dir__, folder, "*_test.rb")].sort.each { |test| require test }

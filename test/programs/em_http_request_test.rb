@@ -6,7 +6,7 @@ require "programs_helper"
 require "digest"
 require_relative "support/nginx_answers"
 
-# em-http-request asks nginx.
+# em-http-request as a client of nginx.
 class EMHttpRequestTest < ProgramTest
   include NginxAnswers
 

@@ -6,7 +6,7 @@ require "programs_helper"
 require_relative "support/nginx_answers"
 require_relative "support/redis"
 
-# em-synchrony, whose fibers ask nginx and redis.
+# em-synchrony, whose fibers are clients of nginx and redis.
 class EMSynchronyTest < ProgramTest
   include NginxAnswers
   include Redis

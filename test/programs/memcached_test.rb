@@ -2,14 +2,14 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Memcache against memcached.
+# Memcache with memcached.
 
 require "programs_helper"
 
 class MemcachedTest < ProgramTest
   BINARY = "\0END\r\nVALUE k 0 3\r\nabc\r\n\xFF\r\nSTORED\r\n".b.freeze
 
-  # It takes a second to end when it is asked.
+  # It takes a second to end on SIGTERM.
   def teardown
     @server.signal(:KILL)
   end
@@ -93,7 +93,7 @@ class MemcachedTest < ProgramTest
     end
   end
 
-  # Runs the block with a client and a block that notes what it gets.
+  # Runs the block with a client and a block that records its arguments.
   def with_cache(host = "127.0.0.1", reconnect_interval: 1)
     start(free_port)
     @notes = []

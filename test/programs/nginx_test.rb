@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The HTTP clients against nginx.
+# The HTTP clients with nginx.
 
 require "programs_helper"
 require "support/http_peer"
@@ -131,7 +131,8 @@ class NginxTest < ProgramTest
     request
   end
 
-  # @return [Array] [status, content] or [:failed] for each; @failed are those that failed, in that order
+  # @return [Array] [status, content] or [:failed] for each request; @failed lists the failed ones in the order of
+  #   failure
   def pipelined(paths)
     results = Array.new(paths.size)
     left = paths.size

@@ -2,14 +2,14 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What tests with the programs of others start from: a reactor test that can start such programs, each on a free port of
-# loopback and in a folder of its own, and that ends them with itself.
+# The base of the tests with third-party programs: a reactor test that can start such programs, each on a free port of
+# the loopback interface and in a separate directory, and that ends them after the test.
 
 require "test_helper"
 require_relative "support/engine_loaded"
 require_relative "support/started_program"
 
-# A test in which others' programs run.
+# A test that runs third-party programs.
 class ProgramTest < ReactorTest
   include EngineLoaded
 
@@ -27,11 +27,11 @@ class ProgramTest < ReactorTest
   # Starts a program and waits until it accepts connections.
   #
   # @param environment [Hash{String => String}]
-  # @param port [Integer, nil] nil: it listens on none; it counts as ready at once then
-  # @param user [String, nil] who runs it, if this is root; its folder belongs to that user
+  # @param port [Integer, nil] nil if it does not listen; then it counts as ready at once
+  # @param user [String, nil] the user who runs it, if the test runs as root; its directory belongs to that user
   # @param ended_by [Symbol] the signal that ends it
   # @yieldparam port [Integer]
-  # @yieldparam directory [String] its folder, in which it starts
+  # @yieldparam directory [String] its working directory
   # @yieldreturn [Array<String>] the command
   # @return [StartedProgram]
   def start_program(environment = {}, port: free_port, user: nil, ended_by: :TERM)
@@ -41,7 +41,7 @@ class ProgramTest < ReactorTest
   end
 
   # Runs a Ruby program of test/programs/apps to its end.
-  # @return [Array<String>] the lines that it has printed
+  # @return [Array<String>] the lines that it printed
   def lines_of(name, *arguments, limit: 30)
     output = Tempfile.new("program")
     pid = spawn(*ruby_app(name, *arguments), in: File::NULL, %i[out err] => output)
@@ -60,7 +60,7 @@ class ProgramTest < ReactorTest
     ruby_command("-r", SAY_ENGINE, File.join(APPS, "#{name}.rb"), *arguments.map(&:to_s))
   end
 
-  # The command of a Ruby program that finds our engine when it requires eventmachine, whatever else is installed.
+  # The command of a Ruby program that loads our engine when it requires eventmachine, even if another one is installed.
   # @return [Array<String>]
   def ruby_command(*arguments)
     [RbConfig.ruby, "-I", Children::LIBRARY, *arguments]

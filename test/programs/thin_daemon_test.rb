@@ -49,7 +49,8 @@ class ThinDaemonTest < ProgramTest
     wait_until { served_by_another_than?(nil) }
   end
 
-  # Runs one of thin's commands to its end. By its environment, since what thin starts itself knows no more of `-I`.
+  # Runs one of thin's commands to its end. The load path is set by the environment, since processes that thin starts do
+  # not inherit `-I`.
   def thin(*arguments)
     output = Tempfile.new("thin")
     pid = spawn({ "RUBYLIB" => LIBRARY }, *command(*arguments), chdir: folder, in: File::NULL, %i[out err] => output)
@@ -78,7 +79,7 @@ class ThinDaemonTest < ProgramTest
     Dir[in_folder("*.pid")].map { |file| File.read(file).to_i }.reject(&:zero?)
   end
 
-  # @return [Integer] how many connections the process holds, beside what it listens on
+  # @return [Integer] the number of the process's connections, not counting listening sockets
   def connections(pid)
     inodes = Dir["/proc/#{pid}/fd/*"].filter_map { |fd| File.readlink(fd)[/socket:\[(\d+)\]/, 1] }
     File.foreach("/proc/net/tcp").count { |line| inodes.include?(line.split[9]) && line.split[3] == "01" }

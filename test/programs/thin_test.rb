@@ -39,7 +39,7 @@ class ThinTest < ProgramTest
     refute_match(/Socket errors|Non-2xx/, output)
   end
 
-  # What thin itself does, on any engine: it takes one request from each piece that arrives and drops what follows it.
+  # thin does this on any engine: it takes one request from each piece that arrives and drops the rest.
   def test_of_pipelined_requests_in_one_piece_the_first_is_answered_and_the_connection_goes_on
     socket = peer(start_thin.port)
     socket.write(KeepAliveClient.request("/hello") * 3)
@@ -128,7 +128,7 @@ class ThinTest < ProgramTest
 
   private
 
-  # It looks at signals only once a second.
+  # It checks for signals only once a second.
   def start_thin(*options)
     start_program(ended_by: :KILL) { |port, _| thin_command("--port", port.to_s, "--address", "127.0.0.1", *options, "start") }
   end

@@ -4,11 +4,11 @@
 #
 # usage: ruby amqp.rb CASE PORT
 #
-# One use of the amqp gem with RabbitMQ, and what came of it.
+# One use of the amqp gem with RabbitMQ, whose outcome is printed.
 
 require "amqp"
 
-# The uses, each by its name. Queues are the connection's own and end with it.
+# The uses by name. Queues are exclusive to the connection and end with it.
 module Cases
   module_function
 
@@ -63,14 +63,14 @@ module Cases
     queue.once_declared { 100.times { |i| channel.default_exchange.publish(i.to_s, routing_key: queue.name) } }
   end
 
-  # An error of one channel: the queue that it asks for does not exist.
+  # An error of one channel: the queue does not exist.
   def channel_error(connection)
     channel = AMQP::Channel.new(connection)
     channel.on_error { |_, close| finish(connection, "#{close.reply_code} #{close.reply_text[/\A[A-Z_]+/]}") }
     channel.queue("em.test.none", passive: true)
   end
 
-  # RabbitMQ expects a sign of life each second, and closes the connection after two.
+  # RabbitMQ expects a heartbeat every second, and closes the connection after two without.
   def heartbeat(connection)
     EM.add_timer(3) { finish(connection, connection.open?) }
   end

@@ -4,13 +4,13 @@
 #
 # usage: ruby em_http_request.rb CASE URL [ARGUMENT]
 #
-# One use of em-http-request, and what came of it.
+# One use of em-http-request, whose outcome is printed.
 
 require "em-http-request"
 require "digest"
 require "pathname"
 
-# The uses, each by its name.
+# The uses by name.
 module Cases
   module_function
 
@@ -65,7 +65,7 @@ module Cases
     report(http) { "#{http.response_header['CONTENT_ENCODING']} #{http.response.bytesize} #{Digest::MD5.hexdigest(http.response)}" }
   end
 
-  # The answer comes in pieces.
+  # The response arrives in pieces.
   def stream(url)
     digest = Digest::MD5.new
     pieces = 0
@@ -88,7 +88,7 @@ module Cases
     following.call(3)
   end
 
-  # The second request is sent before the first is answered.
+  # The second request is sent before the response to the first.
   def pipelined(url)
     connection = EM::HttpRequest.new(url)
     answers = []

@@ -4,11 +4,11 @@
 #
 # usage: ruby em_redis.rb CASE PORT [ARGUMENT]
 #
-# One use of em-redis, and what came of it.
+# One use of em-redis, whose outcome is printed.
 
 require "em-redis"
 
-# The uses, each by its name.
+# The uses by name.
 module Cases
   module_function
 
@@ -57,7 +57,7 @@ module Cases
     redis.mapped_mget("a", "b") { |values| finish(values.to_a.inspect) }
   end
 
-  # The server closes this connection, and em-redis opens another after a second.
+  # The server closes this connection, and em-redis reconnects after a second.
   def reconnect(redis)
     redis.set("kept", "yes")
     first = redis.signature

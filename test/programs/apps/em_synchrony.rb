@@ -4,14 +4,14 @@
 #
 # usage: ruby em_synchrony.rb CASE [URL OR PORT OF REDIS]
 #
-# One use of em-synchrony. It reads like a blocking program; each call waits in a fiber while the reactor runs.
+# One use of em-synchrony. It reads like a blocking program, but each call waits in a fiber while the reactor runs.
 
 require "em-synchrony"
 require "em-synchrony/em-http"
 require "em-synchrony/em-redis"
 require "em-synchrony/fiber_iterator"
 
-# The uses, each by its name.
+# The uses by name.
 module Cases
   module_function
 

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A faye server inside thin, mounted at /faye.
+# A faye server within thin, mounted at /faye.
 
 require "faye"
 

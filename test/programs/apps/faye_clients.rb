@@ -4,8 +4,8 @@
 #
 # usage: ruby faye_clients.rb URL [TRANSPORT TO DO WITHOUT]
 #
-# One client of faye publishes what some others have subscribed to. Its first message goes another way than those after
-# it, and arrives last, on any engine.
+# One client of faye publishes to channels that others have subscribed to. Its first message takes another way than
+# later ones and arrives last, on any engine.
 
 require "faye"
 

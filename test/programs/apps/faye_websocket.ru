@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The same as em_websocket.rb on faye-websocket, inside thin, and a stream of events at /events.
+# The same as em_websocket.rb on faye-websocket within thin, and an event stream at /events.
 
 require "faye/websocket"
 

@@ -4,7 +4,7 @@
 #
 # usage: ruby faye_websocket_client.rb URL
 #
-# Says something to an echo server as text, then much as binary, then asks it to close.
+# Sends a text message and a large binary message to an echo server, then asks it to close.
 
 require "faye/websocket"
 

@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What test/programs/thin_test.rb has thin serve: one path for each thing that it tries.
+# The application that test/programs/thin_test.rb serves by thin: one path for each feature that it tests.
 
-# A body that is sent while it comes into being.
+# A body that is sent while it is produced.
 class SlowBody
   include EventMachine::Deferrable
 
@@ -29,7 +29,7 @@ later = lambda do |env|
   throw :async
 end
 
-# An application that answers with what the block returns.
+# An application that responds with the block's result.
 class Text
   def initialize(&text)
     @text = text

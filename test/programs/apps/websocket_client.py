@@ -2,7 +2,7 @@
 #
 # usage: websocket_client.py URL CASE
 #
-# Talks to an echo server by python3-websockets and prints what it sees.
+# Talks to an echo server by python3-websockets and prints the results.
 
 import asyncio
 import sys
@@ -66,7 +66,7 @@ async def drop(socket):
 
 
 async def forbidden(socket):
-    # An opcode that is reserved: RFC 6455, 5.2.
+    # A reserved opcode: RFC 6455, section 5.2.
     socket.transport.write(b"\x83\x80\x00\x00\x00\x00")
     try:
         await socket.recv()

@@ -2,7 +2,7 @@
 #
 # usage: websocket_server.py PORT
 #
-# An echo server on python3-websockets that closes when it is asked to.
+# An echo server on python3-websockets that closes the connection on request.
 
 import asyncio
 import sys

@@ -38,7 +38,7 @@ class AMQPTest < ProgramTest
   end
 
   def test_a_wrong_password_is_refused
-    # The gem says so twice, on any engine.
+    # The gem reports this twice, on any engine.
     assert_equal ["refused"], lines_of("amqp", "numbers", RabbitMQ.port, "wrong").uniq
   end
 

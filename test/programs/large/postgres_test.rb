@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Postgres3 against PostgreSQL 15. One server serves all these tests: it takes a while to make.
+# Postgres3 with PostgreSQL 15. All tests share one server, because creating it takes a while.
 
 require "open3"
 require "programs_helper"
 
-# The server, in a folder of its own, with a user for each kind of authentication.
+# The server, in a separate directory, with a user for each authentication method.
 class PostgresServer
   BINARIES = Dir["/usr/lib/postgresql/*/bin"].max_by { |path| path[/\d+/].to_i }
   ACCOUNT = "postgres"
@@ -41,7 +41,7 @@ class PostgresServer
     @program = StartedProgram.new(@port, ACCOUNT)
     create
     @program.start({}, ["#{BINARIES}/postgres", "-D", data, "-p", @port.to_s, "-k", @program.directory, *settings])
-    # It listens before it is ready.
+    # The server listens before it is ready.
     sleep 0.005 until @program.log.include?("ready to accept connections") || @program.ended?
   end
 
@@ -80,7 +80,7 @@ end
 
 class PostgresTest < ProgramTest
   Client = EM::P::Postgres3
-  # Seconds; a busy machine takes its time.
+  # Seconds; long enough for a busy machine.
   PATIENCE = 50
 
   def before_setup
@@ -298,7 +298,7 @@ class PostgresTest < ProgramTest
     @noted
   end
 
-  # Logs in, and runs the reactor until something stops it; returns what #ask was answered, if that was it.
+  # Logs in and runs the reactor until it is stopped; returns the result of #ask, if that stopped it.
   def log_in(user, password)
     reactor do
       db = another
@@ -315,10 +315,10 @@ class PostgresTest < ProgramTest
     log_in("postgres", nil, &block)
   end
 
-  # Without block it keeps the result and stops.
+  # Without a block, keeps the result and stops the reactor.
   def ask(db, sql, errors: 0)
     db.query(sql).callback do |sent, result, got|
-      next if !sent && EM.stopping? # what was to be seen has been seen
+      next if !sent && EM.stopping? # the test is over
 
       raise [result, *got].join(" ") unless sent && got.size == errors
       next yield(result, got) if block_given?

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# saslauthd's protocol against the real daemon and its own test client. The daemon asks an IMAP server that is part of
-# this test, so that no user of the system is involved.
+# The saslauthd protocol with the real daemon and its test client. The daemon verifies passwords with an IMAP server
+# that is part of this test, so that no user of the system is involved.
 
 require "programs_helper"
 require "open3"
@@ -70,7 +70,7 @@ class SaslauthdTest < ProgramTest
 
   private
 
-  # The daemon answers one request on each connection.
+  # The daemon replies to one request per connection.
   def ask(socket, password, verdicts)
     client = EM.connect_unix_domain(socket, Asker)
     client.validate?("ann", password).callback { verdicts[password] = :in }.errback { verdicts[password] = :out }

@@ -5,7 +5,7 @@
 require "programs_helper"
 require "open3"
 
-# Our client sends to exim; swaks, Python's smtplib and raw sockets send to our server.
+# Our client sends to exim. swaks, Python's smtplib and raw sockets send to our server.
 class SmtpTest < ProgramTest
   EXIM = "/usr/sbin/exim4"
   EXIM_USER = "Debian-exim"
@@ -88,7 +88,7 @@ class SmtpTest < ProgramTest
     assert_equal 250, send_to(start_exim, from: "", body: "x\r\n").code
   end
 
-  # Others' clients and our server.
+  # Third-party clients and our server.
 
   def test_swaks_sends_dots_and_bytes
     body = ".\r\n..two\r\nd\xFCrr\r\n.end"
@@ -216,7 +216,7 @@ class SmtpTest < ProgramTest
     outcome
   end
 
-  # Waits until so many messages are delivered.
+  # Waits until this many messages are delivered.
   # @return [Array<String>]
   def delivered(program, count)
     files = []

@@ -2,18 +2,18 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Socks4 and Socks5 against dante, through which they reach an echo server of ours.
+# Socks4 and Socks5 with the proxy dante, through which they reach an echo server of the test.
 
 require "programs_helper"
 
 class SocksProgramTest < ProgramTest
-  # A port of this machine to which the proxy connects nobody.
+  # A port of this machine to which the proxy refuses to connect.
   FORBIDDEN = 7
-  # Dante asks the system for names and passwords; this one knows no others than this.
+  # Dante asks the system for user names and passwords; this is the only pair that it finds.
   USER = "ann"
   PASSWORD = "secret"
 
-  # Says hello through the proxy and notes what comes of it.
+  # Sends hello through the proxy and records the outcome.
   module Client
     attr_reader :notes
 
@@ -94,7 +94,7 @@ class SocksProgramTest < ProgramTest
     [:connected_to_proxy, [error, code, nil]]
   end
 
-  # @return [Array] what happened
+  # @return [Array] the recorded events
   def say_hello(client, host, port = nil, listen: "127.0.0.1", **options)
     connection = nil
     reactor do
@@ -128,7 +128,7 @@ class SocksProgramTest < ProgramTest
     CONFIGURATION
   end
 
-  # In a mount namespace of its own, the system's files of users are others, for dante only.
+  # In a separate mount namespace, only dante sees other user files of the system.
   def with_own_users(folder, dante)
     passwd = File.join(folder, "passwd")
     shadow = File.join(folder, "shadow")

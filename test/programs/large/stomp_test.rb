@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Stomp against RabbitMQ's STOMP plugin.
+# Stomp with RabbitMQ's STOMP plugin.
 
 require "programs_helper"
 require_relative "../support/rabbitmq"
@@ -11,7 +11,7 @@ class StompProgramTest < ProgramTest
   # The first one waits for the server to start.
   self.time_limit = 120
 
-  # Calls a block with the connection and each message, after the one that says it is connected.
+  # Calls a block with the connection and each message after CONNECTED.
   module Client
     include EM::P::Stomp
 
@@ -60,7 +60,7 @@ class StompProgramTest < ProgramTest
     assert_equal BODIES.map(&:b), received
   end
 
-  # RabbitMQ escapes colons even for clients of 1.0, which knows no escapes: what it writes is what one gets.
+  # RabbitMQ escapes colons even for STOMP 1.0, which has no escapes. Headers are returned as sent.
   def test_headers_are_sent_unchanged_and_received_as_the_server_sends_them
     header = nil
     talk_to_rabbitmq do |client, message|

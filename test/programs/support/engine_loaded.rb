@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# Which engine a process has loaded, read off its memory map: Debian's packages bring the original along.
+# Determines from its memory map which engine a process has loaded: Debian's packages depend on the original.
 module EngineLoaded
   OURS = File.join(Children::LIBRARY, "rubyeventmachine.so")
 

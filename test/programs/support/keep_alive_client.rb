@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# The client's side of HTTP/1.1 over a blocking socket: it keeps the connection, and sees every byte of an answer.
+# An HTTP/1.1 client with a blocking socket: it keeps the connection open and sees every byte of a response.
 class KeepAliveClient
-  # What came back; the body is decoded.
+  # A response; the body is decoded.
   Answer = Struct.new(:status, :headers, :body) do
     def persistent?
       headers["connection"] != "close"
@@ -28,7 +28,7 @@ class KeepAliveClient
     answer
   end
 
-  # Only asks.
+  # Only sends the request.
   def request(path)
     @socket.write(KeepAliveClient.request(path))
   end
@@ -37,7 +37,7 @@ class KeepAliveClient
     "GET #{path} HTTP/1.1\r\nHost: test\r\n\r\n"
   end
 
-  # Waits for what was asked for.
+  # Waits for the response.
   # @return [Answer]
   # @raise [EOFError] if the connection ends instead
   def answer

@@ -5,11 +5,11 @@
 require "socket"
 require_relative "started_program"
 
-# What nginx serves in tests and benchmarks, and an nginx that serves it.
+# An nginx for tests and benchmarks, and the content that it serves.
 module Nginx
-  # The body of /small and, not from a file, of /hello.
+  # The body of /small and of /hello, which is not a file.
   HELLO = "hello\n"
-  # How many bytes /large has.
+  # The size of /large in bytes.
   LARGE_BYTES = 10 << 20
 
   LOCATIONS = <<~TEXT
@@ -26,7 +26,7 @@ module Nginx
 
   module_function
 
-  # For programs that are not tests.
+  # Starts nginx for programs that are not tests.
   # @return [StartedProgram]
   def start
     port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
@@ -35,7 +35,7 @@ module Nginx
   end
 
   # Writes configuration and files.
-  # @param ipv6 [Boolean] whether it listens at [::1], too
+  # @param ipv6 [Boolean] whether it also listens on [::1]
   # @return [Array<String>] the command that starts it
   def command(port, directory, ipv6: false)
     root = File.join(directory, "root")
@@ -48,13 +48,13 @@ module Nginx
     [program, "-e", "stderr", "-p", directory, "-c", File.join(directory, "nginx.conf")]
   end
 
-  # Debian has it where users do not look for programs.
+  # On Debian, nginx is not on the PATH of users.
   def program
     debian = "/usr/sbin/nginx"
     File.executable?(debian) ? debian : "nginx"
   end
 
-  # @return [String] which differs everywhere, so that a piece in the wrong place shows
+  # @return [String] content without repetitions, so that a misplaced piece is detected
   def large
     @large ||= Random.new(1).bytes(LARGE_BYTES)
   end

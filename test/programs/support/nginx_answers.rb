@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# nginx for one test. It serves the files of its folder, and some answers that are written here.
+# nginx for one test. It serves the files in its directory, and the responses that are defined here.
 module NginxAnswers
   CONFIGURATION = <<~CONFIGURATION
     daemon off;
@@ -39,7 +39,7 @@ module NginxAnswers
     }
   CONFIGURATION
 
-  # @yieldparam directory [String] the folder that it serves
+  # @yieldparam directory [String] the directory that it serves
   # @return [StartedProgram]
   def start_nginx
     start_program do |port, directory|

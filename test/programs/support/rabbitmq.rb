@@ -4,7 +4,7 @@
 
 require_relative "started_program"
 
-# RabbitMQ, which takes seconds to start: one for all tests of a process, in a folder of its own, ended with the
+# RabbitMQ, which takes seconds to start: one server for all tests of a process, in a separate directory, ended with the
 # process.
 #
 #   require "programs_helper"
@@ -16,11 +16,12 @@ require_relative "started_program"
 #     def test_something
 #       RabbitMQ.port       # AMQP 0-9-1, on 127.0.0.1
 #       RabbitMQ.stomp_port # STOMP
-#       RabbitMQ.log        # what the server has said so far
+#       RabbitMQ.log        # the server's output so far
 #     end
 #   end
 #
-# User and password are "guest". Names of queues should be the test's own: the next test finds what is left in them.
+# User and password are "guest". Each test should use its own names of queues, since messages left in a queue reach the
+# next test.
 module RabbitMQ
   SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
   USER = "rabbitmq"
@@ -51,7 +52,7 @@ module RabbitMQ
       @start ||= begin
         @programs ||= finish_after_tests([])
         @ports = free_ports(:amqp, :stomp, :distribution, :epmd)
-        # Otherwise the server starts it by itself, as a daemon that stays.
+        # Otherwise the server starts it as a daemon, which would remain.
         run(@ports[:epmd], "epmd", "-port", @ports[:epmd].to_s, "-address", "127.0.0.1")
         wait_until_started(run(@ports[:amqp], SERVER) { |folder| configure(folder) })
       end
@@ -76,7 +77,7 @@ module RabbitMQ
       program
     end
 
-    # @return [Hash] the environment that keeps all of the server within the folder
+    # @return [Hash] the environment that keeps all files of the server within the directory
     def configure(folder)
       File.write(File.join(folder, "enabled_plugins"), "[#{PLUGINS.join(',')}].\n")
       File.write(File.join(folder, "rabbitmq.conf"), settings)
@@ -104,7 +105,7 @@ module RabbitMQ
       SETTINGS
     end
 
-    # All at once, so that they differ.
+    # All ports at once, so that they differ.
     def free_ports(*names)
       sockets = names.to_h { |name| [name, TCPServer.new("127.0.0.1", 0)] }
       sockets.transform_values { |socket| socket.local_address.ip_port }

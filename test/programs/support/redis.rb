@@ -2,9 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
-# redis for one test; it keeps everything in memory.
+# Redis for one test; it keeps everything in memory.
 module Redis
-  # Ruby says it of em-redis, which has two keys twice in a Hash.
+  # Ruby's warning about em-redis, in which a Hash has two duplicate keys.
   REDIS_WARNING = /em-redis.*warning: key .* is duplicated/.freeze
 
   # @return [StartedProgram]

@@ -7,19 +7,19 @@ require "fileutils"
 require "socket"
 require "tmpdir"
 
-# A program of somebody else's, started for one test, in a process group and a folder of its own.
+# A third-party program that is started for one test, in a separate process group and directory.
 class StartedProgram
-  # Seconds that it has to end after it was asked to.
+  # Seconds in which it must end after the signal.
   PATIENCE = 10
 
   # @return [Integer, nil]
   attr_reader :port
   # @return [String]
   attr_reader :directory
-  # @return [Integer] of the process that was started, which is also its group
+  # @return [Integer] the id of the process, which is also that of its group
   attr_reader :pid
 
-  # @param ended_by [Symbol] the signal that ends it; for programs that take their time to leave, `:KILL`
+  # @param ended_by [Symbol] the signal that ends it; `:KILL` for programs that end slowly
   def initialize(port, user = nil, ended_by = :TERM)
     @port = port
     @ended_by = ended_by
@@ -29,7 +29,7 @@ class StartedProgram
   end
 
   # @return [self] once it accepts connections
-  # @raise [RuntimeError] with what it said, if it ends before
+  # @raise [RuntimeError] with its output, if it ends before that
   def start(environment, command)
     command = ["setpriv", "--reuid", @user, "--regid", Etc.getpwnam(@user).gid.to_s, "--init-groups", *command] if @user
     @pid = spawn(environment, *command, chdir: @directory, pgroup: true, in: File::NULL, %i[out err] => log_file)
@@ -39,7 +39,7 @@ class StartedProgram
     self
   end
 
-  # @return [String] what it has said so far
+  # @return [String] its output so far
   def log
     File.binread(log_file)
   end
@@ -53,7 +53,7 @@ class StartedProgram
     @status ||= Process.wait2(@pid).last
   end
 
-  # Ends it and all that it has started in its group, and removes its folder.
+  # Ends it and all processes of its group, and removes its directory.
   def finish
     return unless @pid
 
@@ -66,7 +66,7 @@ class StartedProgram
     FileUtils.remove_entry(@directory, true)
   end
 
-  # @param name [Symbol] sent to its whole group
+  # @param name [Symbol] the signal, sent to its whole group
   def signal(name)
     Process.kill(name, -@pid)
   rescue Errno::ESRCH

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What every WebSocket server is asked by python3-websockets. The test defines `start_server` and returns the server.
+# Tests every WebSocket server with python3-websockets. The test class defines `start_server`, which returns the server.
 
 require "open3"
 
@@ -64,7 +64,7 @@ module WebSocketCases
     server
   end
 
-  # @return [Array<String>] what the client has printed
+  # @return [Array<String>] the client's output
   def ask(server, wish)
     output, status = Open3.capture2e("timeout", "30", "/usr/bin/python3", CLIENT, "ws://127.0.0.1:#{server.port}/chat", wish)
     assert_predicate status, :success?, output + server.log

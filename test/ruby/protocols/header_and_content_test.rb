@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# HeaderAndContentProtocol: requests of header lines and content, one behind the other, and what is refused.
+# HeaderAndContentProtocol: consecutive requests of header lines and content, and requests that are refused.
 
 require "test_helper"
 require "support/parsed"
@@ -10,7 +10,7 @@ require "support/parsed"
 class HeaderAndContentTest < ReactorTest
   include Parsed
 
-  # Without connection, as it is made by `allocate`.
+  # It has no connection, since it is created by `allocate`.
   class Requests < EM::P::HeaderAndContentProtocol
     attr_reader :events, :closed
 
@@ -99,7 +99,7 @@ class HeaderAndContentTest < ReactorTest
     assert_refused "overlength content", "PUT\ncontent-length: 4\n\n", max_content_bytes: 3
   end
 
-  # Of a pattern that tries every blank, 60000 of them take minutes.
+  # With a pattern that tries every blank, 60000 of them take minutes.
   def test_many_blanks_within_a_header_take_linear_time
     ["content-length: 1#{' ' * 60_000}x", "content-length:#{' ' * 60_000}x", "a#{' ' * 60_000}:#{' ' * 60_000}x", "content-length#{' ' * 60_000}x"].each do |line|
       parser = limited(max_header_bytes: 200_000)

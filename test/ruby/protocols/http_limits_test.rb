@@ -6,7 +6,7 @@ require "test_helper"
 require "support/segmentation"
 require "em/protocols/http/response_parser"
 
-# No server can make a client keep more than its limits, nor raise anything but HttpError.
+# No server can make a client exceed its limits or raise anything but HttpError.
 class HttpLimitsTest < Minitest::Test
   include Segmentation
 
@@ -112,7 +112,7 @@ class HttpLimitsTest < Minitest::Test
     assert_equal 1, readings.uniq.size, "#{message}: #{input.inspect} is read as #{readings.uniq.inspect}"
   end
 
-  # @return [Array] [status, header lines, content] of each response, and the kind of an error
+  # @return [Array] [status, header lines, content] of each response, and the kind of error, if any
   def results(pieces, limits, finish:)
     parser = EM::P::HttpResponseParser.new(**limits)
     results = []

@@ -7,7 +7,7 @@ require "objspace"
 require "support/segmentation"
 require "em/protocols/http/response_parser"
 
-# How HTTP responses are read, wherever the network cuts them.
+# HTTP responses are parsed correctly wherever the network splits them.
 class HttpResponseParserTest < Minitest::Test
   include Segmentation
 
@@ -248,7 +248,7 @@ class HttpResponseParserTest < Minitest::Test
     enum_for(:each_response, pieces, verbs).to_a
   end
 
-  # Each piece arrives by itself, and the peer's end behind all.
+  # Passes in the pieces one by one, followed by the peer's end.
   def each_response(pieces, verbs)
     parser = Parser.new
     verbs = verbs.dup

@@ -5,7 +5,7 @@
 require "test_helper"
 require "support/http_peer"
 
-# HttpClient2: requests on one connection, each with the response that is its own.
+# HttpClient2: requests on one connection, each of which gets its own response.
 class HttpClient2Test < ReactorTest
   include HttpPeer
 
@@ -344,7 +344,7 @@ class HttpClient2Test < ReactorTest
     end
   end
 
-  # Stands for a connection that can do TLS.
+  # Simulates a connection that supports TLS.
   class WithTls < EM::P::HttpClient2
     def self.begun
       @begun ||= []

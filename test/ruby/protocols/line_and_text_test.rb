@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# LineAndTextProtocol: lines and binary data; whatever goes wrong with a line is "overlength line".
+# LineAndTextProtocol: lines and binary data. Every error in a line is reported as "overlength line".
 
 require "test_helper"
 require "support/parsed"
@@ -10,7 +10,7 @@ require "support/parsed"
 class LineAndTextTest < ReactorTest
   include Parsed
 
-  # Notes what it is told. Without connection, as it is made by `allocate`.
+  # Records its callbacks. It has no connection, since it is created by `allocate`.
   class Old < EM::P::LineAndTextProtocol
     attr_reader :events, :closed, :exceptions
 
@@ -41,7 +41,7 @@ class LineAndTextTest < ReactorTest
     end
   end
 
-  # Defines no callback at all.
+  # Defines no callbacks.
   class Silent < EM::P::LineAndTextProtocol
     def close_connection_after_writing
     end

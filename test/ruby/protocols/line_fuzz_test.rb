@@ -2,8 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# LineText2 against a model of it that has all the input at once and goes from byte to byte. The input itself says what
-# the callbacks do between any two lines: change the mode or the delimiter, throw back, call receive_data, raise, throw.
+# Compares LineText2 with a model that has all the input at once and processes it byte by byte. The input itself says
+# what the callbacks do between any two lines: change the mode or the delimiter, put back data, call receive_data,
+# raise, throw.
 
 require "test_helper"
 require "support/parsed"
@@ -16,7 +17,7 @@ class LineFuzzTest < ReactorTest
 
   self.time_limit = 60
 
-  # What a line makes its receiver do.
+  # The commands in lines, which the receiver executes.
   module Orders
     DELIMITERS = ["\n", ";", "\r\n", "aab", " "].freeze
 
@@ -50,7 +51,7 @@ class LineFuzzTest < ReactorTest
       follow(line)
     end
 
-    # Of text without size a few bytes are wanted, or all there is.
+    # Of text of unknown size, the receiver takes a few bytes or everything.
     def receive_binary_data(data)
       return @events << [:text, data] && follow(data) if @lt2_text_size.nil?
 
@@ -71,7 +72,7 @@ class LineFuzzTest < ReactorTest
     end
   end
 
-  # The same in the simplest way.
+  # The model: the same in the simplest way.
   class Model
     include Orders
     attr_reader :events
@@ -109,7 +110,7 @@ class LineFuzzTest < ReactorTest
       follow(line)
     end
 
-    # How much of the line may belong to the delimiter.
+    # How many bytes of the line may belong to the delimiter.
     def unfinished(line)
       return @delimiter.bytesize - 1 unless @delimiter == "\n"
 
@@ -189,7 +190,7 @@ class LineFuzzTest < ReactorTest
     Array.new(size) { parts.sample(random: random).b }.join
   end
 
-  # What is behind an exception comes with the next data, of which at last there is none.
+  # Input after an exception is parsed with the next data. At the end, that data is empty.
   def events(pieces, batches)
     parser = Ours.new(batches: batches)
     pieces.each { |piece| attempt { parser.receive_data(piece) } }
@@ -197,7 +198,7 @@ class LineFuzzTest < ReactorTest
     parser.events
   end
 
-  # @return [Boolean] whether it went well
+  # @return [Boolean] whether no exception was raised
   def attempt
     catch(:out) { return yield }
     false

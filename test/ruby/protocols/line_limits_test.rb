@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How long lines may be, in all protocols of lines; and what becomes of input when callbacks raise, or of time and
-# memory when there is much of it.
+# The limits for lines in all line protocols, the handling of input when callbacks raise, and the time and memory that
+# large input takes.
 
 require "test_helper"
 require "support/parsed"
@@ -24,7 +24,7 @@ class LineLimitsTest < ReactorTest
     records :receive_line, :receive_error
   end
 
-  # A limit that depends on what was said before.
+  # A limit that depends on earlier lines.
   class Growing < Lines
     def max_line_length
       @events.size + 1
@@ -193,7 +193,7 @@ class LineLimitsTest < ReactorTest
     assert_equal 300_000, parser.events.size
   end
 
-  # Anything worse than linear takes minutes here.
+  # Anything slower than linear takes minutes here.
   def test_fifty_thousand_changes_of_mode_or_delimiter_in_one_piece
     { text: ->(it, _) { it.set_text_mode(1) }, mode: ->(it, _) { it.set_line_mode }, delimiter: ->(it, _) { it.set_delimiter("\n") },
       limit: ->(it, line) { it.max_line_length = 100 + line.size } }.each do |what, change|

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# LineProtocol. Its limits are tested in line_limits_test.rb.
+# LineProtocol. line_limits_test.rb tests its limits.
 
 require "test_helper"
 require "support/parsed"

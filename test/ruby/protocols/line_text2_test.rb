@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# LineText2: lines and text, by any delimiter, changed at any moment, and the same at every split.
+# LineText2: lines and text with any delimiter, mode changes at any time, and the same result at every split.
 
 require "test_helper"
 require "support/parsed"
@@ -15,7 +15,7 @@ class LineText2Test < ReactorTest
     records :receive_line, :receive_binary_data, :receive_end_of_binary_data, :receive_error
   end
 
-  # A class whose `initialize` knows nothing of protocols, and that overrides nothing.
+  # A class whose `initialize` does not call `super` and that overrides no callbacks.
   class Silent
     include EM::P::LineText2
 
@@ -255,7 +255,7 @@ class LineText2Test < ReactorTest
     assert_equal [%w[abc def]] * 2, [pieces, parser.events.map(&:last)]
   end
 
-  # With a copy of the piece for each line this would take minutes.
+  # If each line copied the piece, this would take minutes.
   def test_putting_back_in_front_of_a_large_piece_does_not_copy_it
     [";", /;/, /;|,/].each do |delimiter|
       count = 0
@@ -329,7 +329,7 @@ class LineText2Test < ReactorTest
     assert_equal %w[wait a begin b c], parser.events.map(&:last)
   end
 
-  # As in code that reads as if it blocked: the answer is the next line.
+  # As in code that reads like blocking code: the next line is the reply.
   def test_a_suspended_callback_may_wait_for_the_next_line
     answers = []
     asking = nil
@@ -378,7 +378,7 @@ class LineText2Test < ReactorTest
       end }
   end
 
-  # Pieces of text put together.
+  # Joins consecutive pieces of text.
   def joined(events)
     events.slice_when { |a, b| a[0] != :receive_binary_data || b[0] != a[0] }.map { |run| [run[0][0], run.map(&:last).join] }
   end

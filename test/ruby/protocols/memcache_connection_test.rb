@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The client of memcached and its connection: made, lost, made again, given up.
+# The client of memcached and its connection: established, lost, reconnected, given up.
 
 require "test_helper"
 
@@ -176,7 +176,7 @@ class MemcacheConnectionTest < ReactorTest
     assert_equal 3, errors
   end
 
-  # A search through all keys for each value took 3 seconds for the first order, and 7 for the second.
+  # With a search through all keys for each value, the first order took 3 seconds and the second 7.
   def test_values_of_many_keys_in_any_order_take_linear_time
     keys = Array.new(10_000) { |i| "key#{i}" }
     [keys.reverse, [keys.last] * 50_000].each do |order|
@@ -191,7 +191,7 @@ class MemcacheConnectionTest < ReactorTest
 
   private
 
-  # @return [Object] a client that believes in a connection
+  # @return [Object] a client that behaves as if it were connected
   def unconnected
     client = Class.new do
       include Memcache
@@ -201,12 +201,12 @@ class MemcacheConnectionTest < ReactorTest
     client.new.tap(&:connection_completed)
   end
 
-  # Without the second between two attempts, which tests of reconnecting would wait for otherwise.
+  # Reconnects without the pause of a second between two attempts, which the tests would have to wait for.
   def connect(port, interval: 0.01)
     Memcache.connect("127.0.0.1", port).tap { |cache| cache.reconnect_interval = interval }
   end
 
-  # Answers whatever comes first on its first connection, then closes it; and on all others whatever comes.
+  # Replies once on its first connection and closes it; replies to all input on later ones.
   def flaky_server(first, later, close: true)
     connections = 0
     server(receive_data: lambda { |c, _|

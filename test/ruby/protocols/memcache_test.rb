@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The client of memcached on an object without connection: what goes to the wire, and what becomes of the replies.
+# The client of memcached in an object without a connection: the commands that it sends, and how it handles the replies.
 
 require "test_helper"
 require_relative "../support/segmentation"
@@ -15,7 +15,7 @@ class MemcacheTest < Minitest::Test
 
     attr_reader :sent, :closed, :errors
 
-    # As users write it: without super.
+    # Like users' classes, does not call super.
     def initialize
       @sent = []
       @errors = []
@@ -118,7 +118,7 @@ class MemcacheTest < Minitest::Test
     assert_equal [nil, nil], answers
   end
 
-  # What a reply in the wrong place would mean is anybody's guess.
+  # A reply in the wrong place cannot be interpreted.
   UNEXPECTED = {
     get: ["STORED\r\n", "DELETED\r\n", "VALUE b 0 1\r\n", "VALUE a 0 1\r\nxyz\r\n", "VALUE a 0 -1\r\n", "VALUE a 0\r\n", "hello\r\n", "\r\n",
           "VALUE a 0 99999999999999999999\r\n", "x" * 3000, "END \r\n", "VALUE b 0 1\r\n1\r\nEND\r\n"],
@@ -260,7 +260,7 @@ class MemcacheTest < Minitest::Test
     cache = connected
     cache.get("a") { |given| answer = given }
     cache.receive_data("VALUE a 0 #{value.bytesize}\r\n")
-    # Copying what is there with each piece would move 128 GiB.
+    # Copying the buffer for each piece would move 128 GiB.
     (0...value.bytesize).step(piece) { |start| cache.receive_data(value.byteslice(start, piece)) }
     cache.receive_data("\r\nEND\r\n")
     assert_equal value, answer

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# ObjectProtocol: objects whole and in order at every split, by any serializer; and what a peer sends in bad faith.
+# ObjectProtocol: objects arrive complete and in order at every split, with any serializer; malicious input is refused.
 
 require "test_helper"
 require "support/parsed"

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# PlainMarshal: all plain data of Marshal, and nothing else, however it is disguised.
+# PlainMarshal loads all plain data of Marshal and nothing else, however it is disguised.
 
 require "test_helper"
 
@@ -10,7 +10,7 @@ class PlainMarshalTest < ReactorTest
   Plain = EM::P::ObjectProtocol::PlainMarshal
   Thing = Struct.new(:name)
 
-  # Notes that something of a sender's choice was made.
+  # Records that an object of the sender's choice was created.
   class Trap
     class << self
       attr_accessor :sprung
@@ -98,7 +98,7 @@ class PlainMarshalTest < ReactorTest
     assert_refused("\x04\x08".b + "{\x06" * 1_000_000 + "0")
   end
 
-  # Each list contains the one before twice: to hash the last one takes 2 ** 60 steps.
+  # Each list contains the previous one twice: hashing the last one takes 2 ** 60 steps.
   def test_keys_that_are_slow_to_hash_are_refused
     laughs = 60.times.reduce([1]) { |inner, _| [inner, inner] }
     assert_refused("\x04\x08{\x06".b + Marshal.dump(laughs).byteslice(2..) + "i\x06")
@@ -106,7 +106,7 @@ class PlainMarshalTest < ReactorTest
     assert_equal 2, Plain.load(Marshal.dump(laughs)).size
   end
 
-  # As keys, they are all alike in their hash and equal to none.
+  # As keys, NaNs all have the same hash and are equal to nothing.
   def test_nan_as_a_key_is_refused
     nans = Array.new(3) { Float::NAN.dup }
     [{ Float::NAN => 1 }, { [1, Float::NAN] => 1 }, { { 1 => Float::NAN } => 1 }, [nans, { nans[0] => 1 }]].each { |object| assert_refused(Marshal.dump(object)) }

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Postgres3 with a reactor: time, ends, and connections of its own.
+# Postgres3 with a reactor: timeouts, the end of connections, and requests to cancel.
 
 require "test_helper"
 

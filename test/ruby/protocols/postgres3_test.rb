@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A whole connection to a PostgreSQL server that follows a script: log-in, queries, what comes unasked, and servers that
-# cheat. Without a reactor where none is needed.
+# A complete connection to a PostgreSQL server that follows a script: login, queries, unsolicited messages, and servers
+# that violate the protocol. Tests run without a reactor where none is needed.
 
 require "test_helper"
 require "support/segmentation"
@@ -11,7 +11,7 @@ require "support/segmentation"
 class Postgres3Test < Minitest::Test
   include Segmentation
 
-  # A connection without network, which notes what it sends and whether it was closed.
+  # A connection without a network, which records its output and whether it was closed.
   class Wire < EM::P::Postgres3
     def self.make
       allocate.tap { |wire| wire.operation_timeout = Float::INFINITY }
@@ -323,7 +323,7 @@ class Postgres3Test < Minitest::Test
     assert_nil wire.instance_variable_get(:@authentication)
   end
 
-  # Valid conversations with bytes changed, left out and doubled: whatever comes, there is at most one outcome for each operation.
+  # Valid conversations with bytes changed, removed and duplicated: each operation has at most one outcome.
   def test_mutated_and_random_data_never_raise
     parts = [LOGIN, NOTICE, ERROR, ANSWER, READY, packet("G", "\0\0\0"), packet("R", SCRAM_OFFER), packet("A", "\0\0\0\x01c\0p\0")]
     random = Random.new(5)
@@ -387,7 +387,7 @@ class Postgres3Test < Minitest::Test
     [outcome.first, answer, notices, wire.params]
   end
 
-  # The answer to a query that follows the log-in cannot be in the same piece.
+  # The response to a query that follows the login cannot be in the same piece.
   def without_foresight(pieces)
     left = LOGIN.bytesize
     pieces.flat_map do |piece|

@@ -8,7 +8,7 @@ require "support/segmentation"
 class SASLauthTest < ReactorTest
   include Segmentation
 
-  # Both sides' bytes, without a connection.
+  # Both sides without a connection.
   class Side
     attr_reader :sent, :closed, :asked
 

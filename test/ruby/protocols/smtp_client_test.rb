@@ -6,7 +6,7 @@ require "test_helper"
 require "support/segmentation"
 require "support/smtp_stand_ins"
 
-# The client's part of the dialogue, and what becomes of it.
+# The client's side of the dialogue, and its outcome.
 class SmtpClientTest < Minitest::Test
   include Segmentation
   include SmtpStandIns

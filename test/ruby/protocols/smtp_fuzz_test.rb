@@ -6,7 +6,7 @@ require "test_helper"
 require "support/segmentation"
 require "support/smtp_stand_ins"
 
-# Nothing that a peer sends raises an exception, nor makes the parsers keep more than they may.
+# Nothing that a peer sends raises an exception or makes the parsers exceed their limits.
 class SmtpFuzzTest < Minitest::Test
   include Segmentation
   include SmtpStandIns
@@ -29,7 +29,7 @@ class SmtpFuzzTest < Minitest::Test
 
   private
 
-  # From the grammar, the same with mutations, and from noise.
+  # Input from the grammar, with and without mutations, and random input.
   def each_input(grammar)
     ROUNDS.times do |seed|
       random = Random.new(seed)

@@ -5,7 +5,7 @@
 require "test_helper"
 require "support/smtp_stand_ins"
 
-# What the client makes of what it is asked to send.
+# How the client encodes messages.
 class SmtpMessageTest < Minitest::Test
   include SmtpStandIns
 

@@ -5,7 +5,7 @@
 require "test_helper"
 require "support/smtp_stand_ins"
 
-# What the server says to each command.
+# The server's reply to each command.
 class SmtpServerRepliesTest < Minitest::Test
   include SmtpStandIns
 

@@ -6,7 +6,7 @@ require "test_helper"
 require "support/segmentation"
 require "support/smtp_stand_ins"
 
-# A session with the server: its hooks, their order, what is forgotten when, waiting, and the limits.
+# A session with the server: its hooks and their order, when its state is reset, deferred decisions, and the limits.
 class SmtpServerSessionTest < Minitest::Test
   include Segmentation
   include SmtpStandIns
@@ -212,7 +212,7 @@ class SmtpServerSessionTest < Minitest::Test
 
   private
 
-  # Pipelines a session while the hook has not decided, and lets it decide.
+  # Pipelines a session while the hook's decision is pending, and then makes the decision.
   def assert_in_order(hook, accepted)
     undecided = EM::DefaultDeferrable.new
     server = smtp_server({ auth: true, auth_in_clear: true }, receive_plain_auth: true, hook => undecided)

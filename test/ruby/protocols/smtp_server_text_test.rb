@@ -6,7 +6,7 @@ require "test_helper"
 require "support/segmentation"
 require "support/smtp_stand_ins"
 
-# What the server makes of messages.
+# How the server receives messages.
 class SmtpServerTextTest < Minitest::Test
   include Segmentation
   include SmtpStandIns
@@ -47,7 +47,7 @@ class SmtpServerTextTest < Minitest::Test
     assert_equal [%w[one], %w[two]], chunks(server)
   end
 
-  # Each might be the end of the message to somebody else, and what follows a message of its own.
+  # Other software might take each of these for the end of the message, and the text that follows for another message.
   ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", ".\r\r\n", "\r\n.\r\r\n", "\n\n.\r\n", "\r\r\n.\r\n"].each do |trick|
     define_method("test_#{trick.inspect}_smuggles_nothing") do
       input = "#{ENVELOPE}one#{trick}MAIL FROM:<evil>\r\nRCPT TO:<evil>\r\nDATA\r\ntwo\r\n.\r\n"
@@ -59,7 +59,7 @@ class SmtpServerTextTest < Minitest::Test
       end
     end
 
-    next if trick.end_with?("\r\n.\r\n") # This ends it for everybody, even if what stands before it is kept.
+    next if trick.end_with?("\r\n.\r\n") # This ends the message for everybody, even if the text before it is kept.
 
     define_method("test_#{trick.inspect}_is_text_if_it_is_to_be_kept") do
       input = "#{ENVELOPE}one#{trick}MAIL FROM:<evil>\r\nDATA\r\ntwo\r\n.\r\n"

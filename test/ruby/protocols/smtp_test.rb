@@ -4,9 +4,9 @@
 
 require "test_helper"
 
-# Client and server over the network: with each other, and with peers that know nothing of reactors.
+# Client and server over the network: with each other, and with peers that use blocking sockets.
 class SmtpTest < ReactorTest
-  # Keeps what it gets in its class.
+  # Keeps the messages that it receives in its class.
   class Inbox < EM::P::SmtpServer
     Message = Struct.new(:sender, :recipients, :lines)
 
@@ -49,7 +49,7 @@ class SmtpTest < ReactorTest
     @inbox = Class.new(Inbox)
   end
 
-  # Raises in the hook that its class names.
+  # Raises in the hook that its class specifies.
   class Faulty < EM::P::SmtpServer
     class << self
       attr_accessor :hook
@@ -237,7 +237,7 @@ class SmtpTest < ReactorTest
     @inbox.define_method(:inactivity_timeout) { 0.1 }
   end
 
-  # Talks, in a thread, to a server whose connections were configured.
+  # Talks, in a thread, to a server with configured connections.
   def with_server(configure = nil, &conversation)
     value = nil
     reactor do

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The clients of SOCKS proxies: what they send, and what they make of every reply.
+# The clients of SOCKS proxies: the requests that they send, and how they handle every reply.
 
 require "test_helper"
 require_relative "../support/segmentation"
@@ -10,7 +10,7 @@ require_relative "../support/segmentation"
 class SocksTest < Minitest::Test
   include Segmentation
 
-  # What a user's class does, and what its connection would.
+  # A user's class, with a substitute for the methods of its connection.
   module Recorded
     attr_reader :sent, :events, :closed
 
@@ -194,7 +194,7 @@ class SocksTest < Minitest::Test
     Client5.new(0, host, port, options).tap { |client| client.post_init if client.sent.empty? }
   end
 
-  # @return [String] what was sent after the greeting
+  # @return [String] the output after the greeting
   def refused(reply, code, error, **options)
     assert_same_at_every_split(reply) do |pieces|
       client = client5(**options)

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The STOMP client on an object without connection: frames out, frames in.
+# The STOMP client in an object without a connection: frames that it sends and receives.
 
 require "test_helper"
 require_relative "../support/segmentation"

@@ -5,7 +5,7 @@
 require "test_helper"
 
 class TcpConnectTesterTest < ReactorTest
-  # @return [Array] which outcome, with what
+  # @return [Array] the outcome and its arguments
   def outcomes_of(host, port)
     outcomes = []
     reactor do

@@ -5,14 +5,14 @@
 # Child processes with a deadline, for tests that might end the whole process: exits, signals, forks, low limits.
 
 module Children
-  # What a program printed, and how it ended.
+  # The output and the exit status of a program.
   Program = Struct.new(:output, :errors, :status)
 
   LIBRARY = File.dirname($LOADED_FEATURES.grep(%r{/eventmachine\.rb\z}).first)
   SUPPORT = __dir__
 
   # Runs the block in a forked child.
-  # @return what the block returned, which must be an object that Marshal can dump
+  # @return the block's result, which Marshal must be able to dump
   def in_child(limit: 20)
     reader, writer = IO.pipe
     pid = fork do

@@ -2,8 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Makes the garbage collector run often while a reactor runs: EM_TEST_GC=stress collects at every allocation,
-# EM_TEST_GC=compact moves all objects after every turn. This reveals objects that native code does not mark or update.
+# Puts pressure on the garbage collector while a reactor runs: EM_TEST_GC=stress collects at every allocation, and
+# EM_TEST_GC=compact moves all objects after every turn. This reveals references that native code fails to mark or to
+# update.
 
 module GCPressure
   MODES = [nil, "stress", "compact"].freeze
@@ -20,7 +21,7 @@ module GCPressure
       ENV.fetch("EM_TEST_GC", nil)
     end
 
-    # @param full [Boolean] whether each allocation collects old objects, too, which is ten times slower; otherwise only
+    # @param full [Boolean] whether each allocation also collects old objects, which is ten times slower; otherwise only
     #   each turn does
     def start(full: false)
       return unless mode

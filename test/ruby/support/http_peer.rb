@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# HTTP servers that follow a script, and clients that keep quiet about being deprecated.
+# HTTP servers that follow a script, and clients without their deprecation warning.
 
 module HttpPeer
-  # Notes the requests, which have no body, and calls the block for each.
+  # Records the requests, which have no body, and calls the block for each.
   class Server < EM::Connection
-    # @return [Array<String>] whole requests
+    # @return [Array<String>] complete requests
     attr_reader :requests
     attr_reader :reason
 
@@ -49,8 +49,8 @@ module HttpPeer
     @servers ||= []
   end
 
-  # A server that sends this for the first request, and nothing more.
-  # @param close [Boolean] whether it closes the connection then
+  # A server that sends this response to the first request, and nothing more.
+  # @param close [Boolean] whether it closes the connection afterwards
   def answering(text, close: false)
     http_server do |server, _|
       next if server.requests.size > 1
@@ -75,7 +75,7 @@ module HttpPeer
     quietly { klass.connect({ host: "127.0.0.1", port: port }.merge(options)) }
   end
 
-  # @return [Array] that gets [:callback or :errback, what that was given] when they are called
+  # @return [Array] receives [:callback or :errback, arguments] when one of them is called
   def outcome_of(deferrable, outcomes = [], &done)
     deferrable.callback { |*result| (outcomes << [:callback, *result]) && done&.call }
     deferrable.errback { |*result| (outcomes << [:errback, *result]) && done&.call }

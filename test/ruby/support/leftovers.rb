@@ -2,15 +2,15 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# After each test: the reactor has stopped, all descriptors are closed, all threads have ended, and what a reactor
-# keeps from one run to the next is as it was.
+# Checks after each test that the reactor has stopped, all descriptors are closed, all threads have ended, and the state
+# that a reactor keeps between runs is unchanged.
 
 module Leftovers
   ACCEPT_COUNT = EM.get_simultaneous_accept_count
   MAX_TIMERS = EM.get_max_timers
   THREADPOOL_SIZE = EM.threadpool_size
 
-  # What a first run opens permanently is not a leftover of the first test.
+  # Descriptors that the first run opens permanently do not count for the first test.
   EM.run { EM.stop }
 
   def before_setup
@@ -31,7 +31,7 @@ module Leftovers
 
   private
 
-  # Reports a reactor that did not end only once, not in all tests that follow.
+  # Reports a reactor that did not stop only once, not in all tests that follow.
   def released?
     return true unless EM.reactor_running?
 
@@ -58,7 +58,7 @@ module Leftovers
     after.select { |kind, count| count.positive? && descriptors.fetch(kind, 0) >= count }
   end
 
-  # @return [Hash{String => Integer}] how many descriptors of each kind are open
+  # @return [Hash{String => Integer}] the number of open descriptors of each kind
   def descriptors
     return {} unless File.directory?("/proc/self/fd")
 

@@ -2,18 +2,18 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# A protocol in an object without connection that writes down what it is told; and the network, which cuts.
+# Runs a protocol in an object without a connection, which records its callbacks, on input that is split in every way.
 
 require_relative "segmentation"
 
 module Parsed
   include Segmentation
 
-  # The base of classes that include a protocol: notes each callback, and what the script says to each is done.
+  # The base of classes that include a protocol: records each callback and runs the script for it.
   class Recorder
     attr_reader :events, :sent, :closed
 
-    # @param script [Hash{Symbol => Proc}] by callback; gets this object and the callback's arguments
+    # @param script [Hash{Symbol => Proc}] by callback; called with this object and the callback's arguments
     def initialize(**script)
       @events = []
       @script = script
@@ -41,7 +41,7 @@ module Parsed
   end
 
   # @param make [Proc] returns a new object
-  # @return [Array] its events, the same wherever the input is cut
+  # @return [Array] its events, which must be the same wherever the input is split
   def events_at_every_split(input, make, **options)
     assert_same_at_every_split(input, **options) do |pieces|
       parser = make.call

@@ -2,13 +2,13 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Peers with plain blocking sockets: the reactor must work with programs that know nothing of it. Sockets that are
-# created here are closed after the test, even if it fails.
+# Peers that use plain blocking sockets, as programs without a reactor do. Sockets created here are closed after the
+# test, whatever its result.
 
 module Peers
-  # Runs the block in a thread with a blocking socket that is connected to a server. When the last conversation ends,
-  # the reactor stops.
-  # @return [Thread] its value is the block's
+  # Runs the block, which talks to a server through a blocking socket, in a thread. When the last such thread ends, the
+  # reactor stops.
+  # @return [Thread] its value is the block's result
   def talk(port)
     @talking = @talking.to_i + 1
     conversation = Thread.new do
@@ -21,7 +21,7 @@ module Peers
     conversation
   end
 
-  # For conversations, which must not block the reactor; inside it there is #as_soon_as.
+  # For code in threads; code in the reactor uses #as_soon_as, which does not block.
   def wait_until
     sleep 0.001 until yield
   end
@@ -31,22 +31,22 @@ module Peers
     ours(TCPSocket.new("127.0.0.1", port))
   end
 
-  # @return [TCPServer] that listens, blocking, on a port that the kernel chose
+  # @return [TCPServer] a blocking server on a port that the kernel chose
   def listener
     ours(TCPServer.new("127.0.0.1", 0))
   end
 
-  # @return [Integer] a port on which no process listens, nor can start to, until the test is over
+  # @return [Integer] a port on which no process listens, or can start to listen, until the test ends
   def dead_port
     reserve_port(reuse: false)
   end
 
-  # @return [Integer] a port on which only servers that know of it will listen, until the test is over
+  # @return [Integer] a port that is reserved for servers of this test until the test ends
   def free_port
     reserve_port(reuse: true)
   end
 
-  # A listener that accepts no client and whose queue is full does not even complete the handshake.
+  # A listener that never accepts, and whose full queue leaves further connection attempts unanswered.
   # @return [Integer] its port
   def silent_port
     socket = ours(Socket.new(:INET, :STREAM))
@@ -56,19 +56,19 @@ module Peers
     socket.local_address.ip_port
   end
 
-  # Closes the socket so that the other end gets a reset instead of an end.
+  # Closes the socket so that the other end gets a reset instead of an orderly end.
   def reset(socket)
     socket.setsockopt(Socket::Option.linger(true, 0))
     socket.close
   end
 
-  # @return [String] a path for a unix-domain socket, in a directory that goes away with the test
+  # @return [String] a path for a Unix-domain socket, in a directory that is removed after the test
   def socket_path(name = "socket")
     @directory ||= Dir.mktmpdir("em")
     File.join(@directory, name)
   end
 
-  # Closes this after the test.
+  # Has the socket closed after the test.
   def ours(io)
     (@ours ||= []) << io
     io

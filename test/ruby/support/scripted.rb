@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
 # A connection that follows a script: one lambda per callback, called with the connection and the callback's argument.
-# It notes what happened, in order.
+# It records the callbacks in order.
 
 class Scripted < EM::Connection
   # @return [Array<Symbol>] the callbacks that were called
   attr_reader :events
-  # @return [String] all that arrived
+  # @return [String] all data that has arrived
   attr_reader :received
-  # @return what unbind was given
+  # @return the argument of unbind
   attr_reader :reason
 
   def initialize(script = {})
@@ -47,7 +47,7 @@ class Scripted < EM::Connection
   end
 end
 
-# Sends back what it gets.
+# Sends back all data that it receives.
 module Echo
   def receive_data(data)
     send_data(data)

@@ -2,13 +2,13 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The network cuts a stream where it likes: a parser must make the same of it wherever that is.
+# The network may split a stream anywhere: a parser must return the same result for every split.
 
 module Segmentation
-  # Gives the block the input in pieces of every kind: whole, byte by byte, by two and by three bytes, cut in two at
-  # every position, and cut at random places. All pieces are frozen.
+  # Yields the input split in every way: whole, byte by byte, in twos and in threes, in two parts at every position, and
+  # at random positions. All pieces are frozen.
   # @param input [String]
-  # @yieldparam pieces [Array<String>] which joined give the input
+  # @yieldparam pieces [Array<String>] which joined are the input
   def each_segmentation(input, seeds: 20)
     input = input.b
     [input.bytesize, 1, 2, 3].uniq.each { |size| yield pieces_of(input, size) unless size.zero? }
@@ -17,8 +17,8 @@ module Segmentation
   end
 
   # @yieldparam pieces [Array<String>]
-  # @yieldreturn [Object] what the parser made of them; must be equal for all segmentations
-  # @return [Object] that
+  # @yieldreturn [Object] the parser's result, which must be equal for all segmentations
+  # @return [Object] that result
   def assert_same_at_every_split(input, **options)
     expected = nil
     each_segmentation(input, **options) do |pieces|
@@ -29,12 +29,12 @@ module Segmentation
     expected&.first
   end
 
-  # @return [Array<String>] of the size given, the last one of what is left
+  # @return [Array<String>] pieces of this size; the last one may be shorter
   def pieces_of(input, size)
     (0...input.bytesize).step(size).map { |start| input.byteslice(start, size).freeze }
   end
 
-  # @return [Array<String>] of 1 to 40 bytes
+  # @return [Array<String>] pieces of 1 to 40 bytes
   def random_pieces(input, random)
     pieces = []
     start = 0

@@ -2,11 +2,11 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# SMTP servers and clients without a network: what they send is collected, what they receive is given to them. They have
-# the beginnings of TLS, which the engine does not have yet.
+# SMTP servers and clients without a network: their output is collected, and the tests pass in their input. They
+# simulate TLS, which the engine does not have yet.
 
 module SmtpStandIns
-  # Takes the place of the network.
+  # Replaces the network.
   module Unconnected
     attr_reader :tls_options, :held_back
 
@@ -24,7 +24,7 @@ module SmtpStandIns
       @sent ||= +"".b
     end
 
-    # @return [String] what was sent since the last time
+    # @return [String] the output since the last call
     def taken
       sent.dup.tap { sent.clear }
     end
@@ -56,7 +56,7 @@ module SmtpStandIns
       @held_back = false
     end
 
-    # @return [String] what it said to that
+    # @return [String] the reply
     def hear(*pieces)
       pieces.each { |piece| receive_data(piece) }
       taken
@@ -70,7 +70,7 @@ module SmtpStandIns
     end
   end
 
-  # A server whose hooks decide by the block of their name, and that notes which were called with what.
+  # A server whose hooks are decided by blocks of the same names, and that records the calls of its hooks.
   class Server < EM::P::SmtpServer
     include Unconnected
 
@@ -85,7 +85,7 @@ module SmtpStandIns
       @decisions ||= {}
     end
 
-    # Notes the call and decides.
+    # Records the call and makes the decision.
     prepend(Module.new do
       HOOKS.each do |hook|
         define_method(hook) do |*arguments|
@@ -129,7 +129,7 @@ module SmtpStandIns
     include WithTls
   end
 
-  # @return [Server] which has greeted
+  # @return [Server] which has already sent its greeting
   def smtp_server(parms = {}, type: Server, **decisions)
     Unconnected.new_of(type).tap do |server|
       server.parms = parms

@@ -2,15 +2,15 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Bounds the time of every test, twice. A thread raises in the test when its time is up, which also stops the reactor.
-# If that does not help because native code hangs and keeps the VM lock, another process reports which test hangs and
-# kills this one.
+# Limits the time of every test, in two ways. A thread raises in the test when its time is up, which also stops the
+# reactor. If native code hangs and holds the VM lock, that has no effect: then a separate process reports which test
+# hangs and kills this one.
 
 module TimeLimit
-  # A failure, but not a StandardError, so that no error handler gets it and it leaves the reactor.
+  # A failure that is not a StandardError, so that no error handler sees it and it leaves the reactor.
   class Exceeded < Minitest::Assertion; end
 
-  # The other process. It is told which tests begin and end, and ends when this process does.
+  # The separate process. It is notified when a test begins and ends, and exits with this process.
   class Guardian
     GRACE = 10
 

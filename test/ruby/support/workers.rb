@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
 # Processes that share a listening socket, each with its own reactor, and clients that send them requests. A worker is
-# forked from a process that runs no reactor. Its exit is awaited; a worker that is left after the test is killed.
+# forked from a process without a running reactor. Its exit is awaited, and it is killed after the test if it still
+# exists.
 
 module Workers
   # A forked process. It reports through a pipe, line by line; the line "serving" comes first.
@@ -37,7 +38,7 @@ module Workers
       Process.kill(name, @pid)
     end
 
-    # Returns when the process does not run any more but still exists.
+    # Returns when the process has ended but has not been reaped.
     def suspend
       signal(:STOP)
       Process.wait(@pid, Process::WUNTRACED)
@@ -55,7 +56,7 @@ module Workers
       wait
     end
 
-    # Whatever state it is in.
+    # Works in every state of the process.
     def discard
       kill if @pid
       @lines.close
@@ -79,7 +80,7 @@ module Workers
     super
   end
 
-  # Forks a worker, and returns when it serves.
+  # Forks a worker and returns when it is ready to serve.
   # @yield [Worker] in the child, where the block is to attach the server
   # @return [Worker]
   def worker(&block)
@@ -91,8 +92,8 @@ module Workers
     started.wait_until_serving
   end
 
-  # A request on a new connection.
-  # @return [String] all that the server sent until it closed the connection
+  # Sends a request on a new connection.
+  # @return [String] everything that the server sent until it closed the connection
   def ask(port, request = "?")
     socket = TCPSocket.new("127.0.0.1", port)
     socket.write(request)
@@ -101,8 +102,8 @@ module Workers
     socket&.close
   end
 
-  # A separate process sends requests again and again, in several threads, until the block has returned. So workers that
-  # are forked meanwhile inherit no clients.
+  # Runs clients in a separate process, in several threads, until the block has returned. So workers that are forked in
+  # the meantime inherit no clients.
   # @yield [Array<String>] the answers so far
   # @return [Array(Array<String>, Array<String>)] the answers, and the errors
   def under_load(port, clients: 8)
@@ -114,7 +115,7 @@ module Workers
     errors = []
     collector = Thread.new { noted.each_line(chomp: true) { |it| it.start_with?("!") ? errors << it : answers << it } }
     yield answers
-    stopper.puts # Closing would not do: workers have copies.
+    stopper.puts # Closing is not enough, because workers have copies.
     collector.join
     [answers, errors]
   ensure

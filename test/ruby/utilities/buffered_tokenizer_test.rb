@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# BufferedTokenizer: the same tokens wherever the stream is cut, in linear time.
+# BufferedTokenizer: the same tokens wherever the stream is split, in linear time.
 
 require "test_helper"
 require "support/segmentation"
@@ -137,7 +137,7 @@ class BufferedTokenizerTest < ReactorTest
     assert_equal 100_000, BufferedTokenizer.new("\r\n").extract("line\r\n" * 100_000).size
   end
 
-  # With a search from the beginning for each piece, or a copy of all before, this would take hours.
+  # If each piece caused a search from the beginning or a copy of all earlier data, this would take hours.
   def test_a_long_token_in_many_small_pieces
     ["\n", "\r\n", "\r\n--#{'boundary' * 8}"].each do |delimiter|
       tokenizer = BufferedTokenizer.new(delimiter)
@@ -170,7 +170,7 @@ class BufferedTokenizerTest < ReactorTest
 
   private
 
-  # @return [Array] tokens and rest
+  # @return [Array] the tokens and the unfinished one
   def cut(pieces, delimiter, limit = nil)
     tokenizer = BufferedTokenizer.new(delimiter, limit)
     [pieces.flat_map { |piece| tokenizer.extract(piece) }, tokenizer.flush]

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# EM::Channel: each item to everyone who has subscribed when it is delivered.
+# EM::Channel: each item is delivered to all current subscribers.
 
 require "test_helper"
 require "objspace"
@@ -13,7 +13,7 @@ class ChannelTest < ReactorTest
     @got = []
   end
 
-  # Subscribes, and notes what comes under a name.
+  # Subscribes and records the items under a name.
   def note(name)
     @channel.subscribe { |item| @got << [name, item] }
   end
@@ -254,7 +254,7 @@ class ChannelTest < ReactorTest
   end
 end
 
-# Runs once, without pressure by the garbage collector.
+# Runs once, without pressure on the garbage collector.
 class LargeChannelTest < ReactorTest
   self.time_limit = 60
 

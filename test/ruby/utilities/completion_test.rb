@@ -5,7 +5,7 @@
 require "test_helper"
 
 class CompletionTest < ReactorTest
-  # One with states of its own.
+  # A completion with custom states.
   class Upload < EM::Completion
     def completion_states
       %i[stored rejected]
@@ -23,7 +23,7 @@ class CompletionTest < ReactorTest
     ->(*args) { log << [what, *args] }
   end
 
-  # Gives the reactor one turn.
+  # Runs the reactor for one turn.
   def crank
     reactor { EM.stop }
   end

@@ -13,7 +13,7 @@ class DeferrableTest < ReactorTest
 
   attr_reader :deferrable, :log
 
-  # Classes that know nothing of it.
+  # Classes that do not call the constructor of Deferrable.
   class NoSuper
     include EM::Deferrable
 
@@ -350,7 +350,7 @@ class DeferrableTest < ReactorTest
       done = Array.new(2000) { |i| done_with_large_closures(i) }
       refs = done.flat_map(&:last)
       GC.start
-      # The machine's stack may hold on to a few.
+      # The machine stack may keep a few of them alive.
       assert_operator refs.count(&:weakref_alive?), :<, 100, "of #{refs.size}"
       assert_equal 2000, done.size
       EM.stop

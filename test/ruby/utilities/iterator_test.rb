@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# EM::Iterator: each item in order, never more under way than allowed, and the end once.
+# EM::Iterator: items start in order, never more at a time than allowed, and the end is reported once.
 
 require "test_helper"
 require "set"
@@ -14,7 +14,7 @@ class IteratorTest < ReactorTest
     @log = []
   end
 
-  # Notes items, ends each in the tick after, and stops the reactor in the end.
+  # Records the items, finishes each in the next tick, and stops the reactor at the end.
   def run_through(list, *concurrency)
     reactor do
       foreach = ->(item, turn) { (@log << item) && EM.next_tick(turn) }
@@ -23,7 +23,7 @@ class IteratorTest < ReactorTest
     @log
   end
 
-  # Notes the number of each turn of the reactor while the block's work is done.
+  # Counts the turns of the reactor while the block's work is in progress.
   def in_turns(count, &block)
     reactor do
       turn = 0
@@ -344,7 +344,7 @@ class IteratorTest < ReactorTest
   end
 end
 
-# Runs once, without pressure by the garbage collector.
+# Runs once, without pressure on the garbage collector.
 class LargeIteratorTest < ReactorTest
   self.time_limit = 60
 

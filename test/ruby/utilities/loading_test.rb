@@ -5,7 +5,7 @@
 require "test_helper"
 require "open3"
 
-# Programs require parts of the library by these paths, some of them without the rest.
+# Programs require parts of the library by these paths, some of them without the rest of it.
 class LoadingTest < ReactorTest
   PATHS = {
     "em/completion" => "EventMachine::Completion",
@@ -48,7 +48,7 @@ class LoadingTest < ReactorTest
     end
   end
 
-  # Both ways: alone, and as gems do, when the name is there already and would load the same file.
+  # Both alone, and as gems do it: after loading the library, when an autoload of the same file may exist.
   PROTOCOLS.each do |file, name|
     define_method("test_#{file}_can_be_loaded_by_its_path") do
       source = "require 'em/protocols/#{file}'; puts 'loaded' if EventMachine::Protocols::#{name}"
@@ -73,7 +73,7 @@ class LoadingTest < ReactorTest
 
   private
 
-  # @return [Array(String, String)] what it printed and what was warned of
+  # @return [Array(String, String)] the output and the warnings
   def alone(source)
     command = [RbConfig.ruby, "-w", "--enable=frozen-string-literal", "-I", Children::LIBRARY, "-e", source]
     Open3.capture3("timeout", "15", *command).first(2)

@@ -13,7 +13,7 @@ class PoolTest < ReactorTest
 
   attr_reader :pool, :log, :running
 
-  # Runs the block within the reactor, which then stops.
+  # Runs the block in a reactor, which then stops.
   def within
     reactor do
       yield
@@ -21,7 +21,7 @@ class PoolTest < ReactorTest
     end
   end
 
-  # Work that notes its resource and goes on until its deferrable is taken from `running`.
+  # Work that records its resource and continues until its deferrable is taken from `running`.
   def work(name = nil)
     lambda do |resource|
       log << [*name, resource]

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# EM::Queue: items in order, each to one callback, whoever pushes and whenever.
+# EM::Queue: items are delivered in order, each to one callback, whenever and by whichever thread they are pushed.
 
 require "test_helper"
 require "objspace"
@@ -17,7 +17,7 @@ class QueueTest < ReactorTest
     @got = []
   end
 
-  # Within a callback's child, whose pops and pushes leave it to the next turn to hand out.
+  # For a child that is forked in a callback: items pushed and popped there are delivered in the next turn.
   def push_and_pop_in_child(writer)
     EM.add_timer(5) { exit!(1) }
     @queue.pop { |item| writer.write(item) }
@@ -25,7 +25,7 @@ class QueueTest < ReactorTest
     @queue.push(1, 2)
   end
 
-  # Pops, and notes what comes.
+  # Pops and records the item.
   def note
     @queue.pop { |item| @got << item }
   end
@@ -339,7 +339,7 @@ class QueueTest < ReactorTest
   end
 end
 
-# Runs once, without pressure by the garbage collector.
+# Runs once, without pressure on the garbage collector.
 class LargeQueueTest < ReactorTest
   self.time_limit = 60
 

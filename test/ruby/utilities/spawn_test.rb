@@ -9,7 +9,7 @@ class SpawnTest < ReactorTest
     @log = []
   end
 
-  # Runs the block and then the reactor until nothing is left to do for some turns.
+  # Runs the block, and then the reactor for some turns, until nothing is left to do.
   def settle(turns = 6)
     left = turns
     tick = -> { (left -= 1).zero? ? EM.stop : EM.next_tick(tick) }

@@ -8,7 +8,7 @@ require "stringio"
 class StreamerTest < ReactorTest
   SIZES = [0, 1, 10, 16_384, 16_385, 100_000, 1_000_000].freeze
 
-  # Something that takes data, and under pressure as often as is said.
+  # An object that takes data and is under back-pressure as often as configured.
   class Sink
     attr_reader :data, :looks
 
@@ -52,7 +52,7 @@ class StreamerTest < ReactorTest
     end
   end
 
-  # Only that.
+  # A connection that has only send_data.
   SendOnly = Struct.new(:data) do
     def send_data(bytes)
       data << bytes
@@ -88,7 +88,7 @@ class StreamerTest < ReactorTest
     Dir.children("/proc/self/fd").size
   end
 
-  # What a peer gets when the block has streamed to its connection, which is closed then.
+  # Returns the data that a peer receives from the streamer of the block, after which its connection is closed.
   def received_from
     received = nil
     reactor do
@@ -370,7 +370,7 @@ class StreamerTest < ReactorTest
     owner.const_set(name, before)
   end
 
-  # How many turns the reactor makes while a timer ticks so often, once it has settled.
+  # Returns the number of reactor turns during this many timer ticks, once the reactor is idle.
   def turns_during_ticks(ticks)
     count = -100
     before = nil

@@ -11,7 +11,7 @@ class StreamingOverConnectionsTest < ReactorTest
   HUGE = 50_000_000
   SIZES = [0, 10, 16_384, 16_385, 100_000, 1_000_000].freeze
 
-  # Keeps what it is sent; takes no more than the peers of real ones.
+  # Records the data that is sent to it.
   class Recorder
     attr_reader :sent
 
@@ -35,7 +35,7 @@ class StreamingOverConnectionsTest < ReactorTest
     path
   end
 
-  # More than the kernel takes for a peer that does not read.
+  # A file larger than the kernel's buffers for a peer that does not read.
   # @return [String] the path of a file of zeros
   def huge_file(bytes = HUGE)
     file("").tap { |path| File.truncate(path, bytes) }
@@ -46,7 +46,7 @@ class StreamingOverConnectionsTest < ReactorTest
     super
   end
 
-  # @return [String] all that a client gets from a server whose post_init runs the block
+  # @return [String] all data that a client receives from a server whose post_init runs the block
   def served
     received = nil
     reactor do

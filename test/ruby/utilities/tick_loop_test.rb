@@ -11,7 +11,7 @@ class TickLoopTest < ReactorTest
 
   attr_reader :log
 
-  # Counts turns of the reactor and calls the block in each, after what the loop does in it.
+  # Counts the turns of the reactor, and calls the block in each after the loop's work.
   def each_turn(turns)
     count = 0
     tick = lambda do

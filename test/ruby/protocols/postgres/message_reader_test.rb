@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The server's stream of bytes, cut into messages and read field by field.
+# The server's stream of bytes is split into messages, which are read field by field.
 
 require "test_helper"
 require "support/segmentation"
@@ -43,7 +43,7 @@ class PostgresMessageReaderTest < Minitest::Test
     "DTdENA".each_char { |type| assert_equal [], feed(trusting, type + long) }
   end
 
-  # Copying it at every piece would move 13 GB.
+  # Copying the buffer for each piece would move 13 GB.
   def test_a_message_of_five_megabytes_in_small_pieces
     stream = wire("D", "x" * (5 << 20))
     assert_equal [["D", 5 << 20]], read(pieces_of(stream, 1000)).map { |type, payload| [type, payload.bytesize] }

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# SCRAM-SHA-256 without a network: the example of RFC 7677, and servers that cheat.
+# SCRAM-SHA-256 without a network: the example of RFC 7677, and servers that violate the protocol.
 
 require "test_helper"
 require "openssl"
@@ -105,7 +105,7 @@ class PostgresScramTest < Minitest::Test
     end
   end
 
-  # RFC 4013, section 3, and what the server does where preparing fails: it takes the password as it is.
+  # RFC 4013, section 3. If preparation fails, the password is unchanged, as on the server.
   def test_saslprep
     {
       "I\u{AD}X" => "IX", "user" => "user", "USER" => "USER", "\u{AA}" => "a", "\u{2168}" => "IX", "a\u{A0}b" => "a b", "a\u{3000}" => "a ",
