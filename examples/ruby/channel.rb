@@ -4,15 +4,15 @@
 #
 # usage: ruby -Ilib examples/ruby/channel.rb
 #
-# News for everyone: worker threads push into a channel, and each client that is connected gets every item. The clients
-# are part of the program, so that it runs by itself.
+# News for all clients: worker threads push into a channel, and every connected client gets each item. The clients are
+# part of the program, so that it runs by itself.
 
 require "eventmachine"
 
 CLIENTS = 3
 ITEMS = 6
 
-# One client's connection to the server. It subscribes for as long as it lasts.
+# A client's connection to the server, which subscribes until it ends.
 class Subscriber < EventMachine::Connection
   def initialize(channel)
     super()
@@ -28,7 +28,7 @@ class Subscriber < EventMachine::Connection
   end
 end
 
-# A client that prints what it gets.
+# A client that prints the data that it receives.
 class Reader < EventMachine::Connection
   def initialize(name, finished)
     super()

@@ -4,15 +4,15 @@
 #
 # usage: ruby -Ilib examples/ruby/chat.rb [PORT]
 #
-# A chat server, from docs/ruby/getting_started.md. With a port it serves there (telnet localhost PORT); else two
-# visitors meet and leave.
+# The chat server of docs/ruby/getting_started.md. With a port as its argument, it serves there (telnet localhost PORT).
+# Otherwise two visitors meet and leave.
 
 require "eventmachine"
 require "socket"
 
 class Guest < EventMachine::Connection
   include EventMachine::Protocols::LineText2
-  HELP = "/tell NAME TEXT, /help, /quit; all else is said to everybody"
+  HELP = "/tell NAME TEXT, /help, /quit; everything else goes to everybody"
 
   def initialize(guests)
     @guests = guests
@@ -44,7 +44,7 @@ class Guest < EventMachine::Connection
   def enter(name)
     return send_data("Another name, please.\n") if @guests.key?(name) || !name.match?(/\A\w{1,20}\z/)
 
-    announce("#{name} has come\n")
+    announce("#{name} has joined\n")
     @guests[@name = name] = self
     send_data("Welcome! #{HELP}\n")
   end
@@ -58,7 +58,7 @@ class Guest < EventMachine::Connection
   end
 end
 
-# Prints what it hears, and says its next line to that; nil is silence.
+# Prints each line that it receives and replies with its next line; nil means no reply.
 class Visitor < EventMachine::Connection
   include EventMachine::Protocols::LineText2
   attr_writer :lines

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/completion.rb
 #
-# An operation with states of its own: a delivery is sent, then it arrives or is lost.
+# An operation with custom states: a delivery is sent, then it arrives or is lost.
 
 require "eventmachine"
 
@@ -22,7 +22,7 @@ EventMachine.run do
   delivery.stateback(:lost) { |number| puts "parcel #{number} was lost" }
   delivery.completion { EventMachine.stop }
 
-  # States may be changed from any thread; the callbacks run in the reactor.
+  # Any thread may change the state; the callbacks run in the reactor.
   Thread.new do
     delivery.change_state(:sent, 17)
     sleep 0.05

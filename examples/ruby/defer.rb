@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/defer.rb
 #
-# Blocking work in threads of the pool, while the reactor goes on.
+# Blocking work on the threads of the pool, while the reactor continues.
 
 require "eventmachine"
 
@@ -18,7 +18,7 @@ EventMachine.run do
   end
   done = lambda do |answer|
     puts "the answer is #{answer}"
-    puts "meanwhile the reactor went on" if ticks > 2
+    puts "the reactor was not blocked" if ticks > 2
     EventMachine.defer(-> { raise "no luck" }, nil, lambda { |error|
       puts "failed: #{error.message}"
       EventMachine.stop

@@ -4,12 +4,12 @@
 #
 # usage: ruby -Ilib examples/ruby/deferrable.rb
 #
-# An operation whose outcome comes later: an answer from another program, asked for over a connection. The caller says
-# what is to happen on success and on failure; which one it is, and when, the operation decides.
+# An operation that completes later: a reply from another program, over a connection. The caller defines what happens on
+# success and on failure; the operation decides which one it is, and when.
 
 require "eventmachine"
 
-# Asks for the square of a number.
+# Requests the square of a number.
 class Question < EventMachine::Connection
   include EventMachine::Deferrable
 
@@ -37,7 +37,7 @@ class Question < EventMachine::Connection
   end
 end
 
-# Knows squares, if it is asked for one.
+# Replies with the square of a number.
 module Squares
   def receive_data(line)
     send_data("#{Integer(line)**2}\n")

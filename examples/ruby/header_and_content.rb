@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/header_and_content.rb
 #
-# A counter of words: requests of header lines and content, several in one connection, by HeaderAndContentProtocol.
+# A word counter with HeaderAndContentProtocol: requests of header lines and content, several on one connection.
 
 require "eventmachine"
 
@@ -18,13 +18,13 @@ class WordCounter < EventMachine::Protocols::HeaderAndContentProtocol
     send_data("#{lines.first}: #{content.split.size} words, language #{language}\n")
   end
 
-  # The connection is closed after this.
+  # Called before the connection is closed.
   def receive_error(text)
     send_data("refused: #{text}\n")
   end
 end
 
-module Asker
+module Client
   include EventMachine::Protocols::LineProtocol
 
   REQUESTS = ["count\r\nLanguage: English\r\nContent-Length: 19\r\n\r\nhow many are these?", "count\n\n",
@@ -47,5 +47,5 @@ end
 EventMachine.run do
   server = EventMachine.start_server("127.0.0.1", 0, WordCounter)
   port, = Socket.unpack_sockaddr_in(EventMachine.get_sockname(server))
-  EventMachine.connect("127.0.0.1", port, Asker)
+  EventMachine.connect("127.0.0.1", port, Client)
 end

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/http_client.rb
 #
-# A small HTTP server and both HTTP clients. Programs that need more of HTTP use the gem em-http-request.
+# A small HTTP server and both HTTP clients. New programs should use the gem em-http-request.
 
 require "eventmachine"
 require "socket"

@@ -4,11 +4,11 @@
 #
 # usage: ruby -Ilib examples/ruby/iterator.rb
 #
-# Work on many items, a few at a time: each, map and inject, and items from a source instead of a list.
+# Processes many items, a few at a time: each, map and inject, and items from a source instead of a list.
 
 require "eventmachine"
 
-# Stands for a request over the network: its result comes later.
+# Simulates a request over the network: its result arrives later.
 def look_up(number, &block)
   EventMachine.add_timer(0.01 * rand(1..3)) { block.call(number * number) }
 end
@@ -18,7 +18,7 @@ def each_of_a_list(after)
   foreach = lambda do |number, turn|
     under_way += 1
     look_up(number) do |square|
-      puts "each: #{number} squared is #{square}; #{under_way} under way"
+      puts "each: #{number} squared is #{square}; #{under_way} in progress"
       under_way -= 1
       turn.next
     end

@@ -4,8 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/line_server.rb
 #
-# A store of texts: "put NAME BYTES" and then the text, "get NAME". Lines and texts of known size, by LineText2, at both
-# ends.
+# A store of texts with LineText2 at both ends: "put NAME BYTES" followed by the text, and "get NAME".
 
 require "eventmachine"
 
@@ -30,7 +29,7 @@ class Store < EventMachine::Connection
     @texts[@name] = text
   end
 
-  # A line of more than a mebibyte; the connection is closed after this.
+  # Called for a line of more than 1 MiB; the connection is closed afterwards.
   def receive_error(text)
     send_data("error #{text}\n")
   end

@@ -4,12 +4,12 @@
 #
 # usage: ruby -Ilib examples/ruby/memcache.rb [HOST [PORT]]
 #
-# Counts visits in memcached. Without a server named it starts a little one, which knows just enough.
+# Counts visits in memcached. Without a server as an argument, it starts a small one that supports just enough.
 
 require "eventmachine"
 
-# Keeps values in a Hash, and understands `set` and `get` with one key.
-module LittleServer
+# Keeps values in a Hash, and supports `set` and `get` with one key.
+module SmallServer
   include EM::P::LineText2
 
   VALUES = {}
@@ -48,10 +48,10 @@ end
 
 EM.run do
   host = ARGV.fetch(0, "127.0.0.1")
-  port = ARGV.empty? ? Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server(host, 0, LittleServer))).first : ARGV.fetch(1, 11_211)
+  port = ARGV.empty? ? Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server(host, 0, SmallServer))).first : ARGV.fetch(1, 11_211)
   cache = EM::P::Memcache.connect(host, Integer(port))
   cache.errback do
-    puts "nobody there"
+    puts "no server"
     EM.stop
   end
   visit(cache, 3)

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/object_protocol.rb
 #
-# Ruby objects over a connection: a server that adds numbers, and what becomes of objects that are not plain data.
+# Ruby objects over a connection: a server that adds numbers and refuses objects that are not plain data.
 
 require "eventmachine"
 
@@ -17,13 +17,13 @@ module Adder
     send_object({ sum: numbers.sum, of: numbers })
   end
 
-  # The connection is closed after this.
+  # Called before the connection is closed.
   def receive_error(text)
     puts "server: #{text}"
   end
 end
 
-module Asker
+module Client
   include EventMachine::Protocols::ObjectProtocol
 
   def post_init
@@ -43,5 +43,5 @@ end
 EventMachine.run do
   server = EventMachine.start_server("127.0.0.1", 0, Adder)
   port, = Socket.unpack_sockaddr_in(EventMachine.get_sockname(server))
-  EventMachine.connect("127.0.0.1", port, Asker)
+  EventMachine.connect("127.0.0.1", port, Client)
 end

@@ -8,7 +8,7 @@
 
 require "eventmachine"
 
-# Pretends to be a connection to a server that is slow and sometimes breaks.
+# Simulates a connection to a server that is slow and sometimes fails.
 class Resource
   @made = 0
 
@@ -46,5 +46,5 @@ EventMachine.run do
       answer.callback(&finished).errback(&finished)
     end
   end
-  puts "#{pool.num_waiting} of 6 wait"
+  puts "#{pool.num_waiting} of 6 are waiting"
 end

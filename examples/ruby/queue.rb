@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/queue.rb
 #
-# A queue of jobs: threads push them, three workers on the reactor's thread take one at a time.
+# A queue of jobs: threads push them, and three workers on the reactor's thread take one at a time.
 
 require "eventmachine"
 
@@ -16,7 +16,7 @@ EventMachine.run do
 
   worker = lambda do |name|
     queue.pop do |job|
-      # Work that takes time, without blocking the reactor; then the next job.
+      # Work that takes time without blocking the reactor; then the next job.
       EventMachine.add_timer(0.05) do
         puts "worker #{name}: #{job}"
         (left -= 1).zero? ? EventMachine.stop : worker.call(name)
@@ -24,7 +24,7 @@ EventMachine.run do
     end
   end
   %w[a b c].each { |name| worker.call(name) }
-  puts "#{queue.num_waiting} workers wait"
+  puts "#{queue.num_waiting} workers are waiting"
 
   3.times do |producer|
     Thread.new do

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/saslauth.rb
 #
-# A daemon that speaks saslauthd's protocol on a Unix-domain socket, and a client that asks it about two passwords.
+# A daemon that speaks the saslauthd protocol on a Unix-domain socket, and a client that checks two passwords with it.
 
 require "eventmachine"
 require "tmpdir"
@@ -28,9 +28,9 @@ Dir.mktmpdir do |folder|
   EventMachine.run do
     EventMachine.start_unix_domain_server(path, Gatekeeper)
     client = EventMachine.connect_unix_domain(path, Client)
-    client.validate?("ann", "secret").callback { puts "ann may come in" }
+    client.validate?("ann", "secret").callback { puts "the right password is accepted" }
     client.validate?("ann", "guess").errback do
-      puts "whoever guesses may not"
+      puts "a wrong one is rejected"
       EventMachine.stop
     end
   end

@@ -9,14 +9,14 @@
 require "eventmachine"
 
 class Inbox < EM::P::SmtpServer
-  # Without TLS passwords travel in the clear: on this host only.
+  # Without TLS, passwords are sent in the clear, so use this on this host only.
   self.parms = { chunksize: 100, auth: :required, auth_in_clear: true }
 
   def get_server_greeting() = "example inbox"
   def get_server_domain() = "inbox.example.com"
 
   def receive_ehlo_domain(domain)
-    puts "#{domain} is here"
+    puts "connected: #{domain}"
     true
   end
 
@@ -30,7 +30,7 @@ class Inbox < EM::P::SmtpServer
     true
   end
 
-  # May look somewhere for the recipient, and decide later.
+  # May look up the recipient and decide later.
   def receive_recipient(raw)
     address, = self.class.parse_path(raw)
     decision = EM::DefaultDeferrable.new
@@ -51,7 +51,7 @@ class Inbox < EM::P::SmtpServer
   end
 
   def receive_reset
-    puts "never mind"
+    puts "the message was dropped"
   end
 
   def receive_transaction
@@ -59,7 +59,7 @@ class Inbox < EM::P::SmtpServer
   end
 
   def connection_ended
-    puts "the client has gone"
+    puts "the client has disconnected"
   end
 end
 

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/spawn.rb
 #
-# Light processes that send each other messages: ping and pong, and one that becomes another as it goes on.
+# Spawned processes that send messages to each other: ping and pong, and one that replaces its block as it runs.
 
 require "eventmachine"
 

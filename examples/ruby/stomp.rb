@@ -4,13 +4,13 @@
 #
 # usage: ruby -Ilib examples/ruby/stomp.rb [HOST [PORT]]
 #
-# Subscribes to a queue, publishes to it and prints what comes. Without a broker named it starts a little one, which
-# gives everybody what is sent to any queue.
+# Subscribes to a queue, publishes to it and prints the messages that arrive. Without a broker as an argument, it starts
+# a small one that sends every message to every client.
 
 require "eventmachine"
 
 # A broker's frames look the same in both directions, so the client's parser reads them.
-module LittleBroker
+module SmallBroker
   include EM::P::Stomp
 
   def receive_msg(message)
@@ -59,6 +59,6 @@ end
 
 EM.run do
   host = ARGV.fetch(0, "127.0.0.1")
-  port = ARGV.empty? ? Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server(host, 0, LittleBroker))).first : ARGV.fetch(1, 61_613)
+  port = ARGV.empty? ? Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server(host, 0, SmallBroker))).first : ARGV.fetch(1, 61_613)
   EM.connect(host, Integer(port), Reader)
 end

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/stream_file.rb
 #
-# Sends a file of some megabytes to a client that takes its time, and says how it went.
+# Sends a file of some megabytes to a slow client, and prints the outcome.
 
 require "eventmachine"
 require "tempfile"

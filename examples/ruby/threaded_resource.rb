@@ -4,11 +4,11 @@
 #
 # usage: ruby -Ilib examples/ruby/threaded_resource.rb
 #
-# Three resources that block, each on a thread of its own, in a pool. The reactor goes on meanwhile.
+# A pool of three blocking resources, each with its own thread. The reactor is not blocked.
 
 require "eventmachine"
 
-# Pretends to be a driver that blocks its caller.
+# Simulates a driver that blocks its caller.
 class Database
   def query(text)
     raise ArgumentError, "cannot parse: #{text}" if text.include?("!")
@@ -30,7 +30,7 @@ EventMachine.run do
   finished = lambda do |*|
     next unless (open -= 1).zero?
 
-    puts "meanwhile the reactor went on" if ticks > 2
+    puts "the reactor was not blocked" if ticks > 2
     databases.each(&:shutdown)
     EventMachine.stop
   end

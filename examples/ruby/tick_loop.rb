@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/tick_loop.rb
 #
-# Work that is cut into small pieces, one for each turn of the reactor, so that timers and connections are served
+# Work that is divided into small pieces, one for each turn of the reactor, so that timers and connections are served in
 # between.
 
 require "eventmachine"
@@ -27,7 +27,7 @@ EventMachine.run do
     counting.on_stop { EventMachine.stop }
     EventMachine.add_timer(0.1) do
       counting.stop
-      puts "#{turns * 10} turns in a second, #{timers} timers meanwhile"
+      puts "#{turns * 10} turns in a second, and #{timers} timers fired"
     end
   end
 end

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/timers.rb
 #
-# Timers that run once, again and again, or never.
+# Timers that fire once, repeatedly, or never.
 
 require "eventmachine"
 

@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/unix_chat.rb
 #
-# A chat over a Unix-domain socket: the room passes every line on to all others. Two guests meet in it and leave.
+# A chat over a Unix-domain socket: the room passes every line on to all other guests. Two guests meet and leave.
 
 require "eventmachine"
 require "tmpdir"
@@ -49,7 +49,7 @@ class Guest < EventMachine::Connection
   end
 
   def receive_data(data)
-    puts "#{@name} hears: #{data}"
+    puts "#{@name} receives: #{data}"
     send_data("#{@name}: hello to you, too\n") if data.end_with?("anybody here?\n")
     close_connection_after_writing
   end
