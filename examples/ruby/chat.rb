@@ -50,7 +50,7 @@ class Guest < EventMachine::Connection
   end
 
   def tell(guest, text)
-    guest ? guest.send_data("#{@name} tells you: #{text}\n") : send_data("Nobody has that name.\n")
+    guest ? guest.send_data("#{@name} to you: #{text}\n") : send_data("There is no such guest.\n")
   end
 
   def announce(text)

@@ -163,16 +163,16 @@ module EventMachine
         return unless bytes.positive? && @text.bytesize - @searched > @searched - @position
 
         lines, length = @delimiter.cut(@text.byteslice(@position, bytes))
-        note_lines(lines, @position + length) unless lines.empty?
+        store_lines(lines, @position + length) unless lines.empty?
       end
 
       def cut_line(longest)
         line, stop = @delimiter.first_line(@text, @position, [@searched, @position].max)
         @too_long = line && line.bytesize > longest
-        note_lines([line], stop) if line && !@too_long
+        store_lines([line], stop) if line && !@too_long
       end
 
-      def note_lines(lines, stop)
+      def store_lines(lines, stop)
         @lines = lines
         @cut = lines.size
         @stop = stop

@@ -131,7 +131,7 @@ module EventMachine
       # false.
       # @see Connection#close_connection
       def close_connection(after_writing = false)
-        leave unless @memcache_broken
+        memcache_disconnect unless @memcache_violated
         super if defined?(super)
       end
 
@@ -145,20 +145,20 @@ module EventMachine
       # @private
       def connection_completed
         @memcache_established = true
-        @memcache_broken = @memcache_left = false
+        @memcache_violated = @memcache_closed = false
         memcache_settle { succeed }
       end
 
       # @private
       def receive_data(data)
-        read_replies(data) unless @memcache_broken
+        read_replies(data) unless @memcache_violated
       end
 
       # @private
       def unbind(_reason = nil)
         waiting = @memcache_replies
         @memcache_replies = nil
-        @memcache_established && !@memcache_left && @host ? connect_later : memcache_settle { fail }
+        @memcache_established && !@memcache_closed && @host ? connect_later : memcache_settle { fail }
       ensure
         waiting&.abandon
       end
@@ -212,20 +212,20 @@ module EventMachine
         finished = true
       rescue ParserError => error
         finished = true
-        break_off(error.message)
+        close_after_violation(error.message)
       ensure
         EventMachine.next_tick { receive_data("") } unless finished
       end
 
-      def break_off(text)
-        @memcache_broken = true
+      def close_after_violation(text)
+        @memcache_violated = true
         receive_error(text)
       ensure
         close_connection
       end
 
-      def leave
-        @memcache_left = true
+      def memcache_disconnect
+        @memcache_closed = true
         return unless @memcache_timer
 
         EventMachine.cancel_timer(@memcache_timer)

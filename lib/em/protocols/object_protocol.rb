@@ -70,7 +70,7 @@ module EventMachine
         return if data.nil? || data.empty? || @parsing_failed
 
         parsing_input.append(data)
-        parsing_loop { object_receive_next } unless parsing_within?
+        parsing_loop { object_receive_next } unless parsing_in_callback?
       end
 
       # Drops an unfinished object, for connections that reconnect.

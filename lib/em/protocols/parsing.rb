@@ -26,14 +26,14 @@ module EventMachine
       def parsing_receive(data, &step)
         return if data.nil? || data.empty? || @parsing_failed
 
-        return parsing_input.put_back(data) if parsing_within?
+        return parsing_input.put_back(data) if parsing_in_callback?
 
         parsing_input.append(data)
         parsing_loop(&step)
       end
 
       # @return [Boolean] whether the caller is a callback that is not suspended
-      def parsing_within?
+      def parsing_in_callback?
         @parsing_now && @parsing_now.equal?(Fiber.current)
       end
 
@@ -51,18 +51,18 @@ module EventMachine
       ensure
         @parsing_now = suspended
         parsing_input.settle
-        parsing_go_on_later(&step) unless finished
+        parsing_continue_later(&step) unless finished
       end
 
       # A callback has raised. The data behind its own part must not wait for more to arrive, which may never happen.
-      def parsing_go_on_later(&step)
+      def parsing_continue_later(&step)
         return unless EventMachine.respond_to?(:reactor_thread?) && EventMachine.reactor_thread?
 
-        EventMachine.next_tick { parsing_run(&step) unless parsing_over? }
+        EventMachine.next_tick { parsing_run(&step) unless parsing_ended? }
       end
 
       # Whether this is a connection that has ended. Its `unbind` may not have called `super`.
-      def parsing_over?
+      def parsing_ended?
         is_a?(Connection) && get_idle_time.nil?
       end
 

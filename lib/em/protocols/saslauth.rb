@@ -57,7 +57,7 @@ module EventMachine
         @saslauth_fields ||= SASLauthFields.new
         @saslauth_fields.add(data, max_field_bytes) do |field|
           (@saslauth_request ||= []) << field
-          answer_request if @saslauth_request.size == 4
+          reply_to_request if @saslauth_request.size == 4
         end
         done = true
       rescue SASLauthFields::TooLong
@@ -68,7 +68,7 @@ module EventMachine
       end
 
       # Every request gets a reply; otherwise the client would take the next reply for its own.
-      def answer_request
+      def reply_to_request
         request = @saslauth_request
         @saslauth_request = []
         valid = validate(*request)

@@ -164,17 +164,17 @@ module EventMachine
 
       # The server has refused.
       def invoke_error
-        leave
+        end_session
         self.fail(outcome)
       end
 
       # The client gives up.
       def give_up(message)
-        leave
+        end_session
         self.fail(outcome(INTERNAL_ERROR, message))
       end
 
-      def leave
+      def end_session
         @finished = true
         send_quit unless @quitting
         close_connection_after_writing

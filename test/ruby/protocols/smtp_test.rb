@@ -165,7 +165,7 @@ class SmtpTest < ReactorTest
     decision = nil
     timeouts = 0
     @inbox.define_method(:receive_message) { decision = EM::DefaultDeferrable.new }
-    @inbox.define_method(:smtp_watch_silence) do |seconds|
+    @inbox.define_method(:smtp_start_inactivity_timer) do |seconds|
       timeouts += 1 if decision
       super(seconds)
     end

@@ -73,7 +73,7 @@ module EventMachine
           raise ArgumentError, "not of Marshal's format 4.8" unless take(2) == VERSION
 
           value(0)
-          raise ArgumentError, "data behind the object" unless left.zero?
+          raise ArgumentError, "data after the object" unless left.zero?
         end
 
         private

@@ -17,7 +17,7 @@ module EventMachine
         SASL = 10
         SASL_CONTINUE = 11
         SASL_FINAL = 12
-        ANSWERS = {
+        STEPS = {
           OK => :accept, CLEAR_TEXT => :clear_text, CRYPT => :crypt, MD5 => :md5,
           SASL => :sasl, SASL_CONTINUE => :sasl_continue, SASL_FINAL => :sasl_final
         }.freeze
@@ -53,7 +53,7 @@ module EventMachine
         def reply_to(payload)
           request = Payload.new(payload)
           kind = request.int32
-          step = ANSWERS[kind] or raise AuthenticationRefused, "unsupported authentification: #{KINDS.fetch(kind, kind)}"
+          step = STEPS[kind] or raise AuthenticationRefused, "unsupported authentification: #{KINDS.fetch(kind, kind)}"
           raise AuthenticationRefused, "authentication is already complete" if @complete
 
           reply = send(step, request)

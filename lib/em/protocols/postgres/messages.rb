@@ -78,7 +78,7 @@ module EventMachine
           raise ProtocolError, "the server was ready before it had authenticated the user" unless @authentication.complete?
 
           @authentication = nil
-          get_ready(payload)
+          become_ready(payload)
           finish_operation(true)
         end
 
@@ -122,11 +122,11 @@ module EventMachine
 
         def query_completed(payload)
           result, errors, @result, @errors = @result, @errors
-          get_ready(payload)
+          become_ready(payload)
           finish_operation(true, result.finish, errors)
         end
 
-        def get_ready(payload)
+        def become_ready(payload)
           @copy_refused = false
           @transaction_status = TRANSACTION_STATUS[payload] or raise ProtocolError, "unknown transaction status"
           @state = :ready

@@ -82,7 +82,7 @@ module EventMachine
           return invoke_error unless positive?
 
           @succeeded = true
-          leave
+          end_session
           succeed(outcome)
         end
 

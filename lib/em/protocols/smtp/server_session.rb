@@ -31,7 +31,7 @@ module EventMachine
 
           @smtp_input << data
           smtp_serve
-          smtp_hold_back if @smtp_awaiting && @smtp_input.size > READ_AHEAD
+          smtp_pause_reading if @smtp_awaiting && @smtp_input.size > READ_AHEAD
         end
 
         # @param line [String] a command, a response to AUTH, or a line of a message, without its end
@@ -49,7 +49,7 @@ module EventMachine
         # @private
         def unbind(_reason = nil)
           @smtp_ending = true
-          @smtp_silence&.cancel
+          @smtp_inactivity_timer&.cancel
           connection_ended
         end
 
@@ -76,7 +76,7 @@ module EventMachine
         def smtp_greet
           return if @smtp_ending
 
-          smtp_watch_silence(inactivity_timeout)
+          smtp_start_inactivity_timer(inactivity_timeout)
           send_server_greeting
           @smtp_awaiting = false
           smtp_serve
@@ -105,12 +105,12 @@ module EventMachine
             finished = true
           ensure
             @smtp_serving = false
-            smtp_go_on_after_exception unless finished || @smtp_ending
+            smtp_continue_after_exception unless finished || @smtp_ending
           end
         end
 
         # A hook has raised. Its command still gets a reply, so that later replies match their commands.
-        def smtp_go_on_after_exception
+        def smtp_continue_after_exception
           if @state.include?(:data)
             smtp_refuse_text(FAILED)
           elsif !@smtp_replied
@@ -167,7 +167,7 @@ module EventMachine
 
             @smtp_awaiting = false
             yield accepted
-            smtp_go_on
+            smtp_continue
           end
           @smtp_awaiting = answer
           decision.callback { answer.call(true) }
@@ -178,28 +178,28 @@ module EventMachine
           decision != true && (decision.respond_to?(:set_deferred_status) || decision.respond_to?(:callback))
         end
 
-        def smtp_go_on
-          resume if @smtp_held_back
-          @smtp_held_back = false
+        def smtp_continue
+          resume if @smtp_reading_paused
+          @smtp_reading_paused = false
           smtp_serve
         end
 
-        def smtp_hold_back
-          return if @smtp_held_back
+        def smtp_pause_reading
+          return if @smtp_reading_paused
 
-          @smtp_held_back = true
+          @smtp_reading_paused = true
           pause
         end
 
         # The client counts as silent if it is its turn and nothing was sent or received for this long.
-        def smtp_watch_silence(seconds)
+        def smtp_start_inactivity_timer(seconds)
           return unless seconds.positive? && seconds.to_f.finite?
 
-          @smtp_silence = EventMachine::Timer.new(seconds) do
+          @smtp_inactivity_timer = EventMachine::Timer.new(seconds) do
             left = inactivity_timeout - (get_idle_time || 0)
-            next smtp_watch_silence([left, 0.001].max) if left.positive?
+            next smtp_start_inactivity_timer([left, 0.001].max) if left.positive?
 
-            @smtp_awaiting ? smtp_watch_silence(inactivity_timeout) : smtp_end_session("421 Timeout, closing connection")
+            @smtp_awaiting ? smtp_start_inactivity_timer(inactivity_timeout) : smtp_end_session("421 Timeout, closing connection")
           end
         end
       end

@@ -39,7 +39,7 @@ module EventMachine
           @databuffer = []
           @smtp_text_size = 0
           @smtp_refusal = nil
-          @smtp_undisturbed = smtp_undisturbed?
+          @smtp_batch_lines = smtp_batch_lines?
         end
 
         # @return [Boolean] whether there may be more
@@ -57,7 +57,7 @@ module EventMachine
 
         # Takes many lines at once, if all of them are valid and no subclass handles them one by one.
         def smtp_receive_lines
-          return unless @smtp_undisturbed && !@smtp_refusal
+          return unless @smtp_batch_lines && !@smtp_refusal
 
           lines, size = @smtp_input.text_lines(max_text_line_length)
           return unless lines
@@ -70,7 +70,7 @@ module EventMachine
           end
         end
 
-        def smtp_undisturbed?
+        def smtp_batch_lines?
           !@parms[:verbose] && METHOD.bind_call(self, :process_data_line).owner == ServerText &&
             METHOD.bind_call(self, :receive_line).owner == ServerSession
         end
