@@ -110,7 +110,7 @@ module EventMachine
 
     def begin_with(foreach, after)
       raise ArgumentError, "proc or block required for iteration" unless foreach.respond_to?(:call)
-      raise ArgumentError, "nothing to call after the iteration" unless after.respond_to?(:call)
+      raise ArgumentError, "callable required after the iteration" unless after.respond_to?(:call)
       raise "cannot iterate over an iterator more than once" if @started
 
       @started = true

@@ -4,11 +4,11 @@
 
 require "programs_helper"
 require "digest"
-require_relative "support/nginx_answers"
+require_relative "support/nginx_responses"
 
 # em-http-request as a client of nginx.
 class EMHttpRequestTest < ProgramTest
-  include NginxAnswers
+  include NginxResponses
 
   LARGE = ("0123456789" * (1 << 20)).freeze
   SUM = Digest::MD5.hexdigest(LARGE)

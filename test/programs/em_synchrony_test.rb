@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 require "programs_helper"
-require_relative "support/nginx_answers"
+require_relative "support/nginx_responses"
 require_relative "support/redis"
 
 # em-synchrony, whose fibers are clients of nginx and redis.
 class EMSynchronyTest < ProgramTest
-  include NginxAnswers
+  include NginxResponses
   include Redis
 
   def test_a_fiber_sleeps_and_waits_for_deferred_work

@@ -14,7 +14,7 @@ class ProgramTest < ReactorTest
   include EngineLoaded
 
   APPS = File.join(__dir__, "apps")
-  SAY_ENGINE = File.join(__dir__, "support", "say_engine.rb")
+  PRINT_ENGINE = File.join(__dir__, "support", "print_engine.rb")
 
   self.time_limit = 60
 
@@ -57,7 +57,7 @@ class ProgramTest < ReactorTest
   # The command of a Ruby program of test/programs/apps.
   # @return [Array<String>]
   def ruby_app(name, *arguments)
-    ruby_command("-r", SAY_ENGINE, File.join(APPS, "#{name}.rb"), *arguments.map(&:to_s))
+    ruby_command("-r", PRINT_ENGINE, File.join(APPS, "#{name}.rb"), *arguments.map(&:to_s))
   end
 
   # The command of a Ruby program that loads our engine when it requires eventmachine, even if another one is installed.

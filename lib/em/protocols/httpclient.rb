@@ -51,7 +51,7 @@ module EventMachine
         def request(args = {})
           args = args.dup if args.frozen?
           args[:port] ||= 80
-          raise ArgumentError, "HttpClient does not speak TLS, HttpClient2 does" if args[:tls] || args[:ssl]
+          raise ArgumentError, "HttpClient does not support TLS; use HttpClient2" if args[:tls] || args[:ssl]
 
           request = HttpClientRequest.new(args, self::MaxPostContentLength)
           timeout = HttpRequestText.timeout(args[:timeout])

@@ -67,7 +67,7 @@ module EventMachine
         return if credentials.none?
 
         credentials.map { |text| text.to_s.b }.each do |text|
-          raise ArgumentError, "user name and password have 1 to 255 bytes each" unless text.bytesize.between?(1, 255)
+          raise ArgumentError, "user name and password must have 1 to 255 bytes each" unless text.bytesize.between?(1, 255)
         end
       end
 

@@ -220,7 +220,7 @@ module EventMachine
       end
 
       def stomp_await_sized_body(bytes)
-        return stomp_fail("a body of #{bytes} bytes") if bytes > [max_body_bytes, LineText2::MaxBinaryLength].min
+        return stomp_fail("a body of #{bytes} bytes is too long") if bytes > [max_body_bytes, LineText2::MaxBinaryLength].min
         return stomp_receive_body("".b) if bytes.zero?
 
         @stomp_state = :sized_body

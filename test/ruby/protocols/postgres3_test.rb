@@ -75,7 +75,7 @@ class Postgres3Test < Minitest::Test
     wire, outcome = scram_up_to_the_proof
     nonce = wire.sent[1][/r=(.*)/, 1]
     wire.receive_data(packet("R", "\0\0\0\x0br=#{nonce}more,s=AAAA,i=1"))
-    assert_equal [[false, "the server asks for a second proof"]], outcome
+    assert_equal [[false, "the server sent a second SASL challenge"]], outcome
   end
 
   def test_repeated_copy_requests_get_one_reply_and_fail_the_query
@@ -141,7 +141,7 @@ class Postgres3Test < Minitest::Test
   def test_a_second_authentication_is_refused
     offer = packet("R", SCRAM_OFFER)
     clear = packet("R", "\0\0\0\x03")
-    second = "the server asks for a second authentication"
+    second = "the server demanded a second authentication"
     [[offer, clear], [clear, offer], [clear, clear], [offer, offer]].each { |pair| assert_refused(second, *pair) }
     assert_refused("authentication is already complete", packet("R", OK), clear)
     %w[b c].each { |kind| assert_refused("the server continues a SASL exchange that has not begun", packet("R", [kind.hex].pack("N") + "v=x")) }

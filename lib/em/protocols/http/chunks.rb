@@ -42,7 +42,7 @@ module EventMachine
       # Each step returns the next one, or nil if it needs more input.
       def read_size
         line = @lines.raw_line(SIZE_BYTES) or return
-        match = SIZE_LINE.match(line) or refuse("malformed size of a chunk")
+        match = SIZE_LINE.match(line) or refuse("malformed chunk size")
         @size = match[1].hex
         refuse("body too large", :body_too_large) if @content.bytesize + @size > @max_bytes
         @size.zero? ? :read_trailer : :read_data

@@ -36,7 +36,7 @@ module EventMachine
       end
 
       def self.by_length(lengths)
-        refuse("contradicting lengths") if lengths.size > 1 && lengths.uniq.size > 1
+        refuse("contradictory lengths") if lengths.size > 1 && lengths.uniq.size > 1
         refuse("malformed length") unless LENGTH.match?(lengths.first)
         lengths.first.to_i
       end

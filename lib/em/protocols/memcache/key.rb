@@ -21,7 +21,7 @@ module EventMachine
           replace_blanks(wire) if wire.match?(UNSUITABLE)
           return wire if wire.bytesize.between?(1, MAX_BYTES)
 
-          raise ArgumentError, "a key has 1 to #{MAX_BYTES} bytes, not #{wire.bytesize}"
+          raise ArgumentError, "a key must have 1 to #{MAX_BYTES} bytes, not #{wire.bytesize}"
         end
 
         def self.replace_blanks(wire)
@@ -37,7 +37,7 @@ module EventMachine
           seconds = Integer(value, exception: false)
           return seconds if seconds && TIMES.cover?(seconds)
 
-          raise ArgumentError, "a time is a number of seconds within 32 bits, not #{value.inspect}"
+          raise ArgumentError, "a time must be a 32-bit number of seconds, not #{value.inspect}"
         end
       end
       private_constant :Key

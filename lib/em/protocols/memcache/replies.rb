@@ -74,7 +74,7 @@ module EventMachine
 
           stop = start + bytes
           return await(stop + 2) if @buffer.bytesize < stop + 2
-          raise ParserError, "a value does not end where it should" unless @buffer.getbyte(stop) == CR && @buffer.getbyte(stop + 1) == LF
+          raise ParserError, "a value does not end in CRLF" unless @buffer.getbyte(stop) == CR && @buffer.getbyte(stop + 1) == LF
           raise ParserError, "the server sent a value without a request" if @requests.empty?
 
           @position = stop + 2

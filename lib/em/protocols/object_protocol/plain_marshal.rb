@@ -70,7 +70,7 @@ module EventMachine
         # @raise [ArgumentError]
         def check
           raise ArgumentError, "marshal data too short" if @data.bytesize < 3
-          raise ArgumentError, "not of Marshal's format 4.8" unless take(2) == VERSION
+          raise ArgumentError, "not in Marshal's format 4.8" unless take(2) == VERSION
 
           value(0)
           raise ArgumentError, "data after the object" unless left.zero?

@@ -98,7 +98,7 @@ module EventMachine
 
         # Allowed once: each challenge costs the reactor as many iterations as the server demands.
         def sasl_continue(request)
-          raise AuthenticationRefused, "the server asks for a second proof" if @challenged
+          raise AuthenticationRefused, "the server sent a second SASL challenge" if @challenged
 
           @challenged = true
           Requests.sasl(scram.final_message(request.rest))
@@ -124,7 +124,7 @@ module EventMachine
         end
 
         def begin_with(method)
-          raise AuthenticationRefused, "the server asks for a second authentication" if @method
+          raise AuthenticationRefused, "the server demanded a second authentication" if @method
           raise AuthenticationRefused, "authentication #{method} is not allowed" unless @allowed.include?(method)
 
           @method = method

@@ -18,7 +18,7 @@ module EventMachine
       # @raise [ArgumentError] if the text is too long for a field
       def self.pack(text)
         bytes = text.to_s.b
-        raise ArgumentError, "a field has at most #{LONGEST} bytes" if bytes.bytesize > LONGEST
+        raise ArgumentError, "a field must not exceed #{LONGEST} bytes" if bytes.bytesize > LONGEST
 
         [bytes.bytesize].pack("n") << bytes
       end

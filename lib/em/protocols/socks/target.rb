@@ -29,7 +29,7 @@ module EventMachine
           @address = parse(@name)
           return if @address || @name.bytesize.between?(1, MAX_NAME_BYTES)
 
-          raise ArgumentError, "the target's name has 1 to #{MAX_NAME_BYTES} bytes, not #{@name.bytesize}"
+          raise ArgumentError, "the target's name must have 1 to #{MAX_NAME_BYTES} bytes, not #{@name.bytesize}"
         end
 
         def ipv4?
@@ -46,7 +46,7 @@ module EventMachine
           number = Integer(port, exception: false)
           return number if number&.between?(1, 65_535)
 
-          raise ArgumentError, "the target's port is a number from 1 to 65535, not #{port.inspect}"
+          raise ArgumentError, "the target's port must be a number from 1 to 65535, not #{port.inspect}"
         end
 
         # Addresses with a prefix length or a zone are refused.

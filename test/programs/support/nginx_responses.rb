@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 # nginx for one test. It serves the files in its directory, and the responses that are defined here.
-module NginxAnswers
+module NginxResponses
   CONFIGURATION = <<~CONFIGURATION
     daemon off;
     master_process off;
