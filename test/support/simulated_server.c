@@ -49,7 +49,7 @@ void serve(simulated_server *set, simulated_loop *fixture, unsigned max_connecti
 void connect_clients(simulated_server *set, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        simulated_knock(set->fixture->backend, set->server->listeners[i % set->server->count].channel.descriptor);
+        simulated_connect(set->fixture->backend, set->server->listeners[i % set->server->count].channel.descriptor);
 }
 
 void run_a_few_turns(const simulated_server *set)

@@ -153,7 +153,7 @@ static void a_socket_that_outlives_unbind_does_not_count(void **state)
     static char bytes[200 * 1024];
     simulated_server set;
     serve(&set, *state, 1);
-    simulated_peer *peer = simulated_knock(set.fixture->backend, em_server_get_descriptor(set.server));
+    simulated_peer *peer = simulated_connect(set.fixture->backend, em_server_get_descriptor(set.server));
     connect_clients(&set, 1);
     run_a_few_turns(&set);
     assert_int_equal(em_connection_send(set.open[0], bytes, sizeof bytes), EM_OK);
@@ -232,7 +232,7 @@ static void a_loop_can_be_destroyed_with_servers_at_their_maximum(void **state)
         em_server *server;
         assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &silent, &options, &server), EM_OK);
         for (unsigned clients = 0; clients < 3; clients++)
-            simulated_knock(fixture->backend, em_server_get_descriptor(server));
+            simulated_connect(fixture->backend, em_server_get_descriptor(server));
         run_turns(fixture, 3);
         assert_int_equal(em_server_get_connection_count(server), 2);
         if (i == 0)
