@@ -47,7 +47,7 @@ class CheckHeadersTest < Minitest::Test
     Dir.mktmpdir do |root|
       FileUtils.mkdir_p("#{root}/include/eventmachine")
       File.write("#{root}/include/eventmachine.h", "#include <eventmachine/bell.h>\n")
-      File.write("#{root}/include/eventmachine/bell.h", "#ifndef BELL_H\n#define EVENTMACHINE_BELL_H\n#{types}#{line}\n#endif\n")
+      File.write("#{root}/include/eventmachine/bell.h", "#pragma once\n#{types}#{line}\n")
       output, status = Open3.capture2e(RbConfig.ruby, TOOL, root)
       assert_equal output.empty?, status.success?, output
       return output
@@ -75,7 +75,8 @@ class CheckHeadersTest < Minitest::Test
 
   def test_a_header_that_leans_on_another_is_refused_by_every_compiler
     output = check("EM_API void em_bell_stop(em_bell *bell, ssize_t wait);", types: TYPES.sub("stdint.h", "stddef.h"))
-    ["gcc -std=c11", "g++ -std=c++11", "g++ -std=c++17", "clang -std=c11", "clang++ -std=c++11", "clang++ -std=c++17"].each do |compiler|
+    ["gcc -std=c11", "g++ -std=c++11", "g++ -std=c++17",
+     "clang -std=c11", "clang++ -std=c++11", "clang++ -std=c++17"].each do |compiler|
       assert_includes output, "bell.h: does not compile alone with #{compiler}"
     end
   end
