@@ -19,7 +19,8 @@ class LibraryTest < Minitest::Test
   # The functions that the headers declare.
   # @return [Array<String>]
   def api_functions
-    Dir[File.join(ROOT, "include/eventmachine/*.h")].flat_map { |file| File.read(file).scan(/^EM_API [^(;]*?\b(em_\w+)\(/) }.flatten
+    headers = Dir[File.join(ROOT, "include/eventmachine/*.h")].map { |file| File.read(file) }
+    headers.flat_map { |text| text.scan(/^EM_API [^(;]*?\b(em_\w+)\(/) }.flatten
   end
 
   # A running program. What it prints, errors included, is read line by line.

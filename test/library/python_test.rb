@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Python programs read the headers as they are, by cffi, and call the library: the examples, and what the loader
+# Python programs read the headers as they are, by cffi, and call the library: the examples, and what their loader
 # promises.
 
 require_relative "library_helper"
