@@ -58,14 +58,23 @@ static program start(const char *name, const char *first, const char *second, co
     return (program){.child = child, .input = input[1], .output = output[0]};
 }
 
+/* Whether there is something to read in time. What the loop of this test has in a ring may interrupt any wait. */
+static bool is_readable(int fd, int milliseconds)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    int count = poll(&ready, 1, milliseconds);
+    while (count < 0 && errno == EINTR)
+        count = poll(&ready, 1, milliseconds);
+    return count == 1;
+}
+
 /* Reads until the text is there, or the end. */
 static void expect(int fd, const char *text)
 {
     char heard[4096] = "";
     size_t length = 0;
     while (!strstr(heard, text)) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&ready, 1, PATIENCE_MILLISECONDS), 1);
+        assert_true(is_readable(fd, PATIENCE_MILLISECONDS));
         ssize_t more = read(fd, heard + length, sizeof heard - 1 - length);
         if (more <= 0)
             fail_msg("\"%s\" was expected, \"%s\" was heard", text, heard);
@@ -187,24 +196,116 @@ static void timers_tick_are_put_off_and_end(void **state)
     assert_int_equal(finish(&timers), 0);
 }
 
+/* Below those that the system chooses for clients. */
+static int quiet_port(void)
+{
+    int port = 20000 + getpid() % 10000;
+    while (is_taken(port))
+        port++;
+    return port;
+}
+
+static program start_chat(em_loop *loop, int *port)
+{
+    char text[16];
+    *port = quiet_port();
+    snprintf(text, sizeof text, "%d", *port);
+    program chat = start("chat", text, NULL, NULL);
+    close(connect_when_ready(loop, *port));
+    return chat;
+}
+
+static int enter(int port, const char *name)
+{
+    int member = system_connect(port);
+    expect(member, "Your name?\n");
+    say(member, name);
+    say(member, "\n");
+    return member;
+}
+
 static void chat_tells_the_others(void **state)
 {
-    (void)state;
-    program chat = start("chat", "0", NULL, NULL);
-    int port = port_of(&chat);
-    int members[3];
-    for (unsigned i = 0; i < 3; i++) {
-        members[i] = system_connect(port);
-        expect(members[i], "welcome\n");
+    int port;
+    program chat = start_chat(*state, &port);
+    int ann = enter(port, "ann");
+    int ben = enter(port, "ben");
+    expect(ann, "ben has come\n");
+    int eve = enter(port, "eve");
+    expect(ann, "eve has come\n");
+    expect(ben, "eve has come\n");
+    say(ann, "good morn");
+    say(ann, "ing\nhow are you?\n");
+    expect(ben, "ann: good morning\nann: how are you?\n");
+    expect(eve, "ann: good morning\nann: how are you?\n");
+    close(ben);
+    expect(ann, "ben has left\n");
+    close(ann);
+    close(eve);
+    end(&chat);
+}
+
+/* Reads what is there, and returns whether the text was in it. */
+static bool hears(int member, const char *text)
+{
+    static char heard[65536];
+    if (!is_readable(member, 0))
+        return false;
+    ssize_t length = read(member, heard, sizeof heard - 1);
+    assert_true(length > 0);
+    heard[length] = '\0';
+    return strstr(heard, text);
+}
+
+static void chat_disconnects_who_does_not_read_and_goes_on_for_the_others(void **state)
+{
+    int port;
+    char line[399];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    program chat = start_chat(*state, &port);
+    int deaf = enter(port, "deaf");
+    int ann = enter(port, "ann");
+    expect(deaf, "ann has come\n");
+    /* Ann hears nothing while she speaks, but that somebody was too slow. */
+    while (!hears(ann, "deaf was too slow\n"))
+        system_write(ann, line, sizeof line);
+    int ben = enter(port, "ben");
+    expect(ann, "ben has come\n");
+    say(ben, "hello\n");
+    expect(ann, "ben: hello\n");
+    close(deaf);
+    close(ann);
+    close(ben);
+    end(&chat);
+}
+
+/* Enters as often as there are places, and then once more. */
+static void chat_has_a_limited_number_of_places(void **state)
+{
+    int port;
+    char byte;
+    program chat = start_chat(*state, &port);
+    int members[128];
+    members[0] = enter(port, "ann");
+    unsigned count = 1;
+    for (;; count++) {
+        assert_true(count < 128);
+        members[count] = system_connect(port);
+        assert_true(is_readable(members[count], PATIENCE_MILLISECONDS));
+        if (recv(members[count], &byte, 1, MSG_PEEK) == 0)
+            break;
+        expect(members[count], "Your name?\n");
     }
-    say(members[0], "good morning\n");
-    expect(members[1], "good morning\n");
-    expect(members[2], "good morning\n");
+    assert_in_range(count, 90, 100);
+    say(members[1], "ben\n");
+    expect(members[0], "ben has come\n");
     close(members[1]);
-    say(members[2], "and good night\n");
-    expect(members[0], "and good night\n");
-    close(members[0]);
-    close(members[2]);
+    expect(members[0], "ben has left\n");
+    members[1] = enter(port, "eve");
+    expect(members[0], "eve has come\n");
+    for (unsigned i = 0; i <= count; i++)
+        close(members[i]);
     end(&chat);
 }
 
@@ -225,9 +326,14 @@ static void several_loops_serve_one_port_until_the_input_ends(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(echo_says_what_it_was_sent), SYSTEM_TEST(client_prints_the_answer),
-        SYSTEM_TEST(client_says_why_it_failed),  SYSTEM_TEST(timers_tick_are_put_off_and_end),
-        SYSTEM_TEST(chat_tells_the_others),      SYSTEM_TEST(several_loops_serve_one_port_until_the_input_ends),
+        SYSTEM_TEST(echo_says_what_it_was_sent),
+        SYSTEM_TEST(client_prints_the_answer),
+        SYSTEM_TEST(client_says_why_it_failed),
+        SYSTEM_TEST(timers_tick_are_put_off_and_end),
+        SYSTEM_TEST(chat_tells_the_others),
+        SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
+        SYSTEM_TEST(chat_has_a_limited_number_of_places),
+        SYSTEM_TEST(several_loops_serve_one_port_until_the_input_ends),
     };
     return SYSTEM_RUN(tests);
 }
