@@ -123,7 +123,7 @@ class CGuideTest < LibraryTest
     listener = listen
     program = start_client(listener, "10 * EM_SECONDS": "10 * EM_MILLISECONDS")
     accept(listener)
-    assert_equal ["eventmachine: nothing was received or sent for too long (EM_INACTIVITY_TIMEOUT)\n", 1],
+    assert_equal ["eventmachine: timed out because of inactivity (EM_INACTIVITY_TIMEOUT)\n", 1],
                  [program.read, program.status.exitstatus]
   end
 

@@ -73,7 +73,7 @@ class PythonTest < LibraryTest
 
   def test_what_a_call_returns_is_an_exception_with_its_text
     output, status = run_client("nowhere.invalid", 8081, "hello")
-    assert_equal ["echo_client: the name does not resolve\n", 1], [output, status.exitstatus]
+    assert_equal ["echo_client: host name not found\n", 1], [output, status.exitstatus]
   end
 
   def test_what_unbind_is_called_with_is_an_exception_with_its_text

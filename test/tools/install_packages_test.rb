@@ -142,7 +142,7 @@ class InstallPackagesTest < Minitest::Test
     list("library", "python3-snake  python:snake\n")
     output, status = install("library")
     refute_predicate status, :success?
-    assert_match(/Debian calls: python3-snake$/, output)
+    assert_match(/Debian names\): python3-snake$/, output)
   end
 
   def test_on_other_systems_recognises_programs_headers_and_libraries
