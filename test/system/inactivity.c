@@ -106,7 +106,8 @@ static void a_timeout_may_be_set_and_taken_back_at_any_time(void **state)
     assert_int_equal(em_connection_set_inactivity_timeout_ns(served->connection, EM_MILLISECONDS), EM_OK);
     uint64_t turns_before = system_stats(*state).turns;
     assert_int_equal(em_loop_run(*state), EM_OK);
-    assert_in_range(system_stats(*state).turns - turns_before, 1, 3);
+    /* It does not spin. On a busy machine the loop is late, and then a connection gets more time, several times. */
+    assert_in_range(system_stats(*state).turns - turns_before, 1, 20);
     assert_int_equal(served->reason, EM_INACTIVITY_TIMEOUT);
     close(client);
 }
