@@ -192,6 +192,21 @@ EM_API em_status em_loop_connect_to(em_loop *loop, const em_address *address, co
  */
 EM_API em_status em_connection_send(em_connection *connection, const void *data, size_t length);
 
+/** A piece of memory; laid out as struct iovec, writev(2). */
+typedef struct em_span {
+    const void *data; /**< may be NULL if length is 0 */
+    size_t length;    /**< bytes */
+} em_span;
+
+/**
+ * Sends copies of several pieces, one behind the other, as em_connection_send would send them if they were one: all are
+ * accepted or none, and the water marks and limits are looked at once. If there are 4 KiB or more altogether and
+ * nothing waits before them, the first 16 that are not empty go to the system in one call, as far as that takes them.
+ * spans: used during the call only. count: 0 is allowed and does nothing. The returned status is em_connection_send's;
+ * EM_INVALID_ARGUMENT also if the sum of the lengths exceeds a size_t.
+ */
+EM_API em_status em_connection_send_spans(em_connection *connection, const em_span *spans, size_t count);
+
 /** Sends a text that ends with a zero byte, without that byte. As em_connection_send. */
 EM_API em_status em_connection_send_text(em_connection *connection, const char *text);
 

@@ -86,8 +86,8 @@ static void link_block(emi_outbox *outbox, emi_outbox_block *block)
     outbox->last = block;
 }
 
-/* Blocks for `length` bytes, filled with them; NULL if memory runs out. */
-static emi_outbox_block *filled_blocks(emi_outbox_pool *pool, const unsigned char *data, size_t length)
+/* Empty blocks for `length` bytes; NULL if memory runs out. */
+static emi_outbox_block *new_blocks(emi_outbox_pool *pool, size_t length)
 {
     emi_outbox_block *first = NULL;
     emi_outbox_block **next = &first;
@@ -100,37 +100,60 @@ static emi_outbox_block *filled_blocks(emi_outbox_pool *pool, const unsigned cha
             }
             return NULL;
         }
-        size_t piece = length < block->capacity ? length : block->capacity;
-        memcpy(memory_of(block), data, piece);
-        block->end = piece;
-        data += piece;
-        length -= piece;
+        length -= length < block->capacity ? length : block->capacity;
         *next = block;
         next = &block->next;
     }
     return first;
 }
 
-em_status emi_outbox_append(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length)
+static size_t room_in(const emi_outbox_block *block)
+{
+    return block && block->capacity ? block->capacity - block->end : 0;
+}
+
+em_status emi_outbox_reserve(emi_outbox *outbox, emi_outbox_pool *pool, size_t length, emi_outbox_block **place)
 {
     if (length > pool->limit_bytes || pool->bytes > pool->limit_bytes - length)
         return EM_LOOP_OUTBOX_LIMIT;
-    emi_outbox_block *last = outbox->last;
-    size_t room = last && last->capacity ? last->capacity - last->end : 0;
-    size_t head = length < room ? length : room;
-    if (head < length) {
-        emi_outbox_block *blocks = filled_blocks(pool, (const unsigned char *)data + head, length - head);
+    size_t room = room_in(outbox->last);
+    *place = room > 0 ? outbox->last : NULL;
+    if (room < length) {
+        emi_outbox_block *blocks = new_blocks(pool, length - room);
         if (!blocks)
             return EM_NO_MEMORY;
         link_block(outbox, blocks);
-    }
-    if (head > 0) {
-        memcpy(memory_of(last) + last->end, data, head);
-        last->end += head;
+        if (!*place)
+            *place = blocks;
     }
     outbox->bytes += length;
     pool->bytes += length;
     return EM_OK;
+}
+
+emi_outbox_block *emi_outbox_put(emi_outbox_block *place, const void *data, size_t length)
+{
+    const unsigned char *bytes = data;
+    while (length > 0) {
+        size_t room = room_in(place);
+        size_t piece = length < room ? length : room;
+        memcpy(memory_of(place) + place->end, bytes, piece);
+        place->end += piece;
+        bytes += piece;
+        length -= piece;
+        if (length > 0)
+            place = place->next;
+    }
+    return place;
+}
+
+em_status emi_outbox_append(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length)
+{
+    emi_outbox_block *place;
+    em_status status = emi_outbox_reserve(outbox, pool, length, &place);
+    if (status == EM_OK)
+        emi_outbox_put(place, data, length);
+    return status;
 }
 
 em_status emi_outbox_append_borrowed(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length,
@@ -152,11 +175,7 @@ unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned c
 {
     unsigned count = 0;
     for (const emi_outbox_block *block = outbox->first; block && count < capacity; block = block->next) {
-        union {
-            const unsigned char *constant;
-            void *writable; /* as in struct iovec; nobody writes to it */
-        } bytes = {.constant = block->data + block->begin};
-        spans[count++] = (emi_span){.data = bytes.writable, .length = block->end - block->begin};
+        spans[count++] = emi_span_of(block->data + block->begin, block->end - block->begin);
     }
     return count;
 }

@@ -39,6 +39,15 @@ void emi_outbox_pool_clear(emi_outbox_pool *pool);
 /** Appends a copy: all of it or, on EM_NO_MEMORY and EM_LOOP_OUTBOX_LIMIT, nothing. */
 em_status emi_outbox_append(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length);
 
+/**
+ * The same in two steps, for several pieces: makes room for `length` bytes behind the others, which count from now on,
+ * so all of them must be put there before anything else is done with the outbox. *place: where the first goes.
+ */
+em_status emi_outbox_reserve(emi_outbox *outbox, emi_outbox_pool *pool, size_t length, emi_outbox_block **place);
+
+/** Copies bytes to a place that was reserved; returns the place for what comes behind them. */
+emi_outbox_block *emi_outbox_put(emi_outbox_block *place, const void *data, size_t length);
+
 /** Appends by reference; release(user, data) is called when the bytes are consumed. On failure it is not called. */
 em_status emi_outbox_append_borrowed(emi_outbox *outbox, emi_outbox_pool *pool, const void *data, size_t length,
                                      void (*release)(void *user, const void *data), void *user);

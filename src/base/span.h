@@ -12,6 +12,16 @@ typedef struct emi_span {
     size_t length;
 } emi_span;
 
+/** A piece of memory that is only read, as writev(2) and its like do though struct iovec does not say so. */
+static inline emi_span emi_span_of(const void *data, size_t length)
+{
+    union {
+        const void *constant;
+        void *writable;
+    } bytes = {.constant = data};
+    return (emi_span){.data = bytes.writable, .length = length};
+}
+
 /** The most spans that one gathering may fill. */
 #define EMI_MAX_SPANS 16
 

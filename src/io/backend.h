@@ -88,10 +88,10 @@ typedef struct emi_backend_operations {
     /** Stream: there are bytes to send, which `gather` will return. While the stream is connecting, this is remembered
      * until the connection is established. */
     void (*send)(emi_channel *channel);
-    /** Stream: gives bytes to the system at once, without gathering them, and returns how many it took. Returns 0 if
-     * the system takes none now, if bytes that were asked for earlier must be sent first, or on an error, which is
-     * reported later. Calls no event. NULL: this backend cannot do it. */
-    size_t (*send_now)(emi_channel *channel, const void *bytes, size_t length);
+    /** Stream: gives up to EMI_MAX_SPANS spans to the system at once, without gathering them, and returns how many bytes
+     * it took. Returns 0 if the system takes none now, if bytes that were asked for earlier must be sent first, or on an
+     * error, which is reported later. Calls no event. NULL: this backend cannot do it. */
+    size_t (*send_now)(emi_channel *channel, const emi_span *spans, unsigned count);
 } emi_backend_operations;
 
 /** What every backend begins with. */

@@ -225,13 +225,13 @@ static void ask_to_send(emi_channel *channel)
         emi_list_append(&readiness->flush, &channel->flush);
 }
 
-static size_t send_now(emi_channel *channel, const void *bytes, size_t length)
+static size_t send_now(emi_channel *channel, const emi_span *spans, unsigned count)
 {
     if (channel->sending || channel->blocked || channel->connecting || channel->released || channel->failure != EM_OK ||
         emi_readiness_is_forked(emi_readiness_of(channel)))
         return 0;
     size_t taken;
-    em_status status = emi_socket_send_bytes(channel->descriptor, bytes, length, &taken);
+    em_status status = emi_socket_send(channel->descriptor, spans, count, &taken);
     /* The kernel reports ECONNRESET only once; a later send would return EPIPE. */
     if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
         emi_readiness_fail_later(emi_readiness_of(channel), channel, status);

@@ -100,17 +100,27 @@ static em_status added(em_connection *connection, size_t before)
 
 /* How much the system takes at once, without a copy in the outbox. With a limit on what all may have waiting, all goes
  * there, so that a refusal leaves nothing half sent. */
-static size_t send_large(em_connection *connection, const void *data, size_t length)
+static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
 {
     em_loop *loop = connection->loop;
     emi_channel *channel = &connection->channel;
     if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused || !channel->backend ||
         !channel->backend->operations->send_now || loop->outboxes.limit_bytes != SIZE_MAX)
         return 0;
-    size_t taken = channel->backend->operations->send_now(channel, data, length);
+    size_t taken = channel->backend->operations->send_now(channel, spans, count);
     if (taken > 0)
         emi_connection_note_sent(connection, taken);
     return taken;
+}
+
+/* What the system had not taken was put into the outbox, which held `before` bytes, or was not. */
+static em_status queued(em_connection *connection, em_status status, size_t taken, size_t before)
+{
+    if (status == EM_OK)
+        return added(connection, before);
+    if (taken > 0)
+        emi_connection_end(connection, status); /* the peer has the first part only */
+    return status;
 }
 
 em_status em_connection_send(em_connection *connection, const void *data, size_t length)
@@ -120,17 +130,67 @@ em_status em_connection_send(em_connection *connection, const void *data, size_t
     em_status status = check_room(connection, length);
     if (status != EM_OK || length == 0)
         return status;
-    size_t taken = length >= LARGE_BYTES ? send_large(connection, data, length) : 0;
+    const emi_span span = emi_span_of(data, length);
+    size_t taken = length >= LARGE_BYTES ? send_large(connection, &span, 1) : 0;
     if (taken == length)
         return EM_OK;
     size_t before = connection->outbox.bytes;
     status =
         emi_outbox_append(&connection->outbox, &connection->loop->outboxes, (const char *)data + taken, length - taken);
-    if (status == EM_OK)
-        return added(connection, before);
-    if (taken > 0)
-        emi_connection_end(connection, status); /* the peer has the first part only */
+    return queued(connection, status, taken, before);
+}
+
+/* Several spans */
+
+static em_status add_up(const em_span *spans, size_t count, size_t *length)
+{
+    *length = 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((!spans[i].data && spans[i].length > 0) || spans[i].length > SIZE_MAX - *length)
+            return EM_INVALID_ARGUMENT;
+        *length += spans[i].length;
+    }
+    return EM_OK;
+}
+
+static size_t send_large_spans(em_connection *connection, const em_span *spans, size_t count)
+{
+    emi_span first[EMI_MAX_SPANS];
+    unsigned used = 0;
+    for (size_t i = 0; i < count && used < EMI_MAX_SPANS; i++)
+        if (spans[i].length > 0)
+            first[used++] = emi_span_of(spans[i].data, spans[i].length);
+    return send_large(connection, first, used);
+}
+
+/* Without the first `taken` bytes, so that `length` are left. */
+static em_status append_spans(em_connection *connection, const em_span *spans, size_t taken, size_t length)
+{
+    emi_outbox_block *place;
+    em_status status = emi_outbox_reserve(&connection->outbox, &connection->loop->outboxes, length, &place);
+    for (; status == EM_OK && length > 0; spans++) {
+        size_t skipped = taken < spans->length ? taken : spans->length;
+        place = emi_outbox_put(place, (const char *)spans->data + skipped, spans->length - skipped);
+        taken -= skipped;
+        length -= spans->length - skipped;
+    }
     return status;
+}
+
+em_status em_connection_send_spans(em_connection *connection, const em_span *spans, size_t count)
+{
+    size_t length;
+    if (!connection || (!spans && count > 0) || add_up(spans, count, &length) != EM_OK)
+        return EM_INVALID_ARGUMENT;
+    em_status status = check_room(connection, length);
+    if (status != EM_OK || length == 0)
+        return status;
+    size_t taken = length >= LARGE_BYTES ? send_large_spans(connection, spans, count) : 0;
+    if (taken == length)
+        return EM_OK;
+    size_t before = connection->outbox.bytes;
+    status = append_spans(connection, spans, taken, length - taken);
+    return queued(connection, status, taken, before);
 }
 
 em_status em_connection_send_text(em_connection *connection, const char *text)
