@@ -8,7 +8,8 @@
  *
  * Rules:
  * 1. Phases. In each turn the loop calls flush, wait, dispatch, flush, reap. Events are called by dispatch, flush and
- * reap only. Operations on channels never call events, so a caller's object stays valid during the call.
+ * reap only. Operations on channels never call events, so a caller's object stays valid during the call. The one
+ * exception says so: deliver_held.
  * 2. wait touches no channel and no owner, so a host may release a lock around it. Any thread and any signal handler
  * may call wake.
  * 3. Bytes that arrive are lent until the event returns.
@@ -80,6 +81,11 @@ typedef struct emi_backend_operations {
     /** Stream, listener: bytes or connections are reported from now on. */
     em_status (*start_receiving)(emi_channel *channel);
     void (*stop_receiving)(emi_channel *channel);
+    /** Stream, before a release that leaves the socket to others (EMI_SHARED): delivers bytes that were read and not yet
+     * delivered, whether the channel receives or not, so that they are not lost. The only operation that calls an event:
+     * `data`, at most once. Any status but EM_OK is a failure that was taken off the socket and would be lost; then
+     * nothing has happened. */
+    em_status (*deliver_held)(emi_channel *channel);
     /** Stream, before any other operation: connects. After EM_OK, `connected` or `failed` follows. After any other
      * status no event follows, and connect may be called again. */
     em_status (*connect)(emi_channel *channel, const em_address *address);
@@ -134,6 +140,11 @@ static inline void emi_channel_stop_receiving(emi_channel *channel)
 {
     EMI_INVARIANT(channel->backend && !channel->released);
     channel->backend->operations->stop_receiving(channel);
+}
+
+static inline em_status emi_channel_deliver_held(emi_channel *channel)
+{
+    return channel->backend->operations->deliver_held(channel);
 }
 
 static inline em_status emi_channel_connect(emi_channel *channel, const em_address *address)

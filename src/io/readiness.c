@@ -346,6 +346,7 @@ static const emi_backend_operations operations = {
     .release = release,
     .start_receiving = start_receiving,
     .stop_receiving = stop_receiving,
+    .deliver_held = emi_readiness_deliver_held,
     .connect = start_connecting,
     .poll = set_interest,
     .send = ask_to_send,

@@ -66,3 +66,33 @@ void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel)
     emi_release(readiness->memory, readiness->kept[channel->slot]);
     channel->has_kept = false;
 }
+
+/* Memory of its own, because the backend's buffer may be lent to the very callback that asked for this. */
+static void deliver_kept(emi_readiness *readiness, emi_channel *channel)
+{
+    struct emi_kept *kept = readiness->kept[channel->slot];
+    channel->has_kept = false;
+    channel->events->data(channel, kept->bytes, kept->length);
+    emi_release(readiness->memory, kept);
+}
+
+em_status emi_readiness_deliver_held(emi_channel *channel)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    const emi_call **early = channel->early > 0 ? &readiness->row.early[channel->early - 1] : NULL;
+    const emi_call *call = early ? *early : NULL;
+    if (call && call->done == 0) {
+        emi_readiness_keep(readiness, channel, call); /* notes a failure */
+        *early = call = NULL;
+    }
+    if (channel->failure != EM_OK)
+        return (em_status)channel->failure;
+    if (call) {
+        channel->early = 0;
+        *early = NULL;
+        channel->events->data(channel, call->bytes, call->done);
+    } else if (channel->has_kept) {
+        deliver_kept(readiness, channel);
+    }
+    return EM_OK;
+}

@@ -146,6 +146,9 @@ size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel);
 /** Drops the kept bytes, if there are any. */
 void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
 
+/** Delivers what a batch has read, kept or not yet; see backend.h. */
+em_status emi_readiness_deliver_held(emi_channel *channel);
+
 /* readiness_send.c */
 
 /** Sends until the owner has nothing left, the system takes no more, or the burst ends. */

@@ -91,7 +91,7 @@ static void release(emi_channel *channel)
     channel->receiving = channel->sending = false;
     emi_list_remove(&channel->flush);
     emi_list_append(&backend->ending, &channel->work);
-    if (simulated_chance(backend, 2))
+    if (channel->ownership != EMI_SHARED && simulated_chance(backend, 2))
         peer->reaps_left = 1 + (unsigned)random_below(&backend->seed, 3);
     else
         close_descriptor(peer);
@@ -113,6 +113,16 @@ static void stop_receiving(emi_channel *channel)
 {
     check_usable(channel, "stop_receiving");
     channel->receiving = false;
+}
+
+static em_status deliver_held(emi_channel *channel)
+{
+    check_usable(channel, "deliver_held");
+    simulated_peer *peer = simulated_peer_at(channel);
+    em_status status = take_failure(peer->backend, SIMULATED_DELIVER_HELD);
+    if (status == EM_OK)
+        simulated_deliver_held(peer);
+    return status;
 }
 
 static em_status start_connecting(emi_channel *channel, const em_address *address)
@@ -344,6 +354,7 @@ static const emi_backend_operations operations = {
     .release = release,
     .start_receiving = start_receiving,
     .stop_receiving = stop_receiving,
+    .deliver_held = deliver_held,
     .connect = start_connecting,
     .poll = set_interest,
     .send = ask_to_send,

@@ -39,6 +39,7 @@ em_status simulated_make(void *maker, const emi_backend_settings *settings, emi_
 typedef enum simulated_operation {
     SIMULATED_ATTACH,
     SIMULATED_START_RECEIVING,
+    SIMULATED_DELIVER_HELD,
     SIMULATED_CONNECT,
     SIMULATED_POLL,
     SIMULATED_OPERATIONS
@@ -76,6 +77,8 @@ const em_address *simulated_address_of(const simulated_peer *peer);
 /* The peer's actions */
 
 void simulated_feed(simulated_peer *peer, const void *data, size_t length);
+/** So many of the bytes fed were read already, as a batch does, and are held for the owner. */
+void simulated_hold(simulated_peer *peer, size_t length);
 void simulated_end(simulated_peer *peer);
 void simulated_reset(simulated_peer *peer);
 /** Takes bytes that were sent, into `data` unless it is NULL, which makes room for more. Returns how many. */

@@ -140,6 +140,13 @@ void simulated_feed(simulated_peer *peer, const void *data, size_t length)
     bytes_append(&peer->inbound, data, length);
 }
 
+void simulated_hold(simulated_peer *peer, size_t length)
+{
+    if (length > bytes_length(&peer->inbound))
+        stop_test("more held than was fed");
+    peer->held_bytes = length;
+}
+
 void simulated_end(simulated_peer *peer)
 {
     if (bytes_length(&peer->inbound) == 0)

@@ -24,6 +24,7 @@ struct simulated_peer {
     /* what the peer sends */
     byte_buffer inbound;
     uint64_t inbound_ns; /* when it arrives */
+    size_t held_bytes;   /* of inbound, from its front: read for the owner and not delivered */
     bool ended;
     bool end_reported;
     em_status reset; /* EM_OK: none */
@@ -101,6 +102,9 @@ uint64_t simulated_due_ns(const simulated_peer *peer);
 
 /** Does what can be done now. */
 void simulated_serve(simulated_peer *peer);
+
+/** Delivers what was read and held. */
+void simulated_deliver_held(simulated_peer *peer);
 
 /** Gathers and sends. */
 void simulated_send(simulated_peer *peer);

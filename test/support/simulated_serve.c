@@ -67,6 +67,24 @@ static void fail(simulated_peer *peer, em_status reason)
 }
 
 /* Each piece is lent in an allocation of its own, so that a sanitizer finds reads beside it or later. */
+static void lend_piece(simulated_peer *peer, size_t length)
+{
+    unsigned char *lent = malloc(length);
+    if (!lent)
+        stop_test("no memory");
+    bytes_take(&peer->inbound, lent, length);
+    peer->channel->events->data(peer->channel, lent, length);
+    free(lent);
+}
+
+void simulated_deliver_held(simulated_peer *peer)
+{
+    size_t length = peer->held_bytes;
+    peer->held_bytes = 0;
+    if (length > 0)
+        lend_piece(peer, length);
+}
+
 static void lend(simulated_peer *peer)
 {
     simulated_backend *backend = peer->backend;
@@ -75,13 +93,14 @@ static void lend(simulated_peer *peer)
     size_t length = earlier(bytes_length(&peer->inbound), capacity);
     if (simulated_chance(backend, 2))
         length = 1 + random_below(&backend->seed, length);
-    unsigned char *lent = offered ? NULL : malloc(length);
-    if (!offered && !lent)
-        stop_test("no memory");
-    bytes_take(&peer->inbound, offered ? offered : lent, length);
+    peer->held_bytes -= earlier(peer->held_bytes, length);
     emi_bulk_note(peer->channel, length);
-    peer->channel->events->data(peer->channel, offered ? offered : lent, length);
-    free(lent);
+    if (!offered) {
+        lend_piece(peer, length);
+        return;
+    }
+    bytes_take(&peer->inbound, offered, length);
+    peer->channel->events->data(peer->channel, offered, length);
 }
 
 /* One read. Returns false if there is nothing more. */
