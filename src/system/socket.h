@@ -60,12 +60,27 @@ em_status emi_socket_take_error(int socket);
 em_status emi_socket_set_option(int socket, int level, int option, const void *value, size_t bytes);
 em_status emi_socket_get_option(int socket, int level, int option, void *value, size_t *bytes);
 
+/** Also close-on-exec. */
 em_status emi_socket_set_nonblocking(int socket);
+
+/** What emi_socket_set_nonblocking changes, fcntl(2). */
+typedef struct emi_socket_modes {
+    int status_flags;
+    int descriptor_flags;
+} emi_socket_modes;
+
+em_status emi_socket_get_modes(int socket, emi_socket_modes *modes);
+void emi_socket_restore_modes(int socket, const emi_socket_modes *modes);
+
 em_status emi_socket_local_address(int socket, em_address *address);
 em_status emi_socket_peer_address(int socket, em_address *address);
 
 /** EM_OK for a listening socket; EM_INVALID_ARGUMENT for another socket, EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR. */
 em_status emi_socket_check_listening(int socket);
+
+/** EM_OK if it is a connected stream socket. EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (another kind, or
+ * it listens), EM_NOT_CONNECTED. peer: its address. */
+em_status emi_socket_check_connected(int socket, em_address *peer);
 
 /* Options by name; see em_stream_options and em_server_options. */
 

@@ -47,6 +47,18 @@ em_status emi_socket_check_listening(int fd)
     return listening ? EM_OK : EM_INVALID_ARGUMENT;
 }
 
+em_status emi_socket_check_connected(int fd, em_address *peer)
+{
+    int type = 0;
+    size_t bytes = sizeof type;
+    em_status status = emi_socket_get_option(fd, SOL_SOCKET, SO_TYPE, &type, &bytes);
+    if (status != EM_OK)
+        return status;
+    if (type != SOCK_STREAM || emi_socket_check_listening(fd) == EM_OK)
+        return EM_INVALID_ARGUMENT;
+    return emi_socket_peer_address(fd, peer);
+}
+
 em_status emi_socket_set_reuse_address(int fd, bool on)
 {
     return set_integer(fd, SOL_SOCKET, SO_REUSEADDR, on);

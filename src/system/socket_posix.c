@@ -143,6 +143,19 @@ em_status emi_socket_set_nonblocking(int fd)
     return EM_OK;
 }
 
+em_status emi_socket_get_modes(int fd, emi_socket_modes *modes)
+{
+    modes->status_flags = fcntl(fd, F_GETFL);
+    modes->descriptor_flags = fcntl(fd, F_GETFD);
+    return modes->status_flags < 0 || modes->descriptor_flags < 0 ? emi_last_status() : EM_OK;
+}
+
+void emi_socket_restore_modes(int fd, const emi_socket_modes *modes)
+{
+    fcntl(fd, F_SETFL, modes->status_flags);
+    fcntl(fd, F_SETFD, modes->descriptor_flags);
+}
+
 em_status emi_socket_local_address(int fd, em_address *address)
 {
     socklen_t length = sizeof address->storage.bytes;
