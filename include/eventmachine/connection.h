@@ -180,6 +180,40 @@ EM_API em_status em_loop_connect_unix_domain(em_loop *loop, const char *path, co
 EM_API em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
                                     const em_connect_options *options, em_connection **connection);
 
+/** Options of em_loop_attach. Begin with `.size = sizeof options`; zero means the default. Copied. */
+typedef struct em_attach_options {
+    size_t size;                     /**< sizeof (em_attach_options) */
+    void *user;                      /**< the connection's user pointer from the start, already in post_init */
+    const em_stream_options *stream; /**< NULL: all defaults. They are set on the socket, so no_delay is, too */
+} em_attach_options;
+
+/**
+ * Makes a connection of a connected stream socket that others have opened: TCP or Unix-domain, one end of
+ * socketpair(2), one that was inherited or received from another process. From now on the loop owns the descriptor,
+ * has made it non-blocking and close-on-exec, and closes it in the end; the program does not read, write or close it
+ * any more. post_init has been called when this returns, connection_completed is not called, receive_data follows.
+ * options: NULL for defaults. connection: receives the handle; may be NULL. On failure the descriptor is the caller's
+ * and as it was before. EM_BAD_DESCRIPTOR, EM_NOT_A_SOCKET; EM_INVALID_ARGUMENT (a listening socket, one that is no
+ * stream, bad options); EM_NOT_CONNECTED (also while it is still connecting, or has been reset); EM_FILE_EXISTS
+ * (attached to this loop already); EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
+ */
+EM_API em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handler,
+                                const em_attach_options *options, em_connection **connection);
+
+/**
+ * Gives the socket back: the counterpart of em_loop_attach, for every connection that is established. When it returns,
+ * the loop does not know the descriptor any more; it is open, still non-blocking and close-on-exec, and the caller's to
+ * use and to close, also in place of a descriptor that it attaches again at once. unbind(EM_OK) follows at the end of
+ * the present turn, as after em_connection_close. What waits to be sent is dropped (see
+ * em_connection_get_outbound_bytes and `drained`). What has arrived stays in the socket for the caller to read, but for
+ * what the library has read from it already: that is delivered by receive_data before this function returns, also
+ * during a pause. It happens only where the call does not come from the connection's own receive_data. descriptor:
+ * receives the descriptor; -1 on failure.
+ * EM_CLOSED if the connection has ended, also within that receive_data. EM_NOT_CONNECTED while it is being resolved or
+ * established. EM_FORKED. EM_CONNECTION_RESET and the like: it has failed already, and unbind will say so.
+ */
+EM_API em_status em_connection_detach(em_connection *connection, int *descriptor);
+
 /* Sending */
 
 /**

@@ -123,7 +123,7 @@ typedef struct em_loop_stats {
     uint64_t connections_open;     /**< now; includes those being established and those ending */
     uint64_t servers_open;         /**< now */
     uint64_t connections_accepted; /**< by servers */
-    uint64_t connections_opened;   /**< by em_loop_connect and its like, whether they succeeded or not */
+    uint64_t connections_opened;   /**< by em_loop_connect, its variants and em_loop_attach; includes failures */
     uint64_t connections_closed;   /**< by `unbind`, whatever the reason */
     uint64_t connections_shed;     /**< accepted and closed at once because descriptors were exhausted */
     uint64_t accept_pauses;        /**< times a server stopped accepting because descriptors or memory were exhausted */

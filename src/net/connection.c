@@ -108,6 +108,17 @@ void emi_connection_end(em_connection *connection, em_status reason)
     emi_connection_list(connection);
 }
 
+void emi_connection_give_up(em_connection *connection)
+{
+    emi_connector_close(connection);
+    emi_connection_enter(connection, EM_STATE_RELEASING);
+    emi_connection_enter(connection, EM_STATE_CLOSED);
+    emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
+    if (connection->extras)
+        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    emi_connection_release(connection);
+}
+
 void emi_connection_leave(em_connection *connection, bool lingers)
 {
     emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);

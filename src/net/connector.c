@@ -251,17 +251,6 @@ static em_status begin(em_connection *connection, em_status status, em_connectio
     return EM_OK;
 }
 
-/* Ends a connection that has a channel but no callback yet: nothing is reported. */
-static void give_up(em_connection *connection)
-{
-    emi_connector_close(connection);
-    emi_connection_enter(connection, EM_STATE_RELEASING);
-    emi_connection_enter(connection, EM_STATE_CLOSED);
-    emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
-    emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
-    emi_connection_release(connection);
-}
-
 /* Looks up the name of the local end, if it has one. */
 static em_status resolve_local_end(em_connection *connection)
 {
@@ -301,7 +290,7 @@ static em_status start_at(em_connection *connection, const em_address *address, 
         status = start_if_resolved(connection);
     if (is_unix && status == EM_OK && connector->failure != EM_OK && !must_try_again(connection)) {
         status = connector->failure;
-        give_up(connection);
+        emi_connection_give_up(connection);
         return status;
     }
     return begin(connection, status, made);

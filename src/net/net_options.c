@@ -111,6 +111,15 @@ em_status emi_read_server_options(emi_server_settings *own, const em_server_opti
     return status;
 }
 
+em_status emi_read_attach_options(em_attach_options *own, em_stream_options *stream, const em_attach_options *given)
+{
+    em_status status = emi_read_options(own, sizeof *own, given);
+    if (status == EM_OK)
+        status = read_stream_options(stream, own->stream);
+    own->stream = stream;
+    return status;
+}
+
 em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options)
 {
     if (family == EM_ADDRESS_UNIX)

@@ -198,6 +198,8 @@ em_status emi_read_server_options(emi_server_settings *own, const em_server_opti
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given);
 
+em_status emi_read_attach_options(em_attach_options *own, em_stream_options *stream, const em_attach_options *given);
+
 /** Applies the options that live in this library. EM_NO_MEMORY. */
 em_status emi_apply_stream_options(em_connection *connection, const em_stream_options *options);
 
@@ -231,6 +233,9 @@ void emi_connection_enter(em_connection *connection, em_connection_state state);
 
 /** Begins the end: nothing more is received or sent, unbind(reason) follows at the end of the turn. */
 void emi_connection_end(em_connection *connection, em_status reason);
+
+/** Ends a connection that has a channel but no callback yet: nothing is reported. */
+void emi_connection_give_up(em_connection *connection);
 
 /** Puts it on the list for reap, which comes after what was to be sent has been offered to the system. */
 void emi_connection_list(em_connection *connection);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Connections over sockets that others have made, and sockets that are given back. A call that fails leaves the socket
+ * as it was, its blocking mode included.
+ */
+#include "net/net_private.h"
+#include "system/socket.h"
+
+static bool is_tcp(const em_address *peer)
+{
+    em_address_family family = em_address_get_family(peer);
+    return family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
+}
+
+/* The socket belongs to the connection from now on, and is watched. */
+static em_status take(em_connection *connection, int socket)
+{
+    em_status status =
+        emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_GIVEN);
+    if (status != EM_OK) {
+        emi_connection_free(connection);
+        return status;
+    }
+    status = emi_channel_start_receiving(&connection->channel);
+    if (status != EM_OK) {
+        connection->channel.ownership = EMI_SHARED;
+        emi_connection_give_up(connection);
+    }
+    return status;
+}
+
+static em_status make_connection(emi_net *net, int socket, const em_address *peer, const em_handler *handler,
+                                 const em_attach_options *options, em_connection **made)
+{
+    em_connection *connection;
+    em_status status = emi_connection_create(net, handler, options->user, EM_STATE_OPEN, &connection);
+    if (status != EM_OK)
+        return status;
+    connection->is_tcp = is_tcp(peer);
+    connection->channel.exact_reads = connection->is_tcp;
+    status = emi_connection_apply(connection, options->stream);
+    if (status != EM_OK) {
+        emi_connection_free(connection);
+        return status;
+    }
+    status = take(connection, socket);
+    if (status != EM_OK)
+        return status;
+    emi_connection_note_peer(connection, peer);
+    emi_apply_to_socket(socket, connection->is_tcp, options->stream);
+    connection->may_linger = emi_socket_waits_at_close(socket);
+    emi_connection_arm(connection);
+    *made = connection;
+    return EM_OK;
+}
+
+/* Of a socket that can be adopted: its modes are as before if this fails. */
+static em_status adopt(emi_net *net, int socket, const em_address *peer, const em_handler *handler,
+                       const em_attach_options *options, em_connection **made)
+{
+    emi_socket_modes modes;
+    em_status status = emi_socket_get_modes(socket, &modes);
+    if (status != EM_OK)
+        return status;
+    status = make_connection(net, socket, peer, handler, options, made);
+    if (status != EM_OK)
+        emi_socket_restore_modes(socket, &modes);
+    return status;
+}
+
+em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handler, const em_attach_options *given,
+                         em_connection **made)
+{
+    if (made)
+        *made = NULL;
+    emi_net *net;
+    em_attach_options options;
+    em_stream_options stream;
+    em_address peer;
+    em_connection *connection;
+    em_status status = emi_check_handler(handler);
+    if (status == EM_OK)
+        status = emi_net_of(loop, &net);
+    if (status == EM_OK)
+        status = emi_read_attach_options(&options, &stream, given);
+    if (status == EM_OK)
+        status = emi_socket_check_connected(descriptor, &peer);
+    if (status == EM_OK)
+        status = adopt(net, descriptor, &peer, handler, &options, &connection);
+    if (status != EM_OK)
+        return status;
+    loop->stats.connections_opened++;
+    if (made)
+        *made = connection;
+    if (handler->post_init)
+        handler->post_init(connection);
+    return EM_OK;
+}
+
+em_status em_connection_detach(em_connection *connection, int *descriptor)
+{
+    if (!descriptor)
+        return EM_INVALID_ARGUMENT;
+    *descriptor = EMI_NO_SOCKET;
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK)
+        status = emi_loop_check(connection->loop);
+    if (status == EM_OK && !emi_connection_is_open(connection))
+        status = EM_NOT_CONNECTED;
+    if (status == EM_OK)
+        status = emi_channel_deliver_held(&connection->channel);
+    if (status == EM_OK)
+        status = emi_connection_check(connection); /* receive_data may have ended it */
+    if (status != EM_OK)
+        return status;
+    *descriptor = connection->channel.descriptor;
+    connection->channel.ownership = EMI_SHARED;
+    emi_channel_release(&connection->channel);
+    emi_connection_end(connection, EM_OK);
+    return EM_OK;
+}
