@@ -48,8 +48,9 @@ typedef struct em_handler {
      * em_connection_close_after_writing. Without this callback the library acts as em_connection_close_after_writing:
      * what was queued is sent, then comes unbind. With it, the library gives up a peer that does not read only after
      * em_connection_close_write or em_connection_close_after_writing (drain_timeout_ns). Nothing is received any more
-     * after it. A reset still ends the connection, and so does a Unix-domain peer that closes its socket; over TCP only
-     * sending can show that a peer has done that.
+     * after it. A reset still ends the connection at once, also during a pause: with EM_CONNECTION_RESET, though
+     * nothing is sent. So does a Unix-domain peer that closes its socket, with EM_BROKEN_PIPE. A TCP peer that closes
+     * its socket cannot be told from one that only ends its sending; it answers what is sent to it with a reset.
      */
     void (*receive_end)(em_connection *connection);
 

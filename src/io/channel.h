@@ -49,7 +49,8 @@ typedef struct emi_channel_events {
      * receive the next bytes into, or NULL for none. The next event of the channel reports those bytes. No event
      * follows if there were none. */
     void *(*room)(emi_channel *channel, size_t *capacity);
-    /** Stream: the peer has sent its last byte. Called at most once. */
+    /** Stream: the peer has sent its last byte. Called at most once. If the peer resets the connection afterwards,
+     * `failed` is called, whether the owner receives or not. */
     void (*end)(emi_channel *channel);
     /** Stream: the connection that connect began is established. */
     void (*connected)(emi_channel *channel);

@@ -91,9 +91,17 @@ static void sent(emi_channel *channel, size_t length)
         emi_connection_act_if_sent(connection);
 }
 
-static void failed(emi_channel *channel, em_status reason)
+/* To a TCP socket that has got the peer's end, Linux reports a reset as EPIPE. Nothing else does so over TCP, because
+ * nothing is sent behind our own end. */
+static em_status plain_reason(const em_connection *connection, em_status reason)
+{
+    return connection->is_tcp && reason == EM_BROKEN_PIPE ? EM_CONNECTION_RESET : reason;
+}
+
+static void failed(emi_channel *channel, em_status given)
 {
     em_connection *connection = emi_connection_of(channel);
+    em_status reason = plain_reason(connection, given);
     if (connection->state == EM_STATE_CONNECTING)
         emi_connector_failed(connection, reason);
     else

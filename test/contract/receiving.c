@@ -129,6 +129,23 @@ static void after_the_peer_s_end_sending_goes_on(void **state)
     peer_close(&peer);
 }
 
+static void a_reset_after_the_peer_s_end_is_reported_once(void **state)
+{
+    test_channel channel;
+    test_peer peer;
+    open_stream(*state, &channel, 'A', &peer);
+    start(&channel);
+    peer_end(&peer);
+    run_until(*state, channel.end_events == 1);
+    settle(*state);
+    assert_int_equal(channel.failed_events, 0);
+    peer_reset(&peer);
+    run_until(*state, channel.failed_events == 1);
+    settle(*state);
+    assert_int_equal(channel.failed_events, 1);
+    test_channel_end(&channel);
+}
+
 static void stop(test_channel *channel)
 {
     emi_channel_stop_receiving(&channel->channel);
@@ -445,6 +462,7 @@ int main(void)
         CONTRACT_TEST(the_end_that_arrives_with_the_last_bytes_comes_after_them_and_once),
         CONTRACT_TEST(an_end_alone_is_reported_once),
         CONTRACT_TEST(after_the_peer_s_end_sending_goes_on),
+        CONTRACT_TEST(a_reset_after_the_peer_s_end_is_reported_once),
         CONTRACT_TEST(stopping_within_data_holds_back_all_the_rest),
         CONTRACT_TEST(stopping_and_starting_within_data_loses_nothing),
         CONTRACT_TEST(what_came_while_stopped_comes_first_after_the_restart),

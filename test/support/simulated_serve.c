@@ -26,6 +26,12 @@ static bool can_send(const simulated_peer *peer)
     return room_of(peer) > 0 || peer->reset != EM_OK || peer->send_failure != EM_OK;
 }
 
+/* Reported whether the owner receives or not. */
+static bool has_late_reset(const simulated_peer *peer)
+{
+    return peer->end_reported && peer->reset != EM_OK && !peer->late_reset_reported;
+}
+
 static uint64_t stream_due_ns(const simulated_peer *peer)
 {
     const emi_channel *channel = peer->channel;
@@ -33,7 +39,7 @@ static uint64_t stream_due_ns(const simulated_peer *peer)
     if (channel->connecting)
         return peer->answer == ACCEPTED || peer->answer == REFUSED ? peer->answered_ns : UINT64_MAX;
     bool has_input = bytes_length(&peer->inbound) > 0 || (peer->ended && !peer->end_reported) || peer->reset != EM_OK;
-    if (channel->receiving && has_input)
+    if ((channel->receiving && has_input) || has_late_reset(peer))
         due_ns = peer->inbound_ns;
     if (peer->in_flight && can_send(peer))
         due_ns = earlier(due_ns, peer->sent_ns);
@@ -107,6 +113,11 @@ static void lend(simulated_peer *peer)
 static bool receive_once(simulated_peer *peer)
 {
     emi_channel *channel = peer->channel;
+    if (has_late_reset(peer) && peer->inbound_ns <= emi_clock_now_ns()) {
+        peer->late_reset_reported = true;
+        fail(peer, peer->reset);
+        return false;
+    }
     if (!channel->receiving || peer->inbound_ns > emi_clock_now_ns())
         return false;
     if (peer->reset != EM_OK) {

@@ -9,8 +9,9 @@
  * was not read by then is dropped, and the kernel tells the peer so by a reset.
  *   2. Nothing is heard, sent or ended behind a pause but by em_connection_close.
  *   3. A peer that is gone while something is lost by it ends the connection, after what it had sent before: with
- *      EM_CONNECTION_RESET if it has reset, no matter whether a read or a write finds out; with EM_BROKEN_PIPE if it
- * had closed in the normal way and we send.
+ *      EM_CONNECTION_RESET if it has reset, no matter whether a read or a write finds out; and so
+ * if it had closed in the normal way and we send, which to a TCP socket is a reset, too. Of a Unix-domain socket that
+ * is EM_BROKEN_PIPE.
  *   4. The peer's end closes the connection when everything is sent, unless the handler has receive_end; then it closes
  * it when we have half-closed, too.
  *   5. What the peer was sent it gets, unless em_connection_close drops it.
@@ -174,14 +175,14 @@ static unsigned reasons(const world *now)
         return STATES_OK;
     if (now->is_closed || (now->after_writing && !has_output(now) && !now->is_paused))
         return STATES_OK;
-    if (now->reset_by_peer && now->end_heard) /* nothing waits behind a pause; to such a socket the kernel says EPIPE */
-        return STATES_RESET | STATES_BROKEN_PIPE;
+    if (now->reset_by_peer && now->end_heard) /* nothing waits behind a pause */
+        return now->is_tcp ? STATES_RESET : STATES_RESET | STATES_BROKEN_PIPE;
     if (now->is_paused)
         return 0;
     if (now->reset_by_peer)
         return STATES_RESET;
     if (now->closed_by_peer && is_something_lost(now))
-        return STATES_BROKEN_PIPE;
+        return now->is_tcp ? STATES_RESET : STATES_BROKEN_PIPE;
     if (now->closed_by_peer && has_output(now))
         return STATES_OK;
     return now->ended ? reasons_of_peers_end(now) : 0;
