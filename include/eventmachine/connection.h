@@ -380,6 +380,27 @@ EM_API em_connection_state em_connection_get_state(const em_connection *connecti
 /** 1 if the peer has sent its last byte, else 0. In unbind with EM_OK it shows who closed first. */
 EM_API int em_connection_has_peer_ended(const em_connection *connection);
 
+/** Why a connection has ended. The caller sets size; the struct grows at its end. */
+typedef struct em_reason {
+    size_t size;      /**< sizeof (em_reason) */
+    em_status status; /**< unbind's reason */
+    int system_error; /**< the system's error number that belongs to it, errno(3); 0: it has none */
+
+    /** What was under way and what came of it, for a log: "connect to 127.0.0.1:81: Connection refused", "resolve
+     * www.example.org: the name was not resolved in time", "connection with 127.0.0.1:5000: closed by the peer". An
+     * error of the system is named as strerror(3) does. Its wording may change, so do not compare it. UTF-8 if the name
+     * is; never NULL; valid until unbind returns. */
+    const char *text;
+} em_reason;
+
+/**
+ * The detail of unbind's reason, in unbind or between the call that ends a connection and unbind. The statuses of calls
+ * that fail otherwise have em_status_get_system_error. A size smaller than ours gets the first fields; in a greater one
+ * the rest is zeroed. EM_INVALID_STATE if the connection has not ended; EM_INVALID_ARGUMENT for NULL and for a size
+ * that is none. Without memory for the text it is em_status_get_text's.
+ */
+EM_API em_status em_connection_get_reason(em_connection *connection, em_reason *reason);
+
 /**
  * The addresses of both ends. Remembered for TCP, so the peer's is known in unbind, too, even after a reset.
  * EM_NOT_CONNECTED before the connection is established, and where the system does not know any more.

@@ -75,6 +75,8 @@ void emi_connection_free(em_connection *connection)
         emi_list_remove(&connection->extras->lingering);
     }
     emi_outbox_clear(&connection->outbox, &loop->outboxes);
+    if (connection->extras)
+        emi_release(&loop->memory, connection->extras->reason_text);
     emi_release(&loop->memory, connection->extras);
     emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
     loop->stats.connections_open--;
@@ -101,6 +103,7 @@ void emi_connection_end(em_connection *connection, em_status reason)
         return;
     emi_connection_enter(connection, EM_STATE_RELEASING);
     connection->reason = (int16_t)reason;
+    connection->system_error = (uint16_t)em_status_get_system_error(reason);
     if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->loop))
         emi_channel_stop_receiving(&connection->channel);
     if (connection->extras)
@@ -131,7 +134,6 @@ void emi_connection_leave(em_connection *connection, bool lingers)
 static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->loop;
-    emi_connector_close(connection);
     bool lingers = emi_connection_must_linger(connection);
     /* Without memory to wait for the peer it may lose what was sent: not a good end. */
     if (lingers && !emi_connection_extras_of(connection))
@@ -139,6 +141,7 @@ static void unbind(em_connection *connection)
     if (connection->handler->unbind)
         connection->handler->unbind(connection, (em_status)connection->reason);
     emi_server_uncount(connection);
+    emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;
     if (!emi_loop_is_forked(loop)) /* else the channel ends with the backend, the memory after it */

@@ -203,7 +203,7 @@ static void finish_resolving_local_end(void *user, em_status status, const emi_a
 }
 
 /* A connection that knows its options and nothing of its peer. */
-static em_status prepare(em_loop *loop, const em_handler *handler, const em_connect_options *options,
+static em_status prepare(em_loop *loop, const char *host, const em_handler *handler, const em_connect_options *options,
                          em_connection **prepared)
 {
     emi_net *net;
@@ -217,12 +217,14 @@ static em_status prepare(em_loop *loop, const em_handler *handler, const em_conn
     if (status != EM_OK)
         return status;
     emi_connection_extras *extras = emi_connection_extras_of(connection);
-    emi_connector *connector = extras ? emi_allocate_zeroed(&loop->memory, sizeof *connector) : NULL;
+    size_t host_bytes = strlen(host) + 1;
+    emi_connector *connector = extras ? emi_allocate_zeroed(&loop->memory, sizeof *connector + host_bytes) : NULL;
     if (!connector) {
         emi_connection_free(connection);
         return EM_NO_MEMORY;
     }
     extras->connector = connector;
+    memcpy(connector->host, host, host_bytes);
     status = emi_read_connect_options(&connector->options, &connector->stream, &connector->local, options);
     if (status == EM_OK)
         status = emi_apply_connect_options(connection, &connector->options, &connector->stream);
@@ -309,7 +311,7 @@ em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_ha
     if (em_address_from_text(host, port, &literal) == EM_OK)
         return em_loop_connect_to(loop, &literal, handler, options, made);
     em_connection *connection;
-    em_status status = prepare(loop, handler, options, &connection);
+    em_status status = prepare(loop, host, handler, options, &connection);
     if (status != EM_OK)
         return status;
     emi_connector *connector = connection->extras->connector;
@@ -331,7 +333,7 @@ em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_
     if (em_address_get_port(address) == 0)
         return EM_INVALID_PORT;
     em_connection *connection;
-    em_status status = prepare(loop, handler, options, &connection);
+    em_status status = prepare(loop, "", handler, options, &connection);
     return status == EM_OK ? start_at(connection, address, made) : status;
 }
 

@@ -48,6 +48,7 @@ typedef struct emi_connector {
     em_stream_options stream;
     emi_local_end local;
     emi_resolution *local_resolution; /* while its name is resolved */
+    char host[];                      /* as given; "" for an address */
 } emi_connector;
 
 /** How well the peer takes what is left to be sent, for a connection that is about to end; see drain.c. */
@@ -78,6 +79,7 @@ typedef struct emi_connection_extras {
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
+    char *reason_text;  /* made when it is asked for */
 } emi_connection_extras;
 
 struct em_connection {
@@ -104,7 +106,8 @@ struct em_connection {
     bool under_pressure : 1;
     bool is_listed : 1; /* to be looked at by reap */
     bool is_tcp : 1;
-    bool may_linger : 1; /* SO_LINGER may be set, so close(2) might wait */
+    bool may_linger : 1;   /* SO_LINGER may be set, so close(2) might wait */
+    uint16_t system_error; /* behind the reason; 0: none */
 };
 
 /** One listening socket of a server. */

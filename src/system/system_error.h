@@ -13,4 +13,7 @@ em_status emi_status_from_errno(int error);
 /** Returns the status of errno. */
 em_status emi_last_status(void);
 
+/** What an error number means, strerror(3). Valid until the next call in this thread. */
+const char *emi_system_error_text(int error);
+
 #endif

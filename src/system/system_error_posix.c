@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "system/system_error.h"
 
@@ -59,14 +60,50 @@ static const struct {
     {EFAULT, EM_INVALID_ARGUMENT},
 };
 
-em_status emi_status_from_errno(int error)
+/* The error numbers translated last, by status: below EM_SYSTEM_ERROR, whose number is the greatest. */
+enum { STATUSES = 64 };
+static _Thread_local int latest[STATUSES];
+
+static int place_of(em_status status)
 {
-    if (error == 0)
-        return EM_OK;
+    int place = (int)EM_SYSTEM_ERROR - (int)status;
+    return place < STATUSES ? place : -1;
+}
+
+static em_status translate(int error)
+{
     for (size_t i = 0; i < sizeof known_errors / sizeof known_errors[0]; i++)
         if (known_errors[i].error == error)
             return known_errors[i].status;
     return EM_SYSTEM_ERROR;
+}
+
+em_status emi_status_from_errno(int error)
+{
+    if (error == 0)
+        return EM_OK;
+    em_status status = translate(error);
+    /* Not for what happens with every message. */
+    if (status != EM_WOULD_BLOCK && place_of(status) >= 0)
+        latest[place_of(status)] = error;
+    return status;
+}
+
+int em_status_get_system_error(em_status status)
+{
+    if (place_of(status) < 0)
+        return 0;
+    if (latest[place_of(status)] != 0)
+        return latest[place_of(status)];
+    for (size_t i = 0; i < sizeof known_errors / sizeof known_errors[0]; i++)
+        if (known_errors[i].status == status)
+            return known_errors[i].error;
+    return 0;
+}
+
+const char *emi_system_error_text(int error)
+{
+    return strerror(error);
 }
 
 em_status emi_last_status(void)
