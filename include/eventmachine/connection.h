@@ -100,7 +100,8 @@ typedef struct em_stream_options {
     /** `drained` is called when the bytes waiting have fallen to this. 0: a quarter of the high-water mark. */
     size_t low_water_bytes;
 
-    /** More than this waiting to be sent ends the connection with EM_OUTBOX_LIMIT. 0: no limit. */
+    /** More than this waiting to be sent ends the connection with EM_OUTBOX_LIMIT. 0: no limit. One below the
+     * high-water mark ends it without a warning before. */
     size_t outbox_limit_bytes;
 
     em_switch no_delay;  /**< TCP_NODELAY, tcp(7). Default: on */
@@ -438,8 +439,8 @@ EM_API em_status em_connection_get_socket_option(em_connection *connection, int 
 
 /**
  * Keepalive probes, tcp(7): after idle_seconds of silence one every interval_seconds, count of them without answer end
- * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF. EM_CLOSED,
- * EM_INVALID_ARGUMENT.
+ * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF. EM_CLOSED;
+ * EM_INVALID_ARGUMENT, also for negative numbers.
  */
 EM_API em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                              int interval_seconds, int count);

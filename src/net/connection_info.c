@@ -170,7 +170,7 @@ em_status em_connection_get_socket_option(em_connection *connection, int level, 
 em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                       int interval_seconds, int count)
 {
-    if (enable != EM_ON && enable != EM_OFF)
+    if ((enable != EM_ON && enable != EM_OFF) || idle_seconds < 0 || interval_seconds < 0 || count < 0)
         return EM_INVALID_ARGUMENT;
     em_status status = check_socket(connection);
     if (status != EM_OK)

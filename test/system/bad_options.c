@@ -3,13 +3,27 @@
  * Options that make no sense are refused by whatever is given them, before anything is made.
  */
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/system_peer.h"
 #include "support/system_record.h"
 #include "support/system_test.h"
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 #define NO_SWITCH ((em_switch)3)
+
+static void expect_attaching_to_be_refused(em_loop *loop, const em_stream_options *stream)
+{
+    em_attach_options attaching = {.size = sizeof attaching, .stream = stream};
+    em_server_options serving = {.size = sizeof serving, .stream = stream};
+    int ends[2], port;
+    int listener = system_listen(1, &port);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(em_loop_attach(loop, ends[0], &system_recorder, &attaching, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_attach_server(loop, listener, &system_recorder, &serving, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(close(listener) | close(ends[0]) | close(ends[1]), 0);
+}
 
 /* Expects that servers and connections with these options are refused, and that nothing has been opened. */
 static void expect_refusal(em_loop *loop, const em_stream_options *stream)
@@ -32,6 +46,7 @@ static void expect_refusal(em_loop *loop, const em_stream_options *stream)
     assert_null(connection);
     assert_int_equal(em_loop_connect(loop, "localhost", 1, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_connect_unix_domain(loop, path, &system_recorder, &connecting, NULL), EM_INVALID_ARGUMENT);
+    expect_attaching_to_be_refused(loop, stream);
     assert_int_equal(system_descriptors(), descriptors);
     assert_int_equal(system_stats(loop).servers_open, 0);
     assert_int_equal(system_stats(loop).connections_open, 0);
@@ -80,12 +95,27 @@ static void connect_options_that_make_no_sense_are_refused(void **state)
     assert_int_equal(em_loop_connect_unix_domain(*state, "@em", &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
 }
 
+static void a_setter_refuses_what_makes_no_sense_and_changes_nothing(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connection *connection = system_dial(*state, system_serve(*state, &system_echo, NULL), &system_recorder, record);
+    assert_int_equal(em_connection_set_water_marks(connection, 100, 99), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_water_marks(connection, 0, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_water_marks(NULL, 1, 2), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_outbox_limit_bytes(NULL, 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_connect_timeout_ns(connection, 0), EM_INVALID_ARGUMENT);
+    assert_true(em_connection_get_connect_timeout_ns(connection) > 0);
+    static const char bytes[101];
+    assert_int_equal(em_connection_send(connection, bytes, sizeof bytes), EM_OK); /* the old mark holds */
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(stream_options_that_make_no_sense_are_refused),
         SYSTEM_TEST(server_options_that_make_no_sense_are_refused),
         SYSTEM_TEST(connect_options_that_make_no_sense_are_refused),
+        SYSTEM_TEST(a_setter_refuses_what_makes_no_sense_and_changes_nothing),
     };
     return SYSTEM_RUN(tests);
 }

@@ -66,6 +66,10 @@ static void keepalive_is_off_unless_asked_for_and_has_its_times(void **state)
     assert_int_equal(option_of(without.served, IPPROTO_TCP, TCP_KEEPIDLE), 11);
     assert_int_equal(option_of(without.served, IPPROTO_TCP, TCP_KEEPINTVL), 3);
     assert_int_equal(option_of(without.served, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    assert_int_equal(em_connection_set_keepalive(without.served, EM_ON, -1, 0, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_keepalive(without.served, EM_ON, 0, -1, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_keepalive(without.served, EM_ON, 0, 0, -1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_set_keepalive(without.served, EM_DEFAULT, 0, 0, 0), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_set_keepalive(without.served, EM_OFF, 0, 0, 0), EM_OK);
     assert_false(option_of(without.served, SOL_SOCKET, SO_KEEPALIVE));
 }

@@ -67,6 +67,21 @@ static void errors_of_the_system_have_statuses(void **state)
         assert_true(emi_status_from_errno(error) < 0);
 }
 
+static void the_error_number_behind_a_status_is_the_latest_of_those_that_it_stands_for(void **state)
+{
+    (void)state;
+    emi_status_from_errno(EROFS);
+    assert_int_equal(em_status_get_system_error(EM_PERMISSION_DENIED), EROFS);
+    emi_status_from_errno(EACCES);
+    assert_int_equal(em_status_get_system_error(EM_PERMISSION_DENIED), EACCES);
+    emi_status_from_errno(EXDEV);
+    assert_int_equal(em_status_get_system_error(EM_SYSTEM_ERROR), EXDEV);
+    assert_int_equal(em_status_get_system_error(EM_HOST_UNREACHABLE), EHOSTUNREACH);
+    assert_int_equal(em_status_get_system_error(EM_OK), 0);
+    assert_int_equal(em_status_get_system_error(EM_UNDER_PRESSURE), 0);
+    assert_int_equal(em_status_get_system_error(EM_CONNECT_TIMEOUT), 0);
+}
+
 static void assert_harmless(int fd)
 {
     assert_true(fd >= 0);
@@ -301,6 +316,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_of_the_system_have_statuses),
+        cmocka_unit_test(the_error_number_behind_a_status_is_the_latest_of_those_that_it_stands_for),
         cmocka_unit_test(sockets_connect_transfer_and_end_without_blocking),
         cmocka_unit_test(sending_to_a_closed_peer_is_a_status_and_no_signal),
         cmocka_unit_test(a_refused_connection_is_reported),
