@@ -38,7 +38,7 @@ static em_status make_connection(emi_net *net, int socket, const em_address *pee
         return status;
     connection->is_tcp = is_tcp(peer);
     connection->channel.exact_reads = connection->is_tcp;
-    status = emi_connection_apply(connection, options->stream);
+    status = emi_apply_stream_options(connection, options->stream);
     if (status != EM_OK) {
         emi_connection_free(connection);
         return status;
@@ -47,7 +47,7 @@ static em_status make_connection(emi_net *net, int socket, const em_address *pee
     if (status != EM_OK)
         return status;
     emi_connection_note_peer(connection, peer);
-    emi_apply_to_socket(socket, connection->is_tcp, options->stream);
+    emi_apply_socket_options(socket, connection->is_tcp, options->stream);
     connection->may_linger = emi_socket_waits_at_close(socket);
     emi_connection_arm(connection);
     *made = connection;
