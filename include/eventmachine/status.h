@@ -89,10 +89,10 @@ EM_API const char *em_status_get_text(em_status status);
 EM_API const char *em_status_get_name(em_status status);
 
 /**
- * Returns the system's own error number behind a status, errno(3): the one that a call in this thread has last translated
- * to it. Several numbers may have one status, and EM_SYSTEM_ERROR stands for all that have none of their own. Returns 0
- * for EM_OK and for the statuses of this library. Call it right after the call that returned the status; in unbind use
- * em_connection_get_reason. Any thread.
+ * Returns the system's own error number behind a status, errno(3): the last one that a call in this thread has
+ * translated to it. Several numbers may have one status, and EM_SYSTEM_ERROR stands for all that have none of their
+ * own. Returns 0 for EM_OK and for the statuses of this library. Call it right after the call that returned the status;
+ * in unbind use em_connection_get_reason. Any thread.
  */
 EM_API int em_status_get_system_error(em_status status);
 

@@ -131,9 +131,9 @@ static void a_refusal_names_the_name_and_the_address(void **state)
 static void a_name_that_does_not_resolve_is_named(void **state)
 {
     expect(*state, dial(*state, "unknown.test", 80, plain), EM_NAME_NOT_FOUND, 0,
-           "resolve unknown.test: the name does not resolve");
+           "resolve unknown.test: host name not found");
     expect(*state, dial(*state, "slow.test", 80, impatient), EM_RESOLVE_TIMEOUT, 0,
-           "resolve slow.test: the name was not resolved in time");
+           "resolve slow.test: timed out while resolving the name");
     answer_slow_names();
 }
 
@@ -151,7 +151,7 @@ static void a_connect_timeout_names_the_address(void **state)
     int listener = system_listen(0, &port);
     unsigned filled = system_fill_queue(port, fillers);
     char expected[128];
-    snprintf(expected, sizeof expected, "connect to 127.0.0.1:%d: the connection was not established in time", port);
+    snprintf(expected, sizeof expected, "connect to 127.0.0.1:%d: timed out while connecting", port);
     if (filled > 0)
         expect(*state, dial(*state, "127.0.0.1", port, impatient), EM_CONNECT_TIMEOUT, 0, expected);
     for (unsigned i = 0; i < filled; i++)
@@ -193,11 +193,11 @@ static void each_end_of_an_established_connection_names_the_peer(void **state)
         [INACTIVE] = {{.inactivity_timeout_ns = EM_MILLISECONDS},
                       EM_INACTIVITY_TIMEOUT,
                       0,
-                      "nothing was received or sent for too long"},
+                      "timed out because of inactivity"},
         [STUCK] = {{.write_timeout_ns = 20 * EM_MILLISECONDS},
                    EM_WRITE_TIMEOUT,
                    0,
-                   "the peer did not take what was sent for too long"},
+                   "timed out because the peer does not receive"},
     };
     static const char much[32 * 1024 * 1024];
     for (unsigned i = 0; i < CASES; i++) {

@@ -50,7 +50,7 @@ static void a_connect_timeout_names_the_address(void **state)
     recorder told;
     begin(&told, *state);
     assert_int_equal(begin_connecting(&told, NULL), EM_OK);
-    expect_end(&told, EM_CONNECT_TIMEOUT, 0, "connect to 192.0.2.1:80: the connection was not established in time");
+    expect_end(&told, EM_CONNECT_TIMEOUT, 0, "connect to 192.0.2.1:80: timed out while connecting");
 }
 
 static void closing_while_connecting_says_so(void **state)
@@ -98,13 +98,13 @@ static void timeouts_and_limits_have_no_error_number(void **state)
     } ends[] = {
         {{.inactivity_timeout_ns = EM_SECONDS},
          EM_INACTIVITY_TIMEOUT,
-         "connection with 192.0.2.1:1025: nothing was received or sent for too long"},
+         "connection with 192.0.2.1:1025: timed out because of inactivity"},
         {{.write_timeout_ns = EM_SECONDS},
          EM_WRITE_TIMEOUT,
-         "connection with 192.0.2.1:1025: the peer did not take what was sent for too long"},
+         "connection with 192.0.2.1:1025: timed out because the peer does not receive"},
         {{.outbox_limit_bytes = 3},
          EM_OUTBOX_LIMIT,
-         "connection with 192.0.2.1:1025: the connection has more to send than its limit allows"},
+         "connection with 192.0.2.1:1025: the data waiting to be sent exceeds the limit of the connection"},
     };
     for (size_t i = 0; i < COUNT(ends); i++) {
         em_stream_options options = ends[i].options;
@@ -127,7 +127,7 @@ static void a_peer_that_does_not_take_the_rest_is_a_write_timeout(void **state)
     em_connection_send_text(told.connection, "rest");
     em_connection_close_after_writing(told.connection);
     expect_end(&told, EM_WRITE_TIMEOUT, 0,
-               "connection with 192.0.2.1:1025: the peer did not take what was sent for too long");
+               "connection with 192.0.2.1:1025: timed out because the peer does not receive");
 }
 
 static void the_detail_is_there_before_unbind_but_not_before_the_end(void **state)

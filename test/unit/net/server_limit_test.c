@@ -76,6 +76,20 @@ static void a_connection_that_fails_at_once_makes_room(void **state)
     end_server(&set);
 }
 
+static void a_socket_that_is_given_back_makes_room(void **state)
+{
+    simulated_server set;
+    int socket;
+    serve(&set, *state, 1);
+    connect_clients(&set, 2);
+    run_a_few_turns(&set);
+    expect_accepted(&set, 1, 1);
+    assert_int_equal(em_connection_detach(set.open[0], &socket), EM_OK);
+    run_a_few_turns(&set);
+    expect_accepted(&set, 2, 1);
+    end_server(&set);
+}
+
 static void the_maximum_can_be_changed_at_any_time(void **state)
 {
     simulated_server set;
@@ -325,6 +339,7 @@ int main(void)
         SERVER_TEST(a_connection_counts_from_its_post_init_until_its_unbind_has_returned),
         SERVER_TEST(clients_that_are_turned_away_do_not_count),
         SERVER_TEST(a_connection_that_fails_at_once_makes_room),
+        SERVER_TEST(a_socket_that_is_given_back_makes_room),
         SERVER_TEST(the_maximum_can_be_changed_at_any_time),
         SERVER_TEST(room_does_not_end_a_pause),
         SERVER_TEST(resuming_does_not_exceed_the_maximum),
