@@ -64,10 +64,12 @@ static const struct {
 enum { STATUSES = 64 };
 static _Thread_local int latest[STATUSES];
 
+/* -1: none. Any number may be given. */
 static int place_of(em_status status)
 {
-    int place = (int)EM_SYSTEM_ERROR - (int)status;
-    return place < STATUSES ? place : -1;
+    if (status > EM_SYSTEM_ERROR || (int)status <= (int)EM_SYSTEM_ERROR - STATUSES)
+        return -1;
+    return (int)EM_SYSTEM_ERROR - (int)status;
 }
 
 static em_status translate(int error)

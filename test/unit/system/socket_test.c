@@ -80,6 +80,9 @@ static void the_error_number_behind_a_status_is_the_latest_of_those_that_it_stan
     assert_int_equal(em_status_get_system_error(EM_OK), 0);
     assert_int_equal(em_status_get_system_error(EM_UNDER_PRESSURE), 0);
     assert_int_equal(em_status_get_system_error(EM_CONNECT_TIMEOUT), 0);
+    static const int none[] = {INT_MAX, INT_MIN, EM_SYSTEM_ERROR - 64, EM_SYSTEM_ERROR - 63, EM_SYSTEM_ERROR + 1};
+    for (size_t i = 0; i < COUNT(none); i++)
+        assert_int_equal(em_status_get_system_error((em_status)none[i]), 0);
 }
 
 static void assert_harmless(int fd)
