@@ -100,6 +100,7 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->read_to_the_end = !channel->exact_reads;
     channel->ended = false;
     channel->hung_up = false;
+    channel->send_failed = false;
     channel->released = false;
     channel->always_ready = false;
     channel->early = 0;
@@ -233,8 +234,10 @@ static size_t send_now(emi_channel *channel, const emi_span *spans, unsigned cou
     size_t taken;
     em_status status = emi_socket_send(channel->descriptor, spans, count, &taken);
     /* The kernel reports ECONNRESET only once; a later send would return EPIPE. */
-    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
+    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED) {
+        channel->send_failed = !channel->receiving;
         emi_readiness_fail_later(emi_readiness_of(channel), channel, status);
+    }
     return taken;
 }
 

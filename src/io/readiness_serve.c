@@ -52,7 +52,9 @@ void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, 
 
 static bool must_look_after_end(const emi_channel *channel)
 {
-    return EMI_UNLIKELY(channel->ended) && (channel->hung_up || channel->failure != EM_OK);
+    if (EMI_UNLIKELY(channel->ended))
+        return channel->hung_up || channel->failure != EM_OK;
+    return EMI_UNLIKELY(channel->send_failed) && !channel->receiving;
 }
 
 static void serve_stream(emi_readiness *readiness, emi_channel *channel, const emi_call *early)

@@ -241,6 +241,35 @@ static void a_reset_with_much_left_to_send_ends_the_connection_also_during_the_p
     assert_int_equal(served->reason, EM_CONNECTION_RESET);
 }
 
+/* So much goes to the system within the call, where no event can be reported. */
+static void a_large_send_that_fails_ends_the_connection_also_during_the_pause(void **state)
+{
+    static const char large[8192];
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = paused_client(*state, &system_recorder, served);
+    system_reset(client);
+    assert_int_equal(em_connection_send(served->connection, large, sizeof large), EM_OK);
+    assert_int_equal(served->unbind, 0);
+    while (!served->unbind)
+        system_turn(*state);
+    assert_int_equal(served->reason, EM_CONNECTION_RESET);
+}
+
+static void a_pause_that_ends_before_the_failure_is_reported_brings_first_what_arrived(void **state)
+{
+    static const char large[8192];
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = paused_client(*state, &system_recorder, served);
+    system_write(client, "kept", 4);
+    system_reset(client);
+    assert_int_equal(em_connection_send(served->connection, large, sizeof large), EM_OK);
+    assert_int_equal(em_connection_resume_receiving(served->connection), EM_OK);
+    while (!served->unbind)
+        system_turn(*state);
+    assert_string_equal(served->text, "kept");
+    assert_int_equal(served->reason, EM_CONNECTION_RESET);
+}
+
 static void closing_after_writing_does_not_wait_for_the_end_of_the_pause(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
@@ -265,6 +294,8 @@ int main(void)
         SYSTEM_TEST(the_peers_end_is_reported_after_the_pause),
         SYSTEM_TEST(a_reset_is_reported_after_the_pause_behind_what_arrived),
         SYSTEM_TEST(a_reset_with_much_left_to_send_ends_the_connection_also_during_the_pause),
+        SYSTEM_TEST(a_large_send_that_fails_ends_the_connection_also_during_the_pause),
+        SYSTEM_TEST(a_pause_that_ends_before_the_failure_is_reported_brings_first_what_arrived),
         SYSTEM_TEST(closing_after_writing_does_not_wait_for_the_end_of_the_pause),
     };
     return SYSTEM_RUN(tests);
