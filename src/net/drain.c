@@ -23,10 +23,11 @@ static uint64_t interval_ns(const emi_drain *drain)
     return (drain->timeout_ns > 0 ? drain->timeout_ns : EMI_DEFAULT_DRAIN_TIMEOUT_NS) / LOOKS + 1;
 }
 
+/* Modulo 2^64, and only differences count: the socket may have bytes to deliver that others sent before it was
+ * attached, and its end counts as a byte. */
 static uint64_t taken_bytes(const em_connection *connection)
 {
-    uint64_t unacknowledged = emi_socket_unacknowledged(connection->channel.descriptor);
-    return unacknowledged < connection->bytes_sent ? connection->bytes_sent - unacknowledged : 0;
+    return connection->bytes_sent - emi_socket_unacknowledged(connection->channel.descriptor);
 }
 
 static void look_again_later(em_connection *connection)
@@ -62,8 +63,8 @@ bool emi_drain_look(em_connection *connection)
 {
     emi_drain *drain = &connection->extras->drain;
     uint64_t per_look = interval_ns(drain) / (EM_SECONDS / BYTES_PER_SECOND) + 1;
-    uint64_t taken = taken_bytes(connection);
-    uint64_t earned = taken > drain->taken_bytes ? (taken - drain->taken_bytes) / per_look : 0;
+    uint64_t taken = taken_bytes(connection) - drain->taken_bytes;
+    uint64_t earned = taken <= INT64_MAX ? taken / per_look : 0;
     drain->taken_bytes += earned * per_look;
     if (drain->looks < LOOKS / 2)
         drain->looks++;

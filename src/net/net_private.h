@@ -55,7 +55,7 @@ typedef struct emi_connector {
 typedef struct emi_drain {
     uint64_t timeout_ns;  /* 0: the default */
     uint64_t look_ns;     /* when to look at it next */
-    uint64_t taken_bytes; /* that it has acknowledged, as far as they have counted */
+    uint64_t taken_bytes; /* that it has acknowledged, as far as they have counted; modulo 2^64 */
     uint8_t looks;        /* so far, up to half of a timeout's */
     uint8_t patience;     /* looks that are left; 0: it has not begun */
 } emi_drain;

@@ -91,6 +91,8 @@ bool simulated_saw_end(const simulated_peer *peer);
 bool simulated_saw_close(const simulated_peer *peer);
 /** The next sending fails. */
 void simulated_fail_sending(simulated_peer *peer, em_status status);
+/** Bytes that others have sent to the peer through the socket before it is attached. */
+void simulated_owe(simulated_peer *peer, const void *bytes, size_t length);
 /** Sets how many bytes the system buffers for the peer. */
 void simulated_set_window(simulated_peer *peer, size_t window_bytes);
 /** Sets what a polled descriptor is ready for (emi_interest). */

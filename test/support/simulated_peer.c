@@ -187,6 +187,11 @@ void simulated_fail_sending(simulated_peer *peer, em_status status)
     peer->send_failure = status;
 }
 
+void simulated_owe(simulated_peer *peer, const void *bytes, size_t length)
+{
+    bytes_append(&peer->outbound, bytes, length);
+}
+
 void simulated_set_window(simulated_peer *peer, size_t window_bytes)
 {
     peer->window_bytes = window_bytes;

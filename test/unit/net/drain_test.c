@@ -95,6 +95,30 @@ static void a_peer_that_takes_its_time_gets_everything(void **state)
     recorder_free(&told);
 }
 
+/* The connection has sent fewer bytes than the peer has still to take. */
+static void a_peer_that_takes_what_was_sent_before_the_socket_was_attached_is_not_given_up(void **state)
+{
+    enum { EARLIER_BYTES = 60000 };
+    simulated_loop *fixture = *state;
+    recorder told;
+    simulated_peer *peer;
+    static const em_stream_options stream = {.size = sizeof stream, .drain_timeout_ns = 4 * S};
+    em_attach_options options = {.size = sizeof options, .user = &told, .stream = &stream};
+    recorder_init(&told, fixture);
+    int descriptor = simulated_open_stream(fixture->backend, &peer);
+    simulated_owe(peer, large, EARLIER_BYTES);
+    simulated_set_window(peer, EARLIER_BYTES);
+    assert_int_equal(em_loop_attach(fixture->loop, descriptor, &recording, &options, NULL), EM_OK);
+    em_connection_send(told.connection, large, EARLIER_BYTES);
+    assert_int_equal(em_connection_close_after_writing(told.connection), EM_OK);
+    take_for(fixture, peer, 300, 100);
+    assert_int_equal(told.unbinds, 0);
+    take_for(fixture, peer, EARLIER_BYTES, 2);
+    assert_int_equal(told.unbinds, 1);
+    assert_int_equal(told.reason, EM_OK);
+    recorder_free(&told);
+}
+
 static void a_peer_below_the_least_rate_is_given_up_in_the_end(void **state)
 {
     simulated_loop *fixture = *state;
@@ -368,6 +392,7 @@ int main(void)
         DRAIN_TEST(a_peer_that_takes_nothing_is_given_up_after_the_drain_timeout),
         DRAIN_TEST(a_peer_that_takes_a_byte_now_and_then_is_given_up),
         DRAIN_TEST(a_peer_that_takes_its_time_gets_everything),
+        DRAIN_TEST(a_peer_that_takes_what_was_sent_before_the_socket_was_attached_is_not_given_up),
         DRAIN_TEST(a_peer_below_the_least_rate_is_given_up_in_the_end),
         DRAIN_TEST(a_peer_that_has_kept_taking_may_be_silent_for_twice_as_long),
         DRAIN_TEST(what_fills_the_buffers_at_first_earns_nothing),
