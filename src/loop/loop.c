@@ -208,10 +208,10 @@ em_status em_loop_destroy(em_loop *loop)
     check_that_nothing_is_left(loop);
     emi_loop_free_timers(loop);
     emi_outbox_pool_clear(&loop->outboxes);
-    emi_release(&loop->memory, loop->ticks.entries);
-    emi_release(&loop->memory, loop->ticks_running.entries);
-    emi_release(&loop->memory, loop->posts.entries);
-    emi_release(&loop->memory, loop->posts_running.entries);
+    emi_call_queue_free(&loop->ticks, &loop->memory);
+    emi_call_queue_free(&loop->ticks_running, &loop->memory);
+    emi_call_queue_free(&loop->posts, &loop->memory);
+    emi_call_queue_free(&loop->posts_running, &loop->memory);
     emi_mutex_close(&loop->posts_mutex);
     emi_memory memory = loop->memory;
     emi_release(&memory, loop);

@@ -47,12 +47,12 @@ typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_K
 typedef struct emi_call_entry {
     em_call call;
     void *user;
-    em_dispose dispose; /* or NULL */
 } emi_call_entry;
 
 typedef struct emi_call_queue {
     emi_call_entry *entries;
-    size_t first; /* the next one to be made */
+    em_dispose *disposes; /* of the entries, each may be NULL; NULL as long as no entry has had one */
+    size_t first;         /* the next one to be made */
     size_t count;
     size_t capacity;
 } emi_call_queue;
@@ -149,6 +149,9 @@ void emi_call_queue_clear(emi_call_queue *queue, const emi_memory *memory);
 
 /** Calls `dispose` of the calls that were not made. */
 void emi_call_queue_dispose(emi_call_queue *queue);
+
+/** Frees the memory of a queue, which is empty then. */
+void emi_call_queue_free(emi_call_queue *queue, const emi_memory *memory);
 
 /* Timers used by the library itself, see loop_timers.c. */
 

@@ -346,6 +346,76 @@ static void many_timers_with_and_without_dispose_are_told_apart(void **state)
         expect(parcels[i], 0, i % 3 != 0);
 }
 
+/* em_loop_post or em_loop_next_tick. */
+typedef em_status (*queue_call)(em_loop *loop, em_call call, void *user, em_dispose dispose);
+
+enum { MANY_CALLS = 1000 };
+
+/* Every second call has a `dispose`, the first of them late. Memory fails at each call for which it is asked for. */
+static void queue_many(simulated_loop *fixture, queue_call queue, parcel *parcels)
+{
+    unsigned refused = 0;
+    for (unsigned i = 0; i < MANY_CALLS; i++) {
+        em_dispose disposing = i > 100 && i % 2 ? dispose : NULL;
+        parcels[i] = (parcel){.calls = 0};
+        failing_allocator_fail(&fixture->allocator, 1, EM_OFF);
+        em_status status = queue(fixture->loop, deliver, &parcels[i], disposing);
+        failing_allocator_fail(&fixture->allocator, 0, EM_OFF);
+        if (status == EM_OK)
+            continue;
+        assert_int_equal(status, EM_NO_MEMORY);
+        /* With room for the calls themselves, but not for what disposes of them. */
+        failing_allocator_fail(&fixture->allocator, 2, EM_OFF);
+        status = queue(fixture->loop, deliver, &parcels[i], disposing);
+        failing_allocator_fail(&fixture->allocator, 0, EM_OFF);
+        if (status != EM_OK)
+            assert_int_equal(queue(fixture->loop, deliver, &parcels[i], disposing), EM_OK);
+        refused++;
+    }
+    assert_in_range(refused, 1, 20);
+}
+
+static void many_calls_with_and_without_dispose_are_told_apart_whatever_memory_was_short(void **state)
+{
+    static const queue_call queues[] = {em_loop_post, em_loop_next_tick};
+    static parcel parcels[COUNT(queues)][MANY_CALLS];
+    simulated_loop *fixture = *state;
+    for (unsigned q = 0; q < COUNT(queues); q++)
+        queue_many(fixture, queues[q], parcels[q]);
+    destroy(fixture);
+    for (unsigned q = 0; q < COUNT(queues); q++)
+        for (unsigned i = 0; i < MANY_CALLS; i++)
+            expect(parcels[q][i], 0, i > 100 && i % 2);
+}
+
+static void calls_queued_while_memory_was_short_are_made_once(void **state)
+{
+    static const queue_call queues[] = {em_loop_post, em_loop_next_tick};
+    static parcel parcels[MANY_CALLS];
+    simulated_loop *fixture = *state;
+    for (unsigned q = 0; q < COUNT(queues); q++) {
+        queue_many(fixture, queues[q], parcels);
+        run_turns(fixture, 1);
+        for (unsigned i = 0; i < MANY_CALLS; i++)
+            expect(parcels[i], 1, 0);
+    }
+}
+
+/* In a place whose last call had one. */
+static void a_call_without_dispose_is_not_disposed_of_by_the_one_before_it(void **state)
+{
+    simulated_loop *fixture = *state;
+    parcel first = {.calls = 0}, second = {.calls = 0};
+    for (unsigned turn = 0; turn < 2; turn++) { /* the loop has two queues of ticks */
+        assert_int_equal(em_loop_next_tick(fixture->loop, deliver, &first, dispose), EM_OK);
+        run_turns(fixture, 1);
+    }
+    assert_int_equal(em_loop_next_tick(fixture->loop, deliver, &second, NULL), EM_OK);
+    destroy(fixture);
+    expect(first, 2, 0);
+    expect(second, 0, 0);
+}
+
 #define DISPOSE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
 
 int main(void)
@@ -364,6 +434,9 @@ int main(void)
         DISPOSE_TEST(what_is_posted_and_added_in_the_last_unbinds_is_disposed_of),
         DISPOSE_TEST(dispose_may_cancel_the_running_timer_whose_dispose_waits_for_its_callback),
         DISPOSE_TEST(many_timers_with_and_without_dispose_are_told_apart),
+        DISPOSE_TEST(many_calls_with_and_without_dispose_are_told_apart_whatever_memory_was_short),
+        DISPOSE_TEST(calls_queued_while_memory_was_short_are_made_once),
+        DISPOSE_TEST(a_call_without_dispose_is_not_disposed_of_by_the_one_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
