@@ -145,13 +145,13 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
 static void end_released(em_loop *loop, emi_service *service)
 {
     const emi_backend_operations *io = loop->backend->operations;
-    service->operations->reap(service);
+    emi_service_reap(service);
     io->reap(loop->backend);
     while (!emi_loop_is_forked(loop) && service->operations->is_open(service)) {
         io->flush(loop->backend);
         emi_loop_wait(loop, LAST_WAIT_NS);
         io->dispatch(loop->backend, UINT_MAX);
-        service->operations->reap(service);
+        emi_service_reap(service);
         io->reap(loop->backend);
     }
 }

@@ -40,6 +40,12 @@ struct emi_service {
     const emi_service_operations *operations;
 };
 
+static inline void emi_service_reap(emi_service *service)
+{
+    if (service->operations->reap)
+        service->operations->reap(service);
+}
+
 /** The kinds of services, in the order in which they are closed. */
 typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_KINDS } emi_service_kind;
 

@@ -68,8 +68,8 @@ static void run_services(em_loop *loop)
 static void reap(em_loop *loop)
 {
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
-        if (loop->services[kind] && loop->services[kind]->operations->reap)
-            loop->services[kind]->operations->reap(loop->services[kind]);
+        if (loop->services[kind])
+            emi_service_reap(loop->services[kind]);
     if (!emi_loop_is_forked(loop))
         loop->backend->operations->reap(loop->backend);
 }
