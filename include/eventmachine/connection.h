@@ -81,6 +81,11 @@ typedef enum em_connection_state {
  * Options of a stream connection, for em_loop_connect and for those that a server accepts. Begin with `.size = sizeof
  * options`; zero means the default. Copied. Values that make no sense (a low-water mark above the high one, a negative
  * number) are refused: the call that gets them returns EM_INVALID_ARGUMENT.
+ *
+ * The options of TCP (no_delay, keepalive, user_timeout_ns) do not apply to a Unix-domain connection. If the system
+ * refuses to set an option that was given (EM_NO_PROTOCOL_OPTION, EM_NO_BUFFERS and the like), the call returns that
+ * status: the server does not start, the socket is not attached, connecting fails. A connection ends with it if its
+ * socket was made later, because a name had to be resolved, or was accepted from a socket that the program opened.
  */
 typedef struct em_stream_options {
     size_t size; /**< sizeof (em_stream_options) */
@@ -118,7 +123,8 @@ typedef struct em_stream_options {
     int send_buffer_bytes;    /**< SO_SNDBUF. 0: the system's */
     int receive_buffer_bytes; /**< SO_RCVBUF. 0: the system's */
 
-    /** TCP_USER_TIMEOUT, tcp(7), RFC 5482: how long sent data may stay unacknowledged. 0: the system's. */
+    /** TCP_USER_TIMEOUT, tcp(7), RFC 5482: how long sent data may stay unacknowledged. 0: the system's. Where the
+     * system has no such option, the call that gets it returns EM_UNSUPPORTED. */
     uint64_t user_timeout_ns;
 
     /**
@@ -195,9 +201,10 @@ typedef struct em_attach_options {
  * has made it non-blocking and close-on-exec, and closes it in the end; the program does not read, write or close it
  * any more. post_init has been called when this returns, connection_completed is not called, receive_data follows.
  * options: NULL for defaults. connection: receives the handle; may be NULL. On failure the descriptor is the caller's
- * and as it was before. EM_BAD_DESCRIPTOR, EM_NOT_A_SOCKET; EM_INVALID_ARGUMENT (a listening socket, one that is no
- * stream, bad options); EM_NOT_CONNECTED (also while it is still connecting, or has been reset); EM_FILE_EXISTS
- * (attached to this loop already); EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
+ * and as it was before, except that socket options before the one that the system refused stay set. EM_BAD_DESCRIPTOR,
+ * EM_NOT_A_SOCKET; EM_INVALID_ARGUMENT (a listening socket, one that is no stream, bad options); EM_NOT_CONNECTED (also
+ * while it is still connecting, or has been reset); EM_FILE_EXISTS (attached to this loop already); EM_NO_MEMORY,
+ * EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
  */
 EM_API em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handler,
                                 const em_attach_options *options, em_connection **connection);
@@ -440,7 +447,7 @@ EM_API em_status em_connection_get_socket_option(em_connection *connection, int 
 /**
  * Keepalive probes, tcp(7): after idle_seconds of silence one every interval_seconds, count of them without answer end
  * the connection (EM_TIMED_OUT). Values of 0 leave the system's. enable: EM_ON or EM_OFF. EM_CLOSED;
- * EM_INVALID_ARGUMENT, also for negative numbers.
+ * EM_INVALID_ARGUMENT, also for negative numbers; EM_UNSUPPORTED for numbers where the system lets none be set.
  */
 EM_API em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                              int interval_seconds, int count);

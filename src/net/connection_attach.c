@@ -12,8 +12,9 @@ static bool is_tcp(const em_address *peer)
     return family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
 }
 
-/* The socket belongs to the connection from now on, and is watched. */
-static em_status take(em_connection *connection, int socket)
+/* The socket belongs to the connection from now on, and is watched. Options are set when it is known that no other
+ * connection has it. */
+static em_status take(em_connection *connection, int socket, const em_stream_options *options)
 {
     em_status status =
         emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_GIVEN);
@@ -21,7 +22,9 @@ static em_status take(em_connection *connection, int socket)
         emi_connection_free(connection);
         return status;
     }
-    status = emi_channel_start_receiving(&connection->channel);
+    status = emi_apply_socket_options(socket, connection->is_tcp, options);
+    if (status == EM_OK)
+        status = emi_channel_start_receiving(&connection->channel);
     if (status != EM_OK) {
         connection->channel.ownership = EMI_SHARED;
         emi_connection_give_up(connection);
@@ -43,11 +46,10 @@ static em_status make_connection(emi_net *net, int socket, const em_address *pee
         emi_connection_free(connection);
         return status;
     }
-    status = take(connection, socket);
+    status = take(connection, socket, options->stream);
     if (status != EM_OK)
         return status;
     emi_connection_note_peer(connection, peer);
-    emi_apply_socket_options(socket, connection->is_tcp, options->stream);
     connection->may_linger = emi_socket_waits_at_close(socket);
     emi_connection_arm(connection);
     *made = connection;

@@ -54,9 +54,10 @@ static em_status start(em_connection *connection, int socket, const em_address *
     em_address_family family = em_address_get_family(address);
     connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
     connection->channel.exact_reads = connection->is_tcp;
-    emi_apply_socket_options(socket, connection->is_tcp, &connector->stream);
     connection->may_linger = connector->stream.linger_seconds > 0;
-    em_status status = emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_OURS);
+    em_status status = emi_apply_socket_options(socket, connection->is_tcp, &connector->stream);
+    if (status == EM_OK)
+        status = emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_socket_close(socket);
         return status;

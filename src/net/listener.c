@@ -38,8 +38,6 @@ static em_status make_connection(const emi_listener *listener, int socket, const
         return status;
     }
     emi_connection_note_peer(connection, peer);
-    if (!listener->inherits_options)
-        emi_apply_socket_options(socket, connection->is_tcp, &server->stream);
     connection->may_linger = listener->may_linger;
     *made = connection;
     return EM_OK;
@@ -56,6 +54,9 @@ static void accepted(emi_channel *channel, int socket, const em_address *peer)
         server->loop->stats.connections_shed++;
         return;
     }
+    em_status status = EM_OK;
+    if (!listener->inherits_options)
+        status = emi_apply_socket_options(socket, listener->is_tcp, &server->stream);
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
     server->loop->stats.connections_accepted++;
     emi_server_count(server, connection);
@@ -63,6 +64,10 @@ static void accepted(emi_channel *channel, int socket, const em_address *peer)
         connection->handler->post_init(connection);
     if (emi_connection_has_ended(connection))
         return;
+    if (status != EM_OK) {
+        emi_connection_end(connection, status);
+        return;
+    }
     emi_connection_start(connection);
     emi_connection_arm(connection);
 }
@@ -203,7 +208,7 @@ void emi_listener_init(emi_listener *listener, em_server *server)
 
 /* Sockets that were given may be shared with other processes, so their options stay as they are. Accepted Unix-domain
  * sockets inherit no options. */
-static void set_options(emi_listener *listener, int socket, emi_ownership ownership)
+static em_status set_options(emi_listener *listener, int socket, emi_ownership ownership)
 {
     em_address address;
     em_status status = emi_socket_local_address(socket, &address);
@@ -211,15 +216,15 @@ static void set_options(emi_listener *listener, int socket, emi_ownership owners
     listener->inherits_options = EMI_ACCEPTED_INHERIT_OPTIONS && ownership == EMI_OURS && listener->is_tcp;
     listener->may_linger =
         listener->server->stream.linger_seconds > 0 || (ownership == EMI_GIVEN && emi_socket_waits_at_close(socket));
-    if (listener->inherits_options)
-        emi_apply_socket_options(socket, true, &listener->server->stream);
+    return listener->inherits_options ? emi_apply_socket_options(socket, true, &listener->server->stream) : EM_OK;
 }
 
 em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership)
 {
     em_server *server = listener->server;
-    set_options(listener, socket, ownership);
-    em_status status = emi_net_attach(emi_net_at(server->loop), &listener->channel, EMI_LISTENER, socket, ownership);
+    em_status status = set_options(listener, socket, ownership);
+    if (status == EM_OK)
+        status = emi_net_attach(emi_net_at(server->loop), &listener->channel, EMI_LISTENER, socket, ownership);
     if (status != EM_OK)
         return status;
     server->attached++;

@@ -38,7 +38,11 @@ static bool are_sensible(const em_stream_options *options)
 static em_status read_stream_options(em_stream_options *own, const em_stream_options *given)
 {
     em_status status = emi_read_options(own, sizeof *own, given);
-    return status == EM_OK && !are_sensible(own) ? EM_INVALID_ARGUMENT : status;
+    if (status != EM_OK)
+        return status;
+    if (!are_sensible(own))
+        return EM_INVALID_ARGUMENT;
+    return own->user_timeout_ns > 0 && !emi_has_user_timeout() ? EM_UNSUPPORTED : EM_OK;
 }
 
 em_status emi_apply_stream_options(em_connection *connection, const em_stream_options *options)
@@ -60,20 +64,28 @@ em_status emi_apply_stream_options(em_connection *connection, const em_stream_op
     return EM_OK;
 }
 
-void emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options)
+static em_status apply_tcp_options(int socket, const em_stream_options *options)
 {
-    if (is_tcp && options->no_delay != EM_OFF)
-        emi_socket_set_no_delay(socket, true);
-    if (options->send_buffer_bytes > 0 || options->receive_buffer_bytes > 0)
-        emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
-    if (options->linger == EM_ON)
-        emi_socket_set_linger(socket, options->linger_seconds);
-    if (!is_tcp)
-        return;
-    if (options->keepalive == EM_ON)
-        emi_socket_set_keepalive(socket, true, 0, 0, 0);
-    if (options->user_timeout_ns > 0)
-        emi_socket_set_user_timeout(socket, options->user_timeout_ns);
+    em_status status = emi_socket_set_no_delay(socket, options->no_delay != EM_OFF);
+    if (options->no_delay == EM_DEFAULT)
+        status = EM_OK; /* nobody asked for it */
+    if (status == EM_OK && options->keepalive != EM_DEFAULT)
+        status = emi_socket_set_keepalive(socket, options->keepalive == EM_ON, 0, 0, 0);
+    if (status == EM_OK && options->user_timeout_ns > 0)
+        status = emi_socket_set_user_timeout(socket, options->user_timeout_ns);
+    return status;
+}
+
+em_status emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options)
+{
+    em_status status = is_tcp ? apply_tcp_options(socket, options) : EM_OK;
+    if (status == EM_OK)
+        status = emi_socket_set_buffer_sizes(socket, options->send_buffer_bytes, options->receive_buffer_bytes);
+    if (status == EM_OK && options->linger == EM_ON)
+        status = emi_socket_set_linger(socket, options->linger_seconds);
+    if (status == EM_OK && options->linger == EM_OFF)
+        status = emi_socket_clear_linger(socket);
+    return status;
 }
 
 /* Servers */
@@ -172,8 +184,9 @@ em_status emi_apply_connect_options(em_connection *connection, const em_connect_
 
 em_status emi_bind_local_end(int socket, const em_address *local, const em_connect_options *options)
 {
-    if (options->reuse_address != EM_OFF)
-        emi_socket_set_reuse_address(socket, true);
+    em_status status = options->reuse_address != EM_OFF ? emi_socket_set_reuse_address(socket, true) : EM_OK;
+    if (status != EM_OK)
+        return status;
     if (em_address_get_port(local) == 0)
         emi_socket_choose_port_late(socket);
     return emi_socket_bind(socket, local);

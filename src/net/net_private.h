@@ -210,8 +210,9 @@ em_status emi_apply_stream_options(em_connection *connection, const em_stream_op
 em_status emi_apply_connect_options(em_connection *connection, const em_connect_options *options,
                                     const em_stream_options *stream);
 
-/** Applies the options of a stream's socket; those that the kind of socket does not have are left out. */
-void emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options);
+/** Applies the options of a stream's socket, except the options of TCP to a Unix-domain socket. Returns why the system
+ * refused one that was given, and then leaves out those after it. */
+em_status emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options);
 
 /** Applies the options of a listening socket, before it is bound. */
 em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options);

@@ -98,11 +98,17 @@ void emi_socket_reset(int socket);
 /** Whether close(2) would wait. It does if SO_LINGER has a time, also on a non-blocking socket. */
 bool emi_socket_waits_at_close(int socket);
 
+/** Switches SO_LINGER off. */
+em_status emi_socket_clear_linger(int socket);
+
 /** To be called before a close: clears a time in SO_LINGER. A time of zero, which resets the peer, stays set. */
 void emi_socket_forget_linger(int socket);
 
 /** Whether level and option are those of SO_LINGER. */
 bool emi_is_linger_option(int level, int option);
+
+/** Whether the system has TCP_USER_TIMEOUT. */
+bool emi_has_user_timeout(void);
 
 /** TCP_USER_TIMEOUT. EM_UNSUPPORTED where the system has none. */
 em_status emi_socket_set_user_timeout(int socket, uint64_t timeout_ns);

@@ -103,11 +103,16 @@ bool emi_socket_waits_at_close(int fd)
     return status == EM_OK && linger.l_onoff && linger.l_linger > 0;
 }
 
-void emi_socket_forget_linger(int fd)
+em_status emi_socket_clear_linger(int fd)
 {
     struct linger none = {.l_onoff = 0};
+    return emi_socket_set_option(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+void emi_socket_forget_linger(int fd)
+{
     if (emi_socket_waits_at_close(fd))
-        emi_socket_set_option(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        emi_socket_clear_linger(fd);
 }
 
 bool emi_is_linger_option(int level, int option)

@@ -17,6 +17,11 @@ static em_status set_timer(int fd, int option, int value)
     return emi_socket_set_option(fd, IPPROTO_TCP, option, &value, sizeof value);
 }
 
+bool emi_has_user_timeout(void)
+{
+    return true;
+}
+
 em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
 {
     uint64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0); /* 0 would mean none */

@@ -8,6 +8,11 @@
 
 #include "system/socket.h"
 
+bool emi_has_user_timeout(void)
+{
+    return false;
+}
+
 em_status emi_socket_set_user_timeout(int fd, uint64_t timeout_ns)
 {
     (void)fd;
