@@ -183,7 +183,7 @@ static void dispose_of_all(em_loop *loop)
 static void check_that_nothing_is_left(const em_loop *loop)
 {
     EMI_INVARIANT(loop->stats.connections_open == 0);
-    EMI_INVARIANT(loop->stats.servers_open == 0 || emi_loop_is_forked(loop)); /* a child stops no server */
+    EMI_INVARIANT(loop->stats.servers_open == 0);
     EMI_INVARIANT(loop->outboxes.bytes == 0);
     EMI_INVARIANT(loop->timers.count == 0);
 }

@@ -69,18 +69,16 @@ static void close_all(emi_service *service)
         if (handle)
             emi_connection_end(EMI_CONTAINER(handle, em_connection, handle), EM_OK);
     }
-    if (emi_loop_is_forked(net->loop)) {
-        /* The channels end with the backend, all at once. */
-        while (has_work(service))
-            reap(service);
-        return;
-    }
-    emi_net_stop_lingering(net);
+    if (!emi_loop_is_forked(net->loop))
+        emi_net_stop_lingering(net);
     for (uint32_t index = 0; index < emi_handle_table_used(&net->servers); index++) {
         emi_handle *handle = emi_handle_table_at(&net->servers, index);
         if (handle)
             emi_server_release(EMI_CONTAINER(handle, em_server, handle));
     }
+    /* In a forked child the backend reaps nothing: the channels end with it, all at once. */
+    while (emi_loop_is_forked(net->loop) && has_work(service))
+        reap(service);
 }
 
 static bool is_open(const emi_service *service)
@@ -89,7 +87,7 @@ static bool is_open(const emi_service *service)
     return net->listed_first || net->channels > 0;
 }
 
-/* What is left here is so in a forked child only, where no channel was released. */
+/* What is left here is so in a forked child only, where no channel was reaped. */
 static void destroy(emi_service *service)
 {
     emi_net *net = net_of(service);

@@ -167,6 +167,33 @@ static void a_child_that_destroys_the_loop_disposes_of_its_copies_and_the_parent
     assert_int_equal(left->disposals, 0);
 }
 
+static void look_at_servers(void *user)
+{
+    const left_over *left = user;
+    note_disposal(user);
+    system_child_check(system_stats(left->loop).servers_open == 0, "no server is open while the loop is destroyed");
+}
+
+static void look_at_servers_in_unbind(em_connection *connection, em_status reason)
+{
+    (void)reason;
+    look_at_servers(em_connection_get_user(connection));
+}
+
+static void a_child_that_destroys_the_loop_has_no_server_left_in_its_last_callbacks(void **state)
+{
+    static const em_handler handler = {.unbind = look_at_servers_in_unbind};
+    left_over *left = system_memory(sizeof *left);
+    left->loop = *state;
+    int port = system_serve(*state, &system_echo, system_new_record(SYSTEM_NONE));
+    system_dial(*state, port, &handler, left);
+    em_loop_post(*state, note_call, left, look_at_servers);
+    assert_int_equal(system_wait(system_fork(destroy_and_count, left)), 0);
+    assert_int_equal(system_stats(*state).servers_open, 1);
+    while (left->calls == 0)
+        system_turn(*state);
+}
+
 static void stay_alive(void *user)
 {
     const scene *set = user;
@@ -349,6 +376,7 @@ int main(void)
         SYSTEM_TEST(a_child_that_uses_the_loop_is_told_and_does_no_harm),
         SYSTEM_TEST(a_child_that_destroys_the_loop_closes_only_its_copies),
         SYSTEM_TEST(a_child_that_destroys_the_loop_disposes_of_its_copies_and_the_parents_calls_run),
+        SYSTEM_TEST(a_child_that_destroys_the_loop_has_no_server_left_in_its_last_callbacks),
         SYSTEM_TEST(a_child_that_lives_on_does_not_keep_the_parents_connections_open),
         SYSTEM_TEST(a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin),
         SYSTEM_TEST(a_child_may_destroy_the_loop_while_names_are_resolved),
