@@ -6,7 +6,9 @@
 #ifndef EMI_TIMER_HEAP_H
 #define EMI_TIMER_HEAP_H
 
-#include "base/timer_queue.h"
+#include <stdbool.h>
+
+#include "base/timer.h"
 
 /** Whether `a` is due before `b`, or together with it and was added before. */
 bool emi_timer_runs_before(const emi_timer *a, const emi_timer *b);

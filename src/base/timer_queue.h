@@ -15,24 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/handle_table.h"
-#include "base/list.h"
+#include "base/timer.h"
 
 /* The levels cover all 44 bits of a tick number: 8 * 6 >= 64 - 20. */
 #define EMI_TIMER_TICK_BITS 20
 #define EMI_TIMER_LEVEL_BITS 6
 #define EMI_TIMER_SLOTS 64
 #define EMI_TIMER_LEVELS 8
-
-typedef struct emi_timer emi_timer;
-
-/** Embedded in its owner. */
-struct emi_timer {
-    emi_list link; /**< in a slot or in the list of those due; in the heap: next sibling, previous sibling or parent */
-    emi_timer *child; /**< in the heap: the first child or NULL; elsewhere EMI_TIMER_LISTED or EMI_TIMER_IDLE */
-    uint64_t due_ns;
-    emi_handle handle; /**< breaks ties: smaller numbers (modulo 2^64) run first. Set by the owner */
-};
 
 /** What `child` points to while a timer is in a list, or is not pending. */
 extern emi_timer emi_timer_listed;

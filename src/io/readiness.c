@@ -2,6 +2,8 @@
 /*
  * The readiness backend: creating and destroying it, and the operations on channels.
  */
+#include "io/readiness.h"
+
 #include "io/readiness_private.h"
 #include "system/socket.h"
 #include "system/thread.h"

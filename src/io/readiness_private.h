@@ -14,7 +14,9 @@
 
 #include "base/features.h"
 #include "base/index_table.h"
-#include "io/readiness.h"
+#include "io/backend.h"
+#include "io/batcher.h"
+#include "io/poller.h"
 #include "io/slice.h"
 #include "system/thread.h"
 

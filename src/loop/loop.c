@@ -10,6 +10,7 @@
 #include "base/invariant.h"
 #include "base/options.h"
 #include "base/status_detail.h"
+#include "io/backends.h"
 #include "loop/loop_private.h"
 #include "system/clock.h"
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/backends.h"
+
 enum { SECONDS_PER_TEST = 60 };
 
 /* One line per backend. A seed of 0 is the plain simulated backend. */

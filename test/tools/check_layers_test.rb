@@ -194,6 +194,16 @@ class CheckLayersTest < Minitest::Test
     assert_equal "ext/eventmachine/rb_fork.c:1: includes form a circle: rb_fork, rb_loop, rb_state\n", check
   end
 
+  def test_files_of_the_library_do_not_include_each_other_in_a_circle
+    write("src/base/heap.h", "#include \"base/queue.h\"\n")
+    write("src/base/heap.c", "#include \"base/heap.h\"\n")
+    write("src/base/queue.h", "")
+    write("src/base/queue.c", "#include \"base/queue.h\"\n")
+    assert_empty check
+    write("src/base/queue.c", "#include \"base/queue.h\"\n#include \"base/heap.h\"\n")
+    assert_equal "src/base/heap.c:1: includes form a circle: heap, queue\n", check
+  end
+
   def test_features_are_asked_for_in_one_file
     write("src/base/features.h", "#ifndef X_H\n#define X_H\n#if defined(__linux__)\n#endif\n#endif\n")
     assert_empty check

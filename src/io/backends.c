@@ -2,7 +2,7 @@
 /*
  * The list of backends, best first, and creating one of them.
  */
-#include "io/backend.h"
+#include "io/backends.h"
 
 #include <stdio.h>
 #include <string.h>
