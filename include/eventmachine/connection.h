@@ -199,7 +199,8 @@ typedef struct em_attach_options {
  * Makes a connection of a connected stream socket that others have opened: TCP or Unix-domain, one end of
  * socketpair(2), one that was inherited or received from another process. From now on the loop owns the descriptor,
  * has made it non-blocking and close-on-exec, and closes it in the end; the program does not read, write or close it
- * any more. post_init has been called when this returns, connection_completed is not called, receive_data follows.
+ * any more. post_init has been called when this returns, connection_completed is not called, receive_data follows. If
+ * the socket has sent its end already (shutdown(2), SHUT_WR), the connection is as after em_connection_close_write.
  * options: NULL for defaults. connection: receives the handle; may be NULL. On failure the descriptor is the caller's
  * and as it was before, except that socket options before the one that the system refused stay set. EM_BAD_DESCRIPTOR,
  * EM_NOT_A_SOCKET; EM_INVALID_ARGUMENT (a listening socket, one that is no stream, bad options); EM_NOT_CONNECTED (also

@@ -6,6 +6,7 @@
 #include "io/accept_errors.h"
 #include "io/readiness_private.h"
 #include "system/socket.h"
+#include "system/socket_state.h"
 
 static void finish_connect(emi_channel *channel)
 {
@@ -28,7 +29,8 @@ void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em
 
 /*
  * After its end a peer may still reset the connection, or, on a Unix socket, close it. No read finds that, because
- * nothing is read after the end.
+ * nothing is read after the end. The program may have taken the error off the socket (SO_ERROR, socket(7)). Such a
+ * socket polls as hung up for ever.
  */
 static void look_after_end(emi_channel *channel)
 {
@@ -36,7 +38,7 @@ static void look_after_end(emi_channel *channel)
     channel->hung_up = false;
     if (channel->failure != EM_OK && (status == EM_OK || channel->failure != EM_BROKEN_PIPE))
         status = (em_status)channel->failure;
-    if (status == EM_OK && !channel->exact_reads)
+    if (status == EM_OK && (!channel->exact_reads || (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP)))
         status = EM_BROKEN_PIPE;
     if (status != EM_OK)
         emi_channel_fail(channel, status);

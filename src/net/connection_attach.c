@@ -5,6 +5,7 @@
  */
 #include "net/net_private.h"
 #include "system/socket.h"
+#include "system/socket_state.h"
 
 static bool is_tcp(const em_address *peer)
 {
@@ -51,6 +52,8 @@ static em_status make_connection(emi_net *net, int socket, const em_address *pee
         return status;
     emi_connection_note_peer(connection, peer);
     connection->may_linger = emi_socket_waits_at_close(socket);
+    if (emi_socket_has_sent_end(socket))
+        connection->write_side = EMI_WRITE_ENDED;
     emi_connection_arm(connection);
     *made = connection;
     return EM_OK;

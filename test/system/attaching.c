@@ -123,6 +123,45 @@ static void a_socket_whose_peer_has_reset_it_is_refused(void **state)
     close(ends[0]);
 }
 
+/* Both directions have ended then, which poll(2) reports for ever. */
+static void an_attached_socket_that_has_sent_its_end_receives_and_ends_in_the_normal_way(void **state)
+{
+    for (unsigned i = 0; i < MAKERS; i++) {
+        int ends[2];
+        makers[i](ends);
+        shutdown(ends[0], SHUT_WR);
+        system_record *record = system_new_record(SYSTEM_NONE);
+        em_connection *connection = attach(*state, ends[0], &system_open_recorder, record);
+        assert_int_equal(em_connection_send_text(connection, "too late"), EM_CLOSED);
+        system_write(ends[1], "reply", 5);
+        while (record->bytes < 5)
+            system_turn(*state);
+        shutdown(ends[1], SHUT_WR);
+        while (!record->unbind)
+            system_turn(*state);
+        assert_int_equal(record->end, 1);
+        assert_int_equal(record->reason, EM_OK);
+        close(ends[1]);
+    }
+}
+
+static void the_end_stays_sent_when_a_socket_is_given_back_and_attached_again(void **state)
+{
+    int ends[2], descriptor;
+    make_tcp_pair(ends);
+    system_record *first = system_new_record(SYSTEM_NONE);
+    system_record *second = system_new_record(SYSTEM_NONE);
+    em_connection *connection = attach(*state, ends[0], &system_open_recorder, first);
+    assert_int_equal(em_connection_close_write(connection), EM_OK);
+    assert_int_equal(em_connection_detach(connection, &descriptor), EM_OK);
+    connection = attach(*state, descriptor, &system_open_recorder, second);
+    assert_int_equal(em_connection_send_text(connection, "too late"), EM_CLOSED);
+    close(ends[1]);
+    while (!second->unbind)
+        system_turn(*state);
+    assert_int_equal(second->reason, EM_OK);
+}
+
 static void a_descriptor_is_attached_once(void **state)
 {
     int ends[2];
@@ -369,6 +408,8 @@ int main(void)
         SYSTEM_TEST(an_attached_tcp_socket_knows_its_peer),
         SYSTEM_TEST(what_is_no_connected_stream_socket_is_refused_and_untouched),
         SYSTEM_TEST(a_socket_whose_peer_has_reset_it_is_refused),
+        SYSTEM_TEST(an_attached_socket_that_has_sent_its_end_receives_and_ends_in_the_normal_way),
+        SYSTEM_TEST(the_end_stays_sent_when_a_socket_is_given_back_and_attached_again),
         SYSTEM_TEST(a_descriptor_is_attached_once),
         SYSTEM_TEST(a_connection_paused_in_post_init_receives_nothing),
         SYSTEM_TEST(a_detached_socket_goes_on_in_other_hands),

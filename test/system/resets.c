@@ -170,6 +170,18 @@ static void a_reset_after_an_end_that_came_during_a_pause_is_reported_after_it(v
     expect_reset_after_end(*state, em_connection_pause_receiving, true);
 }
 
+static void a_reset_after_the_peers_end_ends_the_connection_also_if_the_program_has_taken_the_error(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &system_open_recorder, served);
+    shutdown(client, SHUT_WR);
+    while (!served->end)
+        system_turn(*state);
+    system_reset(client);
+    assert_int_not_equal(em_connection_take_error(served->connection), EM_OK);
+    expect_unbind(*state, served);
+}
+
 static void a_reset_after_the_peers_end_ends_the_connection_while_much_waits_to_be_sent(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
@@ -305,6 +317,7 @@ int main(void)
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection),
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection_during_a_pause),
         SYSTEM_TEST(a_reset_after_an_end_that_came_during_a_pause_is_reported_after_it),
+        SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection_also_if_the_program_has_taken_the_error),
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection_while_much_waits_to_be_sent),
         SYSTEM_TEST(a_reset_after_our_end_is_told),
         SYSTEM_TEST(a_reset_right_after_connecting_is_told_to_the_client),
