@@ -12,7 +12,7 @@ em_status emi_read_options(void *own, size_t own_bytes, const void *given)
     if (given) {
         size_t given_bytes;
         memcpy(&given_bytes, given, sizeof given_bytes);
-        if (given_bytes < sizeof given_bytes)
+        if (!emi_is_struct_size(given_bytes))
             return EM_INVALID_ARGUMENT;
         for (size_t i = own_bytes; i < given_bytes; i++)
             if (((const unsigned char *)given)[i] != 0)

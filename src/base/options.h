@@ -5,9 +5,19 @@
 #ifndef EMI_OPTIONS_H
 #define EMI_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <eventmachine/status.h>
+
+/** No version of any struct is larger, so that a greater size is a mistake: memory that was not initialized, mostly. */
+#define EMI_LARGEST_STRUCT_BYTES ((size_t)4096)
+
+/** Whether a struct that the caller provides, and that begins with its size, can be of this size. */
+static inline bool emi_is_struct_size(size_t bytes)
+{
+    return bytes >= sizeof bytes && bytes <= EMI_LARGEST_STRUCT_BYTES;
+}
 
 /**
  * Copies the caller's struct. A shorter one, of a program built against older headers, is completed with zeros. In a

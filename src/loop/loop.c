@@ -322,7 +322,7 @@ em_status em_loop_get_descriptor(em_loop *loop, int *descriptor)
 
 em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t stats_bytes)
 {
-    if (!loop || !stats || stats_bytes == 0)
+    if (!loop || !stats || stats_bytes == 0 || stats_bytes > EMI_LARGEST_STRUCT_BYTES)
         return EM_INVALID_ARGUMENT;
     em_loop_stats now = loop->stats;
     now.timers_pending = loop->timers.count;

@@ -79,7 +79,7 @@ static const char *text_of(em_connection *connection)
 
 em_status em_connection_get_reason(em_connection *connection, em_reason *reason)
 {
-    if (!connection || !reason || reason->size < sizeof reason->size)
+    if (!connection || !reason || !emi_is_struct_size(reason->size))
         return EM_INVALID_ARGUMENT;
     if (!emi_connection_has_ended(connection))
         return EM_INVALID_STATE;

@@ -74,6 +74,17 @@ static void a_size_that_has_no_room_for_itself_is_refused(void **state)
     }
 }
 
+static void a_size_that_no_struct_can_have_is_refused(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX / 2, EMI_LARGEST_STRUCT_BYTES + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        present given = {.size = sizes[i]};
+        present own;
+        assert_int_equal(emi_read_options(&own, sizeof own, &given), EM_INVALID_ARGUMENT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +93,7 @@ int main(void)
         cmocka_unit_test(a_longer_struct_whose_unknown_fields_are_zero_is_accepted),
         cmocka_unit_test(an_unknown_field_that_is_set_is_refused),
         cmocka_unit_test(a_size_that_has_no_room_for_itself_is_refused),
+        cmocka_unit_test(a_size_that_no_struct_can_have_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

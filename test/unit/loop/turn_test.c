@@ -284,6 +284,7 @@ static void counters_report_what_happened(void **state)
     run_turns(fixture, 3);
     assert_int_equal(stats_of(fixture).turns, turns + 3);
     assert_int_equal(em_loop_get_stats(fixture->loop, &stats, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_get_stats(fixture->loop, &stats, SIZE_MAX), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_get_stats(NULL, &stats, sizeof stats), EM_INVALID_ARGUMENT);
     recorder_free(&told);
 }

@@ -154,6 +154,7 @@ static void the_struct_may_be_shorter_or_longer_than_ours(void **state)
     } longer = {.reason = {.size = sizeof longer}, .later = "unknown"};
     em_reason shorter = {.size = offsetof(em_reason, text), .text = "untouched"};
     em_reason none = {.size = 0};
+    em_reason unknown = {.size = SIZE_MAX}; /* as if it had not been initialized */
     recorder told;
     recorder_init(&told, *state);
     open_accepted(&told, &recording, NULL);
@@ -165,6 +166,7 @@ static void the_struct_may_be_shorter_or_longer_than_ours(void **state)
     assert_int_equal(em_connection_get_reason(told.connection, &shorter), EM_OK);
     assert_string_equal(shorter.text, "untouched");
     assert_int_equal(em_connection_get_reason(told.connection, &none), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_get_reason(told.connection, &unknown), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_get_reason(told.connection, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_get_reason(NULL, &longer.reason), EM_INVALID_ARGUMENT);
     recorder_free(&told);
