@@ -157,16 +157,28 @@ static void end_released(em_loop *loop, emi_service *service)
     }
 }
 
+static void close_service(em_loop *loop, emi_service *service)
+{
+    if (service->operations->close)
+        service->operations->close(service);
+    if (!emi_loop_is_forked(loop) && service->operations->is_open && service->operations->is_open(service))
+        end_released(loop, service);
+}
+
 static void close_services(em_loop *loop)
 {
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
         emi_service *service = loop->services[kind];
         if (!service)
             continue;
-        if (service->operations->close)
-            service->operations->close(service);
-        if (!emi_loop_is_forked(loop) && service->operations->is_open && service->operations->is_open(service))
-            end_released(loop, service);
+        bool was_forked = emi_loop_is_forked(loop);
+        close_service(loop, service);
+        if (emi_loop_is_forked(loop) == was_forked)
+            continue;
+        /* A callback has forked, and this is the child, or it has handed the loop over: the rest ends as it does there.
+         */
+        close_service(loop, service);
+        loop->backend->operations->reap(loop->backend);
     }
 }
 
@@ -193,13 +205,12 @@ em_status em_loop_destroy(em_loop *loop)
 {
     if (!loop)
         return EM_OK;
-    bool forked = emi_loop_is_forked(loop);
     if ((loop->in_turn && !emi_is_forked_since(loop->fork_count)) || loop->closing)
         return EM_INVALID_STATE;
     loop->closing = true;
     close_services(loop);
     dispose_of_all(loop);
-    if (forked)
+    if (emi_loop_is_forked(loop))
         loop->backend->operations->abandon(loop->backend);
     else
         loop->backend->operations->destroy(loop->backend);

@@ -194,6 +194,86 @@ static void a_child_that_destroys_the_loop_has_no_server_left_in_its_last_callba
         system_turn(*state);
 }
 
+/* A loop that is destroyed, and whose first unbind does something. */
+typedef struct destruction {
+    unsigned connections;
+    unsigned unbinds;
+    unsigned disposals;
+    bool forks; /* else it hands the loop over */
+    pid_t child;
+} destruction;
+
+static void count_connection(em_connection *connection)
+{
+    destruction *seen = em_connection_get_user(connection);
+    seen->connections++;
+}
+
+static void fork_or_hand_over(em_connection *connection, em_status reason)
+{
+    destruction *seen = em_connection_get_user(connection);
+    (void)reason;
+    if (seen->unbinds++ > 0)
+        return;
+    if (seen->forks)
+        seen->child = fork();
+    else
+        em_loop_hand_over(em_connection_get_loop(connection));
+}
+
+static void count_disposal_of(void *user)
+{
+    destruction *seen = user;
+    seen->disposals++;
+}
+
+static void no_call(em_loop *loop, void *user)
+{
+    (void)loop;
+    (void)user;
+}
+
+static void expect_whole_destruction(bool forks)
+{
+    static const em_handler handler = {.post_init = count_connection, .unbind = fork_or_hand_over};
+    enum { CLIENTS = 5 };
+    int clients[CLIENTS];
+    destruction *seen = system_memory(sizeof *seen);
+    seen->forks = forks;
+    seen->child = -1;
+    em_loop_destroy(system_create_loop((em_loop_options){.size = 0})); /* it may leave a ring to the next loop */
+    unsigned open_before = system_descriptors();
+    em_loop *loop = system_create_loop((em_loop_options){.size = 0});
+    int port = system_serve(loop, &handler, seen);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        clients[i] = system_connect(port);
+    while (seen->connections < CLIENTS)
+        system_turn(loop);
+    em_loop_next_tick(loop, no_call, seen, count_disposal_of);
+    em_status status = em_loop_destroy(loop);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    bool is_whole = status == EM_OK && seen->unbinds == CLIENTS && seen->disposals == 1;
+    if (seen->child == 0)
+        _exit(is_whole && system_descriptors() <= open_before ? 0 : 1);
+    assert_true(is_whole);
+    assert_int_equal(system_descriptors(), open_before);
+    if (forks)
+        assert_int_equal(system_wait(seen->child), 0);
+}
+
+static void a_fork_in_unbind_while_the_loop_is_destroyed_ends_all_in_both_processes(void **state)
+{
+    expect_whole_destruction(true);
+    (void)state;
+}
+
+static void handing_over_in_unbind_while_the_loop_is_destroyed_ends_all(void **state)
+{
+    expect_whole_destruction(false);
+    (void)state;
+}
+
 static void stay_alive(void *user)
 {
     const scene *set = user;
@@ -377,6 +457,8 @@ int main(void)
         SYSTEM_TEST(a_child_that_destroys_the_loop_closes_only_its_copies),
         SYSTEM_TEST(a_child_that_destroys_the_loop_disposes_of_its_copies_and_the_parents_calls_run),
         SYSTEM_TEST(a_child_that_destroys_the_loop_has_no_server_left_in_its_last_callbacks),
+        SYSTEM_TEST(a_fork_in_unbind_while_the_loop_is_destroyed_ends_all_in_both_processes),
+        SYSTEM_TEST(handing_over_in_unbind_while_the_loop_is_destroyed_ends_all),
         SYSTEM_TEST(a_child_that_lives_on_does_not_keep_the_parents_connections_open),
         SYSTEM_TEST(a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin),
         SYSTEM_TEST(a_child_may_destroy_the_loop_while_names_are_resolved),
