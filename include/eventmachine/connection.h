@@ -247,7 +247,7 @@ typedef struct em_span {
  * accepted or none, and the water marks and limits are looked at once. If there are 4 KiB or more altogether and
  * nothing waits before them, the first 16 that are not empty go to the system in one call, as far as that takes them.
  * spans: used during the call only. count: 0 is allowed and does nothing. The returned status is em_connection_send's;
- * EM_INVALID_ARGUMENT also if the sum of the lengths exceeds a size_t.
+ * EM_INVALID_ARGUMENT also if a length or their sum exceeds PTRDIFF_MAX.
  */
 EM_API em_status em_connection_send_spans(em_connection *connection, const em_span *spans, size_t count);
 

@@ -65,6 +65,12 @@ void emi_connection_act_if_sent(em_connection *connection)
         emi_connection_end(connection, EM_OK);
 }
 
+/* Nothing in memory is longer than PTRDIFF_MAX: such a length is a negative number of the caller's. */
+static bool is_memory(const void *data, size_t length)
+{
+    return length <= PTRDIFF_MAX && (data || length == 0);
+}
+
 /* Whether `length` more bytes may be queued. Too much for the connection's own limit ends it. */
 static em_status check_room(em_connection *connection, size_t length)
 {
@@ -125,7 +131,7 @@ static em_status queued(em_connection *connection, em_status status, size_t take
 
 em_status em_connection_send(em_connection *connection, const void *data, size_t length)
 {
-    if (!connection || (!data && length > 0))
+    if (!connection || !is_memory(data, length))
         return EM_INVALID_ARGUMENT;
     em_status status = check_room(connection, length);
     if (status != EM_OK || length == 0)
@@ -146,7 +152,7 @@ static em_status add_up(const em_span *spans, size_t count, size_t *length)
 {
     *length = 0;
     for (size_t i = 0; i < count; i++) {
-        if ((!spans[i].data && spans[i].length > 0) || spans[i].length > SIZE_MAX - *length)
+        if (!is_memory(spans[i].data, spans[i].length) || spans[i].length > PTRDIFF_MAX - *length)
             return EM_INVALID_ARGUMENT;
         *length += spans[i].length;
     }
@@ -201,7 +207,7 @@ em_status em_connection_send_text(em_connection *connection, const char *text)
 em_status em_connection_send_borrowed(em_connection *connection, const void *data, size_t length,
                                       void (*release)(void *user, const void *data), void *user)
 {
-    em_status status = !connection || (!data && length > 0) ? EM_INVALID_ARGUMENT : check_room(connection, length);
+    em_status status = !connection || !is_memory(data, length) ? EM_INVALID_ARGUMENT : check_room(connection, length);
     if (status == EM_OK && length > 0) {
         size_t before = connection->outbox.bytes;
         status =

@@ -428,6 +428,8 @@ static void missing_arguments_are_refused(void **state)
     open_accepted(&told, &recording, NULL);
     assert_int_equal(em_connection_send(NULL, "x", 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_send(told.connection, NULL, 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send(told.connection, "", (size_t)-1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send_borrowed(told.connection, "", (size_t)-1, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_send(told.connection, NULL, 0), EM_OK);
     assert_int_equal(em_connection_send_text(told.connection, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_close(NULL), EM_INVALID_ARGUMENT);

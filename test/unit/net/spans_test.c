@@ -44,7 +44,8 @@ static void spans_that_make_no_sense_are_refused_and_nothing_is_sent(void **stat
 {
     static const char byte[1];
     static const em_span without_data[] = {{byte, 1}, {NULL, 1}};
-    static const em_span too_long[] = {{byte, 1}, {byte, SIZE_MAX}};
+    static const em_span too_long[] = {{byte, 1}, {byte, PTRDIFF_MAX}};
+    static const em_span negative = {byte, (size_t)-1};
     recorder told;
     recorder_init(&told, *state);
     open_accepted(&told, &recording, NULL);
@@ -52,6 +53,7 @@ static void spans_that_make_no_sense_are_refused_and_nothing_is_sent(void **stat
     assert_int_equal(em_connection_send_spans(NULL, without_data, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_send_spans(told.connection, without_data, 2), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_send_spans(told.connection, too_long, 2), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_connection_send_spans(told.connection, &negative, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_connection_get_outbound_bytes(told.connection), 0);
     em_connection_close_after_writing(told.connection);
     assert_int_equal(em_connection_send_spans(told.connection, without_data, 1), EM_CLOSED);
