@@ -57,8 +57,12 @@ typedef struct emi_channel_events {
     /** Stream: fills in up to EMI_MAX_SPANS spans of bytes to be sent next, and returns how many; 0: there are none.
      * The bytes must stay unchanged until sent, failed or released. */
     unsigned (*gather)(emi_channel *channel, emi_span *spans);
-    /** Stream: the system has taken `length` of the gathered bytes, at least one. */
-    void (*sent)(emi_channel *channel, size_t length);
+    /** Stream: the system has taken `length` of the gathered bytes, at least one. The owner only notes that: several
+     * sends may have been made at once, and what the owner does about one must see the results of all. Returns whether
+     * after_sent is to be called. */
+    bool (*sent)(emi_channel *channel, size_t length);
+    /** Stream: follows `sent` where that returned true, unless the channel was released in between. */
+    void (*after_sent)(emi_channel *channel);
     /** Listener: a connection was accepted. Its socket belongs to the owner now. */
     void (*accepted)(emi_channel *channel, int socket, const em_address *peer);
     /** Polled: the descriptor is ready for these interests (emi_interest). */

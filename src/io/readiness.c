@@ -236,10 +236,8 @@ static size_t send_now(emi_channel *channel, const emi_span *spans, unsigned cou
     size_t taken;
     em_status status = emi_socket_send(channel->descriptor, spans, count, &taken);
     /* The kernel reports ECONNRESET only once; a later send would return EPIPE. */
-    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED) {
-        channel->send_failed = !channel->receiving;
-        emi_readiness_fail_later(emi_readiness_of(channel), channel, status);
-    }
+    if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
+        emi_readiness_fail_sending(emi_readiness_of(channel), channel, status);
     return taken;
 }
 

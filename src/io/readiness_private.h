@@ -114,7 +114,8 @@ void emi_readiness_reap(emi_backend *backend);
 
 /* readiness_serve.c */
 
-/** Sending has failed. A channel that receives fails once it has delivered what is still there, any other at once. */
+/** Sending has failed. A channel that receives fails once it has delivered what is still there, any other when it is
+ * served next. Calls no event. */
 void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason);
 
 /** Makes the next reads deliver what is still there, including the end, and then fail. Calls no event. */

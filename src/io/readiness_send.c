@@ -18,23 +18,26 @@ bool emi_readiness_has_much_to_send(emi_channel *channel)
     return count > 0 && emi_slice_is_large(spans, count);
 }
 
-/* Acts on the result of a send. Returns true if the next send may follow. */
-static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_status status, size_t length)
+/* What has come of a send. */
+typedef struct send_result {
+    bool goes_on; /* the next send may follow */
+    bool acts;    /* after_sent is to be called */
+} send_result;
+
+/* Notes the result of a send. Calls nothing of the owner's but `sent`. */
+static send_result note_send(emi_readiness *readiness, emi_channel *channel, em_status status, size_t length)
 {
-    if (EMI_LIKELY(status == EM_OK)) {
-        if (length > 0)
-            channel->events->sent(channel, length);
-        return true;
-    }
+    if (EMI_LIKELY(status == EM_OK))
+        return (send_result){.goes_on = true, .acts = length > 0 && channel->events->sent(channel, length)};
     if (status == EM_INTERRUPTED)
-        return true;
+        return (send_result){.goes_on = true};
     if (status == EM_WOULD_BLOCK) {
         channel->blocked = true;
         status = emi_readiness_update_interest(readiness, channel);
     }
     if (status != EM_OK)
         emi_readiness_fail_sending(readiness, channel, status);
-    return false;
+    return (send_result){.goes_on = false};
 }
 
 /* One send of what the owner gathers. Returns false if there is nothing more to do now. */
@@ -48,7 +51,10 @@ static bool send_once(emi_readiness *readiness, emi_channel *channel)
     }
     size_t length = 0;
     em_status status = emi_socket_send(channel->descriptor, spans, count, &length);
-    return finish_send(readiness, channel, status, length);
+    send_result result = note_send(readiness, channel, status, length);
+    if (EMI_UNLIKELY(result.acts))
+        channel->events->after_sent(channel);
+    return result.goes_on;
 }
 
 void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
@@ -67,6 +73,7 @@ typedef struct send_row {
     unsigned count;
     emi_channel *channels[EMI_BATCH_MOST_CALLS];
     emi_call calls[EMI_BATCH_MOST_CALLS];
+    send_result results[EMI_BATCH_MOST_CALLS];
 } send_row;
 
 /* Returns false if the channel has too many bytes for a row, so that they are sent by a call of their own. */
@@ -111,13 +118,20 @@ static void drop_released(send_row *row)
     row->count = kept;
 }
 
-/* Also called in a forked child: what the kernel has taken leaves the outbox. */
+/* All results are noted before an owner acts, who may ask for any other's or release it. */
+static void note_row(emi_readiness *readiness, send_row *row)
+{
+    for (unsigned i = 0; i < row->count; i++)
+        row->results[i] = note_send(readiness, row->channels[i], row->calls[i].status, row->calls[i].done);
+}
+
 static void finish_row(emi_readiness *readiness, const send_row *row)
 {
     for (unsigned i = 0; i < row->count; i++) {
         emi_channel *channel = row->channels[i];
-        if (!channel->released && finish_send(readiness, channel, row->calls[i].status, row->calls[i].done) &&
-            channel->sending && !channel->released)
+        if (row->results[i].acts && !channel->released)
+            channel->events->after_sent(channel);
+        if (row->results[i].goes_on && channel->sending && !channel->released)
             emi_readiness_send(readiness, channel);
     }
 }
@@ -130,6 +144,7 @@ static void send_rows(emi_readiness *readiness, emi_list *asked)
         emi_channel *large = fill_row(asked, &row);
         drop_released(&row);
         emi_readiness_run(readiness, row.calls, row.count);
+        note_row(readiness, &row);
         finish_row(readiness, &row);
         if (large && !large->released && may_send(large))
             emi_readiness_send(readiness, large);

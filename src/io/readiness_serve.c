@@ -40,16 +40,16 @@ static void look_after_end(emi_channel *channel)
         status = (em_status)channel->failure;
     if (status == EM_OK && (!channel->exact_reads || (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP)))
         status = EM_BROKEN_PIPE;
+    channel->failure = EM_OK; /* reported once */
+    channel->send_failed = false;
     if (status != EM_OK)
         emi_channel_fail(channel, status);
 }
 
 void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason)
 {
-    bool receives = channel->receiving;
+    channel->send_failed = !channel->receiving;
     emi_readiness_fail_later(readiness, channel, reason);
-    if (!receives)
-        look_after_end(channel);
 }
 
 static bool must_look_after_end(const emi_channel *channel)

@@ -82,13 +82,17 @@ void emi_connection_note_sent(em_connection *connection, size_t length)
         connection->extras->progress_ns = connection->active_ns;
 }
 
-static void sent(emi_channel *channel, size_t length)
+static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
     emi_connection_note_sent(connection, length);
-    if (EMI_UNLIKELY(connection->under_pressure || connection->write_side != EMI_WRITE_OPEN))
-        emi_connection_act_if_sent(connection);
+    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN;
+}
+
+static void after_sent(emi_channel *channel)
+{
+    emi_connection_act_if_sent(emi_connection_of(channel));
 }
 
 /* To a TCP socket that has got the peer's end, Linux reports a reset as EPIPE. Nothing else does so over TCP, because
@@ -132,6 +136,7 @@ const emi_channel_events emi_connection_events = {
     .connected = connected,
     .gather = gather,
     .sent = sent,
+    .after_sent = after_sent,
     .failed = failed,
     .released = emi_connection_released,
 };

@@ -52,12 +52,18 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
     return emi_outbox_gather(&emi_connection_of(channel)->outbox, spans, EMI_MAX_SPANS);
 }
 
-static void sent(emi_channel *channel, size_t length)
+static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
     emi_connection_note_sent(connection, length);
-    if (connection->outbox.bytes == 0 && finish_sending(connection) != EM_OK)
+    return connection->outbox.bytes == 0;
+}
+
+static void after_sent(emi_channel *channel)
+{
+    em_connection *connection = emi_connection_of(channel);
+    if (finish_sending(connection) != EM_OK)
         stop(connection);
 }
 
@@ -80,6 +86,7 @@ static const emi_channel_events lingering_events = {
     .end = end,
     .gather = gather,
     .sent = sent,
+    .after_sent = after_sent,
     .failed = fail,
     .released = emi_connection_released,
 };

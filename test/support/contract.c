@@ -242,7 +242,7 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
     return count;
 }
 
-static void sent(emi_channel *channel, size_t length)
+static bool sent(emi_channel *channel, size_t length)
 {
     test_channel *owner = channel_of(channel);
     note(owner, 's');
@@ -250,6 +250,12 @@ static void sent(emi_channel *channel, size_t length)
         stop_test("sent %zu of %zu", length, owner->queued - owner->sent);
     owner->sent += length;
     owner->sent_events++;
+    return owner->on_sent != NULL;
+}
+
+static void after_sent(emi_channel *channel)
+{
+    test_channel *owner = channel_of(channel);
     call(owner->on_sent, owner);
 }
 
@@ -297,6 +303,7 @@ static const emi_channel_events events = {
     .connected = connected,
     .gather = gather,
     .sent = sent,
+    .after_sent = after_sent,
     .ready = ready,
     .accepted = accepted,
     .failed = failed,

@@ -233,7 +233,8 @@ static bool send_once(simulated_peer *peer)
         length = 1 + random_below(&backend->seed, length);
     put_out(peer, length);
     peer->in_flight = false;
-    peer->channel->events->sent(peer->channel, length);
+    if (peer->channel->events->sent(peer->channel, length))
+        peer->channel->events->after_sent(peer->channel);
     return true;
 }
 

@@ -360,6 +360,58 @@ static void one_callback_detaches_all_other_connections_of_the_batch(void **stat
     }
 }
 
+/* Sends a little on all, which a backend with batches sends at once, and wants to be told when it has left. */
+static void send_on_all(em_connection *connection, const void *data, size_t length)
+{
+    client_group *group = em_connection_get_user(connection);
+    (void)data;
+    (void)length;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        em_connection_set_water_marks(group->all[i], 1, 2);
+        assert_int_equal(em_connection_send(group->all[i], "12345", 5), EM_UNDER_PRESSURE);
+    }
+    group->is_first = true;
+}
+
+static void note_what_waits_and_detach_all_others(em_connection *connection)
+{
+    client_group *group = em_connection_get_user(connection);
+    for (unsigned i = 0; i < CLIENTS && group->is_first; i++) {
+        group->delivered[i] = 5 - (unsigned)em_connection_get_outbound_bytes(group->all[i]);
+        if (group->all[i] != connection)
+            assert_int_equal(em_connection_detach(group->all[i], &group->detached[i]), EM_OK);
+    }
+    group->is_first = false;
+}
+
+static void what_waits_to_be_sent_is_known_exactly_when_a_socket_is_given_back_in_drained(void **state)
+{
+    static const em_handler handler = {.post_init = join,
+                                       .receive_data = send_on_all,
+                                       .drained = note_what_waits_and_detach_all_others,
+                                       .unbind = count_unbind};
+    client_group *group = system_memory(sizeof *group);
+    int clients[CLIENTS];
+    int port = system_serve(*state, &handler, group);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        clients[i] = system_connect(port);
+    while (group->count < CLIENTS)
+        system_turn(*state);
+    system_write(clients[0], "x", 1);
+    while (group->unbinds < CLIENTS - 1)
+        system_turn(*state);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        char text[8];
+        if (group->detached[i] == 0) {
+            assert_int_equal(system_read(*state, clients[i], text, 5), 5);
+        } else {
+            close(group->detached[i]);
+            assert_int_equal(system_read_to_end(*state, clients[i]), group->delivered[i]);
+        }
+        close(clients[i]);
+    }
+}
+
 static void pause_all(em_connection *connection, const void *data, size_t length)
 {
     client_group *group = em_connection_get_user(connection);
@@ -417,6 +469,7 @@ int main(void)
         SYSTEM_TEST(the_number_of_a_detached_descriptor_may_be_used_again_at_once),
         SYSTEM_TEST(what_waits_to_be_sent_is_dropped_and_nothing_is_closed),
         SYSTEM_TEST(one_callback_detaches_all_other_connections_of_the_batch),
+        SYSTEM_TEST(what_waits_to_be_sent_is_known_exactly_when_a_socket_is_given_back_in_drained),
         SYSTEM_TEST(what_was_read_before_a_pause_is_delivered_when_the_socket_is_given_back),
     };
     return SYSTEM_RUN(tests);
