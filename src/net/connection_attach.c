@@ -115,7 +115,9 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
     if (status == EM_OK)
         status = emi_channel_deliver_held(&connection->channel);
     if (status == EM_OK)
-        status = emi_connection_check(connection); /* receive_data may have ended it */
+        status = emi_connection_check(connection); /* receive_data may have ended it, or forked */
+    if (status == EM_OK)
+        status = emi_loop_check(connection->loop);
     if (status != EM_OK)
         return status;
     *descriptor = connection->channel.descriptor;
