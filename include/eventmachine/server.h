@@ -85,8 +85,8 @@ EM_API em_status em_loop_start_unix_domain_server(em_loop *loop, const char *pat
 /**
  * Serves a socket that is bound and listening already (from a parent process, systemd, …), and makes it non-blocking.
  * The descriptor belongs to the loop from now on and is closed with the server. After a failure it stays the caller's:
- * EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (not listening), EM_FILE_EXISTS (this loop serves it
- * already), and what em_loop_start_server returns.
+ * EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (not listening, or no stream), EM_FILE_EXISTS (this loop
+ * serves it already), and what em_loop_start_server returns.
  */
 EM_API em_status em_loop_attach_server(em_loop *loop, int descriptor, const em_handler *handler,
                                        const em_server_options *options, em_server **server);

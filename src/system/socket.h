@@ -75,7 +75,7 @@ void emi_socket_restore_modes(int socket, const emi_socket_modes *modes);
 em_status emi_socket_local_address(int socket, em_address *address);
 em_status emi_socket_peer_address(int socket, em_address *address);
 
-/** EM_OK for a listening socket; EM_INVALID_ARGUMENT for another socket, EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR. */
+/** EM_OK for a listening stream socket; EM_INVALID_ARGUMENT for another socket, EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR. */
 em_status emi_socket_check_listening(int socket);
 
 /** EM_OK if it is a connected stream socket. EM_NOT_A_SOCKET, EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT (another kind, or

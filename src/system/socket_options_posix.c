@@ -37,26 +37,29 @@ static em_status set_integer(int fd, int level, int option, int value)
     return emi_socket_set_option(fd, level, option, &value, sizeof value);
 }
 
-em_status emi_socket_check_listening(int fd)
+/* Of streams only: reads of SOCK_SEQPACKET, which can listen as well, would cut messages short. */
+static em_status check_stream(int fd, bool must_listen)
 {
-    int listening = 0;
-    size_t bytes = sizeof listening;
-    em_status status = emi_socket_get_option(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &bytes);
+    int type = 0;
+    int listens = 0;
+    size_t bytes = sizeof type;
+    em_status status = emi_socket_get_option(fd, SOL_SOCKET, SO_TYPE, &type, &bytes);
+    if (status == EM_OK)
+        status = emi_socket_get_option(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes);
     if (status != EM_OK)
         return status;
-    return listening ? EM_OK : EM_INVALID_ARGUMENT;
+    return type == SOCK_STREAM && (listens != 0) == must_listen ? EM_OK : EM_INVALID_ARGUMENT;
+}
+
+em_status emi_socket_check_listening(int fd)
+{
+    return check_stream(fd, true);
 }
 
 em_status emi_socket_check_connected(int fd, em_address *peer)
 {
-    int type = 0;
-    size_t bytes = sizeof type;
-    em_status status = emi_socket_get_option(fd, SOL_SOCKET, SO_TYPE, &type, &bytes);
-    if (status != EM_OK)
-        return status;
-    if (type != SOCK_STREAM || emi_socket_check_listening(fd) == EM_OK)
-        return EM_INVALID_ARGUMENT;
-    return emi_socket_peer_address(fd, peer);
+    em_status status = check_stream(fd, false);
+    return status == EM_OK ? emi_socket_peer_address(fd, peer) : status;
 }
 
 em_status emi_socket_set_reuse_address(int fd, bool on)

@@ -183,6 +183,12 @@ static void descriptors_that_do_not_listen_are_refused_and_stay_open(void **stat
     assert_return_code(pipe(pipes), errno);
     assert_int_equal(em_loop_attach_server(*state, pipes[0], &system_recorder, NULL, NULL), EM_NOT_A_SOCKET);
     assert_int_equal(em_loop_attach_server(*state, plain, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    int packets = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    struct sockaddr unnamed = {.sa_family = AF_UNIX};
+    assert_return_code(bind(packets, &unnamed, sizeof unnamed.sa_family), errno);
+    assert_return_code(listen(packets, 1), errno);
+    assert_int_equal(em_loop_attach_server(*state, packets, &system_recorder, NULL, NULL), EM_INVALID_ARGUMENT);
+    close(packets);
     assert_int_equal(em_loop_attach_server(*state, -1, &system_recorder, NULL, NULL), EM_BAD_DESCRIPTOR);
     assert_return_code(close(pipes[0]), errno);
     assert_return_code(close(pipes[1]), errno);
