@@ -227,12 +227,6 @@ static void count_disposal_of(void *user)
     seen->disposals++;
 }
 
-static void no_call(em_loop *loop, void *user)
-{
-    (void)loop;
-    (void)user;
-}
-
 static void expect_whole_destruction(bool forks)
 {
     static const em_handler handler = {.post_init = count_connection, .unbind = fork_or_hand_over};
@@ -249,7 +243,7 @@ static void expect_whole_destruction(bool forks)
         clients[i] = system_connect(port);
     while (seen->connections < CLIENTS)
         system_turn(loop);
-    em_loop_next_tick(loop, no_call, seen, count_disposal_of);
+    em_loop_next_tick(loop, nothing, seen, count_disposal_of);
     em_status status = em_loop_destroy(loop);
     for (unsigned i = 0; i < CLIENTS; i++)
         close(clients[i]);
