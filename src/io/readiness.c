@@ -18,6 +18,7 @@ static void destroy(emi_backend *backend)
     readiness->poller_operations->destroy(readiness->poller);
     emi_batcher_destroy(readiness->batcher);
     emi_index_table_clear(&readiness->channels);
+    emi_bit_set_clear(&readiness->attached, readiness->memory);
     emi_release(readiness->memory, readiness->kept);
     emi_release(readiness->memory, readiness->buffer_allocation);
     emi_release(readiness->memory, readiness);
@@ -65,29 +66,22 @@ em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *c
     return status;
 }
 
-/* epoll refuses a descriptor that is watched already; this refuses it for every poller. Only a descriptor that the user
- * has given can be attached already. */
-static bool is_attached(const emi_readiness *readiness, int descriptor)
-{
-    for (uint32_t slot = 0; slot < readiness->channels.used; slot++) {
-        const emi_channel *channel = emi_index_table_at(&readiness->channels, slot);
-        if (channel && !channel->released && channel->descriptor == descriptor)
-            return true;
-    }
-    return false;
-}
-
 static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_kind kind, int descriptor,
                         emi_ownership ownership)
 {
     emi_readiness *readiness = emi_readiness_at(backend);
-    if (ownership == EMI_GIVEN && is_attached(readiness, descriptor))
+    /* epoll refuses a descriptor that is watched already; this refuses it for every poller. Only a descriptor that the
+     * user has given can be attached already. */
+    if (ownership == EMI_GIVEN && emi_bit_set_has(&readiness->attached, (unsigned)descriptor))
         return EM_FILE_EXISTS;
     em_status status = ownership == EMI_GIVEN ? emi_socket_set_nonblocking(descriptor) : EM_OK;
+    if (status == EM_OK)
+        status = emi_bit_set_reserve(&readiness->attached, readiness->memory, (unsigned)descriptor);
     if (status == EM_OK)
         status = emi_index_table_add(&readiness->channels, channel, &channel->slot);
     if (status != EM_OK)
         return status;
+    emi_bit_set_add(&readiness->attached, (unsigned)descriptor);
     channel->generation = ++readiness->generation;
     channel->backend = backend;
     channel->descriptor = descriptor;
@@ -140,6 +134,7 @@ static void release(emi_channel *channel)
     emi_readiness *readiness = emi_readiness_of(channel);
     if (channel->released)
         return;
+    emi_bit_set_remove(&readiness->attached, (unsigned)channel->descriptor);
     channel->released = true;
     channel->receiving = false;
     channel->sending = false;

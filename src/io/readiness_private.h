@@ -12,6 +12,7 @@
 #ifndef EMI_READINESS_PRIVATE_H
 #define EMI_READINESS_PRIVATE_H
 
+#include "base/bit_set.h"
 #include "base/features.h"
 #include "base/index_table.h"
 #include "io/backend.h"
@@ -47,6 +48,7 @@ typedef struct emi_readiness {
     void *log_user;
 
     emi_index_table channels; /* by slot */
+    emi_bit_set attached;     /* their descriptors */
     uint32_t generation;      /* of the channel attached last */
 
     emi_list work;   /* channels that can be served without an event, in that order */
