@@ -175,6 +175,8 @@ static em_status append_spans(em_connection *connection, const em_span *spans, s
     emi_outbox_block *place;
     em_status status = emi_outbox_reserve(&connection->outbox, &connection->loop->outboxes, length, &place);
     for (; status == EM_OK && length > 0; spans++) {
+        if (spans->length == 0)
+            continue; /* NULL cannot be added to */
         size_t skipped = taken < spans->length ? taken : spans->length;
         place = emi_outbox_put(place, (const char *)spans->data + skipped, spans->length - skipped);
         taken -= skipped;
