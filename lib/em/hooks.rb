@@ -9,8 +9,9 @@ module EventMachine
   class << self
     # Registers a block that runs when the reactor ends, before the connections are unbound. The last one added runs
     # first. Works without a reactor, too: then the block belongs to the next one.
+    # @raise [ArgumentError] without a block
     def add_shutdown_hook(&block)
-      @tails << block
+      @tails << (block || raise(ArgumentError, "no block given"))
     end
 
     # Installs a handler for exceptions in callbacks. It is called with every StandardError, and with any exception in
@@ -19,9 +20,12 @@ module EventMachine
     #
     # @param callback [#call, nil] used instead of the block; without either the handler is removed
     # @return [#call, nil] the handler installed or removed
+    # @raise [ArgumentError] if the handler cannot be called; the former one stays
     def error_handler(callback = nil, &block)
-      if callback || block
-        @error_handler = callback || block
+      if (handler = callback || block)
+        raise ArgumentError, "a handler that cannot be called" unless handler.respond_to?(:call)
+
+        @error_handler = handler
       elsif instance_variable_defined?(:@error_handler)
         remove_instance_variable(:@error_handler)
       end

@@ -11,9 +11,12 @@ module EventMachine
 
     # @param interval [Numeric] seconds; 0 for once in every turn of the reactor
     # @param callback [#call, nil] called instead of the block
+    # @raise [ArgumentError] if there is nothing to call
     def initialize(interval, callback = nil, &block)
       @interval = interval
       @code = callback || block
+      raise ArgumentError, "no proc or block given" unless @code.respond_to?(:call)
+
       @cancelled = false
       @work = method(:fire)
       schedule
@@ -44,6 +47,7 @@ module EventMachine
 
   # Calls the callable or the block every `interval` seconds.
   # @return [PeriodicTimer]
+  # @raise [ArgumentError] if there is nothing to call
   def self.add_periodic_timer(interval, callable = nil, &block)
     PeriodicTimer.new(interval, callable || block)
   end

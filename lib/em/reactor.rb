@@ -32,7 +32,10 @@ module EventMachine
     # @param blk [#call, nil] called instead of the block
     # @param tail [#call, nil] called at the end, after all shutdown hooks
     # @return [nil]
+    # @raise [ArgumentError] if the tail cannot be called
     def run(blk = nil, tail = nil, &block)
+      raise ArgumentError, "a tail that cannot be called" if tail && !tail.respond_to?(:call)
+
       forget_inherited_reactor
       @tails.unshift(tail) if tail
       blk ||= block
@@ -45,7 +48,10 @@ module EventMachine
 
     # Runs a reactor for the block, and stops it after that turn.
     # @return [nil]
+    # @raise [ArgumentError] without a block
     def run_block(&block)
+      raise ArgumentError, "no block given" unless block
+
       run do
         block.call
         stop

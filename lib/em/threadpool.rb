@@ -22,9 +22,13 @@ module EventMachine
     # @param callback [#call, nil] called with the result
     # @param errback [#call, nil] called with an exception of any class; without it the exception is raised in the main
     #   thread
-    # @raise [ArgumentError] if there is nothing to call
+    # @raise [ArgumentError] if there is nothing to call, or if callback or errback cannot be called. Whether the
+    #   operation can be is found out on its thread
     def defer(operation = nil, callback = nil, errback = nil, &block)
       operation ||= block or raise ArgumentError, "no proc or block given"
+      raise ArgumentError, "a callback that cannot be called" unless callback.nil? || callback.respond_to?(:call)
+      raise ArgumentError, "an errback that cannot be called" unless errback.nil? || errback.respond_to?(:call)
+
       spawn_threadpool unless @threadpool
       work = [operation, callback, errback]
       @deferred[work] = true

@@ -21,6 +21,17 @@ class DeferTest < ReactorTest
     end
   end
 
+  def test_a_callback_or_errback_that_cannot_be_called_is_refused_before_the_operation_runs
+    ran = []
+    reactor do
+      assert_raises(ArgumentError) { EM.defer(-> { ran << 1 }, 42) }
+      assert_raises(ArgumentError) { EM.defer(-> { ran << 2 }, nil, "text") }
+      assert EM.defers_finished?
+      EM.defer(-> { ran << 3 }, ->(_) { EM.stop })
+    end
+    assert_equal [3], ran
+  end
+
   def test_the_operation_runs_on_another_thread_and_its_result_arrives_on_the_reactor_thread
     seen = nil
     reactor do

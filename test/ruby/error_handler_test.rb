@@ -29,6 +29,12 @@ class ErrorHandlerTest < ReactorTest
     assert_nil EM.error_handler
   end
 
+  def test_a_handler_that_cannot_be_called_is_refused_and_the_former_one_stays
+    handler = EM.error_handler(->(error) { @errors << error })
+    [42, "text", Object.new].each { |object| assert_raises(ArgumentError) { EM.error_handler(object) } }
+    assert_same handler, EM.error_handler
+  end
+
   PLACES = {
     run_block: ->(_, fail) { fail.call },
     timer: ->(_, fail) { EM.add_timer(0, fail) },

@@ -19,6 +19,20 @@ class PeriodicTimerTest < ReactorTest
     assert_equal [3, [true]], [fired, results]
   end
 
+  def test_nothing_to_call_is_refused_at_once_and_schedules_nothing
+    reactor do
+      before = EM.get_timer_count
+      assert_raises(ArgumentError) { EM.add_periodic_timer(0) }
+      assert_raises(ArgumentError) { EM::PeriodicTimer.new(0, nil) }
+      [42, "text", :symbol].each do |object|
+        error = assert_raises(ArgumentError) { EM.add_periodic_timer(0, object) }
+        assert_equal "no proc or block given", error.message
+      end
+      assert_equal before, EM.get_timer_count
+      EM.stop
+    end
+  end
+
   def test_it_may_be_cancelled_from_outside_before_it_fires
     fired = 0
     reactor do

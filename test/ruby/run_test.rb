@@ -46,6 +46,11 @@ class RunTest < ReactorTest
     assert_not_running
   end
 
+  def test_run_block_without_a_block_is_refused_and_starts_no_reactor
+    assert_raises(ArgumentError) { EM.run_block }
+    assert_not_running
+  end
+
   def test_a_nested_run_calls_its_block_at_once_and_returns_its_value
     order = []
     reactor do

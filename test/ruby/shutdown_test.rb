@@ -29,6 +29,15 @@ class ShutdownTest < ReactorTest
     assert_equal %i[later in_run before_run], order
   end
 
+  def test_a_hook_or_a_tail_that_cannot_be_called_is_refused_at_once
+    ran = false
+    assert_raises(ArgumentError) { EM.add_shutdown_hook }
+    assert_raises(ArgumentError) { EM.run(-> { ran = true }, "no tail") }
+    refute ran
+    assert_not_running
+    reactor { EM.stop }
+  end
+
   def test_hooks_run_once
     calls = 0
     EM.add_shutdown_hook { calls += 1 }

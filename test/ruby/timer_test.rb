@@ -71,6 +71,7 @@ class TimerTest < ReactorTest
     reactor do
       before = EM.get_timer_count
       assert_nil EM.add_timer(0)
+      assert_nil EM::Timer.new(0).cancel
       assert_equal before, EM.get_timer_count
       EM.stop
     end
