@@ -23,11 +23,16 @@ static void stop_receiving(em_connection *connection)
         emi_channel_stop_receiving(&connection->channel);
 }
 
-em_status em_connection_pause(em_connection *connection)
+/* For the beginning of a pause, which must not hold yet, and for its end. */
+static em_status check(const em_connection *connection, bool may_change)
 {
     em_status status = emi_connection_check(connection);
-    if (status == EM_OK && connection->paused)
-        status = EM_INVALID_STATE;
+    return status == EM_OK && !may_change ? EM_INVALID_STATE : status;
+}
+
+em_status em_connection_pause(em_connection *connection)
+{
+    em_status status = check(connection, connection && !connection->paused);
     if (status != EM_OK)
         return status;
     connection->paused = true;
@@ -37,9 +42,7 @@ em_status em_connection_pause(em_connection *connection)
 
 em_status em_connection_resume(em_connection *connection)
 {
-    em_status status = emi_connection_check(connection);
-    if (status == EM_OK && !connection->paused)
-        status = EM_INVALID_STATE;
+    em_status status = check(connection, connection && connection->paused);
     if (status != EM_OK)
         return status;
     connection->paused = false;
@@ -58,9 +61,7 @@ int em_connection_is_paused(const em_connection *connection)
 
 em_status em_connection_pause_receiving(em_connection *connection)
 {
-    em_status status = emi_connection_check(connection);
-    if (status == EM_OK && connection->receiving_paused)
-        status = EM_INVALID_STATE;
+    em_status status = check(connection, connection && !connection->receiving_paused);
     if (status != EM_OK)
         return status;
     connection->receiving_paused = true;
@@ -70,9 +71,7 @@ em_status em_connection_pause_receiving(em_connection *connection)
 
 em_status em_connection_resume_receiving(em_connection *connection)
 {
-    em_status status = emi_connection_check(connection);
-    if (status == EM_OK && !connection->receiving_paused)
-        status = EM_INVALID_STATE;
+    em_status status = check(connection, connection && connection->receiving_paused);
     if (status != EM_OK)
         return status;
     connection->receiving_paused = false;

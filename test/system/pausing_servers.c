@@ -27,13 +27,17 @@ static void connect_all(clients *all, int port)
     }
 }
 
+static void expect_served(em_loop *loop, int client)
+{
+    char answer;
+    assert_int_equal(system_read(loop, client, &answer, 1), 1);
+    close(client);
+}
+
 static void expect_all_served(em_loop *loop, const clients *all)
 {
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        char answer;
-        assert_int_equal(system_read(loop, all->each[i], &answer, 1), 1);
-        close(all->each[i]);
-    }
+    for (unsigned i = 0; i < CLIENTS; i++)
+        expect_served(loop, all->each[i]);
 }
 
 static uint64_t accepted(const em_loop *loop)
@@ -41,17 +45,35 @@ static uint64_t accepted(const em_loop *loop)
     return system_stats(loop).connections_accepted;
 }
 
+/* A server that echoes; returns its port. */
+static int serve(em_loop *loop, em_server_options options, em_server **server)
+{
+    options.user = system_new_record(SYSTEM_NONE);
+    return system_serve_with(loop, &system_echo, options, server);
+}
+
+static int serve_paused(em_loop *loop, em_server **server)
+{
+    int port = serve(loop, (em_server_options){.size = 0}, server);
+    assert_int_equal(em_server_pause(*server), EM_OK);
+    return port;
+}
+
+/* Whoever waits had the opportunity to be accepted. */
+static void expect_nobody_accepted(em_loop *loop)
+{
+    for (unsigned i = 0; i < 5; i++)
+        system_turn(loop);
+    assert_int_equal(accepted(loop), 0);
+}
+
 static void clients_of_a_paused_server_wait_and_are_served_when_it_resumes(void **state)
 {
     clients all;
     em_server *server;
-    int port =
-        system_serve_with(*state, &system_echo, (em_server_options){.user = system_new_record(SYSTEM_NONE)}, &server);
-    assert_int_equal(em_server_pause(server), EM_OK);
+    int port = serve_paused(*state, &server);
     connect_all(&all, port);
-    for (unsigned i = 0; i < 5; i++)
-        system_turn(*state);
-    assert_int_equal(accepted(*state), 0);
+    expect_nobody_accepted(*state);
     assert_int_equal(em_server_resume(server), EM_OK);
     expect_all_served(*state, &all);
     assert_int_equal(accepted(*state), CLIENTS);
@@ -61,8 +83,7 @@ static void a_server_that_pauses_again_and_again_loses_nobody(void **state)
 {
     clients all;
     em_server *server;
-    int port = system_serve_with(
-        *state, &system_echo, (em_server_options){.user = system_new_record(SYSTEM_NONE), .accept_batch = 3}, &server);
+    int port = serve(*state, (em_server_options){.accept_batch = 3}, &server);
     connect_all(&all, port);
     for (unsigned i = 0; i < CLIENTS; i++) {
         assert_int_equal(em_server_pause(server), EM_OK);
@@ -109,8 +130,7 @@ static void connections_go_on_while_their_server_is_paused(void **state)
 {
     char answer[2];
     em_server *server;
-    int port =
-        system_serve_with(*state, &system_echo, (em_server_options){.user = system_new_record(SYSTEM_NONE)}, &server);
+    int port = serve(*state, (em_server_options){.size = 0}, &server);
     int client = system_connect(port);
     while (accepted(*state) == 0)
         system_turn(*state);
@@ -124,9 +144,7 @@ static void clients_that_wait_cost_a_paused_server_nothing(void **state)
 {
     clients all;
     em_server *server;
-    int port =
-        system_serve_with(*state, &system_echo, (em_server_options){.user = system_new_record(SYSTEM_NONE)}, &server);
-    assert_int_equal(em_server_pause(server), EM_OK);
+    int port = serve_paused(*state, &server);
     connect_all(&all, port);
     system_turn(*state);
     uint64_t turns_before = system_stats(*state).turns;
@@ -142,19 +160,15 @@ static void a_server_at_a_path_can_be_paused(void **state)
     snprintf(address.sun_path, sizeof address.sun_path, "/tmp/em_paused_%d", (int)getpid());
     em_server_options options = {.size = sizeof options, .user = system_new_record(SYSTEM_NONE)};
     em_server *server;
-    char answer;
     assert_int_equal(em_loop_start_unix_domain_server(*state, address.sun_path, &system_echo, &options, &server),
                      EM_OK);
     assert_int_equal(em_server_pause(server), EM_OK);
     int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
     system_write(client, "x", 1);
-    for (unsigned i = 0; i < 5; i++)
-        system_turn(*state);
-    assert_int_equal(accepted(*state), 0);
+    expect_nobody_accepted(*state);
     assert_int_equal(em_server_resume(server), EM_OK);
-    assert_int_equal(system_read(*state, client, &answer, 1), 1);
-    close(client);
+    expect_served(*state, client);
     unlink(address.sun_path);
 }
 
@@ -186,9 +200,7 @@ static void others_that_share_the_socket_serve_the_clients_of_a_paused_server(vo
         system_turn(other);
     expect_all_served(other, &all);
     assert_int_equal(em_server_resume(paused), EM_OK);
-    for (unsigned i = 0; i < 5; i++)
-        system_turn(*state); /* what was reported meanwhile has gone */
-    assert_int_equal(accepted(*state), 0);
+    expect_nobody_accepted(*state); /* what was reported meanwhile has gone */
     assert_int_equal(em_loop_destroy(other), EM_OK);
     connect_all(&all, port);
     expect_all_served(*state, &all);
@@ -224,9 +236,7 @@ static void a_paused_server_stays_paused_in_a_child_that_takes_the_loop_over(voi
 {
     em_server *server;
     char answer;
-    int port =
-        system_serve_with(*state, &system_echo, (em_server_options){.user = system_new_record(SYSTEM_NONE)}, &server);
-    assert_int_equal(em_server_pause(server), EM_OK);
+    int port = serve_paused(*state, &server);
     int client = system_connect(port);
     system_write(client, "x", 1);
     system_turn(*state);
