@@ -132,6 +132,24 @@ void system_write(int fd, const void *data, size_t length)
     }
 }
 
+ssize_t system_receive(int fd, void *buffer, size_t capacity)
+{
+    ssize_t length;
+    do
+        length = recv(fd, buffer, capacity, 0);
+    while (length < 0 && errno == EINTR);
+    return length;
+}
+
+void system_receive_exactly(int fd, void *buffer, size_t length)
+{
+    for (size_t total = 0; total < length;) {
+        ssize_t more = system_receive(fd, (char *)buffer + total, length - total);
+        assert_true(more > 0);
+        total += (size_t)more;
+    }
+}
+
 static bool is_readable(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};

@@ -34,6 +34,15 @@ unsigned system_fill_queue(int port, int fillers[SYSTEM_MOST_FILLERS]);
 /** Sends all of it. */
 void system_write(int fd, const void *data, size_t length);
 
+/**
+ * recv(2), for tests that wait while the loop does not run here: it goes on if it is interrupted, which the kernel does
+ * to a blocking socket with a time limit when it closes a ring of this thread's.
+ */
+ssize_t system_receive(int fd, void *buffer, size_t capacity);
+
+/** Receives so much, in as many pieces as it comes. */
+void system_receive_exactly(int fd, void *buffer, size_t length);
+
 /** Turns the loop until there is something to read, or the end. */
 void system_await(em_loop *loop, int fd);
 

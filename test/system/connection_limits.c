@@ -205,7 +205,7 @@ static void a_child_that_takes_the_loop_over_goes_on_with_the_count(void **state
     system_write(clients[1], "x", 1);
     assert_true(system_is_silent(clients[1]));
     shutdown(clients[0], SHUT_WR); /* the child has a copy, so closing this one would not end it */
-    assert_int_equal(recv(clients[1], &answer, 1, 0), 1);
+    assert_int_equal(system_receive(clients[1], &answer, 1), 1);
     assert_int_equal(system_wait(child), 0);
     close(clients[0]);
     close(clients[1]);

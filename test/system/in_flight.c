@@ -81,7 +81,7 @@ static uint64_t read_pattern(int peer, uint64_t offset, uint64_t most)
     static unsigned char piece[65536];
     for (uint64_t end = most > 0 ? offset + most : UINT64_MAX; offset < end;) {
         size_t capacity = end - offset < sizeof piece ? (size_t)(end - offset) : sizeof piece;
-        ssize_t length = recv(peer, piece, capacity, 0);
+        ssize_t length = system_receive(peer, piece, capacity);
         if (length <= 0) {
             assert_int_equal(length, 0);
             break;
@@ -167,10 +167,7 @@ static void closing_in_receive_data_ends_a_blocked_send_and_an_armed_receive(voi
 static void expect_some_end(int peer)
 {
     char byte;
-    ssize_t length;
-    do
-        length = recv(peer, &byte, 1, 0);
-    while (length < 0 && errno == EINTR);
+    ssize_t length = system_receive(peer, &byte, 1);
     assert_true(length == 0 || (length < 0 && errno == ECONNRESET));
     close(peer);
 }

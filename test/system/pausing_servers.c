@@ -244,7 +244,7 @@ static void a_paused_server_stays_paused_in_a_child_that_takes_the_loop_over(voi
     assert_int_equal(em_loop_hand_over(*state), EM_OK);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
-    assert_int_equal(recv(client, &answer, 1, 0), 1);
+    assert_int_equal(system_receive(client, &answer, 1), 1);
     shutdown(client, SHUT_WR); /* the child has a copy, so closing this one would not end it */
     assert_int_equal(system_wait(child), 0);
     close(client);

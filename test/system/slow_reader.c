@@ -98,7 +98,7 @@ static void beyond_the_loops_limit_sending_fails_and_the_connection_goes_on(void
     assert_true(em_connection_send(served->connection, "x", 1) >= 0); /* room again */
     em_connection_close_after_writing(served->connection);
     assert_int_equal(system_read_to_end(loop, client), MEBIBYTE + 1);
-    assert_int_equal(recv(client, &byte, 1, 0), 0);
+    assert_int_equal(system_receive(client, &byte, 1), 0);
     close(client);
     while (!served->unbind)
         system_turn(loop);

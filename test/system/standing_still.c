@@ -165,8 +165,7 @@ static void stop_a_server(bool speak_meanwhile)
     assert_return_code(kill(child, SIGCONT), errno);
     if (!speak_meanwhile)
         system_write(client, "2", 1);
-    for (size_t length = 0; length < sizeof text; length++)
-        assert_int_equal(read(client, text + length, 1), 1);
+    system_receive_exactly(client, text, sizeof text);
     assert_memory_equal(text, "12", 2);
     close(client);
     assert_int_equal(system_wait(child), 0);
@@ -259,11 +258,11 @@ static void a_server_that_is_stopped_twice_within_one_silence_still_gives_its_pe
     close(serving.pulse[1]); /* if the child ends, so do the beats */
     int client = system_connect(port);
     system_write(client, "1", 1);
-    assert_int_equal(read(client, &text, 1), 1);
+    assert_int_equal(system_receive(client, &text, 1), 1);
     for (unsigned i = 0; i < 2; i++)
         stop_for_longer_than_the_timeout(child, &serving);
     system_write(client, "2", 1);
-    assert_int_equal(read(client, &text, 1), 1);
+    assert_int_equal(system_receive(client, &text, 1), 1);
     assert_int_equal(text, '2');
     close(client);
     assert_int_equal(system_wait(child), 0);

@@ -18,7 +18,7 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-enum { CLIENTS = 3, CALLS = 5, NAMES = 8, POOL_THREADS = 4, ANSWER_SECONDS = 20 };
+enum { CLIENTS = 3, CALLS = 5, NAMES = 8, POOL_THREADS = 4, CHILD_SECONDS = 40 };
 
 /* The thread sanitizer refuses threads in a forked child unless it is told otherwise; elsewhere nobody calls this. */
 __attribute__((visibility("default"))) const char *__tsan_default_options(void); /* NOLINT: its name */
@@ -60,10 +60,7 @@ static const em_handler serving = {.receive_data = echo_or_stop};
 static void expect_answer(int client, const char *text)
 {
     char answer[16] = "";
-    size_t length = strlen(text);
-    struct timeval limit = {.tv_sec = ANSWER_SECONDS};
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    assert_int_equal(recv(client, answer, length, MSG_WAITALL), length);
+    system_receive_exactly(client, answer, strlen(text));
     assert_string_equal(answer, text);
 }
 
@@ -115,7 +112,7 @@ static void a_child_goes_on_with_old_and_new_connections(void **state)
     ask(client, "q");
     assert_int_equal(system_wait(child), 0);
     char end;
-    assert_int_equal(read(newcomer, &end, 1), 0);
+    assert_int_equal(system_receive(newcomer, &end, 1), 0);
     close(client);
     close(waiting);
     close(newcomer);
@@ -241,7 +238,7 @@ static void fork_once(em_loop *loop)
         return;
     forking.child = fork();
     if (forking.child == 0) {
-        alarm(2 * ANSWER_SECONDS);
+        alarm(CHILD_SECONDS);
         if (forking.take_over_within && em_loop_take_over(loop) != EM_OK)
             _exit(1);
     } else {
@@ -373,7 +370,7 @@ static void connections_that_end_with_the_one_that_forks_end_in_the_child(void *
     assert_in_range(*unbound, 1, CLIENTS);
     for (unsigned i = 0; i < CLIENTS; i++) {
         char byte;
-        assert_int_equal(read(clients[i], &byte, 1), 0); /* the parent's copy has not kept it open */
+        assert_int_equal(system_receive(clients[i], &byte, 1), 0); /* the parent's copy has not kept it open */
         close(clients[i]);
     }
     ask(last, "q");
@@ -467,7 +464,7 @@ static void a_peer_that_the_child_closes_is_told_although_the_parent_has_a_copy(
     system_write(client, "word", 4);
     char end;
     assert_int_equal(system_wait(child), 0);
-    assert_int_equal(read(client, &end, 1), 0);
+    assert_int_equal(system_receive(client, &end, 1), 0);
     let_go(state);
     close(client);
 }

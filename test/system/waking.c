@@ -76,7 +76,7 @@ static void *post_in_every_state(void *user)
             spin((unsigned)random_below(&seed, LONGEST_SPIN));
         }
         for (unsigned i = 0; i < CLIENTS; i++)
-            if (read(clients[i], &byte, 1) != 1)
+            if (system_receive(clients[i], &byte, 1) != 1)
                 return NULL;
         spin((unsigned)random_below(&seed, LONGEST_SPIN));
         em_loop_post(set->loop, count, set, NULL); /* on its way to sleep, or asleep */
