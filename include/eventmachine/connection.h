@@ -166,8 +166,8 @@ typedef struct em_connect_options {
  * not resolve: returned by the call or, after a look-up, unbind's reason. What can be known to be wrong without the
  * network fails at once and nothing was called: EM_INVALID_ARGUMENT, EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed),
  * EM_NAME_NOT_FOUND (a name under .invalid, RFC 6761), EM_ADDRESS_IN_USE and the like for the local end,
- * EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed). Everything that the
- * network says comes as unbind's reason.
+ * EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_LIMIT (no thread can be started to resolve a name), EM_FORKED, EM_INVALID_STATE
+ * (the loop is being destroyed). Everything that the network says comes as unbind's reason.
  */
 EM_API em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
                                  const em_connect_options *options, em_connection **connection);

@@ -24,7 +24,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_FORKED, -4, "the loop belongs to another process")                                                            \
     X(EM_UNSUPPORTED, -5, "not supported on this system")                                                              \
     X(EM_NOT_FOUND, -6, "no such object, or it has already ended")                                                     \
-    X(EM_LIMIT, -7, "a limit of the library was reached")                                                              \
+    X(EM_LIMIT, -7, "a limit of the library or of the system's threads was reached")                                   \
     X(EM_CLOSED, -8, "the connection is closed or closing")                                                            \
     X(EM_OUTBOX_LIMIT, -9, "the data waiting to be sent exceeds the limit of the connection")                          \
     X(EM_LOOP_OUTBOX_LIMIT, -10, "the data waiting to be sent on all connections exceeds the limit of the loop")       \

@@ -59,8 +59,8 @@ EM_API em_status em_loop_cancel_timer(em_loop *loop, em_timer timer);
 
 /**
  * Reschedules a pending timer, which keeps its number and fires delay_ns after the loop's time. A periodic timer
- * continues with its period from there. A one-shot timer can also be re-armed within its own callback. Errors as for
- * em_loop_cancel_timer.
+ * continues with its period from there. A one-shot timer can also be re-armed within its own callback; once that has
+ * returned, it is gone. Errors as for em_loop_cancel_timer.
  */
 EM_API em_status em_loop_rearm_timer(em_loop *loop, em_timer timer, uint64_t delay_ns);
 
