@@ -27,7 +27,7 @@ struct simulated_peer {
     size_t held_bytes;   /* of inbound, from its front: read for the owner and not delivered */
     bool ended;
     bool end_reported;
-    em_status reset;      /* EM_OK: none */
+    em_status reset;          /* EM_OK: none */
     bool late_reset_reported; /* after the end */
 
     /* what the owner sends */

@@ -256,7 +256,7 @@ static void the_number_of_a_detached_descriptor_may_be_used_again_at_once(void *
     assert_int_equal(em_connection_detach(connection, &descriptor), EM_OK);
     assert_int_equal(dup2(new[0], descriptor), descriptor);
     close(new[0]);
-    connection = attach(*state, descriptor, &system_recorder, second);
+    attach(*state, descriptor, &system_recorder, second);
     system_write(new[1], "new", 3);
     while (second->bytes < 3 || !first->unbind)
         system_turn(*state);
