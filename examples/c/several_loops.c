@@ -30,15 +30,12 @@ static const em_handler echo = {.receive_data = receive_data};
 static em_status prepare(worker *mine, int *port)
 {
     em_server *server;
-    em_address address;
     em_server_options options = {.size = sizeof options, .user = mine, .reuse_port = EM_ON};
     em_status status = em_loop_create(NULL, &mine->loop);
     if (status == EM_OK)
         status = em_loop_start_server(mine->loop, "127.0.0.1", *port, &echo, &options, &server);
     if (status == EM_OK)
-        status = em_server_get_local_address(server, &address);
-    if (status == EM_OK)
-        *port = em_address_get_port(&address);
+        *port = em_server_get_port(server);
     return status;
 }
 

@@ -20,11 +20,9 @@ def main(port):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     echo = em.struct("em_handler", receive_data=receive_data)
     server = em.ffi.new("em_server **")
-    address = em.ffi.new("em_address *")
     with em.loop() as loop:
         em.loop_start_server(loop, "127.0.0.1", port, echo, em.NULL, server)
-        em.server_get_local_address(server[0], address)
-        print(f"listening on 127.0.0.1:{em.address_get_port(address)}", flush=True)
+        print(f"listening on 127.0.0.1:{em.server_get_port(server[0])}", flush=True)
         em.loop_run(loop)
 
 

@@ -58,7 +58,7 @@ typedef struct em_server_options {
  * "::": all addresses. The call waits while a name is looked up (usually it is in the hosts file). The server listens
  * on all addresses of the name that this machine has: on 127.0.0.1 and ::1 for "localhost". If one of them is in use,
  * nothing is started. port: 0 to 65535; 0: chosen by the system, the same for all addresses, see
- * em_server_get_local_address. handler: required; must outlive the server and its connections. options: NULL for
+ * em_server_get_port. handler: required; must outlive the server and its connections. options: NULL for
  * defaults. server: receives the handle; may be NULL. EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED,
  * EM_ADDRESS_NOT_AVAILABLE, EM_NAME_NOT_FOUND, EM_INVALID_ADDRESS (malformed), EM_INVALID_PORT, EM_INVALID_ARGUMENT,
  * EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
@@ -140,6 +140,10 @@ EM_API em_status em_server_set_accept_batch(em_server *server, unsigned accept_b
 /** The address that it listens on; the first one if there are several. EM_INVALID_ARGUMENT, or what getsockname(2)
  * says. */
 EM_API em_status em_server_get_local_address(const em_server *server, em_address *address);
+
+/** The TCP port that it listens on, also the one that the system chose for port 0. 0 for Unix-domain servers and for
+ * NULL. */
+EM_API int em_server_get_port(const em_server *server);
 
 /** The loop that it belongs to. */
 EM_API em_loop *em_server_get_loop(const em_server *server);

@@ -283,6 +283,13 @@ em_status em_server_get_local_address(const em_server *server, em_address *addre
     return emi_socket_local_address(server->listeners[0].channel.descriptor, address);
 }
 
+int em_server_get_port(const em_server *server)
+{
+    em_address address;
+    int port = em_server_get_local_address(server, &address) == EM_OK ? em_address_get_port(&address) : 0;
+    return port > 0 ? port : 0; /* an address without a port has -1 */
+}
+
 em_loop *em_server_get_loop(const em_server *server)
 {
     return server ? server->loop : NULL;

@@ -22,7 +22,7 @@ static simulated_peer *knock(simulated_loop *fixture, em_server *server)
     return simulated_connect(fixture->backend, em_server_get_descriptor(server));
 }
 
-static void a_server_knows_its_address_number_loop_and_user(void **state)
+static void a_server_knows_its_address_port_number_loop_and_user(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -33,7 +33,8 @@ static void a_server_knows_its_address_number_loop_and_user(void **state)
     assert_ptr_equal(em_server_get_loop(server), fixture->loop);
     assert_ptr_equal(em_server_get_user(server), &told);
     assert_int_equal(em_server_get_local_address(server, &address), EM_OK);
-    assert_true(em_address_get_port(&address) > 0);
+    assert_true(em_server_get_port(server) > 0);
+    assert_int_equal(em_server_get_port(server), em_address_get_port(&address));
     assert_int_equal(stats_of(fixture).servers_open, 1);
     assert_int_equal(em_server_stop(server), EM_OK);
     assert_null(em_loop_find_server(fixture->loop, signature));
@@ -131,6 +132,17 @@ static void a_server_that_cannot_start_leaves_no_file(void **state)
                          EM_NO_BUFFERS);
         assert_int_equal(access(path, F_OK), -1);
     }
+}
+
+static void a_server_without_a_port_has_port_0(void **state)
+{
+    simulated_loop *fixture = *state;
+    em_server *server;
+    char name[64];
+    snprintf(name, sizeof name, "@em_unit_%d", (int)getpid());
+    assert_int_equal(em_loop_start_unix_domain_server(fixture->loop, name, &recording, NULL, &server), EM_OK);
+    assert_int_equal(em_server_get_port(server), 0);
+    assert_int_equal(em_server_get_port(NULL), 0);
 }
 
 static void a_given_listening_socket_is_served_and_closed_with_the_server(void **state)
@@ -421,12 +433,13 @@ static void a_connection_that_cannot_receive_ends_with_the_reason(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SERVER_TEST(a_server_knows_its_address_number_loop_and_user),
+        SERVER_TEST(a_server_knows_its_address_port_number_loop_and_user),
         SERVER_TEST(accepted_connections_know_their_peer_and_begin_with_the_server_s_user),
         SERVER_TEST(arguments_that_make_no_sense_are_refused),
         SERVER_TEST(a_port_that_is_taken_is_told),
         SERVER_TEST(a_server_that_cannot_start_leaves_a_given_descriptor_to_the_caller),
         SERVER_TEST(a_server_that_cannot_start_leaves_no_file),
+        SERVER_TEST(a_server_without_a_port_has_port_0),
         SERVER_TEST(a_given_listening_socket_is_served_and_closed_with_the_server),
         SERVER_TEST(stopping_a_server_leaves_its_connections_alone),
         SERVER_TEST(stopping_within_post_init_accepts_nobody_else),
