@@ -244,14 +244,19 @@ EM_API const char *em_loop_get_backend_reason(const em_loop *loop);
 /**
  * For embedding in another event loop: sets *descriptor to a descriptor that becomes readable when
  * em_loop_run_once(loop, 0) has events to serve. Timers and work left over do not make it readable, so wait for at most
- * em_loop_get_timeout_ns. The loop owns the descriptor; do not read or close it. EM_UNSUPPORTED with the "poll"
- * backend, EM_INVALID_ARGUMENT for NULL.
+ * em_loop_get_timeout_ns or em_loop_get_timeout_ms. The loop owns the descriptor; do not read or close it.
+ * EM_UNSUPPORTED with the "poll" backend, which the environment variable EM_BACKEND may have chosen;
+ * EM_INVALID_ARGUMENT for NULL.
  */
 EM_API em_status em_loop_get_descriptor(em_loop *loop, int *descriptor);
 
 /** For embedding: returns how long to wait at most before em_loop_run_once is called again. 0 if there is work now,
  * EM_FOREVER if no timer is pending. */
 EM_API uint64_t em_loop_get_timeout_ns(em_loop *loop);
+
+/** The same in the form that poll(2) takes: milliseconds, rounded up so that nothing is polled in vain just before a
+ * timer is due, and INT_MAX at most; -1 for EM_FOREVER. */
+EM_API int em_loop_get_timeout_ms(em_loop *loop);
 
 /**
  * Fills in the counters. stats_bytes: sizeof *stats, so that the struct can grow: a program built against older headers

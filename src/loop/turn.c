@@ -102,6 +102,11 @@ uint64_t em_loop_get_timeout_ns(em_loop *loop)
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
+int em_loop_get_timeout_ms(em_loop *loop)
+{
+    return emi_clock_to_milliseconds(em_loop_get_timeout_ns(loop));
+}
+
 typedef struct blocking_wait {
     emi_backend *backend;
     uint64_t timeout_ns;

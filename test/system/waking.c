@@ -129,11 +129,6 @@ static void a_loop_whose_host_has_a_lock_hears_every_wake(void **state)
     assert_int_equal(em_loop_destroy(loop), EM_OK);
 }
 
-static int to_milliseconds(uint64_t timeout_ns)
-{
-    return timeout_ns == EM_FOREVER ? -1 : (int)((timeout_ns + EM_MILLISECONDS - 1) / EM_MILLISECONDS);
-}
-
 static void run_within_another_loop(scene *set)
 {
     struct pollfd ready = {.events = POLLIN};
@@ -142,7 +137,7 @@ static void run_within_another_loop(scene *set)
         return;
     }
     while (!atomic_load(&set->is_over)) {
-        assert_true(poll(&ready, 1, to_milliseconds(em_loop_get_timeout_ns(set->loop))) >= 0);
+        assert_true(poll(&ready, 1, em_loop_get_timeout_ms(set->loop)) >= 0);
         assert_int_equal(em_loop_run_once(set->loop, 0), EM_OK);
     }
 }

@@ -5,6 +5,7 @@
  */
 #include "support/simulated_loop.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,23 @@ static void a_wait_takes_exactly_as_long_as_its_timeout(void **state)
     }
 }
 
+static void the_timeout_in_milliseconds_is_rounded_up_and_never_overflows(void **state)
+{
+    simulated_loop *fixture = *state;
+    static const struct {
+        uint64_t delay_ns;
+        int expected;
+    } cases[] = {{0, 0}, {1, 1}, {EM_MILLISECONDS, 1}, {EM_MILLISECONDS + 1, 2}, {EM_FOREVER / 2, INT_MAX}};
+    assert_int_equal(em_loop_get_timeout_ms(NULL), -1);
+    assert_int_equal(em_loop_get_timeout_ms(fixture->loop), -1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        em_timer timer;
+        em_loop_add_timer(fixture->loop, cases[i].delay_ns, misuse_from_timer, NULL, NULL, &timer);
+        assert_int_equal(em_loop_get_timeout_ms(fixture->loop), cases[i].expected);
+        assert_int_equal(em_loop_cancel_timer(fixture->loop, timer), EM_OK);
+    }
+}
+
 static void the_timeout_is_how_long_the_loop_may_wait(void **state)
 {
     simulated_loop *fixture = *state;
@@ -357,6 +375,7 @@ int main(void)
         LOOP_TEST(running_and_destroying_within_a_callback_is_refused_and_harmless),
         LOOP_TEST(destroying_within_an_unbind_that_destroy_calls_is_refused),
         LOOP_TEST(a_wait_takes_exactly_as_long_as_its_timeout),
+        LOOP_TEST(the_timeout_in_milliseconds_is_rounded_up_and_never_overflows),
         LOOP_TEST(the_timeout_is_how_long_the_loop_may_wait),
         LOOP_TEST(counters_report_what_happened),
         LOOP_TEST(counters_fit_older_and_newer_callers),
