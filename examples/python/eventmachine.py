@@ -3,6 +3,8 @@
 
 em_connection_send is connection_send here, EM_SECONDS is SECONDS. A failure is raised as an Error. An exception in a
 callback stops the loop, and the call within which the callback ran raises it: loop_run as a rule.
+In a copy of this file and headers.py, set the environment variables EVENTMACHINE_LIBRARY (libeventmachine.so) and
+EVENTMACHINE_INCLUDE (the folder of its headers).
 """
 import contextlib
 import os

@@ -86,6 +86,17 @@ class PythonTest < LibraryTest
     assert_equal ["echo_server: address already in use\n", 1], [output, status.exitstatus]
   end
 
+  def test_the_loader_can_be_copied_into_a_program
+    Dir.mktmpdir do |folder|
+      FileUtils.cp(%w[eventmachine.py headers.py].map { |name| File.join(EXAMPLES, name) }, folder)
+      places = { "EVENTMACHINE_LIBRARY" => File.join(ROOT, "build/release", "libeventmachine.so"),
+                 "EVENTMACHINE_INCLUDE" => File.join(ROOT, "include"), "PYTHONPATH" => folder }
+      program = "import eventmachine as em; print(em.NO_MEMORY, em.__file__)"
+      output, = run_to_end(PYTHON, "-c", program, environment: ENVIRONMENT.merge(places))
+      assert_equal "-1 #{folder}/eventmachine.py\n", output
+    end
+  end
+
   def test_constants_and_statuses_are_those_of_the_headers
     assert_prints("5000000000", "18446744073709551615", "-105", "1", <<~PROGRAM)
       print(5 * em.SECONDS, em.FOREVER, em.CONNECTION_REFUSED, em.UNDER_PRESSURE, sep="\\n")
