@@ -99,14 +99,19 @@ typedef struct em_stream_options {
      * free, so a short timeout wants a small send_buffer_bytes. */
     uint64_t write_timeout_ns;
 
-    /** Above this many bytes waiting to be sent, em_connection_send returns EM_UNDER_PRESSURE. 0: 1 MiB. */
+    /** Above this many bytes waiting to be sent, em_connection_send returns EM_UNDER_PRESSURE. 0: 1 MiB. For the marks
+     * and the limit, what waits includes what this turn has queued and the system has not been offered yet: pieces of
+     * less than 4 KiB, what follows them, and what is borrowed. So make both greater than what one turn sends to a
+     * peer that reads well. */
     size_t high_water_bytes;
 
     /** `drained` is called when the bytes waiting have fallen to this. 0: a quarter of the high-water mark. */
     size_t low_water_bytes;
 
-    /** More than this waiting to be sent ends the connection with EM_OUTBOX_LIMIT. 0: no limit. One below the
-     * high-water mark ends it without a warning before. */
+    /** If what waits to be sent and what is to be added exceed this, the connection ends with EM_OUTBOX_LIMIT. 0: no
+     * limit. The system is not asked first whether it would take it, so the limit must be greater than the largest
+     * piece as well, see high_water_bytes. One below the high-water mark ends the connection without a warning before.
+     */
     size_t outbox_limit_bytes;
 
     em_switch no_delay;  /**< TCP_NODELAY, tcp(7). Default: on */
@@ -263,7 +268,8 @@ EM_API em_status em_connection_send_text(em_connection *connection, const char *
 EM_API em_status em_connection_send_borrowed(em_connection *connection, const void *data, size_t length,
                                              void (*release)(void *user, const void *data), void *user);
 
-/** How many bytes wait to be sent in this library (not those in the system's buffers). */
+/** How many bytes wait to be sent in this library (not those in the system's buffers). What this turn has queued is
+ * included, see high_water_bytes in em_stream_options. */
 EM_API size_t em_connection_get_outbound_bytes(const em_connection *connection);
 
 /* Ending */
@@ -333,8 +339,8 @@ EM_API int em_connection_is_receiving_paused(const em_connection *connection);
 EM_API em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes);
 
 /**
- * Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options; counts from the next
- * em_connection_send on. EM_CLOSED; EM_NO_MEMORY.
+ * Sets the hard limit of bytes waiting to be sent; 0: none. As in em_stream_options, so what this turn has
+ * queued counts, see high_water_bytes. It is looked at from the next em_connection_send on. EM_CLOSED; EM_NO_MEMORY.
  */
 EM_API em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t limit_bytes);
 
