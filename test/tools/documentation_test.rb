@@ -51,6 +51,17 @@ class DocumentationTest < Minitest::Test
     assert_operator named(self.class.read("docs/recipes.md"), PATH).size, :>, 40
   end
 
+  # So a recipe sends nobody to a file that the function has left.
+  def test_what_a_recipe_names_stands_in_one_of_its_files
+    recipes = self.class.read("docs/recipes.md").split(/^## /).drop(1)
+    astray = recipes.to_h { |recipe| [recipe[/.*/], strangers(recipe)] }
+    assert_empty astray.reject { |_, names| names.empty? }
+  end
+
+  def test_a_name_that_has_left_its_file_would_be_found
+    assert_equal ["emi_list_init"], strangers("Read `emi_list_init` and `em_status` in `src/base/status.c`.")
+  end
+
   def test_the_table_of_contents_leads_to_every_page
     contents = self.class.read("docs/README.md").scan(/\]\(([^)#]+)/).flatten
     assert_empty PAGES.grep(%r{\Adocs/}).map { |page| File.basename(page) } - contents - ["README.md"]
@@ -61,6 +72,13 @@ class DocumentationTest < Minitest::Test
   end
 
   private
+
+  # Names in a recipe that are in none of the files that it names. A file may be named again without its folder.
+  def strangers(recipe)
+    paths = named(recipe, %r{`([\w./-]*[./][\w./-]+)`})
+    files = SOURCES.select { |file| file.end_with?(*paths) && File.file?(File.join(ROOT, file)) }
+    named(recipe, /`([A-Za-z]\w+)`/) - files.flat_map { |file| self.class.read(file).scan(/\w+/) }
+  end
 
   def named(text, pattern)
     text.scan(pattern).flatten.grep_v(PLACEHOLDER).uniq
