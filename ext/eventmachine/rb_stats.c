@@ -55,7 +55,7 @@ static VALUE stats(VALUE self)
     put(hash, "connections_opened", stats.connections_opened);
     put(hash, "connections_closed", stats.connections_closed);
     put(hash, "connections_shed", stats.connections_shed);
-    put(hash, "accept_pauses", stats.accept_pauses);
+    put(hash, "accept_back_offs", stats.accept_back_offs);
     put(hash, "bytes_received", stats.bytes_received);
     put(hash, "bytes_sent", stats.bytes_sent);
     put(hash, "outbox_bytes", stats.outbox_bytes);

@@ -73,7 +73,7 @@ typedef struct em_loop_options {
      * How to wait for events and make system calls: "uring" (epoll, with system calls batched through io_uring; Linux),
      * "epoll" (Linux) or "poll". They differ in speed only. NULL: the environment variable EM_BACKEND or, where that is
      * not set, the fastest one available. If the backend is unknown or unavailable, em_loop_create returns
-     * EM_UNKNOWN_BACKEND, and `log` is told the name, the reason and the choices.
+     * EM_UNKNOWN_BACKEND, and `log` gets a message with the name, the reason and the choices.
      */
     const char *backend;
 
@@ -125,11 +125,15 @@ typedef struct em_loop_stats {
     uint64_t connections_accepted; /**< by servers */
     uint64_t connections_opened;   /**< by em_loop_connect, its variants and em_loop_attach; includes failures */
     uint64_t connections_closed;   /**< by `unbind`, whatever the reason */
-    uint64_t connections_shed;     /**< accepted and closed at once because descriptors were exhausted */
-    uint64_t accept_pauses;        /**< times a server stopped accepting because descriptors or memory were exhausted */
-    uint64_t bytes_received;       /**< by all connections */
-    uint64_t bytes_sent;           /**< by all connections: accepted by the system */
-    uint64_t outbox_bytes;         /**< now; waiting to be sent */
+    uint64_t connections_shed;     /**< accepted and closed at once because descriptors or memory were exhausted */
+
+    /** Times that a listening socket stopped accepting, for at most a second, because accepting had failed: descriptors
+     * or memory were exhausted, for instance. */
+    uint64_t accept_back_offs;
+
+    uint64_t bytes_received; /**< by all connections */
+    uint64_t bytes_sent;     /**< by all connections: accepted by the system */
+    uint64_t outbox_bytes;   /**< now; waiting to be sent */
 } em_loop_stats;
 
 /**

@@ -81,7 +81,7 @@ void emi_net_open_reserve(emi_net *net)
 static void start_back_off(emi_listener *listener)
 {
     em_loop *loop = listener->server->loop;
-    loop->stats.accept_pauses++;
+    loop->stats.accept_back_offs++;
     emi_loop_timer_set(loop, &listener->back_off, emi_loop_due_ns(loop, listener->back_off_ns));
     emi_list_append(&emi_net_at(loop)->backing_off, &listener->backing_off);
     uint64_t longer_ns = listener->back_off_ns * 2;
@@ -133,7 +133,7 @@ static void failed(emi_channel *channel, em_status reason)
     if (net->shed_ns == 0 || loop->now_ns - net->shed_ns >= SHORTEST_BACK_OFF_NS) {
         net->shed_ns = loop->now_ns;
         emi_loop_log(loop, EM_LOG_WARNING,
-                     reason == EM_NO_DESCRIPTORS ? "server: no more file descriptors, connections are turned away"
+                     reason == EM_NO_DESCRIPTORS ? "server: too many open files, connections are turned away"
                                                  : "server: accepting failed, trying again later");
         if (reason == EM_NO_DESCRIPTORS)
             shed(listener);

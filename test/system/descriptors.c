@@ -111,7 +111,7 @@ static void with_no_descriptors_left_nothing_spins_and_service_resumes(void **st
     struct rlimit before;
     limit_descriptors(SPARE_DESCRIPTORS, &before);
     system_await(loop, plan.ends[0]);
-    while (system_stats(loop).accept_pauses == 0)
+    while (system_stats(loop).accept_back_offs == 0)
         system_turn(loop);
     assert_true(seen->count > SPARE_DESCRIPTORS / 2);
     assert_true(logged > 0);
@@ -143,10 +143,10 @@ static void keep(em_connection *connection)
 /* Waits for the pauses to be long, and for one of them to begin. */
 static void await_long_pause(em_loop *loop)
 {
-    while (system_stats(loop).accept_pauses < 5)
+    while (system_stats(loop).accept_back_offs < 5)
         system_turn(loop);
-    uint64_t pauses = system_stats(loop).accept_pauses;
-    while (system_stats(loop).accept_pauses == pauses)
+    uint64_t pauses = system_stats(loop).accept_back_offs;
+    while (system_stats(loop).accept_back_offs == pauses)
         system_turn(loop);
 }
 

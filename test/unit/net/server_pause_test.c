@@ -91,7 +91,7 @@ static void a_pause_outlasts_a_back_off(void **state)
     simulated_fail_accepting(set.fixture->backend, em_server_get_descriptor(set.server), EM_NO_DESCRIPTORS);
     connect_clients(&set, 1);
     run_a_few_turns(&set);
-    assert_int_equal(stats_of(set.fixture).accept_pauses, 1);
+    assert_int_equal(stats_of(set.fixture).accept_back_offs, 1);
     assert_int_equal(em_server_pause(set.server), EM_OK);
     run_for(set.fixture, 5 * EM_SECONDS);
     expect_accepted(&set, 0, 0);
@@ -127,7 +127,7 @@ static void a_server_that_cannot_resume_tries_again(void **state)
     assert_int_equal(em_server_resume(set.server), EM_OK);
     run_a_few_turns(&set);
     expect_accepted(&set, 0, 0);
-    assert_int_equal(stats_of(set.fixture).accept_pauses, 1);
+    assert_int_equal(stats_of(set.fixture).accept_back_offs, 1);
     run_for(set.fixture, EM_SECONDS);
     expect_accepted(&set, 1, 1);
     end_server(&set);

@@ -266,7 +266,7 @@ static void without_descriptors_each_socket_of_a_server_pauses_by_itself(void **
     em_server *server = start_double_server(fixture);
     simulated_fail_accepting(fixture->backend, descriptor_of(server, 1), EM_NO_DESCRIPTORS);
     run_turns(fixture, 2);
-    assert_int_equal(stats_of(fixture).accept_pauses, 1);
+    assert_int_equal(stats_of(fixture).accept_back_offs, 1);
     simulated_connect(fixture->backend, descriptor_of(server, 0));
     run_turns(fixture, 2);
     assert_int_equal(stats_of(fixture).connections_accepted, 1);
@@ -302,8 +302,8 @@ static void without_descriptors_a_server_pauses_says_so_and_does_not_spin(void *
     em_server *server = start_server(fixture, &told);
     for (unsigned i = 0; i < 5; i++) {
         simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
-        uint64_t pauses = stats_of(fixture).accept_pauses;
-        for (unsigned turns = 0; stats_of(fixture).accept_pauses == pauses; turns++) {
+        uint64_t pauses = stats_of(fixture).accept_back_offs;
+        for (unsigned turns = 0; stats_of(fixture).accept_back_offs == pauses; turns++) {
             assert_true(turns < 50);
             assert_int_equal(em_loop_run_once(fixture->loop, 10 * EM_SECONDS), EM_OK);
         }
@@ -347,7 +347,7 @@ static void a_server_that_stops_ends_the_pause_of_another_one(void **state)
     em_server *server = start_server(fixture, &told);
     simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
     run_turns(fixture, 2);
-    assert_int_equal(stats_of(fixture).accept_pauses, 1);
+    assert_int_equal(stats_of(fixture).accept_back_offs, 1);
     knock(fixture, server);
     run_turns(fixture, 3);
     expect_events(&told, "");
@@ -367,7 +367,7 @@ static void a_paused_server_can_be_stopped_and_destroyed(void **state)
         em_server *server = start_server(fixture, &told);
         simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
         run_turns(fixture, 2);
-        assert_int_equal(stats_of(fixture).accept_pauses, way + 1);
+        assert_int_equal(stats_of(fixture).accept_back_offs, way + 1);
         if (way == 0)
             em_server_stop(server);
         run_for(fixture, way == 0 ? 5 * EM_SECONDS : 0);
@@ -386,7 +386,7 @@ static void a_restart_that_fails_pauses_again(void **state)
     knock(fixture, server);
     run_for(fixture, 150 * EM_MILLISECONDS);
     expect_events(&told, "");
-    assert_int_equal(stats_of(fixture).accept_pauses, 2);
+    assert_int_equal(stats_of(fixture).accept_back_offs, 2);
     run_for(fixture, EM_SECONDS);
     expect_events(&told, "I");
     recorder_free(&told);
