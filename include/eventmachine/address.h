@@ -15,7 +15,7 @@
 
 EM_BEGIN_DECLARATIONS
 
-/** Which kind of address it is. */
+/** The kind of an address. */
 typedef enum em_address_family {
     EM_ADDRESS_NONE = 0, /**< empty, or of a family that the library does not know */
     EM_ADDRESS_UNIX = 1, /**< Unix domain, unix(7) */
@@ -72,10 +72,10 @@ EM_API em_status em_address_from_sockaddr(const void *sockaddr, size_t length, e
  */
 EM_API size_t em_address_to_text(const em_address *address, char *text, size_t capacity);
 
-/** The family; EM_ADDRESS_NONE if it is empty or unknown. */
+/** Returns the family; EM_ADDRESS_NONE if the address is empty, of an unknown family, or NULL. */
 EM_API em_address_family em_address_get_family(const em_address *address);
 
-/** The port, 0 to 65535; -1 if the address has none (Unix domain, no address). */
+/** Returns the port, 0 to 65535; -1 if there is none (Unix domain, no address, NULL). */
 EM_API int em_address_get_port(const em_address *address);
 
 EM_END_DECLARATIONS

@@ -89,10 +89,11 @@ EM_API const char *em_status_get_text(em_status status);
 EM_API const char *em_status_get_name(em_status status);
 
 /**
- * Returns the system's own error number behind a status, errno(3): the last one that a call in this thread has
- * translated to it. Several numbers may have one status, and EM_SYSTEM_ERROR stands for all that have none of their
- * own. Returns 0 for EM_OK and for the statuses of this library. Call it right after the call that returned the status;
- * in unbind use em_connection_get_reason. Any thread.
+ * Returns the system's error number behind a status, errno(3). One status may stand for several error numbers, and
+ * EM_SYSTEM_ERROR stands for all that have no status of their own. So this returns the last number that was translated
+ * to the status in this thread, and if there was none, the usual one. Returns 0 for EM_OK and for the statuses that
+ * come from this library (those above EM_SYSTEM_ERROR). Call it directly after the call that returned the status; in
+ * unbind use em_connection_get_reason. Any thread.
  */
 EM_API int em_status_get_system_error(em_status status);
 
