@@ -128,7 +128,7 @@ class CGuideTest < LibraryTest
   end
 
   def test_client_is_refused
-    output, status = run_to_end(self.class.executable(/A client/, "8081": dead_port))
+    output, status = run_to_end(self.class.executable(/A client/, "8081": closed_port))
     assert_equal ["eventmachine: connection refused (EM_CONNECTION_REFUSED)\n", 1], [output, status.exitstatus]
   end
 

@@ -76,7 +76,7 @@ class LibraryTest < Minitest::Test
   end
 
   # A port on which nobody listens: bound, and not listening.
-  def dead_port
+  def closed_port
     socket = Socket.new(:INET, :STREAM).tap { |made| (@sockets ||= []) << made }
     socket.bind(Addrinfo.tcp("127.0.0.1", 0))
     socket.local_address.ip_port

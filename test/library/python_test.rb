@@ -77,7 +77,7 @@ class PythonTest < LibraryTest
   end
 
   def test_what_unbind_is_called_with_is_an_exception_with_its_text
-    output, status = run_client("127.0.0.1", dead_port, "hello")
+    output, status = run_client("127.0.0.1", closed_port, "hello")
     assert_equal ["echo_client: connection refused\n", 1], [output, status.exitstatus]
   end
 
@@ -134,7 +134,7 @@ class PythonTest < LibraryTest
           raise ValueError("refused" if reason == em.CONNECTION_REFUSED else "otherwise")
       handler = em.struct("em_handler", unbind=unbind)
       with em.loop() as loop:
-          em.loop_connect(loop, "127.0.0.1", #{dead_port}, handler, em.NULL, em.NULL)
+          em.loop_connect(loop, "127.0.0.1", #{closed_port}, handler, em.NULL, em.NULL)
           try:
               em.loop_run(loop)
           except ValueError as error:
@@ -150,7 +150,7 @@ class PythonTest < LibraryTest
       try:
           with em.loop() as loop:
               try:
-                  em.loop_connect(loop, "127.0.0.1", #{dead_port}, handler, em.NULL, em.NULL)
+                  em.loop_connect(loop, "127.0.0.1", #{closed_port}, handler, em.NULL, em.NULL)
               except ValueError as error:
                   print(error)
       except ValueError as error:

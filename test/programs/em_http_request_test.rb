@@ -82,7 +82,7 @@ class EMHttpRequestTest < ProgramTest
   end
 
   def test_connecting_to_a_closed_port
-    assert_equal ["failed: Errno::ECONNREFUSED"], ask("get", "http://127.0.0.1:#{dead_port}/")
+    assert_equal ["failed: Errno::ECONNREFUSED"], ask("get", "http://127.0.0.1:#{closed_port}/")
   end
 
   def test_a_name_that_does_not_exist
@@ -95,7 +95,7 @@ class EMHttpRequestTest < ProgramTest
   end
 
   def test_a_server_that_does_not_accept
-    assert_equal ["failed: Errno::ETIMEDOUT"], ask("connect_timeout", "http://127.0.0.1:#{silent_port}/")
+    assert_equal ["failed: Errno::ETIMEDOUT"], ask("connect_timeout", "http://127.0.0.1:#{unresponsive_port}/")
   end
 
   private

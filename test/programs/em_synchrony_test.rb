@@ -20,7 +20,7 @@ class EMSynchronyTest < ProgramTest
   end
 
   def test_a_request_that_fails
-    assert_equal ["Errno::ECONNREFUSED"], ask("refused", "http://127.0.0.1:#{dead_port}")
+    assert_equal ["Errno::ECONNREFUSED"], ask("refused", "http://127.0.0.1:#{closed_port}")
   end
 
   def test_iterators_with_several_fibers
@@ -37,7 +37,7 @@ class EMSynchronyTest < ProgramTest
 
   def test_a_socket_with_a_blocking_interface
     assert_equal ['"+PONG\\r\\n"'], ask("socket", start_redis.port)
-    assert_equal ["Errno::ECONNREFUSED"], ask("refused_socket", dead_port)
+    assert_equal ["Errno::ECONNREFUSED"], ask("refused_socket", closed_port)
   end
 
   def test_a_mutex_of_fibers

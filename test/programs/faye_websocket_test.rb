@@ -24,7 +24,7 @@ class FayeWebSocketTest < ProgramTest
   end
 
   def test_the_client_reports_a_refused_connection
-    lines = lines_of("faye_websocket_client", "ws://127.0.0.1:#{dead_port}/chat")
+    lines = lines_of("faye_websocket_client", "ws://127.0.0.1:#{closed_port}/chat")
     assert_equal "closed 1006", lines.last.strip
   end
 

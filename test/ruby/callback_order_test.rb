@@ -167,12 +167,12 @@ class UnbindTest < ReactorTest
   end
 
   def test_unbind_with_an_optional_parameter_gets_the_reason
-    refused = noted(dead_port) { |it, seen| it.define_singleton_method(:unbind) { |reason = 1| seen << reason } }
+    refused = noted(closed_port) { |it, seen| it.define_singleton_method(:unbind) { |reason = 1| seen << reason } }
     assert_equal [Errno::ECONNREFUSED], refused
   end
 
   def test_unbind_with_a_splat_gets_the_reason
-    refused = noted(dead_port) { |it, seen| it.define_singleton_method(:unbind) { |*all| seen << all } }
+    refused = noted(closed_port) { |it, seen| it.define_singleton_method(:unbind) { |*all| seen << all } }
     assert_equal [[Errno::ECONNREFUSED]], refused
   end
 

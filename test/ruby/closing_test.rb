@@ -149,7 +149,7 @@ class ClosingTest < ReactorTest
   def test_closing_after_writing_to_a_closed_port_ends_with_the_reason
     connection = nil
     reactor do
-      connection = client(dead_port, unbind: ->(*) { EM.stop })
+      connection = client(closed_port, unbind: ->(*) { EM.stop })
       connection.send_data("letter")
       connection.close_connection_after_writing
     end

@@ -31,13 +31,13 @@ class ConnectFailureTest < ReactorTest
   end
 
   def test_a_closed_port_ends_in_unbind_with_connection_refused
-    connection = failed("127.0.0.1", dead_port)
+    connection = failed("127.0.0.1", closed_port)
     assert_equal Errno::ECONNREFUSED, connection.reason
     assert_equal %i[initialize post_init unbind], connection.events
   end
 
   def test_a_closed_port_of_localhost_ends_in_unbind_with_connection_refused
-    connection = failed("localhost", dead_port)
+    connection = failed("localhost", closed_port)
     assert_equal Errno::ECONNREFUSED, connection.reason
     assert_equal %i[initialize post_init unbind], connection.events
   end
@@ -45,26 +45,26 @@ class ConnectFailureTest < ReactorTest
   def test_unbind_is_not_called_before_connect_has_returned
     returned = false
     early = nil
-    failed("127.0.0.1", dead_port, unbind: ->(*) { (early = !returned) || EM.stop }) { returned = true }
+    failed("127.0.0.1", closed_port, unbind: ->(*) { (early = !returned) || EM.stop }) { returned = true }
     assert_equal false, early
   end
 
   def test_data_sent_to_a_closed_port_is_dropped
-    connection = failed("127.0.0.1", dead_port) { |it| it.send_data("x" * 100_000) }
+    connection = failed("127.0.0.1", closed_port) { |it| it.send_data("x" * 100_000) }
     assert_equal Errno::ECONNREFUSED, connection.reason
   end
 
   def test_fifty_failures_in_one_turn
     reasons = []
     reactor do
-      port = dead_port
+      port = closed_port
       50.times { client(port, unbind: ->(_, reason) { (reasons << reason) && reasons.size == 50 && EM.stop }) }
     end
     assert_equal [Errno::ECONNREFUSED] * 50, reasons
   end
 
   def test_an_address_that_never_answers_ends_in_a_timeout
-    port = silent_port
+    port = unresponsive_port
     at_best(0.6) do
       connection = nil
       elapsed = seconds do
@@ -78,7 +78,7 @@ class ConnectFailureTest < ReactorTest
   end
 
   def test_the_inactivity_timeout_waits_for_the_connection
-    port = silent_port
+    port = unresponsive_port
     elapsed = seconds do
       failed("127.0.0.1", port) do |connection|
         connection.comm_inactivity_timeout = 0.05
@@ -89,12 +89,12 @@ class ConnectFailureTest < ReactorTest
   end
 
   def test_a_pending_connection_may_be_closed
-    port = silent_port
+    port = unresponsive_port
     assert_nil failed("127.0.0.1", port, &:close_connection).reason
   end
 
   def test_a_pending_connection_is_released_when_the_reactor_stops
-    port = silent_port
+    port = unresponsive_port
     connection = nil
     reactor do
       connection = client(port)

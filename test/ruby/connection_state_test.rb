@@ -64,13 +64,13 @@ class AddressTest < ReactorTest
         end
         EM.stop
       end
-      client(dead_port, unbind: ask)
+      client(closed_port, unbind: ask)
     end
     assert_equal 0, told.last
   end
 
   def test_a_pending_connection_has_no_peer_yet
-    port = silent_port
+    port = unresponsive_port
     reactor do
       error = assert_raises(RuntimeError) { client(port).get_peername }
       assert_equal "unable to get peer name: Transport endpoint is not connected", error.message
@@ -119,7 +119,7 @@ class SocketOptionTest < ReactorTest
   end
 
   def test_options_may_be_set_while_connecting
-    port = silent_port
+    port = unresponsive_port
     reactor do
       connection = client(port)
       connection.set_sock_opt(*KEEPALIVE, true)

@@ -38,7 +38,7 @@ class HandlerTest < ReactorTest
   def connect_with(*handler, &block)
     result = nil
     reactor do
-      result = EM.connect("127.0.0.1", dead_port, *handler, &block)
+      result = EM.connect("127.0.0.1", closed_port, *handler, &block)
     rescue StandardError => e
       result = e
     ensure
@@ -112,7 +112,7 @@ class HandlerTest < ReactorTest
 
   ["Handler", 42, Object.new].each do |wrong|
     define_method("test_#{wrong.class.name.downcase}_is_not_a_handler") do
-      result = reactor_result { EM.connect("127.0.0.1", dead_port, wrong) }
+      result = reactor_result { EM.connect("127.0.0.1", closed_port, wrong) }
       assert_instance_of TypeError, result
     end
   end

@@ -89,7 +89,7 @@ class IdleTest < ReactorTest
   end
 
   def test_with_a_connection_attempt_that_is_never_answered
-    port = silent_port
+    port = unresponsive_port
     assert_idle { client(port).send_data("x") }
   end
 

@@ -90,7 +90,7 @@ class OtherThreadTest < ReactorTest
     end
 
     define_method("test_a_refusal_during_#{place}_is_reported_afterwards") do
-      log = record(-> { dead_port }, { place => REFUSED })
+      log = record(-> { closed_port }, { place => REFUSED })
       assert_equal [*BORN, [:unbind, Errno::ECONNREFUSED]], log
     end
 
@@ -169,7 +169,7 @@ class OtherThreadTest < ReactorTest
     log = []
     reactor do
       port = server(post_init: ->(it) { it.send_data("hello") })
-      connection = EM.connect("127.0.0.1", dead_port, Recorder, log)
+      connection = EM.connect("127.0.0.1", closed_port, Recorder, log)
       as_soon_as(-> { log.last == [:unbind, Errno::ECONNREFUSED] }) do
         log.clear
         Thread.new do

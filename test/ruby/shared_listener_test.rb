@@ -112,10 +112,10 @@ class SharedListenerTest < ReactorTest
   def test_processes_that_are_killed_under_load_lose_only_clients_they_had_accepted
     workers = Array.new(WORKERS) { |i| answering(i) }
     _, errors = under_load(@port, clients: 4) do |so_far|
-      workers.first(WORKERS - 1).each do |victim|
+      workers.first(WORKERS - 1).each do |worker|
         served = so_far.size
         wait_until { so_far.size > served + 20 }
-        victim.kill
+        worker.kill
       end
       served = so_far.size
       wait_until { so_far.size > served + 100 }

@@ -216,7 +216,7 @@ class StopAnywhereTest < ReactorTest
     accepted_block: ->(test) { test.client(test.port_of(EM.start_server("127.0.0.1", 0, &STOP))) },
     receive_data: ->(test) { test.client(test.server(receive_data: STOP)).send_data("data") },
     unbind: ->(test) { test.client(test.server, unbind: STOP).close_connection },
-    failed_connect: ->(test) { test.client(test.dead_port, unbind: STOP) }
+    failed_connect: ->(test) { test.client(test.closed_port, unbind: STOP) }
   }.freeze
 
   PLACES.each do |place, start|

@@ -56,7 +56,7 @@ int system_listen(int backlog, int *port)
     return fd;
 }
 
-int system_dead_port(void)
+int system_closed_port(void)
 {
     int port;
     close(bound_socket(&port));

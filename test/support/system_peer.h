@@ -15,8 +15,8 @@
 /** A listening socket on a free port of 127.0.0.1. */
 int system_listen(int backlog, int *port);
 
-/** A port of 127.0.0.1 that nobody listens on. */
-int system_dead_port(void);
+/** Returns a port of 127.0.0.1 on which nobody listens, so that connecting to it is refused. */
+int system_closed_port(void);
 
 /** A blocking socket connected to 127.0.0.1. */
 int system_connect(int port);

@@ -44,7 +44,7 @@ static void an_empty_handler_is_a_client_that_comes_and_goes(void **state)
     assert_int_equal(em_connection_close_after_writing(client), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_string_equal(served->text, "hello");
-    assert_int_equal(em_loop_connect(*state, "127.0.0.1", system_dead_port(), &empty, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_connect(*state, "127.0.0.1", system_closed_port(), &empty, NULL, NULL), EM_OK);
     while (system_stats(*state).connections_open > 0)
         system_turn(*state);
 }

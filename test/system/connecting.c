@@ -14,10 +14,10 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-static void a_dead_port_ends_with_connection_refused(void **state)
+static void a_closed_port_ends_with_connection_refused(void **state)
 {
     system_record *record = system_new_record(SYSTEM_UNBIND);
-    em_connection *client = system_dial(*state, system_dead_port(), &system_recorder, record);
+    em_connection *client = system_dial(*state, system_closed_port(), &system_recorder, record);
     assert_int_equal(record->post_init, 1);
     assert_int_equal(record->unbind, 0); /* never before em_loop_connect returns */
     assert_int_equal(em_connection_send_text(client, "lost"), EM_OK);
@@ -213,7 +213,7 @@ static void a_connection_to_itself_is_refused_and_leaves_the_port_free(void **st
     static const char *const hosts[] = {"127.0.0.1", "::1"};
     for (size_t i = 0; i < 2; i++) {
         system_record *record = system_new_record(SYSTEM_UNBIND);
-        int port = system_dead_port();
+        int port = system_closed_port();
         em_connect_options options = {
             .size = sizeof options, .user = record, .bind_host = hosts[i], .bind_port = port, .reuse_address = EM_OFF};
         em_status status = em_loop_connect(*state, hosts[i], port, &system_recorder, &options, NULL);
@@ -233,7 +233,7 @@ static void a_client_is_bound_to_the_local_end_it_asks_for(void **state)
     system_record *record = system_new_record(SYSTEM_COMPLETED);
     system_record *served = system_new_record(SYSTEM_NONE);
     int port = system_serve(*state, &system_recorder, served);
-    em_connect_options options = {.user = record, .bind_host = "127.0.0.2", .bind_port = system_dead_port()};
+    em_connect_options options = {.user = record, .bind_host = "127.0.0.2", .bind_port = system_closed_port()};
     em_connection *client = system_dial_with(*state, port, &system_recorder, options);
     assert_int_equal(em_loop_run(*state), EM_OK);
     em_address local;
@@ -286,7 +286,7 @@ static void what_is_sent_before_the_connection_stands_arrives(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_dead_port_ends_with_connection_refused),
+        SYSTEM_TEST(a_closed_port_ends_with_connection_refused),
         SYSTEM_TEST(a_port_that_never_answers_ends_at_the_connect_timeout),
         SYSTEM_TEST(what_is_wrong_in_itself_fails_at_once_and_calls_nothing),
         SYSTEM_TEST(a_unix_socket_that_is_not_there_fails_at_once),

@@ -38,7 +38,7 @@ static void limit_descriptors(unsigned spare, struct rlimit *before)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-static int knock(int port)
+static int connect_client(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -48,22 +48,22 @@ static int knock(int port)
     return fd;
 }
 
-typedef struct knocking {
+typedef struct client_plan {
     int port;
-    int ends[2]; /* of a pipe that tells when all have knocked */
-} knocking;
+    int ends[2]; /* of a pipe: written to when all have connected */
+} client_plan;
 
-/* In a child: all knock and wait until each was served or turned away; a newcomer is served. */
-static void knock_all(void *user)
+/* In a child: all clients connect and wait until each was served or turned away. After that, a new client is served. */
+static void connect_all_clients(void *user)
 {
-    const knocking *plan = user;
+    const client_plan *plan = user;
     struct rlimit limit;
     static int clients[CLIENTS];
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     for (unsigned i = 0; i < CLIENTS; i++)
-        clients[i] = knock(plan->port);
+        clients[i] = connect_client(plan->port);
     system_child_check(write(plan->ends[1], "x", 1) == 1, "the parent listens");
     unsigned served = 0;
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -71,43 +71,43 @@ static void knock_all(void *user)
         served += system_receive(clients[i], &answer, 1) == 1;
         close(clients[i]);
     }
-    system_child_check(served >= SPARE_DESCRIPTORS / 2, "some of those who knocked were served");
+    system_child_check(served >= SPARE_DESCRIPTORS / 2, "some of the clients were served");
     char answer;
-    system_child_check(system_receive(knock(plan->port), &answer, 1) == 1, "a newcomer is served");
+    system_child_check(system_receive(connect_client(plan->port), &answer, 1) == 1, "a new client is served");
 }
 
-typedef struct guests {
-    em_connection *present[SPARE_DESCRIPTORS];
+typedef struct accepted_clients {
+    em_connection *kept[SPARE_DESCRIPTORS];
     unsigned count;
     unsigned seen;
-    bool is_open; /* serves and lets go; before that all stay */
-} guests;
+    bool is_serving; /* before that all connections are kept */
+} accepted_clients;
 
-static void serve_and_let_go(em_connection *connection)
+static void serve_and_close(em_connection *connection)
 {
     em_connection_send_text(connection, "x");
     em_connection_close_after_writing(connection);
 }
 
-static void welcome(em_connection *connection)
+static void note_client(em_connection *connection)
 {
-    guests *all = em_connection_get_user(connection);
+    accepted_clients *all = em_connection_get_user(connection);
     all->seen++;
-    if (all->is_open)
-        serve_and_let_go(connection);
+    if (all->is_serving)
+        serve_and_close(connection);
     else if (all->count < SPARE_DESCRIPTORS)
-        all->present[all->count++] = connection;
+        all->kept[all->count++] = connection;
 }
 
 static void with_no_descriptors_left_nothing_spins_and_service_resumes(void **state)
 {
-    static const em_handler host = {.post_init = welcome};
-    guests *seen = system_memory(sizeof *seen);
+    static const em_handler handler = {.post_init = note_client};
+    accepted_clients *seen = system_memory(sizeof *seen);
     logged = 0;
     em_loop *loop = system_create_loop((em_loop_options){.log = count_log});
-    knocking plan = {.port = system_serve(loop, &host, seen)};
+    client_plan plan = {.port = system_serve(loop, &handler, seen)};
     assert_int_equal(pipe(plan.ends), 0);
-    pid_t child = system_fork(knock_all, &plan);
+    pid_t child = system_fork(connect_all_clients, &plan);
     struct rlimit before;
     limit_descriptors(SPARE_DESCRIPTORS, &before);
     system_await(loop, plan.ends[0]);
@@ -121,9 +121,9 @@ static void with_no_descriptors_left_nothing_spins_and_service_resumes(void **st
     assert_in_range(system_cpu_ns() - used_before_ns, 0, EM_SECONDS / 20);
     assert_in_range(system_stats(loop).turns - turns_before, 1, 100);
     assert_int_equal(seen->count, seen->seen);
-    seen->is_open = true;
+    seen->is_serving = true;
     for (unsigned i = 0; i < seen->count; i++)
-        serve_and_let_go(seen->present[i]);
+        serve_and_close(seen->kept[i]);
     while (seen->seen + system_stats(loop).connections_shed < CLIENTS + 1 || system_stats(loop).connections_open > 0)
         system_turn(loop);
     assert_true(system_stats(loop).connections_shed > 0); /* some were turned away rather than kept waiting */
@@ -140,36 +140,36 @@ static void keep(em_connection *connection)
     system_recorder.post_init(connection);
 }
 
-/* Waits for the pauses to be long, and for one of them to begin. */
-static void await_long_pause(em_loop *loop)
+/* Waits until back-offs are long, and one of them has just begun. */
+static void await_long_back_off(em_loop *loop)
 {
     while (system_stats(loop).accept_back_offs < 5)
         system_turn(loop);
-    uint64_t pauses = system_stats(loop).accept_back_offs;
-    while (system_stats(loop).accept_back_offs == pauses)
+    uint64_t back_offs = system_stats(loop).accept_back_offs;
+    while (system_stats(loop).accept_back_offs == back_offs)
         system_turn(loop);
 }
 
-static void a_descriptor_that_becomes_free_ends_the_pause_at_once(void **state)
+static void a_descriptor_that_becomes_free_ends_the_back_off_at_once(void **state)
 {
-    enum { KNOCKING = 200 };
+    enum { WAITING_CLIENTS = 200 };
     static const em_handler keeping = {.post_init = keep};
     struct rlimit before;
-    int clients[KNOCKING];
+    int clients[WAITING_CLIENTS];
     system_record *served = system_new_record(SYSTEM_NONE);
     int port = system_serve(*state, &keeping, served);
-    for (unsigned i = 0; i < KNOCKING; i++)
+    for (unsigned i = 0; i < WAITING_CLIENTS; i++)
         clients[i] = system_connect(port);
     limit_descriptors(SPARE_DESCRIPTORS, &before);
-    await_long_pause(*state);
+    await_long_back_off(*state);
     unsigned present = served->post_init;
     unsigned turns = 0;
     em_connection_close(served->connection);
     for (; served->post_init == present; turns++)
         system_turn(*state);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_in_range(turns, 1, 20); /* each waits for 2 ms at most, the pause goes on for much longer */
-    for (unsigned i = 0; i < KNOCKING; i++)
+    assert_in_range(turns, 1, 20); /* each waits for 2 ms at most, the back-off lasts much longer */
+    for (unsigned i = 0; i < WAITING_CLIENTS; i++)
         close(clients[i]);
 }
 
@@ -262,7 +262,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(with_no_descriptors_left_nothing_spins_and_service_resumes),
-        SYSTEM_TEST(a_descriptor_that_becomes_free_ends_the_pause_at_once),
+        SYSTEM_TEST(a_descriptor_that_becomes_free_ends_the_back_off_at_once),
         SYSTEM_TEST(with_no_descriptors_left_everything_new_fails_at_once),
         SYSTEM_TEST(ten_thousand_connections_leave_neither_memory_nor_descriptors_behind),
         SYSTEM_TEST(descriptors_are_not_inherited_by_programs_that_are_started),

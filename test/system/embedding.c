@@ -72,7 +72,7 @@ static void an_outer_loop_never_sleeps_through_the_end_of_a_lookup(void **state)
         return;
     system_record *record = system_new_record(SYSTEM_NONE);
     em_connect_options options = {.size = sizeof options, .user = record};
-    int port = system_dead_port();
+    int port = system_closed_port();
     for (unsigned i = 0; i < NAMES; i++)
         assert_int_equal(em_loop_connect(*state, "localhost", port, &system_recorder, &options, NULL), EM_OK);
     while (record->unbind < NAMES)

@@ -182,7 +182,7 @@ static void client_says_why_it_failed(void **state)
 {
     (void)state;
     char text[16];
-    snprintf(text, sizeof text, "%d", system_dead_port());
+    snprintf(text, sizeof text, "%d", system_closed_port());
     program client = start("client", "127.0.0.1", text, "hello");
     expect(client.output, "eventmachine: connection refused (EM_CONNECTION_REFUSED)\n");
     assert_int_equal(finish(&client), 1);

@@ -148,7 +148,7 @@ static void slow_connecting_does_not_count_as_inactivity(void **state)
         close(fillers[i]);
     while (!system_is_silent(listener))
         close(system_accept(listener));
-    assert_int_equal(em_loop_run(*state), EM_OK); /* the system knocks again within a second or so, tcp(7) */
+    assert_int_equal(em_loop_run(*state), EM_OK); /* the system sends the SYN again within a second or so, tcp(7) */
     assert_int_equal(record->completed, 1);
     record->stop_at = SYSTEM_UNBIND;
     await_timeout(*state, record, system_now_ns());

@@ -131,17 +131,17 @@ static void destroying_a_loop_unbinds_every_connection_once(void **state)
     system_record *served = system_new_record(SYSTEM_NONE);
     system_record *record = system_new_record(SYSTEM_NONE);
     int port = system_serve(*state, &system_recorder, served);
-    int silent_port;
-    int silent = system_listen(4, &silent_port);
+    int listener_port;
+    int listener = system_listen(4, &listener_port);
     for (unsigned i = 0; i < MANY; i++)
         system_dial(*state, port, &system_recorder, record);
     while (served->post_init < MANY || record->completed < MANY)
         system_turn(*state);
     em_connection_send_borrowed(record->connection, block, sizeof block, NULL, NULL); /* busy, */
     em_connection_pause(served->connection);                                          /* paused, */
-    system_dial(*state, silent_port, &system_recorder, record);                       /* on its way, */
+    system_dial(*state, listener_port, &system_recorder, record);                     /* connecting, */
     em_connection_close_after_writing(system_dial(*state, port, &system_recorder, record));
-    int knocking = system_connect(port); /* not accepted yet */
+    int pending = system_connect(port); /* not accepted yet */
     em_loop_next_tick(*state, forgotten, NULL, NULL);
     em_loop_post(*state, forgotten, NULL, NULL);
     em_loop_add_timer(*state, 0, forgotten_timer, NULL, NULL, NULL);
@@ -151,8 +151,8 @@ static void destroying_a_loop_unbinds_every_connection_once(void **state)
     assert_int_equal(record->unbind, MANY + 2);
     assert_int_equal(served->unbind, served->post_init);
     assert_int_equal(record->reason, EM_OK);
-    close(knocking);
-    close(silent);
+    close(pending);
+    close(listener);
 }
 
 static void count_disposal(void *user)
@@ -208,7 +208,7 @@ static void unbind_during_destruction_cannot_start_anything_anew(void **state)
 static void a_loop_that_never_ran_can_be_destroyed(void **state)
 {
     system_record *record = system_new_record(SYSTEM_NONE);
-    system_dial(*state, system_dead_port(), &system_recorder, record);
+    system_dial(*state, system_closed_port(), &system_recorder, record);
     system_serve(*state, &system_recorder, record);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;

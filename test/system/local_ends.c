@@ -180,7 +180,7 @@ static void a_local_port_alone_is_enough(void **state)
         em_connection *client;
         em_status status;
         do {
-            options.bind_port = system_dead_port(); /* of 127.0.0.1; on other addresses somebody may have it */
+            options.bind_port = system_closed_port(); /* of 127.0.0.1; on other addresses somebody may have it */
             status = em_loop_connect(*state, "127.0.0.1", port, &system_recorder, &options, &client);
         } while (status == EM_ADDRESS_IN_USE);
         assert_int_equal(status, EM_OK);

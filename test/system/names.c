@@ -137,7 +137,7 @@ static void a_loop_can_be_destroyed_while_names_are_resolved(void **state)
 static void all_addresses_of_a_name_are_tried_before_it_is_refused(void **state)
 {
     system_record *record = system_new_record(SYSTEM_UNBIND);
-    dial_name(*state, "localhost", system_dead_port(), record, 0);
+    dial_name(*state, "localhost", system_closed_port(), record, 0);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(record->unbind, 1);
     assert_int_equal(record->reason, EM_CONNECTION_REFUSED);

@@ -120,7 +120,7 @@ static const em_connect_options impatient = {.size = sizeof impatient, .connect_
 
 static void a_refusal_names_the_name_and_the_address(void **state)
 {
-    int port = system_dead_port();
+    int port = system_closed_port();
     char expected[2][128];
     snprintf(expected[0], sizeof expected[0], "connect to 127.0.0.1:%d: Connection refused", port);
     snprintf(expected[1], sizeof expected[1], "connect to here.test (127.0.0.1:%d): Connection refused", port);

@@ -207,7 +207,7 @@ static void before_it_stands_a_connection_has_no_peer(void **state)
     em_connect_options options = {.size = sizeof options, .user = record};
     em_connection *client;
     em_address address;
-    assert_int_equal(em_loop_connect(*state, "localhost", system_dead_port(), &system_recorder, &options, &client),
+    assert_int_equal(em_loop_connect(*state, "localhost", system_closed_port(), &system_recorder, &options, &client),
                      EM_OK);
     assert_int_equal(em_connection_get_peer_address(client, &address), EM_NOT_CONNECTED);
     assert_int_equal(em_connection_get_local_address(client, &address), EM_NOT_CONNECTED);

@@ -43,7 +43,7 @@ class AMQPTest < ProgramTest
   end
 
   def test_connecting_to_a_closed_port
-    logged, said = lines_of("amqp", "numbers", dead_port)
+    logged, said = lines_of("amqp", "numbers", closed_port)
     assert_match(/TCP connection failure: Errno::ECONNREFUSED/, logged)
     assert_equal "nobody listens", said
   end

@@ -73,7 +73,7 @@ class SocksProgramTest < ProgramTest
 
   def test_refusals_have_codes
     start_dante("none")
-    port = dead_port
+    port = closed_port
     assert_equal refusal(:rejected, 91), say_hello(Client4, "127.0.0.1", port)
     assert_equal refusal(:connection_refused, 5), say_hello(Client5, "127.0.0.1", port)
     assert_equal refusal(:not_allowed, 2), say_hello(Client5, "127.0.0.1", FORBIDDEN)

@@ -19,14 +19,14 @@ class HttpClient2Test < ReactorTest
   def test_callbacks_get_the_request_and_errbacks_nothing
     reactor do
       good = connect(answering(ok("x"))).get("/")
-      bad = connect(dead_port).get("/")
+      bad = connect(closed_port).get("/")
       outcomes = [outcome_of(good), outcome_of(bad)]
       as_soon_as(-> { outcomes.none?(&:empty?) }) { (assert_equal [[[:callback, good]], [[:errback]]], outcomes) && EM.stop }
     end
   end
 
   def test_without_a_response_all_readers_return_nil
-    request = requested(-> { dead_port })
+    request = requested(-> { closed_port })
     assert_equal [nil] * 6, %i[status version headers header_lines content internal_error].map { |name| request.public_send(name) }
   end
 
@@ -116,7 +116,7 @@ class HttpClient2Test < ReactorTest
 
   def test_a_request_made_after_the_end_fails_at_once
     reactor do
-      client = connect(dead_port)
+      client = connect(closed_port)
       client.get("/").errback do
         assert_equal [[:errback]], outcome_of(client.get("/"))
         EM.stop
@@ -242,7 +242,7 @@ class HttpClient2Test < ReactorTest
 
   def test_a_request_after_a_reconnect_that_was_refused_at_once_fails_at_once
     reactor do
-      client = connect(dead_port)
+      client = connect(closed_port)
       client.get("/").errback do
         assert_raises(EM::ConnectionError) { client.reconnect("name.invalid", 80) }
         outcome = outcome_of(client.get("/")) { EM.stop }
@@ -275,7 +275,7 @@ class HttpClient2Test < ReactorTest
     called = []
     reactor do
       EM.error_handler { |error| errors << error.message }
-      client = connect(dead_port)
+      client = connect(closed_port)
       client.get("/").errback { (called << :first) && EM.next_tick { EM.stop } }
       2.times { |i| client.get("/").errback { raise i.to_s } }
     end
@@ -357,8 +357,8 @@ class HttpClient2Test < ReactorTest
 
   def test_tls_starts_before_anything_is_sent
     reactor do
-      connect(dead_port, WithTls, tls: true).get("/").errback { EM.stop }
-      connect(dead_port, WithTls, ssl: { verify_peer: true }).get("/")
+      connect(closed_port, WithTls, tls: true).get("/").errback { EM.stop }
+      connect(closed_port, WithTls, ssl: { verify_peer: true }).get("/")
     end
     assert_equal [[{}, 0], [{ verify_peer: true }, 0]], WithTls.begun
   end
@@ -389,7 +389,7 @@ class HttpClient2Test < ReactorTest
   def test_it_includes_line_text_2_and_warns_that_it_is_deprecated
     reactor do
       assert_output("", /HttpClient2 is deprecated.*em-http-request/) do
-        assert_kind_of EM::P::LineText2, EM::P::HttpClient2.connect("127.0.0.1", dead_port)
+        assert_kind_of EM::P::LineText2, EM::P::HttpClient2.connect("127.0.0.1", closed_port)
         EM.stop
       end
     end

@@ -79,13 +79,13 @@ class HttpClientTest < ReactorTest
 
   def test_the_arguments_may_be_frozen
     reactor do
-      client = quietly { EM::P::HttpClient.request({ host: "127.0.0.1", port: dead_port }.freeze) }
+      client = quietly { EM::P::HttpClient.request({ host: "127.0.0.1", port: closed_port }.freeze) }
       client.errback { EM.stop }
     end
   end
 
   def test_connecting_to_a_closed_port
-    assert_equal FAILED, outcome(dead_port)
+    assert_equal FAILED, outcome(closed_port)
   end
 
   def test_an_address_that_is_wrong_raises_at_once
@@ -219,7 +219,7 @@ class HttpClientTest < ReactorTest
   def test_it_warns_that_it_is_deprecated
     reactor do
       assert_output("", /HttpClient is deprecated.*em-http-request/) do
-        EM::P::HttpClient.request(host: "127.0.0.1", port: dead_port).errback { EM.stop }
+        EM::P::HttpClient.request(host: "127.0.0.1", port: closed_port).errback { EM.stop }
       end
     end
   end

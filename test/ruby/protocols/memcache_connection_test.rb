@@ -23,7 +23,7 @@ class MemcacheConnectionTest < ReactorTest
   def test_a_failed_first_attempt_fails_the_deferrable_and_ends_the_commands
     events = []
     reactor do
-      cache = connect(dead_port)
+      cache = connect(closed_port)
       cache.get("a") { |value| events << value }
       cache.set("a", 1) { |stored| events << stored }
       cache.errback { (events << :failed) && EM.stop }
@@ -35,7 +35,7 @@ class MemcacheConnectionTest < ReactorTest
     answers = []
     EM.error_handler { |error| answers << error.message }
     reactor do
-      cache = connect(dead_port)
+      cache = connect(closed_port)
       cache.get("a") { raise "mine" }
       cache.get("b") { |value| answers << value }
       cache.set("c", 1) { |stored| (answers << stored) && EM.stop }

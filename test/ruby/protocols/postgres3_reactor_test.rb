@@ -40,7 +40,7 @@ class Postgres3ReactorTest < ReactorTest
 
   def test_connecting_to_a_closed_port
     reactor do
-      EM.connect("127.0.0.1", dead_port, Client).connect("shop", "anna").callback { |*outcome| (@outcome = outcome) && EM.stop }
+      EM.connect("127.0.0.1", closed_port, Client).connect("shop", "anna").callback { |*outcome| (@outcome = outcome) && EM.stop }
     end
     assert_equal [false, "lost connection"], @outcome
   end
@@ -88,7 +88,7 @@ class Postgres3ReactorTest < ReactorTest
 
   def test_cancel_fails_if_no_server_accepts_it
     reactor do
-      EM.connect("127.0.0.1", dead_port, Client).cancel.errback { |reason| @early = reason }
+      EM.connect("127.0.0.1", closed_port, Client).cancel.errback { |reason| @early = reason }
       port = server(receive_data: ->(it, _) { it.send_data(LOGIN) })
       db = EM.connect("127.0.0.1", port, Client)
       db.connect("shop", "anna").callback do

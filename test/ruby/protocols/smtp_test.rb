@@ -122,7 +122,7 @@ class SmtpTest < ReactorTest
   end
 
   def test_connecting_to_a_closed_port
-    result = outcome_of(dead_port)
+    result = outcome_of(closed_port)
     assert_equal [nil, nil, nil], [result.responder, result.code, result.message]
     assert_kind_of Float, result.elapsed_time
   end

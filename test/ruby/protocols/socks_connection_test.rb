@@ -113,13 +113,13 @@ class SocksConnectionTest < ReactorTest
 
   def test_a_proxy_that_does_not_listen
     client = nil
-    reactor { client = EM.connect("127.0.0.1", dead_port, Client, "127.0.0.1", 7) }
+    reactor { client = EM.connect("127.0.0.1", closed_port, Client, "127.0.0.1", 7) }
     assert_equal [[:unbind, Errno::ECONNREFUSED, nil, nil]], client.events
   end
 
   def test_a_bad_target_leaves_no_connection
     reactor do
-      assert_raises(ArgumentError) { EM.connect("127.0.0.1", dead_port, Client, "::1", 7) }
+      assert_raises(ArgumentError) { EM.connect("127.0.0.1", closed_port, Client, "::1", 7) }
       as_soon_as(-> { EM.connection_count.zero? }) { EM.stop }
     end
   end

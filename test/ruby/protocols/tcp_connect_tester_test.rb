@@ -25,14 +25,14 @@ class TcpConnectTesterTest < ReactorTest
   end
 
   def test_a_port_where_nothing_listens_fails_with_the_time_it_took
-    (outcome, time), *more = outcomes_of("127.0.0.1", dead_port)
+    (outcome, time), *more = outcomes_of("127.0.0.1", closed_port)
     assert_equal [:error, Float, []], [outcome, time.class, more]
   end
 
   def test_a_class_may_have_its_own_post_init
     outcome = nil
     tester = Class.new(EM::P::TcpConnectTester) { define_method(:post_init) { nil } }
-    reactor { tester.test("127.0.0.1", dead_port).errback { |*args| (outcome = args) && EM.stop } }
+    reactor { tester.test("127.0.0.1", closed_port).errback { |*args| (outcome = args) && EM.stop } }
     assert_equal [Float], outcome.map(&:class)
   end
 

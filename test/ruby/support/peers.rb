@@ -37,7 +37,7 @@ module Peers
   end
 
   # @return [Integer] a port on which no process listens, or can start to listen, until the test ends
-  def dead_port
+  def closed_port
     reserve_port(reuse: false)
   end
 
@@ -48,7 +48,7 @@ module Peers
 
   # A listener that never accepts, and whose full queue leaves further connection attempts unanswered.
   # @return [Integer] its port
-  def silent_port
+  def unresponsive_port
     socket = ours(Socket.new(:INET, :STREAM))
     socket.bind(Addrinfo.tcp("127.0.0.1", 0))
     socket.listen(0)

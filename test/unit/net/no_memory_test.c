@@ -240,7 +240,7 @@ static void every_operation_survives_the_failure_of_every_allocation(void **stat
     deadline_stop();
 }
 
-/* Whoever knocks while there is no memory is turned away, and the server lives. */
+/* A client that connects while there is no memory is turned away, and the server goes on. */
 static void accepting_survives_the_failure_of_every_allocation(void **state)
 {
     (void)state;

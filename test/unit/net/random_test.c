@@ -192,7 +192,7 @@ static void act_somewhere(world *w)
         act(&w->lives[random_below(&w->seed, CONNECTIONS)]);
 }
 
-/* Accepted connections come in the order of the knocks, so the next life that waits for one is meant. */
+/* Connections are accepted in the order in which the peers connected, so this one belongs to the next life. */
 static void post_init(em_connection *connection)
 {
     world *w = em_loop_get_user(em_connection_get_loop(connection));
@@ -270,7 +270,6 @@ static void begin_lives(world *w)
 {
     em_server *servers[2];
     static const em_handler *const handlers[] = {&with_end, &without_end};
-    simulated_peer *knocking[CONNECTIONS / 2];
     for (unsigned i = 0; i < CONNECTIONS; i++)
         w->lives[i].world = w;
     em_loop_set_user(w->loop.loop, w);
@@ -278,8 +277,7 @@ static void begin_lives(world *w)
         assert_int_equal(em_loop_start_server(w->loop.loop, "127.0.0.1", 0, handlers[i], NULL, &servers[i]), EM_OK);
     for (unsigned i = 0; i < CONNECTIONS / 2; i++) {
         unsigned server = (unsigned)random_below(&w->seed, 2);
-        knocking[i] = simulated_connect(w->loop.backend, em_server_get_descriptor(servers[server]));
-        w->lives[i].peer = knocking[i];
+        w->lives[i].peer = simulated_connect(w->loop.backend, em_server_get_descriptor(servers[server]));
         for (unsigned before = w->born; w->born == before;)
             run_for(&w->loop, 100000);
     }

@@ -17,7 +17,7 @@ static em_server *start_server(simulated_loop *fixture, recorder *told)
     return server;
 }
 
-static simulated_peer *knock(simulated_loop *fixture, em_server *server)
+static simulated_peer *connect_peer(simulated_loop *fixture, em_server *server)
 {
     return simulated_connect(fixture->backend, em_server_get_descriptor(server));
 }
@@ -155,7 +155,7 @@ static void a_given_listening_socket_is_served_and_closed_with_the_server(void *
     int listener = listen_on_loopback(&address);
     recorder_init(&told, fixture);
     assert_int_equal(em_loop_attach_server(fixture->loop, listener, &recording, &options, &server), EM_OK);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     run_turns(fixture, 2);
     expect_events(&told, "I");
     em_server_stop(server);
@@ -194,7 +194,7 @@ static void stopping_within_post_init_accepts_nobody_else(void **state)
     accepted = 0;
     assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &handler, NULL, &the_server), EM_OK);
     for (unsigned i = 0; i < 10; i++)
-        knock(fixture, the_server);
+        connect_peer(fixture, the_server);
     run_turns(fixture, 5);
     assert_int_equal(accepted, 3);
     assert_int_equal(stats_of(fixture).connections_accepted, 3);
@@ -216,7 +216,7 @@ static void a_server_accepts_in_batches(void **state)
     accepted = 0;
     assert_int_equal(em_loop_start_server(fixture->loop, "127.0.0.1", 0, &handler, &options, &server), EM_OK);
     for (unsigned i = 0; i < 20; i++)
-        knock(fixture, server);
+        connect_peer(fixture, server);
     run_turns(fixture, 1);
     assert_int_equal(accepted, 7);
     assert_int_equal(em_server_set_accept_batch(server, 0), EM_INVALID_ARGUMENT);
@@ -310,7 +310,7 @@ static void without_descriptors_a_server_pauses_says_so_and_does_not_spin(void *
     }
     assert_true(fixture->log_messages >= 1);
     assert_true(fixture->log_messages <= 5);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     run_for(fixture, 2 * EM_SECONDS);
     expect_events(&told, "I");
     recorder_free(&told);
@@ -326,7 +326,7 @@ static void a_descriptor_that_becomes_free_ends_the_pause(void **state)
     open_accepted(&told[0], &recording, NULL);
     run_turns(fixture, 1);
     em_server *server = start_server(fixture, &told[1]);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
     run_turns(fixture, 5);
     expect_events(&told[1], "");
@@ -348,7 +348,7 @@ static void a_server_that_stops_ends_the_pause_of_another_one(void **state)
     simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
     run_turns(fixture, 2);
     assert_int_equal(stats_of(fixture).accept_back_offs, 1);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     run_turns(fixture, 3);
     expect_events(&told, "");
     em_server_stop(stopping);
@@ -383,7 +383,7 @@ static void a_restart_that_fails_pauses_again(void **state)
     simulated_fail_accepting(fixture->backend, em_server_get_descriptor(server), EM_NO_DESCRIPTORS);
     run_turns(fixture, 2);
     simulated_fail_next(fixture->backend, SIMULATED_START_RECEIVING, EM_NO_MEMORY);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     run_for(fixture, 150 * EM_MILLISECONDS);
     expect_events(&told, "");
     assert_int_equal(stats_of(fixture).accept_back_offs, 2);
@@ -399,14 +399,14 @@ static void a_connection_that_cannot_be_attached_is_turned_away(void **state)
     recorder told;
     recorder_init(&told, fixture);
     em_server *server = start_server(fixture, &told);
-    simulated_peer *peer = knock(fixture, server);
+    simulated_peer *peer = connect_peer(fixture, server);
     simulated_fail_next(fixture->backend, SIMULATED_ATTACH, EM_NO_MEMORY);
     run_turns(fixture, 2);
     expect_events(&told, "");
     assert_true(simulated_saw_close(peer));
     assert_int_equal(stats_of(fixture).connections_shed, 1);
     assert_int_equal(stats_of(fixture).connections_open, 0);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     run_turns(fixture, 2);
     expect_events(&told, "I");
     recorder_free(&told);
@@ -420,7 +420,7 @@ static void a_connection_that_cannot_receive_ends_with_the_reason(void **state)
     recorder_init(&told, fixture);
     em_server *server = start_server(fixture, &told);
     simulated_fail_next(fixture->backend, SIMULATED_START_RECEIVING, EM_NO_MEMORY);
-    knock(fixture, server);
+    connect_peer(fixture, server);
     run_turns(fixture, 2);
     expect_events(&told, "IU");
     assert_int_equal(told.reason, EM_NO_MEMORY);
