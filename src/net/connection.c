@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The life of a connection: making it, the states it goes through, its end.
+ * The life of a connection: how it is created, its states, and how it ends.
  *
  *   RESOLVING ──► CONNECTING ──► OPEN ──► DRAINING
  *       │             │  ▲         │          │
@@ -135,7 +135,7 @@ static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->loop;
     bool lingers = emi_connection_must_linger(connection);
-    /* Without memory to wait for the peer it may lose what was sent: not a good end. */
+    /* Without memory to wait for the peer, the peer may lose what was sent, so the reason cannot be EM_OK. */
     if (lingers && !emi_connection_extras_of(connection))
         connection->reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
@@ -208,7 +208,7 @@ em_status em_connection_close_in_background(em_connection *connection)
     if (emi_connection_is_open(connection)) {
         connection->write_side = EMI_WRITE_FLUSHING;
         connection->paused = false;
-        /* What the system takes in this turn leaves before unbind, where programs like to stop the loop. */
+        /* What the system accepts in this turn is sent before unbind, because programs often stop the loop there. */
         emi_connection_request_send(connection);
     }
     emi_connection_end(connection, EM_OK);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections over sockets that others have made, and sockets that are given back. A call that fails leaves the socket
- * as it was, its blocking mode included.
+ * Attaching sockets that are connected already, and detaching sockets from their connections. A call that fails leaves
+ * the socket as it was, including its modes.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
@@ -13,7 +13,7 @@ static bool is_tcp(const em_address *peer)
     return family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
 }
 
-/* The socket belongs to the connection from now on, and is watched. Options are set when it is known that no other
+/* On success the socket belongs to the connection and is watched. Options are set when it is known that no other
  * connection has it. */
 static em_status take(em_connection *connection, int socket, const em_stream_options *options)
 {
@@ -59,7 +59,7 @@ static em_status make_connection(emi_net *net, int socket, const em_address *pee
     return EM_OK;
 }
 
-/* Of a socket that can be adopted: its modes are as before if this fails. */
+/* For a socket that was checked to be connected. If this fails, its modes are restored. */
 static em_status adopt(emi_net *net, int socket, const em_address *peer, const em_handler *handler,
                        const em_attach_options *options, em_connection **made)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the backend reports to a connection. After every callback of the user the connection may have begun to end; its
- * memory stays until it is reaped.
+ * What the backend reports to a connection. Any callback of the user may end the connection. Its memory stays valid
+ * until it is reaped.
  */
 #include "base/invariant.h"
 #include "net/net_private.h"
@@ -95,8 +95,8 @@ static void after_sent(emi_channel *channel)
     emi_connection_act_if_sent(emi_connection_of(channel));
 }
 
-/* To a TCP socket that has got the peer's end, Linux reports a reset as EPIPE. Nothing else does so over TCP, because
- * nothing is sent behind our own end. */
+/* On a TCP socket that has received the peer's end, Linux reports a reset as EPIPE. Nothing else causes EPIPE over TCP,
+ * because nothing is sent after our own end. */
 static em_status plain_reason(const em_connection *connection, em_status reason)
 {
     return connection->is_tcp && reason == EM_BROKEN_PIPE ? EM_CONNECTION_RESET : reason;

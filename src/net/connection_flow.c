@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Flow: pausing, and the marks and limits of what waits to be sent. There are two pauses, independent of each other:
- * of both directions, and of receiving alone. A connection receives only while neither holds.
+ * Flow control: pauses, and the marks and limits for the bytes waiting to be sent. There are two independent pauses, of
+ * both directions and of receiving alone. A connection receives only while neither is in effect.
  */
 #include "net/net_private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What is known of a connection, its addresses and its socket's options.
+ * Getters of a connection, its addresses and the options of its socket.
  */
 #include <netinet/in.h>
 #include <string.h>

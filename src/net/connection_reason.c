@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Why a connection has ended, in detail. The text is made when it is asked for, of what is still known in unbind.
+ * Why a connection has ended, in detail. The text is composed on request, from what is still known in unbind.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 enum { TEXT_BYTES = 640, WHERE_BYTES = 448 };
 
-/* Before the first try: of the peer's name or of this end's. */
+/* Before the first attempt to connect, the step is the look-up of the peer's name or of the local end's. */
 static const char *present_step(const em_connection *connection)
 {
     const emi_connector *connector = connection->extras->connector;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sending: into the outbox, out of it, and what follows when it is empty.
+ * Sending: filling the outbox, emptying it, and acting when it is empty.
  */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "system/clock.h"
 #include "system/socket.h"
 
-/* From so many bytes on, copying costs more than a system call. */
+/* From this length on, copying costs more than a system call. */
 enum { LARGE_BYTES = 4096 };
 
 void emi_connection_request_send(em_connection *connection)
@@ -37,7 +37,8 @@ static void send_end(em_connection *connection)
         emi_connection_end(connection, status);
 }
 
-/* Whether it ends as soon as the peer has taken what is left, so that nothing but the peer holds it up. */
+/* Whether the connection ends as soon as the peer has received the remaining bytes, so that only the peer can delay it.
+ */
 static bool is_about_to_end(const em_connection *connection)
 {
     if (!emi_connection_is_open(connection))
@@ -71,7 +72,7 @@ static bool is_memory(const void *data, size_t length)
     return length <= PTRDIFF_MAX && (data || length == 0);
 }
 
-/* Whether `length` more bytes may be queued. Too much for the connection's own limit ends it. */
+/* Whether `length` more bytes may be queued. Exceeding the connection's own limit ends it. */
 static em_status check_room(em_connection *connection, size_t length)
 {
     if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
@@ -104,8 +105,8 @@ static em_status added(em_connection *connection, size_t before)
     return EM_UNDER_PRESSURE;
 }
 
-/* How much the system takes at once, without a copy in the outbox. With a limit on what all may have waiting, all goes
- * there, so that a refusal leaves nothing half sent. */
+/* Sends what the system accepts at once, without a copy in the outbox. Returns its length. If the loop has an outbox
+ * limit, everything goes through the outbox, so that a refusal leaves nothing half sent. */
 static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
 {
     em_loop *loop = connection->loop;
@@ -119,7 +120,7 @@ static size_t send_large(em_connection *connection, const emi_span *spans, unsig
     return taken;
 }
 
-/* What the system had not taken was put into the outbox, which held `before` bytes, or was not. */
+/* status: whether the bytes that the system had not accepted were added to the outbox, which held `before` bytes. */
 static em_status queued(em_connection *connection, em_status status, size_t taken, size_t before)
 {
     if (status == EM_OK)

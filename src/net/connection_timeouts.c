@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Timeouts of a connection. One timer stands for all of them, and traffic does not touch it: when it fires, it looks at
- * what has happened since and sets itself anew if the time has not come.
+ * Timeouts of a connection. One timer serves all of them, and traffic does not touch it. When it fires, it checks what
+ * has happened since, and reschedules itself if no deadline has passed.
  *
- * The loop's time stands still during callbacks, so where there is a timeout, times are taken from the clock. A
- * deadline that has passed proves little by itself: the loop may not have looked for a while, because a callback was
- * long or the process, perhaps together with its peer, was stopped. So before a connection is ended the kernel is asked
- * about its socket. A connection whose deadline was noticed late gets more time, once for each silence, so that a loop
- * that is always late ends silent peers, too.
+ * The loop's time stands still during callbacks, so for connections with a timeout times are taken from the clock. A
+ * deadline that has passed proves little by itself: the loop may have been late, because a callback was long or because
+ * the process, perhaps together with its peer, was stopped. So the kernel is asked about the socket before a connection
+ * is ended. If the deadline was noticed late, the connection gets more time, once for each silence, so that a loop that
+ * is always late still ends connections with silent peers.
  */
 #include "net/net_private.h"
 #include "system/clock.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
 
-/* A timer that fires late gives so many times more, but at most the whole timeout. */
+/* A timer that fires late grants its lateness times this factor, but at most the whole timeout. */
 enum { LATENESS_FACTOR = 8, MOST_EXCUSES = 8 };
 
 static uint64_t later_ns(uint64_t from_ns, uint64_t timeout_ns)
@@ -31,7 +31,7 @@ typedef struct deadline {
     uint64_t due_ns; /* UINT64_MAX: none */
     uint64_t timeout_ns;
     em_status reason;
-    bool is_look; /* not a deadline, but the time for drain.c to look */
+    bool is_check; /* not a deadline, but the time for a check by drain.c */
 } deadline;
 
 static void consider(deadline *earliest, uint64_t from_ns, uint64_t timeout_ns, em_status reason)
@@ -41,11 +41,11 @@ static void consider(deadline *earliest, uint64_t from_ns, uint64_t timeout_ns, 
         *earliest = (deadline){.due_ns = due_ns, .timeout_ns = timeout_ns, .reason = reason};
 }
 
-static void consider_look(deadline *earliest, const em_connection *connection)
+static void consider_check(deadline *earliest, const em_connection *connection)
 {
-    if (emi_drain_has_begun(connection) && connection->extras->drain.look_ns < earliest->due_ns)
+    if (emi_drain_has_begun(connection) && connection->extras->drain.check_ns < earliest->due_ns)
         *earliest =
-            (deadline){.due_ns = connection->extras->drain.look_ns, .reason = EM_WRITE_TIMEOUT, .is_look = true};
+            (deadline){.due_ns = connection->extras->drain.check_ns, .reason = EM_WRITE_TIMEOUT, .is_check = true};
 }
 
 static deadline earliest_deadline(const em_connection *connection)
@@ -67,7 +67,7 @@ static deadline earliest_deadline(const em_connection *connection)
             consider(&earliest, active_ns, extras->inactivity_timeout_ns, EM_INACTIVITY_TIMEOUT);
         if (extras->write_timeout_ns > 0 && connection->outbox.bytes > 0)
             consider(&earliest, extras->progress_ns, extras->write_timeout_ns, EM_WRITE_TIMEOUT);
-        consider_look(&earliest, connection);
+        consider_check(&earliest, connection);
         break;
     case EM_STATE_RELEASING:
     case EM_STATE_CLOSED:
@@ -76,7 +76,7 @@ static deadline earliest_deadline(const em_connection *connection)
     return earliest;
 }
 
-/* What was due before now is due now, so that the timer's lateness is the loop's. */
+/* A deadline in the past is due now, so that the lateness of the timer is that of the loop. */
 void emi_connection_arm(em_connection *connection)
 {
     em_loop *loop = connection->loop;
@@ -107,7 +107,7 @@ static void allow(emi_connection_extras *extras, const deadline *passed, uint64_
         extras->excused_ns = from_ns;
 }
 
-/* Whether what it waits for has happened already, and is about to be reported, or could not happen. */
+/* Whether the awaited event has happened already and is about to be reported, or could not happen. */
 static bool is_mistaken(em_connection *connection, const deadline *passed)
 {
     unsigned state = emi_socket_look(connection->channel.descriptor);
@@ -136,8 +136,7 @@ static bool is_excused(em_connection *connection, const deadline *passed, uint64
         allow(extras, passed, timeout_ns);
         return true;
     }
-    /* A process that is stopped again and again is late by much; a loop whose turns are long is so by a little, and
-     * always. */
+    /* A process that is stopped again and again is very late; a loop with long turns is always a little late. */
     unsigned most = late_ns >= timeout_ns / 2 ? MOST_EXCUSES : 1;
     if (late_ns == 0 || extras->excuses >= most)
         return false;
@@ -146,7 +145,7 @@ static bool is_excused(em_connection *connection, const deadline *passed, uint64
     return true;
 }
 
-/* With a reset where something is left to be sent: a part of a reply must not look like the whole. */
+/* With a reset if bytes are left to be sent, because a partial reply must not look complete. */
 static void give_up(em_connection *connection, em_status reason)
 {
     if (reason == EM_WRITE_TIMEOUT)
@@ -163,8 +162,8 @@ static void fire(emi_loop_timer *timer)
     deadline earliest = earliest_deadline(connection);
     bool goes_on = earliest.due_ns > now_ns;
     if (!goes_on)
-        goes_on = earliest.is_look ? emi_drain_look(connection)
-                                   : is_excused(connection, &earliest, now_ns - timer->timer.due_ns);
+        goes_on = earliest.is_check ? emi_drain_check(connection)
+                                    : is_excused(connection, &earliest, now_ns - timer->timer.due_ns);
     if (goes_on)
         emi_connection_arm(connection);
     else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Opening connections: resolve the name, try its addresses one after the other, all under one deadline, and say in the
- * end which stage failed.
+ * Opening connections: resolves the name and tries its addresses one after the other, all under one deadline. The
+ * reason at the end shows which stage failed.
  */
 #include <string.h>
 

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The socket's life after unbind, for what the peer has not got yet.
+ * Sockets that stay open after unbind until the peer has received everything.
  *
- * close(2) with input unread, or input that comes after it, makes TCP reset the connection and drop what the peer has
- * not acknowledged: a server that answers early and closes would lose its answer (RFC 9112, section 9.6). So a
- * connection that was closed after writing keeps its socket while that may happen, and one that was closed in the
- * background also while bytes are left to be sent:
+ * If a program calls close(2) while input is unread, or if input arrives after it, TCP resets the connection and drops
+ * what the peer has not acknowledged. A server that replies early and closes would lose its reply (RFC 9112, section
+ * 9.6). So a connection that was closed after writing keeps its socket while this can happen. One that was closed in
+ * the background keeps it also while bytes remain to be sent:
  *
- *   sending ──► the end is sent, acknowledgements are awaited ──► two seconds' grace for the peer's end ──► closed
+ *   sending ──► end sent, waiting for acknowledgements ──► up to two seconds for the peer's end ──► closed
  *
- * Input is dropped meanwhile. A peer that takes nothing more is given up as drain.c says, with a reset, so that a part
- * of a reply does not look like the whole.
+ * Input is dropped meanwhile. A peer that takes no more bytes is given up by the rules of drain.c, with a reset, so
+ * that a partial reply does not look complete.
  */
 #include "net/net_private.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
 
 #define GRACE_NS (2 * EM_SECONDS)
-/* No event reports an acknowledgement, so the timer asks for it. */
+/* No event reports an acknowledgement, so a timer checks for it at least this often. */
 #define LONGEST_WAIT_NS (500 * EM_MILLISECONDS)
 
 static void stop(em_connection *connection)
@@ -32,7 +32,8 @@ static void stop(em_connection *connection)
     emi_connection_release(connection);
 }
 
-/* All has been handed to the system. After its own end a peer sends nothing more that would make TCP reset. */
+/* Everything has been handed to the system. EM_CLOSED if there is nothing to wait for: a peer that has ended sends
+ * nothing more that would make TCP reset the connection. */
 static em_status finish_sending(em_connection *connection)
 {
     if (connection->peer_ended || !connection->is_tcp)
@@ -110,8 +111,8 @@ static void await_acknowledgement(emi_loop_timer *timer)
     if (connection->outbox.bytes == 0 && emi_socket_unacknowledged(connection->channel.descriptor) == 0) {
         emi_loop_timer_init(timer, await_end);
         emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, GRACE_NS));
-    } else if (loop->now_ns < drain->look_ns || emi_drain_look(connection)) {
-        wait_for(connection, drain->look_ns);
+    } else if (loop->now_ns < drain->check_ns || emi_drain_check(connection)) {
+        wait_for(connection, drain->check_ns);
     } else {
         emi_socket_reset(connection->channel.descriptor);
         stop(connection);
@@ -142,7 +143,7 @@ bool emi_connection_linger(em_connection *connection)
     channel->offers_room = false;
     emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
     emi_loop_timer_init(&connection->extras->timer, await_acknowledgement);
-    wait_for(connection, connection->extras->drain.look_ns);
+    wait_for(connection, connection->extras->drain.check_ns);
     emi_list_append(&emi_net_at(connection->loop)->lingering, &connection->extras->lingering);
     if (connection->outbox.bytes > 0)
         emi_channel_send(channel);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * One listening socket of a server. It accepts unless its server is paused or has as many connections as it may have.
- * When descriptors run out, it turns away a few of the waiting clients, by means of a descriptor held in reserve, and
- * backs off: it does not accept until a descriptor has become free or some time has passed. So it never spins. That is
- * logged.
+ * One listening socket of a server. It accepts unless its server is paused or has reached its maximum of connections.
+ * When descriptors are exhausted, it uses a descriptor held in reserve to turn away a few of the waiting clients, and
+ * then backs off: it does not accept until a descriptor has become free or some time has passed. So it never spins. The
+ * exhaustion is logged.
  */
 #include "base/invariant.h"
 #include "net/net_private.h"
@@ -94,7 +94,7 @@ static void stop_back_off(emi_listener *listener)
     emi_loop_timer_cancel(listener->server->loop, &listener->back_off);
 }
 
-/* Turns a few clients away, so that they fail now and not when they time out. */
+/* Turns a few clients away, so that they fail now instead of timing out later. */
 static void shed(const emi_listener *listener)
 {
     em_loop *loop = listener->server->loop;
@@ -128,8 +128,8 @@ static void failed(emi_channel *channel, em_status reason)
         return;
     }
     start_back_off(listener);
-    /* A descriptor that becomes free ends the back-off early. Clients are turned away, and that is logged, no more
-     * often than without that. */
+    /* A descriptor that becomes free ends the back-off early. The rate at which clients are turned away, and at which
+     * this is logged, is the same with and without that. */
     if (net->shed_ns == 0 || loop->now_ns - net->shed_ns >= SHORTEST_BACK_OFF_NS) {
         net->shed_ns = loop->now_ns;
         emi_loop_log(loop, EM_LOG_WARNING,
@@ -206,7 +206,7 @@ void emi_listener_init(emi_listener *listener, em_server *server)
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
 }
 
-/* Sockets that were given may be shared with other processes, so their options stay as they are. Accepted Unix-domain
+/* Sockets from the caller may be shared with other processes, so their options stay as they are. Accepted Unix-domain
  * sockets inherit no options. */
 static em_status set_options(emi_listener *listener, int socket, emi_ownership ownership)
 {

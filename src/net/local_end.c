@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The local end that a connection is to be bound to: one address per family, so that each address of the peer gets the
- * one that fits. Looking up its name is the connector's part.
+ * The local addresses that a connection can be bound to: one per family, so that each address of the peer has a
+ * matching one. The connector looks up the name.
  */
 #include "net/net_private.h"
 

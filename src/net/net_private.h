@@ -54,10 +54,10 @@ typedef struct emi_connector {
 /** How well the peer takes what is left to be sent, for a connection that is about to end; see drain.c. */
 typedef struct emi_drain {
     uint64_t timeout_ns;  /* 0: the default */
-    uint64_t look_ns;     /* when to look at it next */
+    uint64_t check_ns;    /* when to check it next */
     uint64_t taken_bytes; /* that it has acknowledged, as far as they have counted; modulo 2^64 */
-    uint8_t looks;        /* so far, up to half of a timeout's */
-    uint8_t patience;     /* looks that are left; 0: it has not begun */
+    uint8_t checks;       /* so far, up to half of a timeout's */
+    uint8_t patience;     /* checks that are left; 0: it has not begun */
 } emi_drain;
 
 /** What only some connections have; made when first needed. */
@@ -346,8 +346,8 @@ em_status emi_drain_begin(em_connection *connection);
 /** Changes the timeout of a connection that has its extras. */
 void emi_drain_set_timeout(em_connection *connection, uint64_t timeout_ns);
 
-/** One look, due at look_ns. false: the peer takes too little, it is to be given up. */
-bool emi_drain_look(em_connection *connection);
+/** One check, due at check_ns. Returns false if the peer receives too slowly and must be given up. */
+bool emi_drain_check(em_connection *connection);
 
 static inline bool emi_drain_has_begun(const em_connection *connection)
 {
