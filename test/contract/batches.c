@@ -167,7 +167,7 @@ static void peers_of_streams_released_with_unread_bytes_are_reset(void **state)
 {
     contract_fixture *c = *state;
     streams *all = open_streams(c, release_the_others);
-    send_to_all(all, "unheard");
+    send_to_all(all, "undelivered");
     run_until(c, all->called > 0);
     settle(c);
     assert_int_equal(all->called, 1);

@@ -4,17 +4,17 @@
  *
  * The rules, from the public headers and from what must hold on every backend:
  *
- *   1. em_connection_close ends with EM_OK whatever else is under way; so does em_connection_close_after_writing when
- * nothing waits to be sent, and em_connection_close_write when the peer's end was heard before. What has arrived and
- * was not read by then is dropped, and the kernel tells the peer so by a reset.
- *   2. Nothing is heard, sent or ended behind a pause but by em_connection_close.
- *   3. A peer that is gone while something is lost by it ends the connection, after what it had sent before: with
- *      EM_CONNECTION_RESET if it has reset, no matter whether a read or a write finds out; and so
- * if it had closed in the normal way and we send, which to a TCP socket is a reset, too. Of a Unix-domain socket that
- * is EM_BROKEN_PIPE.
- *   4. The peer's end closes the connection when everything is sent, unless the handler has receive_end; then it closes
- * it when we have half-closed, too.
- *   5. What the peer was sent it gets, unless em_connection_close drops it.
+ *   1. em_connection_close ends with EM_OK whatever else is under way. So does em_connection_close_after_writing if
+ *      nothing is waiting to be sent, and em_connection_close_write if the peer's end was received before. Data that
+ * has arrived but was not read by then is dropped, and the kernel reports this to the peer by a reset.
+ *   2. During a pause nothing is received or sent, and only em_connection_close ends the connection.
+ *   3. If the peer is gone and something is lost thereby, the connection ends, after the data that the peer had sent
+ * has been received. The reason is EM_CONNECTION_RESET if the peer has reset, no matter whether a read or a write finds
+ *      out. It is the same if the peer had closed normally and we send: a TCP socket answers with a reset. For a
+ *      Unix-domain socket the reason is then EM_BROKEN_PIPE.
+ *   4. The peer's end closes the connection when everything has been sent. If the handler has receive_end, it does so
+ *      only when we have half-closed, too.
+ *   5. The peer receives what it was sent, unless em_connection_close drops it.
  */
 #include "support/states_model.h"
 
@@ -27,15 +27,15 @@ typedef struct world {
     bool is_closed; /* em_connection_close was called */
     bool after_writing;
     bool write_closing;
-    bool stuck;      /* the kernel took a part of a large piece; the rest waits for the peer to read */
-    bool large;      /* a large piece is to be sent … */
-    bool small;      /* … or a small one */
-    bool unread;     /* the peer has input that it has not read */
-    bool data;       /* the peer has sent data */
-    bool ended;      /* the peer has half-closed */
-    bool data_heard; /* we were given the data before our move */
-    bool end_heard;
-    bool closed_by_peer; /* its socket is closed, in the normal way … */
+    bool stuck;          /* the kernel took a part of a large piece; the rest waits for the peer to read */
+    bool large;          /* a large piece is to be sent … */
+    bool small;          /* … or a small one */
+    bool unread;         /* the peer has input that it has not read */
+    bool data;           /* the peer has sent data */
+    bool ended;          /* the peer has half-closed */
+    bool data_delivered; /* the data was delivered before our move */
+    bool end_delivered;
+    bool closed_by_peer; /* its socket is closed, normally … */
     bool reset_by_peer;  /* … or by a reset */
 } world;
 
@@ -60,7 +60,7 @@ static world world_of(const states_scenario *scenario)
         .stuck = stuck,
         .unread = stuck,
         .ended = ended,
-        .end_heard = ended,
+        .end_delivered = ended,
     };
 }
 
@@ -168,14 +168,14 @@ static unsigned reasons_of_peers_end(const world *now)
     return now->is_open || has_output(now) ? 0 : STATES_OK;
 }
 
-/* Why the connection ends as things stand; 0: it does not. */
+/* Why the connection ends in the present state; 0: it does not. */
 static unsigned reasons(const world *now)
 {
-    if (now->write_closing && now->end_heard && !has_output(now))
+    if (now->write_closing && now->end_delivered && !has_output(now))
         return STATES_OK;
     if (now->is_closed || (now->after_writing && !has_output(now) && !now->is_paused))
         return STATES_OK;
-    if (now->reset_by_peer && now->end_heard) /* nothing waits behind a pause */
+    if (now->reset_by_peer && now->end_delivered) /* nothing waits behind a pause */
         return now->is_tcp ? STATES_RESET : STATES_RESET | STATES_BROKEN_PIPE;
     if (now->is_paused)
         return 0;
@@ -188,7 +188,7 @@ static unsigned reasons(const world *now)
     return now->ended ? reasons_of_peers_end(now) : 0;
 }
 
-/* A Unix socket whose peer has closed in the normal way can tell it from a half-close: it need not. */
+/* A Unix socket can tell that its peer has closed normally and not only half-closed. A backend need not notice. */
 static outcome end_by_closing(const world *now)
 {
     if (now->closed_by_peer && !now->is_tcp)
@@ -220,28 +220,28 @@ static outcome outcome_of(world *now)
     return found.reasons ? found : end_by_closing(now);
 }
 
-/* What is seen on the way */
+/* What the callbacks report before the end */
 
-/* Rule 1: ends without a look at what has arrived. */
-static bool is_unheard(const world *now)
+/* Rule 1: ends without reading what has arrived. */
+static bool is_undelivered(const world *now)
 {
     return now->is_closed || (now->after_writing && !has_output(now));
 }
 
-static states_whether data_of(const world *now, bool unheard)
+static states_whether data_of(const world *now, bool undelivered)
 {
-    if (now->data_heard)
+    if (now->data_delivered)
         return STATES_YES;
-    if (!now->data || now->is_closed || (unheard && !now->is_paused))
+    if (!now->data || now->is_closed || (undelivered && !now->is_paused))
         return STATES_NO;
-    return unheard || (now->is_connecting && now->reset_by_peer) ? STATES_EITHER : STATES_YES;
+    return undelivered || (now->is_connecting && now->reset_by_peer) ? STATES_EITHER : STATES_YES;
 }
 
-static states_whether receive_end_of(const world *now, bool unheard)
+static states_whether receive_end_of(const world *now, bool undelivered)
 {
-    if (now->end_heard)
+    if (now->end_delivered)
         return STATES_YES;
-    if (!now->is_open || !now->ended || unheard || now->after_writing)
+    if (!now->is_open || !now->ended || undelivered || now->after_writing)
         return STATES_NO;
     return now->closed_by_peer ? STATES_EITHER : STATES_YES;
 }
@@ -258,20 +258,20 @@ static void expect_of_peer(states_expectation *expected, const world *now, bool 
     expected->is_whole = expected->end == STATES_END_SEEN && !dropped;
 }
 
-/* All moves are made. */
+/* All moves have been made. */
 static void settle(states_expectation *expected, world *now)
 {
-    bool unheard = is_unheard(now);
+    bool undelivered = is_undelivered(now);
     bool dropped = now->is_closed && has_output(now);
-    expected->data = data_of(now, unheard);
-    expected->receive_end = receive_end_of(now, unheard);
+    expected->data = data_of(now, undelivered);
+    expected->receive_end = receive_end_of(now, undelivered);
     outcome found = outcome_of(now);
     expected->stages = found.stages;
     expected->reasons = found.reasons;
     expect_of_peer(expected, now, dropped);
 }
 
-/* The connection has ended before the peer moves: what it sends then meets a closed socket, or one that lingers. */
+/* The connection ends before the peer moves: what the peer sends then reaches a socket that is closed or lingers. */
 static void settle_before_peer(states_expectation *expected, const states_scenario *scenario, const world *now)
 {
     bool lingers = scenario->state == STATES_LINGERING;
@@ -281,7 +281,7 @@ static void settle_before_peer(states_expectation *expected, const states_scenar
     expected->stages = STATES_AT_ONCE;
     expected->reasons = STATES_OK;
     expected->data = STATES_NO;
-    expected->receive_end = now->end_heard ? STATES_YES : STATES_NO;
+    expected->receive_end = now->end_delivered ? STATES_YES : STATES_NO;
     expected->end = !lingers && then.data ? STATES_ANY_END_SEEN : STATES_END_SEEN;
     if (is_peer_gone(&then))
         expected->end = STATES_CLOSED_BY_PEER;
@@ -296,7 +296,7 @@ states_expectation states_expect(const states_scenario *scenario)
     if (scenario->order != STATES_WE_FIRST && !has_ended)
         move_peer(&now, scenario->peer);
     if (scenario->order == STATES_IN_CALLBACK) {
-        now.data_heard = true;
+        now.data_delivered = true;
         send_something(&now, false);
     }
     expected.move_status = move(&now, scenario->ours);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Awkward states, the peer's sockets: small buffers, and segments of the size that a network has, so that few bytes
- * fill them.
+ * Awkward states, the peer's sockets. They have small buffers, which few bytes fill, and segments as large as a
+ * network's.
  */
 #ifndef TEST_STATES_PEER_H
 #define TEST_STATES_PEER_H
@@ -11,7 +11,7 @@
 #include "support/states_model.h"
 #include "support/states_table.h"
 
-/** The size of the buffers at either end, in the words of SO_SNDBUF and SO_RCVBUF. */
+/** The size of the buffers at either end, as set by SO_SNDBUF and SO_RCVBUF. */
 enum { STATES_BUFFER_BYTES = 16 * 1024 };
 
 /** What a peer sends. */
@@ -21,7 +21,7 @@ extern const char states_peer_data[];
  * em_loop_connect_unix_domain. */
 void states_path(const char *role, char *path, size_t capacity);
 
-/** Listens for connections that we open. port: receives it, TCP only. */
+/** Listens for connections that we open. port: set to the port, TCP only. */
 int states_peer_listen(states_kind kind, int *port);
 
 /** Connects to our server. */

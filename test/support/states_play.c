@@ -15,8 +15,8 @@
 #include "support/system_test.h"
 
 /*
- * What comes at once comes within so many turns of each connection. That nothing comes is seen in a wait that ends with
- * nothing to do; before it a handful of turns may have had something.
+ * What happens at once happens within TURNS_AT_ONCE turns of each connection. A wait that ends without events shows
+ * that nothing more happens; before it, a handful of turns may have had events.
  */
 enum { TURNS_AT_ONCE = 8, TURNS_OF_A_HANDFUL = 6, EMPTY_WAIT_MS = 1, REST_MS = 20, LOST_MS = 100 };
 

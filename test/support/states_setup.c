@@ -176,7 +176,7 @@ void states_set_up(states_scene *scene, const states_scenario *scenario, unsigne
     scene->count = count;
     scene->accepted = 0;
     scene->actor = NULL;
-    scene->heard = 0;
+    scene->receivers = 0;
     scene->stage = STATES_AT_ONCE;
     for (unsigned i = 0; i < count; i++) {
         scene->subjects[i] = (states_subject){.scene = scene, .peer = -1, .descriptor = -1};

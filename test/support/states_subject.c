@@ -45,11 +45,11 @@ static void heard(states_subject *subject)
     states_scene *scene = subject->scene;
     if (scene->acts == STATES_FIRST_ACTS_ON_REST)
         act(subject, false);
-    if (scene->acts != STATES_LAST_ACTS_ON_ALL || subject->has_heard)
+    if (scene->acts != STATES_LAST_ACTS_ON_ALL || subject->has_received)
         return;
-    subject->has_heard = true;
+    subject->has_received = true;
     states_send(subject, STATES_SMALL_BYTES, false);
-    if (++scene->heard == scene->count)
+    if (++scene->receivers == scene->count)
         act(subject, true);
 }
 

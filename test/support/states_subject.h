@@ -32,8 +32,8 @@ typedef struct states_subject {
     int peer;                  /**< the peer's socket; -1 once it has closed it */
     em_status move_status;     /**< what our move returned */
     unsigned unbinds;
-    unsigned ends;  /**< calls of receive_end */
-    bool has_heard; /**< it was given data */
+    unsigned ends;     /**< calls of receive_end */
+    bool has_received; /**< its data callback was called */
     states_stage unbound_at;
     em_status reason;
     bool is_wrong;   /**< a callback after unbind, or wrong bytes */
@@ -54,7 +54,7 @@ struct states_scene {
     states_stage stage;
     states_actor acts;
     const states_subject *actor; /**< whose callback made our move; NULL: none has */
-    unsigned heard;              /**< how many have been given data */
+    unsigned receivers;          /**< how many subjects have received data */
     int port;                    /**< of our server; TCP */
     int listener;                /**< of the peers, for connections that we open */
     int listener_port;
@@ -68,7 +68,7 @@ void states_close_scene(states_scene *scene);
 /** Makes the subjects of a scenario and gets them into its state. */
 void states_set_up(states_scene *scene, const states_scenario *scenario, unsigned count);
 
-/** In a batch of paused connections the first is not: its callback is to act on the others. */
+/** In a batch of paused connections the first one is not paused, because its callback must act on the others. */
 bool states_is_spared(const states_scene *scene, unsigned subject);
 
 /** One turn of at most so long; after em_loop_stop a run that ends. */

@@ -17,14 +17,14 @@ typedef enum states_kind { STATES_TCP, STATES_UNIX, STATES_KINDS } states_kind;
 typedef enum states_state {
     STATES_ACCEPTED,   /**< accepted, nothing was sent either way */
     STATES_PAUSED,     /**< the same, and paused */
-    STATES_DRAINING,   /**< blocked, and to be closed after writing */
+    STATES_DRAINING,   /**< blocked, and will be closed after writing */
     STATES_BLOCKED,    /**< blocked */
     STATES_PEER_ENDED, /**< the peer has half-closed, and receive_end was called */
     STATES_WE_ENDED,   /**< we have half-closed */
-    STATES_BOTH_ENDED, /**< the peer has half-closed; so shall we, but we are blocked */
+    STATES_BOTH_ENDED, /**< the peer has half-closed; we will, too, but are blocked */
     STATES_LINGERING,  /**< closed after writing and unbound; the peer has not acknowledged everything */
-    STATES_CONNECTING, /**< em_loop_connect was called, the loop has not turned */
-    STATES_RELEASING,  /**< em_connection_close was called, the loop has not turned */
+    STATES_CONNECTING, /**< em_loop_connect was called, the loop has not run since */
+    STATES_RELEASING,  /**< em_connection_close was called, the loop has not run since */
     STATES_STATES
 } states_state;
 
@@ -59,7 +59,7 @@ typedef enum states_our_move {
 typedef enum states_order {
     STATES_PEER_FIRST,  /**< our move finds the peer's in the kernel, unread */
     STATES_WE_FIRST,    /**< a turn follows our move, then the peer moves */
-    STATES_IN_CALLBACK, /**< the peer moves; when we are given its data, we send something small and then make our move
+    STATES_IN_CALLBACK, /**< the peer moves; when its data is delivered, we send something small and then make our move
                          */
     STATES_ORDERS
 } states_order;
@@ -79,13 +79,13 @@ enum { STATES_SCENARIOS = STATES_STATES * STATES_PEER_MOVES * STATES_OUR_MOVES *
 /** A scenario's number among those of its kind. */
 unsigned states_number(const states_scenario *scenario);
 
-/** The scenario of a number. */
+/** The scenario with this number. */
 states_scenario states_at(states_kind kind, unsigned number);
 
-/** Whether there is such a scenario: not every handler gets into every state, not every move is possible in it. */
+/** Whether there is such a scenario: not every handler reaches every state, and not every move is possible in it. */
 bool states_is_applicable(const states_scenario *scenario);
 
-/** Whether our connection gets what the peer sends without any move of ours. */
+/** Whether our connection receives what the peer sends even if we make no move. */
 bool states_is_listening(states_state state);
 
 bool states_sends_data(states_peer_move move);

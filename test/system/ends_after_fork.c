@@ -50,31 +50,31 @@ static void let_go(const holder *held)
     close(held->ends[0]);
 }
 
-/* The first one that is heard closes all others. */
+/* The first one that receives data closes all others. */
 static struct {
     em_connection *all[CLIENTS];
     unsigned count;
     unsigned first;
     unsigned calls;
     unsigned unbinds;
-} room;
+} receivers;
 
 static void enter(em_connection *connection)
 {
-    room.all[room.count++] = connection;
+    receivers.all[receivers.count++] = connection;
 }
 
 static void close_others(em_connection *connection, const void *data, size_t length)
 {
     (void)data;
     (void)length;
-    if (room.calls++ > 0)
+    if (receivers.calls++ > 0)
         return;
     for (unsigned i = 0; i < CLIENTS; i++) {
-        if (room.all[i] == connection)
-            room.first = i;
+        if (receivers.all[i] == connection)
+            receivers.first = i;
         else
-            assert_int_equal(em_connection_close(room.all[i]), EM_OK);
+            assert_int_equal(em_connection_close(receivers.all[i]), EM_OK);
     }
 }
 
@@ -82,17 +82,17 @@ static void leave(em_connection *connection, em_status reason)
 {
     (void)connection;
     (void)reason;
-    room.unbinds++;
+    receivers.unbinds++;
 }
 
 static void fill_room(em_loop *loop, int clients[CLIENTS])
 {
     static const em_handler handler = {.post_init = enter, .receive_data = close_others, .unbind = leave};
     int port = system_serve(loop, &handler, NULL);
-    memset(&room, 0, sizeof room);
+    memset(&receivers, 0, sizeof receivers);
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = system_connect(port);
-        while (room.count <= i)
+        while (receivers.count <= i)
             system_turn(loop);
     }
 }
@@ -120,15 +120,15 @@ static void whom_anothers_callback_closes_hears_it_although_a_child_has_a_copy(v
     for (unsigned i = 0; i < CLIENTS; i++)
         system_write(clients[i], "hello", 5);
     for (unsigned i = 0; i < CLIENTS; i++)
-        await_input(room.all[i]);
-    while (room.unbinds < CLIENTS - 1)
+        await_input(receivers.all[i]);
+    while (receivers.unbinds < CLIENTS - 1)
         system_turn(*state);
-    assert_int_equal(room.calls, 1);
+    assert_int_equal(receivers.calls, 1);
     for (unsigned i = 0; i < CLIENTS; i++) {
-        if (i != room.first)
+        if (i != receivers.first)
             expect_gone(clients[i]);
     }
-    assert_true(system_is_silent(clients[room.first]));
+    assert_true(system_is_silent(clients[receivers.first]));
     let_go(&held);
     for (unsigned i = 0; i < CLIENTS; i++)
         close(clients[i]);

@@ -71,15 +71,15 @@ static bool is_readable(int fd, int milliseconds)
 /* Reads until the text is there, or the end. */
 static void expect(int fd, const char *text)
 {
-    char heard[4096] = "";
+    char received[4096] = "";
     size_t length = 0;
-    while (!strstr(heard, text)) {
+    while (!strstr(received, text)) {
         assert_true(is_readable(fd, PATIENCE_MILLISECONDS));
-        ssize_t more = read(fd, heard + length, sizeof heard - 1 - length);
+        ssize_t more = read(fd, received + length, sizeof received - 1 - length);
         if (more <= 0)
-            fail_msg("\"%s\" was expected, \"%s\" was heard", text, heard);
+            fail_msg("\"%s\" was expected, \"%s\" was received", text, received);
         length += (size_t)more;
-        heard[length] = '\0';
+        received[length] = '\0';
     }
 }
 
@@ -248,13 +248,13 @@ static void chat_tells_the_others(void **state)
 /* Reads what is there, and returns whether the text was in it. */
 static bool hears(int member, const char *text)
 {
-    static char heard[65536];
+    static char received[65536];
     if (!is_readable(member, 0))
         return false;
-    ssize_t length = system_receive(member, heard, sizeof heard - 1);
+    ssize_t length = system_receive(member, received, sizeof received - 1);
     assert_true(length > 0);
-    heard[length] = '\0';
-    return strstr(heard, text);
+    received[length] = '\0';
+    return strstr(received, text);
 }
 
 static void chat_disconnects_who_does_not_read_and_goes_on_for_the_others(void **state)

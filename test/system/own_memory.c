@@ -118,7 +118,7 @@ static void pour(void *argument)
     close(fd);
 }
 
-static void closing_within_receive_data_is_the_last_that_is_heard(void **state)
+static void nothing_is_received_after_closing_within_receive_data(void **state)
 {
     static const em_handler server = {.receive_data = count_and_close, .receive_buffer = offer};
     used = 0;
@@ -153,7 +153,7 @@ static void count_unbind(em_connection *connection, em_status reason)
     unbinds++;
 }
 
-static void closing_within_receive_buffer_is_the_last_that_is_heard(void **state)
+static void nothing_is_received_after_closing_within_receive_buffer(void **state)
 {
     static const em_handler server = {
         .receive_data = count, .receive_buffer = close_instead, .receive_end = count_end, .unbind = count_unbind};
@@ -217,8 +217,8 @@ int main(void)
         SYSTEM_TEST(much_arrives_in_the_handler_s_memory),
         SYSTEM_TEST(without_memory_it_arrives_in_the_library_s),
         SYSTEM_TEST(memory_of_no_length_is_not_used),
-        SYSTEM_TEST(closing_within_receive_data_is_the_last_that_is_heard),
-        SYSTEM_TEST(closing_within_receive_buffer_is_the_last_that_is_heard),
+        SYSTEM_TEST(nothing_is_received_after_closing_within_receive_data),
+        SYSTEM_TEST(nothing_is_received_after_closing_within_receive_buffer),
         SYSTEM_TEST(memory_may_be_offered_later_and_withdrawn_again),
     };
     return SYSTEM_RUN(tests);

@@ -51,25 +51,25 @@ static em_server *share(em_loop *loop, const scene *set, const em_handler *handl
     return server;
 }
 
-/* Whether the client gets a byte; else an end, or a reset because nobody has read its request. */
-static bool hears_answer(em_loop *loop, int client)
+/* Whether the client receives a byte. Otherwise it sees an end, or a reset because nobody has read its request. */
+static bool receives_answer(em_loop *loop, int client)
 {
     char answer;
     system_await(loop, client);
     return recv(client, &answer, 1, MSG_DONTWAIT) == 1;
 }
 
-/* How many clients have got their byte back, and how many an end instead. */
+/* How many clients have received their byte, and how many an end instead. */
 typedef struct outcome {
     unsigned served;
     unsigned ended;
 } outcome;
 
-static outcome expect_all_heard(em_loop *loop, const scene *set)
+static outcome await_outcomes(em_loop *loop, const scene *set)
 {
     outcome sum = {.served = 0};
     for (unsigned i = 0; i < CLIENTS; i++) {
-        if (hears_answer(loop, set->clients[i]))
+        if (receives_answer(loop, set->clients[i]))
             sum.served++;
         else
             sum.ended++;
@@ -93,8 +93,8 @@ static void a_loop_that_was_stopped_accepts_nobody_any_more(void **state)
     assert_int_equal(em_loop_add_timer(*state, 0, stop_in_timer, NULL, NULL, NULL), EM_OK);
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_int_equal(system_stats(*state).connections_accepted, 0);
-    outcome heard = expect_all_heard(other, set);
-    assert_int_equal(heard.served, CLIENTS);
+    outcome seen = await_outcomes(other, set);
+    assert_int_equal(seen.served, CLIENTS);
     assert_int_equal(em_loop_destroy(other), EM_OK);
     strike(set);
 }
@@ -108,9 +108,9 @@ static void a_loop_that_is_stopped_in_post_init_takes_one_client_along(void **st
     assert_int_equal(em_loop_run(leaving), EM_OK);
     assert_int_equal(system_stats(leaving).connections_accepted, 1);
     assert_int_equal(em_loop_destroy(leaving), EM_OK);
-    outcome heard = expect_all_heard(*state, set);
-    assert_int_equal(heard.served, CLIENTS - 1);
-    assert_int_equal(heard.ended, 1);
+    outcome seen = await_outcomes(*state, set);
+    assert_int_equal(seen.served, CLIENTS - 1);
+    assert_int_equal(seen.ended, 1);
     strike(set);
 }
 
@@ -123,7 +123,7 @@ static void a_loop_that_runs_again_goes_on_accepting(void **state)
         assert_int_equal(em_loop_run(*state), EM_OK);
         assert_int_equal(record->post_init, i);
     }
-    assert_int_equal(expect_all_heard(*state, set).served, CLIENTS);
+    assert_int_equal(await_outcomes(*state, set).served, CLIENTS);
     strike(set);
 }
 
@@ -153,7 +153,7 @@ static void a_server_that_stops_serves_whom_it_has_and_leaves_the_rest_to_others
         system_turn(other);
     while (system_stats(other).bytes_received < CLIENTS - 1)
         system_turn(other);
-    assert_int_equal(expect_all_heard(*state, set).served, CLIENTS);
+    assert_int_equal(await_outcomes(*state, set).served, CLIENTS);
     assert_int_equal(em_loop_destroy(other), EM_OK);
     strike(set);
 }
@@ -311,7 +311,7 @@ static void a_killed_process_leaves_its_port_free_and_its_clients_with_an_end(vo
     em_server *server;
     assert_int_equal(em_loop_start_server(*state, "127.0.0.1", port, &system_recorder, NULL, &server), EM_OK);
     for (unsigned i = 0; i < 10; i++) {
-        assert_false(hears_answer(*state, clients[i]));
+        assert_false(receives_answer(*state, clients[i]));
         close(clients[i]);
     }
 }

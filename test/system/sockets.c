@@ -238,13 +238,13 @@ static void urgent_data_neither_stops_the_stream_nor_makes_it_spin(void **state)
 static void a_message_of_one_byte_arrives_by_itself(void **state)
 {
     pair both = connected_pair(*state, NULL);
-    system_record *heard = em_connection_get_user(both.served);
+    system_record *received = em_connection_get_user(both.served);
     for (size_t i = 1; i <= 100; i++) {
         em_connection_send(both.client, "x", 1);
-        while (heard->bytes < i)
+        while (received->bytes < i)
             system_turn(*state);
     }
-    assert_int_equal(heard->data, 100);
+    assert_int_equal(received->data, 100);
 }
 
 int main(void)

@@ -399,7 +399,7 @@ static void wake_and_watch(void *user)
     system_child_check(em_loop_take_over(loop) == EM_OK, "the child takes the loop over");
     system_child_check(system_descriptors() == descriptors, "and leaves no descriptor behind");
     em_loop_wake(loop);
-    system_child_check(em_loop_run_once(loop, EM_FOREVER) == EM_OK, "a wake is heard");
+    system_child_check(em_loop_run_once(loop, EM_FOREVER) == EM_OK, "a wake ends the wait");
     system_serve(loop, &serving, NULL);
     em_loop_wake(loop);
 }
@@ -413,7 +413,7 @@ static void the_two_processes_share_no_object_of_the_kernel(void **state)
         system_turn(*state);
     system_turn(*state);
     assert_int_equal(system_wait(system_fork(wake_and_watch, *state)), 0);
-    /* The parent's loop, which it kept, has heard nothing of the child's wakes. */
+    /* The parent's loop, which it kept, was not woken by the child. */
     if (em_loop_get_descriptor(*state, &descriptor) == EM_OK)
         assert_int_equal(poll(&(struct pollfd){.fd = descriptor, .events = POLLIN}, 1, 0), 0);
     char answer;
