@@ -26,24 +26,24 @@ typedef enum emi_write_side {
     EMI_WRITE_ENDING,  /**< takes no more; the end is sent after the last byte */
     EMI_WRITE_ENDED,   /**< the end was sent */
     EMI_WRITE_CLOSING, /**< takes no more; the connection is closed after the last byte */
-    EMI_WRITE_FLUSHING /**< the connection is closed, and what waits is sent after unbind */
+    EMI_WRITE_FLUSHING /**< the connection is closed; the bytes waiting are sent after unbind */
 } emi_write_side;
 
-/** What a connection is bound to at this end, see local_end.c. */
+/** The local addresses that a connection may be bound to, see local_end.c. */
 typedef struct emi_local_end {
     bool is_given;
     em_address ipv4; /* length 0: none */
     em_address ipv6; /* the same */
 } emi_local_end;
 
-/** The way to an established connection: which addresses are left to try. See connector.c. */
+/** The state of opening a connection: the addresses that are left to try. See connector.c. */
 typedef struct emi_connector {
     emi_resolution *resolution; /* while resolving */
     emi_addresses addresses;
     unsigned next;              /* the address to try after the present one */
-    em_status failure;          /* of the last try, to be acted on by the timer; EM_OK: none */
+    em_status failure;          /* of the last attempt, for the timer to act on; EM_OK: none */
     uint64_t due_ns;            /* when the timer acts on it */
-    uint64_t pause_ns;          /* before the next try while the server's queue is full */
+    uint64_t pause_ns;          /* before the next attempt while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
     emi_local_end local;
@@ -51,16 +51,16 @@ typedef struct emi_connector {
     char host[];                      /* as given; "" for an address */
 } emi_connector;
 
-/** How well the peer takes what is left to be sent, for a connection that is about to end; see drain.c. */
+/** The peer's progress in receiving the remaining bytes of a connection that is about to end; see drain.c. */
 typedef struct emi_drain {
     uint64_t timeout_ns;  /* 0: the default */
     uint64_t check_ns;    /* when to check it next */
-    uint64_t taken_bytes; /* that it has acknowledged, as far as they have counted; modulo 2^64 */
+    uint64_t taken_bytes; /* acknowledged by the peer, as far as they have been counted; modulo 2^64 */
     uint8_t checks;       /* so far, up to half of a timeout's */
     uint8_t patience;     /* checks that are left; 0: it has not begun */
 } emi_drain;
 
-/** What only some connections have; made when first needed. */
+/** The fields that only some connections need; allocated when first needed. */
 typedef struct emi_connection_extras {
     em_connection *connection;
     emi_loop_timer timer; /* for the earliest of the timeouts */
@@ -69,8 +69,8 @@ typedef struct emi_connection_extras {
     uint64_t connect_timeout_ns;
     uint64_t created_ns;
     uint64_t excused_ns;  /* silence before this does not count */
-    uint64_t progress_ns; /* when the system last took something of the outbox, or the outbox was empty */
-    uint8_t excuses;      /* in the present silence: how often the loop looked late and gave it more time */
+    uint64_t progress_ns; /* when the system last accepted bytes of the outbox, or the outbox was empty */
+    uint8_t excuses;      /* how often the present silence was given more time, because the loop was late */
     bool was_decided;     /* while connecting: the system had decided, and it was given more time */
     size_t high_water_bytes;
     size_t low_water_bytes;
@@ -79,7 +79,7 @@ typedef struct emi_connection_extras {
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
-    char *reason_text;  /* made when it is asked for */
+    char *reason_text;  /* composed on request */
 } emi_connection_extras;
 
 struct em_connection {
@@ -97,14 +97,14 @@ struct em_connection {
     uint32_t peer_ipv4;        /* network order */
     uint16_t peer_port;        /* network order; of IPv4 */
     int16_t reason;            /* of the end, an em_status */
-    uint32_t server;           /* that counts it: its index among the loop's servers plus 1; 0: none */
+    uint32_t server;           /* the server that counts it: its index plus 1; 0: none */
     uint8_t state;             /* em_connection_state */
     uint8_t write_side;        /* emi_write_side */
     bool paused : 1;           /* neither receives nor sends */
-    bool receiving_paused : 1; /* does not receive, whatever the other says */
+    bool receiving_paused : 1; /* does not receive, independently of paused */
     bool peer_ended : 1;
     bool under_pressure : 1;
-    bool is_listed : 1; /* to be looked at by reap */
+    bool is_listed : 1; /* in the list for reap */
     bool is_tcp : 1;
     bool may_linger : 1;   /* SO_LINGER may be set, so close(2) might wait */
     uint16_t system_error; /* behind the reason; 0: none */
@@ -114,16 +114,16 @@ struct em_connection {
 typedef struct emi_listener {
     emi_channel channel;
     em_server *server;
-    emi_loop_timer back_off; /* pending while it does not accept because descriptors or memory have run out */
+    emi_loop_timer back_off; /* pending while it backs off, because descriptors or memory were exhausted */
     uint64_t back_off_ns;    /* how long the next back-off will be */
     emi_list backing_off;    /* among the listeners that back off */
     bool is_unusable;        /* the system says that it will never accept again */
     bool is_tcp;
-    bool inherits_options; /* accepted sockets have the options already, from this one */
+    bool inherits_options; /* accepted sockets inherit the options from this one */
     bool may_linger;       /* accepted sockets may have SO_LINGER from this one */
 } emi_listener;
 
-/* Its memory, and its place among the loop's servers, stay until its last socket and its last connection are gone. */
+/* Its memory and its index stay until its last socket is closed and its last connection has ended. */
 struct em_server {
     em_loop *loop;
     const em_handler *handler;
@@ -139,14 +139,14 @@ struct em_server {
     emi_listener listeners[]; /* one, or one for each address of a name */
 };
 
-/** A server's options as they were read. They refer to nothing of the caller's. */
+/** A server's options as read. They refer to no memory of the caller's. */
 typedef struct emi_server_settings {
     em_server_options options; /* without what it refers to */
     em_stream_options stream;
     emi_file_access file_access;
 } emi_server_settings;
 
-/** Listening sockets that no server has yet. */
+/** Listening sockets that do not belong to a server yet. */
 typedef struct emi_server_sockets {
     unsigned count;
     int list[EMI_MOST_ADDRESSES];
@@ -158,11 +158,12 @@ typedef struct emi_net {
     em_loop *loop;
     emi_handle_table connections;
     emi_handle_table servers;
-    em_connection *listed_first; /* for reap: they wait for unbind, or are about to end and wait for their peer */
+    em_connection
+        *listed_first; /* for reap: connections that wait for unbind, or are about to end and wait for their peer */
     em_connection *listed_last;
-    emi_list backing_off; /* listeners that do not accept because descriptors or memory have run out */
-    emi_list lingering;   /* connections whose sockets live on after unbind */
-    bool closing;         /* the loop ends */
+    emi_list backing_off; /* listeners that back off, because descriptors or memory were exhausted */
+    emi_list lingering;   /* connections whose sockets stay open after unbind */
+    bool closing;         /* the loop is being destroyed */
     uint64_t shed_ns;     /* when connections were last turned away */
     unsigned channels;    /* attached, not yet released */
     int reserve;          /* a descriptor to be closed when none is left */
@@ -170,21 +171,21 @@ typedef struct emi_net {
 
 /* net.c */
 
-/** The loop's, made when first needed. */
+/** Returns the loop's emi_net, which is created when first needed. */
 em_status emi_net_of(em_loop *loop, emi_net **net);
 
-/** The loop's, which exists. */
+/** Returns the loop's emi_net, which must exist. */
 static inline emi_net *emi_net_at(const em_loop *loop)
 {
     return EMI_CONTAINER(loop->services[EMI_SERVICE_NET], emi_net, service);
 }
 
-/** Has the backend take charge of a socket, and counts the channel until emi_net_note_released. On failure the socket
- * stays the caller's. */
+/** Attaches a socket to the backend, and counts the channel until emi_net_note_released. On failure the caller still
+ * owns the socket. */
 em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind kind, int socket,
                          emi_ownership ownership);
 
-/** From `released`: the channel is gone, and its descriptor, unless the owner has kept it, is free for others. */
+/** To be called by `released`: the channel is gone, and its descriptor is free unless the owner has kept it. */
 void emi_net_note_released(emi_net *net, const emi_channel *channel);
 
 /** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */
@@ -192,25 +193,25 @@ em_status emi_check_handler(const em_handler *handler);
 
 /* net_options.c */
 
-/** Reads and checks options: EM_INVALID_ARGUMENT for what makes no sense. has_file: whether the server is to listen on
+/** Reads and checks options: EM_INVALID_ARGUMENT for invalid values. has_file: whether the server is to listen on
  * a Unix-domain socket with a file. EM_NOT_FOUND for owners of the file that this system does not know. */
 em_status emi_read_server_options(emi_server_settings *own, const em_server_options *given, bool has_file);
 
-/** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's and stays if it must be looked
- * up. */
+/** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's, and is set only if it must be
+ * looked up. */
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given);
 
 em_status emi_read_attach_options(em_attach_options *own, em_stream_options *stream, const em_attach_options *given);
 
-/** Applies the options that live in this library. EM_NO_MEMORY. */
+/** Applies the options that this library implements itself. EM_NO_MEMORY. */
 em_status emi_apply_stream_options(em_connection *connection, const em_stream_options *options);
 
 /** The same, and the options of connecting. */
 em_status emi_apply_connect_options(em_connection *connection, const em_connect_options *options,
                                     const em_stream_options *stream);
 
-/** Applies the options of a stream's socket, except the options of TCP to a Unix-domain socket. Returns why the system
+/** Sets the options of a stream's socket, except the options of TCP on a Unix-domain socket. Returns why the system
  * refused one that was given, and then leaves out those after it. */
 em_status emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options);
 
@@ -225,30 +226,30 @@ em_status emi_bind_local_end(int socket, const em_address *local, const em_conne
 
 /* connection.c */
 
-/** A connection without a socket, in a first state; post_init has not been called. */
+/** Creates a connection without a socket, in a first state. Does not call post_init. */
 em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
                                 em_connection **connection);
 
-/** Frees a connection that has had no callback yet, or its last one. */
+/** Frees a connection for which no callback has been called yet, or the last one has. */
 void emi_connection_free(em_connection *connection);
 
-/** Moves to another state. The table in connection.c says which moves there are. */
+/** Changes the state. The table in connection.c lists the allowed changes. */
 void emi_connection_enter(em_connection *connection, em_connection_state state);
 
-/** Begins the end: nothing more is received or sent, unbind(reason) follows at the end of the turn. */
+/** Begins the end: nothing more is received or sent, and unbind(reason) follows at the end of the turn. */
 void emi_connection_end(em_connection *connection, em_status reason);
 
-/** Ends a connection that has a channel but no callback yet: nothing is reported. */
+/** Ends a connection that has a channel but for which no callback has been called. Calls none. */
 void emi_connection_give_up(em_connection *connection);
 
-/** Puts it on the list for reap, which comes after what was to be sent has been offered to the system. */
+/** Appends the connection to the list for reap, which runs after the outboxes have been offered to the system. */
 void emi_connection_list(em_connection *connection);
 
-/** From reap: the last part of the end, which is unbind and release; or, if something is left to be sent, begins to
- * watch how the peer takes it. */
+/** Called by reap. Finishes the end with unbind and release, or, if bytes are left to be sent, begins to check the
+ * peer's progress. */
 void emi_connection_reap(em_connection *connection);
 
-/** After unbind: releases the channel, or has it linger. */
+/** After unbind: releases the channel, or keeps its socket open. */
 void emi_connection_leave(em_connection *connection, bool lingers);
 
 static inline em_connection *emi_connection_of(emi_channel *channel)
@@ -261,13 +262,13 @@ static inline bool emi_connection_has_ended(const em_connection *connection)
     return connection->state >= EM_STATE_RELEASING;
 }
 
-/** Established and not ended. */
+/** Returns whether the connection is established and has not ended. */
 static inline bool emi_connection_is_open(const em_connection *connection)
 {
     return connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING;
 }
 
-/** What calls that change a connection begin with: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */
+/** The first check of all calls that change a connection: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */
 static inline em_status emi_connection_check(const em_connection *connection)
 {
     if (!connection)
@@ -275,10 +276,11 @@ static inline em_status emi_connection_check(const em_connection *connection)
     return emi_connection_has_ended(connection) ? EM_CLOSED : EM_OK;
 }
 
-/** The extras, made if need be; NULL without memory. */
+/** Returns the extras, which are allocated if there are none yet; NULL without memory. */
 emi_connection_extras *emi_connection_extras_of(em_connection *connection);
 
-/** The same for calls that set something there: the status of emi_connection_check, or EM_NO_MEMORY. */
+/** As emi_connection_extras_of, for calls that set a field of the extras. Returns the status of emi_connection_check,
+ * or EM_NO_MEMORY. */
 em_status emi_connection_extras_to_set(em_connection *connection, emi_connection_extras **extras);
 
 /* connection_info.c */
@@ -294,41 +296,41 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 /** Channels of connections whose handler has receive_buffer offer room. */
 extern const emi_channel_events emi_connection_events;
 
-/** Its socket is closed: goes on with the next address, or frees the memory. */
+/** The socket is closed: continues with the next address, or frees the memory. */
 void emi_connection_released(emi_channel *channel);
 
-/** The system has taken so many bytes. */
+/** Counts bytes that the system has accepted. */
 void emi_connection_note_sent(em_connection *connection, size_t length);
 
-/** It is established: asks for receiving and sending. */
+/** The connection is established: starts receiving and sending. */
 void emi_connection_start(em_connection *connection);
 
 /* connection_flow.c */
 
-/** Receives, unless a pause, the state or the peer's end says otherwise. Without the means the connection ends, for the
- * reason returned. */
+/** Starts receiving, unless a pause, the state or the peer's end forbids it. On failure the connection ends with the
+ * status returned. */
 em_status emi_connection_start_receiving(em_connection *connection);
 
 /* connection_send.c */
 
-/** Asks for sending, if the state allows it and there is something. */
+/** Requests sending, if the state allows it and bytes are waiting. */
 void emi_connection_request_send(em_connection *connection);
 
-/** After a change of the outbox or of what should happen when it is empty: acts if it is. */
+/** To be called after a change of the outbox, or of what follows when it is empty. Acts if it is empty. */
 void emi_connection_act_if_sent(em_connection *connection);
 
 /* connection_timeouts.c */
 
 void emi_connection_timer_init(emi_connection_extras *extras);
 
-/** Sets the timer anew, after a timeout, or what it is measured from, was changed. */
+/** Reschedules the timer after a change of a timeout or of its beginning. */
 void emi_connection_arm(em_connection *connection);
 
 /** Notes activity by the clock. For connections that have extras. */
 void emi_connection_note_exactly(em_connection *connection);
 
-/** Something was received or sent, or it was established. Without a timeout the turn's time will do, which costs
- * nothing. */
+/** Notes that bytes were received or sent, or that the connection was established. Without a timeout, the turn's time
+ * is accurate enough and costs nothing. */
 static inline void emi_connection_note_activity(em_connection *connection)
 {
     const emi_connection_extras *extras = connection->extras;
@@ -340,7 +342,7 @@ static inline void emi_connection_note_activity(em_connection *connection)
 
 /* drain.c */
 
-/** Begins to watch how the peer takes what is left, if nobody does so yet. EM_NO_MEMORY. */
+/** Begins to check the peer's progress, unless that has begun already. EM_NO_MEMORY. */
 em_status emi_drain_begin(em_connection *connection);
 
 /** Changes the timeout of a connection that has its extras. */
@@ -356,41 +358,41 @@ static inline bool emi_drain_has_begun(const em_connection *connection)
 
 /* linger.c */
 
-/** Whether the socket must outlive unbind, for what the peer has not got yet. */
+/** Returns whether the socket must stay open after unbind, because the peer has not received everything. */
 bool emi_connection_must_linger(const em_connection *connection);
 
-/** After unbind: keeps the socket until the peer has what was sent; false if that is not possible. */
+/** After unbind: keeps the socket open until the peer has received everything. Returns false if that is impossible. */
 bool emi_connection_linger(em_connection *connection);
 
-/** Closes all sockets that were kept. */
+/** Closes all sockets that were kept open. */
 void emi_net_stop_lingering(emi_net *net);
 
 /* connector.c */
 
-/** The present try failed: goes on with the next address or ends the connection. */
+/** The present attempt has failed: continues with the next address, or ends the connection. */
 void emi_connector_failed(em_connection *connection, em_status reason);
 
-/** The channel of the try before is gone. */
+/** The channel of the previous attempt is released. */
 void emi_connector_released(em_connection *connection);
 
 /** Frees the connector. */
 void emi_connector_close(em_connection *connection);
 
-/** From the timer: acts on what the call to connect(2) itself has returned. true if the timer has nothing else to do.
+/** Called by the timer: acts on the failure of connect(2). Returns true if the timer has nothing else to do.
  */
 bool emi_connector_act(em_connection *connection);
 
-/** When emi_connector_act has to be called; UINT64_MAX: never. */
+/** Returns when emi_connector_act must be called; UINT64_MAX: never. */
 uint64_t emi_connector_due_ns(const em_connection *connection);
 
-/** Just connected: whether it is connected to itself. Then it is refused. */
+/** Returns whether a socket that was just connected is connected to itself. If so, the attempt counts as refused. */
 bool emi_connector_has_met_itself(em_connection *connection);
 
 /* server_sockets.c */
 
 /**
- * Opens a socket at each address. Port 0: the system chooses one, the same for all. Addresses that this machine does
- * not have are left out, unless it has none of them. On every other failure none is open.
+ * Opens a socket at each address. Port 0: chosen by the system, the same for all. Addresses that this machine does not
+ * have are left out, unless it has none of them. After any other failure no socket is open.
  */
 em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_addresses *addresses,
                                   const emi_server_settings *settings);
@@ -402,38 +404,38 @@ void emi_server_sockets_discard(const emi_server_sockets *sockets);
 
 /**
  * Reads the options: any address for NULL or "", a literal, a name under localhost. EM_IN_PROGRESS for a name that must
- * be looked up; EM_INVALID_ADDRESS, EM_INVALID_PORT, and what emi_local_end_failure makes of the others.
+ * be looked up; EM_INVALID_ADDRESS, EM_INVALID_PORT, and for other failures the result of emi_local_end_failure.
  */
 em_status emi_local_end_read(emi_local_end *local, const char *host, int port);
 
 /** Takes the first address of each family. */
 void emi_local_end_set(emi_local_end *local, const emi_addresses *addresses);
 
-/** The status for a local end whose name has resolved with this one: it must not look as if the peer's name were not
- * found. */
+/** Translates the status with which the local end's name has failed to resolve, so that it does not look as if the
+ * peer's name had failed. */
 em_status emi_local_end_failure(em_status status);
 
-/** The address to bind to before connecting to the peer; NULL for none. */
+/** Returns the address to bind to before connecting to the peer; NULL for none. */
 const em_address *emi_local_end_for(const emi_local_end *local, const em_address *peer);
 
-/** Leaves out the addresses of the peer that no local one fits. EM_ADDRESS_FAMILY if that leaves none. */
+/** Removes the peer's addresses whose family has no local address. EM_ADDRESS_FAMILY if none is left. */
 em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers);
 
 /* server.c */
 
-/** Ends it: closes the sockets; the memory follows. */
+/** Ends a server: closes its sockets. Its memory is freed later. */
 void emi_server_release(em_server *server);
 
-/** Frees the memory, whatever still refers to it. */
+/** Frees a server's memory, even if something still refers to it. */
 void emi_server_free(em_server *server);
 
-/** Frees the memory of one that has ended, if nothing refers to it any more. */
+/** Frees the memory of a server that has ended, if nothing refers to it any more. */
 void emi_server_free_if_unused(em_server *server);
 
-/** Whether it accepts now, as far as its user and its limit are concerned. */
+/** Returns whether neither a pause nor the maximum of connections keeps the server from accepting. */
 bool emi_server_may_accept(const em_server *server);
 
-/** Counts a connection that it has accepted, until emi_server_uncount. */
+/** Counts a connection that the server has accepted, until emi_server_uncount. */
 void emi_server_count(em_server *server, em_connection *connection);
 
 /** After unbind: makes room for another connection. For every connection, accepted or not. */
@@ -441,25 +443,25 @@ void emi_server_uncount(em_connection *connection);
 
 /* listener.c */
 
-/** Prepares one that is embedded in zeroed memory. */
+/** Initializes a listener that is embedded in zeroed memory. */
 void emi_listener_init(emi_listener *listener, em_server *server);
 
-/** Accepts from this socket. It may have a channel also after a failure. */
+/** Starts accepting from this socket. Even after a failure the listener may have a channel. */
 em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership);
 
-/** setsockopt(2); what it accepts from now on inherits the option, where the system has it so. */
+/** Sets a socket option, setsockopt(2). On systems that do so, sockets that are accepted later inherit it. */
 em_status emi_listener_set_option(emi_listener *listener, int level, int option, const void *value, size_t bytes);
 
-/** Accepts, or does not, after something has changed that this depends on. */
+/** Starts or stops accepting, after a change of something that this depends on. */
 void emi_listener_update(emi_listener *listener);
 
-/** Closes its socket, if it was started. */
+/** Closes the listener's socket, if it was started. */
 void emi_listener_release(emi_listener *listener);
 
-/** A descriptor has become free: listeners that back off go on. */
+/** A descriptor has become free: ends all back-offs. */
 void emi_net_descriptor_freed(emi_net *net);
 
-/** Opens the descriptor held in reserve, if there is none. */
+/** Opens the descriptor that is held in reserve, unless it is open. */
 void emi_net_open_reserve(emi_net *net);
 
 #endif
