@@ -40,8 +40,8 @@ typedef struct em_handler {
      * Returns memory for the library to receive into, and sets *capacity to its size in bytes; NULL: none now. This
      * saves a copy for a handler that keeps the bytes. It is called only while pieces of 8 KiB or more arrive. The
      * library receives into the memory before it returns to the loop. If there were bytes to receive, receive_data is
-     * called next, with exactly this pointer. In other calls of
-     * receive_data the bytes are in the library's own memory, so compare the pointers.
+     * called next, with exactly this pointer. In other calls of receive_data the bytes are in the library's own
+     * memory, so compare the pointers.
      */
     void *(*receive_buffer)(em_connection *connection, size_t *capacity);
 
@@ -54,10 +54,10 @@ typedef struct em_handler {
      * then the connection ends. With this callback, the library gives up a peer that does not read (drain_timeout_ns)
      * only after em_connection_close_write or em_connection_close_after_writing.
      *
-     * After this callback a reset still ends the connection at once, with EM_CONNECTION_RESET, even during a
-     * pause and even if nothing is being sent. A Unix-domain peer that closes its socket ends it likewise, with
-     * EM_BROKEN_PIPE. A TCP peer that closes its socket looks like one that only stops sending, until it answers the
-     * next data with a reset.
+     * After this callback a reset still ends the connection at once, with EM_CONNECTION_RESET, even during a pause and
+     * even if nothing is being sent. A Unix-domain peer that closes its socket ends it likewise, with EM_BROKEN_PIPE. A
+     * TCP peer that closes its socket looks like one that only stops sending, until it answers the next data with a
+     * reset.
      */
     void (*receive_end)(em_connection *connection);
 

@@ -54,14 +54,18 @@ typedef struct em_server_options {
 /* Starting and stopping */
 
 /**
- * Listens on a TCP port. host: a literal IPv4 or IPv6 address or a name; "" or NULL: all IPv4 addresses of the machine;
- * "::": all addresses. The call waits while a name is looked up (usually it is in the hosts file). The server listens
- * on all addresses of the name that this machine has: on 127.0.0.1 and ::1 for "localhost". If one of them is in use,
- * nothing is started. port: 0 to 65535; 0: chosen by the system, the same for all addresses, see
- * em_server_get_port. handler: required; must outlive the server and its connections. options: NULL for
- * defaults. server: set to the handle, NULL on failure; may be NULL. EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED,
- * EM_ADDRESS_NOT_AVAILABLE, EM_NAME_NOT_FOUND, EM_INVALID_ADDRESS (malformed), EM_INVALID_PORT, EM_INVALID_ARGUMENT,
- * EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
+ * Listens on a TCP port.
+ *
+ * host: a literal IPv4 or IPv6 address or a name; "" or NULL: all IPv4 addresses of the machine; "::": all addresses.
+ * The call waits while a name is looked up (usually it is in the hosts file). The server listens on all addresses of
+ * the name that this machine has: on 127.0.0.1 and ::1 for "localhost". If one of them is in use, nothing is started.
+ * port: 0 to 65535; 0: chosen by the system, the same for all addresses, see em_server_get_port. handler:
+ * required; must outlive the server and its connections. options: NULL for defaults. server: set to the handle, NULL on
+ * failure; may be NULL.
+ *
+ * EM_ADDRESS_IN_USE, EM_PERMISSION_DENIED, EM_ADDRESS_NOT_AVAILABLE, EM_NAME_NOT_FOUND, EM_INVALID_ADDRESS (malformed),
+ * EM_INVALID_PORT, EM_INVALID_ARGUMENT, EM_NO_DESCRIPTORS, EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being
+ * destroyed).
  */
 EM_API em_status em_loop_start_server(em_loop *loop, const char *host, int port, const em_handler *handler,
                                       const em_server_options *options, em_server **server);
