@@ -36,7 +36,8 @@ module EventMachine
       ERRORS = { 91 => :rejected, 92 => :identd_unreachable, 93 => :identd_mismatch }.freeze
       # SOCKS 4a proxies take an address in this network as a sign that a name follows.
       NOWHERE = "\0\0\0".b.freeze
-      private_constant :GRANTED, :NOWHERE
+      LOOPBACK = "\x7F\0\0\x01".b.freeze
+      private_constant :GRANTED, :NOWHERE, :LOOPBACK
 
       # @!attribute [r] socks_error_code
       #   @return [Integer, nil] the code of the reply with which the proxy refused
@@ -64,7 +65,7 @@ module EventMachine
       private
 
       def socks_request
-        address = @socks_target.address
+        address = @socks_target.address || (LOOPBACK if @socks_target.localhost?)
         return socks_connect(address) if address
 
         connection = @signature

@@ -139,7 +139,7 @@ class LineLimitsTest < ReactorTest
         define_method(:receive_line) { |_| set_text_mode(10) }
         define_method(:receive_binary_data) { |data| (events << data) && EM.stop }
       end)
-      talk(port) { |socket| socket.write("text\nab\nc") && socket.close }
+      talk(port) { |socket| socket.write("text\nab\nc") && !socket.close && wait_until { events.any? } }
     end
     assert_equal ["ab\nc"], events
   end

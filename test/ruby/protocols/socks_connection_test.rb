@@ -46,8 +46,20 @@ class SocksConnectionTest < ReactorTest
   end
 
   def test_a_name_is_resolved_without_blocking_the_reactor
-    talk_through("\0Z\0\0\0\0\0\0hello", "localhost")
+    found = ->(*) { [Addrinfo.tcp("127.0.0.1", 0)] }
+    Addrinfo.stub(:getaddrinfo, found) { talk_through("\0Z\0\0\0\0\0\0hello", "target.example") }
     assert_equal "\x04\x01\0\x07\x7f\0\0\x01\0".b, @request
+  end
+
+  # Also on machines without a hosts file.
+  def test_names_under_localhost_are_not_looked_up
+    forbid = ->(*) { raise SocketError, "looked up" }
+    Addrinfo.stub(:getaddrinfo, forbid) do
+      %w[localhost LocalHost. app.localhost].each do |name|
+        talk_through("\0Z\0\0\0\0\0\0hello", name)
+        assert_equal "\x04\x01\0\x07\x7f\0\0\x01\0".b, @request
+      end
+    end
   end
 
   def test_a_name_without_an_address
@@ -58,7 +70,7 @@ class SocksConnectionTest < ReactorTest
     client = nil
     reactor do
       port = server(post_init: ->(c) { c.send_data("\0Z\0\0\0\0\0\0hello") })
-      client = EM.connect("127.0.0.1", port, Client, "localhost", 7)
+      client = EM.connect("127.0.0.1", port, Client, "name.invalid", 7)
       # Its name is resolved too late.
       client.define_singleton_method(:socks_connect) { |_| nil }
     end

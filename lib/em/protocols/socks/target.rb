@@ -36,6 +36,11 @@ module EventMachine
           @address&.bytesize == 4
         end
 
+        # Names under localhost always mean the loopback interface, whatever the hosts file says (RFC 6761, section 6.3).
+        def localhost?
+          @name.match?(/(\A|\.)localhost\.?\z/i)
+        end
+
         def ipv6?
           @address&.bytesize == 16
         end
