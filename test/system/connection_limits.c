@@ -99,7 +99,7 @@ static void whatever_ends_a_connection_makes_room(void **state)
         system_turn(*state);
 }
 
-static void a_client_that_does_not_close_after_unbind_keeps_nobody_out(void **state)
+static void a_client_that_does_not_close_after_unbind_keeps_no_client_out(void **state)
 {
     int port;
     char answer;
@@ -216,7 +216,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(never_more_than_the_maximum_are_open_and_all_are_served),
         SYSTEM_TEST(whatever_ends_a_connection_makes_room),
-        SYSTEM_TEST(a_client_that_does_not_close_after_unbind_keeps_nobody_out),
+        SYSTEM_TEST(a_client_that_does_not_close_after_unbind_keeps_no_client_out),
         SYSTEM_TEST(a_full_server_with_clients_in_its_queue_costs_nothing),
         SYSTEM_TEST(each_server_counts_its_own),
         SYSTEM_TEST(a_descriptor_that_was_given_can_have_a_maximum),

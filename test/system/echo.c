@@ -65,7 +65,7 @@ static void echoes_over_ipv6(void **state)
     connect_and_expect_echo(*state, "::1", system_port_of(server));
 }
 
-static void a_server_on_all_addresses_hears_both_families(void **state)
+static void a_server_on_all_addresses_serves_both_families(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     em_server_options options = {.size = sizeof options, .user = served, .v6_only = EM_OFF};
@@ -199,7 +199,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(echoes_over_ipv4),
         SYSTEM_TEST(echoes_over_ipv6),
-        SYSTEM_TEST(a_server_on_all_addresses_hears_both_families),
+        SYSTEM_TEST(a_server_on_all_addresses_serves_both_families),
         SYSTEM_TEST(an_empty_host_means_all_ipv4_addresses),
         SYSTEM_TEST(echoes_over_a_unix_socket),
         SYSTEM_TEST(echoes_over_an_abstract_unix_socket),

@@ -112,7 +112,7 @@ static void expect_gone(int client)
     assert_true(recv(client, &none, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
 }
 
-static void whom_anothers_callback_closes_hears_it_although_a_child_has_a_copy(void **state)
+static void a_peer_closed_by_another_callback_sees_the_end_although_a_child_has_a_copy(void **state)
 {
     int clients[CLIENTS];
     fill_room(*state, clients);
@@ -192,7 +192,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_peer_that_is_given_up_sees_a_reset),
         SYSTEM_TEST(a_peer_that_is_given_up_sees_a_reset_although_a_child_has_a_copy),
-        SYSTEM_TEST(whom_anothers_callback_closes_hears_it_although_a_child_has_a_copy),
+        SYSTEM_TEST(a_peer_closed_by_another_callback_sees_the_end_although_a_child_has_a_copy),
     };
     return SYSTEM_RUN(tests);
 }

@@ -85,7 +85,7 @@ static void use_loop_in_child(void *user)
     system_child_check(em_loop_run(loop) == EM_FORKED, "still");
 }
 
-static void a_child_that_uses_the_loop_is_told_and_does_no_harm(void **state)
+static void a_child_that_uses_the_loop_gets_EM_FORKED_and_does_no_harm(void **state)
 {
     scene *set = set_scene(*state);
     pid_t child = system_fork(use_loop_in_child, set);
@@ -273,7 +273,7 @@ static void stay_alive(void *user)
     system_child_check(read(set->ends[0], &byte, 1) == 0, "the parent lets go");
 }
 
-static void a_child_that_lives_on_does_not_keep_the_parents_connections_open(void **state)
+static void a_child_that_keeps_running_does_not_keep_the_parents_connections_open(void **state)
 {
     scene *set = set_scene(*state);
     pid_t child = system_fork(stay_alive, set);
@@ -421,13 +421,13 @@ static void a_child_made_in_the_receive_data_of_a_detach_does_not_get_the_socket
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_child_that_uses_the_loop_is_told_and_does_no_harm),
+        SYSTEM_TEST(a_child_that_uses_the_loop_gets_EM_FORKED_and_does_no_harm),
         SYSTEM_TEST(a_child_that_destroys_the_loop_closes_only_its_copies),
         SYSTEM_TEST(a_child_that_destroys_the_loop_disposes_of_its_copies_and_the_parents_calls_run),
         SYSTEM_TEST(a_child_that_destroys_the_loop_has_no_server_left_in_its_last_callbacks),
         SYSTEM_TEST(a_fork_in_unbind_while_the_loop_is_destroyed_ends_all_in_both_processes),
         SYSTEM_TEST(handing_over_in_unbind_while_the_loop_is_destroyed_ends_all),
-        SYSTEM_TEST(a_child_that_lives_on_does_not_keep_the_parents_connections_open),
+        SYSTEM_TEST(a_child_that_keeps_running_does_not_keep_the_parents_connections_open),
         SYSTEM_TEST(a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin),
         SYSTEM_TEST(a_child_may_destroy_the_loop_while_names_are_resolved),
         SYSTEM_TEST(a_child_made_in_a_callback_leaves_the_loop_and_touches_no_connection),

@@ -112,7 +112,7 @@ static void when_both_sides_have_ended_the_connection_ends(void **state)
     close(client);
 }
 
-static void the_end_that_comes_with_data_is_told_after_the_data(void **state)
+static void the_end_that_comes_with_data_is_reported_after_the_data(void **state)
 {
     system_record *served = system_new_record(SYSTEM_END);
     int client = system_connect(system_serve(*state, &system_open_recorder, served));
@@ -152,7 +152,7 @@ int main(void)
         SYSTEM_TEST(a_connection_whose_peer_has_ended_rests_until_it_is_closed),
         SYSTEM_TEST(ending_our_side_sends_the_rest_and_goes_on_receiving),
         SYSTEM_TEST(when_both_sides_have_ended_the_connection_ends),
-        SYSTEM_TEST(the_end_that_comes_with_data_is_told_after_the_data),
+        SYSTEM_TEST(the_end_that_comes_with_data_is_reported_after_the_data),
         SYSTEM_TEST(two_connections_of_the_library_half_close_towards_each_other),
     };
     return SYSTEM_RUN(tests);

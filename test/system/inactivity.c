@@ -56,7 +56,7 @@ static void write_a_byte(em_loop *loop, em_timer timer, void *client)
     system_write(*(int *)client, "x", 1);
 }
 
-static void a_busy_connection_lives_and_ends_one_timeout_after_its_last_byte(void **state)
+static void a_busy_connection_stays_open_and_ends_one_timeout_after_its_last_byte(void **state)
 {
     system_record *served = system_new_record(SYSTEM_UNBIND);
     int client = connected_client(*state, served);
@@ -159,7 +159,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_silent_connection_ends_at_its_timeout_and_not_later),
-        SYSTEM_TEST(a_busy_connection_lives_and_ends_one_timeout_after_its_last_byte),
+        SYSTEM_TEST(a_busy_connection_stays_open_and_ends_one_timeout_after_its_last_byte),
         SYSTEM_TEST(traffic_shortly_before_the_timeout_does_not_double_it),
         SYSTEM_TEST(a_timeout_may_be_set_and_taken_back_at_any_time),
         SYSTEM_TEST(slow_connecting_does_not_count_as_inactivity),

@@ -26,7 +26,7 @@ static void count_error(void *user, em_log_level level, const char *message)
         ++*(unsigned *)user;
 }
 
-static void a_listening_socket_that_somebody_has_shut_down_is_reported_once(void **state)
+static void a_listening_socket_that_was_shut_down_is_reported_once(void **state)
 {
     em_address address;
     unsigned *errors = system_memory(sizeof *errors);
@@ -50,7 +50,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_descriptor_is_served_once),
-        SYSTEM_TEST(a_listening_socket_that_somebody_has_shut_down_is_reported_once),
+        SYSTEM_TEST(a_listening_socket_that_was_shut_down_is_reported_once),
     };
     return SYSTEM_RUN(tests);
 }

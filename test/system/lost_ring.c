@@ -21,7 +21,7 @@ static void count_complaint(void *user, em_log_level level, const char *message)
     ++*complaints;
 }
 
-static void everything_goes_on_without_it_and_the_log_is_told_once(void **state)
+static void everything_goes_on_without_it_and_it_is_logged_once(void **state)
 {
     unsigned *complaints = system_memory(sizeof *complaints);
     em_loop *loop = system_create_loop((em_loop_options){.log = count_complaint, .log_user = complaints});
@@ -42,7 +42,7 @@ static void everything_goes_on_without_it_and_the_log_is_told_once(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(everything_goes_on_without_it_and_the_log_is_told_once),
+        SYSTEM_TEST(everything_goes_on_without_it_and_it_is_logged_once),
     };
     return SYSTEM_RUN(tests);
 }

@@ -125,7 +125,7 @@ static void a_loop_is_destroyed_by_another_thread_when_its_own_has_ended(void **
     strike(set);
 }
 
-static void a_loop_is_destroyed_by_another_thread_while_its_own_lives_on(void **state)
+static void a_loop_is_destroyed_by_another_thread_while_its_own_keeps_running(void **state)
 {
     scene *set = set_scene(*state, run_and_stay);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
@@ -152,7 +152,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_loop_is_destroyed_by_another_thread_when_its_own_has_ended),
-        SYSTEM_TEST(a_loop_is_destroyed_by_another_thread_while_its_own_lives_on),
+        SYSTEM_TEST(a_loop_is_destroyed_by_another_thread_while_its_own_keeps_running),
         SYSTEM_TEST(another_thread_may_run_a_loop_and_go_on),
     };
     return SYSTEM_RUN(tests);

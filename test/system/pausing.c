@@ -121,7 +121,7 @@ static void closing_after_writing_waits_for_the_end_of_the_pause_also_with_nothi
     close(client);
 }
 
-static void the_peers_end_during_a_pause_is_told_after_it(void **state)
+static void the_peers_end_during_a_pause_is_reported_after_it(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_open_recorder, served);
@@ -165,7 +165,7 @@ static void a_connection_may_be_born_paused(void **state)
     assert_string_equal(served->text, "held back");
 }
 
-static void pausing_twice_and_resuming_twice_is_told(void **state)
+static void pausing_twice_and_resuming_twice_is_refused(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
@@ -189,9 +189,9 @@ int main(void)
         SYSTEM_TEST(nothing_is_sent_while_paused_and_all_of_it_afterwards),
         SYSTEM_TEST(closing_after_writing_waits_for_the_end_of_the_pause),
         SYSTEM_TEST(closing_after_writing_waits_for_the_end_of_the_pause_also_with_nothing_to_write),
-        SYSTEM_TEST(the_peers_end_during_a_pause_is_told_after_it),
+        SYSTEM_TEST(the_peers_end_during_a_pause_is_reported_after_it),
         SYSTEM_TEST(a_connection_may_be_born_paused),
-        SYSTEM_TEST(pausing_twice_and_resuming_twice_is_told),
+        SYSTEM_TEST(pausing_twice_and_resuming_twice_is_refused),
     };
     return SYSTEM_RUN(tests);
 }

@@ -79,7 +79,7 @@ static void clients_of_a_paused_server_wait_and_are_served_when_it_resumes(void 
     assert_int_equal(accepted(*state), CLIENTS);
 }
 
-static void a_server_that_pauses_again_and_again_loses_nobody(void **state)
+static void a_server_that_pauses_again_and_again_loses_no_client(void **state)
 {
     clients all;
     em_server *server;
@@ -254,7 +254,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(clients_of_a_paused_server_wait_and_are_served_when_it_resumes),
-        SYSTEM_TEST(a_server_that_pauses_again_and_again_loses_nobody),
+        SYSTEM_TEST(a_server_that_pauses_again_and_again_loses_no_client),
         SYSTEM_TEST(a_pause_in_post_init_takes_effect_before_the_next_client),
         SYSTEM_TEST(connections_go_on_while_their_server_is_paused),
         SYSTEM_TEST(clients_that_wait_cost_a_paused_server_nothing),

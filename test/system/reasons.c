@@ -137,7 +137,7 @@ static void a_name_that_does_not_resolve_is_named(void **state)
     answer_slow_names();
 }
 
-static void a_local_end_that_is_not_there_is_told_from_the_peer(void **state)
+static void an_unavailable_local_end_is_distinguished_from_the_peer(void **state)
 {
     em_connect_options options = {.size = sizeof options, .bind_host = "unknown.test"};
     expect(*state, dial(*state, "here.test", 80, options), EM_ADDRESS_NOT_AVAILABLE, EADDRNOTAVAIL,
@@ -235,7 +235,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_refusal_names_the_name_and_the_address),
         SYSTEM_TEST(a_name_that_does_not_resolve_is_named),
-        SYSTEM_TEST(a_local_end_that_is_not_there_is_told_from_the_peer),
+        SYSTEM_TEST(an_unavailable_local_end_is_distinguished_from_the_peer),
         SYSTEM_TEST(a_connect_timeout_names_the_address),
         SYSTEM_TEST(each_end_of_an_established_connection_names_the_peer),
         SYSTEM_TEST(a_call_that_fails_has_the_systems_error_number),

@@ -44,7 +44,7 @@ static void send_backlog(em_connection *connection)
     assert_int_equal(em_connection_send_borrowed(connection, backlog, sizeof backlog, NULL, NULL), EM_UNDER_PRESSURE);
 }
 
-static void a_reset_of_an_idle_connection_is_told(void **state)
+static void a_reset_of_an_idle_connection_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     system_reset(connected_client(*state, &system_recorder, served));
@@ -89,7 +89,7 @@ static void what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out
     assert_string_equal(served->text, "last words");
 }
 
-static void a_reset_while_much_waits_to_be_sent_is_told(void **state)
+static void a_reset_while_much_waits_to_be_sent_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
@@ -99,7 +99,7 @@ static void a_reset_while_much_waits_to_be_sent_is_told(void **state)
     expect_unbind(*state, served);
 }
 
-static void a_reset_while_draining_is_told(void **state)
+static void a_reset_while_draining_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
@@ -111,7 +111,7 @@ static void a_reset_while_draining_is_told(void **state)
     expect_unbind(*state, served);
 }
 
-static void a_reset_while_paused_is_told_after_the_pause_and_nothing_spins(void **state)
+static void a_reset_while_paused_is_reported_after_the_pause_and_nothing_spins(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
@@ -195,7 +195,7 @@ static void a_reset_after_the_peers_end_ends_the_connection_while_much_waits_to_
     expect_unbind(*state, served);
 }
 
-static void a_reset_after_our_end_is_told(void **state)
+static void a_reset_after_our_end_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
     int client = connected_client(*state, &system_recorder, served);
@@ -205,7 +205,7 @@ static void a_reset_after_our_end_is_told(void **state)
     expect_unbind(*state, served);
 }
 
-static void a_reset_right_after_connecting_is_told_to_the_client(void **state)
+static void a_reset_right_after_connecting_is_reported_to_the_client(void **state)
 {
     int port;
     int listener = system_listen(4, &port);
@@ -307,20 +307,20 @@ static void no_sigpipe_is_ever_delivered(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_reset_of_an_idle_connection_is_told),
+        SYSTEM_TEST(a_reset_of_an_idle_connection_is_reported),
         SYSTEM_TEST(a_reset_before_it_is_accepted_does_not_harm_the_server),
         SYSTEM_TEST(what_arrived_before_a_reset_is_delivered),
         SYSTEM_TEST(what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out),
-        SYSTEM_TEST(a_reset_while_much_waits_to_be_sent_is_told),
-        SYSTEM_TEST(a_reset_while_draining_is_told),
-        SYSTEM_TEST(a_reset_while_paused_is_told_after_the_pause_and_nothing_spins),
+        SYSTEM_TEST(a_reset_while_much_waits_to_be_sent_is_reported),
+        SYSTEM_TEST(a_reset_while_draining_is_reported),
+        SYSTEM_TEST(a_reset_while_paused_is_reported_after_the_pause_and_nothing_spins),
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection),
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection_during_a_pause),
         SYSTEM_TEST(a_reset_after_an_end_that_came_during_a_pause_is_reported_after_it),
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection_also_if_the_program_has_taken_the_error),
         SYSTEM_TEST(a_reset_after_the_peers_end_ends_the_connection_while_much_waits_to_be_sent),
-        SYSTEM_TEST(a_reset_after_our_end_is_told),
-        SYSTEM_TEST(a_reset_right_after_connecting_is_told_to_the_client),
+        SYSTEM_TEST(a_reset_after_our_end_is_reported),
+        SYSTEM_TEST(a_reset_right_after_connecting_is_reported_to_the_client),
         SYSTEM_TEST(the_peers_address_is_known_in_unbind_after_a_reset),
         SYSTEM_TEST(no_sigpipe_is_ever_delivered),
     };

@@ -84,7 +84,7 @@ static void stop_in_timer(em_loop *loop, em_timer timer, void *user)
     em_loop_stop(loop);
 }
 
-static void a_loop_that_was_stopped_accepts_nobody_any_more(void **state)
+static void a_loop_that_was_stopped_accepts_no_more_clients(void **state)
 {
     scene *set = set_scene();
     em_loop *other = system_create_loop((em_loop_options){.size = 0});
@@ -99,7 +99,7 @@ static void a_loop_that_was_stopped_accepts_nobody_any_more(void **state)
     strike(set);
 }
 
-static void a_loop_that_is_stopped_in_post_init_takes_one_client_along(void **state)
+static void a_loop_that_is_stopped_in_post_init_has_accepted_one_client(void **state)
 {
     scene *set = set_scene();
     em_loop *leaving = system_create_loop((em_loop_options){.size = 0});
@@ -272,7 +272,7 @@ static char ask(em_loop *loop, int port)
     return answer;
 }
 
-static void nobody_waits_for_a_process_that_is_stopped_or_dead(void **state)
+static void no_client_waits_for_a_process_that_is_stopped_or_killed(void **state)
 {
     int port;
     int status;
@@ -319,14 +319,14 @@ static void a_killed_process_leaves_its_port_free_and_its_clients_with_an_end(vo
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_loop_that_was_stopped_accepts_nobody_any_more),
-        SYSTEM_TEST(a_loop_that_is_stopped_in_post_init_takes_one_client_along),
+        SYSTEM_TEST(a_loop_that_was_stopped_accepts_no_more_clients),
+        SYSTEM_TEST(a_loop_that_is_stopped_in_post_init_has_accepted_one_client),
         SYSTEM_TEST(a_loop_that_runs_again_goes_on_accepting),
         SYSTEM_TEST(a_server_that_stops_serves_whom_it_has_and_leaves_the_rest_to_others),
         SYSTEM_TEST(a_socket_that_was_given_is_accepted_from_once_in_a_turn_or_as_often_as_the_user_says),
         SYSTEM_TEST(a_server_that_has_stopped_is_not_woken_for_clients_of_others),
         SYSTEM_TEST(a_socket_of_its_own_is_accepted_from_as_often_in_a_turn_as_the_user_says),
-        SYSTEM_TEST(nobody_waits_for_a_process_that_is_stopped_or_dead),
+        SYSTEM_TEST(no_client_waits_for_a_process_that_is_stopped_or_killed),
         SYSTEM_TEST(a_killed_process_leaves_its_port_free_and_its_clients_with_an_end),
     };
     return SYSTEM_RUN(tests);

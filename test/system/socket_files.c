@@ -74,7 +74,7 @@ static void without_a_mode_the_umask_decides(void **state)
     unlink(path);
 }
 
-static void a_file_of_a_dead_server_gets_the_new_mode(void **state)
+static void a_stale_socket_file_gets_the_new_mode(void **state)
 {
     const char *path = fresh_path();
     assert_int_equal(serve(*state, path, (em_server_options){.socket_file_mode = 0600}), EM_OK);
@@ -245,7 +245,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(the_file_has_the_mode_that_is_asked_for_whatever_the_umask),
         SYSTEM_TEST(without_a_mode_the_umask_decides),
-        SYSTEM_TEST(a_file_of_a_dead_server_gets_the_new_mode),
+        SYSTEM_TEST(a_stale_socket_file_gets_the_new_mode),
         SYSTEM_TEST(the_file_can_belong_to_another_user_and_group),
         SYSTEM_TEST(owner_and_group_are_set_each_by_itself),
         SYSTEM_TEST(a_group_can_be_named),

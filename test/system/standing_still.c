@@ -66,7 +66,7 @@ static void ask_twice(em_loop *loop, void (*receive_data)(em_connection *, const
     close(client);
 }
 
-static void a_callback_longer_than_the_timeout_ends_nobody(void **state)
+static void a_callback_longer_than_the_timeout_ends_no_connection(void **state)
 {
     ask_twice(*state, work_and_answer, TIMEOUT_NS);
 }
@@ -309,7 +309,7 @@ static void what_was_connected_while_the_process_was_stopped_is_connected(void *
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_callback_longer_than_the_timeout_ends_nobody),
+        SYSTEM_TEST(a_callback_longer_than_the_timeout_ends_no_connection),
         SYSTEM_TEST(a_timeout_set_after_long_work_counts_from_then),
         SYSTEM_TEST(input_that_waits_to_be_read_is_no_silence),
         SYSTEM_TEST(a_stopped_server_reads_what_came_meanwhile),

@@ -453,7 +453,7 @@ static void close_at_word(em_connection *connection, const void *data, size_t le
     em_loop_stop(em_connection_get_loop(connection));
 }
 
-static void a_peer_that_the_child_closes_is_told_although_the_parent_has_a_copy(void **state)
+static void a_peer_that_the_child_closes_sees_it_although_the_parent_has_a_copy(void **state)
 {
     static const em_handler closing = {.receive_data = close_at_word};
     int port = system_serve(*state, &closing, NULL);
@@ -490,7 +490,7 @@ int main(void)
         SYSTEM_TEST(connections_that_end_with_the_one_that_forks_end_in_the_child_within),
         SYSTEM_TEST(the_two_processes_share_no_object_of_the_kernel),
         SYSTEM_TEST(a_child_without_descriptors_may_try_again),
-        SYSTEM_TEST(a_peer_that_the_child_closes_is_told_although_the_parent_has_a_copy),
+        SYSTEM_TEST(a_peer_that_the_child_closes_sees_it_although_the_parent_has_a_copy),
         SYSTEM_TEST(nobody_takes_over_what_is_his_own),
     };
     return SYSTEM_RUN(tests);

@@ -34,7 +34,7 @@ static em_status start_at(em_loop *loop, const struct sockaddr_un *address, em_s
     return em_loop_start_unix_domain_server(loop, address->sun_path, &system_recorder, NULL, server);
 }
 
-static void a_living_server_keeps_its_path_and_hears_nothing(void **state)
+static void a_running_server_keeps_its_path_and_notices_nothing(void **state)
 {
     struct sockaddr_un address = fresh_path();
     int living = stranger_at(&address, SOCK_STREAM | SOCK_NONBLOCK);
@@ -66,7 +66,7 @@ static void a_living_socket_for_datagrams_keeps_its_path(void **state)
     unlink(address.sun_path);
 }
 
-static void the_path_of_a_dead_server_is_taken_over(void **state)
+static void the_path_of_a_server_that_has_ended_is_taken_over(void **state)
 {
     struct sockaddr_un address = fresh_path();
     em_server *server;
@@ -152,9 +152,9 @@ static void an_internet_address_can_be_served_and_connected_to(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_living_server_keeps_its_path_and_hears_nothing),
+        SYSTEM_TEST(a_running_server_keeps_its_path_and_notices_nothing),
         SYSTEM_TEST(a_living_socket_for_datagrams_keeps_its_path),
-        SYSTEM_TEST(the_path_of_a_dead_server_is_taken_over),
+        SYSTEM_TEST(the_path_of_a_server_that_has_ended_is_taken_over),
         SYSTEM_TEST(abstract_names_that_differ_in_zero_bytes_are_different_servers),
         SYSTEM_TEST(addresses_that_are_none_are_refused),
         SYSTEM_TEST(an_internet_address_can_be_served_and_connected_to),

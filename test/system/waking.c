@@ -105,7 +105,7 @@ static void run_loop(scene *set)
     assert_int_equal(em_loop_run(set->loop), EM_OK);
 }
 
-static void a_loop_hears_every_wake(void **state)
+static void a_loop_notices_every_wake(void **state)
 {
     post_while(*state, run_loop);
 }
@@ -118,7 +118,7 @@ static void wait_with_pauses(void *user, void (*wait)(void *wait_data), void *wa
     spin(*(const unsigned *)user);
 }
 
-static void a_loop_whose_host_has_a_lock_hears_every_wake(void **state)
+static void a_loop_whose_host_has_a_lock_notices_every_wake(void **state)
 {
     unsigned *pause = system_memory(sizeof *pause);
     *pause = LONGEST_SPIN / 2;
@@ -142,7 +142,7 @@ static void run_within_another_loop(scene *set)
     }
 }
 
-static void a_loop_within_another_hears_every_wake(void **state)
+static void a_loop_within_another_notices_every_wake(void **state)
 {
     post_while(*state, run_within_another_loop);
 }
@@ -150,9 +150,9 @@ static void a_loop_within_another_hears_every_wake(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_loop_hears_every_wake),
-        SYSTEM_TEST(a_loop_whose_host_has_a_lock_hears_every_wake),
-        SYSTEM_TEST(a_loop_within_another_hears_every_wake),
+        SYSTEM_TEST(a_loop_notices_every_wake),
+        SYSTEM_TEST(a_loop_whose_host_has_a_lock_notices_every_wake),
+        SYSTEM_TEST(a_loop_within_another_notices_every_wake),
     };
     return SYSTEM_RUN(tests);
 }

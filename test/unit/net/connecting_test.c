@@ -44,7 +44,7 @@ static void a_refusal_is_unbind_s_reason(void **state)
     recorder_free(&told);
 }
 
-static void a_refusal_that_the_system_knows_at_once_is_told_later_all_the_same(void **state)
+static void a_refusal_that_the_system_knows_at_once_is_still_reported_later(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -302,7 +302,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CONNECTING_TEST(what_is_sent_before_the_connection_stands_leaves_afterwards),
         CONNECTING_TEST(a_refusal_is_unbind_s_reason),
-        CONNECTING_TEST(a_refusal_that_the_system_knows_at_once_is_told_later_all_the_same),
+        CONNECTING_TEST(a_refusal_that_the_system_knows_at_once_is_still_reported_later),
         CONNECTING_TEST(what_fails_without_the_network_fails_the_call_and_calls_nothing),
         CONNECTING_TEST(a_unix_connection_that_fails_at_once_fails_the_call),
         CONNECTING_TEST(closing_while_connecting_ends_it),

@@ -273,7 +273,7 @@ static void after_the_peer_s_end_sending_goes_on_until_closed(void **state)
     recorder_free(&told);
 }
 
-static void close_write_tells_the_peer_after_all_was_sent_and_receiving_goes_on(void **state)
+static void close_write_sends_the_end_after_all_data_and_receiving_goes_on(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -460,7 +460,7 @@ int main(void)
         CONNECTION_TEST(close_ends_a_connection_that_is_draining_at_once),
         CONNECTION_TEST(without_receive_end_the_rest_is_sent_and_the_connection_closed),
         CONNECTION_TEST(after_the_peer_s_end_sending_goes_on_until_closed),
-        CONNECTION_TEST(close_write_tells_the_peer_after_all_was_sent_and_receiving_goes_on),
+        CONNECTION_TEST(close_write_sends_the_end_after_all_data_and_receiving_goes_on),
         CONNECTION_TEST(half_closing_after_the_peer_did_ends_the_connection),
         CONNECTION_TEST(a_reset_is_unbind_s_reason),
         CONNECTION_TEST(a_failure_of_sending_is_unbind_s_reason_after_what_had_arrived),

@@ -88,7 +88,7 @@ static void arguments_that_make_no_sense_are_refused(void **state)
     assert_int_equal(simulated_count_channels(fixture->backend), 0);
 }
 
-static void a_port_that_is_taken_is_told(void **state)
+static void a_port_that_is_taken_is_reported(void **state)
 {
     simulated_loop *fixture = *state;
     em_address address;
@@ -436,7 +436,7 @@ int main(void)
         SERVER_TEST(a_server_knows_its_address_port_number_loop_and_user),
         SERVER_TEST(accepted_connections_know_their_peer_and_begin_with_the_server_s_user),
         SERVER_TEST(arguments_that_make_no_sense_are_refused),
-        SERVER_TEST(a_port_that_is_taken_is_told),
+        SERVER_TEST(a_port_that_is_taken_is_reported),
         SERVER_TEST(a_server_that_cannot_start_leaves_a_given_descriptor_to_the_caller),
         SERVER_TEST(a_server_that_cannot_start_leaves_no_file),
         SERVER_TEST(a_server_without_a_port_has_port_0),
