@@ -109,6 +109,7 @@ struct emi_channel {
     bool ended : 1;           /**< the peer's end was reported */
     bool hung_up : 1;         /**< the poller has reported an error, or the end of both directions */
     bool send_failed : 1;     /**< a send failed while the owner did not receive; `failure` is to be reported */
+    bool is_over : 1;         /**< a failure after the end, or of such a send, was reported: nothing else follows */
     bool always_ready : 1;    /**< polled: the poller refuses the descriptor, as epoll refuses regular files */
     bool released : 1;        /**< release was called */
     emi_list work;            /**< in the list of work, or, once released, in the list of channels to reap */

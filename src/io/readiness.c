@@ -46,7 +46,7 @@ static unsigned wanted_interest(const emi_readiness *readiness, const emi_channe
     if (readiness->poller_operations->edge_triggered)
         return EMI_POLL_IN | (blocked || (channel->interest & EMI_POLL_OUT) ? EMI_POLL_OUT : 0U);
     return (channel->receiving ? EMI_POLL_IN : 0U) | (blocked ? EMI_POLL_OUT : 0U) |
-           (channel->ended ? EMI_POLL_HANGUP : 0U);
+           (channel->ended && !channel->is_over ? EMI_POLL_HANGUP : 0U);
 }
 
 static em_status watch(const emi_readiness *readiness, const emi_channel *channel, unsigned bits)
@@ -97,6 +97,7 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     channel->ended = false;
     channel->hung_up = false;
     channel->send_failed = false;
+    channel->is_over = false;
     channel->released = false;
     channel->always_ready = false;
     channel->early = 0;

@@ -40,10 +40,10 @@ static void look_after_end(emi_channel *channel)
         status = (em_status)channel->failure;
     if (status == EM_OK && (!channel->exact_reads || (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP)))
         status = EM_BROKEN_PIPE;
-    channel->failure = EM_OK; /* reported once */
-    channel->send_failed = false;
-    if (status != EM_OK)
-        emi_channel_fail(channel, status);
+    if (status == EM_OK)
+        return;
+    channel->is_over = true;
+    emi_channel_fail(channel, status);
 }
 
 void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, em_status reason)
@@ -54,9 +54,9 @@ void emi_readiness_fail_sending(emi_readiness *readiness, emi_channel *channel, 
 
 static bool must_look_after_end(const emi_channel *channel)
 {
-    if (EMI_UNLIKELY(channel->ended))
-        return channel->hung_up || channel->failure != EM_OK;
-    return EMI_UNLIKELY(channel->send_failed) && !channel->receiving;
+    if (EMI_LIKELY(!channel->ended && !channel->send_failed) || channel->is_over)
+        return false;
+    return channel->ended ? channel->hung_up || channel->failure != EM_OK : !channel->receiving;
 }
 
 static void serve_stream(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
