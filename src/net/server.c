@@ -136,6 +136,21 @@ em_status em_loop_start_unix_domain_server(em_loop *loop, const char *path, cons
     return status == EM_OK ? em_loop_start_server_at(loop, &address, handler, options, server) : status;
 }
 
+/* A failure leaves the socket as it was, its blocking mode included. */
+static em_status start_on(em_loop *loop, int descriptor, const em_handler *handler, const emi_server_settings *settings,
+                          em_server **server)
+{
+    const emi_server_sockets sockets = {.count = 1, .list = {descriptor}};
+    emi_socket_modes modes;
+    em_status status = emi_socket_get_modes(descriptor, &modes);
+    if (status != EM_OK)
+        return status;
+    status = start(loop, &sockets, EMI_GIVEN, handler, settings, server);
+    if (status != EM_OK)
+        emi_socket_restore_modes(descriptor, &modes);
+    return status;
+}
+
 em_status em_loop_attach_server(em_loop *loop, int descriptor, const em_handler *handler,
                                 const em_server_options *given, em_server **server)
 {
@@ -146,8 +161,7 @@ em_status em_loop_attach_server(em_loop *loop, int descriptor, const em_handler 
     status = emi_read_server_options(&settings, given, false);
     if (status == EM_OK)
         status = emi_socket_check_listening(descriptor);
-    emi_server_sockets sockets = {.count = 1, .list = {descriptor}};
-    return status == EM_OK ? start(loop, &sockets, EMI_GIVEN, handler, &settings, server) : status;
+    return status == EM_OK ? start_on(loop, descriptor, handler, &settings, server) : status;
 }
 
 void emi_server_release(em_server *server)
