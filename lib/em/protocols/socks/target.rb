@@ -36,7 +36,7 @@ module EventMachine
           @address&.bytesize == 4
         end
 
-        # Names under localhost always mean the loopback interface, whatever the hosts file says (RFC 6761, section 6.3).
+        # Names under localhost mean the loopback interface, whatever the hosts file says (RFC 6761, section 6.3).
         def localhost?
           @name.match?(/(\A|\.)localhost\.?\z/i)
         end
