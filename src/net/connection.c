@@ -103,7 +103,7 @@ void emi_connection_end(em_connection *connection, em_status reason)
         return;
     emi_connection_enter(connection, EM_STATE_RELEASING);
     connection->reason = (int16_t)reason;
-    connection->system_error = (uint16_t)em_status_get_system_error(reason);
+    connection->system_error = (unsigned)em_status_get_system_error(reason);
     if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->loop))
         emi_channel_stop_receiving(&connection->channel);
     if (connection->extras)

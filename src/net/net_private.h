@@ -94,21 +94,24 @@ struct em_connection {
     uint64_t bytes_sent;
     emi_handle handle;
     em_connection *next_listed;
-    uint32_t peer_ipv4;        /* network order */
-    uint16_t peer_port;        /* network order; of IPv4 */
-    int16_t reason;            /* of the end, an em_status */
-    uint32_t server;           /* the server that counts it: its index plus 1; 0: none */
-    uint8_t state;             /* em_connection_state */
-    uint8_t write_side;        /* emi_write_side */
-    bool paused : 1;           /* neither receives nor sends */
-    bool receiving_paused : 1; /* does not receive, independently of paused */
+    uint32_t peer_ipv4;         /* network order */
+    uint16_t peer_port;         /* network order; of IPv4 */
+    int16_t reason;             /* of the end, an em_status */
+    uint32_t server;            /* the server that counts it: its index plus 1; 0: none */
+    unsigned state : 8;         /* em_connection_state */
+    unsigned write_side : 3;    /* emi_write_side */
+    unsigned system_error : 14; /* behind the reason, an errno; 0: none */
+    bool paused : 1;            /* neither receives nor sends */
+    bool receiving_paused : 1;  /* does not receive, independently of paused */
     bool peer_ended : 1;
     bool under_pressure : 1;
     bool is_listed : 1; /* in the list for reap */
     bool is_tcp : 1;
-    bool may_linger : 1;   /* SO_LINGER may be set, so close(2) might wait */
-    uint16_t system_error; /* behind the reason; 0: none */
+    bool may_linger : 1; /* SO_LINGER may be set, so close(2) might wait */
 };
+
+/* malloc(3) gives memory in steps: eight bytes more would be sixteen for each idle connection. */
+_Static_assert(sizeof(struct em_connection) <= 184, "an idle connection is small");
 
 /** One listening socket of a server. */
 typedef struct emi_listener {
