@@ -153,6 +153,17 @@ class BenchmarkTest < Minitest::Test
     assert_includes output, "nonesuch"
   end
 
+  def test_a_report_without_markers_is_refused_before_anything_is_measured
+    Dir.mktmpdir do |directory|
+      File.write(file = File.join(directory, "report.md"), "# Figures\n")
+      [file, "#{file}.none"].each do |path|
+        output, status = Open3.capture2e(COMPARE, "--report", path)
+        refute_predicate status, :success?
+        assert_includes output, "#{path} lacks the line"
+      end
+    end
+  end
+
   def test_the_report_states_what_others_took_of_the_cores
     machine = Comparison::Machine.new
     machine.watch { nil }
