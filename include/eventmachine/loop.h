@@ -107,6 +107,8 @@ typedef struct em_loop_options {
      * started in its place. There are at most 64 such threads; beyond that, names wait until a look-up returns.
      */
     unsigned pool_threads;
+
+    unsigned reserved; /**< for an option to come; must be 0 */
 } em_loop_options;
 
 /**

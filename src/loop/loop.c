@@ -33,7 +33,7 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
     if (own->pool_threads == 0)
         own->pool_threads = DEFAULT_POOL_THREADS;
-    if (own->allocator && !own->allocator->reallocate)
+    if (own->reserved != 0 || (own->allocator && !own->allocator->reallocate))
         return EM_INVALID_ARGUMENT;
     if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS)
         return EM_INVALID_ARGUMENT;

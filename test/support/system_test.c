@@ -29,7 +29,7 @@ static unsigned descriptors_before;
 static bool descriptors_are_shared;
 static block *blocks;
 
-static void bark(int signal_number)
+static void end_the_test(int signal_number)
 {
     static const char message[] = "the watchdog ended a test that took too long\n";
     (void)signal_number;
@@ -65,7 +65,7 @@ int system_run(const struct CMUnitTest *tests, size_t count)
 
 int system_set_up(void **state)
 {
-    signal(SIGALRM, bark);
+    signal(SIGALRM, end_the_test);
     alarm(WATCHDOG_SECONDS);
     descriptors_before = system_descriptors();
     *state = system_create_loop((em_loop_options){.size = 0});

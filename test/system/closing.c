@@ -212,7 +212,7 @@ static void stopping_in_a_timer_a_tick_or_a_post_ends_the_run(void **state)
             em_loop_next_tick(*state, stop_in_call, calls, NULL);
         if (i == 3)
             em_loop_post(*state, stop_in_call, calls, NULL);
-        assert_int_equal(em_loop_run(*state), EM_OK); /* else the watchdog barks */
+        assert_int_equal(em_loop_run(*state), EM_OK); /* else the deadline ends the test */
         assert_int_equal(*calls, i + 1);
         assert_int_equal(em_loop_is_stopping(*state), 0);
     }

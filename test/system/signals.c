@@ -138,7 +138,7 @@ static void a_signal_handler_may_stop_a_loop_that_sleeps(void **state)
     handle(SIGINT, stop_loop);
     for (unsigned i = 0; i < 20; i++) {
         pid_t child = system_fork(interrupt, &parent);
-        assert_int_equal(em_loop_run(*state), EM_OK); /* else the watchdog barks */
+        assert_int_equal(em_loop_run(*state), EM_OK); /* else the deadline ends the test */
         assert_int_equal(system_wait(child), 0);
     }
     handle(SIGINT, SIG_DFL);

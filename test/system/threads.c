@@ -82,7 +82,7 @@ static void a_loop_is_stopped_from_another_thread_whenever_that_happens(void **s
     for (unsigned i = 0; i < 200; i++) { /* before, in the midst of and after the beginning of the run */
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, stop_from_outside, *state), 0);
-        assert_int_equal(em_loop_run(*state), EM_OK); /* else the watchdog barks */
+        assert_int_equal(em_loop_run(*state), EM_OK); /* else the deadline ends the test */
         pthread_join(thread, NULL);
         assert_int_equal(em_loop_is_stopping(*state), 0);
     }

@@ -123,7 +123,7 @@ static void beat_through_a_stop(void *pipe_end)
     uint64_t started_ns = em_loop_get_time_ns(loop);
     system_child_check(write(*(int *)pipe_end, "x", 1) == 1, "the parent listens");
     while (beats.longest_ns < STOPPED_MILLISECONDS * EM_MILLISECONDS)
-        em_loop_run_once(loop, EM_FOREVER); /* else the watchdog barks */
+        em_loop_run_once(loop, EM_FOREVER); /* else the deadline ends the test */
     for (unsigned more = beats.count + 3; beats.count < more;)
         em_loop_run_once(loop, EM_FOREVER);
     uint64_t periods = (em_loop_get_time_ns(loop) - started_ns) / (PERIOD_MILLISECONDS * EM_MILLISECONDS);

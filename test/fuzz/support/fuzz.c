@@ -40,7 +40,7 @@ static void print_repeat(void)
     (void)ignored;
 }
 
-static void bark(int signal_number)
+static void end_the_test(int signal_number)
 {
     static const char message[] = "\nthe watchdog ended a run that took too long\n";
     (void)signal_number;
@@ -87,7 +87,7 @@ const char *fuzz_host(void)
 
 static void prepare_failing(void)
 {
-    signal(SIGALRM, bark);
+    signal(SIGALRM, end_the_test);
     signal(SIGPIPE, SIG_IGN);
     if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(print_repeat);
