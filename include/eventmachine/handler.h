@@ -71,7 +71,13 @@ typedef struct em_handler {
      */
     void (*unbind)(em_connection *connection, em_status reason);
 
-    void (*reserved[9])(void);
+    /**
+     * A TLS handshake is complete. Called before the first receive_data with bytes that TLS protects. What was sent
+     * during the handshake leaves after this. Also called during a pause.
+     */
+    void (*ssl_handshake_completed)(em_connection *connection);
+
+    void (*reserved[8])(void);
 } em_handler;
 
 EM_END_DECLARATIONS

@@ -37,6 +37,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_NAME_NOT_FOUND, -17, "host name not found")                                                                   \
     X(EM_RESOLVER_FAILED, -18, "name resolution failed temporarily, try again later")                                  \
     X(EM_UNKNOWN_BACKEND, -19, "unknown or unavailable backend")                                                       \
+    X(EM_TLS_HANDSHAKE_TIMEOUT, -20, "timed out during the TLS handshake")                                             \
     /* From the operating system. */                                                                                   \
     X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \

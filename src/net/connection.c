@@ -75,6 +75,8 @@ void emi_connection_free(em_connection *connection)
         emi_list_remove(&connection->extras->lingering);
     }
     emi_outbox_clear(&connection->outbox, &loop->outboxes);
+    if (emi_gate_of(connection))
+        emi_gate_free(connection->extras->gate);
     if (connection->extras)
         emi_release(&loop->memory, connection->extras->reason_text);
     emi_release(&loop->memory, connection->extras);
@@ -97,6 +99,14 @@ void emi_connection_list(em_connection *connection)
     net->listed_last = connection;
 }
 
+static void cancel_timers(em_connection *connection)
+{
+    if (connection->extras)
+        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    if (emi_gate_of(connection))
+        emi_gate_stop(connection->extras->gate);
+}
+
 void emi_connection_end(em_connection *connection, em_status reason)
 {
     if (emi_connection_has_ended(connection))
@@ -106,8 +116,7 @@ void emi_connection_end(em_connection *connection, em_status reason)
     connection->system_error = (unsigned)em_status_get_system_error(reason);
     if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->loop))
         emi_channel_stop_receiving(&connection->channel);
-    if (connection->extras)
-        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    cancel_timers(connection);
     emi_connection_list(connection);
 }
 
@@ -117,8 +126,7 @@ void emi_connection_give_up(em_connection *connection)
     emi_connection_enter(connection, EM_STATE_RELEASING);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
-    if (connection->extras)
-        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    cancel_timers(connection);
     emi_connection_release(connection);
 }
 
@@ -153,7 +161,7 @@ void emi_connection_reap(em_connection *connection)
     connection->is_listed = false;
     if (emi_connection_has_ended(connection)) {
         unbind(connection);
-    } else if (connection->outbox.bytes > 0) {
+    } else if (emi_connection_has_unsent(connection)) {
         em_status status = emi_drain_begin(connection);
         if (status == EM_OK)
             emi_connection_arm(connection);
@@ -195,9 +203,19 @@ em_status emi_connection_extras_to_set(em_connection *connection, emi_connection
 em_status em_connection_close(em_connection *connection)
 {
     em_status status = emi_connection_check(connection);
-    if (status == EM_OK)
-        emi_connection_end(connection, EM_OK);
-    return status;
+    if (status != EM_OK)
+        return status;
+    if (emi_gate_of(connection))
+        emi_gate_send_end_now(connection->extras->gate);
+    emi_connection_end(connection, EM_OK);
+    return EM_OK;
+}
+
+/* What is queued must wait for a handshake, whose callbacks may not come after unbind. */
+static bool must_wait_for_filter(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return gate && !gate->was_ready && emi_connection_is_open(connection) && connection->outbox.bytes > 0;
 }
 
 em_status em_connection_close_in_background(em_connection *connection)
@@ -205,6 +223,8 @@ em_status em_connection_close_in_background(em_connection *connection)
     em_status status = emi_connection_check(connection);
     if (status != EM_OK)
         return status;
+    if (must_wait_for_filter(connection))
+        return em_connection_close_after_writing(connection);
     if (emi_connection_is_open(connection)) {
         connection->write_side = EMI_WRITE_FLUSHING;
         connection->paused = false;
@@ -223,6 +243,7 @@ em_status em_connection_close_after_writing(em_connection *connection)
     connection->write_side = EMI_WRITE_CLOSING;
     if (connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
+    emi_connection_request_send(connection);
     emi_connection_act_if_sent(connection);
     return EM_OK;
 }
@@ -234,6 +255,7 @@ em_status em_connection_close_write(em_connection *connection)
         return status;
     if (connection->write_side == EMI_WRITE_OPEN)
         connection->write_side = EMI_WRITE_ENDING;
+    emi_connection_request_send(connection);
     emi_connection_act_if_sent(connection);
     return EM_OK;
 }

@@ -112,6 +112,8 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
         status = emi_loop_check(connection->loop);
     if (status == EM_OK && !emi_connection_is_open(connection))
         status = EM_NOT_CONNECTED;
+    if (status == EM_OK && emi_gate_of(connection))
+        status = EM_INVALID_STATE;
     if (status == EM_OK)
         status = emi_channel_deliver_held(&connection->channel);
     if (status == EM_OK)

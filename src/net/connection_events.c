@@ -20,9 +20,8 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
         connection->handler->receive_data(connection, bytes, length);
 }
 
-static void end(emi_channel *channel)
+void emi_connection_receive_end(em_connection *connection)
 {
-    em_connection *connection = emi_connection_of(channel);
     connection->peer_ended = true;
     if (connection->state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
         return;
@@ -31,6 +30,11 @@ static void end(emi_channel *channel)
     else
         em_connection_close_after_writing(connection);
     emi_connection_act_if_sent(connection);
+}
+
+static void end(emi_channel *channel)
+{
+    emi_connection_receive_end(emi_connection_of(channel));
 }
 
 void emi_connection_start(em_connection *connection)
@@ -44,7 +48,7 @@ void emi_connection_start(em_connection *connection)
     emi_connection_request_send(connection);
 }
 
-static void connected(emi_channel *channel)
+void emi_connection_connected(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
     if (connection->state != EM_STATE_CONNECTING || emi_connector_has_met_itself(connection))
@@ -102,7 +106,7 @@ static em_status plain_reason(const em_connection *connection, em_status reason)
     return connection->is_tcp && reason == EM_BROKEN_PIPE ? EM_CONNECTION_RESET : reason;
 }
 
-static void failed(emi_channel *channel, em_status given)
+void emi_connection_failed(emi_channel *channel, em_status given)
 {
     em_connection *connection = emi_connection_of(channel);
     em_status reason = plain_reason(connection, given);
@@ -133,10 +137,10 @@ const emi_channel_events emi_connection_events = {
     .data = data,
     .room = room,
     .end = end,
-    .connected = connected,
+    .connected = emi_connection_connected,
     .gather = gather,
     .sent = sent,
     .after_sent = after_sent,
-    .failed = failed,
+    .failed = emi_connection_failed,
     .released = emi_connection_released,
 };

@@ -5,10 +5,20 @@
  */
 #include "net/net_private.h"
 
+static bool wants_input(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return gate ? emi_gate_wants_input(gate)
+                : !connection->paused && !connection->receiving_paused && !connection->peer_ended;
+}
+
+/* What a filter holds comes before what the system has. */
 em_status emi_connection_start_receiving(em_connection *connection)
 {
-    bool is_held = connection->paused || connection->receiving_paused || connection->peer_ended;
-    if (is_held || !emi_connection_is_open(connection))
+    emi_gate *gate = emi_gate_of(connection);
+    if (gate && emi_gate_needs_turn(gate))
+        emi_gates_add_due(emi_gates_at(connection), gate);
+    if (!emi_connection_is_open(connection) || !wants_input(connection))
         return EM_OK;
     em_status status = emi_channel_start_receiving(&connection->channel);
     if (status != EM_OK)
@@ -16,10 +26,20 @@ em_status emi_connection_start_receiving(em_connection *connection)
     return status;
 }
 
-/* While connecting nothing is received yet. */
+/* While connecting nothing is received yet. A filter's handshake goes on. */
 static void stop_receiving(em_connection *connection)
 {
-    if (connection->channel.backend && !connection->channel.released)
+    if (connection->channel.backend && !connection->channel.released &&
+        !(emi_gate_of(connection) && wants_input(connection)))
+        emi_channel_stop_receiving(&connection->channel);
+}
+
+void emi_connection_update_receiving(em_connection *connection)
+{
+    bool wants = wants_input(connection);
+    if (wants && !connection->channel.receiving)
+        emi_connection_start_receiving(connection);
+    else if (!wants && connection->channel.receiving)
         emi_channel_stop_receiving(&connection->channel);
 }
 
@@ -94,7 +114,7 @@ em_status em_connection_set_water_marks(em_connection *connection, size_t low_by
         return status;
     extras->low_water_bytes = low_bytes;
     extras->high_water_bytes = high_bytes;
-    if (connection->outbox.bytes > high_bytes)
+    if (emi_connection_outbound_bytes(connection) > high_bytes)
         connection->under_pressure = true;
     return EM_OK;
 }
@@ -110,5 +130,5 @@ em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t
 
 size_t em_connection_get_outbound_bytes(const em_connection *connection)
 {
-    return connection && !emi_connection_has_ended(connection) ? connection->outbox.bytes : 0;
+    return connection && !emi_connection_has_ended(connection) ? emi_connection_outbound_bytes(connection) : 0;
 }

@@ -58,12 +58,16 @@ static const char *what_happened(const em_connection *connection)
 
 static void describe(em_connection *connection, char *text)
 {
+    const emi_gate *gate = emi_gate_of(connection);
     char where[WHERE_BYTES];
     if (connection->extras->connector)
         describe_connecting(connection, where, sizeof where);
     else
         describe_established(connection, where, sizeof where);
-    snprintf(text, TEXT_BYTES, "%s: %s", where, what_happened(connection));
+    if (gate && gate->detail)
+        snprintf(text, TEXT_BYTES, "%s: %s (%s)", where, what_happened(connection), gate->detail);
+    else
+        snprintf(text, TEXT_BYTES, "%s: %s", where, what_happened(connection));
 }
 
 static const char *text_of(em_connection *connection)

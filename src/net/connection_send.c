@@ -13,16 +13,22 @@ enum { LARGE_BYTES = 4096 };
 
 void emi_connection_request_send(em_connection *connection)
 {
-    if (connection->outbox.bytes == 0 || connection->paused)
-        return;
-    if (emi_connection_is_open(connection))
+    const emi_gate *gate = emi_gate_of(connection);
+    bool has_output = gate ? emi_gate_has_output(gate) : connection->outbox.bytes > 0 && !connection->paused;
+    if (has_output && emi_connection_is_open(connection))
         emi_channel_send(&connection->channel);
+}
+
+bool emi_connection_has_unsent(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return connection->outbox.bytes > 0 || (gate && (gate->filter->wire.bytes > 0 || emi_gate_owes_end(gate)));
 }
 
 static void relieve(em_connection *connection)
 {
     size_t low_bytes = connection->extras ? connection->extras->low_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES / 4;
-    if (connection->outbox.bytes > low_bytes)
+    if (emi_connection_outbound_bytes(connection) > low_bytes)
         return;
     connection->under_pressure = false;
     if (connection->handler->drained && !emi_connection_has_ended(connection))
@@ -51,7 +57,7 @@ void emi_connection_act_if_sent(em_connection *connection)
 {
     if (connection->under_pressure)
         relieve(connection);
-    if (connection->outbox.bytes > 0) {
+    if (emi_connection_has_unsent(connection)) {
         if (is_about_to_end(connection) && !emi_drain_has_begun(connection))
             emi_connection_list(connection);
         return;
@@ -80,7 +86,7 @@ static em_status check_room(em_connection *connection, size_t length)
     const emi_connection_extras *extras = connection->extras;
     if (!extras || extras->outbox_limit_bytes == 0)
         return EM_OK;
-    size_t queued = connection->outbox.bytes;
+    size_t queued = emi_connection_outbound_bytes(connection);
     if (queued <= extras->outbox_limit_bytes && length <= extras->outbox_limit_bytes - queued)
         return EM_OK;
     emi_connection_end(connection, EM_OUTBOX_LIMIT);
@@ -99,20 +105,22 @@ static em_status added(em_connection *connection, size_t before)
         emi_connection_request_send(connection);
     }
     size_t high_bytes = extras ? extras->high_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES;
-    if (EMI_LIKELY(connection->outbox.bytes <= high_bytes))
+    if (EMI_LIKELY(emi_connection_outbound_bytes(connection) <= high_bytes))
         return EM_OK;
     connection->under_pressure = true;
     return EM_UNDER_PRESSURE;
 }
 
-/* Sends what the system accepts at once, without a copy in the outbox. Returns its length. If the loop has an outbox
+/* Sends what the system accepts at once, without a copy in the outbox. Returns its length. A filter must see
+ * everything. If the loop has an outbox
  * limit, everything goes through the outbox, so that a refusal leaves nothing half sent. */
 static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
 {
     em_loop *loop = connection->loop;
     emi_channel *channel = &connection->channel;
-    if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused || !channel->backend ||
-        !channel->backend->operations->send_now || loop->outboxes.limit_bytes != SIZE_MAX)
+    if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused ||
+        emi_gate_of(connection) || !channel->backend || !channel->backend->operations->send_now ||
+        loop->outboxes.limit_bytes != SIZE_MAX)
         return 0;
     size_t taken = channel->backend->operations->send_now(channel, spans, count);
     if (taken > 0)

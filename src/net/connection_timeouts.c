@@ -48,6 +48,13 @@ static void consider_check(deadline *earliest, const em_connection *connection)
             (deadline){.due_ns = connection->extras->drain.check_ns, .reason = EM_WRITE_TIMEOUT, .is_check = true};
 }
 
+/* Whether the system is to blame, and not a handshake that is not over. */
+static bool waits_for_system(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return gate ? emi_gate_has_output(gate) : connection->outbox.bytes > 0;
+}
+
 static deadline earliest_deadline(const em_connection *connection)
 {
     deadline earliest = {.due_ns = UINT64_MAX};
@@ -65,7 +72,7 @@ static deadline earliest_deadline(const em_connection *connection)
     case EM_STATE_DRAINING:
         if (extras->inactivity_timeout_ns > 0)
             consider(&earliest, active_ns, extras->inactivity_timeout_ns, EM_INACTIVITY_TIMEOUT);
-        if (extras->write_timeout_ns > 0 && connection->outbox.bytes > 0)
+        if (extras->write_timeout_ns > 0 && waits_for_system(connection))
             consider(&earliest, extras->progress_ns, extras->write_timeout_ns, EM_WRITE_TIMEOUT);
         consider_check(&earliest, connection);
         break;
@@ -111,11 +118,13 @@ static void allow(emi_connection_extras *extras, const deadline *passed, uint64_
 static bool is_mistaken(em_connection *connection, const deadline *passed)
 {
     unsigned state = emi_socket_look(connection->channel.descriptor);
+    const emi_gate *gate = emi_gate_of(connection);
     bool decided = false;
     switch (passed->reason) {
     case EM_INACTIVITY_TIMEOUT:
-        return !connection->peer_ended &&
-               ((state & EMI_SOCKET_HAS_INPUT) || emi_channel_holds_input(&connection->channel));
+        return (gate && (!gate->is_starved || gate->held_bytes > 0)) ||
+               (!connection->peer_ended &&
+                ((state & EMI_SOCKET_HAS_INPUT) || emi_channel_holds_input(&connection->channel)));
     case EM_WRITE_TIMEOUT:
         return connection->paused || (state & EMI_SOCKET_TAKES_MORE);
     case EM_CONNECT_TIMEOUT:

@@ -28,7 +28,8 @@ static uint64_t interval_ns(const emi_drain *drain)
  * attached, and its end counts as a byte. */
 static uint64_t taken_bytes(const em_connection *connection)
 {
-    return connection->bytes_sent - emi_socket_unacknowledged(connection->channel.descriptor);
+    uint64_t sent_bytes = emi_gate_of(connection) ? connection->extras->gate->wire_sent_bytes : connection->bytes_sent;
+    return sent_bytes - emi_socket_unacknowledged(connection->channel.descriptor);
 }
 
 static void check_again_later(em_connection *connection)

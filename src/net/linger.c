@@ -27,16 +27,23 @@ static void stop(em_connection *connection)
     emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
     if (channel->released)
         return;
-    if (connection->outbox.bytes > 0)
+    if (emi_connection_has_unsent(connection))
         emi_socket_reset(channel->descriptor);
     emi_connection_release(connection);
+}
+
+/* With a filter, the peer may have ended its plain side only. */
+static bool has_wire_ended(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return gate ? gate->wire_ended : connection->peer_ended;
 }
 
 /* Everything has been handed to the system. EM_CLOSED if there is nothing to wait for: a peer that has ended sends
  * nothing more that would make TCP reset the connection. */
 static em_status finish_sending(em_connection *connection)
 {
-    if (connection->peer_ended || !connection->is_tcp)
+    if (has_wire_ended(connection) || !connection->is_tcp)
         return EM_CLOSED;
     return emi_socket_shutdown_write(connection->channel.descriptor);
 }
@@ -48,31 +55,55 @@ static void drop(emi_channel *channel, const void *bytes, size_t length)
     (void)length;
 }
 
+static void finish_if_sent(em_connection *connection)
+{
+    if (!emi_connection_has_unsent(connection) && finish_sending(connection) != EM_OK)
+        stop(connection);
+}
+
+static unsigned gather_from(em_connection *connection, emi_gate *gate, emi_span *spans)
+{
+    emi_gate_fill(gate);
+    unsigned count = emi_gate_gather(gate, spans);
+    if (count == 0 && emi_connection_has_unsent(connection))
+        stop(connection); /* the filter has failed */
+    else if (count == 0)
+        finish_if_sent(connection);
+    return count;
+}
+
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
-    return emi_outbox_gather(&emi_connection_of(channel)->outbox, spans, EMI_MAX_SPANS);
+    em_connection *connection = emi_connection_of(channel);
+    emi_gate *gate = emi_gate_of(connection);
+    return gate ? gather_from(connection, gate, spans) : emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS);
 }
 
 static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
-    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
-    emi_connection_note_sent(connection, length);
-    return connection->outbox.bytes == 0;
+    emi_gate *gate = emi_gate_of(connection);
+    if (gate) {
+        emi_gate_take(gate, length);
+    } else {
+        emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+        emi_connection_note_sent(connection, length);
+    }
+    return !emi_connection_has_unsent(connection);
 }
 
 static void after_sent(emi_channel *channel)
 {
-    em_connection *connection = emi_connection_of(channel);
-    if (finish_sending(connection) != EM_OK)
-        stop(connection);
+    finish_if_sent(emi_connection_of(channel));
 }
 
 static void end(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
     connection->peer_ended = true;
-    if (connection->outbox.bytes == 0)
+    if (emi_gate_of(connection))
+        connection->extras->gate->wire_ended = true;
+    if (!emi_connection_has_unsent(connection))
         stop(connection);
 }
 
@@ -108,7 +139,7 @@ static void await_acknowledgement(emi_loop_timer *timer)
     em_connection *connection = EMI_CONTAINER(timer, emi_connection_extras, timer)->connection;
     const emi_drain *drain = &connection->extras->drain;
     em_loop *loop = connection->loop;
-    if (connection->outbox.bytes == 0 && emi_socket_unacknowledged(connection->channel.descriptor) == 0) {
+    if (!emi_connection_has_unsent(connection) && emi_socket_unacknowledged(connection->channel.descriptor) == 0) {
         emi_loop_timer_init(timer, await_end);
         emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, GRACE_NS));
     } else if (loop->now_ns < drain->check_ns || emi_drain_check(connection)) {
@@ -119,14 +150,20 @@ static void await_acknowledgement(emi_loop_timer *timer)
     }
 }
 
+static bool ends_well(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return connection->reason == EM_OK || (gate && gate->flushes);
+}
+
 bool emi_connection_must_linger(const em_connection *connection)
 {
-    if (!connection->channel.backend || connection->channel.released || connection->reason != EM_OK ||
+    if (!connection->channel.backend || connection->channel.released || !ends_well(connection) ||
         emi_net_at(connection->loop)->closing)
         return false;
-    if (connection->outbox.bytes > 0)
+    if (emi_connection_has_unsent(connection))
         return connection->write_side == EMI_WRITE_FLUSHING;
-    return connection->write_side >= EMI_WRITE_CLOSING && connection->is_tcp && !connection->peer_ended &&
+    return connection->write_side >= EMI_WRITE_CLOSING && connection->is_tcp && !has_wire_ended(connection) &&
            emi_socket_unacknowledged(connection->channel.descriptor) > 0;
 }
 
@@ -135,9 +172,9 @@ bool emi_connection_linger(em_connection *connection)
     emi_channel *channel = &connection->channel;
     if (emi_drain_begin(connection) != EM_OK)
         return false;
-    if (connection->outbox.bytes == 0 && finish_sending(connection) != EM_OK)
+    if (!emi_connection_has_unsent(connection) && finish_sending(connection) != EM_OK)
         return false;
-    if (!connection->peer_ended && emi_channel_start_receiving(channel) != EM_OK)
+    if (!has_wire_ended(connection) && emi_channel_start_receiving(channel) != EM_OK)
         return false;
     channel->events = &lingering_events;
     channel->offers_room = false;
@@ -145,7 +182,7 @@ bool emi_connection_linger(em_connection *connection)
     emi_loop_timer_init(&connection->extras->timer, await_acknowledgement);
     wait_for(connection, connection->extras->drain.check_ns);
     emi_list_append(&emi_net_at(connection->loop)->lingering, &connection->extras->lingering);
-    if (connection->outbox.bytes > 0)
+    if (emi_connection_has_unsent(connection))
         emi_channel_send(channel);
     return true;
 }

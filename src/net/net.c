@@ -54,10 +54,24 @@ static void renew(emi_service *service)
     }
 }
 
+static void turn(emi_service *service)
+{
+    emi_net *net = net_of(service);
+    if (net->gates)
+        emi_gates_turn(net->gates);
+}
+
 static bool has_work(const emi_service *service)
 {
     const emi_net *net = (const emi_net *)(const void *)service;
-    return net->listed_first != NULL;
+    return net->listed_first != NULL || (net->gates && !emi_list_is_empty(&net->gates->due));
+}
+
+static void close_connection(em_connection *connection)
+{
+    if (emi_gate_of(connection))
+        emi_gate_send_end_now(connection->extras->gate);
+    emi_connection_end(connection, EM_OK);
 }
 
 static void close_all(emi_service *service)
@@ -67,7 +81,7 @@ static void close_all(emi_service *service)
     for (uint32_t index = 0; index < emi_handle_table_used(&net->connections); index++) {
         emi_handle *handle = emi_handle_table_at(&net->connections, index);
         if (handle)
-            emi_connection_end(EMI_CONTAINER(handle, em_connection, handle), EM_OK);
+            close_connection(EMI_CONTAINER(handle, em_connection, handle));
     }
     if (!emi_loop_is_forked(net->loop))
         emi_net_stop_lingering(net);
@@ -77,7 +91,7 @@ static void close_all(emi_service *service)
             emi_server_release(EMI_CONTAINER(handle, em_server, handle));
     }
     /* In a forked child the backend reaps nothing: the channels end with it, all at once. */
-    while (emi_loop_is_forked(net->loop) && has_work(service))
+    while (emi_loop_is_forked(net->loop) && net->listed_first)
         reap(service);
 }
 
@@ -105,11 +119,13 @@ static void destroy(emi_service *service)
         emi_connection_free(EMI_CONTAINER(net->lingering.next, emi_connection_extras, lingering)->connection);
     emi_handle_table_clear(&net->connections);
     emi_handle_table_clear(&net->servers);
+    emi_gates_destroy(net->gates);
     emi_socket_close(net->reserve);
     emi_release(&net->loop->memory, net);
 }
 
 static const emi_service_operations operations = {
+    .turn = turn,
     .reap = reap,
     .renew = renew,
     .has_work = has_work,

@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
+#include "net/gate.h"
 #include "system/socket_file.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
@@ -76,6 +77,7 @@ typedef struct emi_connection_extras {
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
     emi_connector *connector;  /* until it is established */
+    emi_gate *gate;            /* of its filter, see gate.h; NULL: none */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
@@ -167,6 +169,7 @@ typedef struct emi_net {
     emi_list backing_off; /* listeners that back off, because descriptors or memory were exhausted */
     emi_list lingering;   /* connections whose sockets stay open after unbind */
     bool closing;         /* the loop is being destroyed */
+    emi_gates *gates;     /* what the filters share; NULL: there has been none */
     uint64_t shed_ns;     /* when connections were last turned away */
     unsigned channels;    /* attached, not yet released */
     int reserve;          /* a descriptor to be closed when none is left */
@@ -271,6 +274,25 @@ static inline bool emi_connection_is_open(const em_connection *connection)
     return connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING;
 }
 
+/** The gate of its filter; NULL: it has none. */
+static inline emi_gate *emi_gate_of(const em_connection *connection)
+{
+    return connection->extras ? connection->extras->gate : NULL;
+}
+
+/** What the loop's gates share. Of a connection that has a gate. */
+static inline emi_gates *emi_gates_at(const em_connection *connection)
+{
+    return emi_net_at(connection->loop)->gates;
+}
+
+/** How many bytes wait to be sent, as the program counts them. */
+static inline size_t emi_connection_outbound_bytes(const em_connection *connection)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    return connection->outbox.bytes + (gate ? gate->sealed_bytes : 0);
+}
+
 /** The first check of all calls that change a connection: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */
 static inline em_status emi_connection_check(const em_connection *connection)
 {
@@ -299,6 +321,15 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 /** Channels of connections whose handler has receive_buffer offer room. */
 extern const emi_channel_events emi_connection_events;
 
+/** It is established. */
+void emi_connection_connected(emi_channel *channel);
+
+/** The peer has sent its last byte. */
+void emi_connection_receive_end(em_connection *connection);
+
+/** The channel has failed: goes on with the next address, or ends the connection. */
+void emi_connection_failed(emi_channel *channel, em_status given);
+
 /** The socket is closed: continues with the next address, or frees the memory. */
 void emi_connection_released(emi_channel *channel);
 
@@ -314,7 +345,13 @@ void emi_connection_start(em_connection *connection);
  * status returned. */
 em_status emi_connection_start_receiving(em_connection *connection);
 
+/** Receives, or does not, after something has changed that this depends on. Of a connection that is attached. */
+void emi_connection_update_receiving(em_connection *connection);
+
 /* connection_send.c */
+
+/** Whether something is left to be sent, the end of a filter's bytes included. */
+bool emi_connection_has_unsent(const em_connection *connection);
 
 /** Requests sending, if the state allows it and bytes are waiting. */
 void emi_connection_request_send(em_connection *connection);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The life of a gate, and the deadline of its filter's handshake. The deadline is one for the whole handshake, and
+ * progress does not move it, so a peer that sends a byte now and then does not keep its connection.
+ */
+#include "net/gate.h"
+
+#include "net/net_private.h"
+#include "system/socket_state.h"
+
+enum { LATENESS_FACTOR = 8 };
+
+static em_status may_stand(const em_connection *connection)
+{
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK)
+        status = emi_loop_check(connection->loop);
+    if (status == EM_OK &&
+        (emi_gate_of(connection) || connection->write_side != EMI_WRITE_OPEN || connection->peer_ended))
+        status = EM_INVALID_STATE;
+    return status;
+}
+
+/* Whether this end or the peer is to blame. Either way more time is granted only once. */
+static uint64_t excused_ns(const emi_gate *gate)
+{
+    const em_loop *loop = gate->connection->loop;
+    uint64_t late_ns = loop->now_ns - gate->deadline.timer.due_ns;
+    uint64_t most_ns = gate->handshake_timeout_ns;
+    uint64_t granted_ns = late_ns < most_ns / LATENESS_FACTOR ? late_ns * LATENESS_FACTOR : most_ns;
+    bool waits_for_us = emi_list_is_linked(&gate->due) ||
+                        (emi_socket_look(gate->connection->channel.descriptor) & EMI_SOCKET_HAS_INPUT);
+    if (waits_for_us && granted_ns < most_ns / LATENESS_FACTOR)
+        granted_ns = most_ns / LATENESS_FACTOR;
+    return granted_ns;
+}
+
+static void expire(emi_loop_timer *timer)
+{
+    emi_gate *gate = EMI_CONTAINER(timer, emi_gate, deadline);
+    em_connection *connection = gate->connection;
+    uint64_t granted_ns = gate->is_excused ? 0 : excused_ns(gate);
+    if (granted_ns > 0) {
+        gate->is_excused = true;
+        emi_loop_timer_set(connection->loop, timer, emi_loop_due_ns(connection->loop, granted_ns));
+        return;
+    }
+    gate->detail =
+        gate->has_heard ? "the peer has sent something, but not all of its part" : "the peer has sent nothing";
+    emi_connection_end(connection, EM_TLS_HANDSHAKE_TIMEOUT);
+}
+
+void emi_gate_start_deadline(emi_gate *gate)
+{
+    em_loop *loop = gate->connection->loop;
+    if (gate->was_ready || gate->handshake_timeout_ns == EM_FOREVER)
+        return;
+    emi_loop_refresh_time(loop);
+    emi_loop_timer_set(loop, &gate->deadline, emi_loop_due_ns(loop, gate->handshake_timeout_ns));
+}
+
+/* What was sent before the filter came leaves before its first byte, and still counts as waiting. */
+static void take_queue(emi_gate *gate)
+{
+    emi_outbox *outbox = &gate->connection->outbox;
+    emi_filter *filter = gate->filter;
+    EMI_INVARIANT(filter->wire.bytes == 0);
+    filter->wire = *outbox;
+    filter->pool->bytes += outbox->bytes;
+    gate->sealed_bytes = outbox->bytes;
+    *outbox = (emi_outbox){.bytes = 0};
+}
+
+static void put_up(emi_gate *gate)
+{
+    em_connection *connection = gate->connection;
+    connection->extras->gate = gate;
+    connection->channel.events = &emi_gate_events;
+    connection->channel.offers_room = false;
+    take_queue(gate);
+    if (!emi_connection_is_open(connection))
+        return;
+    emi_gate_start_deadline(gate);
+    emi_gates_add_due(emi_gates_at(connection), gate);
+}
+
+static em_status make_gate(em_connection *connection, emi_gate **made)
+{
+    emi_net *net = emi_net_at(connection->loop);
+    emi_connection_extras *extras = emi_connection_extras_of(connection);
+    em_status status = extras ? EM_OK : EM_NO_MEMORY;
+    if (status == EM_OK && !net->gates)
+        status = emi_gates_create(connection->loop, &net->gates);
+    if (status != EM_OK)
+        return status;
+    *made = emi_allocate_zeroed(&connection->loop->memory, sizeof **made);
+    return *made ? EM_OK : EM_NO_MEMORY;
+}
+
+em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t handshake_timeout_ns)
+{
+    emi_gate *gate;
+    em_status status = may_stand(connection);
+    if (status == EM_OK)
+        status = make_gate(connection, &gate);
+    if (status != EM_OK)
+        return status;
+    gate->connection = connection;
+    gate->filter = filter;
+    gate->handshake_timeout_ns = handshake_timeout_ns > 0 ? handshake_timeout_ns : EMI_DEFAULT_HANDSHAKE_TIMEOUT_NS;
+    gate->wire_sent_bytes = connection->bytes_sent;
+    gate->is_starved = true;
+    filter->pool = &emi_gates_at(connection)->wires;
+    emi_loop_timer_init(&gate->deadline, expire);
+    emi_list_init(&gate->due);
+    emi_list_init(&gate->active);
+    put_up(gate);
+    return EM_OK;
+}
+
+void emi_gate_stop(emi_gate *gate)
+{
+    emi_loop_timer_cancel(gate->connection->loop, &gate->deadline);
+    emi_list_remove(&gate->due);
+    emi_list_remove(&gate->active);
+}
+
+void emi_gate_free(emi_gate *gate)
+{
+    em_loop *loop = gate->connection->loop;
+    emi_filter *filter = gate->filter;
+    emi_gate_stop(gate);
+    emi_outbox_clear(&filter->wire, filter->pool);
+    loop->outboxes.bytes -= gate->sealed_bytes;
+    filter->operations->destroy(filter);
+    emi_release(&loop->memory, gate->held);
+    emi_release(&loop->memory, gate);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What the backend reports to a connection with a filter. Failures and the release are those of every connection.
+ */
+#include "net/gate.h"
+#include "net/net_private.h"
+
+static void data(emi_channel *channel, const void *bytes, size_t length)
+{
+    em_connection *connection = emi_connection_of(channel);
+    emi_gate *gate = connection->extras->gate;
+    if (emi_connection_has_ended(connection))
+        return;
+    emi_connection_note_activity(connection);
+    gate->has_heard = true;
+    emi_gate_receive(gate, (emi_bytes){.next = bytes, .length = length});
+}
+
+static void end(emi_channel *channel)
+{
+    emi_gate_receive_end(emi_connection_of(channel)->extras->gate);
+}
+
+static void connected(emi_channel *channel)
+{
+    em_connection *connection = emi_connection_of(channel);
+    emi_connection_connected(channel);
+    if (!emi_connection_is_open(connection))
+        return;
+    emi_gate_start_deadline(connection->extras->gate);
+    emi_gate_serve(connection->extras->gate);
+}
+
+/* Nothing of it is sent any more. */
+static bool is_cut(const em_connection *connection)
+{
+    return emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING;
+}
+
+/* A pause holds back what is the program's. What the filter has to say for itself leaves if nothing of the program's
+ * is in front of it. */
+static unsigned gather(emi_channel *channel, emi_span *spans)
+{
+    em_connection *connection = emi_connection_of(channel);
+    emi_gate *gate = connection->extras->gate;
+    if (connection->state < EM_STATE_OPEN || is_cut(connection))
+        return 0;
+    if (connection->paused)
+        return gate->sealed_bytes > 0 ? 0 : emi_gate_gather(gate, spans);
+    emi_gate_fill(gate);
+    unsigned count = is_cut(connection) ? 0 : emi_gate_gather(gate, spans);
+    if (count == 0 && (connection->under_pressure || connection->write_side != EMI_WRITE_OPEN))
+        emi_connection_act_if_sent(connection);
+    return count;
+}
+
+static bool sent(emi_channel *channel, size_t length)
+{
+    const em_connection *connection = emi_connection_of(channel);
+    emi_gate *gate = connection->extras->gate;
+    emi_gate_take(gate, length);
+    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN || emi_gate_needs_turn(gate);
+}
+
+static void after_sent(emi_channel *channel)
+{
+    em_connection *connection = emi_connection_of(channel);
+    emi_gate *gate = connection->extras->gate;
+    if (connection->under_pressure || connection->write_side != EMI_WRITE_OPEN)
+        emi_connection_act_if_sent(connection);
+    if (emi_gate_needs_turn(gate))
+        emi_gate_go_on(gate);
+}
+
+const emi_channel_events emi_gate_events = {
+    .data = data,
+    .end = end,
+    .connected = connected,
+    .gather = gather,
+    .sent = sent,
+    .after_sent = after_sent,
+    .failed = emi_connection_failed,
+    .released = emi_connection_released,
+};

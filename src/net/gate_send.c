@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * From the program to the wire. Plain bytes are sealed when the backend gathers, and not far ahead of what the system
+ * takes: until then they wait in the connection's outbox, where the water marks see them. What was sealed still counts
+ * as waiting, by its share in the wire: if the system has taken half of the wire, so it has of the plain bytes in it.
+ */
+#include <string.h>
+
+#include "base/invariant.h"
+#include "net/gate.h"
+#include "net/net_private.h"
+#include "system/clock.h"
+
+/* The next plain bytes in one piece of at most *length bytes. */
+static const void *next_piece(const emi_gate *gate, size_t *length)
+{
+    emi_span spans[EMI_MAX_SPANS];
+    unsigned count = emi_outbox_gather(&gate->connection->outbox, spans, EMI_MAX_SPANS);
+    if (count == 1 || spans[0].length >= *length) {
+        *length = spans[0].length < *length ? spans[0].length : *length;
+        return spans[0].data;
+    }
+    unsigned char *piece = emi_gates_at(gate->connection)->piece;
+    size_t used = 0;
+    for (unsigned i = 0; i < count && used < *length; i++) {
+        size_t part = spans[i].length < *length - used ? spans[i].length : *length - used;
+        memcpy(piece + used, spans[i].data, part);
+        used += part;
+    }
+    *length = used;
+    return piece;
+}
+
+/* Plain bytes whose wire form the system has taken. */
+static void note_taken(emi_gate *gate, size_t plain_bytes)
+{
+    EMI_INVARIANT(plain_bytes <= gate->sealed_bytes);
+    gate->sealed_bytes -= plain_bytes;
+    gate->connection->loop->outboxes.bytes -= plain_bytes;
+    emi_connection_note_sent(gate->connection, plain_bytes);
+}
+
+/* A part of what was sent would be missing, so nothing behind it is sent. */
+static void fail(emi_gate *gate, em_status reason)
+{
+    em_connection *connection = gate->connection;
+    gate->has_failed = true;
+    gate->detail = gate->filter->detail;
+    if (connection->state == EM_STATE_RELEASING && connection->reason == EM_OK)
+        connection->reason = (int16_t)reason; /* closed in the background; unbind has not been called */
+    emi_connection_end(connection, reason);
+}
+
+static void seal_piece(emi_gate *gate)
+{
+    em_connection *connection = gate->connection;
+    emi_filter *filter = gate->filter;
+    emi_outbox_pool *pool = &connection->loop->outboxes;
+    size_t length = filter->piece_bytes < EMI_FILTER_ROOM_BYTES ? filter->piece_bytes : EMI_FILTER_ROOM_BYTES;
+    EMI_INVARIANT(length > 0);
+    const void *plain = next_piece(gate, &length);
+    gate->is_busy = true;
+    em_status status = filter->operations->seal(filter, plain, length);
+    gate->is_busy = false;
+    if (status != EM_OK) {
+        fail(gate, status);
+        return;
+    }
+    emi_outbox_consume(&connection->outbox, pool, length);
+    pool->bytes += length;
+    gate->sealed_bytes += length;
+    if (filter->wire.bytes == 0)
+        note_taken(gate, gate->sealed_bytes);
+}
+
+static void seal_end(emi_gate *gate)
+{
+    emi_filter *filter = gate->filter;
+    gate->end_sealed = true;
+    gate->is_busy = true;
+    em_status status = filter->operations->seal_end(filter);
+    gate->is_busy = false;
+    if (status != EM_OK)
+        fail(gate, status);
+}
+
+/* A half-close waits for the handshake, without which the peer would take it for a broken one. A close does not, if
+ * nothing is left to be sent. */
+bool emi_gate_owes_end(const emi_gate *gate)
+{
+    if (gate->end_sealed || gate->has_failed)
+        return false;
+    switch ((emi_write_side)gate->connection->write_side) {
+    case EMI_WRITE_ENDING:
+        return true;
+    case EMI_WRITE_CLOSING:
+    case EMI_WRITE_FLUSHING:
+        return gate->filter->is_ready;
+    case EMI_WRITE_OPEN:
+    case EMI_WRITE_ENDED:
+        break;
+    }
+    return false;
+}
+
+bool emi_gate_has_output(const emi_gate *gate)
+{
+    const em_connection *connection = gate->connection;
+    if (connection->paused)
+        return gate->filter->wire.bytes > 0 && gate->sealed_bytes == 0;
+    return gate->filter->wire.bytes > 0 ||
+           (gate->filter->is_ready && (connection->outbox.bytes > 0 || emi_gate_owes_end(gate)));
+}
+
+void emi_gate_fill(emi_gate *gate)
+{
+    const em_connection *connection = gate->connection;
+    const emi_filter *filter = gate->filter;
+    if (!gate->was_ready || !filter->is_ready || gate->is_busy)
+        return;
+    while (connection->outbox.bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES && !gate->has_failed)
+        seal_piece(gate);
+    if (connection->outbox.bytes == 0 && emi_gate_owes_end(gate))
+        seal_end(gate);
+}
+
+/* The write timeout counts from when something has begun to wait for the system. */
+static void note_waiting(emi_gate *gate)
+{
+    emi_connection_extras *extras = gate->connection->extras;
+    bool waits = gate->filter->wire.bytes > 0;
+    if (waits && !gate->was_waiting && extras->write_timeout_ns > 0) {
+        extras->progress_ns = emi_clock_now_ns();
+        emi_connection_arm(gate->connection);
+    }
+    gate->was_waiting = waits;
+}
+
+unsigned emi_gate_gather(emi_gate *gate, emi_span *spans)
+{
+    note_waiting(gate);
+    return emi_outbox_gather(&gate->filter->wire, spans, EMI_MAX_SPANS);
+}
+
+void emi_gate_take(emi_gate *gate, size_t length)
+{
+    emi_filter *filter = gate->filter;
+    size_t before = filter->wire.bytes;
+    if (length == 0)
+        return;
+    bool takes_all = length >= before;
+    size_t plain_bytes = takes_all ? gate->sealed_bytes : (size_t)((uint64_t)gate->sealed_bytes * length / before);
+    emi_outbox_consume(&filter->wire, filter->pool, length);
+    gate->wire_sent_bytes += length;
+    gate->was_waiting = !takes_all;
+    note_taken(gate, plain_bytes);
+    emi_gates_note_active(emi_gates_at(gate->connection), gate);
+}
+
+static bool may_send_end_now(const emi_gate *gate)
+{
+    const em_connection *connection = gate->connection;
+    const emi_channel *channel = &connection->channel;
+    bool is_quiet = connection->outbox.bytes == 0 && gate->filter->wire.bytes == 0 && !gate->is_busy;
+    bool is_usable = channel->backend && !channel->released && channel->backend->operations->send_now &&
+                     !emi_loop_is_forked(connection->loop);
+    return is_quiet && is_usable && emi_connection_is_open(connection) && gate->was_ready && !gate->end_sealed &&
+           !gate->has_failed && connection->write_side != EMI_WRITE_ENDED;
+}
+
+void emi_gate_send_end_now(emi_gate *gate)
+{
+    emi_channel *channel = &gate->connection->channel;
+    emi_span spans[EMI_MAX_SPANS];
+    if (!may_send_end_now(gate))
+        return;
+    seal_end(gate);
+    unsigned count = emi_outbox_gather(&gate->filter->wire, spans, EMI_MAX_SPANS);
+    if (count > 0)
+        emi_gate_take(gate, channel->backend->operations->send_now(channel, spans, count));
+}

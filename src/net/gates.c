@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What all gates of a loop share. Gates are due when there is something to deliver or to begin that no event of the
+ * kernel will report: after a pause, when a filter was put up, and when handshakes have used up their time. While one
+ * is due the loop does not sleep.
+ *
+ * Handshakes cost a thousand times more than messages. So their time in a turn is bounded, and the rest of them wait in
+ * the order of their arrival while established connections are served.
+ */
+#include "net/gate.h"
+#include "net/net_private.h"
+#include "system/clock.h"
+
+static emi_gate *gate_of_due(emi_list *link)
+{
+    return EMI_CONTAINER(link, emi_gate, due);
+}
+
+void emi_gates_add_due(emi_gates *gates, emi_gate *gate)
+{
+    if (!emi_list_is_linked(&gate->due))
+        emi_list_append(&gates->due, &gate->due);
+}
+
+bool emi_gates_has_time(const emi_gates *gates)
+{
+    return gates->spent_ns < EMI_HANDSHAKE_BUDGET_NS;
+}
+
+static bool may_serve(const emi_gates *gates, const emi_gate *gate)
+{
+    return !emi_loop_is_forked(gates->loop) && (gate->filter->is_ready || emi_gates_has_time(gates));
+}
+
+/* Those that become due meanwhile are served by the next turn. */
+void emi_gates_turn(emi_gates *gates)
+{
+    emi_list due;
+    emi_list_init(&due);
+    emi_list_move_all(&due, &gates->due);
+    gates->spent_ns = 0;
+    for (emi_list *link; (link = emi_list_take_first(&due));) {
+        emi_gate *gate = gate_of_due(link);
+        if (may_serve(gates, gate))
+            emi_gate_serve(gate);
+        else
+            emi_gates_add_due(gates, gate);
+    }
+}
+
+/* Rest */
+
+void emi_gates_note_active(emi_gates *gates, emi_gate *gate)
+{
+    if (!gate->filter->operations->rest || emi_list_is_linked(&gate->active))
+        return;
+    if (emi_list_is_empty(&gates->active))
+        emi_loop_timer_set(gates->loop, &gates->rest, emi_loop_due_ns(gates->loop, EMI_GATE_REST_NS));
+    emi_list_append(&gates->active, &gate->active);
+}
+
+/* In the middle of something it keeps its memory, and is noted again when that goes on. */
+static void rest(emi_gate *gate)
+{
+    emi_list_remove(&gate->active);
+    if (gate->is_starved && gate->held_bytes == 0 && gate->filter->wire.bytes == 0 && !gate->has_failed)
+        gate->filter->operations->rest(gate->filter);
+}
+
+static void rest_idle_ones(emi_loop_timer *timer)
+{
+    emi_gates *gates = EMI_CONTAINER(timer, emi_gates, rest);
+    em_loop *loop = gates->loop;
+    for (emi_list *link = gates->active.next, *next; link != &gates->active; link = next) {
+        emi_gate *gate = EMI_CONTAINER(link, emi_gate, active);
+        next = link->next;
+        if (emi_loop_due_ns(loop, 0) >= gate->connection->active_ns + EMI_GATE_REST_NS)
+            rest(gate);
+    }
+    if (!emi_list_is_empty(&gates->active))
+        emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, EMI_GATE_REST_NS));
+}
+
+/* Their life */
+
+em_status emi_gates_create(em_loop *loop, emi_gates **created)
+{
+    emi_gates *gates = emi_allocate(&loop->memory, sizeof *gates);
+    if (!gates)
+        return EM_NO_MEMORY;
+    gates->loop = loop;
+    gates->spent_ns = 0;
+    emi_list_init(&gates->due);
+    emi_list_init(&gates->active);
+    emi_loop_timer_init(&gates->rest, rest_idle_ones);
+    emi_outbox_pool_init(&gates->wires, &loop->memory, 0);
+    *created = gates;
+    return EM_OK;
+}
+
+void emi_gates_destroy(emi_gates *gates)
+{
+    if (!gates)
+        return;
+    EMI_INVARIANT(emi_list_is_empty(&gates->due) && emi_list_is_empty(&gates->active) && gates->wires.bytes == 0);
+    emi_loop_timer_cancel(gates->loop, &gates->rest);
+    emi_outbox_pool_clear(&gates->wires);
+    emi_release(&gates->loop->memory, gates);
+}
