@@ -35,8 +35,9 @@ typedef struct emi_filter_operations {
     /**
      * Takes wire bytes off the front of `input` and puts up to EMI_FILTER_ROOM_BYTES plain ones into `plain`; *length:
      * how many, also 0. It may leave input for the next call, hold bytes back, put wire bytes of its own into `wire`,
-     * and become ready, all of which are PROGRESS. The first call comes without input when the connection is
-     * established. May be called again after any result; after ENDED and FAILED the result stays.
+     * and become ready, all of which are PROGRESS; a call that makes it ready returns no plain bytes. The first call
+     * comes without input when the connection is established. May be called again after any result; after ENDED and
+     * FAILED the result stays.
      */
     emi_filter_result (*open)(emi_filter *filter, emi_bytes *input, void *plain, size_t *length);
     /** Once ready: puts `length` > 0 plain bytes, at most `piece_bytes`, into `wire`, in their form for the wire. A
@@ -58,7 +59,7 @@ struct emi_filter {
     emi_outbox wire;       /**< bytes for the wire, which the connection sends */
     emi_outbox_pool *pool; /**< of `wire`, without a limit */
     size_t piece_bytes;    /**< how many plain bytes `seal` would like to have next */
-    bool is_ready;         /**< plain bytes may be sealed: a handshake, if there is one, is done. Stays */
+    bool is_ready;         /**< plain bytes may be sealed: a handshake is done, or there is none. Stays */
     em_status failure;     /**< after FAILED */
     const char *detail;    /**< a text that tells more about the failure, or NULL. The filter's */
 };

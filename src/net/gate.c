@@ -110,6 +110,7 @@ em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t 
     gate->handshake_timeout_ns = handshake_timeout_ns > 0 ? handshake_timeout_ns : EMI_DEFAULT_HANDSHAKE_TIMEOUT_NS;
     gate->wire_sent_bytes = connection->bytes_sent;
     gate->is_starved = true;
+    gate->was_ready = filter->is_ready;
     filter->pool = &emi_gates_at(connection)->wires;
     emi_loop_timer_init(&gate->deadline, expire);
     emi_list_init(&gate->due);

@@ -53,7 +53,7 @@ typedef struct emi_gate {
     bool has_begun : 1;       /* the filter was opened for the first time */
     bool is_busy : 1;         /* a function of the filter is running */
     bool is_starved : 1;      /* all wire bytes so far are used, and the filter holds nothing back */
-    bool was_ready : 1;       /* ssl_handshake_completed was called */
+    bool was_ready : 1;       /* the handshake is over, ssl_handshake_completed was called */
     bool has_ended : 1;       /* the filter has reported the peer's end */
     bool wire_ended : 1;      /* the system has */
     bool has_failed : 1;      /* the filter has: it is not called any more */

@@ -161,6 +161,7 @@ static bool open_once(emi_gate *gate, emi_bytes *input)
     gate->is_starved = result == EMI_FILTER_STARVED;
     EMI_INVARIANT(!gate->is_starved || is_first || input->length == 0);
     drop_unsendable(gate);
+    EMI_INVARIANT(length == 0 || gate->was_ready);
     note_ready(gate);
     if (length > 0)
         deliver(gate->connection, plain, length);

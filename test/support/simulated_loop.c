@@ -140,6 +140,12 @@ static void drained(em_connection *connection)
     call(record->on_drained, record);
 }
 
+static void ssl_handshake_completed(em_connection *connection)
+{
+    recorder *record = note(connection, 'H');
+    call(record->on_handshake, record);
+}
+
 static void unbind(em_connection *connection, em_status reason)
 {
     recorder *record = note(connection, 'U');
@@ -157,6 +163,7 @@ const em_handler recording = {
     .receive_data = receive_data,
     .receive_end = receive_end,
     .drained = drained,
+    .ssl_handshake_completed = ssl_handshake_completed,
     .unbind = unbind,
 };
 
@@ -165,6 +172,7 @@ const em_handler recording_without_end = {
     .connection_completed = connection_completed,
     .receive_data = receive_data,
     .drained = drained,
+    .ssl_handshake_completed = ssl_handshake_completed,
     .unbind = unbind,
 };
 

@@ -46,15 +46,15 @@ struct recorder {
     simulated_loop *fixture;
     em_connection *connection; /* NULL after unbind */
     em_signature signature;
-    char
-        events[256]; /* I: post_init, C: connection_completed, D: receive_data, E: receive_end, R: drained, U: unbind */
+    char events[256]; /* I: post_init, C: connection_completed, H: ssl_handshake_completed, D: receive_data, E:
+                         receive_end, R: drained, U: unbind */
     size_t event_count;
     byte_buffer received;
     unsigned unbinds;
     em_status reason;
     em_connection_state last_state;
     int peer_had_ended;
-    recorder_hook on_init, on_completed, on_data, on_end, on_drained, on_unbind;
+    recorder_hook on_init, on_completed, on_data, on_end, on_drained, on_handshake, on_unbind;
     void *user;
 };
 
