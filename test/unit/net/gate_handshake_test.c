@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A connection with a filter, over the simulated backend: putting the filter up, and its handshake.
+ */
+#include "support/filtered.h"
+#include "system/clock.h"
+
+#include <string.h>
+
+enum { HANDSHAKE = 10 };
+
+static const test_filter_options shaking = {.handshake_bytes = HANDSHAKE};
+
+static void expect_handshake(filtered *own)
+{
+    char got[HANDSHAKE + 1] = "";
+    assert_int_equal(simulated_take(own->peer, got, HANDSHAKE), HANDSHAKE);
+    assert_string_equal(got, "hhhhhhhhhh");
+}
+
+static void what_is_sent_meanwhile_leaves_after_the_handshake(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    em_connection_send_text(own.told.connection, "queued");
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    assert_int_equal(simulated_waiting(own.peer), 0);
+    assert_int_equal(em_connection_get_outbound_bytes(own.told.connection), 6);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    filtered_feed(&own, "hello");
+    run_turns(*state, 3);
+    expect_events(&own.told, "IHD");
+    filtered_expect_sent(&own, "queued");
+    filtered_free(&own);
+}
+
+static void a_handshake_in_any_split_completes_once(void **state)
+{
+    for (size_t split = 0; split <= HANDSHAKE; split++) {
+        filtered own;
+        filtered_open(&own, *state, &shaking, NULL);
+        filtered_feed_handshake(&own, split);
+        run_turns(*state, 2);
+        filtered_feed_handshake(&own, HANDSHAKE - split);
+        run_turns(*state, 2);
+        expect_events(&own.told, "IH");
+        expect_handshake(&own);
+        filtered_free(&own);
+    }
+}
+
+static void send_first(recorder *told)
+{
+    em_connection_send_text(told->connection, "first");
+}
+
+static void what_the_completed_handshake_sends_comes_behind_what_was_queued(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    own.told.on_handshake = send_first;
+    em_connection_send_text(own.told.connection, "queued, ");
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    filtered_expect_sent(&own, "queued, first");
+    filtered_free(&own);
+}
+
+static void close_after_writing_waits_for_the_handshake_and_then_sends_all(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    em_connection_send_text(own.told.connection, "queued");
+    em_connection_close_after_writing(own.told.connection);
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    assert_int_equal(own.told.unbinds, 0);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "queued");
+    assert_true(own.peer_saw_end);
+    expect_events(&own.told, "IHU");
+    assert_int_equal(own.told.reason, EM_OK);
+    filtered_free(&own);
+}
+
+static void closing_in_the_background_waits_for_the_handshake_if_something_is_queued(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    em_connection_send_text(own.told.connection, "queued");
+    em_connection_close_in_background(own.told.connection);
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "queued");
+    expect_events(&own.told, "IHU");
+    filtered_free(&own);
+}
+
+static void with_nothing_queued_a_close_does_not_wait_for_the_handshake(void **state)
+{
+    em_status (*const closes[])(em_connection *) = {em_connection_close, em_connection_close_after_writing,
+                                                    em_connection_close_in_background};
+    for (unsigned i = 0; i < COUNT(closes); i++) {
+        filtered own;
+        filtered_open(&own, *state, &shaking, NULL);
+        run_turns(*state, 2);
+        closes[i](own.told.connection);
+        run_turns(*state, 3);
+        expect_events(&own.told, "IU");
+        assert_int_equal(own.told.reason, EM_OK);
+        assert_int_equal(own.record.ends, 0);
+        filtered_free(&own);
+    }
+}
+
+static void a_half_close_waits_for_the_handshake(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    em_connection_close_write(own.told.connection);
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    assert_false(simulated_saw_end(own.peer));
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 5);
+    filtered_take(&own);
+    assert_true(own.peer_saw_end && simulated_saw_end(own.peer));
+    expect_events(&own.told, "IH");
+    filtered_free(&own);
+}
+
+static void an_end_within_the_handshake_is_a_cut_in_every_state(void **state)
+{
+    for (unsigned what = 0; what < 4; what++) {
+        filtered own;
+        filtered_open(&own, *state, &shaking, NULL);
+        if (what == 1)
+            em_connection_send_text(own.told.connection, "never sent");
+        if (what == 2) {
+            em_connection_send_text(own.told.connection, "never sent");
+            em_connection_close_after_writing(own.told.connection);
+        }
+        if (what == 3)
+            em_connection_pause(own.told.connection);
+        filtered_feed_handshake(&own, HANDSHAKE - 1);
+        simulated_end(own.peer);
+        run_turns(*state, 5);
+        expect_events(&own.told, "IU");
+        assert_int_equal(own.told.reason, EM_CONNECTION_ABORTED);
+        assert_int_equal(own.record.seals, 0);
+        filtered_free(&own);
+    }
+}
+
+static void something_else_than_a_handshake_fails_and_the_message_arrives(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.handshake_bytes = HANDSHAKE, .answers = true, .last_message = "alert"};
+    filtered_open(&own, *state, &options, NULL);
+    em_connection_send_text(own.told.connection, "never sent");
+    feed_text(own.peer, "GET / HTTP/1.0");
+    run_turns(*state, 5);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_PROTOCOL_ERROR);
+    expect_sent(own.peer, "alert");
+    filtered_free(&own);
+}
+
+/* Pauses */
+
+static void a_pause_does_not_hold_up_the_handshake_but_what_follows_it(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    em_connection_pause(own.told.connection);
+    em_connection_send_text(own.told.connection, "held back");
+    run_turns(*state, 2);
+    expect_handshake(&own);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    filtered_feed(&own, "held");
+    run_turns(*state, 5);
+    expect_events(&own.told, "IH");
+    filtered_expect_sent(&own, "");
+    em_connection_resume(own.told.connection);
+    run_turns(*state, 5);
+    filtered_expect_received(&own, "held");
+    filtered_expect_sent(&own, "held back");
+    filtered_free(&own);
+}
+
+static void pause_now(recorder *told)
+{
+    em_connection_pause_receiving(told->connection);
+}
+
+static void a_pause_when_the_handshake_completes_holds_the_first_bytes(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    own.told.on_handshake = pause_now;
+    filtered_feed_handshake(&own, HANDSHAKE);
+    filtered_feed(&own, "held");
+    run_turns(*state, 5);
+    expect_events(&own.told, "IH");
+    em_connection_resume_receiving(own.told.connection);
+    run_turns(*state, 5);
+    filtered_expect_received(&own, "held");
+    filtered_free(&own);
+}
+
+/* Time */
+
+static void one_deadline_for_the_whole_handshake_ends_it(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    for (unsigned second = 0; second < 9; second++) {
+        filtered_feed_handshake(&own, 1);
+        run_for(*state, EM_SECONDS);
+    }
+    expect_events(&own.told, "I");
+    run_for(*state, EM_SECONDS + EM_MILLISECONDS);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_TLS_HANDSHAKE_TIMEOUT);
+    filtered_free(&own);
+}
+
+static void a_handshake_has_the_time_that_it_is_given(void **state)
+{
+    filtered own;
+    memset(&own, 0, sizeof own);
+    recorder_init(&own.told, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    filtered_put_up(&own, &shaking, 3 * EM_SECONDS);
+    run_for(*state, 3 * EM_SECONDS - EM_MILLISECONDS);
+    expect_events(&own.told, "I");
+    run_for(*state, 2 * EM_MILLISECONDS);
+    assert_int_equal(own.told.reason, EM_TLS_HANDSHAKE_TIMEOUT);
+    filtered_free(&own);
+}
+
+static void without_a_timeout_a_handshake_may_take_for_ever(void **state)
+{
+    filtered own;
+    memset(&own, 0, sizeof own);
+    recorder_init(&own.told, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    filtered_put_up(&own, &shaking, EM_FOREVER);
+    run_for(*state, 100000 * EM_SECONDS);
+    expect_events(&own.told, "I");
+    filtered_free(&own);
+}
+
+static void after_the_handshake_no_deadline_is_left(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_for(*state, 100 * EM_SECONDS);
+    expect_events(&own.told, "IH");
+    assert_int_equal(stats_of(*state).timers_pending, 0);
+    filtered_free(&own);
+}
+
+static void open_many(filtered *own, unsigned count, simulated_loop *fixture, const test_filter_options *options)
+{
+    for (unsigned i = 0; i < count; i++) {
+        memset(&own[i], 0, sizeof own[i]);
+        recorder_init(&own[i].told, fixture);
+        own[i].peer = open_accepted(&own[i].told, &recording, NULL);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        filtered_put_up(&own[i], options, 0);
+        filtered_feed_handshake(&own[i], HANDSHAKE);
+    }
+}
+
+static void handshakes_take_turns_and_others_are_served_meanwhile(void **state)
+{
+    enum { MANY = 20 };
+    filtered own[MANY];
+    recorder other;
+    unsigned done = 0, turns = 0;
+    const test_filter_options slow = {.handshake_bytes = HANDSHAKE, .handshake_cost_ns = EM_MILLISECONDS};
+    recorder_init(&other, *state);
+    simulated_peer *peer = open_accepted(&other, &recording, NULL);
+    open_many(own, MANY, *state, &slow);
+    for (; done < MANY; turns++) {
+        assert_true(turns < 10 * MANY);
+        feed_text(peer, "x");
+        uint64_t before_ns = emi_clock_now_ns();
+        run_turns(*state, 1);
+        assert_true(emi_clock_now_ns() - before_ns <= 3 * EM_MILLISECONDS);
+        assert_int_equal(bytes_length(&other.received), turns + 1);
+        for (done = 0; done < MANY && strcmp(own[done].told.events, "IH") == 0;)
+            done++;
+    }
+    assert_true(turns >= MANY / 2);
+    for (unsigned i = 0; i < MANY; i++)
+        filtered_free(&own[i]);
+    recorder_free(&other);
+}
+
+static void a_loop_with_handshakes_left_does_not_sleep(void **state)
+{
+    enum { MANY = 10 };
+    filtered own[MANY];
+    const test_filter_options slow = {.handshake_bytes = HANDSHAKE, .handshake_cost_ns = 5 * EM_MILLISECONDS};
+    open_many(own, MANY, *state, &slow);
+    run_turns(*state, 2);
+    assert_int_equal(em_loop_get_timeout_ns(((simulated_loop *)*state)->loop), 0);
+    for (unsigned i = 0; i < MANY; i++)
+        filtered_free(&own[i]);
+}
+
+/* Putting it up */
+
+static filtered *to_put_up;
+
+static void put_up_now(recorder *told)
+{
+    told->on_data = NULL;
+    told->on_completed = NULL;
+    told->on_init = NULL;
+    filtered_put_up(to_put_up, &shaking, 0);
+}
+
+static void begin(filtered *own, simulated_loop *fixture)
+{
+    memset(own, 0, sizeof *own);
+    recorder_init(&own->told, fixture);
+    to_put_up = own;
+}
+
+static void answer_and_put_up(recorder *told)
+{
+    em_connection_send_text(told->connection, "220 go ahead\n");
+    put_up_now(told);
+    em_connection_send_text(told->connection, "secret");
+}
+
+static void what_was_sent_before_the_filter_leaves_as_it_is_and_before_it(void **state)
+{
+    char got[64] = "";
+    filtered own;
+    begin(&own, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    own.told.on_data = answer_and_put_up;
+    feed_text(own.peer, "STARTTLS\n");
+    run_turns(*state, 3);
+    simulated_take(own.peer, got, sizeof got - 1);
+    assert_string_equal(got, "220 go ahead\nhhhhhhhhhh");
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 3);
+    filtered_expect_sent(&own, "secret");
+    filtered_expect_received(&own, "STARTTLS\n");
+    filtered_free(&own);
+}
+
+static void what_follows_the_piece_that_is_being_delivered_goes_to_the_filter(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    own.told.on_data = put_up_now;
+    feed_text(own.peer, "STARTTLS\nnot protected");
+    run_turns(*state, 1);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    filtered_feed(&own, ", protected");
+    run_turns(*state, 3);
+    filtered_expect_received(&own, "STARTTLS\nnot protected, protected");
+    expect_events(&own.told, "IDHD");
+    filtered_free(&own);
+}
+
+static void a_filter_put_up_within_post_init_sees_every_byte(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_init = put_up_now;
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    run_turns(*state, 2);
+    expect_handshake(&own);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 2);
+    expect_events(&own.told, "IH");
+    filtered_free(&own);
+}
+
+static void a_filter_put_up_while_connecting_begins_when_that_is_done(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_init = put_up_now;
+    assert_int_equal(begin_connecting(&own.told, NULL), EM_OK);
+    em_connection_send_text(own.told.connection, "queued");
+    own.peer = simulated_take_connect(own.told.fixture->backend);
+    run_for(*state, 15 * EM_SECONDS); /* longer than a handshake may take */
+    assert_int_equal(own.record.opens, 0);
+    simulated_accept_connect(own.peer);
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 3);
+    expect_events(&own.told, "ICH");
+    filtered_expect_sent(&own, "queued");
+    filtered_free(&own);
+}
+
+static void a_filter_put_up_when_connected_begins_at_once(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_completed = put_up_now;
+    own.peer = open_connected(&own.told, NULL);
+    run_turns(*state, 2);
+    expect_handshake(&own);
+    filtered_free(&own);
+}
+
+static void a_connection_that_is_refused_destroys_its_filter(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_init = put_up_now;
+    assert_int_equal(begin_connecting(&own.told, NULL), EM_OK);
+    own.peer = simulated_take_connect(own.told.fixture->backend);
+    simulated_refuse_connect(own.peer, EM_CONNECTION_REFUSED);
+    run_turns(*state, 3);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.record.opens, 0);
+    filtered_free(&own);
+}
+
+static void a_second_filter_and_one_after_an_end_are_refused(void **state)
+{
+    filtered own;
+    recorder other;
+    test_filter_record record = {.opens = 0};
+    test_filter *filter = test_filter_create(&shaking, &record);
+    filtered_open(&own, *state, NULL, NULL);
+    assert_int_equal(emi_gate_open(own.told.connection, &filter->filter, 0), EM_INVALID_STATE);
+    recorder_init(&other, *state);
+    simulated_peer *peer = open_accepted(&other, &recording, NULL);
+    simulated_end(peer);
+    run_turns(*state, 2);
+    assert_int_equal(emi_gate_open(other.connection, &filter->filter, 0), EM_INVALID_STATE);
+    em_connection_close(other.connection);
+    assert_int_equal(emi_gate_open(other.connection, &filter->filter, 0), EM_CLOSED);
+    assert_int_equal(emi_gate_open(NULL, &filter->filter, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(record.opens + record.destroyed, 0);
+    filter->filter.operations->destroy(&filter->filter);
+    recorder_free(&other);
+    filtered_free(&own);
+}
+
+static void *refuse_room(em_connection *connection, size_t *capacity)
+{
+    (void)connection;
+    (void)capacity;
+    fail();
+    return NULL;
+}
+
+static void another_handler_leaves_the_filter(void **state)
+{
+    filtered own;
+    em_handler greedy = recording;
+    greedy.receive_buffer = refuse_room;
+    filtered_open(&own, *state, NULL, NULL);
+    assert_int_equal(em_connection_set_handler(own.told.connection, &greedy), EM_OK);
+    for (unsigned i = 0; i < 4; i++)
+        filtered_feed_run(&own, 'x', 20000);
+    run_turns(*state, 10);
+    assert_int_equal(bytes_length(&own.told.received), 80000);
+    assert_int_equal(em_connection_set_handler(own.told.connection, &recording), EM_OK);
+    filtered_free(&own);
+}
+
+#define GATE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATE_TEST(what_is_sent_meanwhile_leaves_after_the_handshake),
+        GATE_TEST(a_handshake_in_any_split_completes_once),
+        GATE_TEST(what_the_completed_handshake_sends_comes_behind_what_was_queued),
+        GATE_TEST(close_after_writing_waits_for_the_handshake_and_then_sends_all),
+        GATE_TEST(closing_in_the_background_waits_for_the_handshake_if_something_is_queued),
+        GATE_TEST(with_nothing_queued_a_close_does_not_wait_for_the_handshake),
+        GATE_TEST(a_half_close_waits_for_the_handshake),
+        GATE_TEST(an_end_within_the_handshake_is_a_cut_in_every_state),
+        GATE_TEST(something_else_than_a_handshake_fails_and_the_message_arrives),
+        GATE_TEST(a_pause_does_not_hold_up_the_handshake_but_what_follows_it),
+        GATE_TEST(a_pause_when_the_handshake_completes_holds_the_first_bytes),
+        GATE_TEST(one_deadline_for_the_whole_handshake_ends_it),
+        GATE_TEST(a_handshake_has_the_time_that_it_is_given),
+        GATE_TEST(without_a_timeout_a_handshake_may_take_for_ever),
+        GATE_TEST(after_the_handshake_no_deadline_is_left),
+        GATE_TEST(handshakes_take_turns_and_others_are_served_meanwhile),
+        GATE_TEST(a_loop_with_handshakes_left_does_not_sleep),
+        GATE_TEST(what_was_sent_before_the_filter_leaves_as_it_is_and_before_it),
+        GATE_TEST(what_follows_the_piece_that_is_being_delivered_goes_to_the_filter),
+        GATE_TEST(a_filter_put_up_within_post_init_sees_every_byte),
+        GATE_TEST(a_filter_put_up_while_connecting_begins_when_that_is_done),
+        GATE_TEST(a_filter_put_up_when_connected_begins_at_once),
+        GATE_TEST(a_connection_that_is_refused_destroys_its_filter),
+        GATE_TEST(a_second_filter_and_one_after_an_end_are_refused),
+        GATE_TEST(another_handler_leaves_the_filter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
