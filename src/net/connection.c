@@ -243,8 +243,7 @@ em_status em_connection_close_after_writing(em_connection *connection)
     connection->write_side = EMI_WRITE_CLOSING;
     if (connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
-    emi_connection_request_send(connection);
-    emi_connection_act_if_sent(connection);
+    emi_connection_send_end(connection);
     return EM_OK;
 }
 
@@ -255,7 +254,6 @@ em_status em_connection_close_write(em_connection *connection)
         return status;
     if (connection->write_side == EMI_WRITE_OPEN)
         connection->write_side = EMI_WRITE_ENDING;
-    emi_connection_request_send(connection);
-    emi_connection_act_if_sent(connection);
+    emi_connection_send_end(connection);
     return EM_OK;
 }

@@ -63,7 +63,7 @@ void emi_connection_connected(emi_channel *channel)
         connection->handler->connection_completed(connection);
     if (connection->write_side == EMI_WRITE_CLOSING && connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
-    emi_connection_act_if_sent(connection);
+    emi_connection_send_end(connection);
 }
 
 static unsigned gather(emi_channel *channel, emi_span *spans)

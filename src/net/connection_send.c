@@ -35,7 +35,7 @@ static void relieve(em_connection *connection)
         connection->handler->drained(connection);
 }
 
-static void send_end(em_connection *connection)
+static void shut_down(em_connection *connection)
 {
     connection->write_side = EMI_WRITE_ENDED;
     em_status status = emi_socket_shutdown_write(connection->channel.descriptor);
@@ -67,9 +67,18 @@ void emi_connection_act_if_sent(em_connection *connection)
     if (connection->write_side == EMI_WRITE_CLOSING && !connection->paused)
         emi_connection_end(connection, EM_OK);
     if (connection->write_side == EMI_WRITE_ENDING && connection->state == EM_STATE_OPEN)
-        send_end(connection);
+        shut_down(connection);
     if (connection->write_side == EMI_WRITE_ENDED && connection->peer_ended)
         emi_connection_end(connection, EM_OK);
+}
+
+/* What is left is sealed at once, the end included, so that nothing need wait if there is none. */
+void emi_connection_send_end(em_connection *connection)
+{
+    if (emi_gate_of(connection) && emi_connection_is_open(connection) && !connection->paused)
+        emi_gate_fill(connection->extras->gate);
+    emi_connection_request_send(connection);
+    emi_connection_act_if_sent(connection);
 }
 
 /* Nothing in memory is longer than PTRDIFF_MAX: such a length is a negative number of the caller's. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the backend reports to a connection with a filter. Failures and the release are those of every connection.
+ * What the backend reports to a connection with a filter. The release is that of every connection.
  */
 #include "net/gate.h"
 #include "net/net_private.h"
@@ -72,6 +72,18 @@ static void after_sent(emi_channel *channel)
         emi_gate_go_on(gate);
 }
 
+/* A peer that has got all bytes and does not wait for the mark of our end has not failed. */
+static void failed(emi_channel *channel, em_status reason)
+{
+    em_connection *connection = emi_connection_of(channel);
+    const emi_gate *gate = connection->extras->gate;
+    bool is_all_sent = connection->outbox.bytes == 0 && gate->sealed_bytes == 0;
+    if (connection->state == EM_STATE_DRAINING && is_all_sent && gate->was_ready)
+        emi_connection_end(connection, EM_OK);
+    else
+        emi_connection_failed(channel, reason);
+}
+
 const emi_channel_events emi_gate_events = {
     .data = data,
     .end = end,
@@ -79,6 +91,6 @@ const emi_channel_events emi_gate_events = {
     .gather = gather,
     .sent = sent,
     .after_sent = after_sent,
-    .failed = emi_connection_failed,
+    .failed = failed,
     .released = emi_connection_released,
 };

@@ -95,7 +95,7 @@ bool emi_gate_owes_end(const emi_gate *gate)
         return true;
     case EMI_WRITE_CLOSING:
     case EMI_WRITE_FLUSHING:
-        return gate->filter->is_ready;
+        return gate->filter->is_ready && gate->connection->state >= EM_STATE_OPEN;
     case EMI_WRITE_OPEN:
     case EMI_WRITE_ENDED:
         break;

@@ -359,6 +359,10 @@ void emi_connection_request_send(em_connection *connection);
 /** To be called after a change of the outbox, or of what follows when it is empty. Acts if it is empty. */
 void emi_connection_act_if_sent(em_connection *connection);
 
+/** After a change of what should happen when the outbox is empty, also of a connection that was not established then.
+ */
+void emi_connection_send_end(em_connection *connection);
+
 /* connection_timeouts.c */
 
 void emi_connection_timer_init(emi_connection_extras *extras);

@@ -6,6 +6,8 @@
  * random sizes, where both ends are connections. At link time the library's emi_connection_create is replaced by the
  * function here.
  */
+#include "support/filtered_connections.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,14 +60,19 @@ static em_status add_filter(em_connection *connection, const char *kind)
     return status;
 }
 
+bool connections_are_filtered(void)
+{
+    const char *kind = getenv("TEST_FILTER");
+    return kind && kind[0] != '\0';
+}
+
 em_status __wrap_emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
                                        em_connection **connection)
 {
     em_status status = __real_emi_connection_create(net, handler, user, state, connection);
-    const char *kind = getenv("TEST_FILTER");
-    if (status != EM_OK || !kind || kind[0] == '\0')
+    if (status != EM_OK || !connections_are_filtered())
         return status;
-    status = add_filter(*connection, kind);
+    status = add_filter(*connection, getenv("TEST_FILTER"));
     if (status != EM_OK)
         emi_connection_free(*connection);
     return status;

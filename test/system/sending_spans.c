@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/filtered_connections.h"
 #include "support/bytes.h"
 #include "support/system_peer.h"
 #include "support/system_record.h"
@@ -60,6 +61,8 @@ static void more_than_the_system_takes_at_once_arrives(void **state)
 
 static void large_spans_leave_within_the_call_if_nothing_waits(void **state)
 {
+    if (connections_are_filtered())
+        system_skip("a filter sends nothing within the call");
     static const char page[4096];
     static const em_span spans[] = {{page, 100}, {page, sizeof page}};
     system_record *served = system_new_record(SYSTEM_NONE);
