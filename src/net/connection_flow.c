@@ -17,7 +17,7 @@ em_status emi_connection_start_receiving(em_connection *connection)
 {
     emi_gate *gate = emi_gate_of(connection);
     if (gate && emi_gate_needs_turn(gate))
-        emi_gates_add_due(emi_gates_at(connection), gate);
+        emi_gates_add_due(gate);
     if (!emi_connection_is_open(connection) || !wants_input(connection))
         return EM_OK;
     em_status status = emi_channel_start_receiving(&connection->channel);

@@ -81,7 +81,7 @@ static void put_up(emi_gate *gate)
     if (!emi_connection_is_open(connection))
         return;
     emi_gate_start_deadline(gate);
-    emi_gates_add_due(emi_gates_at(connection), gate);
+    emi_gates_add_due(gate);
 }
 
 static em_status make_gate(em_connection *connection, emi_gate **made)
@@ -106,12 +106,13 @@ em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t 
     if (status != EM_OK)
         return status;
     gate->connection = connection;
+    gate->gates = emi_net_at(connection->loop)->gates;
     gate->filter = filter;
     gate->handshake_timeout_ns = handshake_timeout_ns > 0 ? handshake_timeout_ns : EMI_DEFAULT_HANDSHAKE_TIMEOUT_NS;
     gate->wire_sent_bytes = connection->bytes_sent;
     gate->is_starved = true;
     gate->was_ready = filter->is_ready;
-    filter->pool = &emi_gates_at(connection)->wires;
+    filter->pool = &gate->gates->wires;
     emi_loop_timer_init(&gate->deadline, expire);
     emi_list_init(&gate->due);
     emi_list_init(&gate->active);

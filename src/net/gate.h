@@ -36,8 +36,12 @@
 /** After this long without traffic a filter frees what it can have again. */
 #define EMI_GATE_REST_NS (1 * EM_SECONDS)
 
+/** What the gates of a loop share. */
+typedef struct emi_gates emi_gates;
+
 typedef struct emi_gate {
     em_connection *connection;
+    emi_gates *gates;
     emi_filter *filter;
     emi_loop_timer deadline; /* of the handshake */
     emi_list due;            /* among the gates that the next turn serves without an event */
@@ -64,8 +68,7 @@ typedef struct emi_gate {
     bool was_waiting : 1; /* something was in the wire when it was last gathered */
 } emi_gate;
 
-/** What the gates of a loop share. */
-typedef struct emi_gates {
+struct emi_gates {
     em_loop *loop;
     emi_list due;
     emi_list active;
@@ -74,7 +77,7 @@ typedef struct emi_gates {
     uint64_t spent_ns;                          /* on handshakes, in this turn */
     unsigned char plain[EMI_FILTER_ROOM_BYTES]; /* lent to receive_data */
     unsigned char piece[EMI_FILTER_ROOM_BYTES]; /* small blocks of an outbox, joined to be sealed */
-} emi_gates;
+};
 
 /* gate.c */
 
@@ -144,7 +147,7 @@ void emi_gate_send_end_now(emi_gate *gate);
 /* gates.c */
 
 /** Of gates that are not served yet, in a list: in the next turn, in their order. */
-void emi_gates_add_due(emi_gates *gates, emi_gate *gate);
+void emi_gates_add_due(emi_gate *gate);
 
 /** Serves the gates that are due, handshakes as long as there is time for them. */
 void emi_gates_turn(emi_gates *gates);
@@ -153,7 +156,7 @@ void emi_gates_turn(emi_gates *gates);
 bool emi_gates_has_time(const emi_gates *gates);
 
 /** Its filter has done something, so it may have memory to free later. */
-void emi_gates_note_active(emi_gates *gates, emi_gate *gate);
+void emi_gates_note_active(emi_gate *gate);
 
 em_status emi_gates_create(em_loop *loop, emi_gates **gates);
 

@@ -48,7 +48,7 @@ bool emi_gate_wants_input(const emi_gate *gate)
 void emi_gate_go_on(emi_gate *gate)
 {
     if (emi_gate_needs_turn(gate))
-        emi_gates_add_due(emi_gates_at(gate->connection), gate);
+        emi_gates_add_due(gate);
     emi_connection_update_receiving(gate->connection);
 }
 
@@ -108,7 +108,7 @@ void emi_gate_receive_end(emi_gate *gate)
 
 static emi_filter_result call_open(emi_gate *gate, emi_bytes *input, void *plain, size_t *length)
 {
-    emi_gates *gates = emi_gates_at(gate->connection);
+    emi_gates *gates = gate->gates;
     emi_filter *filter = gate->filter;
     bool is_handshake = !filter->is_ready;
     uint64_t begun_ns = is_handshake ? emi_clock_now_ns() : 0;
@@ -152,7 +152,7 @@ static void drop_unsendable(emi_gate *gate)
  * whether another call should follow. */
 static bool open_once(emi_gate *gate, emi_bytes *input)
 {
-    unsigned char *plain = emi_gates_at(gate->connection)->plain;
+    unsigned char *plain = gate->gates->plain;
     emi_bytes none = {.length = 0};
     bool is_first = !gate->has_begun;
     size_t length = 0;
@@ -174,7 +174,7 @@ static bool open_once(emi_gate *gate, emi_bytes *input)
 
 static void open_all(emi_gate *gate, emi_bytes *input)
 {
-    const emi_gates *gates = emi_gates_at(gate->connection);
+    const emi_gates *gates = gate->gates;
     const em_loop *loop = gate->connection->loop;
     for (unsigned calls = 0; calls < MOST_CALLS && may_open(gate) && !emi_loop_is_forked(loop); calls++)
         if ((!gate->filter->is_ready && !emi_gates_has_time(gates)) || !open_once(gate, input))
@@ -224,7 +224,7 @@ static void settle(emi_gate *gate)
         return;
     emi_gate_go_on(gate);
     emi_connection_request_send(connection);
-    emi_gates_note_active(emi_gates_at(connection), gate);
+    emi_gates_note_active(gate);
 }
 
 void emi_gate_receive(emi_gate *gate, emi_bytes input)

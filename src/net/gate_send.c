@@ -20,7 +20,7 @@ static const void *next_piece(const emi_gate *gate, size_t *length)
         *length = spans[0].length < *length ? spans[0].length : *length;
         return spans[0].data;
     }
-    unsigned char *piece = emi_gates_at(gate->connection)->piece;
+    unsigned char *piece = gate->gates->piece;
     size_t used = 0;
     for (unsigned i = 0; i < count && used < *length; i++) {
         size_t part = spans[i].length < *length - used ? spans[i].length : *length - used;
@@ -116,7 +116,7 @@ void emi_gate_fill(emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     const emi_filter *filter = gate->filter;
-    if (!gate->was_ready || !filter->is_ready || gate->is_busy)
+    if (!gate->was_ready || gate->is_busy || emi_loop_is_forked(connection->loop))
         return;
     while (connection->outbox.bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES && !gate->has_failed)
         seal_piece(gate);
@@ -154,7 +154,7 @@ void emi_gate_take(emi_gate *gate, size_t length)
     gate->wire_sent_bytes += length;
     gate->was_waiting = !takes_all;
     note_taken(gate, plain_bytes);
-    emi_gates_note_active(emi_gates_at(gate->connection), gate);
+    emi_gates_note_active(gate);
 }
 
 static bool may_send_end_now(const emi_gate *gate)

@@ -16,10 +16,10 @@ static emi_gate *gate_of_due(emi_list *link)
     return EMI_CONTAINER(link, emi_gate, due);
 }
 
-void emi_gates_add_due(emi_gates *gates, emi_gate *gate)
+void emi_gates_add_due(emi_gate *gate)
 {
     if (!emi_list_is_linked(&gate->due))
-        emi_list_append(&gates->due, &gate->due);
+        emi_list_append(&gate->gates->due, &gate->due);
 }
 
 bool emi_gates_has_time(const emi_gates *gates)
@@ -44,14 +44,15 @@ void emi_gates_turn(emi_gates *gates)
         if (may_serve(gates, gate))
             emi_gate_serve(gate);
         else
-            emi_gates_add_due(gates, gate);
+            emi_gates_add_due(gate);
     }
 }
 
 /* Rest */
 
-void emi_gates_note_active(emi_gates *gates, emi_gate *gate)
+void emi_gates_note_active(emi_gate *gate)
 {
+    emi_gates *gates = gate->gates;
     if (!gate->filter->operations->rest || emi_list_is_linked(&gate->active))
         return;
     if (emi_list_is_empty(&gates->active))

@@ -280,12 +280,6 @@ static inline emi_gate *emi_gate_of(const em_connection *connection)
     return connection->extras ? connection->extras->gate : NULL;
 }
 
-/** What the loop's gates share. Of a connection that has a gate. */
-static inline emi_gates *emi_gates_at(const em_connection *connection)
-{
-    return emi_net_at(connection->loop)->gates;
-}
-
 /** How many bytes wait to be sent, as the program counts them. */
 static inline size_t emi_connection_outbound_bytes(const em_connection *connection)
 {

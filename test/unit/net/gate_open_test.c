@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Putting a filter into a connection, over the simulated backend: when, and what belongs to it from then on.
+ */
+#include "support/filtered.h"
+
+#include <string.h>
+
+enum { HANDSHAKE = 10 };
+
+static const test_filter_options shaking = {.handshake_bytes = HANDSHAKE};
+
+static void expect_handshake(filtered *own)
+{
+    char got[HANDSHAKE + 1] = "";
+    assert_int_equal(simulated_take(own->peer, got, HANDSHAKE), HANDSHAKE);
+    assert_string_equal(got, "hhhhhhhhhh");
+}
+
+static filtered *to_put_up;
+
+static void put_up_now(recorder *told)
+{
+    told->on_data = NULL;
+    told->on_completed = NULL;
+    told->on_init = NULL;
+    filtered_put_up(to_put_up, &shaking, 0);
+}
+
+static void begin(filtered *own, simulated_loop *fixture)
+{
+    memset(own, 0, sizeof *own);
+    recorder_init(&own->told, fixture);
+    to_put_up = own;
+}
+
+static void answer_and_put_up(recorder *told)
+{
+    em_connection_send_text(told->connection, "220 go ahead\n");
+    put_up_now(told);
+    em_connection_send_text(told->connection, "secret");
+}
+
+static void what_was_sent_before_the_filter_leaves_as_it_is_and_before_it(void **state)
+{
+    char got[64] = "";
+    filtered own;
+    begin(&own, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    own.told.on_data = answer_and_put_up;
+    feed_text(own.peer, "STARTTLS\n");
+    run_turns(*state, 3);
+    simulated_take(own.peer, got, sizeof got - 1);
+    assert_string_equal(got, "220 go ahead\nhhhhhhhhhh");
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 3);
+    filtered_expect_sent(&own, "secret");
+    filtered_expect_received(&own, "STARTTLS\n");
+    filtered_free(&own);
+}
+
+static void what_follows_the_piece_that_is_being_delivered_goes_to_the_filter(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    own.told.on_data = put_up_now;
+    feed_text(own.peer, "STARTTLS\nnot protected");
+    run_turns(*state, 1);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    filtered_feed(&own, ", protected");
+    run_turns(*state, 3);
+    filtered_expect_received(&own, "STARTTLS\nnot protected, protected");
+    expect_events(&own.told, "IDHD");
+    filtered_free(&own);
+}
+
+static void a_filter_put_up_within_post_init_sees_every_byte(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_init = put_up_now;
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    run_turns(*state, 2);
+    expect_handshake(&own);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 2);
+    expect_events(&own.told, "IH");
+    filtered_free(&own);
+}
+
+static void a_filter_put_up_while_connecting_begins_when_that_is_done(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_init = put_up_now;
+    assert_int_equal(begin_connecting(&own.told, NULL), EM_OK);
+    em_connection_send_text(own.told.connection, "queued");
+    own.peer = simulated_take_connect(own.told.fixture->backend);
+    run_for(*state, 15 * EM_SECONDS); /* longer than a handshake may take */
+    assert_int_equal(own.record.opens, 0);
+    simulated_accept_connect(own.peer);
+    run_turns(*state, 3);
+    expect_handshake(&own);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 3);
+    expect_events(&own.told, "ICH");
+    filtered_expect_sent(&own, "queued");
+    filtered_free(&own);
+}
+
+static void a_filter_put_up_when_connected_begins_at_once(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_completed = put_up_now;
+    own.peer = open_connected(&own.told, NULL);
+    run_turns(*state, 2);
+    expect_handshake(&own);
+    filtered_free(&own);
+}
+
+static void a_connection_that_is_refused_destroys_its_filter(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.told.on_init = put_up_now;
+    assert_int_equal(begin_connecting(&own.told, NULL), EM_OK);
+    own.peer = simulated_take_connect(own.told.fixture->backend);
+    simulated_refuse_connect(own.peer, EM_CONNECTION_REFUSED);
+    run_turns(*state, 3);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.record.opens, 0);
+    filtered_free(&own);
+}
+
+static void a_second_filter_and_one_after_an_end_are_refused(void **state)
+{
+    filtered own;
+    recorder other;
+    test_filter_record record = {.opens = 0};
+    test_filter *filter = test_filter_create(&shaking, &record);
+    filtered_open(&own, *state, NULL, NULL);
+    assert_int_equal(emi_gate_open(own.told.connection, &filter->filter, 0), EM_INVALID_STATE);
+    recorder_init(&other, *state);
+    simulated_peer *peer = open_accepted(&other, &recording, NULL);
+    simulated_end(peer);
+    run_turns(*state, 2);
+    assert_int_equal(emi_gate_open(other.connection, &filter->filter, 0), EM_INVALID_STATE);
+    em_connection_close(other.connection);
+    assert_int_equal(emi_gate_open(other.connection, &filter->filter, 0), EM_CLOSED);
+    assert_int_equal(emi_gate_open(NULL, &filter->filter, 0), EM_INVALID_ARGUMENT);
+    assert_int_equal(record.opens + record.destroyed, 0);
+    filter->filter.operations->destroy(&filter->filter);
+    recorder_free(&other);
+    filtered_free(&own);
+}
+
+static void *refuse_room(em_connection *connection, size_t *capacity)
+{
+    (void)connection;
+    (void)capacity;
+    fail();
+    return NULL;
+}
+
+static void another_handler_leaves_the_filter(void **state)
+{
+    filtered own;
+    em_handler greedy = recording;
+    greedy.receive_buffer = refuse_room;
+    filtered_open(&own, *state, NULL, NULL);
+    assert_int_equal(em_connection_set_handler(own.told.connection, &greedy), EM_OK);
+    for (unsigned i = 0; i < 4; i++)
+        filtered_feed_run(&own, 'x', 20000);
+    run_turns(*state, 10);
+    assert_int_equal(bytes_length(&own.told.received), 80000);
+    assert_int_equal(em_connection_set_handler(own.told.connection, &recording), EM_OK);
+    filtered_free(&own);
+}
+
+#define GATE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATE_TEST(what_was_sent_before_the_filter_leaves_as_it_is_and_before_it),
+        GATE_TEST(what_follows_the_piece_that_is_being_delivered_goes_to_the_filter),
+        GATE_TEST(a_filter_put_up_within_post_init_sees_every_byte),
+        GATE_TEST(a_filter_put_up_while_connecting_begins_when_that_is_done),
+        GATE_TEST(a_filter_put_up_when_connected_begins_at_once),
+        GATE_TEST(a_connection_that_is_refused_destroys_its_filter),
+        GATE_TEST(a_second_filter_and_one_after_an_end_are_refused),
+        GATE_TEST(another_handler_leaves_the_filter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
