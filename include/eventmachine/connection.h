@@ -192,8 +192,9 @@ EM_API em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler 
  * to receive_data before this returns, also during a pause. Within the connection's own receive_data there are none.
  *
  * descriptor: set to the descriptor, -1 on failure. EM_CLOSED if the connection has ended, or ends within that
- * receive_data. EM_NOT_CONNECTED while it is being resolved or established. EM_FORKED. EM_CONNECTION_RESET and the
- * like: the connection has failed already, and this will be unbind's reason.
+ * receive_data. EM_INVALID_STATE with TLS: the caller could not continue it. EM_NOT_CONNECTED while it is being
+ * resolved or established. EM_FORKED. EM_CONNECTION_RESET and the like: the connection has failed already, and this
+ * will be unbind's reason.
  */
 EM_API em_status em_connection_detach(em_connection *connection, int *descriptor);
 
@@ -235,9 +236,9 @@ EM_API em_status em_connection_send_text(em_connection *connection, const char *
 
 /**
  * As em_connection_send, but without copying the bytes. They must not change until release(user, data) is called. That
- * happens exactly once, in the loop's thread, when the bytes have been sent or will never be: possibly before this
- * function returns, also when it fails, and possibly after unbind. `release` must not send or close. release: NULL for
- * data that is valid for ever.
+ * happens exactly once, in the loop's thread, when the bytes have been sent, or encrypted by TLS, or will never be:
+ * possibly before this function returns, also when it fails, and possibly after unbind. `release` must not send or
+ * close. release: NULL for data that is valid for ever.
  */
 EM_API em_status em_connection_send_borrowed(em_connection *connection, const void *data, size_t length,
                                              void (*release)(void *user, const void *data), void *user);
@@ -271,7 +272,8 @@ EM_API em_status em_connection_close_after_writing(em_connection *connection);
  * Closes at the end of the present turn, as em_connection_close does, but the bytes waiting are still sent: what the
  * system accepts at once before unbind, and the rest after it, until the peer is given up (drain_timeout_ns) or the
  * loop is destroyed. Nothing is received any more. Ends a pause by em_connection_pause. While connecting it acts as
- * em_connection_close. EM_CLOSED if the connection has ended already.
+ * em_connection_close, and during a TLS handshake, if bytes are waiting, as em_connection_close_after_writing.
+ * EM_CLOSED if the connection has ended already.
  */
 EM_API em_status em_connection_close_in_background(em_connection *connection);
 

@@ -72,8 +72,8 @@ typedef struct em_handler {
     void (*unbind)(em_connection *connection, em_status reason);
 
     /**
-     * A TLS handshake is complete. Called before the first receive_data with bytes that TLS protects. What was sent
-     * during the handshake leaves after this. Also called during a pause.
+     * The TLS handshake is complete. Called before the first receive_data with protected bytes; what was sent during
+     * the handshake leaves after it. Also called during a pause, which does not hold up a handshake.
      */
     void (*ssl_handshake_completed)(em_connection *connection);
 
