@@ -13,6 +13,7 @@
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>
+#include <eventmachine/tls.h>
 #include <eventmachine/version.h>
 
 #endif

@@ -31,6 +31,14 @@ else
   message "built without liburing: io_uring is not used\n"
 end
 
+# TLS, if OpenSSL 3 is installed. EM_OPENSSL=0 leaves it out.
+if ENV["EM_OPENSSL"] != "0" && have_header("openssl/ssl.h") &&
+   have_library("crypto", "OPENSSL_version_major", "openssl/crypto.h") && have_library("ssl", "SSL_new", "openssl/ssl.h")
+  $defs << "-DEM_WITH_OPENSSL"
+else
+  message "built without OpenSSL: there is no TLS\n"
+end
+
 create_makefile("rubyeventmachine")
 
 # mkmf knows only the headers beside this file.

@@ -23,6 +23,13 @@
 #define EMI_HAVE_URING 0
 #endif
 
+/* The build defines EM_WITH_OPENSSL if OpenSSL 3 is available. */
+#if defined(EM_WITH_OPENSSL)
+#define EMI_HAVE_OPENSSL 1
+#else
+#define EMI_HAVE_OPENSSL 0
+#endif
+
 /* ioctl(2) with SIOCOUTQ reports how many bytes sent are not acknowledged, tcp(7). */
 #if defined(__linux__)
 #define EMI_HAVE_SIOCOUTQ 1

@@ -42,12 +42,16 @@ void emi_set_status_detail(em_status status, const char *text)
     snprintf(detail, sizeof detail, "%s", text);
 }
 
+const char *em_status_get_detail(em_status status)
+{
+    return status < EM_OK && status == detailed_status ? detail : em_status_get_text(status);
+}
+
 int em_status_report(em_status status)
 {
     if (status >= EM_OK)
         return 0;
-    const char *text = status == detailed_status ? detail : em_status_get_text(status);
-    fprintf(stderr, "eventmachine: %s (%s)\n", text, em_status_get_name(status));
+    fprintf(stderr, "eventmachine: %s (%s)\n", em_status_get_detail(status), em_status_get_name(status));
     return 1;
 }
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Why a connection's TLS failed: a status, and a text that is never empty.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/sslerr.h>
+
+#include "tls/tls_private.h"
+
+enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, VERSION_MAJOR = 3, SSL_2_HELLO = 0x80 };
+
+/* What the peer has sent first begins no record (RFC 8446, section 5.1). */
+static bool speaks_no_tls(const emi_tls *tls)
+{
+    const unsigned char *first = tls->first;
+    if (tls->filter.is_ready || tls->first_count == 0)
+        return false;
+    if (tls->is_server && (first[0] & SSL_2_HELLO))
+        return false;
+    return (first[0] != RECORD_ALERT && first[0] != RECORD_HANDSHAKE) ||
+           (tls->first_count > 1 && first[1] != VERSION_MAJOR);
+}
+
+/* The alert that the peer has sent, as its number; -1: it has sent none. */
+static int alert_of(unsigned long code)
+{
+    int reason = ERR_GET_REASON(code);
+    bool is_alert = code != 0 && ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
+                    reason < SSL_AD_REASON_OFFSET + 256;
+    return is_alert ? reason - SSL_AD_REASON_OFFSET : -1;
+}
+
+static bool is_about_certificate(unsigned long code)
+{
+    int reason = ERR_GET_REASON(code);
+    return ERR_GET_LIB(code) == ERR_LIB_SSL &&
+           (reason == SSL_R_CERTIFICATE_VERIFY_FAILED || reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
+}
+
+static em_status status_of(const emi_tls *tls, unsigned long code, em_status otherwise)
+{
+    if (tls->no_memory || emi_tls_is_memory_error(code))
+        return EM_NO_MEMORY;
+    if (tls->is_rejected)
+        return EM_TLS_REJECTED;
+    if (alert_of(code) >= 0)
+        return EM_TLS_ALERT;
+    if (tls->ocsp_fault)
+        return EM_TLS_UNTRUSTED;
+    if (is_about_certificate(code))
+        return tls->verify_error != X509_V_OK ? emi_tls_verify_status(tls->verify_error) : EM_TLS_UNTRUSTED;
+    return otherwise;
+}
+
+static void describe(const emi_tls *tls, unsigned long code, const char *reason, char *text, size_t capacity)
+{
+    int alert = alert_of(code);
+    if (tls->no_memory)
+        snprintf(text, capacity, "out of memory");
+    else if (tls->is_rejected)
+        snprintf(text, capacity, "the program has rejected the peer's certificate");
+    else if (alert >= 0)
+        snprintf(text, capacity, "alert %d: %s", alert, SSL_alert_desc_string_long(alert));
+    else if (tls->ocsp_fault)
+        snprintf(text, capacity, "%s", tls->ocsp_fault);
+    else if (is_about_certificate(code) && tls->verify_error != X509_V_OK)
+        snprintf(text, capacity, "%s: %s", reason, tls->verify_detail);
+    else if (speaks_no_tls(tls))
+        snprintf(text, capacity, "the peer does not speak TLS: %s", reason);
+    else
+        snprintf(text, capacity, "%s", reason);
+}
+
+void emi_tls_fail(emi_tls *tls, em_status status, const char *text)
+{
+    char reason[160];
+    char detail[400];
+    unsigned long code;
+    bool has_reason = ERR_peek_error() != 0;
+    emi_tls_take_error(reason, sizeof reason, &code);
+    describe(tls, code, has_reason ? reason : text, detail, sizeof detail);
+    tls->filter.failure = status_of(tls, code, status);
+    OPENSSL_free(tls->detail);
+    tls->detail = OPENSSL_strdup(detail);
+    tls->filter.detail = tls->detail ? tls->detail : text;
+}
+
+const char *emi_tls_explain_end(const emi_tls *tls)
+{
+    if (tls->filter.is_ready)
+        return "the connection ended without close_notify";
+    return speaks_no_tls(tls) ? "the peer does not speak TLS, and has ended the connection"
+                              : "the peer has ended the connection in the handshake";
+}
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Making a filter of a context and what a connection wants.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <string.h>
+
+#include "base/options.h"
+#include "base/status_detail.h"
+#include "tls/tls_private.h"
+
+static em_status refuse(em_status status, const char *text)
+{
+    emi_set_status_detail(status, text);
+    return status;
+}
+
+static em_status out_of_memory(void)
+{
+    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+}
+
+/* The context: the one given, or one for clients with all defaults. */
+static em_status set_context(emi_tls *tls, em_tls_context *given)
+{
+    em_status status = EM_OK;
+    if (given) {
+        em_tls_context_retain(given);
+        tls->context = given;
+    } else {
+        status = em_tls_context_create_shared(NULL, &tls->context);
+    }
+    if (status == EM_OK)
+        tls->setup = emi_tls_context_get_setup(tls->context);
+    return status;
+}
+
+static em_status set_server_name(emi_tls *tls, const char *given)
+{
+    emi_tls_name name = tls->hostname;
+    if (given && emi_tls_name_parse(given, &name) != EM_OK)
+        return EM_INVALID_ARGUMENT;
+    if (name.is_address || !name.text[0])
+        return EM_OK;
+    tls->server_name = OPENSSL_strdup(name.text);
+    return tls->server_name ? EM_OK : out_of_memory();
+}
+
+/* Without verification the name is only what to ask for. */
+static em_status set_names(emi_tls *tls, const em_tls_options *options)
+{
+    bool verifies = tls->setup->options.verify != EM_OFF;
+    em_status status = options->hostname ? emi_tls_name_parse(options->hostname, &tls->hostname) : EM_OK;
+    if (status != EM_OK)
+        return status;
+    if (verifies && !options->hostname)
+        return refuse(EM_TLS_NO_HOSTNAME, "a client that verifies needs a hostname");
+    status = set_server_name(tls, options->server_name);
+    if (!verifies)
+        tls->hostname.text[0] = '\0';
+    return status;
+}
+
+static bool has_certificate(const emi_tls_setup *setup)
+{
+    return setup->credential || setup->named || setup->options.choose_context;
+}
+
+static em_status set_side(emi_tls *tls, const em_tls_options *options)
+{
+    if (!tls->is_server)
+        return set_names(tls, options);
+    return has_certificate(tls->setup) ? EM_OK : refuse(EM_TLS_BAD_CERTIFICATE, "a server needs a certificate");
+}
+
+static bool set_client(emi_tls *tls, const char *peer)
+{
+    SSL_set_connect_state(tls->ssl);
+    if (tls->server_name && !SSL_set_tlsext_host_name(tls->ssl, tls->server_name))
+        return false;
+    if (peer && tls->setup->options.session_tickets != EM_OFF && !emi_tls_sessions_name(tls, peer))
+        return false;
+    return emi_tls_ocsp_ask(tls);
+}
+
+static em_status open_ssl(emi_tls *tls, const char *peer)
+{
+    ERR_clear_error();
+    tls->ssl = SSL_new(tls->setup->ctx);
+    BIO *bio = tls->ssl ? emi_tls_bio_create(tls) : NULL;
+    if (!bio)
+        return out_of_memory();
+    SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_app_data(tls->ssl, (char *)tls);
+    if (!emi_tls_verify_configure(tls))
+        return out_of_memory();
+    if (!tls->is_server)
+        return set_client(tls, peer) ? EM_OK : out_of_memory();
+    SSL_set_accept_state(tls->ssl);
+    return EM_OK;
+}
+
+static em_status fill(emi_tls *tls, const emi_tls_opening *opening, const em_tls_options *options)
+{
+    em_status status = set_context(tls, options->context);
+    if (status == EM_OK)
+        status = set_side(tls, options);
+    return status == EM_OK ? open_ssl(tls, opening->peer) : status;
+}
+
+em_status emi_tls_open(const emi_tls_opening *opening, emi_filter **filter)
+{
+    em_tls_options options;
+    *filter = NULL;
+    if (emi_read_options(&options, sizeof options, opening->options) != EM_OK)
+        return refuse(EM_INVALID_ARGUMENT, "TLS options with fields that this library does not know");
+    emi_tls *tls = emi_tls_allocate(opening->memory, opening->wire_pool);
+    if (!tls)
+        return out_of_memory();
+    tls->is_server = opening->is_server;
+    tls->connection = opening->connection;
+    em_status status = fill(tls, opening, &options);
+    if (status == EM_OK)
+        *filter = &tls->filter;
+    else
+        tls->filter.operations->destroy(&tls->filter);
+    return status;
+}
+
+bool emi_tls_use_setup(emi_tls *tls, emi_tls_setup *setup)
+{
+    emi_tls_setup_retain(setup);
+    emi_tls_setup_release(tls->setup);
+    tls->setup = setup;
+    return SSL_set_SSL_CTX(tls->ssl, setup->ctx) &&
+           SSL_set_min_proto_version(tls->ssl, (int)SSL_CTX_get_min_proto_version(setup->ctx)) == 1 &&
+           SSL_set_max_proto_version(tls->ssl, (int)SSL_CTX_get_max_proto_version(setup->ctx)) == 1 &&
+           emi_tls_verify_configure(tls);
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Reading PEM (RFC 7468) from files and texts.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <limits.h>
+#include <string.h>
+
+#include <openssl/pem.h>
+
+#include "tls/tls_private.h"
+
+em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure, BIO **source)
+{
+    ERR_clear_error();
+    *source = NULL;
+    if (!file && !pem)
+        return EM_OK;
+    if (pem && strlen(pem) > INT_MAX)
+        return emi_tls_refuse(failure, "PEM text too long", NULL);
+    *source = file ? BIO_new_file(file, "r") : BIO_new_mem_buf(pem, -1);
+    return *source ? EM_OK : emi_tls_refuse(failure, "cannot read", file ? file : "PEM text");
+}
+
+int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *user)
+{
+    (void)is_writing;
+    const char *passphrase = user;
+    size_t length = passphrase ? strlen(passphrase) : 0;
+    if (!passphrase || length > (size_t)capacity)
+        return -1;
+    memcpy(buffer, passphrase, length);
+    return (int)length;
+}
+
+/* The end of the file is an error for OpenSSL, too: no more "-----BEGIN". */
+static bool is_at_end(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(X509) * *certificates)
+{
+    X509 *certificate;
+    *certificates = sk_X509_new_null();
+    if (!*certificates)
+        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+    ERR_clear_error();
+    while ((certificate = PEM_read_bio_X509(source, NULL, emi_tls_pem_passphrase, NULL)))
+        if (sk_X509_push(*certificates, certificate) <= 0) {
+            X509_free(certificate);
+            break;
+        }
+    if (!certificate && is_at_end() && sk_X509_num(*certificates) > 0) {
+        ERR_clear_error();
+        return EM_OK;
+    }
+    sk_X509_pop_free(*certificates, X509_free);
+    *certificates = NULL;
+    return emi_tls_refuse(certificate ? EM_NO_MEMORY : EM_TLS_BAD_CERTIFICATE, "no usable certificate in", name);
+}
+
+#endif

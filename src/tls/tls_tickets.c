@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The keys that servers encrypt session tickets with (RFC 5077, section 4). A context's own keys form a chain: each is
+ * derived from the seed of its period, which is replaced by the seed of the next one. So old keys cannot be found from
+ * what the process holds, and processes that were forked derive the same keys without talking to each other.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
+
+#include "base/options.h"
+#include "tls/tls_private.h"
+
+enum {
+    SEED_BYTES = 32,
+    HMAC_BYTES = 32, /* of a key's secrets; the rest is for AES */
+    LEAST_PERIOD_SECONDS = 3600,
+    MOST_STEPS = 10000 /* more than a year of hours: then the clock was wrong */
+};
+
+static bool derive(const unsigned char *seed, const char *purpose, unsigned char *key)
+{
+    unsigned char text[SEED_BYTES + 8] = {0};
+    memcpy(text, seed, SEED_BYTES);
+    strncpy((char *)text + SEED_BYTES, purpose, 8);
+    bool is_done = EVP_Digest(text, sizeof text, key, NULL, EVP_sha256(), NULL) == 1;
+    OPENSSL_cleanse(text, sizeof text);
+    return is_done;
+}
+
+static bool derive_key(const unsigned char *seed, em_tls_ticket_key *key)
+{
+    unsigned char name[SEED_BYTES];
+    if (!derive(seed, "name", name) || !derive(seed, "hmac", key->secrets) ||
+        !derive(seed, "aes", key->secrets + HMAC_BYTES))
+        return false;
+    memcpy(key->name, name, sizeof key->name);
+    return true;
+}
+
+static int64_t period_of_now(const emi_tls_tickets *tickets)
+{
+    return (int64_t)time(NULL) / tickets->period_seconds;
+}
+
+/* One period further. */
+static bool advance(emi_tls_tickets *tickets)
+{
+    em_tls_ticket_key next;
+    unsigned char seed[SEED_BYTES];
+    if (!derive(tickets->seed, "next", seed) || !derive_key(seed, &next))
+        return false;
+    unsigned kept = tickets->count < EM_TLS_TICKET_KEYS ? tickets->count : EM_TLS_TICKET_KEYS - 1;
+    memmove(tickets->keys + 1, tickets->keys, kept * sizeof *tickets->keys);
+    tickets->keys[0] = next;
+    tickets->count = kept + 1;
+    memcpy(tickets->seed, seed, SEED_BYTES);
+    OPENSSL_cleanse(seed, sizeof seed);
+    OPENSSL_cleanse(&next, sizeof next);
+    tickets->period++;
+    return true;
+}
+
+static void rotate(emi_tls_tickets *tickets)
+{
+    int64_t now = period_of_now(tickets);
+    if (tickets->are_given)
+        return;
+    if (now - tickets->period > MOST_STEPS)
+        tickets->period = now - 1;
+    while (tickets->period < now && advance(tickets))
+        continue;
+}
+
+/* All of a key's periods but its first are for tickets that it has encrypted. */
+em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds)
+{
+    int64_t period_seconds = ticket_seconds / (EM_TLS_TICKET_KEYS - 2) + 1;
+    *tickets = (emi_tls_tickets){.count = 1};
+    tickets->period_seconds = period_seconds > LEAST_PERIOD_SECONDS ? period_seconds : LEAST_PERIOD_SECONDS;
+    tickets->period = period_of_now(tickets);
+    ERR_clear_error();
+    if (RAND_priv_bytes(tickets->seed, SEED_BYTES) != 1 || !derive_key(tickets->seed, tickets->keys))
+        return emi_tls_refuse(EM_TLS_FAILED, "no random numbers for ticket keys", NULL);
+    return EM_OK;
+}
+
+static em_tls_ticket_key newest_key(em_tls_context *context)
+{
+    emi_tls_lock_take(&context->lock);
+    rotate(&context->tickets);
+    em_tls_ticket_key key = context->tickets.keys[0];
+    emi_tls_lock_give(&context->lock);
+    return key;
+}
+
+/* Returns the number of the key counted from 1; 0: there is none. */
+static unsigned find_key(em_tls_context *context, const unsigned char *name, em_tls_ticket_key *key)
+{
+    unsigned found = 0;
+    emi_tls_lock_take(&context->lock);
+    rotate(&context->tickets);
+    for (unsigned i = 0; i < context->tickets.count && !found; i++)
+        if (memcmp(context->tickets.keys[i].name, name, sizeof key->name) == 0) {
+            *key = context->tickets.keys[i];
+            found = i + 1;
+        }
+    emi_tls_lock_give(&context->lock);
+    return found;
+}
+
+static bool set_mac(EVP_MAC_CTX *mac, em_tls_ticket_key *key)
+{
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->secrets, HMAC_BYTES),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+static int seal(em_tls_context *context, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                EVP_MAC_CTX *mac)
+{
+    em_tls_ticket_key key = newest_key(context);
+    memcpy(name, key.name, sizeof key.name);
+    int result = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
+                         EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.secrets + HMAC_BYTES, iv) == 1 &&
+                         set_mac(mac, &key)
+                     ? 1
+                     : -1;
+    OPENSSL_cleanse(&key, sizeof key);
+    return result;
+}
+
+/* 2: and a new ticket, please. In TLS 1.3 each is for one use. */
+static int open_ticket(SSL *ssl, em_tls_context *context, const unsigned char *name, const unsigned char *iv,
+                       EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    em_tls_ticket_key key;
+    unsigned number = find_key(context, name, &key);
+    if (number == 0)
+        return 0;
+    bool is_ready =
+        set_mac(mac, &key) && EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.secrets + HMAC_BYTES, iv) == 1;
+    OPENSSL_cleanse(&key, sizeof key);
+    if (!is_ready)
+        return -1;
+    return number == 1 && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
+}
+
+/* See SSL_CTX_set_tlsext_ticket_key_evp_cb(3). */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
+                     int is_new)
+{
+    em_tls_context *context = emi_tls_of(ssl)->context;
+    return is_new ? seal(context, name, iv, cipher, mac) : open_ticket(ssl, context, name, iv, cipher, mac);
+}
+
+void emi_tls_tickets_configure(SSL_CTX *ctx)
+{
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+}
+
+em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_ticket_key *keys, unsigned count)
+{
+    emi_tls_tickets tickets = {.count = count, .are_given = true};
+    em_status status = EM_OK;
+    if (!context || count > EM_TLS_TICKET_KEYS || (count > 0 && !keys))
+        return EM_INVALID_ARGUMENT;
+    if (context->is_shared)
+        return EM_INVALID_STATE;
+    if (count > 0)
+        memcpy(tickets.keys, keys, count * sizeof *keys);
+    else
+        status = emi_tls_tickets_init(&tickets, context->options.ticket_seconds);
+    if (status != EM_OK)
+        return status;
+    emi_tls_lock_take(&context->lock);
+    context->tickets = tickets;
+    emi_tls_lock_give(&context->lock);
+    OPENSSL_cleanse(&tickets, sizeof tickets);
+    return EM_OK;
+}
+
+#endif
