@@ -97,6 +97,9 @@ void tls_pair_open(tls_pair *pair, em_tls_context *client, em_tls_context *serve
     em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = "example.com"};
     em_tls_options server_options = {.size = sizeof server_options, .context = server};
     pair->step = 0;
+    pair->carried = 0;
+    pair->flip_at = 0;
+    pair->truncate_at = 0;
     em_status status = tls_end_open(&pair->client, &client_options, false, "peer");
     if (status == EM_OK)
         status = tls_end_open(&pair->server, &server_options, true, NULL);
@@ -141,13 +144,28 @@ size_t tls_end_take_wire(tls_end *end, void *buffer, size_t length)
     return taken;
 }
 
+/* How many bytes of `length` the wire still carries. */
+static size_t limit(const tls_pair *pair, size_t length)
+{
+    if (pair->truncate_at == 0 || pair->carried + length <= pair->truncate_at)
+        return length;
+    return pair->truncate_at > pair->carried ? pair->truncate_at - pair->carried : 0;
+}
+
 static bool carry(tls_pair *pair, tls_end *from, tls_end *to)
 {
+    enum { FLIP = 0x21 };
     static unsigned char wire[WIRE_BYTES];
     size_t length = tls_end_take_wire(from, wire, pair->step ? pair->step : sizeof wire);
-    if (length > 0)
-        tls_end_receive(to, wire, length);
-    return length > 0;
+    if (length == 0)
+        return false;
+    size_t arriving = limit(pair, length);
+    if (pair->flip_at > pair->carried && pair->flip_at <= pair->carried + arriving)
+        wire[pair->flip_at - pair->carried - 1] ^= FLIP;
+    pair->carried += length;
+    if (arriving > 0)
+        tls_end_receive(to, wire, arriving);
+    return true;
 }
 
 void tls_pair_run(tls_pair *pair)

@@ -24,7 +24,10 @@ typedef struct tls_end {
 typedef struct tls_pair {
     tls_end client;
     tls_end server;
-    size_t step; /* how many bytes of the wire are handed over at once; 0: all */
+    size_t step;        /* how many bytes of the wire are handed over at once; 0: all */
+    size_t carried;     /* bytes so far, both ways together */
+    size_t flip_at;     /* the byte of this number, counted from 1, is changed; 0: none */
+    size_t truncate_at; /* nothing is handed over after so many bytes; 0: no limit */
 } tls_pair;
 
 /** An authority, and what servers and clients of the tests have. */
