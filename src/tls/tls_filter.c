@@ -89,6 +89,7 @@ static emi_filter_result finish_handshake(emi_tls *tls)
         ERR_clear_error();
         return fail(tls, status, tls->verify_detail);
     }
+    emi_tls_sessions_renew(tls);
     SSL_set_info_callback(tls->ssl, on_event);
     tls->filter.is_ready = true;
     return EMI_FILTER_PROGRESS;
@@ -294,6 +295,7 @@ static void destroy(emi_filter *filter)
     if (tls->ssl && filter->is_ready && filter->failure == EM_OK)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
+    SSL_SESSION_free(tls->offered);
     emi_outbox_clear(&tls->held, filter->pool);
     emi_tls_setup_release(tls->setup);
     em_tls_context_release(tls->chosen);

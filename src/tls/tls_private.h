@@ -212,6 +212,10 @@ void emi_tls_sessions_configure(SSL_CTX *ctx);
 /** Offers a session that was kept for this peer, if there is one. */
 void emi_tls_sessions_offer(emi_tls *tls);
 
+/** After the handshake: keeps the session that TLS 1.2 has put in place of the one offered, about which OpenSSL says
+ * nothing. */
+void emi_tls_sessions_renew(emi_tls *tls);
+
 /** Sets what sessions of this connection are kept under. */
 bool emi_tls_sessions_name(emi_tls *tls, const char *peer);
 
@@ -256,17 +260,18 @@ struct emi_tls {
     unsigned char first[2];    /**< the first bytes of the peer's */
     unsigned char first_count; /**< how many of them are known */
     bool is_server;
-    bool has_ended;      /**< the peer's close_notify has come */
-    bool no_memory;      /**< putting bytes on the wire failed */
-    bool is_rejected;    /**< by the program, or by a check of ours */
-    bool is_starved;     /**< OpenSSL has found that it needs more input */
-    bool has_started;    /**< `open` was called */
-    bool has_hello;      /**< the ClientHello has been looked at */
-    bool wants_end;      /**< seal_end came while OpenSSL could not write */
-    unsigned unasked;    /**< messages of the peer's since application data: key updates, tickets, renegotiations */
-    int64_t sealed_at;   /**< time(2) of the last `seal` */
-    size_t sealed_bytes; /**< since the connection was quiet */
-    emi_outbox held;     /**< plain bytes that OpenSSL could not write yet */
+    bool has_ended;       /**< the peer's close_notify has come */
+    bool no_memory;       /**< putting bytes on the wire failed */
+    bool is_rejected;     /**< by the program, or by a check of ours */
+    bool is_starved;      /**< OpenSSL has found that it needs more input */
+    bool has_started;     /**< `open` was called */
+    bool has_hello;       /**< the ClientHello has been looked at */
+    bool wants_end;       /**< seal_end came while OpenSSL could not write */
+    unsigned unasked;     /**< messages of the peer's since application data: key updates, tickets, renegotiations */
+    int64_t sealed_at;    /**< time(2) of the last `seal` */
+    size_t sealed_bytes;  /**< since the connection was quiet */
+    emi_outbox held;      /**< plain bytes that OpenSSL could not write yet */
+    SSL_SESSION *offered; /**< until the handshake is done */
     unsigned char session_key[32];
     bool has_session_key;
     emi_tls_name hostname;  /**< of the server, as a client verifies it; "" if it does not */

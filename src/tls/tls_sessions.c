@@ -99,20 +99,33 @@ static void keep(em_tls_context *context, kept_session *kept)
         free_session(oldest);
 }
 
-/* See SSL_CTX_sess_set_new_cb(3). Returns 1: the session is ours now. */
-static int on_session(SSL *ssl, SSL_SESSION *session)
+static bool keep_new(emi_tls *tls, SSL_SESSION *session)
 {
-    emi_tls *tls = emi_tls_of(ssl);
-    if (!tls->has_session_key)
-        return 0;
     kept_session *kept = OPENSSL_malloc(sizeof *kept);
     if (!kept)
-        return 0;
+        return false;
     emi_list_init(&kept->link);
     memcpy(kept->key, tls->session_key, sizeof kept->key);
     kept->session = session;
     keep(tls->context, kept);
-    return 1;
+    return true;
+}
+
+/* See SSL_CTX_sess_set_new_cb(3). Returns 1: the session is ours now. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    emi_tls *tls = emi_tls_of(ssl);
+    return tls->has_session_key && keep_new(tls, session);
+}
+
+void emi_tls_sessions_renew(emi_tls *tls)
+{
+    SSL_SESSION *session = SSL_get0_session(tls->ssl);
+    bool is_renewed = tls->offered && session != tls->offered && SSL_version(tls->ssl) != TLS1_3_VERSION;
+    if (is_renewed && SSL_SESSION_up_ref(session) && !keep_new(tls, session))
+        SSL_SESSION_free(session);
+    SSL_SESSION_free(tls->offered);
+    tls->offered = NULL;
 }
 
 void emi_tls_sessions_offer(emi_tls *tls)
@@ -121,6 +134,8 @@ void emi_tls_sessions_offer(emi_tls *tls)
     while (tls->has_session_key && (kept = take(tls->context, tls->session_key))) {
         bool is_offered = is_usable(kept->session) && emi_tls_verify_session(tls, kept->session) &&
                           SSL_set_session(tls->ssl, kept->session) == 1;
+        if (is_offered && SSL_SESSION_up_ref(kept->session))
+            tls->offered = kept->session;
         if (is_offered && SSL_SESSION_get_protocol_version(kept->session) != TLS1_3_VERSION)
             keep(tls->context, kept);
         else

@@ -68,9 +68,9 @@ static bool advance(emi_tls_tickets *tickets)
 
 static void rotate(emi_tls_tickets *tickets)
 {
-    int64_t now = period_of_now(tickets);
     if (tickets->are_given)
         return;
+    int64_t now = period_of_now(tickets);
     if (now - tickets->period > MOST_STEPS)
         tickets->period = now - 1;
     while (tickets->period < now && advance(tickets))

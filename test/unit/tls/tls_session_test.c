@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Sessions and tickets: what is resumed, and what must not be.
+ */
+#include "support/tls_pair.h"
+#include "support/unit.h"
+
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BOTH = 2 };
+static const em_tls_version versions[BOTH] = {EM_TLS_1_2, EM_TLS_1_3};
+
+static int set_up(void **state)
+{
+    (void)state;
+    deadline_start(300);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    deadline_stop();
+    return 0;
+}
+
+static em_tls_context *make_server(em_tls_context_options options)
+{
+    em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                              .certificate_pem = tls_world_get()->server_pem};
+    options.size = sizeof options;
+    options.certificate = &certificate;
+    return tls_context_make(&options);
+}
+
+static em_tls_context *make_client(em_tls_context_options options)
+{
+    options.size = sizeof options;
+    options.ca_pem = options.verify == EM_OFF ? NULL : tls_world_get()->authority_pem;
+    return tls_context_make(&options);
+}
+
+typedef struct wish {
+    const char *hostname; /* NULL: example.com */
+    const char *peer;     /* NULL: "192.0.2.1:443" */
+    bool ends_badly;      /* no close_notify */
+} wish;
+
+/* One connection with some data; returns whether it was resumed. `keep`: leaves it open. */
+static bool connect_once(em_tls_context *client, em_tls_context *server, wish wanted)
+{
+    tls_pair pair = {.step = 0};
+    em_tls_info ours;
+    em_tls_info theirs;
+    em_tls_options client_options = {.size = sizeof client_options, .context = client};
+    em_tls_options server_options = {.size = sizeof server_options, .context = server};
+    client_options.hostname = wanted.hostname ? wanted.hostname : "example.com";
+    assert_int_equal(tls_end_open(&pair.client, &client_options, false, wanted.peer ? wanted.peer : "192.0.2.1:443"),
+                     EM_OK);
+    assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
+    tls_pair_run(&pair);
+    if (!pair.client.filter->is_ready || !pair.server.filter->is_ready)
+        stop_test("not connected: %s, %s", pair.client.filter->detail, pair.server.filter->detail);
+    tls_pair_check_text(&pair, &pair.client, &pair.server, "question");
+    tls_pair_check_text(&pair, &pair.server, &pair.client, "answer");
+    emi_tls_get_info(pair.client.filter, &ours);
+    emi_tls_get_info(pair.server.filter, &theirs);
+    assert_int_equal(ours.is_resumed, theirs.is_resumed);
+    if (!wanted.ends_badly) {
+        pair.client.filter->operations->seal_end(pair.client.filter);
+        pair.server.filter->operations->seal_end(pair.server.filter);
+        tls_pair_run(&pair);
+    }
+    tls_pair_close(&pair);
+    return ours.is_resumed;
+}
+
+static void a_second_connection_is_resumed_whatever_the_end_was(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BOTH; i++)
+        for (unsigned ends_badly = 0; ends_badly < 2; ends_badly++) {
+            em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
+            em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+            const wish wanted = {.ends_badly = ends_badly};
+            assert_false(connect_once(client, server, wanted));
+            for (unsigned round = 0; round < 20; round++)
+                assert_true(connect_once(client, server, wanted));
+            em_tls_context_release(client);
+            em_tls_context_release(server);
+        }
+}
+
+static void getters_say_the_same_after_resumption(void **state)
+{
+    (void)state;
+    const char *const protocols[] = {"h2", "http/1.1", NULL};
+    for (unsigned i = 0; i < BOTH; i++) {
+        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i], .alpn = protocols});
+        em_tls_context *server = make_server((em_tls_context_options){.alpn = protocols});
+        for (int round = 0; round < 2; round++) {
+            tls_pair pair;
+            em_tls_info info;
+            char pem[4000];
+            tls_pair_connect(&pair, client, server);
+            emi_tls_get_info(pair.client.filter, &info);
+            assert_int_equal(info.is_resumed, round);
+            assert_string_equal(info.alpn, "h2");
+            assert_string_equal(info.server_name, "example.com");
+            assert_true(info.is_verified);
+            assert_int_equal(info.peer_chain_count, 1);
+            size_t length = emi_tls_get_peer_certificate(pair.client.filter, 0, EM_TLS_PEM, pem, sizeof pem);
+            assert_int_equal(length, strlen(pem));
+            assert_int_equal(strncmp(pem, "-----BEGIN CERTIFICATE-----\n", 28), 0);
+            emi_tls_get_info(pair.server.filter, &info);
+            assert_string_equal(info.alpn, "h2");
+            assert_string_equal(info.server_name, "example.com");
+            tls_pair_close(&pair);
+        }
+        em_tls_context_release(client);
+        em_tls_context_release(server);
+    }
+}
+
+static void sessions_are_for_the_same_peer_and_name_only(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BOTH; i++) {
+        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+        const wish first = {.hostname = NULL};
+        const wish other_peer = {.peer = "192.0.2.2:443"};
+        const wish other_name = {.hostname = "www.example.com"};
+        assert_false(connect_once(client, server, first));
+        assert_false(connect_once(client, server, other_peer));
+        assert_false(connect_once(client, server, other_name));
+        assert_true(connect_once(client, server, first));
+        em_tls_context_release(client);
+        em_tls_context_release(server);
+    }
+}
+
+/* The server side of it: another name than the session's, RFC 6066, section 3. */
+static void a_lax_session_never_serves_a_strict_context(void **state)
+{
+    (void)state;
+    const certificate_recipe recipe = {.alternative_names = "DNS:example.com"};
+    test_certificate alone = certificate_make(&recipe, NULL);
+    char *pem = tls_pem_of(&alone);
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = pem};
+    em_tls_context_options server_options = {.size = sizeof server_options, .certificate = &certificate};
+    em_tls_context *server = tls_context_make(&server_options);
+    em_tls_context *lax = make_client((em_tls_context_options){.verify = EM_OFF});
+    em_tls_context *strict = make_client((em_tls_context_options){.size = 0});
+    const wish wanted = {.hostname = "example.com"};
+    tls_pair pair;
+    connect_once(lax, server, wanted);
+    assert_true(connect_once(lax, server, wanted));
+    tls_pair_open(&pair, strict, server);
+    tls_pair_run(&pair);
+    assert_int_equal(pair.client.filter->failure, EM_TLS_UNTRUSTED);
+    tls_pair_close(&pair);
+    em_tls_context_release(server);
+    em_tls_context_release(lax);
+    em_tls_context_release(strict);
+    free(pem);
+    certificate_free(&alone);
+}
+
+static void tickets_are_off_if_asked(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BOTH; i++) {
+        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *deaf =
+            make_client((em_tls_context_options){.max_version = versions[i], .session_tickets = EM_OFF});
+        em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+        em_tls_context *without = make_server((em_tls_context_options){.session_tickets = EM_OFF});
+        const wish wanted = {.hostname = NULL};
+        connect_once(client, without, wanted);
+        assert_false(connect_once(client, without, wanted));
+        connect_once(deaf, server, wanted);
+        assert_false(connect_once(deaf, server, wanted));
+        em_tls_context_release(client);
+        em_tls_context_release(deaf);
+        em_tls_context_release(server);
+        em_tls_context_release(without);
+    }
+}
+
+static em_tls_ticket_key key_of(unsigned char number)
+{
+    em_tls_ticket_key key;
+    memset(&key, number, sizeof key);
+    return key;
+}
+
+static void servers_with_the_same_keys_resume_each_others_sessions(void **state)
+{
+    (void)state;
+    const em_tls_ticket_key old = key_of(1);
+    const em_tls_ticket_key both[] = {key_of(2), key_of(1)};
+    const em_tls_ticket_key newer = key_of(2);
+    for (unsigned i = 0; i < BOTH; i++) {
+        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *one = make_server((em_tls_context_options){.size = 0});
+        em_tls_context *two = make_server((em_tls_context_options){.size = 0});
+        const wish wanted = {.hostname = NULL};
+        connect_once(client, one, wanted);
+        assert_false(connect_once(client, two, wanted));
+        assert_int_equal(em_tls_context_set_ticket_keys(one, &old, 1), EM_OK);
+        assert_int_equal(em_tls_context_set_ticket_keys(two, &old, 1), EM_OK);
+        connect_once(client, one, wanted);
+        assert_true(connect_once(client, two, wanted));
+        assert_int_equal(em_tls_context_set_ticket_keys(two, both, 2), EM_OK);
+        assert_true(connect_once(client, two, wanted));
+        /* That connection was given a ticket by the new key. */
+        assert_int_equal(em_tls_context_set_ticket_keys(two, &newer, 1), EM_OK);
+        assert_true(connect_once(client, two, wanted));
+        assert_int_equal(em_tls_context_set_ticket_keys(two, NULL, 0), EM_OK);
+        assert_false(connect_once(client, two, wanted));
+        assert_true(connect_once(client, two, wanted));
+        em_tls_context_release(client);
+        em_tls_context_release(one);
+        em_tls_context_release(two);
+    }
+}
+
+static void too_many_keys_are_refused(void **state)
+{
+    (void)state;
+    em_tls_ticket_key keys[EM_TLS_TICKET_KEYS + 1] = {key_of(1)};
+    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    assert_int_equal(em_tls_context_set_ticket_keys(server, keys, EM_TLS_TICKET_KEYS + 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_tls_context_set_ticket_keys(server, NULL, 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_tls_context_set_ticket_keys(NULL, keys, 1), EM_INVALID_ARGUMENT);
+    em_tls_context_release(server);
+}
+
+static void reloading_keeps_the_tickets(void **state)
+{
+    (void)state;
+    em_tls_context *client = make_client((em_tls_context_options){.size = 0});
+    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    const wish wanted = {.hostname = NULL};
+    connect_once(client, server, wanted);
+    assert_int_equal(em_tls_context_reload(server), EM_OK);
+    assert_true(connect_once(client, server, wanted));
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+/* Servers with the same keys, one of which asks for certificates. */
+static void a_session_of_an_open_server_does_not_enter_a_closed_one(void **state)
+{
+    (void)state;
+    const em_tls_ticket_key key = key_of(1);
+    for (unsigned i = 0; i < BOTH; i++) {
+        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *open = make_server((em_tls_context_options){.size = 0});
+        em_tls_context *closed = make_server((em_tls_context_options){
+            .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE, .ca_pem = tls_world_get()->authority_pem});
+        tls_pair pair;
+        em_tls_context_set_ticket_keys(open, &key, 1);
+        em_tls_context_set_ticket_keys(closed, &key, 1);
+        connect_once(client, open, (wish){.peer = "peer"});
+        tls_pair_open(&pair, client, closed);
+        tls_pair_run(&pair);
+        assert_int_equal(pair.server.filter->failure, EM_TLS_UNTRUSTED);
+        assert_false(pair.server.filter->is_ready);
+        tls_pair_close(&pair);
+        em_tls_context_release(client);
+        em_tls_context_release(open);
+        em_tls_context_release(closed);
+    }
+}
+
+typedef struct witness {
+    unsigned calls;
+    int answer;
+} witness;
+
+static int see(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
+{
+    (void)connection;
+    witness *given = user;
+    given->calls++;
+    assert_int_equal(certificate->verdict, EM_OK);
+    return given->answer;
+}
+
+static void the_program_is_asked_about_resumed_sessions_too(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BOTH; i++) {
+        witness seen = {.answer = 1};
+        em_tls_context *client =
+            make_client((em_tls_context_options){.max_version = versions[i], .verify_peer = see, .user = &seen});
+        em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+        tls_pair pair;
+        connect_once(client, server, (wish){.peer = "peer"});
+        assert_int_equal(seen.calls, 2);
+        assert_true(connect_once(client, server, (wish){.peer = "peer"}));
+        assert_int_equal(seen.calls, 3);
+        seen.answer = 0;
+        tls_pair_open(&pair, client, server);
+        tls_pair_run(&pair);
+        assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
+        assert_false(pair.client.filter->is_ready);
+        tls_pair_close(&pair);
+        em_tls_context_release(client);
+        em_tls_context_release(server);
+    }
+}
+
+static void a_client_keeps_a_bounded_number_of_sessions(void **state)
+{
+    (void)state;
+    em_tls_context *client = make_client((em_tls_context_options){.max_version = EM_TLS_1_2, .session_limit = 3});
+    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    char peer[40];
+    for (unsigned i = 0; i < 5; i++) {
+        snprintf(peer, sizeof peer, "peer %u", i);
+        assert_false(connect_once(client, server, (wish){.peer = peer}));
+    }
+    assert_true(connect_once(client, server, (wish){.peer = "peer 4"}));
+    assert_true(connect_once(client, server, (wish){.peer = "peer 2"}));
+    assert_false(connect_once(client, server, (wish){.peer = "peer 0"}));
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+/* Two connections at once never offer the same ticket; with two tickets both are resumed. */
+static void each_ticket_is_used_once(void **state)
+{
+    (void)state;
+    em_tls_context *client = make_client((em_tls_context_options){.size = 0});
+    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    tls_pair pairs[3];
+    em_tls_info info;
+    connect_once(client, server, (wish){.peer = "peer"});
+    for (unsigned i = 0; i < COUNT(pairs); i++) {
+        tls_pair_open(&pairs[i], client, server);
+        tls_end_receive(&pairs[i].client, NULL, 0);
+        tls_end_receive(&pairs[i].server, NULL, 0);
+    }
+    for (unsigned i = 0; i < COUNT(pairs); i++) {
+        tls_pair_run(&pairs[i]);
+        emi_tls_get_info(pairs[i].client.filter, &info);
+        assert_int_equal(info.is_resumed, i < 2);
+        tls_pair_close(&pairs[i]);
+    }
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+/* In a forked server the context's own keys stay the same. */
+static void forked_servers_resume_each_others_sessions(void **state)
+{
+    (void)state;
+    em_tls_context *client = make_client((em_tls_context_options){.size = 0});
+    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    connect_once(client, server, (wish){.peer = "peer"});
+    pid_t child = fork();
+    if (child == 0)
+        _exit(connect_once(client, server, (wish){.peer = "peer"}) ? 0 : 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_second_connection_is_resumed_whatever_the_end_was),
+        TEST(getters_say_the_same_after_resumption),
+        TEST(sessions_are_for_the_same_peer_and_name_only),
+        TEST(a_lax_session_never_serves_a_strict_context),
+        TEST(tickets_are_off_if_asked),
+        TEST(servers_with_the_same_keys_resume_each_others_sessions),
+        TEST(too_many_keys_are_refused),
+        TEST(reloading_keeps_the_tickets),
+        TEST(a_session_of_an_open_server_does_not_enter_a_closed_one),
+        TEST(the_program_is_asked_about_resumed_sessions_too),
+        TEST(a_client_keeps_a_bounded_number_of_sessions),
+        TEST(each_ticket_is_used_once),
+        TEST(forked_servers_resume_each_others_sessions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+    print_message("skipped: built without OpenSSL\n");
+    return 0;
+}
+
+#endif
