@@ -100,7 +100,8 @@ static em_status set_dh(SSL_CTX *ctx, const char *file)
     return refuse("no usable DH parameters in", file);
 }
 
-/* The chain is what was given: OpenSSL would look for one among the authorities in every handshake. */
+/* Early data are refused, and OpenSSL's own limit says how many of them it skips, SSL_CTX_set_recv_max_early_data(3).
+ * The chain is what was given: OpenSSL would look for one among the authorities in every handshake. */
 static void set_modes(SSL_CTX *ctx)
 {
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
@@ -108,7 +109,6 @@ static void set_modes(SSL_CTX *ctx)
                                  SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_read_ahead(ctx, 0);
     SSL_CTX_set_max_early_data(ctx, 0);
-    SSL_CTX_set_recv_max_early_data(ctx, 0);
 }
 
 static void set_sessions(SSL_CTX *ctx, const em_tls_context_options *options)
