@@ -72,6 +72,7 @@ em_status emi_tls_context_make(const em_tls_context_options *options, em_tls_con
         return out_of_memory();
     atomic_init(&context->uses, 1);
     atomic_init(&context->lock.holder, 0);
+    atomic_init(&context->changes.holder, 0);
     emi_list_init(&context->additions);
     emi_tls_sessions_init(&context->sessions);
     em_status status = emi_tls_copy_options(&context->options, options);
@@ -155,7 +156,12 @@ static em_status check_changeable(const em_tls_context *context)
 em_status em_tls_context_reload(em_tls_context *context)
 {
     em_status status = check_changeable(context);
-    return status == EM_OK ? rebuild(context) : status;
+    if (status != EM_OK)
+        return status;
+    emi_tls_lock_take(&context->changes);
+    status = rebuild(context);
+    emi_tls_lock_give(&context->changes);
+    return status;
 }
 
 static em_status make_addition(const char *server_name, const em_tls_certificate_options *options,
@@ -178,6 +184,42 @@ static em_status make_addition(const char *server_name, const em_tls_certificate
     return status;
 }
 
+static bool is_same_name(const emi_tls_addition *one, const emi_tls_addition *other)
+{
+    if (!one->server_name || !other->server_name)
+        return !one->server_name && !other->server_name;
+    return strcmp(one->server_name, other->server_name) == 0;
+}
+
+/* Those that the newest one has replaced. */
+static void drop_replaced(em_tls_context *context, const emi_tls_addition *newest)
+{
+    emi_list *next;
+    for (emi_list *link = context->additions.next; link != &context->additions; link = next) {
+        emi_tls_addition *addition = EMI_CONTAINER(link, emi_tls_addition, link);
+        next = link->next;
+        if (addition != newest && addition->key_type == newest->key_type && is_same_name(addition, newest)) {
+            emi_list_remove(link);
+            free_addition(addition);
+        }
+    }
+}
+
+static em_status add(em_tls_context *context, emi_tls_addition *addition)
+{
+    emi_tls_lock_take(&context->changes);
+    emi_list_append(&context->additions, &addition->link);
+    em_status status = rebuild(context);
+    if (status == EM_OK)
+        drop_replaced(context, addition);
+    else
+        emi_list_remove(&addition->link);
+    emi_tls_lock_give(&context->changes);
+    if (status != EM_OK)
+        free_addition(addition);
+    return status;
+}
+
 em_status em_tls_context_add_certificate(em_tls_context *context, const char *server_name,
                                          const em_tls_certificate_options *options)
 {
@@ -191,15 +233,7 @@ em_status em_tls_context_add_certificate(em_tls_context *context, const char *se
         status = emi_tls_name_parse_pattern(server_name, &name);
     if (status == EM_OK)
         status = make_addition(server_name ? name.text : NULL, &own, &addition);
-    if (status != EM_OK)
-        return status;
-    emi_list_append(&context->additions, &addition->link);
-    status = rebuild(context);
-    if (status != EM_OK) {
-        emi_list_remove(&addition->link);
-        free_addition(addition);
-    }
-    return status;
+    return status == EM_OK ? add(context, addition) : status;
 }
 
 #endif

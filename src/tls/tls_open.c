@@ -94,8 +94,7 @@ static em_status open_ssl(emi_tls *tls, const char *peer)
     if (!bio)
         return out_of_memory();
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_app_data(tls->ssl, (char *)tls);
-    if (!emi_tls_verify_configure(tls))
+    if (!SSL_set_app_data(tls->ssl, (char *)tls) || !emi_tls_verify_configure(tls))
         return out_of_memory();
     if (!tls->is_server)
         return set_client(tls, peer) ? EM_OK : out_of_memory();

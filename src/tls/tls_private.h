@@ -147,6 +147,7 @@ typedef struct emi_tls_setup {
 typedef struct emi_tls_addition {
     emi_list link;
     char *server_name; /**< NULL: for all others */
+    int key_type;      /**< EVP_PKEY_get_base_id(3), once it was loaded */
     em_tls_certificate_options options;
 } emi_tls_addition;
 
@@ -224,7 +225,8 @@ bool emi_tls_sessions_name(emi_tls *tls, const char *peer);
 struct em_tls_context {
     atomic_uint uses;
     bool is_shared;
-    emi_tls_lock lock; /**< of what follows */
+    emi_tls_lock changes; /**< of options and additions; held while files are read, by one who changes the context */
+    emi_tls_lock lock;    /**< of the three that follow */
     emi_tls_setup *setup;
     emi_tls_tickets tickets;
     emi_tls_sessions sessions;

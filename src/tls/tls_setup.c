@@ -42,12 +42,13 @@ static em_status add_named(emi_tls_setup *setup, const char *server_name, emi_tl
 }
 
 /* One without a name stands beside the first one. All are kept, also for their OCSP responses. */
-static em_status load_addition(emi_tls_setup *setup, const emi_tls_addition *addition)
+static em_status load_addition(emi_tls_setup *setup, emi_tls_addition *addition)
 {
     emi_tls_credential *credential;
     em_status status = emi_tls_credential_load(&addition->options, &credential);
     if (status != EM_OK)
         return status;
+    addition->key_type = EVP_PKEY_get_base_id(credential->key);
     status = add_named(setup, addition->server_name, credential);
     if (status == EM_OK && !addition->server_name)
         status = emi_tls_credential_use(credential, setup->ctx);

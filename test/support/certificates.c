@@ -174,6 +174,15 @@ unsigned char *certificate_ocsp(const test_certificate *issuer, const test_certi
     return copy;
 }
 
+char *certificate_name(const unsigned char *der, size_t length)
+{
+    char name[100] = "";
+    X509 *certificate = must(d2i_X509(NULL, &der, (long)length), "a certificate");
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+    X509_free(certificate);
+    return text_join(name, "");
+}
+
 char *text_join(const char *first, const char *second)
 {
     size_t length = strlen(first) + strlen(second) + 1;

@@ -40,6 +40,9 @@ char *certificate_crl_pem(const test_certificate *issuer, const test_certificate
 unsigned char *certificate_ocsp(const test_certificate *issuer, const test_certificate *about, bool is_revoked,
                                 long valid_until, size_t *length);
 
+/** The common name of a certificate in DER, to be freed. */
+char *certificate_name(const unsigned char *der, size_t length);
+
 /** Texts in one, to be freed. */
 char *text_join(const char *first, const char *second);
 

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Contexts: what options are refused and how, certificates and keys, names, reloading, sharing.
+ */
+#include "support/tls_pair.h"
+#include "support/unit.h"
+
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int set_up(void **state)
+{
+    (void)state;
+    deadline_start(300);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    deadline_stop();
+    return 0;
+}
+
+static void expect_failure(em_tls_context_options options, em_status status, const char *text)
+{
+    em_tls_context *context;
+    options.size = sizeof options;
+    em_status returned = em_tls_context_create(&options, &context);
+    if (returned != status || !strstr(em_status_get_detail(status), text))
+        stop_test("%s: %s, wanted: %s", em_status_get_name(returned), em_status_get_detail(returned), text);
+    assert_null(context);
+}
+
+static int accept_all(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
+{
+    (void)connection;
+    (void)certificate;
+    (void)user;
+    return 1;
+}
+
+static void options_that_contradict_each_other_are_refused(void **state)
+{
+    (void)state;
+    const em_tls_certificate_options none = {.size = sizeof none};
+    const em_tls_certificate_options twice = {.size = sizeof twice, .certificate_file = "a", .certificate_pem = "b"};
+    const em_tls_certificate_options keys = {
+        .size = sizeof keys, .certificate_pem = "a", .private_key_file = "b", .private_key_pem = "c"};
+    const em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
+    const char *const empty[] = {"", NULL};
+    const em_tls_context_options rows[] = {
+        {.certificate = &none},
+        {.certificate = &twice},
+        {.certificate = &keys},
+        {.certificate = &good, .self_signed = EM_ON},
+        {.verify = (em_switch)3},
+        {.verify_override = EM_ON},
+        {.verify = EM_OFF, .verify_peer = accept_all},
+        {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK},
+        {.client_certificates = (em_tls_client_certificates)7},
+        {.crl_check_chain = EM_ON},
+        {.min_version = EM_TLS_1_3, .max_version = EM_TLS_1_2},
+        {.min_version = (em_tls_version)3},
+        {.versions = EM_TLS_1_2, .min_version = EM_TLS_1_2},
+        {.versions = 16},
+        {.alpn = empty},
+        {.session_limit = 65537},
+        {.ticket_seconds = 604801},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        expect_failure(rows[i], EM_INVALID_ARGUMENT, "");
+    assert_int_equal(em_tls_context_create(NULL, NULL), EM_INVALID_ARGUMENT);
+}
+
+static void fields_that_are_not_known_are_refused(void **state)
+{
+    (void)state;
+    struct {
+        em_tls_context_options known;
+        unsigned char unknown[8];
+    } future = {.known = {.size = sizeof future}, .unknown = {1}};
+    em_tls_context *context;
+    assert_int_equal(em_tls_context_create(&future.known, &context), EM_INVALID_ARGUMENT);
+    future.unknown[0] = 0;
+    assert_int_equal(em_tls_context_create(&future.known, &context), EM_OK);
+    em_tls_context_release(context);
+}
+
+static void what_openssl_cannot_use_is_refused_with_its_name(void **state)
+{
+    (void)state;
+    char *garbage = text_to_file("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    expect_failure((em_tls_context_options){.cipher_list = "NONSENSE"}, EM_TLS_BAD_OPTION, "cipher_list NONSENSE");
+    expect_failure((em_tls_context_options){.cipher_suites = "TLS_X"}, EM_TLS_BAD_OPTION, "cipher_suites TLS_X");
+    expect_failure((em_tls_context_options){.groups = "P-1"}, EM_TLS_BAD_OPTION, "groups P-1");
+    expect_failure((em_tls_context_options){.dh_file = "/nowhere"}, EM_TLS_BAD_OPTION, "/nowhere: No such file");
+    expect_failure((em_tls_context_options){.dh_file = garbage}, EM_TLS_BAD_OPTION, "no usable DH parameters");
+    expect_failure((em_tls_context_options){.ca_file = "/nowhere"}, EM_TLS_BAD_CERTIFICATE, "/nowhere: No such file");
+    expect_failure((em_tls_context_options){.ca_file = garbage}, EM_TLS_BAD_CERTIFICATE, garbage);
+    expect_failure((em_tls_context_options){.ca_path = "/nowhere"}, EM_TLS_BAD_CERTIFICATE, "/nowhere");
+    expect_failure((em_tls_context_options){.ca_pem = "nothing"}, EM_TLS_BAD_CERTIFICATE, "no usable certificate");
+    expect_failure((em_tls_context_options){.crl_pem = "nothing"}, EM_TLS_BAD_CERTIFICATE, "revoked");
+    expect_failure((em_tls_context_options){.min_version = EM_TLS_1_0}, EM_TLS_BAD_OPTION, "@SECLEVEL=0");
+    remove(garbage);
+    free(garbage);
+}
+
+static em_status load(em_tls_certificate_options certificate)
+{
+    em_tls_context *context;
+    certificate.size = sizeof certificate;
+    em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};
+    em_status status = em_tls_context_create(&options, &context);
+    assert_int_equal(!context, status != EM_OK);
+    em_tls_context_release(context);
+    return status;
+}
+
+static void expect_key_failure(em_tls_certificate_options certificate, em_status status, const char *text)
+{
+    assert_int_equal(load(certificate), status);
+    if (!strstr(em_status_get_detail(status), text))
+        stop_test("\"%s\" does not say \"%s\"", em_status_get_detail(status), text);
+}
+
+static void keys_are_read_checked_and_never_asked_for(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    char *pem = certificate_pem(&world->server);
+    char *key = certificate_key_pem(&world->server, NULL);
+    char *secret = certificate_key_pem(&world->server, "open sesame");
+    char *other = certificate_key_pem(&world->authority, NULL);
+    char *certificate_path = text_to_file("certificate.pem", pem);
+    char *key_path = text_to_file("key.pem", secret);
+    assert_int_equal(load((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = key}), EM_OK);
+    assert_int_equal(load((em_tls_certificate_options){.certificate_file = certificate_path,
+                                                       .private_key_file = key_path,
+                                                       .passphrase = "open sesame"}),
+                     EM_OK);
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = secret}, EM_TLS_BAD_KEY,
+                       "cannot read the private key");
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_file = key_path},
+                       EM_TLS_BAD_KEY, key_path);
+    expect_key_failure(
+        (em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = secret, .passphrase = "wrong"},
+        EM_TLS_BAD_KEY, "cannot read the private key");
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = other}, EM_TLS_BAD_KEY,
+                       "does not belong to the certificate");
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem}, EM_TLS_BAD_KEY,
+                       "cannot read the private key");
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_file = "/nowhere"},
+                       EM_TLS_BAD_KEY, "/nowhere: No such file");
+    expect_key_failure((em_tls_certificate_options){.certificate_file = "/nowhere"}, EM_TLS_BAD_CERTIFICATE,
+                       "/nowhere: No such file");
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = key}, EM_TLS_BAD_CERTIFICATE,
+                       "no usable certificate");
+    remove(certificate_path);
+    remove(key_path);
+    free(certificate_path);
+    free(key_path);
+    free(pem);
+    free(key);
+    free(secret);
+    free(other);
+}
+
+/* Connects and returns the common name of the certificate that the server has shown; to be freed. */
+static char *name_shown(em_tls_context *server, const char *hostname, em_tls_version version)
+{
+    em_tls_context_options options = {.size = sizeof options, .verify = EM_OFF, .max_version = version};
+    em_tls_context *client = tls_context_make(&options);
+    em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = hostname};
+    em_tls_options server_options = {.size = sizeof server_options, .context = server};
+    tls_pair pair = {.step = 0};
+    em_tls_info info;
+    assert_int_equal(tls_end_open(&pair.client, &client_options, false, NULL), EM_OK);
+    assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
+    em_tls_context_release(client);
+    tls_pair_run(&pair);
+    emi_tls_get_info(pair.client.filter, &info);
+    unsigned char der[3000];
+    size_t length = emi_tls_get_peer_certificate(pair.client.filter, 0, EM_TLS_DER, der, sizeof der);
+    char *name =
+        pair.client.filter->is_ready ? certificate_name(der, length) : text_join(pair.client.filter->detail, "");
+    tls_pair_close(&pair);
+    return name;
+}
+
+static void expect_name(em_tls_context *server, const char *hostname, const char *wanted)
+{
+    const em_tls_version versions[] = {EM_TLS_1_2, EM_TLS_1_3};
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        char *name = name_shown(server, hostname, versions[i]);
+        if (strcmp(name, wanted) != 0)
+            stop_test("for %s: %s, wanted: %s", hostname, name, wanted);
+        free(name);
+    }
+}
+
+static void add(em_tls_context *context, const char *server_name, const char *common_name, bool is_rsa)
+{
+    const certificate_recipe recipe = {.common_name = common_name, .is_rsa = is_rsa};
+    test_certificate certificate = certificate_make(&recipe, NULL);
+    char *pem = tls_pem_of(&certificate);
+    em_tls_certificate_options options = {.size = sizeof options, .certificate_pem = pem};
+    assert_int_equal(em_tls_context_add_certificate(context, server_name, &options), EM_OK);
+    free(pem);
+    certificate_free(&certificate);
+}
+
+static void each_name_has_its_certificate(void **state)
+{
+    (void)state;
+    em_tls_context *server = tls_server_context();
+    add(server, "a.example.org", "exact", false);
+    add(server, "*.example.org", "wildcard", false);
+    add(server, "rsa.example.org", "rsa", true);
+    expect_name(server, "a.example.org", "exact");
+    expect_name(server, "A.Example.ORG", "exact");
+    expect_name(server, "b.example.org", "wildcard");
+    expect_name(server, "rsa.example.org", "rsa");
+    expect_name(server, "a.b.example.org", "server");
+    expect_name(server, "example.org", "server");
+    expect_name(server, "192.0.2.1", "server");
+    add(server, "a.example.org", "newer", false);
+    expect_name(server, "a.example.org", "newer");
+    em_tls_context_release(server);
+}
+
+static void bad_additions_change_nothing(void **state)
+{
+    (void)state;
+    em_tls_context *server = tls_server_context();
+    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
+    em_tls_certificate_options bad = {.size = sizeof bad, .certificate_pem = "nothing"};
+    const char *const names[] = {"", "*", "a.*.org", "*.", "a*.org", "192.0.2.1", "a b"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_int_equal(em_tls_context_add_certificate(server, names[i], &good), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_tls_context_add_certificate(server, "a.org", &bad), EM_TLS_BAD_CERTIFICATE);
+    assert_int_equal(em_tls_context_add_certificate(server, "a.org", NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_tls_context_add_certificate(NULL, "a.org", &good), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_tls_context_reload(server), EM_OK);
+    expect_name(server, "a.org", "server");
+    em_tls_context_release(server);
+}
+
+static void unknown_names_are_refused_if_asked(void **state)
+{
+    (void)state;
+    em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                              .certificate_pem = tls_world_get()->server_pem};
+    em_tls_context_options options = {
+        .size = sizeof options, .certificate = &certificate, .refuse_unknown_names = EM_ON};
+    em_tls_context *server = tls_context_make(&options);
+    add(server, "a.example.org", "exact", false);
+    expect_name(server, "a.example.org", "exact");
+    expect_name(server, "b.example.org", "alert 112: unrecognized name");
+    expect_name(server, "192.0.2.1", "server"); /* it has not asked by name */
+    em_tls_context_release(server);
+}
+
+static em_tls_context *choose(em_connection *connection, const char *server_name, void *user)
+{
+    (void)connection;
+    return server_name && strcmp(server_name, "other.example.org") == 0 ? user : NULL;
+}
+
+static void the_program_may_choose_the_context(void **state)
+{
+    (void)state;
+    em_tls_context_options other_options = {.size = sizeof other_options, .self_signed = EM_ON};
+    em_tls_context *other = tls_context_make(&other_options);
+    em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                              .certificate_pem = tls_world_get()->server_pem};
+    em_tls_context_options options = {
+        .size = sizeof options, .certificate = &certificate, .choose_context = choose, .user = other};
+    em_tls_context *server = tls_context_make(&options);
+    expect_name(server, "other.example.org", "localhost");
+    expect_name(server, "example.org", "server");
+    em_tls_context_release(server);
+    em_tls_context_release(other);
+}
+
+static void the_chosen_context_judges_the_client(void **state)
+{
+    (void)state;
+    em_tls_context_options other_options = {.size = sizeof other_options,
+                                            .self_signed = EM_ON,
+                                            .ca_pem = tls_world_get()->authority_pem,
+                                            .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE};
+    em_tls_context *other = tls_context_make(&other_options);
+    em_tls_context_options options = {
+        .size = sizeof options, .self_signed = EM_ON, .choose_context = choose, .user = other};
+    em_tls_context *server = tls_context_make(&options);
+    em_tls_context_options client_options = {.size = sizeof client_options, .verify = EM_OFF};
+    em_tls_context *client = tls_context_make(&client_options);
+    em_tls_options ours = {.size = sizeof ours, .context = client, .hostname = "example.org"};
+    em_tls_options theirs = {.size = sizeof theirs, .context = server};
+    for (unsigned i = 0; i < 4; i++) {
+        /* A session of the open name is offered to the closed one, by the same key in the client's cache. */
+        tls_pair pair = {.step = 0};
+        ours.hostname = "same";
+        ours.server_name = i % 2 ? "other.example.org" : "example.org";
+        assert_int_equal(tls_end_open(&pair.client, &ours, false, "peer"), EM_OK);
+        assert_int_equal(tls_end_open(&pair.server, &theirs, true, NULL), EM_OK);
+        tls_pair_run(&pair);
+        assert_int_equal(pair.server.filter->is_ready, i % 2 == 0);
+        tls_pair_close(&pair);
+    }
+    em_tls_context_release(server);
+    em_tls_context_release(other);
+    em_tls_context_release(client);
+}
+
+static void a_server_needs_a_certificate(void **state)
+{
+    (void)state;
+    tls_end end;
+    em_tls_context *client = tls_client_context();
+    em_tls_options options = {.size = sizeof options, .context = client};
+    assert_int_equal(tls_end_open(&end, &options, true, NULL), EM_TLS_BAD_CERTIFICATE);
+    tls_end_close(&end);
+    assert_int_equal(tls_end_open(&end, NULL, true, NULL), EM_TLS_BAD_CERTIFICATE);
+    tls_end_close(&end);
+    em_tls_context_release(client);
+}
+
+static void a_self_signed_certificate_needs_nothing(void **state)
+{
+    (void)state;
+    em_tls_context_options options = {.size = sizeof options, .self_signed = EM_ON};
+    em_tls_context *server = tls_context_make(&options);
+    expect_name(server, "example.org", "localhost");
+    em_tls_context_release(server);
+}
+
+/* Reloading */
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void reloading_swaps_what_is_good_and_keeps_the_rest(void **state)
+{
+    (void)state;
+    const certificate_recipe recipe = {.common_name = "renewed"};
+    test_certificate renewed = certificate_make(&recipe, NULL);
+    char *pem = tls_pem_of(&renewed);
+    char *path = text_to_file("reload.pem", tls_world_get()->server_pem);
+    char *named_path = text_to_file("named.pem", tls_world_get()->server_pem);
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_file = path};
+    em_tls_certificate_options named = {.size = sizeof named, .certificate_file = named_path};
+    em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};
+    em_tls_context *server = tls_context_make(&options);
+    em_tls_context *client = tls_client_context();
+    tls_pair pair;
+    assert_int_equal(em_tls_context_add_certificate(server, "named.org", &named), EM_OK);
+    tls_pair_connect(&pair, client, server);
+    write_file(path, pem);
+    expect_name(server, "example.com", "server");
+    assert_int_equal(em_tls_context_reload(server), EM_OK);
+    expect_name(server, "example.com", "renewed");
+    expect_name(server, "named.org", "server");
+    write_file(named_path, pem);
+    write_file(path, "half a certifi");
+    assert_int_equal(em_tls_context_reload(server), EM_TLS_BAD_CERTIFICATE);
+    assert_non_null(strstr(em_status_get_detail(EM_TLS_BAD_CERTIFICATE), path));
+    expect_name(server, "example.com", "renewed");
+    expect_name(server, "named.org", "server");
+    write_file(path, pem);
+    assert_int_equal(em_tls_context_reload(server), EM_OK);
+    expect_name(server, "named.org", "renewed");
+    tls_pair_check_text(&pair, &pair.client, &pair.server, "undisturbed");
+    tls_pair_close(&pair);
+    em_tls_context_release(server);
+    em_tls_context_release(client);
+    remove(path);
+    remove(named_path);
+    free(path);
+    free(named_path);
+    free(pem);
+    certificate_free(&renewed);
+}
+
+/* Sharing */
+
+static void equal_options_share_a_context(void **state)
+{
+    (void)state;
+    const char *const protocols[] = {"h2", NULL};
+    em_tls_context_options options = {.size = sizeof options, .verify = EM_OFF, .alpn = protocols};
+    em_tls_context *first;
+    em_tls_context *second;
+    em_tls_context *other;
+    assert_int_equal(em_tls_context_create_shared(&options, &first), EM_OK);
+    assert_int_equal(em_tls_context_create_shared(&options, &second), EM_OK);
+    options.ticket_seconds = 60;
+    assert_int_equal(em_tls_context_create_shared(&options, &other), EM_OK);
+    assert_ptr_equal(first, second);
+    assert_ptr_not_equal(first, other);
+    assert_int_equal(em_tls_context_reload(first), EM_INVALID_STATE);
+    assert_int_equal(em_tls_context_set_ticket_keys(first, NULL, 0), EM_INVALID_STATE);
+    em_tls_context_release(first);
+    em_tls_context_release(second);
+    em_tls_context_release(other);
+}
+
+static void a_file_that_has_changed_makes_another_context(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    char *path = text_to_file("shared.pem", world->server_pem);
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_file = path};
+    em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};
+    em_tls_context *first;
+    em_tls_context *second;
+    em_tls_context *third;
+    char *longer = text_join(world->server_pem, "\n");
+    assert_int_equal(em_tls_context_create_shared(&options, &first), EM_OK);
+    assert_int_equal(em_tls_context_create_shared(&options, &second), EM_OK);
+    write_file(path, longer);
+    assert_int_equal(em_tls_context_create_shared(&options, &third), EM_OK);
+    assert_ptr_equal(first, second);
+    assert_ptr_not_equal(first, third);
+    em_tls_context_release(first);
+    em_tls_context_release(second);
+    em_tls_context_release(third);
+    remove(path);
+    free(path);
+    free(longer);
+}
+
+static void count_call(void *user)
+{
+    ++*(unsigned *)user;
+}
+
+static void the_last_use_disposes_of_the_user_pointer(void **state)
+{
+    (void)state;
+    unsigned calls = 0;
+    em_tls_context_options options = {
+        .size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .user = &calls, .dispose = count_call};
+    em_tls_context *client = tls_context_make(&options);
+    em_tls_context *server = tls_server_context();
+    em_tls_context *shared;
+    tls_pair pair;
+    tls_pair_connect(&pair, client, server);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+    assert_int_equal(calls, 0);
+    tls_pair_check_text(&pair, &pair.client, &pair.server, "still here");
+    tls_pair_close(&pair);
+    assert_int_equal(calls, 1);
+    assert_int_equal(em_tls_context_create_shared(&options, &shared), EM_INVALID_ARGUMENT);
+    options.cipher_list = "NONSENSE";
+    assert_int_equal(em_tls_context_create(&options, &shared), EM_TLS_BAD_OPTION);
+    assert_int_equal(calls, 1);
+}
+
+/* Versions */
+
+static void expect_version(em_tls_context_options client_options, em_tls_context_options server_options,
+                           const char *wanted)
+{
+    tls_pair pair;
+    em_tls_info info;
+    em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                              .certificate_pem = tls_world_get()->server_pem};
+    client_options.size = sizeof client_options;
+    client_options.ca_pem = tls_world_get()->authority_pem;
+    server_options.size = sizeof server_options;
+    server_options.certificate = &certificate;
+    em_tls_context *client = tls_context_make(&client_options);
+    em_tls_context *server = tls_context_make(&server_options);
+    tls_pair_open(&pair, client, server);
+    tls_pair_run(&pair);
+    emi_tls_get_info(pair.client.filter, &info);
+    if (wanted)
+        assert_string_equal(info.protocol, wanted);
+    else
+        assert_false(pair.client.filter->is_ready);
+    tls_pair_close(&pair);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void versions_that_are_listed_can_be_negotiated(void **state)
+{
+    (void)state;
+    const em_tls_context_options none = {.size = 0};
+    const em_tls_context_options old = {.versions = EM_TLS_1_0, .cipher_list = "ALL:@SECLEVEL=0"};
+    const em_tls_context_options all = {
+        .min_version = EM_TLS_1_0, .max_version = EM_TLS_1_3, .cipher_list = "ALL:@SECLEVEL=0"};
+    const em_tls_context_options gap = {.versions = EM_TLS_1_1 | EM_TLS_1_3, .cipher_list = "ALL:@SECLEVEL=0"};
+    expect_version(none, none, "TLSv1.3");
+    expect_version((em_tls_context_options){.max_version = EM_TLS_1_2}, none, "TLSv1.2");
+    expect_version(old, all, "TLSv1");
+    expect_version(old, none, NULL);
+    expect_version((em_tls_context_options){.versions = EM_TLS_1_2}, gap, NULL);
+    expect_version(all, gap, "TLSv1.3");
+    expect_version((em_tls_context_options){.versions = EM_TLS_1_1, .cipher_list = "ALL:@SECLEVEL=0"}, gap, "TLSv1.1");
+}
+
+static void log_line(em_connection *connection, const char *line, void *user)
+{
+    (void)connection;
+    if (strncmp(line, "CLIENT_HANDSHAKE_TRAFFIC_SECRET ", 32) == 0)
+        ++*(unsigned *)user;
+}
+
+static void keys_are_logged_if_asked(void **state)
+{
+    (void)state;
+    unsigned lines = 0;
+    em_tls_context_options options = {
+        .size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .key_log = log_line, .user = &lines};
+    em_tls_context *client = tls_context_make(&options);
+    em_tls_context *server = tls_server_context();
+    tls_pair pair;
+    tls_pair_connect(&pair, client, server);
+    tls_pair_close(&pair);
+    assert_int_equal(lines, 1);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(options_that_contradict_each_other_are_refused),
+        TEST(fields_that_are_not_known_are_refused),
+        TEST(what_openssl_cannot_use_is_refused_with_its_name),
+        TEST(keys_are_read_checked_and_never_asked_for),
+        TEST(each_name_has_its_certificate),
+        TEST(bad_additions_change_nothing),
+        TEST(unknown_names_are_refused_if_asked),
+        TEST(the_program_may_choose_the_context),
+        TEST(the_chosen_context_judges_the_client),
+        TEST(a_server_needs_a_certificate),
+        TEST(a_self_signed_certificate_needs_nothing),
+        TEST(reloading_swaps_what_is_good_and_keeps_the_rest),
+        TEST(equal_options_share_a_context),
+        TEST(a_file_that_has_changed_makes_another_context),
+        TEST(the_last_use_disposes_of_the_user_pointer),
+        TEST(versions_that_are_listed_can_be_negotiated),
+        TEST(keys_are_logged_if_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+    print_message("skipped: built without OpenSSL\n");
+    return 0;
+}
+
+#endif

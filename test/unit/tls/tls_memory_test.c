@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Memory of TLS: nothing grows, and running out of it is a status. All allocations of OpenSSL are counted here.
+ */
+#include "support/tls_pair.h"
+#include "support/unit.h"
+
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+static long live;             /* allocations of OpenSSL's */
+static long live_bytes;       /* their sizes */
+static unsigned long request; /* counted from 1 */
+static unsigned long fail_at; /* 0: none */
+static unsigned long large;   /* requests of 1000 bytes and more */
+
+enum { HEAD_BYTES = 16 }; /* before each allocation: its size */
+
+static bool must_fail(void)
+{
+    return ++request == fail_at;
+}
+
+static void *count_malloc(size_t bytes, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    unsigned char *head = bytes == 0 || must_fail() ? NULL : malloc(bytes + HEAD_BYTES);
+    if (!head)
+        return NULL;
+    memcpy(head, &bytes, sizeof bytes);
+    live++;
+    large += bytes >= 1000;
+    live_bytes += (long)bytes;
+    return head + HEAD_BYTES;
+}
+
+static void count_free(void *pointer, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    size_t bytes;
+    if (!pointer)
+        return;
+    unsigned char *head = (unsigned char *)pointer - HEAD_BYTES;
+    memcpy(&bytes, head, sizeof bytes);
+    live--;
+    live_bytes -= (long)bytes;
+    free(head);
+}
+
+static void *count_realloc(void *pointer, size_t bytes, const char *file, int line)
+{
+    size_t old = 0;
+    if (!pointer)
+        return count_malloc(bytes, file, line);
+    if (bytes == 0) {
+        count_free(pointer, file, line);
+        return NULL;
+    }
+    void *moved = count_malloc(bytes, file, line);
+    if (!moved)
+        return NULL;
+    memcpy(&old, (unsigned char *)pointer - HEAD_BYTES, sizeof old);
+    memcpy(moved, pointer, old < bytes ? old : bytes);
+    count_free(pointer, file, line);
+    return moved;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    deadline_start(600);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fail_at = 0;
+    deadline_stop();
+    return 0;
+}
+
+static void meet(em_tls_context *client, em_tls_context *server)
+{
+    tls_pair pair;
+    tls_pair_connect(&pair, client, server);
+    tls_pair_check_text(&pair, &pair.client, &pair.server, "question");
+    tls_pair_check_text(&pair, &pair.server, &pair.client, "answer");
+    tls_pair_close(&pair);
+}
+
+static void a_thousand_handshakes_leave_nothing(void **state)
+{
+    (void)state;
+    em_tls_context_options options = {
+        .size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .session_tickets = EM_OFF};
+    em_tls_context *client = tls_context_make(&options);
+    em_tls_context *server = tls_server_context();
+    for (unsigned i = 0; i < 10; i++)
+        meet(client, server);
+    long before = live;
+    for (unsigned i = 0; i < 1000; i++)
+        meet(client, server);
+    assert_int_equal(live, before);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void a_thousand_resumed_handshakes_leave_nothing(void **state)
+{
+    (void)state;
+    em_tls_context *client = tls_client_context();
+    em_tls_context *server = tls_server_context();
+    for (unsigned i = 0; i < 10; i++)
+        meet(client, server);
+    long before = live;
+    for (unsigned i = 0; i < 1000; i++)
+        meet(client, server);
+    assert_true(live - before < 20);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void a_thousand_failures_leave_nothing(void **state)
+{
+    (void)state;
+    em_tls_context *server = tls_server_context();
+    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_world_get()->authority_pem};
+    em_tls_context *client = tls_context_make(&options);
+    long before = 0;
+    for (unsigned i = 0; i < 1010; i++) {
+        tls_pair pair;
+        if (i == 10)
+            before = live;
+        tls_pair_open(&pair, client, server);
+        pair.flip_at = 600 + i % 800;
+        tls_pair_run(&pair);
+        tls_pair_close(&pair);
+    }
+    assert_true(live - before < 20);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void contexts_come_and_go_without_growth(void **state)
+{
+    (void)state;
+    long before = 0;
+    for (unsigned i = 0; i < 210; i++) {
+        if (i == 10)
+            before = live;
+        em_tls_context *server = tls_server_context();
+        em_tls_context *client = tls_client_context();
+        assert_int_equal(em_tls_context_reload(server), EM_OK);
+        em_tls_context_release(client);
+        em_tls_context_release(server);
+    }
+    assert_int_equal(live, before);
+}
+
+static void certificates_that_are_replaced_do_not_pile_up(void **state)
+{
+    (void)state;
+    em_tls_context *server = tls_server_context();
+    em_tls_certificate_options options = {.size = sizeof options, .certificate_pem = tls_world_get()->server_pem};
+    long before = 0;
+    for (unsigned i = 0; i < 110; i++) {
+        if (i == 10)
+            before = live;
+        assert_int_equal(em_tls_context_add_certificate(server, "example.org", &options), EM_OK);
+    }
+    assert_int_equal(live, before);
+    em_tls_context_release(server);
+}
+
+static void shared_contexts_are_bounded(void **state)
+{
+    (void)state;
+    long before = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                                  .certificate_pem = tls_world_get()->server_pem};
+        em_tls_context_options options = {
+            .size = sizeof options, .certificate = &certificate, .ticket_seconds = 100 + i};
+        em_tls_context *context;
+        if (i == 40)
+            before = live;
+        assert_int_equal(em_tls_context_create_shared(&options, &context), EM_OK);
+        em_tls_context_release(context);
+    }
+    assert_int_equal(live, before);
+}
+
+/* What an idle connection costs. The bound is generous; the number is printed. */
+static void an_idle_connection_needs_no_buffers(void **state)
+{
+    (void)state;
+    em_tls_context *client = tls_client_context();
+    em_tls_context *server = tls_server_context();
+    tls_pair first;
+    tls_pair second;
+    tls_pair_connect(&first, client, server);
+    long before = live_bytes;
+    tls_pair_connect(&second, client, server);
+    long with_buffers = live_bytes - before;
+    second.client.filter->operations->rest(second.client.filter);
+    second.server.filter->operations->rest(second.server.filter);
+    long at_rest = live_bytes - before;
+    print_message("two sides: %ld bytes, at rest %ld\n", with_buffers, at_rest);
+    assert_true(at_rest < 32000);
+    assert_true(with_buffers > at_rest + 32000);
+    tls_pair_close(&first);
+    tls_pair_close(&second);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+/* OpenSSL itself allocates a few bytes for each record. */
+static void messages_allocate_no_buffers_in_steady_state(void **state)
+{
+    (void)state;
+    em_tls_context *client = tls_client_context();
+    em_tls_context *server = tls_server_context();
+    tls_pair pair;
+    tls_pair_connect(&pair, client, server);
+    for (unsigned i = 0; i < 10; i++)
+        tls_pair_check_text(&pair, &pair.client, &pair.server, "warm");
+    unsigned long before = large;
+    for (unsigned i = 0; i < 100; i++) {
+        tls_pair_check_text(&pair, &pair.client, &pair.server, "message");
+        tls_pair_check_text(&pair, &pair.server, &pair.client, "message");
+    }
+    assert_int_equal(large, before);
+    tls_pair_close(&pair);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+/* Out of memory, ours: each allocation of the loop's in turn. */
+
+static bool is_out_of_memory(const tls_end *end)
+{
+    return end->filter->failure == EM_NO_MEMORY && strcmp(end->filter->detail, "out of memory") == 0;
+}
+
+static void the_loops_memory_runs_out(void **state)
+{
+    (void)state;
+    em_tls_context *client = tls_client_context();
+    em_tls_context *server = tls_server_context();
+    bool has_failed = true;
+    for (unsigned long n = 1; has_failed; n++) {
+        tls_pair pair;
+        tls_pair_open(&pair, client, server);
+        failing_allocator_fail(&pair.server.allocator, n, EM_ON);
+        emi_outbox_pool_clear(&pair.server.pool);
+        tls_pair_run(&pair);
+        static unsigned char much[20000];
+        if (pair.server.filter->is_ready && pair.server.filter->failure == EM_OK)
+            tls_end_send(&pair.server, much, sizeof much);
+        tls_pair_run(&pair);
+        has_failed = atomic_load(&pair.server.allocator.failures) > 0;
+        assert_int_equal(has_failed, is_out_of_memory(&pair.server));
+        assert_true(has_failed || bytes_length(&pair.client.received) == sizeof much);
+        failing_allocator_fail(&pair.server.allocator, 0, EM_OFF);
+        tls_pair_close(&pair);
+        assert_true(n < 100);
+    }
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void a_filter_without_memory_is_not_made(void **state)
+{
+    (void)state;
+    tls_end end = {.result = EMI_FILTER_PROGRESS};
+    em_tls_context *server = tls_server_context();
+    em_tls_options options = {.size = sizeof options, .context = server};
+    failing_allocator_init(&end.allocator);
+    failing_allocator_fail(&end.allocator, 1, EM_ON);
+    emi_outbox_pool_init(&end.pool, &end.allocator.allocator, 0);
+    const emi_tls_opening opening = {
+        .options = &options, .is_server = true, .memory = &end.allocator.allocator, .wire_pool = &end.pool};
+    assert_int_equal(emi_tls_open(&opening, &end.filter), EM_NO_MEMORY);
+    assert_null(end.filter);
+    tls_end_close(&end);
+    em_tls_context_release(server);
+}
+
+/* Out of memory, OpenSSL's: it may fail in any way, but not crash, and a text says why. */
+
+static void openssl_runs_out_of_memory_in_a_handshake(void **state)
+{
+    (void)state;
+    em_tls_context *client = tls_client_context();
+    em_tls_context *server = tls_server_context();
+    meet(client, server);
+    bool has_failed = true;
+    unsigned failures = 0;
+    for (unsigned long n = 1; has_failed && n < 5000; n++) {
+        tls_pair pair = {.step = 0};
+        em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = "example.com"};
+        em_tls_options server_options = {.size = sizeof server_options, .context = server};
+        fail_at = request + n;
+        em_status ours = tls_end_open(&pair.client, &client_options, false, "peer");
+        em_status theirs = tls_end_open(&pair.server, &server_options, true, NULL);
+        assert_true(ours == EM_OK || ours == EM_NO_MEMORY);
+        assert_true(theirs == EM_OK || theirs == EM_NO_MEMORY);
+        if (ours == EM_OK && theirs == EM_OK)
+            tls_pair_run(&pair);
+        has_failed = request >= fail_at;
+        fail_at = 0;
+        if (ours == EM_OK && theirs == EM_OK && pair.client.filter->failure != EM_OK) {
+            failures++;
+            assert_non_null(pair.client.filter->detail);
+        }
+        tls_end_close(&pair.client);
+        tls_end_close(&pair.server);
+    }
+    assert_false(has_failed);
+    assert_true(failures > 10);
+    meet(client, server);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void openssl_runs_out_of_memory_in_making_a_context(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    const char *const protocols[] = {"h2", NULL};
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = world->server_pem};
+    em_tls_context_options options = {
+        .size = sizeof options, .certificate = &certificate, .ca_pem = world->authority_pem, .alpn = protocols};
+    bool has_failed = true;
+    for (unsigned long n = 1; has_failed && n < 20000; n++) {
+        em_tls_context *context = NULL;
+        fail_at = request + n;
+        em_status status = em_tls_context_create(&options, &context);
+        has_failed = request >= fail_at;
+        fail_at = 0;
+        assert_int_equal(!context, status != EM_OK);
+        assert_true(status == EM_OK || em_status_get_detail(status)[0]);
+        em_tls_context_release(context);
+    }
+    assert_false(has_failed);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_thousand_handshakes_leave_nothing),
+        TEST(a_thousand_resumed_handshakes_leave_nothing),
+        TEST(a_thousand_failures_leave_nothing),
+        TEST(contexts_come_and_go_without_growth),
+        TEST(certificates_that_are_replaced_do_not_pile_up),
+        TEST(shared_contexts_are_bounded),
+        TEST(an_idle_connection_needs_no_buffers),
+        TEST(messages_allocate_no_buffers_in_steady_state),
+        TEST(the_loops_memory_runs_out),
+        TEST(a_filter_without_memory_is_not_made),
+        TEST(openssl_runs_out_of_memory_in_making_a_context),
+        TEST(openssl_runs_out_of_memory_in_a_handshake),
+    };
+    if (CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free) != 1)
+        stop_test("OpenSSL has allocated memory already");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+    print_message("skipped: built without OpenSSL\n");
+    return 0;
+}
+
+#endif
