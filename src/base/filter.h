@@ -58,7 +58,7 @@ struct emi_filter {
     const emi_filter_operations *operations;
     emi_outbox wire;       /**< bytes for the wire, which the connection sends */
     emi_outbox_pool *pool; /**< of `wire`, without a limit */
-    size_t piece_bytes;    /**< how many plain bytes `seal` would like to have next */
+    size_t piece_bytes;    /**< how many plain bytes `seal` would like to have next. 0: none, until `open` was called */
     bool is_ready;         /**< plain bytes may be sealed: a handshake is done, or there is none. Stays */
     em_status failure;     /**< after FAILED */
     const char *detail;    /**< a text that tells more about the failure, or NULL. The filter's */

@@ -224,7 +224,7 @@ em_status em_tls_context_add_certificate(em_tls_context *context, const char *se
                                          const em_tls_certificate_options *options)
 {
     emi_tls_name name;
-    emi_tls_addition *addition;
+    emi_tls_addition *addition = NULL;
     em_tls_certificate_options own;
     em_status status = check_changeable(context);
     if (status == EM_OK)

@@ -191,13 +191,18 @@ char *text_join(const char *first, const char *second)
     return text;
 }
 
+void text_write(const char *path, const char *text)
+{
+    FILE *file = must(fopen(path, "w"), path);
+    must_be(fputs(text, file) >= 0 && fclose(file) == 0, path);
+}
+
 char *text_to_file(const char *name, const char *text)
 {
     char path[256];
     const char *folder = getenv("TMPDIR");
     snprintf(path, sizeof path, "%s/eventmachine-%ld-%s", folder ? folder : "/tmp", (long)getpid(), name);
-    FILE *file = must(fopen(path, "w"), path);
-    must_be(fputs(text, file) >= 0 && fclose(file) == 0, path);
+    text_write(path, text);
     return text_join(path, "");
 }
 

@@ -49,4 +49,7 @@ char *text_join(const char *first, const char *second);
 /** Writes a file in the directory for temporary files; returns its path, to be freed. */
 char *text_to_file(const char *name, const char *text);
 
+/** Writes a file at this path. */
+void text_write(const char *path, const char *text);
+
 #endif

@@ -116,7 +116,7 @@ void tls_pair_close(tls_pair *pair)
 /* Calls within a bound: a filter that says PROGRESS for ever is a fault. */
 void tls_end_receive(tls_end *end, const void *wire, size_t length)
 {
-    static unsigned char room[EMI_FILTER_ROOM_BYTES];
+    static _Thread_local unsigned char room[EMI_FILTER_ROOM_BYTES];
     emi_bytes input = {.next = wire, .length = length};
     unsigned calls = 0;
     do {
@@ -155,7 +155,7 @@ static size_t limit(const tls_pair *pair, size_t length)
 static bool carry(tls_pair *pair, tls_end *from, tls_end *to)
 {
     enum { FLIP = 0x21 };
-    static unsigned char wire[WIRE_BYTES];
+    static _Thread_local unsigned char wire[WIRE_BYTES];
     size_t length = tls_end_take_wire(from, wire, pair->step ? pair->step : sizeof wire);
     if (length == 0)
         return false;

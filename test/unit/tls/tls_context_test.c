@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Contexts: what options are refused and how, certificates and keys, names, reloading, sharing.
+ * Contexts: what options are refused and how, certificates and keys, sharing, versions.
  */
 #include "support/tls_pair.h"
 #include "support/unit.h"
@@ -172,228 +172,6 @@ static void keys_are_read_checked_and_never_asked_for(void **state)
     free(other);
 }
 
-/* Connects and returns the common name of the certificate that the server has shown; to be freed. */
-static char *name_shown(em_tls_context *server, const char *hostname, em_tls_version version)
-{
-    em_tls_context_options options = {.size = sizeof options, .verify = EM_OFF, .max_version = version};
-    em_tls_context *client = tls_context_make(&options);
-    em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = hostname};
-    em_tls_options server_options = {.size = sizeof server_options, .context = server};
-    tls_pair pair = {.step = 0};
-    em_tls_info info;
-    assert_int_equal(tls_end_open(&pair.client, &client_options, false, NULL), EM_OK);
-    assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
-    em_tls_context_release(client);
-    tls_pair_run(&pair);
-    emi_tls_get_info(pair.client.filter, &info);
-    unsigned char der[3000];
-    size_t length = emi_tls_get_peer_certificate(pair.client.filter, 0, EM_TLS_DER, der, sizeof der);
-    char *name =
-        pair.client.filter->is_ready ? certificate_name(der, length) : text_join(pair.client.filter->detail, "");
-    tls_pair_close(&pair);
-    return name;
-}
-
-static void expect_name(em_tls_context *server, const char *hostname, const char *wanted)
-{
-    const em_tls_version versions[] = {EM_TLS_1_2, EM_TLS_1_3};
-    for (size_t i = 0; i < COUNT(versions); i++) {
-        char *name = name_shown(server, hostname, versions[i]);
-        if (strcmp(name, wanted) != 0)
-            stop_test("for %s: %s, wanted: %s", hostname, name, wanted);
-        free(name);
-    }
-}
-
-static void add(em_tls_context *context, const char *server_name, const char *common_name, bool is_rsa)
-{
-    const certificate_recipe recipe = {.common_name = common_name, .is_rsa = is_rsa};
-    test_certificate certificate = certificate_make(&recipe, NULL);
-    char *pem = tls_pem_of(&certificate);
-    em_tls_certificate_options options = {.size = sizeof options, .certificate_pem = pem};
-    assert_int_equal(em_tls_context_add_certificate(context, server_name, &options), EM_OK);
-    free(pem);
-    certificate_free(&certificate);
-}
-
-static void each_name_has_its_certificate(void **state)
-{
-    (void)state;
-    em_tls_context *server = tls_server_context();
-    add(server, "a.example.org", "exact", false);
-    add(server, "*.example.org", "wildcard", false);
-    add(server, "rsa.example.org", "rsa", true);
-    expect_name(server, "a.example.org", "exact");
-    expect_name(server, "A.Example.ORG", "exact");
-    expect_name(server, "b.example.org", "wildcard");
-    expect_name(server, "rsa.example.org", "rsa");
-    expect_name(server, "a.b.example.org", "server");
-    expect_name(server, "example.org", "server");
-    expect_name(server, "192.0.2.1", "server");
-    add(server, "a.example.org", "newer", false);
-    expect_name(server, "a.example.org", "newer");
-    em_tls_context_release(server);
-}
-
-static void bad_additions_change_nothing(void **state)
-{
-    (void)state;
-    em_tls_context *server = tls_server_context();
-    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
-    em_tls_certificate_options bad = {.size = sizeof bad, .certificate_pem = "nothing"};
-    const char *const names[] = {"", "*", "a.*.org", "*.", "a*.org", "192.0.2.1", "a b"};
-    for (size_t i = 0; i < COUNT(names); i++)
-        assert_int_equal(em_tls_context_add_certificate(server, names[i], &good), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_tls_context_add_certificate(server, "a.org", &bad), EM_TLS_BAD_CERTIFICATE);
-    assert_int_equal(em_tls_context_add_certificate(server, "a.org", NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_tls_context_add_certificate(NULL, "a.org", &good), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_tls_context_reload(server), EM_OK);
-    expect_name(server, "a.org", "server");
-    em_tls_context_release(server);
-}
-
-static void unknown_names_are_refused_if_asked(void **state)
-{
-    (void)state;
-    em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
-    em_tls_context_options options = {
-        .size = sizeof options, .certificate = &certificate, .refuse_unknown_names = EM_ON};
-    em_tls_context *server = tls_context_make(&options);
-    add(server, "a.example.org", "exact", false);
-    expect_name(server, "a.example.org", "exact");
-    expect_name(server, "b.example.org", "alert 112: unrecognized name");
-    expect_name(server, "192.0.2.1", "server"); /* it has not asked by name */
-    em_tls_context_release(server);
-}
-
-static em_tls_context *choose(em_connection *connection, const char *server_name, void *user)
-{
-    (void)connection;
-    return server_name && strcmp(server_name, "other.example.org") == 0 ? user : NULL;
-}
-
-static void the_program_may_choose_the_context(void **state)
-{
-    (void)state;
-    em_tls_context_options other_options = {.size = sizeof other_options, .self_signed = EM_ON};
-    em_tls_context *other = tls_context_make(&other_options);
-    em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
-    em_tls_context_options options = {
-        .size = sizeof options, .certificate = &certificate, .choose_context = choose, .user = other};
-    em_tls_context *server = tls_context_make(&options);
-    expect_name(server, "other.example.org", "localhost");
-    expect_name(server, "example.org", "server");
-    em_tls_context_release(server);
-    em_tls_context_release(other);
-}
-
-static void the_chosen_context_judges_the_client(void **state)
-{
-    (void)state;
-    em_tls_context_options other_options = {.size = sizeof other_options,
-                                            .self_signed = EM_ON,
-                                            .ca_pem = tls_world_get()->authority_pem,
-                                            .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE};
-    em_tls_context *other = tls_context_make(&other_options);
-    em_tls_context_options options = {
-        .size = sizeof options, .self_signed = EM_ON, .choose_context = choose, .user = other};
-    em_tls_context *server = tls_context_make(&options);
-    em_tls_context_options client_options = {.size = sizeof client_options, .verify = EM_OFF};
-    em_tls_context *client = tls_context_make(&client_options);
-    em_tls_options ours = {.size = sizeof ours, .context = client, .hostname = "example.org"};
-    em_tls_options theirs = {.size = sizeof theirs, .context = server};
-    for (unsigned i = 0; i < 4; i++) {
-        /* A session of the open name is offered to the closed one, by the same key in the client's cache. */
-        tls_pair pair = {.step = 0};
-        ours.hostname = "same";
-        ours.server_name = i % 2 ? "other.example.org" : "example.org";
-        assert_int_equal(tls_end_open(&pair.client, &ours, false, "peer"), EM_OK);
-        assert_int_equal(tls_end_open(&pair.server, &theirs, true, NULL), EM_OK);
-        tls_pair_run(&pair);
-        assert_int_equal(pair.server.filter->is_ready, i % 2 == 0);
-        tls_pair_close(&pair);
-    }
-    em_tls_context_release(server);
-    em_tls_context_release(other);
-    em_tls_context_release(client);
-}
-
-static void a_server_needs_a_certificate(void **state)
-{
-    (void)state;
-    tls_end end;
-    em_tls_context *client = tls_client_context();
-    em_tls_options options = {.size = sizeof options, .context = client};
-    assert_int_equal(tls_end_open(&end, &options, true, NULL), EM_TLS_BAD_CERTIFICATE);
-    tls_end_close(&end);
-    assert_int_equal(tls_end_open(&end, NULL, true, NULL), EM_TLS_BAD_CERTIFICATE);
-    tls_end_close(&end);
-    em_tls_context_release(client);
-}
-
-static void a_self_signed_certificate_needs_nothing(void **state)
-{
-    (void)state;
-    em_tls_context_options options = {.size = sizeof options, .self_signed = EM_ON};
-    em_tls_context *server = tls_context_make(&options);
-    expect_name(server, "example.org", "localhost");
-    em_tls_context_release(server);
-}
-
-/* Reloading */
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void reloading_swaps_what_is_good_and_keeps_the_rest(void **state)
-{
-    (void)state;
-    const certificate_recipe recipe = {.common_name = "renewed"};
-    test_certificate renewed = certificate_make(&recipe, NULL);
-    char *pem = tls_pem_of(&renewed);
-    char *path = text_to_file("reload.pem", tls_world_get()->server_pem);
-    char *named_path = text_to_file("named.pem", tls_world_get()->server_pem);
-    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_file = path};
-    em_tls_certificate_options named = {.size = sizeof named, .certificate_file = named_path};
-    em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};
-    em_tls_context *server = tls_context_make(&options);
-    em_tls_context *client = tls_client_context();
-    tls_pair pair;
-    assert_int_equal(em_tls_context_add_certificate(server, "named.org", &named), EM_OK);
-    tls_pair_connect(&pair, client, server);
-    write_file(path, pem);
-    expect_name(server, "example.com", "server");
-    assert_int_equal(em_tls_context_reload(server), EM_OK);
-    expect_name(server, "example.com", "renewed");
-    expect_name(server, "named.org", "server");
-    write_file(named_path, pem);
-    write_file(path, "half a certifi");
-    assert_int_equal(em_tls_context_reload(server), EM_TLS_BAD_CERTIFICATE);
-    assert_non_null(strstr(em_status_get_detail(EM_TLS_BAD_CERTIFICATE), path));
-    expect_name(server, "example.com", "renewed");
-    expect_name(server, "named.org", "server");
-    write_file(path, pem);
-    assert_int_equal(em_tls_context_reload(server), EM_OK);
-    expect_name(server, "named.org", "renewed");
-    tls_pair_check_text(&pair, &pair.client, &pair.server, "undisturbed");
-    tls_pair_close(&pair);
-    em_tls_context_release(server);
-    em_tls_context_release(client);
-    remove(path);
-    remove(named_path);
-    free(path);
-    free(named_path);
-    free(pem);
-    certificate_free(&renewed);
-}
-
 /* Sharing */
 
 static void equal_options_share_a_context(void **state)
@@ -430,7 +208,7 @@ static void a_file_that_has_changed_makes_another_context(void **state)
     char *longer = text_join(world->server_pem, "\n");
     assert_int_equal(em_tls_context_create_shared(&options, &first), EM_OK);
     assert_int_equal(em_tls_context_create_shared(&options, &second), EM_OK);
-    write_file(path, longer);
+    text_write(path, longer);
     assert_int_equal(em_tls_context_create_shared(&options, &third), EM_OK);
     assert_ptr_equal(first, second);
     assert_ptr_not_equal(first, third);
@@ -546,14 +324,6 @@ int main(void)
         TEST(fields_that_are_not_known_are_refused),
         TEST(what_openssl_cannot_use_is_refused_with_its_name),
         TEST(keys_are_read_checked_and_never_asked_for),
-        TEST(each_name_has_its_certificate),
-        TEST(bad_additions_change_nothing),
-        TEST(unknown_names_are_refused_if_asked),
-        TEST(the_program_may_choose_the_context),
-        TEST(the_chosen_context_judges_the_client),
-        TEST(a_server_needs_a_certificate),
-        TEST(a_self_signed_certificate_needs_nothing),
-        TEST(reloading_swaps_what_is_good_and_keeps_the_rest),
         TEST(equal_options_share_a_context),
         TEST(a_file_that_has_changed_makes_another_context),
         TEST(the_last_use_disposes_of_the_user_pointer),

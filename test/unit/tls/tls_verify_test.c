@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Verifying peers: a table of certificates, good and bad, and of names; what the program may say to it.
+ * Verifying servers: tables of certificates, good and bad, and of names.
  */
-#include "support/tls_pair.h"
+#include "support/tls_meeting.h"
 #include "support/unit.h"
 
 #include "base/features.h"
@@ -29,71 +29,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A server with this certificate (and key and chain, in PEM), a client that trusts `authority`. */
-typedef struct meeting {
-    const char *server_pem;
-    const char *authority_pem; /* NULL: the world's */
-    const char *hostname;
-    em_tls_context_options client; /* more for the client */
-    em_tls_context_options server; /* more for the server */
-    const char *client_pem;        /* the client's certificate */
-} meeting;
-
-static em_tls_context *make_context(em_tls_context_options options, const char *pem, const char *authority)
-{
-    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = pem};
-    options.size = sizeof options;
-    options.certificate = pem ? &certificate : NULL;
-    if (!options.ca_pem)
-        options.ca_pem = authority;
-    return tls_context_make(&options);
-}
-
-static void meet(const meeting *given, tls_pair *pair)
-{
-    const char *authority = given->authority_pem ? given->authority_pem : tls_world_get()->authority_pem;
-    em_tls_context *client = make_context(given->client, given->client_pem, authority);
-    em_tls_context *server = make_context(given->server, given->server_pem, authority);
-    em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = given->hostname};
-    em_tls_options server_options = {.size = sizeof server_options, .context = server};
-    *pair = (tls_pair){.step = 0};
-    assert_int_equal(tls_end_open(&pair->client, &client_options, false, NULL), EM_OK);
-    assert_int_equal(tls_end_open(&pair->server, &server_options, true, NULL), EM_OK);
-    em_tls_context_release(client);
-    em_tls_context_release(server);
-    tls_pair_run(pair);
-    if (pair->client.filter->is_ready && pair->client.filter->failure == EM_OK)
-        tls_end_send(&pair->client, "data", 4);
-    tls_pair_run(pair);
-}
-
-/* Meets, and the client ends with this status, and its text contains `detail`. */
-static void expect(const meeting *given, em_status status, const char *detail)
-{
-    tls_pair pair;
-    em_tls_info info;
-    meet(given, &pair);
-    if (pair.client.filter->failure != status)
-        stop_test("%s for %s: %s", em_status_get_name(pair.client.filter->failure), given->hostname,
-                  pair.client.filter->detail ? pair.client.filter->detail : "");
-    emi_tls_get_info(pair.client.filter, &info);
-    assert_int_equal(info.is_verified, status == EM_OK && given->client.verify != EM_OFF);
-    assert_int_equal(bytes_length(&pair.server.received), status == EM_OK ? 4 : 0);
-    if (status != EM_OK) {
-        assert_int_equal(pair.server.filter->failure, EM_TLS_ALERT);
-        if (!strstr(pair.client.filter->detail, detail))
-            stop_test("\"%s\" does not say \"%s\"", pair.client.filter->detail, detail);
-    }
-    tls_pair_close(&pair);
-}
-
 /* Signed by the world's authority. */
 static void expect_recipe(const certificate_recipe *recipe, const char *hostname, em_status status, const char *detail)
 {
     test_certificate certificate = certificate_make(recipe, &tls_world_get()->authority);
     char *pem = tls_pem_of(&certificate);
-    const meeting given = {.server_pem = pem, .hostname = hostname};
-    expect(&given, status, detail);
+    const tls_meeting given = {.server_pem = pem, .hostname = hostname};
+    tls_meeting_expect(&given, status, detail);
     free(pem);
     certificate_free(&certificate);
 }
@@ -231,14 +173,14 @@ static void strangers_are_not_trusted(void **state)
     char *alone_pem = tls_pem_of(&alone);
     char *alone_certificate = certificate_pem(&alone);
     char *stranger_pem = tls_pem_of(&stranger);
-    meeting given = {.server_pem = alone_pem, .hostname = "example.com"};
-    expect(&given, EM_TLS_UNTRUSTED, "self-signed certificate");
+    tls_meeting given = {.server_pem = alone_pem, .hostname = "example.com"};
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "self-signed certificate");
     given.authority_pem = alone_certificate;
-    expect(&given, EM_OK, "");
-    given = (meeting){.server_pem = stranger_pem, .hostname = "example.com"};
-    expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
+    tls_meeting_expect(&given, EM_OK, "");
+    given = (tls_meeting){.server_pem = stranger_pem, .hostname = "example.com"};
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
     given.client.verify = EM_OFF;
-    expect(&given, EM_OK, "");
+    tls_meeting_expect(&given, EM_OK, "");
     free(alone_pem);
     free(alone_certificate);
     free(stranger_pem);
@@ -280,10 +222,10 @@ static void a_missing_intermediate_has_its_own_text(void **state)
     const certificate_recipe intermediate = {.common_name = "intermediate", .is_authority = true};
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
     make_chain(&made, &intermediate, &leaf);
-    meeting given = {.server_pem = made.leaf_pem, .hostname = "example.com"};
-    expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
+    tls_meeting given = {.server_pem = made.leaf_pem, .hostname = "example.com"};
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
     given.server_pem = made.both_pem;
-    expect(&given, EM_OK, "");
+    tls_meeting_expect(&given, EM_OK, "");
     free_chain(&made);
 }
 
@@ -295,8 +237,8 @@ static void name_constraints_hold(void **state)
         .common_name = "intermediate", .is_authority = true, .name_constraints = "permitted;DNS:example.org"};
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
     make_chain(&made, &intermediate, &leaf);
-    const meeting given = {.server_pem = made.both_pem, .hostname = "example.com"};
-    expect(&given, EM_TLS_UNTRUSTED, "permitted subtree violation");
+    const tls_meeting given = {.server_pem = made.both_pem, .hostname = "example.com"};
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "permitted subtree violation");
     free_chain(&made);
 }
 
@@ -307,8 +249,8 @@ static void an_issuer_must_be_an_authority(void **state)
     const certificate_recipe no_authority = {.common_name = "no authority"};
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
     make_chain(&made, &no_authority, &leaf);
-    const meeting given = {.server_pem = made.both_pem, .hostname = "example.com"};
-    expect(&given, EM_TLS_UNTRUSTED, "invalid CA certificate");
+    const tls_meeting given = {.server_pem = made.both_pem, .hostname = "example.com"};
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "invalid CA certificate");
     free_chain(&made);
 }
 
@@ -321,8 +263,8 @@ static void an_expired_root_in_the_chain_does_no_harm(void **state)
     test_certificate expired = certificate_make(&old, NULL);
     char *expired_pem = certificate_pem(&expired);
     char *chain_pem = text_join(world->server_pem, expired_pem);
-    const meeting given = {.server_pem = chain_pem, .hostname = "example.com"};
-    expect(&given, EM_OK, "");
+    const tls_meeting given = {.server_pem = chain_pem, .hostname = "example.com"};
+    tls_meeting_expect(&given, EM_OK, "");
     free(chain_pem);
     free(expired_pem);
     certificate_free(&expired);
@@ -335,265 +277,16 @@ static void revoked_certificates_are_refused(void **state)
     char *revoked = certificate_crl_pem(&world->authority, &world->server);
     char *none = certificate_crl_pem(&world->authority, NULL);
     char *path = text_to_file("crl.pem", revoked);
-    meeting given = {.server_pem = world->server_pem, .hostname = "example.com", .client = {.crl_pem = none}};
-    expect(&given, EM_OK, "");
+    tls_meeting given = {.server_pem = world->server_pem, .hostname = "example.com", .client = {.crl_pem = none}};
+    tls_meeting_expect(&given, EM_OK, "");
     given.client.crl_pem = revoked;
-    expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
     given.client = (em_tls_context_options){.crl_file = path};
-    expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
+    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
     remove(path);
     free(path);
     free(revoked);
     free(none);
-}
-
-/* The program's answers. */
-
-typedef struct answers {
-    bool accepts;
-    unsigned calls;
-    unsigned last_depth;
-    em_status worst;
-    bool order_is_right; /* issuers before what they have issued */
-} answers;
-
-static int answer(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
-{
-    answers *given = user;
-    if (connection || certificate->der_bytes < 100 ||
-        (certificate->verdict != EM_OK) != (certificate->detail[0] != '\0'))
-        stop_test("a strange certificate is shown");
-    given->order_is_right = given->calls == 0 || certificate->depth <= given->last_depth;
-    given->calls++;
-    given->last_depth = certificate->depth;
-    if (certificate->verdict < given->worst)
-        given->worst = certificate->verdict;
-    return given->accepts;
-}
-
-static void the_program_can_reject_what_is_good(void **state)
-{
-    (void)state;
-    answers given_answers = {.accepts = false};
-    const meeting given = {.server_pem = tls_world_get()->server_pem,
-                           .hostname = "example.com",
-                           .client = {.verify_peer = answer, .user = &given_answers}};
-    tls_pair pair;
-    meet(&given, &pair);
-    assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
-    assert_non_null(strstr(pair.client.filter->detail, "rejected"));
-    assert_int_equal(pair.server.filter->failure, EM_TLS_ALERT);
-    assert_int_equal(given_answers.calls, 1);
-    assert_int_equal(given_answers.worst, EM_OK);
-    tls_pair_close(&pair);
-}
-
-static void the_program_cannot_accept_what_is_bad(void **state)
-{
-    (void)state;
-    answers given_answers = {.accepts = true};
-    meeting given = {.server_pem = tls_world_get()->server_pem,
-                     .hostname = "example.org",
-                     .client = {.verify_peer = answer, .user = &given_answers}};
-    expect(&given, EM_TLS_WRONG_NAME, "hostname mismatch");
-    assert_int_equal(given_answers.worst, EM_TLS_WRONG_NAME);
-    given.hostname = "example.com";
-    expect(&given, EM_OK, "");
-    assert_int_equal(given_answers.last_depth, 0);
-    assert_true(given_answers.order_is_right);
-}
-
-static void the_program_decides_alone_if_it_asks_for_it(void **state)
-{
-    (void)state;
-    const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
-    test_certificate alone = certificate_make(&leaf, NULL);
-    char *pem = tls_pem_of(&alone);
-    answers given_answers = {.accepts = true};
-    meeting given = {
-        .server_pem = pem,
-        .hostname = "example.com",
-        .client = {.verify = EM_OFF, .verify_override = EM_ON, .verify_peer = answer, .user = &given_answers}};
-    tls_pair pair;
-    em_tls_info info;
-    meet(&given, &pair);
-    assert_int_equal(pair.client.filter->failure, EM_OK);
-    assert_true(given_answers.calls >= 1);
-    assert_int_equal(given_answers.worst, EM_TLS_UNTRUSTED);
-    emi_tls_get_info(pair.client.filter, &info);
-    assert_false(info.is_verified);
-    assert_int_equal(info.verdict, EM_TLS_UNTRUSTED);
-    assert_non_null(strstr(info.detail, "self-signed"));
-    tls_pair_close(&pair);
-    given_answers.accepts = false;
-    meet(&given, &pair);
-    assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
-    tls_pair_close(&pair);
-    free(pem);
-    certificate_free(&alone);
-}
-
-/* Certificates of clients. */
-
-static void a_server_that_requires_a_certificate_gets_one(void **state)
-{
-    (void)state;
-    const tls_world *world = tls_world_get();
-    const certificate_recipe recipe = {.common_name = "client", .usage = "clientAuth"};
-    test_certificate client = certificate_make(&recipe, &world->authority);
-    char *pem = tls_pem_of(&client);
-    const meeting given = {.server_pem = world->server_pem,
-                           .hostname = "example.com",
-                           .client_pem = pem,
-                           .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
-    tls_pair pair;
-    em_tls_info info;
-    meet(&given, &pair);
-    assert_int_equal(pair.server.filter->failure, EM_OK);
-    assert_true(bytes_equal_text(&pair.server.received, "data"));
-    emi_tls_get_info(pair.server.filter, &info);
-    assert_true(info.is_verified);
-    assert_int_equal(info.peer_chain_count, 1);
-    tls_pair_close(&pair);
-    free(pem);
-    certificate_free(&client);
-}
-
-/* What a client without a good certificate has sent is never seen, though its handshake is done (TLS 1.3). */
-static void check_refused_client(const char *pem, em_tls_version version, const char *detail)
-{
-    const meeting given = {.server_pem = tls_world_get()->server_pem,
-                           .hostname = "example.com",
-                           .client_pem = pem,
-                           .client = {.max_version = version},
-                           .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
-    tls_pair pair;
-    meet(&given, &pair);
-    assert_int_equal(pair.server.filter->failure, EM_TLS_UNTRUSTED);
-    assert_non_null(strstr(pair.server.filter->detail, detail));
-    assert_int_equal(bytes_length(&pair.server.received), 0);
-    assert_false(pair.server.filter->is_ready);
-    assert_int_equal(pair.client.filter->failure, EM_TLS_ALERT);
-    assert_int_equal(strncmp(pair.client.filter->detail, "alert ", 6), 0);
-    tls_pair_close(&pair);
-}
-
-static void a_client_without_a_good_certificate_is_refused(void **state)
-{
-    (void)state;
-    const certificate_recipe recipe = {.common_name = "client"};
-    const certificate_recipe server_only = {.common_name = "client", .usage = "serverAuth"};
-    test_certificate stranger = certificate_make(&recipe, NULL);
-    test_certificate wrong = certificate_make(&server_only, &tls_world_get()->authority);
-    char *pem = tls_pem_of(&stranger);
-    char *wrong_pem = tls_pem_of(&wrong);
-    const em_tls_version versions[] = {EM_TLS_1_2, EM_TLS_1_3};
-    for (size_t i = 0; i < COUNT(versions); i++) {
-        check_refused_client(NULL, versions[i], "peer did not return a certificate");
-        check_refused_client(pem, versions[i], "self-signed certificate");
-        check_refused_client(wrong_pem, versions[i], "purpose");
-    }
-    free(pem);
-    free(wrong_pem);
-    certificate_free(&stranger);
-    certificate_free(&wrong);
-}
-
-static void a_server_that_only_asks_serves_clients_without(void **state)
-{
-    (void)state;
-    const meeting given = {.server_pem = tls_world_get()->server_pem,
-                           .hostname = "example.com",
-                           .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK}};
-    tls_pair pair;
-    em_tls_info info;
-    meet(&given, &pair);
-    assert_true(bytes_equal_text(&pair.server.received, "data"));
-    emi_tls_get_info(pair.server.filter, &info);
-    assert_false(info.is_verified);
-    assert_int_equal(info.peer_chain_count, 0);
-    tls_pair_close(&pair);
-}
-
-/* The system's authorities. */
-
-static void the_systems_authorities_are_the_default(void **state)
-{
-    (void)state;
-    const tls_world *world = tls_world_get();
-    char *path = text_to_file("system.pem", world->authority_pem);
-    setenv("SSL_CERT_FILE", path, 1);
-    em_tls_context *server = tls_server_context();
-    em_tls_options client_options = {.size = sizeof client_options, .hostname = "example.com"};
-    em_tls_options server_options = {.size = sizeof server_options, .context = server};
-    for (unsigned i = 0; i < 2; i++) {
-        tls_pair pair = {.step = 0};
-        assert_int_equal(tls_end_open(&pair.client, &client_options, false, NULL), EM_OK);
-        assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
-        tls_pair_run(&pair);
-        assert_true(pair.client.filter->is_ready);
-        tls_pair_close(&pair);
-        remove(path); /* it was read once */
-    }
-    em_tls_context_release(server);
-    free(path);
-}
-
-/* Stapled responses. */
-
-static void expect_response(const unsigned char *der, size_t length, em_switch is_required, em_status status,
-                            const char *detail)
-{
-    const tls_world *world = tls_world_get();
-    em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = world->server_pem,
-                                              .ocsp_response = der,
-                                              .ocsp_response_bytes = length};
-    em_tls_context_options server_context = {.size = sizeof server_context, .certificate = &certificate};
-    em_tls_context_options client_context = {
-        .size = sizeof client_context, .ca_pem = world->authority_pem, .ocsp = EM_ON, .ocsp_require = is_required};
-    em_tls_context *server = tls_context_make(&server_context);
-    em_tls_context *client = tls_context_make(&client_context);
-    tls_pair pair;
-    size_t received;
-    tls_pair_open(&pair, client, server);
-    tls_pair_run(&pair);
-    if (pair.client.filter->failure != status)
-        stop_test("%s: %s", em_status_get_name(pair.client.filter->failure), pair.client.filter->detail);
-    assert_true(status == EM_OK || strstr(pair.client.filter->detail, detail));
-    if (status == EM_OK && der) {
-        const void *response = emi_tls_get_ocsp_response(pair.client.filter, &received);
-        assert_int_equal(received, length);
-        assert_memory_equal(response, der, length);
-    }
-    tls_pair_close(&pair);
-    em_tls_context_release(server);
-    em_tls_context_release(client);
-}
-
-static void stapled_responses_are_checked(void **state)
-{
-    (void)state;
-    const tls_world *world = tls_world_get();
-    const certificate_recipe recipe = {.alternative_names = "DNS:example.com"};
-    test_certificate other = certificate_make(&recipe, &world->authority);
-    size_t length;
-    unsigned char *good = certificate_ocsp(&world->authority, &world->server, false, HOUR, &length);
-    expect_response(good, length, EM_ON, EM_OK, "");
-    expect_response(good, length - 1, EM_OFF, EM_TLS_UNTRUSTED, "malformed");
-    free(good);
-    unsigned char *revoked = certificate_ocsp(&world->authority, &world->server, true, HOUR, &length);
-    expect_response(revoked, length, EM_OFF, EM_TLS_UNTRUSTED, "revoked");
-    free(revoked);
-    unsigned char *old = certificate_ocsp(&world->authority, &world->server, false, -HOUR, &length);
-    expect_response(old, length, EM_OFF, EM_TLS_UNTRUSTED, "out of date");
-    free(old);
-    unsigned char *of_other = certificate_ocsp(&world->authority, &other, false, HOUR, &length);
-    expect_response(of_other, length, EM_OFF, EM_TLS_UNTRUSTED, "another certificate");
-    free(of_other);
-    expect_response(NULL, 0, EM_OFF, EM_OK, "");
-    expect_response(NULL, 0, EM_ON, EM_TLS_UNTRUSTED, "no OCSP response");
-    certificate_free(&other);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -613,14 +306,6 @@ int main(void)
         TEST(an_issuer_must_be_an_authority),
         TEST(an_expired_root_in_the_chain_does_no_harm),
         TEST(revoked_certificates_are_refused),
-        TEST(the_program_can_reject_what_is_good),
-        TEST(the_program_cannot_accept_what_is_bad),
-        TEST(the_program_decides_alone_if_it_asks_for_it),
-        TEST(a_server_that_requires_a_certificate_gets_one),
-        TEST(a_client_without_a_good_certificate_is_refused),
-        TEST(a_server_that_only_asks_serves_clients_without),
-        TEST(the_systems_authorities_are_the_default),
-        TEST(stapled_responses_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Who decides about a peer: the program's callback, certificates of clients, the system's authorities, OCSP.
+ */
+#include "support/tls_meeting.h"
+#include "support/unit.h"
+
+#include "base/features.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOUR = 3600, DAY = 24 * HOUR };
+
+static int set_up(void **state)
+{
+    (void)state;
+    deadline_start(300);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    deadline_stop();
+    return 0;
+}
+
+/* The program's answers. */
+
+typedef struct answers {
+    bool accepts;
+    unsigned calls;
+    unsigned last_depth;
+    em_status worst;
+    bool order_is_right; /* issuers before what they have issued */
+} answers;
+
+static int answer(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
+{
+    answers *given = user;
+    if (connection || certificate->der_bytes < 100 ||
+        (certificate->verdict != EM_OK) != (certificate->detail[0] != '\0'))
+        stop_test("a strange certificate is shown");
+    given->order_is_right = given->calls == 0 || certificate->depth <= given->last_depth;
+    given->calls++;
+    given->last_depth = certificate->depth;
+    if (certificate->verdict < given->worst)
+        given->worst = certificate->verdict;
+    return given->accepts;
+}
+
+static void the_program_can_reject_what_is_good(void **state)
+{
+    (void)state;
+    answers given_answers = {.accepts = false};
+    const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
+                               .hostname = "example.com",
+                               .client = {.verify_peer = answer, .user = &given_answers}};
+    tls_pair pair;
+    tls_meeting_hold(&given, &pair);
+    assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
+    assert_non_null(strstr(pair.client.filter->detail, "rejected"));
+    assert_int_equal(pair.server.filter->failure, EM_TLS_ALERT);
+    assert_int_equal(given_answers.calls, 1);
+    assert_int_equal(given_answers.worst, EM_OK);
+    tls_pair_close(&pair);
+}
+
+static void the_program_cannot_accept_what_is_bad(void **state)
+{
+    (void)state;
+    answers given_answers = {.accepts = true};
+    tls_meeting given = {.server_pem = tls_world_get()->server_pem,
+                         .hostname = "example.org",
+                         .client = {.verify_peer = answer, .user = &given_answers}};
+    tls_meeting_expect(&given, EM_TLS_WRONG_NAME, "hostname mismatch");
+    assert_int_equal(given_answers.worst, EM_TLS_WRONG_NAME);
+    given.hostname = "example.com";
+    tls_meeting_expect(&given, EM_OK, "");
+    assert_int_equal(given_answers.last_depth, 0);
+    assert_true(given_answers.order_is_right);
+}
+
+static void the_program_decides_alone_if_it_asks_for_it(void **state)
+{
+    (void)state;
+    const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
+    test_certificate alone = certificate_make(&leaf, NULL);
+    char *pem = tls_pem_of(&alone);
+    answers given_answers = {.accepts = true};
+    tls_meeting given = {
+        .server_pem = pem,
+        .hostname = "example.com",
+        .client = {.verify = EM_OFF, .verify_override = EM_ON, .verify_peer = answer, .user = &given_answers}};
+    tls_pair pair;
+    em_tls_info info;
+    tls_meeting_hold(&given, &pair);
+    assert_int_equal(pair.client.filter->failure, EM_OK);
+    assert_true(given_answers.calls >= 1);
+    assert_int_equal(given_answers.worst, EM_TLS_UNTRUSTED);
+    emi_tls_get_info(pair.client.filter, &info);
+    assert_false(info.is_verified);
+    assert_int_equal(info.verdict, EM_TLS_UNTRUSTED);
+    assert_non_null(strstr(info.detail, "self-signed"));
+    tls_pair_close(&pair);
+    given_answers.accepts = false;
+    tls_meeting_hold(&given, &pair);
+    assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
+    tls_pair_close(&pair);
+    free(pem);
+    certificate_free(&alone);
+}
+
+/* Certificates of clients. */
+
+static void a_server_that_requires_a_certificate_gets_one(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    const certificate_recipe recipe = {.common_name = "client", .usage = "clientAuth"};
+    test_certificate client = certificate_make(&recipe, &world->authority);
+    char *pem = tls_pem_of(&client);
+    const tls_meeting given = {.server_pem = world->server_pem,
+                               .hostname = "example.com",
+                               .client_pem = pem,
+                               .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
+    tls_pair pair;
+    em_tls_info info;
+    tls_meeting_hold(&given, &pair);
+    assert_int_equal(pair.server.filter->failure, EM_OK);
+    assert_true(bytes_equal_text(&pair.server.received, "data"));
+    emi_tls_get_info(pair.server.filter, &info);
+    assert_true(info.is_verified);
+    assert_int_equal(info.peer_chain_count, 1);
+    tls_pair_close(&pair);
+    free(pem);
+    certificate_free(&client);
+}
+
+/* What a client without a good certificate has sent is never seen, though its handshake is done (TLS 1.3). */
+static void check_refused_client(const char *pem, em_tls_version version, const char *detail)
+{
+    const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
+                               .hostname = "example.com",
+                               .client_pem = pem,
+                               .client = {.max_version = version},
+                               .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
+    tls_pair pair;
+    tls_meeting_hold(&given, &pair);
+    assert_int_equal(pair.server.filter->failure, EM_TLS_UNTRUSTED);
+    assert_non_null(strstr(pair.server.filter->detail, detail));
+    assert_int_equal(bytes_length(&pair.server.received), 0);
+    assert_false(pair.server.filter->is_ready);
+    assert_int_equal(pair.client.filter->failure, EM_TLS_ALERT);
+    assert_int_equal(strncmp(pair.client.filter->detail, "alert ", 6), 0);
+    tls_pair_close(&pair);
+}
+
+static void a_client_without_a_good_certificate_is_refused(void **state)
+{
+    (void)state;
+    const certificate_recipe recipe = {.common_name = "client"};
+    const certificate_recipe server_only = {.common_name = "client", .usage = "serverAuth"};
+    test_certificate stranger = certificate_make(&recipe, NULL);
+    test_certificate wrong = certificate_make(&server_only, &tls_world_get()->authority);
+    char *pem = tls_pem_of(&stranger);
+    char *wrong_pem = tls_pem_of(&wrong);
+    const em_tls_version versions[] = {EM_TLS_1_2, EM_TLS_1_3};
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        check_refused_client(NULL, versions[i], "peer did not return a certificate");
+        check_refused_client(pem, versions[i], "self-signed certificate");
+        check_refused_client(wrong_pem, versions[i], "purpose");
+    }
+    free(pem);
+    free(wrong_pem);
+    certificate_free(&stranger);
+    certificate_free(&wrong);
+}
+
+static void a_server_that_only_asks_serves_clients_without(void **state)
+{
+    (void)state;
+    const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
+                               .hostname = "example.com",
+                               .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK}};
+    tls_pair pair;
+    em_tls_info info;
+    tls_meeting_hold(&given, &pair);
+    assert_true(bytes_equal_text(&pair.server.received, "data"));
+    emi_tls_get_info(pair.server.filter, &info);
+    assert_false(info.is_verified);
+    assert_int_equal(info.peer_chain_count, 0);
+    tls_pair_close(&pair);
+}
+
+/* The system's authorities. */
+
+static void the_systems_authorities_are_the_default(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    char *path = text_to_file("system.pem", world->authority_pem);
+    setenv("SSL_CERT_FILE", path, 1);
+    em_tls_context *server = tls_server_context();
+    em_tls_options client_options = {.size = sizeof client_options, .hostname = "example.com"};
+    em_tls_options server_options = {.size = sizeof server_options, .context = server};
+    for (unsigned i = 0; i < 2; i++) {
+        tls_pair pair = {.step = 0};
+        assert_int_equal(tls_end_open(&pair.client, &client_options, false, NULL), EM_OK);
+        assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
+        tls_pair_run(&pair);
+        assert_true(pair.client.filter->is_ready);
+        tls_pair_close(&pair);
+        remove(path); /* it was read once */
+    }
+    em_tls_context_release(server);
+    free(path);
+}
+
+/* Stapled responses. */
+
+static void expect_response(const unsigned char *der, size_t length, em_switch is_required, em_status status,
+                            const char *detail)
+{
+    const tls_world *world = tls_world_get();
+    em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                              .certificate_pem = world->server_pem,
+                                              .ocsp_response = der,
+                                              .ocsp_response_bytes = length};
+    em_tls_context_options server_context = {.size = sizeof server_context, .certificate = &certificate};
+    em_tls_context_options client_context = {
+        .size = sizeof client_context, .ca_pem = world->authority_pem, .ocsp = EM_ON, .ocsp_require = is_required};
+    em_tls_context *server = tls_context_make(&server_context);
+    em_tls_context *client = tls_context_make(&client_context);
+    tls_pair pair;
+    size_t received;
+    tls_pair_open(&pair, client, server);
+    tls_pair_run(&pair);
+    if (pair.client.filter->failure != status)
+        stop_test("%s: %s", em_status_get_name(pair.client.filter->failure), pair.client.filter->detail);
+    assert_true(status == EM_OK || strstr(pair.client.filter->detail, detail));
+    if (status == EM_OK && der) {
+        const void *response = emi_tls_get_ocsp_response(pair.client.filter, &received);
+        assert_int_equal(received, length);
+        assert_memory_equal(response, der, length);
+    }
+    tls_pair_close(&pair);
+    em_tls_context_release(server);
+    em_tls_context_release(client);
+}
+
+static void stapled_responses_are_checked(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    const certificate_recipe recipe = {.alternative_names = "DNS:example.com"};
+    test_certificate other = certificate_make(&recipe, &world->authority);
+    size_t length;
+    unsigned char *good = certificate_ocsp(&world->authority, &world->server, false, HOUR, &length);
+    expect_response(good, length, EM_ON, EM_OK, "");
+    expect_response(good, length - 1, EM_OFF, EM_TLS_UNTRUSTED, "malformed");
+    free(good);
+    unsigned char *revoked = certificate_ocsp(&world->authority, &world->server, true, HOUR, &length);
+    expect_response(revoked, length, EM_OFF, EM_TLS_UNTRUSTED, "revoked");
+    free(revoked);
+    unsigned char *old = certificate_ocsp(&world->authority, &world->server, false, -HOUR, &length);
+    expect_response(old, length, EM_OFF, EM_TLS_UNTRUSTED, "out of date");
+    free(old);
+    unsigned char *of_other = certificate_ocsp(&world->authority, &other, false, HOUR, &length);
+    expect_response(of_other, length, EM_OFF, EM_TLS_UNTRUSTED, "another certificate");
+    free(of_other);
+    expect_response(NULL, 0, EM_OFF, EM_OK, "");
+    expect_response(NULL, 0, EM_ON, EM_TLS_UNTRUSTED, "no OCSP response");
+    certificate_free(&other);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_program_can_reject_what_is_good),
+        TEST(the_program_cannot_accept_what_is_bad),
+        TEST(the_program_decides_alone_if_it_asks_for_it),
+        TEST(a_server_that_requires_a_certificate_gets_one),
+        TEST(a_client_without_a_good_certificate_is_refused),
+        TEST(a_server_that_only_asks_serves_clients_without),
+        TEST(the_systems_authorities_are_the_default),
+        TEST(stapled_responses_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+    print_message("skipped: built without OpenSSL\n");
+    return 0;
+}
+
+#endif
