@@ -92,6 +92,10 @@ typedef struct em_tls_context_options {
      * authorities say nothing about who may be a client. */
     em_tls_client_certificates client_certificates;
 
+    /** What verify_peer returns is the verdict, whatever the library has found, also with `verify` off. Default: off.
+     */
+    em_switch verify_override;
+
     const char *ca_file; /**< certificates of trusted authorities, in PEM. Default: the system's, if none is given */
     const char *ca_path; /**< a directory of them, named by openssl-rehash(1) */
     const char *ca_pem;  /**< the text itself */
@@ -99,9 +103,12 @@ typedef struct em_tls_context_options {
     /** The system's authorities are trusted beside those given. Default: off if some are given. */
     em_switch system_authorities;
 
-    const char *crl_file;      /**< revoked certificates (RFC 5280) in PEM: the peer's must not be among them */
-    const char *crl_pem;       /**< the text itself */
-    em_switch crl_check_chain; /**< issuers must not be among them, either, which needs a list of each. Default: off */
+    /** With crl_file or crl_pem: the issuers of the peer's certificate must not be revoked, either, which needs a list
+     * of each of them. Default: off. */
+    em_switch crl_check_chain;
+
+    const char *crl_file; /**< revoked certificates (RFC 5280) in PEM: the peer's must not be among them */
+    const char *crl_pem;  /**< the text itself */
 
     /**
      * Called for each certificate of the peer's chain, issuers first, the peer's own last; after a fault perhaps
@@ -109,10 +116,6 @@ typedef struct em_tls_context_options {
      * It can only reject what the library accepts, unless verify_override is on; EM_TLS_REJECTED. NULL: none.
      */
     int (*verify_peer)(em_connection *connection, const em_tls_peer_certificate *certificate, void *user);
-
-    /** What verify_peer returns is the verdict, whatever the library has found, also with `verify` off. Default: off.
-     */
-    em_switch verify_override;
 
     em_tls_version min_version; /**< Default: TLS 1.2 */
     em_tls_version max_version; /**< Default: TLS 1.3 */
@@ -134,7 +137,7 @@ typedef struct em_tls_context_options {
     /** Sessions are resumed (RFC 8446, section 2.2): servers issue tickets, clients keep them. Default: on. */
     em_switch session_tickets;
 
-    /** How many sessions clients keep, all hosts together, for later connections. 0: 256. At most 65536. */
+    /** How many sessions clients keep, all hosts together, for later connections. 0: 256. At most 4096. */
     unsigned session_limit;
 
     /** How long a ticket can be used, in seconds. 0: 7200. At most 604800, RFC 8446, section 4.6.1. */
@@ -146,12 +149,12 @@ typedef struct em_tls_context_options {
     /** The server must send one. Implies `ocsp`. Default: off. */
     em_switch ocsp_require;
 
+    /** Clients that ask for a host that no certificate was added for are refused (alert 112). Default: off. */
+    em_switch refuse_unknown_names;
+
     /** Called by a server when it has read which host the client wants. server_name: NULL if it does not say; not
      * verified, any text. Returns the context to use, which the library retains; NULL: this one. */
     em_tls_context *(*choose_context)(em_connection *connection, const char *server_name, void *user);
-
-    /** Clients that ask for a host that no certificate was added for are refused (alert 112). Default: off. */
-    em_switch refuse_unknown_names;
 
     /** Called with each line of a key log as Wireshark reads it (SSLKEYLOGFILE), without its end. Who has it can read
      * the connection. */

@@ -12,7 +12,7 @@
 #include "tls/tls_private.h"
 
 enum {
-    MOST_SESSIONS = 65536,
+    MOST_SESSIONS = 4096,
     MOST_TICKET_SECONDS = 604800,
     ALL_VERSIONS = EM_TLS_1_0 | EM_TLS_1_1 | EM_TLS_1_2 | EM_TLS_1_3
 };
@@ -104,7 +104,7 @@ static em_status check_rest(const em_tls_context_options *options)
     if (options->certificate && options->self_signed == EM_ON)
         return refuse("self_signed is given beside a certificate");
     if (options->session_limit > MOST_SESSIONS)
-        return refuse("session_limit is above 65536");
+        return refuse("session_limit is above 4096");
     if (options->ticket_seconds > MOST_TICKET_SECONDS)
         return refuse("ticket_seconds is above 604800");
     return options->certificate ? emi_tls_check_certificate(options->certificate) : EM_OK;

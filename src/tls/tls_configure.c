@@ -72,6 +72,15 @@ static em_status set_versions(SSL_CTX *ctx, const em_tls_context_options *option
     return check_level(ctx, wanted);
 }
 
+/* The macro of that name takes the text for one that may be changed. */
+static bool set_groups(SSL_CTX *ctx, const char *list)
+{
+    char *copy = OPENSSL_strdup(list);
+    bool is_set = copy && SSL_CTX_set1_groups_list(ctx, copy) == 1;
+    OPENSSL_free(copy);
+    return is_set;
+}
+
 static em_status set_ciphers(SSL_CTX *ctx, const em_tls_context_options *options)
 {
     const char *list = options->cipher_list ? options->cipher_list : default_ciphers;
@@ -79,7 +88,7 @@ static em_status set_ciphers(SSL_CTX *ctx, const em_tls_context_options *options
         return refuse("cipher_list", list);
     if (options->cipher_suites && !SSL_CTX_set_ciphersuites(ctx, options->cipher_suites))
         return refuse("cipher_suites", options->cipher_suites);
-    if (options->groups && !SSL_CTX_set1_groups_list(ctx, options->groups))
+    if (options->groups && !set_groups(ctx, options->groups))
         return refuse("groups", options->groups);
     return EM_OK;
 }

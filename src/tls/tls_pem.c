@@ -29,11 +29,10 @@ int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *use
 {
     (void)is_writing;
     const char *passphrase = user;
-    size_t length = passphrase ? strlen(passphrase) : 0;
-    if (!passphrase || length > (size_t)capacity)
+    if (!passphrase || capacity <= 0)
         return -1;
-    memcpy(buffer, passphrase, length);
-    return (int)length;
+    size_t length = OPENSSL_strlcpy(buffer, passphrase, (size_t)capacity);
+    return length < (size_t)capacity ? (int)length : -1;
 }
 
 /* The end of the file is an error for OpenSSL, too: no more "-----BEGIN". */

@@ -84,7 +84,7 @@ static bool set_session_context(emi_tls *tls, const char *name)
     unsigned char text[sizeof tls->setup->policy + sizeof((emi_tls_name *)NULL)->text];
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length;
-    size_t name_bytes = strlen(name);
+    size_t name_bytes = strlen(name) + 1;
     memcpy(text, tls->setup->policy, sizeof tls->setup->policy);
     memcpy(text + sizeof tls->setup->policy, name, name_bytes);
     return EVP_Digest(text, sizeof tls->setup->policy + name_bytes, digest, &length, EVP_sha256(), NULL) == 1 &&

@@ -21,7 +21,9 @@
 
 #include "support/deadline.h"
 
-enum { DAY_SECONDS = 86400, KEYS = 16 };
+enum { KEYS = 16 };
+
+static const long DAY_SECONDS = 86400;
 
 static void *must(void *made, const char *what)
 {

@@ -71,7 +71,7 @@ static void options_that_contradict_each_other_are_refused(void **state)
         {.versions = EM_TLS_1_2, .min_version = EM_TLS_1_2},
         {.versions = 16},
         {.alpn = empty},
-        {.session_limit = 65537},
+        {.session_limit = 4097},
         {.ticket_seconds = 604801},
     };
     for (size_t i = 0; i < COUNT(rows); i++)

@@ -148,7 +148,7 @@ static void records_are_small_at_first_and_large_for_bulk(void **state)
 {
     fixture *made = *state;
     static unsigned char plain[300000];
-    size_t lengths[100];
+    size_t lengths[100] = {0};
     connect_pair(made);
     assert_int_equal(tls_end_send(&made->pair.server, plain, sizeof plain), EM_OK);
     unsigned count = record_lengths(&made->pair.server, lengths, COUNT(lengths));
@@ -256,6 +256,7 @@ static void a_peer_that_does_not_speak_tls_is_called_so(void **state)
 static void garbage_ends_the_handshake_once(void **state)
 {
     fixture *made = *state;
+    static const unsigned char hello[] = {0x16, 3, 1, 1, 0, 1, 0, 0, 0xfc, 3, 3};
     uint64_t seed = 7;
     for (unsigned round = 0; round < 300; round++) {
         unsigned char garbage[400];
@@ -263,7 +264,7 @@ static void garbage_ends_the_handshake_once(void **state)
             garbage[i] = (unsigned char)next_random(&seed);
         garbage[0] &= 0x7f; /* or it may be the beginning of a hello in the form of SSL 2, and more is awaited */
         if (round % 2)
-            memcpy(garbage, "\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", 11);
+            memcpy(garbage, hello, sizeof hello);
         tls_pair_open(&made->pair, made->client, made->server);
         tls_end_receive(&made->pair.server, garbage, sizeof garbage);
         assert_int_equal(made->pair.server.result, EMI_FILTER_FAILED);
@@ -367,16 +368,14 @@ static void after_a_failure_nothing_is_sealed(void **state)
 static void data_before_a_failure_are_delivered_first(void **state)
 {
     fixture *made = *state;
+    static const unsigned char evil[] = {0x17, 3, 3, 0, 4, 'e', 'v', 'i', 'l'};
     unsigned char wire[1000];
     unsigned char room[EMI_FILTER_ROOM_BYTES];
     connect_pair(made);
     assert_int_equal(tls_end_send(&made->pair.client, "good", 4), EM_OK);
     size_t length = tls_end_take_wire(&made->pair.client, wire, sizeof wire);
-    memcpy(wire + length,
-           "\x17\x03\x03\x00\x04"
-           "evil",
-           9);
-    emi_bytes input = {.next = wire, .length = length + 9};
+    memcpy(wire + length, evil, sizeof evil);
+    emi_bytes input = {.next = wire, .length = length + sizeof evil};
     emi_filter *filter = made->pair.server.filter;
     assert_int_equal(filter->operations->open(filter, &input, room, &length), EMI_FILTER_PROGRESS);
     assert_int_equal(length, 4);

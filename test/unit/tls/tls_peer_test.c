@@ -342,8 +342,9 @@ static void an_address_as_server_name_does_no_harm(void **state)
 {
     fixture *made = *state;
     em_tls_info info;
+    char address[] = "192.0.2.1";
     start(made, false);
-    SSL_set_tlsext_host_name(made->raw.ssl, "192.0.2.1");
+    SSL_set_tlsext_host_name(made->raw.ssl, address);
     tls_raw_run(&made->raw, &made->end);
     assert_true(made->end.filter->is_ready);
     emi_tls_get_info(made->end.filter, &info);
@@ -395,9 +396,10 @@ static void a_large_hello_in_small_pieces_works(void **state)
 {
     fixture *made = *state;
     static unsigned char wire[65536];
+    static const unsigned char protocol[] = {2, 'z', 'z'};
     unsigned char protocols[3000];
     for (size_t i = 0; i < sizeof protocols; i += 3)
-        memcpy(protocols + i, "\x02zz", 3);
+        memcpy(protocols + i, protocol, sizeof protocol);
     SSL_CTX_set_alpn_protos(made->raw.ctx, protocols, sizeof protocols);
     SSL_CTX_set_max_send_fragment(made->raw.ctx, 512);
     start(made, false);
@@ -414,9 +416,10 @@ static void a_large_hello_in_small_pieces_works(void **state)
 static void a_hello_without_end_gets_an_alert(void **state)
 {
     fixture *made = *state;
-    static unsigned char record[5 + 16384] = {22, 3, 1, 64, 0};
+    static const unsigned char head[] = {22, 3, 1, 64, 0, 1, 0xff, 0xff, 0xff, 3, 3};
+    static unsigned char record[5 + 16384];
     start(made, false);
-    memcpy(record + 5, "\x01\xff\xff\xff\x03\x03", 6);
+    memcpy(record, head, sizeof head);
     for (unsigned i = 0; i < 1100 && made->end.result != EMI_FILTER_FAILED; i++)
         tls_end_receive(&made->end, record, sizeof record);
     assert_int_equal(made->end.result, EMI_FILTER_FAILED);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUR = 3600, DAY = 24 * HOUR };
+static const long HOUR = 3600;
 
 static int set_up(void **state)
 {

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUR = 3600, DAY = 24 * HOUR };
+static const long HOUR = 3600;
+static const long DAY = 86400;
 
 static int set_up(void **state)
 {
@@ -99,8 +100,7 @@ static void malformed_host_names_are_refused_at_once(void **state)
                                         ".example.com",
                                         "a..b",
                                         "ex ample",
-                                        "b\xc3\xbc"
-                                        "cher.example",
+                                        "\xc3\xbc.example",
                                         "a/b",
                                         "*.example.com",
                                         "[::1",
