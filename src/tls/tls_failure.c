@@ -70,7 +70,7 @@ static void describe(const emi_tls *tls, unsigned long code, const char *reason,
     else if (tls->ocsp_fault)
         snprintf(text, capacity, "%s", tls->ocsp_fault);
     else if (is_about_certificate(code) && tls->verify_error != X509_V_OK)
-        snprintf(text, capacity, "%s: %s", reason, tls->verify_detail);
+        snprintf(text, capacity, "%s: %s", reason, emi_tls_verify_detail(tls));
     else if (speaks_no_tls(tls))
         snprintf(text, capacity, "the peer does not speak TLS: %s", reason);
     else

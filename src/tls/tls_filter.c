@@ -80,14 +80,14 @@ static bool note_protocol(emi_tls *tls)
 
 static emi_filter_result finish_handshake(emi_tls *tls)
 {
-    ERR_clear_error();
+    emi_tls_clear_errors();
     if (!note_protocol(tls))
         return fail(tls, EM_TLS_FAILED, "the server has chosen a protocol that was not offered");
     if (SSL_session_reused(tls->ssl) && !emi_tls_verify_resumed(tls)) {
         em_status status = emi_tls_verify_status(tls->verify_error);
         SSL_shutdown(tls->ssl);
-        ERR_clear_error();
-        return fail(tls, status, tls->verify_detail);
+        emi_tls_clear_errors();
+        return fail(tls, status, emi_tls_verify_detail(tls));
     }
     emi_tls_sessions_renew(tls);
     SSL_set_info_callback(tls->ssl, on_event);
@@ -119,7 +119,7 @@ static emi_filter_result shake_hands(emi_tls *tls)
         emi_tls_sessions_offer(tls);
     tls->has_started = true;
     note_first(tls);
-    ERR_clear_error();
+    emi_tls_clear_errors();
     int result = SSL_do_handshake(tls->ssl);
     return result == 1 ? finish_handshake(tls) : after_call(tls, result);
 }
@@ -161,7 +161,7 @@ static em_status hold(emi_tls *tls, const void *plain, size_t length)
 static em_status write_piece(emi_tls *tls, const void *plain, size_t length, bool *is_written)
 {
     size_t written;
-    ERR_clear_error();
+    emi_tls_clear_errors();
     int result = SSL_write_ex(tls->ssl, plain, length, &written);
     *is_written = result == 1;
     if (result == 1) {
@@ -190,10 +190,10 @@ static em_status seal(emi_filter *filter, const void *plain, size_t length)
 
 static em_status write_end(emi_tls *tls)
 {
-    ERR_clear_error();
+    emi_tls_clear_errors();
     int result = SSL_shutdown(tls->ssl);
     tls->wants_end = result < 0 && SSL_in_init(tls->ssl);
-    ERR_clear_error();
+    emi_tls_clear_errors();
     return tls->no_memory ? EM_NO_MEMORY : EM_OK;
 }
 
@@ -234,7 +234,7 @@ static emi_filter_result receive(emi_tls *tls, unsigned char *plain, size_t *len
     tls->is_starved = false;
     while (result == EMI_FILTER_PROGRESS && *length < EMI_FILTER_ROOM_BYTES) {
         size_t piece;
-        ERR_clear_error();
+        emi_tls_clear_errors();
         int read = SSL_read_ex(tls->ssl, plain + *length, EMI_FILTER_ROOM_BYTES - *length, &piece);
         if (read != 1) {
             result = after_call(tls, read);
@@ -303,6 +303,8 @@ static void destroy(emi_filter *filter)
     OPENSSL_free(tls->server_name);
     OPENSSL_free(tls->alpn);
     OPENSSL_free(tls->detail);
+    OPENSSL_free(tls->hostname);
+    OPENSSL_free(tls->verify_detail);
     emi_release(tls->memory, tls);
 }
 

@@ -40,9 +40,9 @@ static void get_verdict(const emi_tls *tls, em_tls_info *info)
 {
     int error = tls->verify_error != X509_V_OK ? tls->verify_error : (int)SSL_get_verify_result(tls->ssl);
     bool is_asked = SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE;
-    bool has_name = tls->is_server || tls->hostname.text[0];
+    bool has_name = tls->is_server || tls->hostname;
     info->verdict = is_asked ? emi_tls_verify_status(error) : EM_OK;
-    info->detail = info->verdict == EM_OK ? "" : tls->verify_detail;
+    info->detail = info->verdict == EM_OK ? "" : emi_tls_verify_detail(tls);
     info->is_verified =
         is_asked && has_name && tls->filter.is_ready && info->verdict == EM_OK && info->peer_chain_count > 0;
 }

@@ -38,29 +38,35 @@ static em_status set_context(emi_tls *tls, em_tls_context *given)
     return status;
 }
 
+static em_status copy(const emi_tls_name *name, char **text)
+{
+    *text = OPENSSL_strdup(name->text);
+    return *text ? EM_OK : out_of_memory();
+}
+
+/* Addresses are never asked for, RFC 6066, section 3. */
 static em_status set_server_name(emi_tls *tls, const char *given)
 {
-    emi_tls_name name = tls->hostname;
-    if (given && emi_tls_name_parse(given, &name) != EM_OK)
-        return EM_INVALID_ARGUMENT;
-    if (name.is_address || !name.text[0])
+    emi_tls_name name;
+    if (!given)
         return EM_OK;
-    tls->server_name = OPENSSL_strdup(name.text);
-    return tls->server_name ? EM_OK : out_of_memory();
+    em_status status = emi_tls_name_parse(given, &name);
+    return status == EM_OK && !name.is_address ? copy(&name, &tls->server_name) : status;
 }
 
 /* Without verification the name is only what to ask for. */
 static em_status set_names(emi_tls *tls, const em_tls_options *options)
 {
+    emi_tls_name name = {.is_address = false};
     bool verifies = tls->setup->options.verify != EM_OFF;
-    em_status status = options->hostname ? emi_tls_name_parse(options->hostname, &tls->hostname) : EM_OK;
-    if (status != EM_OK)
-        return status;
     if (verifies && !options->hostname)
         return refuse(EM_TLS_NO_HOSTNAME, "a client that verifies needs a hostname");
-    status = set_server_name(tls, options->server_name);
-    if (!verifies)
-        tls->hostname.text[0] = '\0';
+    em_status status = options->hostname ? emi_tls_name_parse(options->hostname, &name) : EM_OK;
+    if (status == EM_OK && verifies)
+        status = copy(&name, &tls->hostname);
+    tls->hostname_is_address = name.is_address;
+    if (status == EM_OK)
+        status = set_server_name(tls, options->server_name ? options->server_name : options->hostname);
     return status;
 }
 

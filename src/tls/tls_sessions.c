@@ -40,7 +40,7 @@ void emi_tls_sessions_clear(emi_tls_sessions *sessions)
 
 bool emi_tls_sessions_name(emi_tls *tls, const char *peer)
 {
-    const char *texts[] = {peer, tls->hostname.text, tls->server_name ? tls->server_name : ""};
+    const char *texts[] = {peer, tls->hostname ? tls->hostname : "", tls->server_name ? tls->server_name : ""};
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     bool is_done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
                    EVP_DigestUpdate(digest, tls->setup->identity, sizeof tls->setup->identity) == 1;

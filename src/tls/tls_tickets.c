@@ -23,11 +23,11 @@ enum {
     MOST_STEPS = 10000 /* more than a year of hours: then the clock was wrong */
 };
 
-static bool derive(const unsigned char *seed, const char *purpose, unsigned char *key)
+static bool derive(const unsigned char *seed, char purpose, unsigned char *key)
 {
-    unsigned char text[SEED_BYTES + 8] = {0};
+    unsigned char text[SEED_BYTES + 1];
     memcpy(text, seed, SEED_BYTES);
-    strncpy((char *)text + SEED_BYTES, purpose, 8);
+    text[SEED_BYTES] = (unsigned char)purpose;
     bool is_done = EVP_Digest(text, sizeof text, key, NULL, EVP_sha256(), NULL) == 1;
     OPENSSL_cleanse(text, sizeof text);
     return is_done;
@@ -36,8 +36,7 @@ static bool derive(const unsigned char *seed, const char *purpose, unsigned char
 static bool derive_key(const unsigned char *seed, em_tls_ticket_key *key)
 {
     unsigned char name[SEED_BYTES];
-    if (!derive(seed, "name", name) || !derive(seed, "hmac", key->secrets) ||
-        !derive(seed, "aes", key->secrets + HMAC_BYTES))
+    if (!derive(seed, 'n', name) || !derive(seed, 'h', key->secrets) || !derive(seed, 'a', key->secrets + HMAC_BYTES))
         return false;
     memcpy(key->name, name, sizeof key->name);
     return true;
@@ -53,7 +52,7 @@ static bool advance(emi_tls_tickets *tickets)
 {
     em_tls_ticket_key next;
     unsigned char seed[SEED_BYTES];
-    if (!derive(tickets->seed, "next", seed) || !derive_key(seed, &next))
+    if (!derive(tickets->seed, 's', seed) || !derive_key(seed, &next))
         return false;
     unsigned kept = tickets->count < EM_TLS_TICKET_KEYS ? tickets->count : EM_TLS_TICKET_KEYS - 1;
     memmove(tickets->keys + 1, tickets->keys, kept * sizeof *tickets->keys);

@@ -15,6 +15,7 @@
 #include "tls/tls_private.h"
 
 /* RFC 9525: names are in the extension only, and `*` is a whole label. */
+enum { DETAIL_BYTES = 240 };
 enum { NAME_RULES = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT };
 
 em_status emi_tls_verify_status(int error)
@@ -58,7 +59,7 @@ static void describe(const emi_tls *tls, const X509 *certificate, int error, uns
     if (certificate && (error == X509_V_ERR_CERT_NOT_YET_VALID || error == X509_V_ERR_CERT_HAS_EXPIRED))
         add_times(certificate, error, more, sizeof more);
     else if (emi_tls_verify_status(error) == EM_TLS_WRONG_NAME)
-        snprintf(more, sizeof more, " (wanted: %.120s)", tls->hostname.text);
+        snprintf(more, sizeof more, " (wanted: %.120s)", tls->hostname);
     if (certificate)
         X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof subject);
     snprintf(text, capacity, "%s%s, depth %u%s%s", X509_verify_cert_error_string(error), more, depth,
@@ -83,15 +84,27 @@ static bool ask(emi_tls *tls, X509 *certificate, unsigned depth, int error, cons
     return is_accepted;
 }
 
+const char *emi_tls_verify_detail(const emi_tls *tls)
+{
+    if (tls->verify_error == X509_V_OK)
+        return "";
+    return tls->verify_detail ? tls->verify_detail : X509_verify_cert_error_string(tls->verify_error);
+}
+
+static void set_fault(emi_tls *tls, int error, const char *text)
+{
+    OPENSSL_free(tls->verify_detail);
+    tls->verify_detail = OPENSSL_strdup(text);
+    tls->verify_error = error;
+}
+
 static void note_fault(emi_tls *tls, X509_STORE_CTX *chain, char *text, size_t capacity)
 {
     int error = X509_STORE_CTX_get_error(chain);
     describe(tls, X509_STORE_CTX_get_current_cert(chain), error, (unsigned)X509_STORE_CTX_get_error_depth(chain), text,
              capacity);
-    if (tls->verify_error == X509_V_OK) {
-        tls->verify_error = error;
-        snprintf(tls->verify_detail, sizeof tls->verify_detail, "%s", text);
-    }
+    if (tls->verify_error == X509_V_OK)
+        set_fault(tls, error, text);
 }
 
 /* See SSL_set_verify(3). The program's answer can only make it worse, unless it has asked for more. */
@@ -99,7 +112,7 @@ static int on_certificate(int is_good, X509_STORE_CTX *chain)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
     emi_tls *tls = emi_tls_of(ssl);
-    char text[sizeof tls->verify_detail] = "";
+    char text[DETAIL_BYTES] = "";
     if (!is_good)
         note_fault(tls, chain, text, sizeof text);
     if (!tls->setup->options.verify_peer)
@@ -132,10 +145,10 @@ static bool set_name(emi_tls *tls)
 {
     X509_VERIFY_PARAM *rules = SSL_get0_param(tls->ssl);
     X509_VERIFY_PARAM_set_hostflags(rules, NAME_RULES);
-    if (!tls->hostname.text[0])
+    if (!tls->hostname)
         return true;
-    return tls->hostname.is_address ? X509_VERIFY_PARAM_set1_ip_asc(rules, tls->hostname.text) == 1
-                                    : X509_VERIFY_PARAM_set1_host(rules, tls->hostname.text, 0) == 1;
+    return tls->hostname_is_address ? X509_VERIFY_PARAM_set1_ip_asc(rules, tls->hostname) == 1
+                                    : X509_VERIFY_PARAM_set1_host(rules, tls->hostname, 0) == 1;
 }
 
 bool emi_tls_verify_configure(emi_tls *tls)
@@ -153,14 +166,14 @@ bool emi_tls_verify_configure(emi_tls *tls)
 /* The name and the time of a certificate that was verified earlier. */
 static int check_again(const emi_tls *tls, X509 *certificate)
 {
-    const emi_tls_name *name = &tls->hostname;
+    const char *name = tls->hostname;
     if (!certificate)
         return X509_V_ERR_UNSPECIFIED;
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
         return X509_V_ERR_CERT_HAS_EXPIRED;
-    if (name->is_address && X509_check_ip_asc(certificate, name->text, NAME_RULES) != 1)
+    if (name && tls->hostname_is_address && X509_check_ip_asc(certificate, name, NAME_RULES) != 1)
         return X509_V_ERR_IP_ADDRESS_MISMATCH;
-    if (!name->is_address && name->text[0] && X509_check_host(certificate, name->text, 0, NAME_RULES, NULL) != 1)
+    if (name && !tls->hostname_is_address && X509_check_host(certificate, name, 0, NAME_RULES, NULL) != 1)
         return X509_V_ERR_HOSTNAME_MISMATCH;
     return X509_V_OK;
 }
@@ -180,7 +193,7 @@ static bool ask_again(emi_tls *tls, int error)
     for (int i = count - 1; i > 0; i--)
         if (!ask(tls, sk_X509_value(chain, i), (unsigned)i, X509_V_OK, ""))
             return false;
-    return ask(tls, SSL_get0_peer_certificate(tls->ssl), 0, error, tls->verify_detail);
+    return ask(tls, SSL_get0_peer_certificate(tls->ssl), 0, error, emi_tls_verify_detail(tls));
 }
 
 bool emi_tls_verify_resumed(emi_tls *tls)
@@ -194,8 +207,9 @@ bool emi_tls_verify_resumed(emi_tls *tls)
     if (error == X509_V_OK)
         error = check_again(tls, certificate);
     if (error != X509_V_OK) {
-        describe(tls, certificate, error, 0, tls->verify_detail, sizeof tls->verify_detail);
-        tls->verify_error = error;
+        char text[DETAIL_BYTES];
+        describe(tls, certificate, error, 0, text, sizeof text);
+        set_fault(tls, error, text);
         if (!is_overridden)
             return false;
     }
