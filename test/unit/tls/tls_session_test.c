@@ -283,6 +283,35 @@ static void a_session_of_an_open_server_does_not_enter_a_closed_one(void **state
     }
 }
 
+/* Another authority is trusted now: what the old one vouched for counts no more. */
+static void a_session_does_not_outlive_the_rules_it_was_made_by(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    const certificate_recipe recipe = {.common_name = "another", .is_authority = true};
+    test_certificate other = certificate_make(&recipe, NULL);
+    char *other_pem = certificate_pem(&other);
+    char *path = text_to_file("trusted.pem", world->authority_pem);
+    em_tls_context_options options = {.size = sizeof options, .ca_file = path};
+    em_tls_context *client = tls_context_make(&options);
+    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    tls_pair pair;
+    connect_once(client, server, (wish){.peer = "peer"});
+    assert_true(connect_once(client, server, (wish){.peer = "peer"}));
+    text_write(path, other_pem);
+    assert_int_equal(em_tls_context_reload(client), EM_OK);
+    tls_pair_open(&pair, client, server);
+    tls_pair_run(&pair);
+    assert_int_equal(pair.client.filter->failure, EM_TLS_UNTRUSTED);
+    tls_pair_close(&pair);
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+    remove(path);
+    free(path);
+    free(other_pem);
+    certificate_free(&other);
+}
+
 typedef struct witness {
     unsigned calls;
     int answer;
@@ -393,6 +422,7 @@ int main(void)
         TEST(too_many_keys_are_refused),
         TEST(reloading_keeps_the_tickets),
         TEST(a_session_of_an_open_server_does_not_enter_a_closed_one),
+        TEST(a_session_does_not_outlive_the_rules_it_was_made_by),
         TEST(the_program_is_asked_about_resumed_sessions_too),
         TEST(a_client_keeps_a_bounded_number_of_sessions),
         TEST(each_ticket_is_used_once),

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Records of all sorts from OpenSSL as a peer: empty, padded, small; a hello that must be said twice; ends in TLS 1.2.
+ */
+#include "support/tls_raw.h"
+#include "support/unit.h"
+
+#if EMI_HAVE_OPENSSL
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fixture {
+    em_tls_context *client;
+    em_tls_context *server;
+    tls_raw raw;
+    tls_end end;
+} fixture;
+
+static int set_up(void **state)
+{
+    static fixture made;
+    deadline_start(300);
+    made = (fixture){.client = tls_client_context(), .server = tls_server_context()};
+    tls_raw_open(&made.raw);
+    *state = &made;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *made = *state;
+    tls_raw_close(&made->raw);
+    tls_end_close(&made->end);
+    em_tls_context_release(made->client);
+    em_tls_context_release(made->server);
+    deadline_stop();
+    return 0;
+}
+
+/* The raw side is the client. */
+static void start(fixture *made)
+{
+    em_tls_options options = {.size = sizeof options, .context = made->server};
+    tls_raw_start(&made->raw, false);
+    assert_int_equal(tls_end_open(&made->end, &options, true, NULL), EM_OK);
+    tls_raw_run(&made->raw, &made->end);
+}
+
+static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+/* Each part once for each version. */
+static void restart(fixture *made, int version)
+{
+    tls_raw_close(&made->raw);
+    tls_end_close(&made->end);
+    tls_raw_open(&made->raw);
+    SSL_CTX_set_min_proto_version(made->raw.ctx, version);
+    SSL_CTX_set_max_proto_version(made->raw.ctx, version);
+    start(made);
+    assert_true(made->end.filter->is_ready);
+}
+
+static void half_close_works_in_both_versions(void **state)
+{
+    fixture *made = *state;
+    tls_end_open(&made->end, &(em_tls_options){.size = sizeof(em_tls_options), .context = made->server}, true, NULL);
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        restart(made, versions[i]);
+        tls_raw_send(&made->raw, "question");
+        assert_int_equal(SSL_shutdown(made->raw.ssl), 0);
+        tls_raw_run(&made->raw, &made->end);
+        assert_int_equal(made->end.result, EMI_FILTER_ENDED);
+        assert_true(bytes_equal_text(&made->end.received, "question"));
+        assert_int_equal(tls_end_send(&made->end, "answer", 6), EM_OK);
+        assert_int_equal(made->end.filter->operations->seal_end(made->end.filter), EM_OK);
+        tls_raw_run(&made->raw, &made->end);
+        assert_int_equal(made->raw.error, SSL_ERROR_ZERO_RETURN);
+        assert_true(bytes_equal_text(&made->raw.received, "answer"));
+        assert_int_equal(made->end.filter->operations->check_end(made->end.filter), EM_OK);
+    }
+}
+
+static void padded_and_small_records_are_whole(void **state)
+{
+    fixture *made = *state;
+    static char text[20001];
+    memset(text, 'p', sizeof text - 1);
+    SSL_CTX_set_block_padding(made->raw.ctx, 4096);
+    SSL_CTX_set_max_send_fragment(made->raw.ctx, 512);
+    start(made);
+    tls_raw_send(&made->raw, text);
+    tls_raw_run(&made->raw, &made->end);
+    assert_true(bytes_equal_text(&made->end.received, text));
+}
+
+static void records_without_data_are_nothing(void **state)
+{
+    fixture *made = *state;
+    size_t written;
+    start(made);
+    for (unsigned i = 0; i < 10; i++)
+        SSL_write_ex(made->raw.ssl, "", 0, &written);
+    tls_raw_run(&made->raw, &made->end);
+    assert_int_equal(made->end.result, EMI_FILTER_STARVED);
+    assert_int_equal(bytes_length(&made->end.received), 0);
+    tls_raw_send(&made->raw, "data");
+    tls_raw_run(&made->raw, &made->end);
+    assert_true(bytes_equal_text(&made->end.received, "data"));
+}
+
+/* The client's first key is for a group that the server does not take: RFC 8446, section 4.1.4. */
+static void a_hello_that_is_said_twice_is_looked_at_once(void **state)
+{
+    fixture *made = *state;
+    em_tls_info info;
+    char name[] = "example.com";
+    char groups[] = "X25519:P-256";
+    em_tls_certificate_options certificate = {.size = sizeof certificate,
+                                              .certificate_pem = tls_world_get()->server_pem};
+    em_tls_context_options options = {.size = sizeof options, .certificate = &certificate, .groups = "P-256"};
+    em_tls_options wanted = {.size = sizeof wanted};
+    em_tls_context_release(made->server);
+    made->server = tls_context_make(&options);
+    wanted.context = made->server;
+    SSL_CTX_set1_groups_list(made->raw.ctx, groups);
+    tls_raw_start(&made->raw, false);
+    SSL_set_tlsext_host_name(made->raw.ssl, name);
+    assert_int_equal(tls_end_open(&made->end, &wanted, true, NULL), EM_OK);
+    tls_raw_run(&made->raw, &made->end);
+    assert_true(made->end.filter->is_ready);
+    emi_tls_get_info(made->end.filter, &info);
+    assert_string_equal(info.server_name, "example.com");
+}
+
+static void without_a_common_cipher_both_are_told(void **state)
+{
+    fixture *made = *state;
+    SSL_CTX_set_max_proto_version(made->raw.ctx, TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(made->raw.ctx, "AES128-SHA");
+    start(made);
+    assert_int_equal(made->end.filter->failure, EM_TLS_FAILED);
+    assert_string_equal(made->end.filter->detail, "no shared cipher");
+    assert_int_equal(made->raw.error, SSL_ERROR_SSL);
+}
+
+static void the_servers_ciphers_have_forward_secrecy(void **state)
+{
+    fixture *made = *state;
+    em_tls_info info;
+    SSL_CTX_set_max_proto_version(made->raw.ctx, TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(made->raw.ctx, "AES128-SHA:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-GCM-SHA256");
+    start(made);
+    emi_tls_get_info(made->end.filter, &info);
+    assert_string_equal(info.cipher, "ECDHE-ECDSA-AES128-GCM-SHA256");
+    assert_int_equal(info.cipher_bits, 128);
+}
+
+static void versions_before_1_2_are_refused(void **state)
+{
+    fixture *made = *state;
+    SSL_CTX_set_security_level(made->raw.ctx, 0);
+    SSL_CTX_set_cipher_list(made->raw.ctx, "ALL:@SECLEVEL=0");
+    SSL_CTX_set_min_proto_version(made->raw.ctx, TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(made->raw.ctx, TLS1_1_VERSION);
+    start(made);
+    assert_int_equal(made->end.filter->failure, EM_TLS_FAILED);
+    assert_int_equal(made->raw.error, SSL_ERROR_SSL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(half_close_works_in_both_versions),     TEST(padded_and_small_records_are_whole),
+        TEST(records_without_data_are_nothing),      TEST(a_hello_that_is_said_twice_is_looked_at_once),
+        TEST(without_a_common_cipher_both_are_told), TEST(the_servers_ciphers_have_forward_secrecy),
+        TEST(versions_before_1_2_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+    print_message("skipped: built without OpenSSL\n");
+    return 0;
+}
+
+#endif
