@@ -1,0 +1,110 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# What start_tls keeps: equal parameters share one native context, files that have changed are read again, nothing grows
+# without bound, and no private key can be seen.
+
+require_relative "../support/tls_peers"
+
+class TLSContextsTest < TLSTest
+  def contexts
+    GC.start
+    ObjectSpace.each_object(EventMachine.const_get(:TLSContext)).count
+  end
+
+  # Starts TLS with each of the options on a new connection.
+  def start_with(all)
+    all.each do |options|
+      in_reactor { client(server, post_init: ->(it) { it.start_tls(options) }) }
+    end
+  end
+
+  def test_equal_parameters_share_a_context
+    start_with([localhost])
+    before = contexts
+    start_with(Array.new(50) { localhost })
+    assert_operator contexts, :<=, before
+  end
+
+  def test_the_number_of_contexts_is_bounded
+    start_with(Array.new(200) { |i| { alpn: ["protocol-#{i}"] } })
+    assert_operator contexts, :<, 150
+  end
+
+  def test_a_certificate_that_has_changed_on_disk_is_used_by_new_connections
+    files = [Certificates.write(Certificates.localhost.chain), Certificates.write(Certificates.localhost.private_key)]
+    options = { cert_chain_file: files[0], private_key_file: files[1] }
+    subjects = []
+    reactor do
+      port = tls_server(options, receive_data: ->(it, data) { it.send_data(data) })
+      talk_tls(port) do |old|
+        subjects << old.peer_cert.subject.to_s
+        renewed = Certificates.root.issue("renewed certificate")
+        replace(files[0], renewed.chain)
+        replace(files[1], renewed.private_key)
+        subjects << handshake(peer(port)).peer_cert.subject.to_s
+        old.write("still here")
+        assert_equal "still here", old.readpartial(100)
+      end
+    end
+    assert_equal ["/CN=localhost", "/CN=renewed certificate"], subjects
+  end
+
+  def replace(path, content)
+    File.write("#{path}.new", content)
+    File.rename("#{path}.new", path)
+  end
+
+  def test_inspect_shows_no_private_key
+    key = Certificates.localhost.private_key
+    secret = key.lines[1].chomp
+    run_pair({}, localhost(private_key_pass: "geheim"), client: { ssl_handshake_completed: lambda { |it|
+      ObjectSpace.each_object(EventMachine.const_get(:TLSContext)) { |it2| refute_includes it2.inspect, secret }
+      ObjectSpace.each_object(EM::Connection) { |it2| assert_empty it2.instance_variables.grep(/tls|key/) }
+      refute_includes EM.inspect, secret
+      it.close_connection
+    } })
+  end
+
+  def test_errors_show_no_private_key
+    key = Certificates.localhost.private_key
+    broken = key.lines.tap { |lines| lines[2] = "#{'A' * 64}\n" }.join
+    in_reactor do
+      client(server, post_init: lambda { |it|
+        error = assert_raises(EM::InvalidPrivateKey) { it.start_tls(localhost(private_key: broken)) }
+        refute_includes error.full_message, key.lines[1].chomp
+      })
+    end
+  end
+
+  def test_contexts_in_a_forked_child
+    start_with([localhost])
+    subject = in_child do
+      seen = nil
+      EM.run do
+        port = tls_server(localhost)
+        tls_client(port, {}, ssl_handshake_completed: lambda { |it|
+          seen = OpenSSL::X509::Certificate.new(it.get_peer_cert).subject.to_s
+          EM.stop
+        })
+      end
+      seen
+    end
+    assert_equal "/CN=localhost", subject
+  end
+
+  def test_a_thousand_handshakes_leave_nothing_behind
+    count = 0
+    reactor do
+      port = tls_server(localhost)
+      again = lambda do
+        tls_client(port, {}, ssl_handshake_completed: ->(it) { it.close_connection },
+                             unbind: ->(*) { (count += 1) < 1000 ? again.call : EM.stop })
+      end
+      again.call
+    end
+    assert_equal 1000, count
+    assert_operator contexts, :<, 150
+  end
+end

@@ -1,0 +1,214 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# Options of start_tls beside those of 1.x: application protocols, certificates by name, session tickets, the time that
+# a handshake may take.
+
+require_relative "../support/tls_peers"
+
+class TLSOptionsTest < TLSTest
+  # @return [Array] what both sides say the application protocol is; the client's reason if there was no handshake
+  def alpn(client_list, server_list)
+    result = []
+    client, = run_pair({ alpn: client_list }, localhost(alpn: server_list), client: {
+      receive_data: lambda { |it, _|
+        result << it.get_alpn_protocol
+        it.close_connection
+      }
+    }, server: { ssl_handshake_completed: lambda { |it|
+      result << it.get_alpn_protocol
+      it.send_data("!")
+    } })
+    result.empty? ? client.reason : result
+  end
+
+  def test_the_servers_order_of_protocols_decides
+    assert_equal %w[h2 h2], alpn(%w[http/1.1 h2], %w[h2 http/1.1])
+    assert_equal %w[http/1.1 http/1.1], alpn("http/1.1", %w[h2 http/1.1])
+  end
+
+  def test_without_protocols_there_is_none
+    assert_equal [nil, nil], alpn(nil, %w[h2])
+    assert_equal [nil, nil], alpn(%w[h2], nil)
+    assert_equal [nil, nil], alpn([], [])
+  end
+
+  def test_without_a_common_protocol_the_handshake_fails
+    assert_equal Errno::EPROTO, alpn(%w[h2], %w[http/1.1])
+  end
+
+  def test_protocols_with_openssl
+    reactor do
+      talk_tls(tls_server(localhost(alpn: %w[h2 http/1.1])), alpn_protocols: %w[http/1.1]) do |tls|
+        assert_equal "http/1.1", tls.alpn_protocol
+      end
+    end
+  end
+
+  def test_get_alpn_protocol_without_tls
+    reactor do
+      client(server, connection_completed: lambda { |it|
+        assert_nil it.get_alpn_protocol
+        assert_nil it.get_tls_verdict
+        EM.stop
+      })
+    end
+  end
+
+  def named(name)
+    credentials = Certificates.root.issue(name)
+    { cert: credentials.cert, private_key: credentials.private_key }
+  end
+
+  # @return [String] the subject that a client sees that asks for this name
+  def subject_for(name, options)
+    subject = nil
+    reactor do
+      talk_tls(tls_server(options), hostname: name) { |tls| subject = tls.peer_cert.subject.to_s }
+    end
+    subject
+  end
+
+  def test_certificates_by_name
+    options = localhost(certificates: { "a.example" => named("a"), "*.b.example" => named("b") })
+    { "a.example" => "/CN=a", "A.EXAMPLE" => "/CN=a", "x.b.example" => "/CN=b", "x.y.b.example" => "/CN=localhost",
+      "b.example" => "/CN=localhost", "other" => "/CN=localhost", nil => "/CN=localhost" }.each do |name, subject|
+      assert_equal subject, subject_for(name, options), name.inspect
+    end
+  end
+
+  def test_certificates_by_name_from_files
+    files = { cert_chain_file: Certificates.client.chain_file, private_key_file: Certificates.client.key_file }
+    assert_equal "/CN=client", subject_for("c.example", localhost(certificates: { "c.example" => files }))
+  end
+
+  def test_mistakes_in_certificates_by_name
+    missing = { cert_chain_file: "/nonexistent", private_key_file: "/nonexistent" }
+    { EM::FileNotFoundException => missing, EM::BadParams => { private_key: "x" },
+      EM::InvalidPrivateKey => { cert: Certificates.client.cert, private_key: "x" } }.each do |error, credentials|
+      in_reactor do
+        port = server(post_init: lambda { |it|
+          assert_raises(error) { it.start_tls(localhost(certificates: { "a" => credentials })) }
+        })
+        client(port, unbind: ->(*) { EM.stop })
+      end
+    end
+  end
+
+  def test_a_handshake_that_never_begins_ends
+    reason = nil
+    reactor do
+      port = tls_server(localhost(handshake_timeout: 0.02), unbind: lambda { |_, why|
+        reason = why
+        EM.stop
+      })
+      peer(port)
+    end
+    assert_equal Errno::ETIMEDOUT, reason
+  end
+
+  def test_a_handshake_that_never_ends_ends
+    reason = nil
+    reactor do
+      tls_client(listener.local_address.ip_port, { handshake_timeout: 0.02 }, unbind: lambda { |_, why|
+        reason = why
+        EM.stop
+      })
+    end
+    assert_equal Errno::ETIMEDOUT, reason
+  end
+
+  def test_the_handshake_timeout_does_not_end_connections_later
+    received = nil
+    reactor do
+      port = tls_server(localhost(handshake_timeout: 0.2), receive_data: ->(_, data) { received = data })
+      talk_tls(port) do |tls|
+        sleep 0.3
+        tls.write("late")
+        wait_until { received }
+      end
+    end
+    assert_equal "late", received
+  end
+
+  # @return [Boolean] whether a second connection of Ruby's openssl resumes the session of the first
+  def resumes?(options, version = :TLS1_3)
+    resumed = nil
+    reactor do
+      port = tls_server(options, receive_data: ->(it, data) { it.send_data(data) })
+      talk(port) do |socket|
+        context = openssl_context(max_version: OpenSSL::SSL.const_get("#{version}_VERSION"))
+        resumed = resume(port, context, session_of(socket, context))
+      end
+    end
+    resumed
+  end
+
+  def session_of(socket, context)
+    session = nil
+    context.session_cache_mode = OpenSSL::SSL::SSLContext::SESSION_CACHE_CLIENT
+    context.session_new_cb = ->((_, new)) { session = new }
+    exchange(OpenSSL::SSL::SSLSocket.new(socket, context).connect)
+    session
+  end
+
+  def resume(port, context, session)
+    tls = OpenSSL::SSL::SSLSocket.new(peer(port), context)
+    tls.session = session if session
+    exchange(tls.connect)
+    tls.session_reused?
+  end
+
+  # Tickets arrive with the first data.
+  def exchange(tls)
+    tls.write("x")
+    tls.readpartial(1)
+  end
+
+  def test_sessions_are_resumed
+    assert resumes?(localhost)
+    assert resumes?(localhost, :TLS1_2)
+    assert resumes?(localhost(session_tickets: true))
+  end
+
+  def test_without_tickets_sessions_are_not_resumed
+    refute resumes?(localhost(session_tickets: false))
+    refute resumes?(localhost(session_tickets: false), :TLS1_2)
+  end
+
+  # Each makes two connections in a row and says whether the second was resumed.
+  def second_resumes?(first, second = first, server: localhost)
+    resumed = []
+    reactor do
+      port = tls_server(server, receive_data: ->(it, data) { it.send_data(data) })
+      run = lambda do |options, rest|
+        tls_client(port, options, post_init: ->(it) { it.send_data("x") }, ssl_verify_peer: ->(*) { true },
+                                  receive_data: lambda { |it, _|
+                                    resumed << it.tls_session_resumed?
+                                    it.close_connection
+                                  }, unbind: ->(*) { rest.empty? ? EM.stop : run.call(rest[0], rest[1..]) })
+      end
+      run.call(first, [second])
+    end
+    resumed.last
+  end
+
+  VERIFY = -> { { verify: true, hostname: "localhost", ca_pem: Certificates.root.cert } }
+
+  def test_a_client_that_verifies_resumes
+    assert second_resumes?(VERIFY.call)
+    refute second_resumes?(VERIFY.call.merge(session_tickets: false))
+  end
+
+  # ssl_verify_peer would not be called in a resumed session.
+  def test_a_client_whose_program_verifies_does_not_resume
+    refute second_resumes?({ verify_peer: true })
+    refute second_resumes?({ verify_peer: true, session_tickets: true })
+  end
+
+  def test_a_session_without_verification_is_not_resumed_with_it
+    refute second_resumes?({ session_tickets: true }, VERIFY.call)
+    refute second_resumes?(VERIFY.call, VERIFY.call.merge(hostname: "127.0.0.1"))
+  end
+end

@@ -1,0 +1,246 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# What start_tls refuses: each mistake raises its own exception at once, before anything is sent, and in a fixed order.
+
+require "test_helper"
+require_relative "../support/tls_peers"
+
+class TLSParametersTest < TLSTest
+  MISSING = "/nonexistent/file.pem"
+
+  # @return [Exception] what start_tls raises on a new connection
+  def refusal(options, of: Exception, server: false)
+    raised = nil
+    with_connection(server: server) { |it| raised = assert_raises(of, options.keys.inspect) { it.start_tls(options) } }
+    raised
+  end
+
+  # Runs the block with an open connection, accepted or opened, that has no TLS.
+  def with_connection(server: true)
+    reactor do
+      check = lambda do |it|
+        yield it
+      ensure
+        EM.stop
+      end
+      port = server(post_init: server ? check : nil)
+      client(port, post_init: server ? nil : check)
+    end
+  end
+
+  def assert_refused(error, message, options, server: false)
+    raised = refusal(options, of: error, server: server)
+    assert_instance_of error, raised
+    message.is_a?(Regexp) ? assert_match(message, raised.message) : assert_equal(message, raised.message)
+  end
+
+  def root
+    Certificates.root
+  end
+
+  def localhost_files
+    { cert_chain_file: Certificates.localhost.chain_file, private_key_file: Certificates.localhost.key_file }
+  end
+
+  def test_missing_files
+    assert_refused EM::FileNotFoundException, "Could not find #{MISSING} for start_tls", { private_key_file: MISSING }
+    assert_refused EM::FileNotFoundException, "Could not find #{MISSING} for start_tls", { cert_chain_file: MISSING }
+  end
+
+  def test_the_same_item_given_twice
+    assert_refused EM::BadPrivateKeyParams, "Specifying both private_key and private_key_file not allowed",
+                   { private_key: root.private_key, private_key_file: root.key_file }
+    assert_refused EM::BadCertParams, "Specifying both cert and cert_chain_file not allowed",
+                   { cert: root.cert, cert_chain_file: root.cert_file }
+  end
+
+  def test_a_key_without_a_certificate
+    message = "You have specified a private key to use, but not the related cert"
+    assert_refused EM::BadParams, message, { private_key: root.private_key }
+    assert_refused EM::BadParams, message, { private_key_file: root.key_file }
+  end
+
+  def test_unknown_protocol_versions
+    assert_refused RuntimeError, "Unrecognized SSL/TLS Protocol: TLSv9", { ssl_version: "TLSv9" }
+    assert_refused RuntimeError, "Unrecognized SSL/TLS Protocol: nonsense", { ssl_version: [:TLSv1_2, :nonsense] }
+  end
+
+  def test_checks_have_an_order
+    everything = { private_key_file: MISSING, private_key: "x", cert_chain_file: root.cert_file, cert: "x",
+                   ssl_version: "TLSv9" }
+    assert_refused EM::FileNotFoundException, /#{MISSING}/, everything
+    everything[:private_key_file] = root.key_file
+    assert_refused EM::BadPrivateKeyParams, /both private_key/, everything
+    everything.delete(:private_key)
+    assert_refused EM::BadCertParams, /both cert/, everything
+    everything.delete(:cert)
+    everything.delete(:cert_chain_file)
+    assert_refused EM::BadParams, /not the related cert/, everything
+    everything.delete(:private_key_file)
+    assert_refused RuntimeError, /Unrecognized/, everything
+  end
+
+  def test_nil_and_the_empty_string_mean_not_given
+    names = %i[private_key_file private_key private_key_pass cert_chain_file cert sni_hostname cipher_list ecdh_curve
+               dhparam]
+    with_connection do |it|
+      assert_nil it.start_tls(names.to_h { |name| [name, ""] }.merge(ssl_version: nil, verify_peer: nil))
+    end
+    with_connection { |it| assert_nil it.start_tls(names.to_h { |name| [name, nil] }) }
+  end
+
+  def test_unknown_keys_and_string_keys_are_ignored
+    with_connection { |it| assert_nil it.start_tls("private_key_file" => MISSING, nonsense: 1, "verify_peer" => true) }
+  end
+
+  def test_an_unreadable_inline_key
+    assert_refused EM::InvalidPrivateKey, /./, { private_key: "no key", cert: root.cert }
+  end
+
+  def test_a_wrong_passphrase
+    error = refusal({ private_key: root.private_key("right"), private_key_pass: "wrong", cert: root.cert })
+    assert_instance_of EM::InvalidPrivateKey, error
+    refute_empty error.message
+  end
+
+  def test_an_inline_key_that_does_not_match_its_certificate
+    assert_refused EM::InvalidPrivateKey, /mismatch/i,
+                   { private_key: Certificates.localhost.private_key, cert: Certificates.client.cert }
+  end
+
+  def test_a_key_file_that_does_not_match_its_certificate
+    assert_refused EM::InvalidPrivateKey, /mismatch/i,
+                   { private_key_file: root.key_file, cert_chain_file: Certificates.client.cert_file }
+  end
+
+  def test_an_unreadable_key_file
+    broken = Certificates.write("no key")
+    error = refusal({ private_key_file: broken, cert_chain_file: root.cert_file }, server: true)
+    assert_instance_of EM::InvalidPrivateKey, error
+    assert_includes error.message, broken
+  end
+
+  def test_an_unreadable_certificate
+    key = { private_key: root.private_key }
+    assert_refused EM::BadCertParams, /./, { cert: "no certificate", **key }
+    broken = Certificates.write("no certificate")
+    assert_refused EM::BadCertParams, /#{broken}/, { cert_chain_file: broken, **key }, server: true
+  end
+
+  # A client's is not sent then, as it has always been.
+  def test_a_certificate_without_a_key
+    message = "You have specified a certificate to use, but not the related private key"
+    assert_refused EM::BadParams, message, { cert: root.cert }, server: true
+    assert_refused EM::BadParams, message, { cert_chain_file: root.cert_file }, server: true
+    with_connection(server: false) { |it| assert_nil it.start_tls(cert: root.cert) }
+  end
+
+  # The terminal would be asked otherwise, which stops the process.
+  def test_an_encrypted_key_without_its_passphrase
+    encrypted = Certificates.write(root.private_key("secret"))
+    assert_refused EM::InvalidPrivateKey, /./, { private_key_file: encrypted, cert_chain_file: root.cert_file }
+    assert_refused EM::InvalidPrivateKey, /./, { private_key: root.private_key("secret"), cert: root.cert }
+  end
+
+  def test_an_encrypted_key_with_its_passphrase
+    encrypted = Certificates.write(root.private_key("secret"))
+    with_connection do |it|
+      assert_nil it.start_tls(private_key_file: encrypted, private_key_pass: "secret", cert_chain_file: root.cert_file)
+    end
+    with_connection do |it|
+      assert_nil it.start_tls(private_key: root.private_key("secret"), private_key_pass: "secret", cert: root.cert)
+    end
+  end
+
+  def test_dh_parameters_of_a_server
+    assert_refused EM::InvalidPrivateKey, "dhparam: BIO_new_file(#{MISSING}) failed",
+                   localhost_files.merge(dhparam: MISSING), server: true
+    broken = Certificates.write("nonsense")
+    assert_refused EM::InvalidPrivateKey, "dhparam: PEM_read_bio_DHparams(#{broken}) failed",
+                   localhost_files.merge(dhparam: broken), server: true
+  end
+
+  def test_an_unknown_curve_of_a_server
+    assert_refused EM::InvalidPrivateKey, "ecdh_curve: Unknown curve name: nonsense",
+                   localhost_files.merge(ecdh_curve: "nonsense"), server: true
+  end
+
+  def test_a_client_ignores_dh_parameters_and_curves
+    with_connection(server: false) { |it| assert_nil it.start_tls(dhparam: MISSING, ecdh_curve: "nonsense") }
+  end
+
+  def test_an_unusable_cipher_list
+    assert_refused EM::BadParams, /nonsense/, { cipher_list: "nonsense" }
+  end
+
+  def test_after_a_refusal_start_tls_may_be_tried_again
+    completed = []
+    reactor do
+      port = server_that_retries(completed)
+      tls_client(port, {}, ssl_handshake_completed: ->(*) { completed << :client },
+                           receive_data: ->(*) { EM.stop })
+    end
+    assert_equal [:client, :refused, :server], completed.sort
+  end
+
+  def server_that_retries(completed)
+    script = { post_init: lambda { |it|
+      begin
+        it.start_tls(localhost.merge(private_key: "no key"))
+      rescue EM::InvalidPrivateKey
+        completed << :refused
+      end
+      it.start_tls(localhost)
+      it.send_data("hello")
+    }, ssl_handshake_completed: ->(*) { completed << :server } }
+    port_of(EM.start_server("127.0.0.1", 0, TLSScripted, script))
+  end
+
+  def test_what_was_set_before_a_refusal_stays_set
+    certificate = nil
+    reactor do
+      script = { post_init: lambda { |it|
+        assert_raises(EM::InvalidPrivateKey) { it.start_tls(localhost.merge(ecdh_curve: "nonsense")) }
+        it.start_tls(ecdh_curve: "prime256v1")
+      } }
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, script))
+      tls_client(port, {}, ssl_handshake_completed: lambda { |it|
+        certificate = it.get_peer_cert
+        EM.stop
+      })
+    end
+    assert_equal Certificates.localhost.cert, certificate
+  end
+
+  def test_starting_tls_twice
+    with_connection do |it|
+      it.start_tls
+      error = assert_raises(RuntimeError) { it.start_tls }
+      assert_match(/already|before/i, error.message)
+    end
+  end
+
+  def test_on_a_dead_connection_nothing_happens
+    reactor do
+      client(dead_port, unbind: lambda { |it, _|
+        EM.next_tick do
+          assert_nil it.start_tls
+          EM.stop
+        end
+      })
+    end
+  end
+
+  def test_refusals_of_a_dead_connection
+    reactor do
+      client(dead_port, unbind: lambda { |it, _|
+        EM.next_tick do
+          assert_raises(EM::FileNotFoundException) { it.start_tls(private_key_file: MISSING) }
+          EM.stop
+        end
+      })
+    end
+  end
+end

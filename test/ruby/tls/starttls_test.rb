@@ -1,0 +1,112 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# TLS that starts in the middle of a connection, as STARTTLS does: what came before is plain, what follows is not.
+
+require_relative "../support/tls_peers"
+
+class TLSStartedLaterTest < TLSTest
+  repeat_under_gc_pressure
+
+  # A server that starts TLS when it is told to.
+  def starttls_server(**script)
+    receive = lambda do |it, data|
+      if data == "STARTTLS\n"
+        it.send_data("GO\n")
+        it.start_tls(localhost)
+      else
+        it.send_data("<#{data}>")
+      end
+    end
+    port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { receive_data: receive, **script }))
+  end
+
+  def test_within_receive_data_of_a_server
+    reactor do
+      talk(starttls_server) do |socket|
+        socket.write("hello")
+        assert_equal "<hello>", socket.readpartial(100)
+        socket.write("STARTTLS\n")
+        assert_equal "GO\n", socket.readpartial(100)
+        tls = handshake(socket)
+        tls.write("hidden")
+        assert_equal "<hidden>", tls.readpartial(100)
+      end
+    end
+  end
+
+  def test_within_receive_data_of_a_client
+    opened = nil
+    reactor do
+      opened = EM.connect("127.0.0.1", starttls_server, TLSScripted, {
+        connection_completed: ->(it) { it.send_data("STARTTLS\n") },
+        receive_data: lambda { |it, data|
+          it.start_tls if data == "GO\n"
+          EM.stop if data == "<hidden>"
+        },
+        ssl_handshake_completed: ->(it) { it.send_data("hidden") }
+      })
+    end
+    assert_equal "GO\n<hidden>", opened.received
+  end
+
+  # Whoever is in the middle may put something behind the command. The program has received it with the command, and
+  # it is never taken for protected data.
+  def test_plain_bytes_behind_the_command_are_never_decrypted_data
+    received = nil
+    reactor do
+      server = { receive_data: lambda { |it, _|
+        received = it.received
+        it.send_data("seen") if received.end_with?("after")
+        next if it.events.count(:receive_data) > 1
+
+        it.send_data("GO\n")
+        it.start_tls(localhost)
+      } }
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, server))
+      talk(port) do |socket|
+        socket.write("STARTTLS\nINJECTED\n")
+        assert_equal "GO\n", socket.readpartial(3)
+        tls = handshake(socket)
+        tls.write("after")
+        assert_equal "seen", tls.readpartial(4)
+      end
+    end
+    assert_equal "STARTTLS\nINJECTED\nafter", received
+  end
+
+  def test_what_was_queued_before_leaves_in_the_clear
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
+        it.send_data("plain")
+        it.start_tls(localhost)
+        it.send_data("hidden")
+      } }))
+      talk(port) do |socket|
+        assert_equal "plain", socket.readpartial(5)
+        assert_equal "hidden", handshake(socket).readpartial(100)
+      end
+    end
+  end
+
+  def test_from_a_timer
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
+        EM.add_timer(0.005) { it.start_tls(localhost) }
+      } }))
+      talk_tls(port) { |tls| assert_equal "TLSv1.3", tls.ssl_version }
+    end
+  end
+
+  def test_while_paused
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
+        it.pause
+        it.start_tls(localhost)
+        EM.add_timer(0.005) { it.resume }
+      } }))
+      talk_tls(port) { |tls| assert_equal "TLSv1.3", tls.ssl_version }
+    end
+  end
+end
