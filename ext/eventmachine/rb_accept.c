@@ -48,7 +48,7 @@ static VALUE construct(VALUE argument)
         rb_em_raise("NoHandlerForAcceptedConnection", "no handler for the server with signature %lu",
                     (unsigned long)acceptance->server->signature);
     rb_em_slot *slot = rb_em_table_add(RB_EM_CONNECTION, Qnil);
-    slot->flags = RB_EM_SILENT;
+    slot->flags = RB_EM_SILENT | RB_EM_ACCEPTED;
     slot->native.connection = acceptance->connection;
     rb_em_the_reactor.connections++;
     em_connection_set_user(acceptance->connection, slot);
@@ -158,6 +158,7 @@ const em_handler rb_em_accepted_handler = {
     .receive_data = rb_em_on_data,
     .receive_end = rb_em_on_end,
     .drained = rb_em_on_drained,
+    .ssl_handshake_completed = rb_em_on_handshake_completed,
     .unbind = rb_em_on_unbind,
 };
 

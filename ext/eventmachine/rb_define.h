@@ -34,6 +34,9 @@ void rb_em_define_status(void);
 void rb_em_define_tick(void);
 void rb_em_define_timeout(void);
 void rb_em_define_timer(void);
+void rb_em_define_tls(void);
+void rb_em_define_tls_context(void);
+void rb_em_define_tls_verify(void);
 void rb_em_define_unbind(void);
 
 #endif

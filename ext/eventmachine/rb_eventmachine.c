@@ -41,6 +41,9 @@ void Init_rubyeventmachine(void)
     rb_em_define_pause();
     rb_em_define_timeout();
     rb_em_define_socket();
+    rb_em_define_tls_verify();
+    rb_em_define_tls_context();
+    rb_em_define_tls();
     rb_em_define_settings();
     rb_em_define_stats();
 }

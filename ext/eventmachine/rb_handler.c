@@ -14,7 +14,7 @@
 #include "rb_status.h"
 #include "rb_unbind.h"
 
-static ID id_receive_data, id_connection_completed;
+static ID id_receive_data, id_connection_completed, id_ssl_handshake_completed;
 
 VALUE rb_em_receiver(const rb_em_message *message)
 {
@@ -23,6 +23,13 @@ VALUE rb_em_receiver(const rb_em_message *message)
         rb_em_raise("ConnectionNotBound", "received %lu bytes of data for unknown signature: %lu",
                     (unsigned long)message->length, (unsigned long)message->slot->signature);
     return object;
+}
+
+VALUE rb_em_object_of(const rb_em_slot *slot)
+{
+    if (NIL_P(slot->value))
+        rb_em_raise("ConnectionNotBound", "unknown connection: %lu", (unsigned long)slot->signature);
+    return slot->value;
 }
 
 VALUE rb_em_call_receive_data(VALUE object, VALUE data)
@@ -40,10 +47,13 @@ static VALUE receive_data(VALUE argument)
 static VALUE connection_completed(VALUE argument)
 {
     const rb_em_message *message = (void *)argument;
-    VALUE object = message->slot->value;
-    if (NIL_P(object))
-        rb_em_raise("ConnectionNotBound", "unknown connection: %lu", (unsigned long)message->slot->signature);
-    return rb_funcallv(object, id_connection_completed, 0, NULL);
+    return rb_funcallv(rb_em_object_of(message->slot), id_connection_completed, 0, NULL);
+}
+
+static VALUE handshake_completed(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    return rb_funcallv(rb_em_object_of(message->slot), id_ssl_handshake_completed, 0, NULL);
 }
 
 void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message)
@@ -76,6 +86,12 @@ void rb_em_on_completed(em_connection *connection)
         rb_em_report_completed(slot);
 }
 
+void rb_em_on_handshake_completed(em_connection *connection)
+{
+    rb_em_message message = {.slot = em_connection_get_user(connection)};
+    rb_em_deliver(handshake_completed, &message);
+}
+
 /* There is no half-open state in Ruby: unbind is called at once, and what is queued is sent afterwards. */
 void rb_em_on_end(em_connection *connection)
 {
@@ -98,6 +114,7 @@ const em_handler rb_em_connection_handler = {
     .receive_data = rb_em_on_data,
     .receive_end = rb_em_on_end,
     .drained = rb_em_on_drained,
+    .ssl_handshake_completed = rb_em_on_handshake_completed,
     .unbind = rb_em_on_unbind,
 };
 
@@ -105,4 +122,5 @@ void rb_em_define_handler(void)
 {
     id_receive_data = rb_intern("receive_data");
     id_connection_completed = rb_intern("connection_completed");
+    id_ssl_handshake_completed = rb_intern("ssl_handshake_completed");
 }

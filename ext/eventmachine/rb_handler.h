@@ -14,6 +14,7 @@ extern const em_handler rb_em_connection_handler;
 void rb_em_on_completed(em_connection *connection);
 void rb_em_on_data(em_connection *connection, const void *data, size_t length);
 void rb_em_on_end(em_connection *connection);
+void rb_em_on_handshake_completed(em_connection *connection);
 void rb_em_on_unbind(em_connection *connection, em_status reason);
 
 /* connection_completed, for a connection that was held. */
@@ -29,7 +30,10 @@ typedef struct rb_em_message {
 /* Calls the function with the message, under rb_em_call, as a callback of its connection. */
 void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message);
 
-/* For that function. Returns the object to call; raises ConnectionNotBound if data has arrived and there is none. */
+/* For that function: the object to call. Raises ConnectionNotBound if there is none. */
+VALUE rb_em_object_of(const rb_em_slot *slot);
+
+/* The same, when data has arrived. */
 VALUE rb_em_receiver(const rb_em_message *message);
 VALUE rb_em_call_receive_data(VALUE object, VALUE data);
 

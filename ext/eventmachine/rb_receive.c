@@ -75,6 +75,7 @@ static const em_handler into_handler = {
     .receive_buffer = receive_buffer,
     .receive_end = rb_em_on_end,
     .drained = rb_em_on_drained,
+    .ssl_handshake_completed = rb_em_on_handshake_completed,
     .unbind = rb_em_on_unbind,
 };
 

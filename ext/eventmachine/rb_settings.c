@@ -50,11 +50,6 @@ static VALUE set_kqueue(VALUE self, VALUE choice)
     return switch_poller("kqueue", choice);
 }
 
-static VALUE has_tls(VALUE self)
-{
-    return Qfalse;
-}
-
 static VALUE library_type(VALUE self)
 {
     return ID2SYM(rb_intern("extension"));
@@ -123,7 +118,6 @@ void rb_em_define_settings(void)
     RB_EM_FUNCTION("kqueue", has_kqueue, 0);
     RB_EM_FUNCTION("kqueue?", has_kqueue, 0);
     RB_EM_FUNCTION("kqueue=", set_kqueue, 1);
-    RB_EM_FUNCTION("ssl?", has_tls, 0);
     RB_EM_FUNCTION("library_type", library_type, 0);
     RB_EM_FUNCTION("set_timer_quantum", set_timer_quantum, 1);
     RB_EM_FUNCTION("get_heartbeat_interval", get_heartbeat_interval, 0);

@@ -32,7 +32,9 @@ enum {
     RB_EM_HELD = 1 << 5,      /* the object is not complete, or a noted event is not reported yet */
     RB_EM_COMPLETED = 1 << 6, /* noted: connection_completed */
     RB_EM_HELD_BACK = 1 << 7, /* paused only because it is held */
-    RB_EM_READY = 1 << 8      /* the object is complete, the report is posted */
+    RB_EM_READY = 1 << 8,     /* the object is complete, the report is posted */
+
+    RB_EM_ACCEPTED = 1 << 9 /* by a server, so it is a server if TLS starts */
 };
 
 typedef struct rb_em_slot {

@@ -32,8 +32,10 @@ module EventMachine
   EM_PROTO_TLSv1 = 8
   # TLS 1.1,
   EM_PROTO_TLSv1_1 = 16
-  # TLS 1.2.
+  # TLS 1.2,
   EM_PROTO_TLSv1_2 = 32
+  # TLS 1.3.
+  EM_PROTO_TLSv1_3 = 64
 
   # Handles some kinds of events in Ruby, for tools that deliver them by hand.
   # @private

@@ -41,10 +41,11 @@ class ProgramTest < ReactorTest
   end
 
   # Runs a Ruby program of test/programs/apps to its end.
+  # @param environment [Hash{String => String}]
   # @return [Array<String>] the lines that it printed
-  def lines_of(name, *arguments, limit: 30)
+  def lines_of(name, *arguments, limit: 30, environment: {})
     output = Tempfile.new("program")
-    pid = spawn(*ruby_app(name, *arguments), in: File::NULL, %i[out err] => output)
+    pid = spawn(environment, *ruby_app(name, *arguments), in: File::NULL, %i[out err] => output)
     status = await_exit(pid, limit)
     lines = File.read(output.path).lines(chomp: true)
     assert_predicate status, :success?, lines.join("\n")

@@ -34,7 +34,8 @@ module EventMachine
         # @overload connect(options)
         #   @option options [String] :host
         #   @option options [Integer, String] :port
-        #   @option options [Boolean, Hash] :tls whether to use TLS, or the parameters for it; also called `:ssl`
+        #   @option options [Boolean, Hash] :tls whether to use TLS, or the options for {Connection#start_tls}; also called
+        #     `:ssl`. With `{ verify: true }`, the server's certificate must be valid for the host
         #   @option options [Numeric] :timeout seconds for each request that has no `:timeout` itself
         # @return [HttpClient2]
         # @raise [ArgumentError, TypeError] for a port that is not a number, or a line end or NUL in the host; nothing
@@ -47,7 +48,7 @@ module EventMachine
           options[:tls] ||= options[:ssl]
           options[:timeout] = HttpRequestText.timeout(options[:timeout])
           WireText.line(options[:host], "host")
-          raise Unsupported, "TLS is not available" if options[:tls] && !method_defined?(:start_tls)
+          raise Unsupported, "TLS is not available" if options[:tls] && !EventMachine.ssl?
 
           EventMachine.connect(options[:host], options[:port], self) { |client| client.prepare(options) }
         end
@@ -61,7 +62,7 @@ module EventMachine
       # @param options [Hash] see {HttpClient2.connect}
       # @private
       def prepare(options)
-        @tls = options[:tls]
+        @tls = options[:tls] && tls_options(options[:tls], options[:host])
         @timeout = options[:timeout]
         authority = HttpRequestText.authority(options[:host], options[:port], @tls ? 443 : 80)
         @host_field = HttpRequestText.field("Host", authority)
@@ -115,6 +116,9 @@ module EventMachine
         end
       end
 
+      # Shows no keys.
+      alias inspect to_s
+
       # @private
       def receive_data(data)
         return if @closing
@@ -146,7 +150,12 @@ module EventMachine
       private
 
       def begin_tls
-        start_tls(@tls.is_a?(Hash) ? @tls : {}) if @tls
+        start_tls(@tls) if @tls
+      end
+
+      # Servers with several names need to know which one is meant.
+      def tls_options(given, host)
+        { sni_hostname: host }.merge(given.is_a?(Hash) ? given : {})
       end
 
       def with_verb(args, verb)

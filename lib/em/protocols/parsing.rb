@@ -12,6 +12,14 @@ module EventMachine
     # not call `super`.
     # @api private
     module Parsing
+      # Starts TLS as {Connection#start_tls} does, and drops what has arrived in the clear but is not parsed yet. An
+      # attacker could have inserted it, and it would be taken for protected data.
+      def start_tls(args = {})
+        super
+        parsing_input.clear
+        nil
+      end
+
       private
 
       # @return [InputBuffer] the data that has arrived and is not parsed yet

@@ -7,7 +7,7 @@ require "em/protocols/limits"
 
 module EventMachine
   module Protocols
-    # A PostgreSQL client (frontend/backend protocol 3.0, simple queries, without TLS).
+    # A PostgreSQL client (frontend/backend protocol 3.0, simple queries), with TLS if {#sslmode} says so.
     #
     #   db = EventMachine.connect("127.0.0.1", 5432, EventMachine::P::Postgres3)
     #   db.connect("shop", "anna", "secret").callback do |connected, reason|
@@ -35,13 +35,16 @@ module EventMachine
       require "em/protocols/postgres/saslprep"
       require "em/protocols/postgres/scram"
       require "em/protocols/postgres/authentication"
+      require "em/protocols/postgres/encryption"
       require "em/protocols/postgres/cancel_request"
       require "em/protocols/postgres/messages"
 
+      include Encryption
       include Messages
 
       BUSY = "Operation already in progress"
       LOST = "lost connection"
+      UNSAFE = "TLS failed"
 
       # @!attribute max_message_bytes
       #   @return [Numeric] the longest message, in bytes, from a server that has accepted the user
@@ -102,6 +105,7 @@ module EventMachine
       # @param password [String, nil] not kept after login; SCRAM treats it as UTF-8
       # @return [DefaultDeferrable] succeeds with true, or with false and a reason (String)
       # @raise [ArgumentError] for NUL in an argument, or without a user
+      # @raise [Unsupported] if {#sslmode} asks for TLS and there is none
       def connect(db, user, password = nil)
         raise ArgumentError, "no user specified" if user.to_s.empty?
 
@@ -112,7 +116,7 @@ module EventMachine
         @authentication = Authentication.new(user.to_s, password, allowed: require_auth, max_iterations: max_scram_iterations)
         @reader = MessageReader.new(max_message_bytes)
         @params = @backend_pid = @transaction_status = nil
-        begin_operation(:connecting, startup)
+        begin_operation(first_state, first_message(startup))
       end
 
       # Sends a query of one or several statements.
@@ -139,7 +143,7 @@ module EventMachine
         address = get_peername if @cancel_key && @state != :closed
         return DefaultDeferrable.new.tap { |outcome| outcome.fail(LOST) } unless address
 
-        CancelRequest.send_to(address, Requests.cancel(@backend_pid, @cancel_key), operation_timeout)
+        CancelRequest.send_to(address, Requests.cancel(@backend_pid, @cancel_key), operation_timeout, @cancel_tls)
       end
 
       # Sends Terminate and closes the connection. An operation that is in progress ends with "lost connection".
@@ -158,6 +162,7 @@ module EventMachine
       # @!visibility private
       def receive_data(data)
         return if state == :closed
+        return receive_negotiation(data) if @state == :negotiating
 
         reader = @reader ||= MessageReader.new(max_message_bytes)
         # When the connection has been given up, there is another reader or none, and the remaining messages are
@@ -174,12 +179,21 @@ module EventMachine
         EventMachine.next_tick { receive_data("") } unless finished || state == :closed
       end
 
+      # Shows neither keys nor passwords.
+      alias inspect to_s
+
       # Subclasses that override this method call `super` first.
       def unbind(_reason = nil)
-        close_operation(LOST)
+        close_operation(@encrypting ? UNSAFE : LOST)
       end
 
       private
+
+      def receive_negotiation(data)
+        negotiate(data)
+      rescue ProtocolError => e
+        give_up(e.message)
+      end
 
       # After EventMachine.reconnect, the state starts again from :new.
       def state

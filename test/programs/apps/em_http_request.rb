@@ -120,6 +120,15 @@ module Cases
     report(EM::HttpRequest.new(url, options).get, &:response)
   end
 
+  # Each certificate is verified by em-http-request itself, in ssl_verify_peer.
+  def verified(url)
+    get_with(url, tls: { verify_peer: true })
+  end
+
+  def unverified(url)
+    get_with(url, tls: { verify_peer: false })
+  end
+
   def report(http, last: true)
     http.callback { last ? finish(yield(http)) : puts(yield(http)) }
     http.errback { finish("failed: #{http.error}") }

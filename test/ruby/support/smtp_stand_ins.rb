@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# SMTP servers and clients without a network: their output is collected, and the tests pass in their input. They
-# simulate TLS, which the engine does not have yet.
+# SMTP servers and clients without a network: their output is collected, and the tests pass in their input. TLS is
+# simulated, or missing.
 
 module SmtpStandIns
   # Replaces the network.
@@ -37,6 +37,11 @@ module SmtpStandIns
       close_connection
     end
 
+    # As in an engine that was built without TLS.
+    def smtp_tls_available?
+      false
+    end
+
     def closed?
       @closed == true
     end
@@ -67,6 +72,10 @@ module SmtpStandIns
   module WithTls
     def start_tls(options)
       @tls_options = options
+    end
+
+    def smtp_tls_available?
+      true
     end
   end
 

@@ -131,10 +131,15 @@ class TLSParametersTest < TLSTest
 
   # A client's is not sent then, as it has always been.
   def test_a_certificate_without_a_key
-    message = "You have specified a certificate to use, but not the related private key"
-    assert_refused EM::BadParams, message, { cert: root.cert }, server: true
-    assert_refused EM::BadParams, message, { cert_chain_file: root.cert_file }, server: true
+    assert_refused EM::InvalidPrivateKey, /./, { cert: root.cert }, server: true
+    assert_refused EM::InvalidPrivateKey, /./, { cert_chain_file: root.cert_file }, server: true
     with_connection(server: false) { |it| assert_nil it.start_tls(cert: root.cert) }
+  end
+
+  def test_a_certificate_and_its_key_may_be_in_one_file
+    both = Certificates.write(Certificates.localhost.chain + Certificates.localhost.private_key)
+    with_connection { |it| assert_nil it.start_tls(cert_chain_file: both) }
+    with_connection { |it| assert_nil it.start_tls(cert_chain_file: both, private_key_file: both) }
   end
 
   # The terminal would be asked otherwise, which stops the process.

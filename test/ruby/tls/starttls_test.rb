@@ -76,6 +76,39 @@ class TLSStartedLaterTest < TLSTest
     assert_equal "STARTTLS\nINJECTED\nafter", received
   end
 
+  # A server that reads lines, and starts TLS after the first one.
+  class Lines < EM::Connection
+    include EM::P::LineText2
+
+    def initialize(options, lines)
+      super()
+      @options = options
+      @lines = lines
+    end
+
+    def receive_line(line)
+      @lines << line
+      return send_data("seen\n") if @lines.size > 1
+
+      send_data("GO\n")
+      start_tls(@options)
+    end
+  end
+
+  def test_lines_that_were_received_in_the_clear_are_dropped
+    lines = []
+    reactor do
+      talk(port_of(EM.start_server("127.0.0.1", 0, Lines, localhost, lines))) do |socket|
+        socket.write("STARTTLS\nINJECTED\nunfini")
+        assert_equal "GO\n", socket.readpartial(3)
+        tls = handshake(socket)
+        tls.write("after\n")
+        assert_equal "seen\n", tls.gets
+      end
+    end
+    assert_equal %w[STARTTLS after], lines
+  end
+
   def test_what_was_queued_before_leaves_in_the_clear
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|

@@ -12,20 +12,22 @@ module EventMachine
         # @param sockaddr [String] the server's address, as returned by {Connection#get_peername}
         # @param request [String]
         # @param seconds [Numeric] the timeout
+        # @param tls [Hash, nil] options for TLS if the other connection uses it
         # @return [DefaultDeferrable]
-        def self.send_to(sockaddr, request, seconds)
+        def self.send_to(sockaddr, request, seconds, tls = nil)
           address = Addrinfo.new(sockaddr)
           place = address.unix? ? [address.unix_path, nil] : [address.ip_address, address.ip_port]
           outcome = DefaultDeferrable.new
-          EventMachine.connect(*place, self, request, seconds, outcome)
+          EventMachine.connect(*place, self, request, seconds, outcome, tls)
           outcome
         rescue RuntimeError => e
           outcome.fail(e.message)
           outcome
         end
 
-        def initialize(request, seconds, outcome)
+        def initialize(request, seconds, outcome, tls)
           super()
+          @tls = tls
           @request = request
           @seconds = seconds
           @outcome = outcome
@@ -38,19 +40,37 @@ module EventMachine
 
         # @private
         def connection_completed
-          @sent = true
-          send_data(@request)
+          @tls ? send_data(Requests.ssl_request) : send_request
         end
 
-        # PostgreSQL never sends anything on this connection.
-        def receive_data(_data)
-          @sent = false
-          close_connection
+        # PostgreSQL sends nothing on this connection except its reply to the request for TLS.
+        def receive_data(data)
+          return give_up if @negotiated || !@tls || data != Encryption::ACCEPTED
+
+          @negotiated = true
+          start_tls(@tls)
+        end
+
+        # @private
+        def ssl_handshake_completed
+          send_request
         end
 
         # @private
         def unbind(reason = nil)
           @sent && reason.nil? ? @outcome.succeed : @outcome.fail("lost connection")
+        end
+
+        private
+
+        def give_up
+          @sent = false
+          close_connection
+        end
+
+        def send_request
+          @sent = true
+          send_data(@request)
         end
       end
     end

@@ -7,7 +7,7 @@ module EventMachine
     class Postgres3 < Connection
       # The handlers of the server's messages, by the state of the connection:
       #
-      #     :new --connect--> :connecting --Z--> :ready --query--> :querying --Z--> :ready
+      #     :new --connect--> [:negotiating -->] :connecting --Z--> :ready --query--> :querying --Z--> :ready
       #
       # From every state, a protocol error, a timeout or the end of the connection leads to :closed.
       module Messages

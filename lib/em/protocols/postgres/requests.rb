@@ -9,6 +9,7 @@ module EventMachine
       module Requests
         PROTOCOL_3_0 = 196_608
         CANCEL_REQUEST = 80_877_102
+        SSL_REQUEST = 80_877_103
         # The largest value of a length field, less the field itself.
         MAX_PAYLOAD_BYTES = (1 << 31) - 5
 
@@ -21,6 +22,11 @@ module EventMachine
             pairs = ["user", text(user, "user")]
             pairs.push("database", text(database, "database")) if database
             with_length([PROTOCOL_3_0].pack("N") << pairs.join("\0") << "\0\0")
+          end
+
+          # Asks for TLS.
+          def ssl_request
+            with_length([SSL_REQUEST].pack("N"))
           end
 
           # @param sql [String]

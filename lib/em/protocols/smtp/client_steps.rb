@@ -97,9 +97,13 @@ module EventMachine
         end
 
         def invoke_starttls
-          return give_up("TLS is not available") unless respond_to?(:start_tls)
+          return give_up("TLS is not available") unless smtp_tls_available?
 
           proceed("STARTTLS\r\n", :receive_starttls_response)
+        end
+
+        def smtp_tls_available?
+          EventMachine.ssl?
         end
 
         def invoke_auth

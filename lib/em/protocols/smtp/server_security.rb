@@ -69,7 +69,11 @@ module EventMachine
         end
 
         def smtp_starttls_offered?
-          @parms[:starttls] && respond_to?(:start_tls)
+          @parms[:starttls] && smtp_tls_available?
+        end
+
+        def smtp_tls_available?
+          EventMachine.ssl?
         end
 
         def smtp_auth_offered?

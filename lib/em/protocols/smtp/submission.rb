@@ -36,7 +36,7 @@ module EventMachine
           @domain = WireText.line(args[:domain] || Socket.gethostname, ":domain")
           @sender = address(args[:from], ":from")
           @recipients = recipients_of(args[:to])
-          @starttls = starttls_of(args[:starttls])
+          @starttls = starttls_of(args[:starttls], args[:host])
           @auth = auth_of(args[:auth])
           @text = args[:content] && !args[:message] ? joined(args[:content], ":content") : MessageText.encode(message_of(args))
         end
@@ -57,10 +57,11 @@ module EventMachine
           recipients
         end
 
-        def starttls_of(value)
+        # The name in the server's certificate is that of the host, unless another is given.
+        def starttls_of(value, host)
           return unless value
 
-          value.is_a?(Hash) ? value : {}
+          (host ? { sni_hostname: host } : {}).merge(value.is_a?(Hash) ? value : {})
         end
 
         def auth_of(value)

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Asking the program about a certificate of the peer: Connection#ssl_verify_peer. OpenSSL is on the stack meanwhile, so
+ * what the method raises is kept, as from other callbacks, and counts as a rejection.
+ */
+#include "rb_tls_verify.h"
+
+#include <ruby/encoding.h>
+
+#include "rb_define.h"
+#include "rb_handler.h"
+#include "rb_module.h"
+
+static ID id_ssl_verify_peer, id_pack;
+
+typedef struct question {
+    const em_connection *connection;
+    const em_tls_peer_certificate *certificate;
+    bool is_accepted;
+} question;
+
+/* While the program is being asked. */
+static question *current;
+
+const em_tls_peer_certificate *rb_em_tls_judged(const em_connection *connection)
+{
+    return current && current->connection == connection ? current->certificate : NULL;
+}
+
+/* RFC 7468. Array#pack writes lines of 48 bytes as 64 characters. */
+static VALUE pem(const em_tls_peer_certificate *certificate)
+{
+    VALUE der = rb_str_new(certificate->der, (long)certificate->der_bytes);
+    VALUE format = rb_str_new_cstr("m48");
+    VALUE body = rb_funcallv(rb_ary_new_from_args(1, der), id_pack, 1, &format);
+    VALUE text = rb_enc_str_new_cstr("-----BEGIN CERTIFICATE-----\n", rb_ascii8bit_encoding());
+    rb_str_cat(text, RSTRING_PTR(body), RSTRING_LEN(body));
+    RB_GC_GUARD(body);
+    return rb_str_cat_cstr(text, "-----END CERTIFICATE-----\n");
+}
+
+static VALUE ask(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    question *question = current;
+    VALUE object = rb_em_object_of(message->slot);
+    VALUE text = pem(question->certificate);
+    question->is_accepted = RTEST(rb_funcallv(object, id_ssl_verify_peer, 1, &text));
+    return Qnil;
+}
+
+int rb_em_tls_verify_peer(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
+{
+    question asked = {.connection = connection, .certificate = certificate};
+    question *outer = current;
+    rb_em_message message = {.slot = em_connection_get_user(connection)};
+    current = &asked;
+    rb_em_deliver(ask, &message);
+    current = outer;
+    return asked.is_accepted;
+}
+
+void rb_em_define_tls_verify(void)
+{
+    id_ssl_verify_peer = rb_intern("ssl_verify_peer");
+    id_pack = rb_intern("pack");
+}

@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # Native contexts of TLS, which hold keys, certificates and sessions. Making one takes long, so connections with equal
+  # parameters share one. Connections keep their context alive; this only remembers the contexts that were used last.
+  # @private
+  class TLSContexts
+    LIMIT = 64
+
+    def initialize
+      @contexts = {}
+    end
+
+    # @param parameters [TLSParameters]
+    # @param server [Boolean]
+    # @return [TLSContext]
+    # @raise [InvalidPrivateKey, BadCertParams, BadParams]
+    def fetch(parameters, server)
+      key = [server, parameters.key]
+      context = @contexts.delete(key) || create(parameters.settings(server))
+      @contexts.shift if @contexts.size >= LIMIT
+      @contexts[key] = context
+    end
+
+    # Without the keys.
+    def inspect
+      "#<#{self.class.name}>"
+    end
+
+    private
+
+    def create(settings)
+      EventMachine.send(:create_tls_context, settings)
+    rescue BadParams => e
+      raise unless e.instance_of?(BadParams)
+
+      raise blamed(settings) || e
+    end
+
+    # 1.x has exceptions of its own for two settings.
+    def blamed(settings)
+      if unusable?(settings, :groups)
+        InvalidPrivateKey.new("ecdh_curve: Unknown curve name: #{settings[:groups]}")
+      elsif unusable?(settings, :dh_file)
+        InvalidPrivateKey.new("dhparam: PEM_read_bio_DHparams(#{settings[:dh_file]}) failed")
+      end
+    end
+
+    # Whether no context can be made with it.
+    def unusable?(settings, name)
+      settings[name] && !EventMachine.send(:create_tls_context, { name => settings[name], verify: false })
+    rescue BadParams
+      true
+    end
+  end
+end

@@ -1,0 +1,54 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # A certificate and its private key among the options of {Connection#start_tls}, checked in the order of 1.x.
+  # @private
+  module TLSCredentials
+    NAMES = %i[private_key_file private_key private_key_pass cert_chain_file cert].freeze
+    KEYS = %i[private_key private_key_file].freeze
+    CERTIFICATES = %i[cert cert_chain_file].freeze
+
+    class << self
+      # @param files [Array] receives what identifies the files
+      # @return [Hash{Symbol => String}] what is given
+      def check(options, files)
+        given = TLSValues.texts(options, NAMES)
+        %i[private_key_file cert_chain_file].each { |name| files << TLSValues.identity(given[name]) if given[name] }
+        check_twice(given)
+        if key?(given) && !certificate?(given)
+          raise BadParams, "You have specified a private key to use, but not the related cert"
+        end
+
+        given
+      end
+
+      def key?(given)
+        KEYS.any? { |name| given.key?(name) }
+      end
+
+      def certificate?(given)
+        CERTIFICATES.any? { |name| given.key?(name) }
+      end
+
+      # @return [Hash] what was given earlier, without what would be in the way of what is given now
+      def replaceable(earlier, given)
+        earlier = earlier.reject { |name, _| KEYS.include?(name) || name == :private_key_pass } if key?(given)
+        earlier = earlier.reject { |name, _| CERTIFICATES.include?(name) } if certificate?(given)
+        earlier
+      end
+
+      private
+
+      def check_twice(given)
+        if KEYS.all? { |name| given.key?(name) }
+          raise BadPrivateKeyParams, "Specifying both private_key and private_key_file not allowed"
+        end
+        return unless CERTIFICATES.all? { |name| given.key?(name) }
+
+        raise BadCertParams, "Specifying both cert and cert_chain_file not allowed"
+      end
+    end
+  end
+end

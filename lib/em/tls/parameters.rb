@@ -1,0 +1,166 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # The options of {Connection#start_tls}, checked. It shows none of them.
+  # @private
+  class TLSParameters
+    TEXTS = %i[sni_hostname cipher_list ecdh_curve dhparam hostname ca_file ca_path ca_pem].freeze
+    AUTHORITIES = %i[ca_file ca_path ca_pem].freeze
+
+    # What belongs to a connection. The rest is a context's, which connections share.
+    OF_CONNECTION = %i[sni_hostname hostname handshake_timeout].freeze
+
+    ADDRESS = Regexp.union(Resolv::IPv4::Regex, Resolv::IPv6::Regex).freeze
+
+    PROTOCOLS = { "sslv2" => EM_PROTO_SSLv2, "sslv3" => EM_PROTO_SSLv3, "tlsv1" => EM_PROTO_TLSv1,
+                  "tlsv1_1" => EM_PROTO_TLSv1_1, "tlsv1_2" => EM_PROTO_TLSv1_2, "tlsv1_3" => EM_PROTO_TLSv1_3 }.freeze
+
+    # @param options [Hash] as the program gave them
+    # @param protocols [Integer] the sum of the bits, instead of `:ssl_version`
+    # @raise see {Connection#start_tls}
+    def initialize(options, protocols = 0)
+      @files = []
+      @given = TLSCredentials.check(options, @files)
+      put(:versions, protocols.zero? ? versions(options[:ssl_version]) : protocols)
+      @given.update(TLSValues.texts(options, TEXTS))
+      # In 1.x, only true itself counts for these.
+      put(:verify_peer, options[:verify_peer] == true || nil)
+      put_fail_if_no_peer_cert(options[:fail_if_no_peer_cert])
+      put(:verify, TLSValues.switch(:verify, options[:verify]))
+      put(:session_tickets, TLSValues.switch(:session_tickets, options[:session_tickets]))
+      put(:handshake_timeout, TLSValues.duration(:handshake_timeout, options[:handshake_timeout]))
+      put(:alpn, TLSValues.protocols(options[:alpn]))
+      put(:certificates, certificates(options[:certificates]))
+      check_authorities
+    end
+
+    # Adds what was given in an earlier attempt on the same connection and is not given now.
+    # @param earlier [TLSParameters, nil]
+    # @return [self]
+    def add(earlier)
+      return self unless earlier
+
+      @given = TLSCredentials.replaceable(earlier.given, @given).merge(@given)
+      @files |= earlier.files
+      self
+    end
+
+    # @param server [Boolean]
+    # @return [self]
+    # @raise [ArgumentError, InvalidPrivateKey] if they make no sense for this side
+    def check_for(server)
+      server ? check_for_server : check_for_client
+      self
+    end
+
+    # @param server [Boolean]
+    # @return [Hash{Symbol => Object}] the settings of the context
+    # @raise [BadParams] if there is no version
+    def settings(server)
+      server ? TLSSettings.for_server(@given) : TLSSettings.for_client(@given)
+    end
+
+    # @return [String, nil] the name to ask the server for; an address is none
+    def server_name
+      name = @given[:sni_hostname] || @given[:hostname]
+      name unless name && ADDRESS.match?(name)
+    end
+
+    # @return [String, nil] the name that the server's certificate must have
+    def verified_name
+      @given[:hostname] || @given[:sni_hostname] if @given[:verify]
+    end
+
+    # @return [Float, nil] seconds
+    def handshake_timeout
+      @given[:handshake_timeout]
+    end
+
+    # @return [Array] equal for parameters whose contexts may be shared
+    def key
+      [@given.reject { |name, _| OF_CONNECTION.include?(name) }, @files]
+    end
+
+    def inspect
+      "#<#{self.class.name}>"
+    end
+
+    protected
+
+    attr_reader :given, :files
+
+    private
+
+    def put(name, value)
+      @given[name] = value unless value.nil?
+    end
+
+    # false matters with `verify`, where a certificate is required otherwise.
+    def put_fail_if_no_peer_cert(value)
+      put(:fail_if_no_peer_cert, value) if value == true || value == false
+    end
+
+    # @return [Integer, nil] the sum of the bits
+    def versions(names)
+      names = Array(names)
+      return if names.empty?
+
+      names.map do |name|
+        PROTOCOLS.fetch(name.to_s.downcase) { raise "Unrecognized SSL/TLS Protocol: #{name}" }
+      end.reduce(:|)
+    end
+
+    # @return [Hash{String => Hash}, nil]
+    def certificates(by_name)
+      return if by_name.nil?
+      raise TypeError, "certificates must be a Hash of names and Hashes" unless by_name.is_a?(Hash)
+
+      by_name.to_h do |name, options|
+        raise TypeError, "certificates: #{name.inspect} needs a Hash" unless name.is_a?(String) && options.is_a?(Hash)
+
+        [name.dup.freeze, TLSCredentials.check(options, @files)]
+      end
+    end
+
+    def check_authorities
+      %i[ca_file ca_path].each { |name| @files << TLSValues.identity(@given[name]) if @given[name] }
+      return unless @given[:ca_file] && @given[:ca_pem]
+
+      raise BadCertParams, "Specifying both ca_file and ca_pem not allowed"
+    end
+
+    def judges?
+      !@given[:verify].nil? || @given[:verify_peer]
+    end
+
+    def authorities?
+      AUTHORITIES.any? { |name| @given.key?(name) }
+    end
+
+    # To name a host or authorities, and get no verification, would be dangerous.
+    def check_for_client
+      if !judges? && (@given[:hostname] || authorities?)
+        raise ArgumentError, "hostname, ca_file, ca_path and ca_pem need verify: true"
+      end
+      return unless @given[:verify] && !verified_name
+
+      raise ArgumentError, "verify: true needs hostname: or sni_hostname:"
+    end
+
+    def check_for_server
+      identify_dh_parameters
+      return unless @given[:verify] && !authorities?
+
+      raise ArgumentError, "verify: true of a server needs ca_file:, ca_path: or ca_pem:"
+    end
+
+    def identify_dh_parameters
+      path = @given[:dhparam]
+      @files << TLSValues.identity(path) if path
+    rescue FileNotFoundException
+      raise InvalidPrivateKey, "dhparam: BIO_new_file(#{path}) failed"
+    end
+  end
+end

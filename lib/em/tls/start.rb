@@ -1,0 +1,64 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # Starting TLS on a connection.
+  # @private
+  module TLSStart
+    @contexts = TLSContexts.new
+    @pending = TLSPending.new
+
+    class << self
+      def running?(signature)
+        role_of(signature) == :running
+      end
+
+      # Keeps parameters for the connection's start. Does nothing if it is gone.
+      # @param parameters [TLSParameters]
+      # @raise [RuntimeError] if TLS has been started already
+      def prepare(signature, parameters)
+        return unless startable_role(signature)
+
+        @pending.keep(signature, parameters.add(@pending.take(signature)))
+        nil
+      end
+
+      # Does nothing if the connection is gone. After a failure, the parameters are kept for another attempt.
+      # @param parameters [TLSParameters] in addition to those that are kept
+      # @raise see {Connection#start_tls}
+      def start(signature, parameters)
+        role = startable_role(signature) or return
+        parameters.add(@pending.take(signature))
+        started = start_as(role == :server, signature, parameters)
+        nil
+      ensure
+        @pending.keep(signature, parameters) if role && !started
+      end
+
+      private
+
+      def role_of(signature)
+        EventMachine.send(:tls_role, signature)
+      end
+
+      # @return [Symbol, nil] :server or :client; nil if the connection is gone
+      def startable_role(signature)
+        role = role_of(signature)
+        raise "call SetTlsParms before calling StartTls" if role == :running
+
+        role
+      end
+
+      # @return [true]
+      def start_as(server, signature, parameters)
+        raise "Encryption not available on this event-machine" unless EventMachine.ssl?
+
+        context = @contexts.fetch(parameters.check_for(server), server)
+        EventMachine.send(:start_tls_with, signature, context, parameters.server_name, parameters.verified_name,
+                          parameters.handshake_timeout)
+        true
+      end
+    end
+  end
+end

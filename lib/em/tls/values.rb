@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # Checks of single options of {Connection#start_tls}.
+  # @private
+  module TLSValues
+    # The longest name of an application protocol, RFC 7301.
+    LONGEST_PROTOCOL_NAME = 255
+
+    class << self
+      # @return [Hash{Symbol => String}] those that are given: nil and "" mean that they are not
+      def texts(options, names)
+        names.each_with_object({}) do |name, given|
+          text = text(name, options[name])
+          given[name] = text unless text.empty?
+        end
+      end
+
+      # What tells one state of a file from another one.
+      # @return [Array]
+      # @raise [FileNotFoundException]
+      def identity(path)
+        stat = File.stat(path)
+        [path, stat.dev, stat.ino, stat.mtime, stat.size]
+      rescue SystemCallError, ArgumentError
+        raise FileNotFoundException, "Could not find #{path} for start_tls"
+      end
+
+      # @return [Boolean, nil]
+      def switch(name, value)
+        return value if value.nil? || value == true || value == false
+
+        raise ArgumentError, "#{name} must be true or false"
+      end
+
+      # @return [Float, nil] seconds
+      def duration(name, value)
+        return if value.nil?
+
+        seconds = Float(value)
+        return seconds if seconds.positive?
+
+        raise ArgumentError, "#{name} must be positive"
+      end
+
+      # @return [Array<String>, nil] names of application protocols
+      def protocols(value)
+        names = Array(value).map { |name| text(:alpn, name) }
+        unless names.all? { |name| name.bytesize.between?(1, LONGEST_PROTOCOL_NAME) }
+          raise ArgumentError, "names in alpn must have 1 to #{LONGEST_PROTOCOL_NAME} bytes"
+        end
+
+        names unless names.empty?
+      end
+
+      private
+
+      # Of its own, because programs may change theirs.
+      def text(name, value)
+        return "" if value.nil?
+
+        text = String.try_convert(value.respond_to?(:to_path) ? value.to_path : value)
+        raise TypeError, "#{name} must be a String, not #{value.class}" unless text
+
+        text.frozen? ? text : text.dup.freeze
+      end
+    end
+  end
+end
