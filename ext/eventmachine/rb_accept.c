@@ -19,7 +19,7 @@
 #include "rb_status.h"
 #include "rb_table.h"
 
-static ID id_new;
+static ID id_new, id_start;
 
 typedef struct acceptance {
     rb_em_slot *server;
@@ -40,6 +40,15 @@ static VALUE instantiate(const rb_em_slot *server, VALUE description, uint64_t s
     return rb_funcallv_kw(class, id_new, (int)count + 1, values, keywords);
 }
 
+/* Of a server that was started with an EventMachine::TLS. */
+static void start_tls(VALUE description, uint64_t signature)
+{
+    VALUE tls = rb_ary_entry(description, 4);
+    VALUE number = ULL2NUM(signature);
+    if (!NIL_P(tls))
+        rb_funcallv(tls, id_start, 1, &number);
+}
+
 static VALUE construct(VALUE argument)
 {
     acceptance *acceptance = (void *)argument;
@@ -52,6 +61,7 @@ static VALUE construct(VALUE argument)
     slot->native.connection = acceptance->connection;
     rb_em_the_reactor.connections++;
     em_connection_set_user(acceptance->connection, slot);
+    start_tls(description, slot->signature);
     VALUE object = instantiate(acceptance->server, description, slot->signature);
     rb_em_slot_set(slot, object);
     rb_em_slot_clear_flags(slot, RB_EM_SILENT);
@@ -165,4 +175,5 @@ const em_handler rb_em_accepted_handler = {
 void rb_em_define_accept(void)
 {
     id_new = rb_intern("new");
+    id_start = rb_intern("start");
 }

@@ -11,7 +11,7 @@ module EventMachine
     # @param server [String] a host name or address; or the path of a Unix-domain socket
     # @param port [Integer, String, nil] omitted for a Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
-    # @param args passed to the handler's `initialize`
+    # @param args passed to the handler's `initialize`; but `tls: EM::TLS.new(…)` as the last one starts TLS before that
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
     # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name
@@ -32,10 +32,12 @@ module EventMachine
     # @see connect
     def bind_connect(bind_addr, bind_port, server, port = nil, handler = nil, *args, &block)
       port, handler, args = split_port(port, handler, args)
+      tls, handler, args = split_tls(handler, args)
       klass = klass_from_handler(Connection, handler, *args)
       by_other_thread = !reactor_thread?
       signature = open_connection(bind_addr, bind_port, server, port)
-      connection = make_connection(klass, signature, args)
+      connection = make_connection(klass, signature, args) { tls&.start(signature, port && server) }
+      connection.instance_variable_set(:@em_tls, tls) if tls
       finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :bind_connect
@@ -49,7 +51,8 @@ module EventMachine
     ruby2_keywords :connect_unix_domain
 
     # Gives an existing object a new connection and a new signature, without calling `initialize` or `post_init` again.
-    # Does nothing while it is still connected. Call this in `unbind` to connect again.
+    # Does nothing while it is still connected. Call this in `unbind` to connect again. If the object was connected with
+    # `tls:`, so it is again.
     #
     # @param server [String] as for {connect}
     # @param port [Integer, String, nil] as for {connect}
@@ -64,7 +67,7 @@ module EventMachine
 
       by_other_thread = !reactor_thread?
       signature = open_connection(nil, nil, server, port && Integer(port))
-      assign_to_handler(handler, signature)
+      assign_to_handler(handler, signature, port && server)
       finish_connection(handler, signature, by_other_thread, &block)
     end
 
@@ -79,12 +82,14 @@ module EventMachine
 
     # If the object cannot be created, the connection is closed without a callback.
     def make_connection(klass, signature, args)
+      yield
       connection = assign_connection(signature, klass.new(signature, *args))
     ensure
       discard_connection(signature) unless connection
     end
 
-    def assign_to_handler(handler, signature)
+    def assign_to_handler(handler, signature, host)
+      handler.instance_variable_get(:@em_tls)&.start(signature, host)
       handler.signature = signature
       assigned = assign_connection(signature, handler)
     ensure

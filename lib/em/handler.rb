@@ -54,6 +54,18 @@ module EventMachine
       raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
     end
 
+    # Takes an {EM::TLS} that is called `tls` off the last argument. Any other Hash is the handler's, as it has always
+    # been. Returns it or nil, handler, arguments.
+    def split_tls(handler, arguments)
+      options = arguments.empty? ? handler : arguments.last
+      return [nil, handler, arguments] unless options.is_a?(Hash) && options[:tls].is_a?(TLS)
+
+      rest = options.reject { |name, _| name == :tls }
+      rest = Hash.ruby2_keywords_hash(rest) if Hash.ruby2_keywords_hash?(options)
+      rest = rest.empty? ? [] : [rest]
+      arguments.empty? ? [options[:tls], rest.first, []] : [options[:tls], handler, arguments[0...-1] + rest]
+    end
+
     # For functions whose port may be omitted. Returns port or nil, handler, arguments. If the port is not a number, it
     # is the handler.
     def split_port(port, handler, arguments)

@@ -12,16 +12,18 @@ module EventMachine
     # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); omitted for a
     #   Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
-    # @param args passed to the handler's `initialize`
+    # @param args passed to the handler's `initialize`; but `tls: EM::TLS.new(…)` as the last one starts TLS before that
     # @yieldparam connection [Connection] each new connection, after its `post_init`
     # @return [Integer] the server's signature, for {stop_server}
     # @raise [RuntimeError] if it cannot listen there
     # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing is opened then
     def start_server(server, port = nil, handler = nil, *args, &block)
       port, handler, args = split_port(port, handler, args)
+      tls, handler, args = split_tls(handler, args)
       klass = klass_from_handler(Connection, handler, *args)
+      tls&.context(true)
       signature = port ? start_tcp_server(server, port) : start_unix_server(server)
-      @acceptors[signature] = [klass, args, block]
+      @acceptors[signature] = tls ? [klass, args, block, nil, tls] : [klass, args, block]
       signature
     end
     ruby2_keywords :start_server
@@ -42,9 +44,11 @@ module EventMachine
     # @raise [RuntimeError] if it is not a listening socket
     # @see start_server
     def attach_server(sock, handler = nil, *args, &block)
+      tls, handler, args = split_tls(handler, args)
       klass = klass_from_handler(Connection, handler, *args)
+      tls&.context(true)
       signature = attach_sd(sock.respond_to?(:fileno) ? sock.fileno : sock)
-      @acceptors[signature] = [klass, args, block, sock]
+      @acceptors[signature] = tls ? [klass, args, block, sock, tls] : [klass, args, block, sock]
       signature
     end
     ruby2_keywords :attach_server

@@ -9,6 +9,7 @@ require "em/tls/parameters"
 require "em/tls/contexts"
 require "em/tls/pending"
 require "em/tls/start"
+require "em/tls/tls"
 
 module EventMachine
   private_constant :TLSValues, :TLSCredentials, :TLSSettings, :TLSParameters, :TLSContext, :TLSContexts, :TLSPending, :TLSStart
@@ -53,7 +54,7 @@ module EventMachine
     # By default **nothing is verified**, as in EventMachine 1.x: a client needs `verify: true` and `hostname:` to know
     # whom it talks to.
     #
-    # @param args [Hash] options. nil and "" mean that a text is not given; names that are not known are ignored
+    # @param args [Hash, TLS] options. nil and "" mean that a text is not given; names that are not known are ignored
     # @option args [String] :private_key_file the path of a private key in PEM form
     # @option args [String] :private_key or the key itself
     # @option args [String] :private_key_pass its passphrase
@@ -91,7 +92,7 @@ module EventMachine
     #   authorities; and for a name or authorities without `verify`
     # @raise [RuntimeError] for an unknown version, if TLS has been started already, or if there is none ({EM.ssl?})
     def start_tls(args = {})
-      TLSStart.start(@signature, TLSParameters.new(args))
+      args.is_a?(TLS) ? args.start(@signature) : TLSStart.start(@signature, TLSParameters.new(args))
     end
 
     # @!group Callbacks

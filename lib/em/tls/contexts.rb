@@ -9,6 +9,35 @@ module EventMachine
   class TLSContexts
     LIMIT = 64
 
+    class << self
+      # @param settings [Hash] see {TLSSettings}
+      # @return [TLSContext]
+      # @raise [InvalidPrivateKey, BadCertParams, BadParams, ArgumentError]
+      def create(settings)
+        EventMachine.send(:create_tls_context, settings)
+      rescue BadParams => e
+        raise e.instance_of?(BadParams) && blamed(settings) || e
+      end
+
+      private
+
+      # 1.x has exceptions of its own for two settings.
+      def blamed(settings)
+        if unusable?(settings, :groups)
+          InvalidPrivateKey.new("ecdh_curve: Unknown curve name: #{settings[:groups]}")
+        elsif unusable?(settings, :dh_file)
+          InvalidPrivateKey.new("dhparam: PEM_read_bio_DHparams(#{settings[:dh_file]}) failed")
+        end
+      end
+
+      # Whether no context can be made with this setting alone.
+      def unusable?(settings, name)
+        settings[name] && !EventMachine.send(:create_tls_context, { name => settings[name], verify: false })
+      rescue BadParams
+        true
+      end
+    end
+
     def initialize
       @contexts = {}
     end
@@ -19,7 +48,7 @@ module EventMachine
     # @raise [InvalidPrivateKey, BadCertParams, BadParams]
     def fetch(parameters, server)
       key = [server, parameters.key]
-      context = @contexts.delete(key) || create(parameters.settings(server))
+      context = @contexts.delete(key) || TLSContexts.create(parameters.settings(server))
       @contexts.shift if @contexts.size >= LIMIT
       @contexts[key] = context
     end
@@ -27,32 +56,6 @@ module EventMachine
     # Without the keys.
     def inspect
       "#<#{self.class.name}>"
-    end
-
-    private
-
-    def create(settings)
-      EventMachine.send(:create_tls_context, settings)
-    rescue BadParams => e
-      raise unless e.instance_of?(BadParams)
-
-      raise blamed(settings) || e
-    end
-
-    # 1.x has exceptions of its own for two settings.
-    def blamed(settings)
-      if unusable?(settings, :groups)
-        InvalidPrivateKey.new("ecdh_curve: Unknown curve name: #{settings[:groups]}")
-      elsif unusable?(settings, :dh_file)
-        InvalidPrivateKey.new("dhparam: PEM_read_bio_DHparams(#{settings[:dh_file]}) failed")
-      end
-    end
-
-    # Whether no context can be made with it.
-    def unusable?(settings, name)
-      settings[name] && !EventMachine.send(:create_tls_context, { name => settings[name], verify: false })
-    rescue BadParams
-      true
     end
   end
 end

@@ -47,6 +47,16 @@ module EventMachine
       self
     end
 
+    # @param host [String, nil] the name of the server, unless another is given
+    # @return [TLSParameters] of a client that verifies the server, unless they say otherwise
+    def for_verifying_client(host)
+      copy = dup
+      copy.given = @given.dup
+      copy.given[:verify] = true unless judges?
+      copy.given[:sni_hostname] ||= host if host && !@given[:hostname]
+      copy
+    end
+
     # @param server [Boolean]
     # @return [self]
     # @raise [ArgumentError, InvalidPrivateKey] if they make no sense for this side
@@ -89,7 +99,8 @@ module EventMachine
 
     protected
 
-    attr_reader :given, :files
+    attr_accessor :given
+    attr_reader :files
 
     private
 

@@ -36,6 +36,15 @@ module EventMachine
         @pending.keep(signature, parameters) if role && !started
       end
 
+      # Does nothing if the connection is gone.
+      # @param tls [TLS]
+      # @param host [String, nil] the name of the server
+      def start_shared(signature, tls, host)
+        role = startable_role(signature) or return
+        server = role == :server
+        start_native(signature, tls.context(server), tls.parameters(server, host).check_for(server))
+      end
+
       private
 
       def role_of(signature)
@@ -55,9 +64,13 @@ module EventMachine
         raise "Encryption not available on this event-machine" unless EventMachine.ssl?
 
         context = @contexts.fetch(parameters.check_for(server), server)
+        start_native(signature, context, parameters)
+        true
+      end
+
+      def start_native(signature, context, parameters)
         EventMachine.send(:start_tls_with, signature, context, parameters.server_name, parameters.verified_name,
                           parameters.handshake_timeout)
-        true
       end
     end
   end

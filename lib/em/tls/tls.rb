@@ -1,0 +1,72 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # Options of TLS that many connections share. They are checked once, and files are read once.
+  #
+  #   tls = EM::TLS.new(cert_chain_file: "shop.pem", private_key_file: "shop.key")
+  #   EM.start_server("0.0.0.0", 443, Shop, tls: tls)
+  #
+  #   EM.connect("shop.example.com", 443, Customer, tls: EM::TLS.new)
+  #
+  # Other than with {Connection#start_tls}, **clients verify the server** unless `verify: false` or `verify_peer: true`
+  # says otherwise. The name to verify is the one given to {EventMachine.connect} unless there is a `hostname`.
+  class TLS
+    # @param options [Hash] see {Connection#start_tls}
+    # @raise see {Connection#start_tls}
+    def initialize(options = {})
+      raise TypeError, "the options must be a Hash" unless options.is_a?(Hash)
+
+      @options = options.dup
+      @parameters = TLSParameters.new(@options)
+      @contexts = {}
+    end
+
+    # Reads all files again, for connections that begin from now on. If anything is wrong with them, everything stays as
+    # it was.
+    # @return [self]
+    # @raise see {Connection#start_tls}
+    def reload
+      parameters = TLSParameters.new(@options)
+      @contexts = @contexts.to_h { |server, _| [server, create_context(parameters, server)] }
+      @parameters = parameters
+      self
+    end
+
+    # Starts TLS on a connection, before it has sent anything.
+    # @param host [String, nil] the name of the server, for clients
+    # @private
+    def start(signature, host = nil)
+      TLSStart.start_shared(signature, self, host)
+    end
+
+    # @param server [Boolean]
+    # @return [TLSContext]
+    # @private
+    def context(server)
+      @contexts[server] ||= create_context(@parameters, server)
+    end
+
+    # @return [TLSParameters] of a connection
+    # @private
+    def parameters(server, host)
+      server ? @parameters : @parameters.for_verifying_client(host)
+    end
+
+    # Without the keys.
+    # @return [String]
+    def inspect
+      "#<#{self.class.name}>"
+    end
+
+    private
+
+    def create_context(parameters, server)
+      raise Unsupported, "TLS is not available" unless EventMachine.ssl?
+
+      parameters = parameters.for_verifying_client(nil) unless server
+      TLSContexts.create(parameters.settings(server))
+    end
+  end
+end

@@ -1,0 +1,166 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# EM::TLS: options that are checked once and shared by the connections of a server or a client.
+
+require_relative "../support/tls_peers"
+
+class TLSSharedTest < TLSTest
+  def server_side(**options)
+    EM::TLS.new(localhost(**options))
+  end
+
+  def client_side(**options)
+    EM::TLS.new({ ca_pem: Certificates.root.cert, **options })
+  end
+
+  # @return [TLSScripted] a client of a server with these
+  def connect(server, client, host = "localhost", **script)
+    opened = nil
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { receive_data: ->(it, data) { it.send_data(data) } }, tls: server))
+      opened = EM.connect(host, port, TLSScripted, { unbind: ->(*) { EM.stop }, post_init: ->(it) { it.send_data("x") },
+                                                     receive_data: ->(it, _) { it.close_connection }, **script }, tls: client)
+    end
+    opened
+  end
+
+  def test_a_server_and_a_client_that_verifies
+    client = connect(server_side, client_side)
+    assert_equal ["x", nil], [client.received, client.reason]
+  end
+
+  def test_the_host_that_the_client_connects_to_is_verified
+    assert_equal "x", connect(server_side, client_side, "127.0.0.1").received
+    assert_equal Errno::EPROTO, connect(server_side, client_side(hostname: "example.com")).reason
+    other = Certificates.root.issue("example.com")
+    assert_equal Errno::EPROTO, connect(EM::TLS.new(cert: other.cert, private_key: other.private_key), client_side).reason
+  end
+
+  def test_clients_verify_unless_they_say_otherwise
+    assert_equal Errno::EPROTO, connect(server_side, EM::TLS.new).reason
+    assert_nil connect(server_side, EM::TLS.new(verify: false)).reason
+    assert_nil connect(server_side, EM::TLS.new(verify_peer: true), ssl_verify_peer: ->(*) { true }).reason
+  end
+
+  def test_arguments_of_the_handler
+    arguments = []
+    handler = Class.new(EM::Connection) do
+      define_method(:initialize) { |*all, **keywords| arguments << [all, keywords] }
+    end
+    in_reactor do
+      port = dead_port
+      EM.connect("127.0.0.1", port, handler, tls: client_side)
+      EM.connect("127.0.0.1", port, handler, 1, tls: client_side)
+      EM.connect("127.0.0.1", port, handler, 1, a: 2, tls: client_side)
+      EM.connect("127.0.0.1", port, tls: client_side)
+    end
+    assert_equal [[[], {}], [[1], {}], [[1], { a: 2 }]], arguments
+  end
+
+  # As in 1.x.
+  def test_any_other_hash_is_the_handlers
+    arguments = []
+    handler = Class.new(EM::Connection) { define_method(:initialize) { |*all| arguments.concat(all) } }
+    in_reactor { EM.connect("127.0.0.1", dead_port, handler, tls: { verify: true }) }
+    assert_equal [{ tls: { verify: true } }], arguments
+  end
+
+  def test_mistakes_raise_before_anything_is_opened
+    in_reactor do
+      assert_raises(EM::FileNotFoundException) { EM::TLS.new(ca_file: "/nonexistent") }
+      assert_raises(EM::InvalidPrivateKey) do
+        EM.start_server("127.0.0.1", 0, EM::Connection, tls: EM::TLS.new(cert: Certificates.root.cert, private_key: "x"))
+      end
+      assert_raises(TypeError) { EM::TLS.new("x") }
+      assert_equal 0, EM.connection_count
+    end
+  end
+
+  def test_a_unix_domain_socket_has_no_name_to_verify
+    path = socket_path
+    in_reactor do
+      EM.start_unix_domain_server(path, EM::Connection, tls: server_side)
+      assert_raises(ArgumentError) { EM.connect_unix_domain(path, EM::Connection, tls: client_side) }
+      EM.connect_unix_domain(path, EM::Connection, tls: client_side(hostname: "localhost"))
+    end
+  end
+
+  def test_a_connection_is_reconnected_with_tls
+    protocols = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, tls: server_side))
+      EM.connect("localhost", port, TLSScripted, { ssl_handshake_completed: lambda { |it|
+        protocols << it.get_cipher_protocol
+        it.close_connection
+      }, unbind: ->(it, _) { protocols.size < 2 ? it.reconnect("localhost", port) : EM.stop } }, tls: client_side)
+    end
+    assert_equal ["TLSv1.3"] * 2, protocols
+  end
+
+  def test_an_attached_server
+    socket = listener
+    reactor do
+      EM.attach_server(socket, TLSScripted, { receive_data: ->(it, data) { it.send_data(data) } }, tls: server_side)
+      talk_tls(socket.local_address.ip_port) do |tls|
+        tls.write("x")
+        assert_equal "x", tls.readpartial(1)
+      end
+    end
+  end
+
+  def test_start_tls_takes_it_as_well
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: ->(it) { it.start_tls(server_side) } }))
+      talk_tls(port) { |tls| assert_equal "TLSv1.3", tls.ssl_version }
+    end
+  end
+
+  # @return [Array<String>] the subjects that clients see before and after the block
+  def subjects_around(tls)
+    seen = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, tls: tls))
+      talk_tls(port) do |socket|
+        seen << socket.peer_cert.subject.to_s
+        yield
+        seen << handshake(peer(port)).peer_cert.subject.to_s
+      end
+    end
+    seen
+  end
+
+  def files_of(credentials)
+    { cert_chain_file: Certificates.write(credentials.chain), private_key_file: Certificates.write(credentials.private_key) }
+  end
+
+  def test_reload
+    files = files_of(Certificates.localhost)
+    tls = EM::TLS.new(files)
+    renewed = Certificates.root.issue("renewed")
+    seen = subjects_around(tls) do
+      File.write(files[:cert_chain_file], renewed.chain)
+      File.write(files[:private_key_file], renewed.private_key)
+      assert_same tls, tls.reload
+    end
+    assert_equal ["/CN=localhost", "/CN=renewed"], seen
+  end
+
+  def test_a_reload_that_fails_changes_nothing
+    files = files_of(Certificates.localhost)
+    tls = EM::TLS.new(files)
+    seen = subjects_around(tls) do
+      File.write(files[:cert_chain_file], Certificates.root.issue("renewed").chain)
+      assert_raises(EM::InvalidPrivateKey) { tls.reload }
+      File.delete(files[:private_key_file])
+      assert_raises(EM::FileNotFoundException) { tls.reload }
+    end
+    assert_equal ["/CN=localhost", "/CN=localhost"], seen
+  end
+
+  def test_inspect_shows_no_key
+    refute_includes server_side.tap { |tls| tls.context(true) }.inspect, Certificates.localhost.private_key.lines[1].chomp
+    assert_match(/\A#<EventMachine::TLS>\z/, server_side.inspect)
+  end
+end
