@@ -31,6 +31,7 @@ typedef struct rb_em_reactor {
     size_t servers;
     size_t timers; /* including the one that runs */
     size_t close_scheduled;
+    uint64_t unverified_clients; /* that have started TLS, and nobody judges the server's certificate */
     uint64_t polled;       /* the last signature that the latest turn knew */
     bool lock_released;    /* since the latest turn: other threads could run */
     uint64_t yield_due_ns; /* when they can run next, in loop time */

@@ -25,6 +25,12 @@ static const struct {
     {EM_CONNECT_TIMEOUT, ETIMEDOUT},
     {EM_INACTIVITY_TIMEOUT, ETIMEDOUT},
     {EM_WRITE_TIMEOUT, ETIMEDOUT},
+    {EM_TLS_HANDSHAKE_TIMEOUT, ETIMEDOUT},
+    {EM_TLS_FAILED, EPROTO},
+    {EM_TLS_ALERT, EPROTO},
+    {EM_TLS_UNTRUSTED, EPROTO},
+    {EM_TLS_WRONG_NAME, EPROTO},
+    {EM_TLS_REJECTED, EPROTO},
     {EM_INVALID_ADDRESS, EADDRNOTAVAIL},
     /* There is no errno for names. A host whose address is unknown cannot be reached. */
     {EM_NAME_NOT_FOUND, EHOSTUNREACH},
@@ -64,9 +70,10 @@ int rb_em_status_errno(em_status status)
     return 0;
 }
 
+/* A peer that does not end TLS before it closes the connection has closed it normally, as in 1.x. */
 VALUE rb_em_reason(em_status status)
 {
-    if (status >= 0)
+    if (status >= 0 || status == EM_TLS_TRUNCATED)
         return Qnil;
     return rb_hash_aref(rb_const_get(rb_em_module, id_errnos), INT2FIX(rb_em_status_errno(status)));
 }

@@ -49,7 +49,7 @@ static const char *text_or_null(VALUE *text)
 }
 
 static VALUE start_tls_with(VALUE self, VALUE signature, VALUE context, VALUE server_name, VALUE hostname,
-                            VALUE seconds)
+                            VALUE seconds, VALUE judges)
 {
     em_tls_options options = {
         .size = sizeof options,
@@ -63,6 +63,8 @@ static VALUE start_tls_with(VALUE self, VALUE signature, VALUE context, VALUE se
     RB_GC_GUARD(context);
     if (status < 0 && status != EM_CLOSED)
         rb_em_raise_tls(status);
+    if (status >= 0 && !RTEST(judges))
+        rb_em_the_reactor.unverified_clients++;
     rb_em_changed();
     return Qnil;
 }
@@ -181,5 +183,5 @@ void rb_em_define_tls(void)
     RB_EM_FUNCTION("get_tls_verdict", get_tls_verdict, 1);
     RB_EM_FUNCTION("tls_session_resumed?", is_session_resumed, 1);
     RB_EM_PRIVATE("tls_role", tls_role, 1);
-    RB_EM_PRIVATE("start_tls_with", start_tls_with, 5);
+    RB_EM_PRIVATE("start_tls_with", start_tls_with, 6);
 }

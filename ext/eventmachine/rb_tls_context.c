@@ -114,7 +114,7 @@ static const char *const *protocols(VALUE settings, VALUE *buffer)
     if (NIL_P(names))
         return NULL;
     long count = RARRAY_LEN(names);
-    const char **list = ALLOCV_N(const char *, *buffer, count + 1);
+    const char **list = rb_alloc_tmp_buffer(buffer, (count + 1) * (long)sizeof *list);
     for (long i = 0; i < count; i++) {
         VALUE name = RARRAY_AREF(names, i);
         list[i] = StringValueCStr(name);
@@ -150,7 +150,7 @@ static VALUE create_tls_context(VALUE self, VALUE settings)
     VALUE certificates = setting(settings, "certificates");
     if (!NIL_P(certificates))
         rb_hash_foreach(certificates, add_certificate, (VALUE)context);
-    ALLOCV_END(buffer);
+    RB_GC_GUARD(buffer);
     RB_GC_GUARD(settings);
     return object;
 }

@@ -116,6 +116,11 @@ module EventMachine
       EventMachine.get_peer_cert(@signature)
     end
 
+    # @return [Array<String>, nil] the peer's certificate and those of its issuers, as far as they are known, in PEM form
+    def get_peer_cert_chain
+      EventMachine.get_peer_cert_chain(@signature)
+    end
+
     # @return [Integer, nil] the length of the cipher's key
     def get_cipher_bits
       EventMachine.get_cipher_bits(@signature)

@@ -26,7 +26,7 @@ class ProgramsWithTlsTest < ProgramTest
       assert_equal ["hello, world"] * 3, Array.new(3) { http.get("/hello").body }
       assert_equal 20 << 20, http.get("/large?#{20 << 20}").body.bytesize
       body = Random.new(1).bytes(3 << 20)
-      assert_equal "#{body.bytesize} #{body.sum}", http.post("/sum", body).body
+      assert_equal "#{body.bytesize} #{body.sum}", http.post("/sum", body, "Content-Type" => "text/plain").body
     end
   end
 

@@ -120,6 +120,9 @@ module EventMachine
         init_protocol_state
       end
 
+      # Shows neither keys nor mail.
+      alias inspect to_s
+
       # @!group Hooks
 
       # @return [String] the text after 220

@@ -52,7 +52,7 @@ module EventMachine
     def for_verifying_client(host)
       copy = dup
       copy.given = @given.dup
-      copy.given[:verify] = true unless judges?
+      copy.given[:verify] = true unless decided?
       copy.given[:sni_hostname] ||= host if host && !@given[:hostname]
       copy
     end
@@ -81,6 +81,11 @@ module EventMachine
     # @return [String, nil] the name that the server's certificate must have
     def verified_name
       @given[:hostname] || @given[:sni_hostname] if @given[:verify]
+    end
+
+    # @return [Boolean] whether anybody judges the peer's certificate
+    def judges?
+      @given[:verify] || @given[:verify_peer] || false
     end
 
     # @return [Float, nil] seconds
@@ -142,7 +147,8 @@ module EventMachine
       raise BadCertParams, "Specifying both ca_file and ca_pem not allowed"
     end
 
-    def judges?
+    # Whether they say whom to trust, or that it does not matter.
+    def decided?
       !@given[:verify].nil? || @given[:verify_peer]
     end
 
@@ -152,7 +158,7 @@ module EventMachine
 
     # To name a host or authorities, and get no verification, would be dangerous.
     def check_for_client
-      if !judges? && (@given[:hostname] || authorities?)
+      if !decided? && (@given[:hostname] || authorities?)
         raise ArgumentError, "hostname, ca_file, ca_path and ca_pem need verify: true"
       end
       return unless @given[:verify] && !verified_name

@@ -42,7 +42,7 @@ module EventMachine
       def start_shared(signature, tls, host)
         role = startable_role(signature) or return
         server = role == :server
-        start_native(signature, tls.context(server), tls.parameters(server, host).check_for(server))
+        start_native(server, signature, tls.context(server), tls.parameters(server, host).check_for(server))
       end
 
       private
@@ -64,13 +64,13 @@ module EventMachine
         raise "Encryption not available on this event-machine" unless EventMachine.ssl?
 
         context = @contexts.fetch(parameters.check_for(server), server)
-        start_native(signature, context, parameters)
+        start_native(server, signature, context, parameters)
         true
       end
 
-      def start_native(signature, context, parameters)
+      def start_native(server, signature, context, parameters)
         EventMachine.send(:start_tls_with, signature, context, parameters.server_name, parameters.verified_name,
-                          parameters.handshake_timeout)
+                          parameters.handshake_timeout, server || parameters.judges?)
       end
     end
   end

@@ -91,14 +91,15 @@ class TLSTest < ReactorTest
     end
   end
 
-  # Runs a client against a server, both ours, until the client is unbound or the block, which gets both once the
-  # client's handshake is completed, stops the reactor.
+  # Runs a client against a server, both ours, until both are unbound.
   # @return [Array(TLSScripted, TLSScripted)] the client and the server's connection
   def run_pair(client_options, server_options, client: {}, server: {})
     accepted = opened = nil
+    left = 2
+    ended = ->(*) { EM.stop if (left -= 1).zero? }
     reactor do
-      port = tls_server(server_options, **server, initialize: ->(it) { accepted = it })
-      opened = tls_client(port, client_options, unbind: ->(*) { EM.stop }, **client)
+      port = tls_server(server_options, unbind: ended, **server, initialize: ->(it) { accepted = it })
+      opened = tls_client(port, client_options, unbind: ended, **client)
     end
     [opened, accepted]
   end

@@ -126,9 +126,15 @@ class TLSStartedLaterTest < TLSTest
   def test_from_a_timer
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
-        EM.add_timer(0.005) { it.start_tls(localhost) }
+        EM.add_timer(0.005) do
+          it.send_data("GO\n")
+          it.start_tls(localhost)
+        end
       } }))
-      talk_tls(port) { |tls| assert_equal "TLSv1.3", tls.ssl_version }
+      talk(port) do |socket|
+        assert_equal "GO\n", socket.readpartial(100)
+        assert_equal "TLSv1.3", handshake(socket).ssl_version
+      end
     end
   end
 
