@@ -8,6 +8,8 @@
 #include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_drained.h"
+#include "rb_loop.h"
+#include "rb_module.h"
 #include "rb_page.h"
 #include "rb_protect.h"
 #include "rb_state.h"
@@ -114,7 +116,19 @@ void rb_em_run_late_unbinds(void)
     }
 }
 
+/* nil for a connection that has not ended, or is gone. */
+static VALUE get_reason_text(VALUE self, VALUE signature)
+{
+    rb_em_loop("get_reason_text");
+    em_connection *connection = rb_em_find_native_connection(signature);
+    em_reason reason = {.size = sizeof reason};
+    if (!connection || em_connection_get_reason(connection, &reason) < 0)
+        return Qnil;
+    return rb_utf8_str_new_cstr(reason.text);
+}
+
 void rb_em_define_unbind(void)
 {
     id_unbind = rb_intern("unbind");
+    RB_EM_FUNCTION("get_reason_text", get_reason_text, 1);
 }

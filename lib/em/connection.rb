@@ -167,6 +167,13 @@ module EventMachine
       end
     end
 
+    # What has happened, for logs, with more detail than the reason of {#unbind}. To be called in `unbind`.
+    # @return [String, nil] "connection with 192.0.2.1:443: the peer's certificate is not trusted (certificate has
+    #   expired)", for example; the wording may change. nil as long as the connection has not ended, and after `unbind`
+    def get_reason_text
+      EventMachine.get_reason_text(@signature)
+    end
+
     # getsockopt(2)
     # @param level [Integer]
     # @param option [Integer]

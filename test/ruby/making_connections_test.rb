@@ -162,7 +162,7 @@ class MakingConnectionsTest < ReactorTest
     post_init proxy_completed proxy_incoming_to proxy_target_unbound receive_data reconnect resume send_data
     send_datagram send_file_data set_comm_inactivity_timeout set_pending_connect_timeout set_sock_opt signature
     signature= ssl_handshake_completed ssl_verify_peer start_tls stop_proxying stream_file_data unbind watch_only?
-    get_alpn_protocol get_peer_cert_chain get_tls_verdict tls_session_resumed?
+    get_alpn_protocol get_reason_text get_peer_cert_chain get_tls_verdict tls_session_resumed?
   ].freeze
 
   def test_a_connection_defines_no_other_names_than_those_of_the_interface

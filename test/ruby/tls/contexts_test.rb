@@ -8,6 +8,8 @@
 require_relative "../support/tls_peers"
 
 class TLSContextsTest < TLSTest
+  repeat_under_gc_pressure
+
   def contexts
     GC.start
     ObjectSpace.each_object(EventMachine.const_get(:TLSContext)).count

@@ -7,6 +7,8 @@
 require_relative "../support/tls_peers"
 
 class TLSEndsTest < TLSTest
+  repeat_under_gc_pressure
+
   LARGE = 5_000_000
 
   # @return [Class, nil] the reason with which the server's connection is unbound after the block has talked to it

@@ -7,6 +7,8 @@
 require_relative "../support/tls_peers"
 
 class TLSGettersTest < TLSTest
+  repeat_under_gc_pressure
+
   GETTERS = %i[get_peer_cert get_cipher_bits get_cipher_name get_cipher_protocol get_sni_hostname].freeze
 
   def values(connection)

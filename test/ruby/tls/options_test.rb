@@ -8,6 +8,8 @@
 require_relative "../support/tls_peers"
 
 class TLSOptionsTest < TLSTest
+  repeat_under_gc_pressure
+
   # @return [Array] what both sides say the application protocol is; the client's reason if there was no handshake
   def alpn(client_list, server_list)
     result = []

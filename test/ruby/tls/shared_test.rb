@@ -7,6 +7,8 @@
 require_relative "../support/tls_peers"
 
 class TLSSharedTest < TLSTest
+  repeat_under_gc_pressure
+
   def server_side(**options)
     EM::TLS.new(localhost(**options))
   end

@@ -1,0 +1,200 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+#
+# What went wrong for others: forks, clients that leave early, half handshakes, prompts for passphrases, signals, threads.
+
+require_relative "../support/tls_peers"
+require "pty"
+
+class TLSRobustnessTest < TLSTest
+  def test_a_forked_child_leaves_the_parents_connections_alone
+    reactor do
+      port = tls_server(localhost, receive_data: lambda { |it, data|
+        Process.wait(fork { exit }) if data == "fork"
+        it.send_data("<#{data}>")
+      })
+      talk_tls(port) do |tls|
+        %w[before fork after].each do |text|
+          tls.write(text)
+          assert_equal "<#{text}>", tls.readpartial(100)
+        end
+      end
+    end
+  end
+
+  # They answer the session tickets, which they never read, with a reset.
+  def test_clients_that_write_and_leave_at_once_are_heard
+    heard = []
+    count = 40
+    reactor do
+      port = tls_server(localhost, unbind: lambda { |it, _|
+        heard << it.received
+        EM.stop if heard.size == count
+      })
+      clients = Thread.new do
+        count.times do |i|
+          socket = peer(port)
+          handshake(socket).syswrite("message #{i}")
+          socket.close
+        end
+      end
+      clients.report_on_exception = false
+      (@conversations ||= []) << clients
+    end
+    assert_equal Array.new(count) { |i| "message #{i}" }.sort, heard.sort
+  end
+
+  def test_clients_that_stop_in_the_middle_of_the_handshake_are_given_up
+    reasons = []
+    reactor do
+      port = tls_server(localhost(handshake_timeout: 0.1), unbind: lambda { |_, reason|
+        reasons << reason
+        EM.stop if reasons.size == 50
+      })
+      50.times { peer(port).write("\x16\x03\x01\x02\x00\x01") }
+    end
+    assert_equal [Errno::ETIMEDOUT] * 50, reasons
+  end
+
+  def test_a_hello_byte_by_byte
+    pieces = []
+    reactor do
+      target = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
+      relay = relay_to(target) { |bytes| pieces.concat(bytes.chars) }
+      talk_tls(relay) do |tls|
+        tls.write("hello")
+        assert_equal "hello", tls.readpartial(100)
+      end
+    end
+    assert_operator pieces.size, :>, 200
+  end
+
+  # A server that passes bytes on one by one, a turn for each.
+  def relay_to(port)
+    script = { post_init: lambda { |front|
+      back = client(port, receive_data: ->(_, data) { front.send_data(data) })
+      queue = []
+      EM::PeriodicTimer.new(0.0001) { back.send_data(queue.shift) if queue.any? && back.events.include?(:connection_completed) }
+      front.define_singleton_method(:receive_data) do |data|
+        yield data
+        queue.concat(data.chars)
+      end
+    } }
+    port_of(EM.start_server("127.0.0.1", 0, Scripted, script))
+  end
+
+  def test_a_literal_address_as_the_name_of_the_host
+    name = :none
+    reactor do
+      port = tls_server(localhost(certificates: { "a.example" => { cert: Certificates.client.cert,
+                                                                   private_key: Certificates.client.private_key } }),
+                        ssl_handshake_completed: ->(it) { name = it.get_sni_hostname })
+      talk_tls(port, hostname: "127.0.0.1") { |tls| assert_equal "/CN=localhost", tls.peer_cert.subject.to_s }
+    end
+    assert_includes [nil, "127.0.0.1"], name
+  end
+
+  def test_no_passphrase_is_asked_for_on_a_terminal
+    key = Certificates.write(Certificates.root.private_key("secret"))
+    source = <<~RUBY
+      EM.run do
+        port, = Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server("127.0.0.1", 0)))
+        connection = EM.connect("127.0.0.1", port)
+        begin
+          connection.start_tls(private_key_file: #{key.inspect}, cert_chain_file: #{Certificates.root.cert_file.inspect})
+        rescue EM::InvalidPrivateKey
+          puts "refused"
+        end
+        EM.stop
+      end
+    RUBY
+    output = on_terminal(RbConfig.ruby, "-I", Children::LIBRARY, "-reventmachine", "-e", source)
+    assert_equal "refused", output.strip
+  end
+
+  def on_terminal(*command)
+    output = +""
+    reader, writer, pid = PTY.spawn(*command)
+    loop { output << reader.readpartial(1000) }
+  rescue Errno::EIO
+    Process.wait(pid)
+    [reader, writer].each(&:close)
+    output
+  end
+
+  def test_a_peer_that_resets_does_not_end_a_process_with_the_default_action_for_sigpipe
+    result = program(<<~RUBY)
+      require "openssl"
+      require #{File.expand_path('../support/certificates', __dir__).inspect}
+      Signal.trap("PIPE", "SYSTEM_DEFAULT")
+      server = Class.new(EM::Connection) do
+        define_method(:post_init) { start_tls }
+        define_method(:ssl_handshake_completed) { send_data("x" * 20_000_000) }
+        define_method(:unbind) { |reason| print reason; EM.stop }
+      end
+      EM.run do
+        port, = Socket.unpack_sockaddr_in(EM.get_sockname(EM.start_server("127.0.0.1", 0, server)))
+        Thread.new do
+          socket = TCPSocket.new("127.0.0.1", port)
+          OpenSSL::SSL::SSLSocket.new(socket).connect.readpartial(1)
+          socket.setsockopt(Socket::Option.linger(true, 0))
+          socket.close
+        end
+      end
+    RUBY
+    assert_includes ["Errno::ECONNRESET", "Errno::EPIPE"], result.output
+    assert_predicate result.status, :success?
+  end
+
+  def test_connections_that_another_thread_opens
+    events = nil
+    reactor do
+      port = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
+      thread = Thread.new do
+        tls_client(port, { verify_peer: true }, ssl_verify_peer: ->(*) { true }, post_init: lambda { |it|
+          it.send_data("x")
+          sleep 0.02
+        }, receive_data: lambda { |it, _|
+          events = it.events.dup
+          EM.stop
+        })
+      end
+      thread.report_on_exception = false
+      (@conversations ||= []) << thread
+    end
+    assert_equal %i[initialize post_init connection_completed], events.first(3)
+    assert_equal %i[ssl_handshake_completed receive_data], events.last(2)
+  end
+
+  def test_bad_clients_do_not_disturb_a_good_one
+    echoed = 0
+    reactor do
+      port = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
+      talk_tls(port) do |tls|
+        100.times do |i|
+          peer(port).write(["GET / HTTP/1.0\r\n\r\n", "\x16\x03\x01\x00\x01\x00", "\x80\x2e", "\x15\x03\x01\x00\x02\x02\x28"][i % 4])
+          tls.write("#{i}\n")
+          echoed += 1 if tls.gets == "#{i}\n"
+        end
+      end
+    end
+    assert_equal 100, echoed
+  end
+
+  def test_a_reader_that_is_slow
+    size = 20_000_000
+    received = 0
+    reactor do
+      port = tls_server(localhost, ssl_handshake_completed: lambda { |it|
+        it.send_data("x" * size)
+        it.close_connection_after_writing
+      })
+      talk_tls(port) do |tls|
+        sleep 0.05
+        received += tls.sysread(1 << 20).bytesize until received == size
+      end
+    end
+    assert_equal size, received
+  end
+end
