@@ -6,12 +6,13 @@
 
 require "open3"
 require "programs_helper"
+require_relative "../../ruby/support/certificates"
 
 # The server, in a separate directory, with a user for each authentication method.
 class PostgresServer
   BINARIES = Dir["/usr/lib/postgresql/*/bin"].max_by { |path| path[/\d+/].to_i }
   ACCOUNT = "postgres"
-  PASSWORDS = { "clear" => "clear text", "hashed" => "mädchen", "scram" => "pencil ⅸ\u{A0}x", "wrong" => "right" }.freeze
+  PASSWORDS = { "clear" => "clear text", "hashed" => "mädchen", "scram" => "pencil ⅸ\u{A0}x", "wrong" => "right", "secure" => "by TLS only" }.freeze
   SQL = <<~SQL
     set password_encryption = 'md5';
     create role hashed login password 'mädchen';
@@ -19,11 +20,13 @@ class PostgresServer
     set password_encryption = 'scram-sha-256';
     create role scram login password 'pencil ⅸ\u{A0}x';
     create role wrong login password 'right';
+    create role secure login password 'by TLS only';
   SQL
   ACCESS = <<~ACCESS
     local all all trust
     host all clear 127.0.0.1/32 password
     host all hashed 127.0.0.1/32 md5
+    hostssl all secure 127.0.0.1/32 scram-sha-256
     host all scram,wrong 127.0.0.1/32 scram-sha-256
     host all #{ACCOUNT} 127.0.0.1/32 trust
   ACCESS
@@ -62,13 +65,21 @@ class PostgresServer
   end
 
   def settings
-    { "listen_addresses" => "127.0.0.1", "fsync" => "off", "max_connections" => "20" }.flat_map { |it| ["-c", it.join("=")] }
+    { "listen_addresses" => "127.0.0.1", "fsync" => "off", "max_connections" => "20", "ssl" => "on" }.flat_map { |it| ["-c", it.join("=")] }
   end
 
   def create
     run("#{BINARIES}/initdb", "-D", data, "-U", ACCOUNT, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
     run("#{BINARIES}/postgres", "--single", "-j", "-D", data, "postgres", input: SQL.gsub(";\n", ";\n\n"))
     File.write(File.join(data, "pg_hba.conf"), ACCESS)
+    write_secret("server.crt", Certificates.localhost.chain)
+    write_secret("server.key", Certificates.localhost.private_key)
+  end
+
+  def write_secret(name, content)
+    path = File.join(data, name)
+    File.write(path, content, perm: 0o600)
+    FileUtils.chown(ACCOUNT, nil, path) if Process.uid.zero?
   end
 
   def run(*command, input: "")
@@ -88,7 +99,7 @@ class PostgresTest < ProgramTest
     super
   end
 
-  PostgresServer::PASSWORDS.each do |user, password|
+  PostgresServer::PASSWORDS.except("secure").each do |user, password|
     define_method("test_the_user_#{user}_logs_in_with_its_password") do
       assert_equal [[[user]]], [log_in(user, password) { |db| ask(db, "select current_user") }.rows]
     end
@@ -117,6 +128,53 @@ class PostgresTest < ProgramTest
     assert_equal [false, "no password specified"], connect_outcome("scram", nil)
     assert_match(/FATAL: no pg_hba.conf entry for .* \(28000\)/, connect_outcome("nobody", "x").last)
     assert_equal [false, 'FATAL: database "none" does not exist (3D000)'], connect_outcome("postgres", nil, database: "none")
+  end
+
+  VERIFYING = { hostname: "localhost", ca_pem: Certificates.root.cert }.freeze
+
+  def test_a_user_who_may_log_in_by_tls_only
+    password = PostgresServer::PASSWORDS["secure"]
+    assert_match(/no pg_hba.conf entry/, connect_outcome("secure", password).last)
+    %i[prefer require verify_full].each do |mode|
+      assert_equal [true], connect_by_tls("secure", password, mode, mode == :verify_full ? VERIFYING : {}), mode
+    end
+  end
+
+  def test_the_servers_certificate_must_be_for_the_host_and_of_a_known_authority
+    [{ hostname: "example.com" }, { ca_pem: Certificates.self_signed("Other", ca: true).cert }].each do |other|
+      outcome = connect_by_tls("postgres", nil, :verify_full, VERIFYING.merge(other))
+      assert_equal [false, "TLS failed"], outcome
+    end
+  end
+
+  def test_much_data_by_tls
+    reactor do
+      db = another
+      db.sslmode = :require
+      db.connect("postgres", "postgres").callback do
+        ask(db, "select i, 'row ' || i from generate_series(1, 100000) i") { |result| note_and_stop(result.rows) }
+      end
+    end
+    assert_equal ["100000", "row 100000"], @noted.last
+  end
+
+  def test_a_query_is_cancelled_by_tls
+    reactor do
+      db = another
+      db.sslmode = :require
+      db.connect("postgres", "postgres").callback do
+        db.query("select pg_sleep(60)").callback { |_, _, errors| note_and_stop(errors.map(&:sqlstate)) }
+        cancel_when_asleep(db)
+      end
+    end
+    assert_equal ["57014"], @noted
+  end
+
+  def connect_by_tls(user, password, mode, options)
+    connect_outcome(user, password) do |db|
+      db.sslmode = mode
+      db.ssl_options = options
+    end
   end
 
   def test_the_unix_domain_socket

@@ -4,6 +4,7 @@
 
 require "programs_helper"
 require "open3"
+require_relative "../../ruby/support/certificates"
 
 # Our client sends to exim. swaks, Python's smtplib and raw sockets send to our server.
 class SmtpTest < ProgramTest
@@ -84,6 +85,22 @@ class SmtpTest < ProgramTest
     assert_equal [:receive_message_response, 552], [result.responder, result.code]
   end
 
+  # Debian's exim uses GnuTLS.
+  def test_exim_receives_a_message_by_tls
+    exim = start_exim
+    [{}, { verify: true, ca_pem: Certificates.root.cert, hostname: "localhost" }].each do |options|
+      assert_equal 250, send_to(exim, starttls: options, body: "x\r\n").code
+    end
+    assert_match(/^\tby exim.test with esmtps +\(TLS1\.3\)/, delivered(exim, 1).first)
+  end
+
+  def test_a_message_is_not_sent_if_exim_is_not_the_right_one
+    exim = start_exim
+    verify = { verify: true, ca_pem: Certificates.root.cert, hostname: "example.com" }
+    assert_equal :receive_starttls_response, send_to(exim, starttls: verify, body: "x\r\n").responder
+    assert_empty Dir[File.join(exim.directory, "mail/new/*")]
+  end
+
   def test_exim_accepts_a_bounce
     assert_equal 250, send_to(start_exim, from: "", body: "x\r\n").code
   end
@@ -136,6 +153,23 @@ class SmtpTest < ProgramTest
     assert_equal [%w[one .], ["two \xFF".b, "..x"]], @inbox.messages.map(&:lines)
   end
 
+  def test_python_sends_by_tls
+    credentials = Certificates.localhost
+    @inbox.parms = { starttls: :required, auth: true,
+                     starttls_options: { cert: credentials.chain, private_key: credentials.private_key } }
+    output, status = with_inbox { |port| Open3.capture2e("python3", "-c", <<~PYTHON, port.to_s, Certificates.root.cert_file) }
+      import smtplib, ssl, sys
+      with smtplib.SMTP("localhost", int(sys.argv[1])) as smtp:
+          smtp.starttls(context=ssl.create_default_context(cafile=sys.argv[2]))
+          print(smtp.sock.version(), smtp.has_extn("starttls"))
+          smtp.login("ann", "secret")
+          smtp.sendmail("me@test", ["you@test"], "x" * 900 + "\\r\\n")
+    PYTHON
+    assert_predicate status, :success?, output
+    assert_equal "TLSv1.3 False\n", output
+    assert_equal [["x" * 900]], @inbox.messages.map(&:lines)
+  end
+
   def test_pipelined_commands_are_answered_in_their_order
     said = converse("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<nobody@b>\r\nRCPT TO:<c@d>\r\nNOOP\r\nDATA\r\nx\r\n.\r\nRSET\r\nFOO\r\nQUIT\r\n")
     assert_equal %w[220 250 250 550 250 250 354 250 250 500 221], said.scan(/^(\d{3}) /).flatten
@@ -153,9 +187,19 @@ class SmtpTest < ProgramTest
 
   def start_exim
     start_program(user: EXIM_USER) do |port, directory|
+      write_certificate(directory)
       config = File.join(directory, "config")
       File.write(config, exim_config(port, directory))
       [EXIM, "-bdf", "-C", config]
+    end
+  end
+
+  def write_certificate(directory)
+    credentials = Certificates.localhost
+    { "certificate" => credentials.chain, "key" => credentials.private_key }.each do |name, content|
+      path = File.join(directory, name)
+      File.write(path, content, perm: 0o600)
+      FileUtils.chown(EXIM_USER, nil, path) if Process.uid.zero?
     end
   end
 
@@ -168,6 +212,9 @@ class SmtpTest < ProgramTest
       log_file_path = #{directory}/%slog
       pid_file_path = #{directory}/pid
       message_size_limit = #{EXIM_SIZE_LIMIT}
+      tls_advertise_hosts = *
+      tls_certificate = #{directory}/certificate
+      tls_privatekey = #{directory}/key
       deliver_drop_privilege
       keep_environment =
       acl_smtp_mail = mail
