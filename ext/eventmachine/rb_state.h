@@ -32,9 +32,9 @@ typedef struct rb_em_reactor {
     size_t timers; /* including the one that runs */
     size_t close_scheduled;
     uint64_t unverified_clients; /* that have started TLS, and nobody judges the server's certificate */
-    uint64_t polled;       /* the last signature that the latest turn knew */
-    bool lock_released;    /* since the latest turn: other threads could run */
-    uint64_t yield_due_ns; /* when they can run next, in loop time */
+    uint64_t polled;             /* the last signature that the latest turn knew */
+    bool lock_released;          /* since the latest turn: other threads could run */
+    uint64_t yield_due_ns;       /* when they can run next, in loop time */
     double heartbeat;
     long quantum_ms; /* the longest wait of run_machine_once */
 } rb_em_reactor;

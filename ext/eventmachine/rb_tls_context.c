@@ -126,8 +126,7 @@ static const char *const *protocols(VALUE settings, VALUE *buffer)
 static int add_certificate(VALUE name, VALUE settings, VALUE context)
 {
     em_tls_certificate_options certificate = certificate_options(settings);
-    em_status status =
-        em_tls_context_add_certificate((em_tls_context *)context, StringValueCStr(name), &certificate);
+    em_status status = em_tls_context_add_certificate((em_tls_context *)context, StringValueCStr(name), &certificate);
     if (status < 0)
         rb_em_raise_tls(status);
     return ST_CONTINUE;

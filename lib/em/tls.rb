@@ -12,7 +12,8 @@ require "em/tls/start"
 require "em/tls/tls"
 
 module EventMachine
-  private_constant :TLSValues, :TLSCredentials, :TLSSettings, :TLSParameters, :TLSContext, :TLSContexts, :TLSPending, :TLSStart
+  private_constant :TLSValues, :TLSCredentials, :TLSSettings, :TLSParameters, :TLSContext, :TLSContexts, :TLSPending,
+                   :TLSStart
 
   # @!method self.ssl?
   #   @return [Boolean] whether this EventMachine was built with TLS
@@ -25,7 +26,7 @@ module EventMachine
   # @param protocols [Integer] the sum of the constants EM_PROTO_...; 0 for the default
   # @return [nil]
   # @raise [RuntimeError] if TLS has been started already
-  # @raise see {Connection#start_tls}; "" means that a text is not given
+  # @see Connection#start_tls the exceptions; "" means that a text is not given
   def set_tls_parms(signature, private_key_file, private_key, private_key_pass, cert_chain_file, cert, verify_peer,
                     fail_if_no_peer_cert, sni_hostname, cipher_list, ecdh_curve, dhparam, protocols)
     options = { private_key_file: private_key_file, private_key: private_key, private_key_pass: private_key_pass,
@@ -47,9 +48,9 @@ module EventMachine
   end
 
   class Connection
-    # Starts TLS: as the server if the connection was accepted, else as the client. Call it in `post_init` to protect the
-    # whole connection, or later, after an exchange in the clear (STARTTLS). What is sent before the handshake ends is
-    # queued; what was received before is the program's, and everything that follows belongs to TLS.
+    # Starts TLS: as the server if the connection was accepted, else as the client. Call it in `post_init` to protect
+    # the whole connection, or later, after an exchange in the clear (STARTTLS). What is sent before the handshake ends
+    # is queued; what was received before is the program's, and everything that follows belongs to TLS.
     #
     # By default **nothing is verified**, as in EventMachine 1.x: a client needs `verify: true` and `hostname:` to know
     # whom it talks to.
@@ -66,8 +67,8 @@ module EventMachine
     # @option args [Boolean] :verify true, for clients: the server's certificate must be valid, issued by a known
     #   authority, and for this host. For servers: clients must have a certificate of a known authority.
     #   `ssl_verify_peer` is only called if `verify_peer` is true as well, and may reject more
-    # @option args [String] :hostname for clients with `verify`: the host name or IP address that must be in the server's
-    #   certificate. By default `sni_hostname`
+    # @option args [String] :hostname for clients with `verify`: the host name or IP address that must be in the
+    #   server's certificate. By default `sni_hostname`
     # @option args [String] :sni_hostname for clients: the name of the host to ask for. By default `hostname`
     # @option args [String] :ca_file the path of certificates of authorities in PEM form
     # @option args [String] :ca_path a directory with such files, named as c_rehash(1) does
@@ -116,7 +117,8 @@ module EventMachine
       EventMachine.get_peer_cert(@signature)
     end
 
-    # @return [Array<String>, nil] the peer's certificate and those of its issuers, as far as they are known, in PEM form
+    # @return [Array<String>, nil] the peer's certificate and those of its issuers, as far as they are known, in PEM
+    #   form
     def get_peer_cert_chain
       EventMachine.get_peer_cert_chain(@signature)
     end

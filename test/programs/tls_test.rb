@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Programs of others that use TLS by our engine: thin --ssl, faye over wss, em-websocket, em-http-request with and without
-# verification.
+# Programs of others that use TLS by our engine: thin --ssl, faye over wss, em-websocket, em-http-request with and
+# without verification.
 
 require "programs_helper"
 require "net/http"

@@ -34,8 +34,8 @@ module EventMachine
         # @overload connect(options)
         #   @option options [String] :host
         #   @option options [Integer, String] :port
-        #   @option options [Boolean, Hash] :tls whether to use TLS, or the options for {Connection#start_tls}; also called
-        #     `:ssl`. With `{ verify: true }`, the server's certificate must be valid for the host
+        #   @option options [Boolean, Hash] :tls whether to use TLS, or the options for {Connection#start_tls}; also
+        #     called `:ssl`. With `{ verify: true }`, the server's certificate must be valid for the host
         #   @option options [Numeric] :timeout seconds for each request that has no `:timeout` itself
         # @return [HttpClient2]
         # @raise [ArgumentError, TypeError] for a port that is not a number, or a line end or NUL in the host; nothing

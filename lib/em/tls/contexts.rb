@@ -3,6 +3,11 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
+  # A native context, see ext/eventmachine/rb_tls_context.c.
+  # @private
+  class TLSContext
+  end
+
   # Native contexts of TLS, which hold keys, certificates and sessions. Making one takes long, so connections with equal
   # parameters share one. Connections keep their context alive; this only remembers the contexts that were used last.
   # @private

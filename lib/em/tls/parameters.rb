@@ -19,7 +19,7 @@ module EventMachine
 
     # @param options [Hash] as the program gave them
     # @param protocols [Integer] the sum of the bits, instead of `:ssl_version`
-    # @raise see {Connection#start_tls}
+    # @see Connection#start_tls the exceptions
     def initialize(options, protocols = 0)
       @files = []
       @given = TLSCredentials.check(options, @files)

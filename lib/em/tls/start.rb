@@ -26,7 +26,7 @@ module EventMachine
 
       # Does nothing if the connection is gone. After a failure, the parameters are kept for another attempt.
       # @param parameters [TLSParameters] in addition to those that are kept
-      # @raise see {Connection#start_tls}
+      # @see Connection#start_tls the exceptions
       def start(signature, parameters)
         role = startable_role(signature) or return
         parameters.add(@pending.take(signature))

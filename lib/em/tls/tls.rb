@@ -14,7 +14,7 @@ module EventMachine
   # says otherwise. The name to verify is the one given to {EventMachine.connect} unless there is a `hostname`.
   class TLS
     # @param options [Hash] see {Connection#start_tls}
-    # @raise see {Connection#start_tls}
+    # @see Connection#start_tls the exceptions
     def initialize(options = {})
       raise TypeError, "the options must be a Hash" unless options.is_a?(Hash)
 
@@ -26,7 +26,7 @@ module EventMachine
     # Reads all files again, for connections that begin from now on. If anything is wrong with them, everything stays as
     # it was.
     # @return [self]
-    # @raise see {Connection#start_tls}
+    # @see Connection#start_tls the exceptions
     def reload
       parameters = TLSParameters.new(@options)
       @contexts = @contexts.to_h { |server, _| [server, create_context(parameters, server)] }

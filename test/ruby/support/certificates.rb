@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Certificates for the tests of TLS, made anew in each process by Ruby's openssl: an authority of the tests' own and what
-# it issues. Keys are P-256, whose generation takes a fraction of a millisecond.
+# Certificates for the tests of TLS, made anew in each process by Ruby's openssl: an authority for the tests and what it
+# issues. Keys are P-256, whose generation takes a fraction of a millisecond.
 
 require "fileutils"
 require "openssl"

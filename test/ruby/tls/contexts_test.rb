@@ -63,7 +63,7 @@ class TLSContextsTest < TLSTest
     secret = key.lines[1].chomp
     run_pair({}, localhost(private_key_pass: "geheim"), client: { ssl_handshake_completed: lambda { |it|
       ObjectSpace.each_object(EventMachine.const_get(:TLSContext)) { |it2| refute_includes it2.inspect, secret }
-      ObjectSpace.each_object(EM::Connection) { |it2| assert_empty it2.instance_variables.grep(/tls|key/) }
+      refute_includes it.inspect, secret
       refute_includes EM.inspect, secret
       it.close_connection
     } })

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# TLS between our connections, and with Ruby's openssl at either end: the order of callbacks, and data before, during and
-# after the handshake.
+# TLS between our connections, and with Ruby's openssl at either end: the order of callbacks, and data before, during
+# and after the handshake.
 
 require_relative "../support/tls_peers"
 

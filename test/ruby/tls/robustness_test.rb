@@ -2,7 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What went wrong for others: forks, clients that leave early, half handshakes, prompts for passphrases, signals, threads.
+# What went wrong for others: forks, clients that leave early, half handshakes, prompts for passphrases, signals,
+# threads.
 
 require_relative "../support/tls_peers"
 require "pty"

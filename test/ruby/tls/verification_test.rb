@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# `verify: true`: the library judges the peer's certificate itself, and nothing is sent or received unless the chain, the
-# name and the dates are right.
+# `verify: true`: the library judges the peer's certificate itself, and nothing is sent or received unless the chain,
+# the name and the dates are right.
 
 require_relative "../support/tls_peers"
 

@@ -33,8 +33,8 @@ module EventMachine
           @sslmode = mode
         end
 
-        # Options for {Connection#start_tls}, to be set before {Postgres3#connect}. `:verify_full` needs `hostname:`, and
-        # the authority's certificate (`ca_file:`) unless the system knows it.
+        # Options for {Connection#start_tls}, to be set before {Postgres3#connect}. `:verify_full` needs `hostname:`,
+        # and the authority's certificate (`ca_file:`) unless the system knows it.
         # @param options [Hash]
         def ssl_options=(options)
           raise ArgumentError, "ssl_options must be a Hash" unless options.is_a?(Hash)
