@@ -10,6 +10,7 @@
 #include "rb_define.h"
 #include "rb_handler.h"
 #include "rb_module.h"
+#include "rb_state.h"
 
 static ID id_ssl_verify_peer, id_pack;
 
@@ -19,12 +20,14 @@ typedef struct question {
     bool is_accepted;
 } question;
 
-/* While the program is being asked. */
+/* While the program is being asked. A forked child may have left the callback by a jump; then its reactor is another. */
 static question *current;
+static unsigned current_generation;
 
 const em_tls_peer_certificate *rb_em_tls_judged(const em_connection *connection)
 {
-    return current && current->connection == connection ? current->certificate : NULL;
+    bool is_asking = current && current_generation == rb_em_the_reactor.generation;
+    return is_asking && current->connection == connection ? current->certificate : NULL;
 }
 
 /* RFC 7468. Array#pack writes lines of 48 bytes as 64 characters. */
@@ -55,6 +58,7 @@ int rb_em_tls_verify_peer(em_connection *connection, const em_tls_peer_certifica
     question *outer = current;
     rb_em_message message = {.slot = em_connection_get_user(connection)};
     current = &asked;
+    current_generation = rb_em_the_reactor.generation;
     rb_em_deliver(ask, &message);
     current = outer;
     return asked.is_accepted;

@@ -34,7 +34,7 @@ module EventMachine
         # @overload connect(options)
         #   @option options [String] :host
         #   @option options [Integer, String] :port
-        #   @option options [Boolean, Hash] :tls whether to use TLS, or the options for {Connection#start_tls}; also
+        #   @option options [Boolean, Hash, TLS] :tls whether to use TLS, or the options for {Connection#start_tls}; also
         #     called `:ssl`. With `{ verify: true }`, the server's certificate must be valid for the host
         #   @option options [Numeric] :timeout seconds for each request that has no `:timeout` itself
         # @return [HttpClient2]
@@ -155,7 +155,7 @@ module EventMachine
 
       # Servers with several names need to know which one is meant.
       def tls_options(given, host)
-        { sni_hostname: host }.merge(given.is_a?(Hash) ? given : {})
+        given.is_a?(TLS) ? given.for_host(host) : { sni_hostname: host }.merge(given.is_a?(Hash) ? given : {})
       end
 
       def with_verb(args, verb)

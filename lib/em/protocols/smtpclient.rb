@@ -69,7 +69,7 @@ module EventMachine
       # @option args [String, Array<String>] :message header and body
       # @option args [String, Array<String>] :content header and body, sent unchanged: already escaped, and with the
       #   final dot
-      # @option args [Boolean, Hash] :starttls whether TLS is required; a Hash has options for {Connection#start_tls}.
+      # @option args [Boolean, Hash, TLS] :starttls whether TLS is required; a Hash has options for {Connection#start_tls}.
       #   With `{ verify: true }`, the server's certificate must be valid for the host
       # @option args [Hash] :auth `type: :plain`, `username:`, `password:` (a String, or a callable that returns it);
       #   with `require_tls: true`, a missing `:starttls` is an error

@@ -34,6 +34,13 @@ module EventMachine
       self
     end
 
+    # @param host [String, nil]
+    # @return [TLS] the same for connections to this host, unless there is a `hostname`. It keeps the files as they were
+    #   read, whatever {#reload} does to this one
+    def for_host(host)
+      dup.tap { |copy| copy.host = host }
+    end
+
     # Starts TLS on a connection, before it has sent anything.
     # @param host [String, nil] the name of the server, for clients
     # @private
@@ -51,7 +58,7 @@ module EventMachine
     # @return [TLSParameters] of a connection
     # @private
     def parameters(server, host)
-      server ? @parameters : @parameters.for_verifying_client(host)
+      server ? @parameters : @parameters.for_verifying_client(host || @host)
     end
 
     # Without the keys.
@@ -59,6 +66,10 @@ module EventMachine
     def inspect
       "#<#{self.class.name}>"
     end
+
+    protected
+
+    attr_writer :host
 
     private
 

@@ -46,6 +46,12 @@ class HttpClient2TlsTest < TLSTest
     assert_equal [:failed, nil], get(verify, credentials: Certificates.root.issue("example.com"))
   end
 
+  def test_with_options_that_are_shared
+    assert_equal "hello", get(EM::TLS.new(ca_pem: Certificates.root.cert))[0]
+    assert_equal [:failed, nil], get(EM::TLS.new)
+    assert_equal [:failed, nil], get(EM::TLS.new(ca_pem: Certificates.root.cert, hostname: "example.com"))
+  end
+
   def test_inspect_shows_no_private_key
     secret = Certificates.client.private_key.lines[1].chomp
     in_reactor do

@@ -72,6 +72,12 @@ class SmtpTlsTest < TLSTest
     end
   end
 
+  def test_options_that_are_shared
+    tls = EM::TLS.new(ca_pem: Certificates.root.cert)
+    assert_equal :succeeded, deliver({ starttls: tls })[0]
+    assert_equal :failed, deliver({ starttls: tls }, credentials: Certificates.root.issue("example.com"))[0]
+  end
+
   def test_the_server_drops_what_was_pipelined_behind_starttls
     calls = []
     reactor do

@@ -233,6 +233,40 @@ class TLSHandshakeTest < TLSTest
     assert_equal "local", received
   end
 
+  def test_receiving_into_one_string
+    sizes = []
+    buffer = +""
+    data = Random.new(1).bytes(200_000)
+    received = +"".b
+    reactor do
+      port = tls_server(localhost, post_init: ->(it) { EM.receive_into(it, buffer) }, receive_data: lambda { |it, piece|
+        sizes << piece.equal?(buffer)
+        received << piece
+        it.send_data("all") if received.bytesize == data.bytesize
+      })
+      talk_tls(port) do |tls|
+        tls.write(data)
+        assert_equal "all", tls.readpartial(3)
+      end
+    end
+    assert_equal [true], sizes.uniq
+    assert_equal data, received
+  end
+
+  def test_a_file_is_streamed
+    data = Random.new(1).bytes(LARGE)
+    path = Certificates.write("")
+    File.binwrite(path, data)
+    received = nil
+    reactor do
+      port = tls_server(localhost, ssl_handshake_completed: lambda { |it|
+        it.stream_file_data(path).callback { it.close_connection_after_writing }
+      })
+      talk_tls(port) { |tls| received = read_to_end(tls) }
+    end
+    assert_equal data.hash, received.hash
+  end
+
   def test_reconnect_starts_without_tls_again
     protocols = []
     reactor do

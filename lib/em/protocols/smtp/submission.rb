@@ -25,7 +25,7 @@ module EventMachine
         attr_reader :text
         # @return [Hash, nil]
         attr_reader :auth
-        # @return [Hash, nil] options for start_tls; nil for no TLS
+        # @return [Hash, TLS, nil] options for start_tls; nil for no TLS
         attr_reader :starttls
 
         # @param args [Hash] see {SmtpClient.send}
@@ -60,6 +60,7 @@ module EventMachine
         # The name in the server's certificate is that of the host, unless another is given.
         def starttls_of(value, host)
           return unless value
+          return value.for_host(host) if value.is_a?(TLS)
 
           (host ? { sni_hostname: host } : {}).merge(value.is_a?(Hash) ? value : {})
         end
