@@ -23,19 +23,25 @@ static void resume(rb_em_slot *slot)
         em_connection_resume(slot->native.connection);
 }
 
-/* Posted, so that it runs on the reactor's thread. */
-static void report(em_loop *loop, void *user)
+void rb_em_end_hold(rb_em_slot *slot)
 {
-    rb_em_slot *slot = rb_em_table_find((uint64_t)(uintptr_t)user);
-    if (!slot || slot->kind != RB_EM_CONNECTION || !(slot->flags & RB_EM_HELD))
-        return;
     rb_em_slot_clear_flags(slot, RB_EM_HELD | RB_EM_READY);
     if (slot->flags & RB_EM_COMPLETED)
         rb_em_report_completed(slot);
+    if (slot->flags & RB_EM_HANDSHAKEN)
+        rb_em_report_handshake(slot);
     if (slot->native.connection)
         resume(slot);
     else
         rb_em_report_end(slot);
+}
+
+/* Posted, so that it runs on the reactor's thread. */
+static void report(em_loop *loop, void *user)
+{
+    rb_em_slot *slot = rb_em_table_find((uint64_t)(uintptr_t)user);
+    if (slot && slot->kind == RB_EM_CONNECTION && slot->flags & RB_EM_HELD)
+        rb_em_end_hold(slot);
 }
 
 void rb_em_complete_connection(rb_em_slot *slot)

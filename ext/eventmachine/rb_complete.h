@@ -10,4 +10,7 @@
 /* The connection's object is complete: what was noted meanwhile is reported. */
 void rb_em_complete_connection(rb_em_slot *slot);
 
+/* Reports it at once. For the reactor's thread, and for a slot with RB_EM_READY. */
+void rb_em_end_hold(rb_em_slot *slot);
+
 #endif

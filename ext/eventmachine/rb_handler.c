@@ -86,10 +86,17 @@ void rb_em_on_completed(em_connection *connection)
         rb_em_report_completed(slot);
 }
 
+void rb_em_report_handshake(rb_em_slot *slot)
+{
+    rb_em_message message = {.slot = slot};
+    rb_em_deliver(handshake_completed, &message);
+}
+
 void rb_em_on_handshake_completed(em_connection *connection)
 {
-    rb_em_message message = {.slot = em_connection_get_user(connection)};
-    rb_em_deliver(handshake_completed, &message);
+    rb_em_slot *slot = em_connection_get_user(connection);
+    if (slot && !rb_em_note_handshake(slot))
+        rb_em_report_handshake(slot);
 }
 
 /* There is no half-open state in Ruby: unbind is called at once, and what is queued is sent afterwards. */

@@ -17,8 +17,9 @@ void rb_em_on_end(em_connection *connection);
 void rb_em_on_handshake_completed(em_connection *connection);
 void rb_em_on_unbind(em_connection *connection, em_status reason);
 
-/* connection_completed, for a connection that was held. */
+/* connection_completed and ssl_handshake_completed, for a connection that was held. */
 void rb_em_report_completed(rb_em_slot *slot);
+void rb_em_report_handshake(rb_em_slot *slot);
 
 /* Something to be delivered. */
 typedef struct rb_em_message {

@@ -2,8 +2,8 @@
 /*
  * Connections and servers that other threads open are held. Ruby may switch to the reactor's thread at any point
  * between the opening and the end of `initialize` and `post_init`, so what happens to the native connection meanwhile
- * is noted in the slot: the connection is paused when it is established, and its end waits. rb_complete.c reports both
- * once the object is complete. For servers see rb_accept.c.
+ * is noted in the slot: the connection is paused when it is established, which does not hold up a TLS handshake, and
+ * its end waits. rb_complete.c reports all that once the object is complete. For servers see rb_accept.c.
  */
 #include "rb_hold.h"
 
@@ -23,6 +23,14 @@ bool rb_em_note_completed(rb_em_slot *slot)
     slot->flags |= RB_EM_COMPLETED;
     if (em_connection_pause(slot->native.connection) == EM_OK)
         slot->flags |= RB_EM_HELD_BACK;
+    return true;
+}
+
+bool rb_em_note_handshake(rb_em_slot *slot)
+{
+    if (!(slot->flags & RB_EM_HELD))
+        return false;
+    slot->flags |= RB_EM_HANDSHAKEN;
     return true;
 }
 

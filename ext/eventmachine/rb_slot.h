@@ -29,12 +29,13 @@ enum {
     RB_EM_AWAITS_DRAIN = 1 << 4, /* see rb_drained.c */
 
     /* For what another thread has opened, see rb_hold.c. */
-    RB_EM_HELD = 1 << 5,      /* the object is not complete, or a noted event is not reported yet */
-    RB_EM_COMPLETED = 1 << 6, /* noted: connection_completed */
-    RB_EM_HELD_BACK = 1 << 7, /* paused only because it is held */
-    RB_EM_READY = 1 << 8,     /* the object is complete, the report is posted */
+    RB_EM_HELD = 1 << 5,       /* the object is not complete, or a noted event is not reported yet */
+    RB_EM_COMPLETED = 1 << 6,  /* noted: connection_completed */
+    RB_EM_HELD_BACK = 1 << 7,  /* paused only because it is held */
+    RB_EM_READY = 1 << 8,      /* the object is complete, the report is posted */
+    RB_EM_HANDSHAKEN = 1 << 9, /* noted: ssl_handshake_completed */
 
-    RB_EM_ACCEPTED = 1 << 9 /* by a server, so it is a server if TLS starts */
+    RB_EM_ACCEPTED = 1 << 10 /* by a server, so it is a server if TLS starts */
 };
 
 typedef struct rb_em_slot {

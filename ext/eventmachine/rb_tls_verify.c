@@ -7,10 +7,16 @@
 
 #include <ruby/encoding.h>
 
+#include "rb_complete.h"
 #include "rb_define.h"
 #include "rb_handler.h"
 #include "rb_module.h"
+#include "rb_protect.h"
 #include "rb_state.h"
+
+/* After that, an object that is not complete is asked nevertheless. Whoever waits for the reactor in `post_init` would
+ * stop it for good otherwise. */
+enum { LONGEST_WAIT_MS = 1000 };
 
 static ID id_ssl_verify_peer, id_pack;
 
@@ -20,7 +26,8 @@ typedef struct question {
     bool is_accepted;
 } question;
 
-/* While the program is being asked. A forked child may have left the callback by a jump; then its reactor is another. */
+/* While the program is being asked. A forked child may have left the callback by a jump; then its reactor is another.
+ */
 static question *current;
 static unsigned current_generation;
 
@@ -52,11 +59,36 @@ static VALUE ask(VALUE argument)
     return Qnil;
 }
 
+/* Other threads run meanwhile. */
+static VALUE await_object(VALUE argument)
+{
+    const rb_em_slot *slot = (void *)argument;
+    struct timeval pause = {.tv_usec = 1000};
+    for (unsigned i = 0; i < LONGEST_WAIT_MS && slot->flags & RB_EM_HELD && !(slot->flags & RB_EM_READY); i++)
+        rb_thread_wait_for(pause);
+    return Qnil;
+}
+
+/*
+ * The answer cannot wait. So if another thread has opened the connection and is not done with its object yet, the loop
+ * waits for it, which takes as long as `initialize`, `post_init` and the block.
+ */
+static void end_hold(rb_em_slot *slot)
+{
+    if (slot->flags & RB_EM_HELD)
+        rb_em_call(await_object, (VALUE)slot);
+    if (slot->flags & RB_EM_READY)
+        rb_em_end_hold(slot);
+}
+
 int rb_em_tls_verify_peer(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
 {
     question asked = {.connection = connection, .certificate = certificate};
     question *outer = current;
     rb_em_message message = {.slot = em_connection_get_user(connection)};
+    if (!message.slot)
+        return 0;
+    end_hold(message.slot);
     current = &asked;
     current_generation = rb_em_the_reactor.generation;
     rb_em_deliver(ask, &message);

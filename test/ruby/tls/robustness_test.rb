@@ -148,14 +148,16 @@ class TLSRobustnessTest < TLSTest
     assert_predicate result.status, :success?
   end
 
-  def test_connections_that_another_thread_opens
+  # Opens a connection in another thread, whose post_init calls the block.
+  # @return [Array<Symbol>] the callbacks in their order
+  def events_of_other_thread(options)
     events = nil
     reactor do
       port = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
       thread = Thread.new do
-        tls_client(port, { verify_peer: true }, ssl_verify_peer: ->(*) { true }, post_init: lambda { |it|
+        tls_client(port, options, ssl_verify_peer: ->(*) { true }, post_init: lambda { |it|
           it.send_data("x")
-          sleep 0.02
+          yield
         }, receive_data: lambda { |it, _|
           events = it.events.dup
           EM.stop
@@ -164,8 +166,24 @@ class TLSRobustnessTest < TLSTest
       thread.report_on_exception = false
       (@conversations ||= []) << thread
     end
-    assert_equal %i[initialize post_init connection_completed], events.first(3)
-    assert_equal %i[ssl_handshake_completed receive_data], events.last(2)
+    events
+  end
+
+  def test_connections_that_another_thread_opens
+    events = events_of_other_thread({}) { sleep 0.02 }
+    assert_equal %i[initialize post_init connection_completed ssl_handshake_completed receive_data], events
+    events = events_of_other_thread({ verify_peer: true }) { sleep 0.02 }
+    assert_equal %i[initialize post_init connection_completed ssl_verify_peer ssl_handshake_completed receive_data], events.uniq
+  end
+
+  # ssl_verify_peer, which cannot wait for ever, is called before post_init has ended.
+  def test_another_thread_that_waits_for_the_reactor_in_post_init
+    events = events_of_other_thread({ verify_peer: true }) do
+      done = Queue.new
+      EM.add_timer(0.02) { done << 1 }
+      done.pop
+    end
+    assert_includes events, :receive_data
   end
 
   def test_bad_clients_do_not_disturb_a_good_one
