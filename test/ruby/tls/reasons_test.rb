@@ -34,6 +34,19 @@ class TLSReasonsTest < TLSTest
     assert_match(/alert/, server)
   end
 
+  def test_the_verdict_can_be_read_in_unbind
+    expired = Certificates.root.issue("localhost", valid: (Time.now - 7200)..(Time.now - 3600))
+    verdict = nil
+    reactor do
+      port = tls_server({ cert: expired.cert, private_key: expired.private_key })
+      tls_client(port, verify, unbind: lambda { |it, _|
+        verdict = it.get_tls_verdict
+        EM.stop
+      })
+    end
+    assert_match(/expired/, verdict)
+  end
+
   def test_another_host
     client, = texts(verify(hostname: "example.com"), localhost)
     assert_match(/example\.com|name/, client)
