@@ -34,7 +34,7 @@ module EventMachine
         # @overload connect(options)
         #   @option options [String] :host
         #   @option options [Integer, String] :port
-        #   @option options [Boolean, Hash, TLS] :tls whether to use TLS, or the options for {Connection#start_tls}; also
+        #   @option options [Boolean, Hash, TLS] :tls whether to use TLS, or options for {Connection#start_tls}; also
         #     called `:ssl`. With `{ verify: true }`, the server's certificate must be valid for the host
         #   @option options [Numeric] :timeout seconds for each request that has no `:timeout` itself
         # @return [HttpClient2]

@@ -69,8 +69,8 @@ module EventMachine
       # @option args [String, Array<String>] :message header and body
       # @option args [String, Array<String>] :content header and body, sent unchanged: already escaped, and with the
       #   final dot
-      # @option args [Boolean, Hash, TLS] :starttls whether TLS is required; a Hash has options for {Connection#start_tls}.
-      #   With `{ verify: true }`, the server's certificate must be valid for the host
+      # @option args [Boolean, Hash, TLS] :starttls whether TLS is required, or options for {Connection#start_tls}. With
+      #   `{ verify: true }`, the server's certificate must be valid for the host
       # @option args [Hash] :auth `type: :plain`, `username:`, `password:` (a String, or a callable that returns it);
       #   with `require_tls: true`, a missing `:starttls` is an error
       # @option args [Numeric] :timeout (60) seconds of silence after which the client gives up; 0 for no limit
