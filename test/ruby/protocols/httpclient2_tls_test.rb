@@ -55,7 +55,7 @@ class HttpClient2TlsTest < TLSTest
   def test_inspect_shows_no_private_key
     secret = Certificates.client.private_key.lines[1].chomp
     in_reactor do
-      client = connect(dead_port, { cert: Certificates.client.cert, private_key: Certificates.client.private_key })
+      client = connect(closed_port, { cert: Certificates.client.cert, private_key: Certificates.client.private_key })
       refute_includes client.inspect, secret
     end
   end

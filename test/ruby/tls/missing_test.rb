@@ -24,7 +24,7 @@ class TLSMissingTest < ReactorTest
   def test_shared_options_raise_before_anything_is_opened
     without_tls do
       assert_raises(EM::Unsupported) { EM.start_server("127.0.0.1", 0, EM::Connection, tls: EM::TLS.new) }
-      assert_raises(EM::Unsupported) { EM.connect("127.0.0.1", dead_port, EM::Connection, tls: EM::TLS.new) }
+      assert_raises(EM::Unsupported) { EM.connect("127.0.0.1", closed_port, EM::Connection, tls: EM::TLS.new) }
       assert_equal 0, EM.connection_count - EM.num_close_scheduled
     end
   end

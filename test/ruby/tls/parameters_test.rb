@@ -229,7 +229,7 @@ class TLSParametersTest < TLSTest
 
   def test_on_a_dead_connection_nothing_happens
     reactor do
-      client(dead_port, unbind: lambda { |it, _|
+      client(closed_port, unbind: lambda { |it, _|
         EM.next_tick do
           assert_nil it.start_tls
           EM.stop
@@ -240,7 +240,7 @@ class TLSParametersTest < TLSTest
 
   def test_refusals_of_a_dead_connection
     reactor do
-      client(dead_port, unbind: lambda { |it, _|
+      client(closed_port, unbind: lambda { |it, _|
         EM.next_tick do
           assert_raises(EM::FileNotFoundException) { it.start_tls(private_key_file: MISSING) }
           EM.stop

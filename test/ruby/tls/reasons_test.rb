@@ -104,7 +104,7 @@ class TLSReasonsTest < TLSTest
     before = in_unbind = nil
     connection = nil
     reactor do
-      connection = client(dead_port, post_init: ->(it) { before = it.get_reason_text }, unbind: lambda { |it, _|
+      connection = client(closed_port, post_init: ->(it) { before = it.get_reason_text }, unbind: lambda { |it, _|
         in_unbind = it.get_reason_text
         EM.stop
       })

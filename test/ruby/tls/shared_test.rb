@@ -52,7 +52,7 @@ class TLSSharedTest < TLSTest
       define_method(:initialize) { |*all, **keywords| arguments << [all, keywords] }
     end
     in_reactor do
-      port = dead_port
+      port = closed_port
       EM.connect("127.0.0.1", port, handler, tls: client_side)
       EM.connect("127.0.0.1", port, handler, 1, tls: client_side)
       EM.connect("127.0.0.1", port, handler, 1, a: 2, tls: client_side)
@@ -65,7 +65,7 @@ class TLSSharedTest < TLSTest
   def test_any_other_hash_is_the_handlers
     arguments = []
     handler = Class.new(EM::Connection) { define_method(:initialize) { |*all| arguments.concat(all) } }
-    in_reactor { EM.connect("127.0.0.1", dead_port, handler, tls: { verify: true }) }
+    in_reactor { EM.connect("127.0.0.1", closed_port, handler, tls: { verify: true }) }
     assert_equal [{ tls: { verify: true } }], arguments
   end
 
