@@ -108,8 +108,8 @@ bool emi_gate_has_output(const emi_gate *gate)
     const em_connection *connection = gate->connection;
     if (connection->paused)
         return gate->filter->wire.bytes > 0 && gate->sealed_bytes == 0;
-    return gate->filter->wire.bytes > 0 ||
-           (gate->filter->is_ready && (connection->outbox.bytes > 0 || emi_gate_owes_end(gate)));
+    return gate->filter->wire.bytes > 0 || (gate->filter->is_ready && gate->filter->piece_bytes > 0 &&
+                                            (connection->outbox.bytes > 0 || emi_gate_owes_end(gate)));
 }
 
 void emi_gate_fill(emi_gate *gate)
@@ -118,7 +118,8 @@ void emi_gate_fill(emi_gate *gate)
     const emi_filter *filter = gate->filter;
     if (!gate->was_ready || gate->is_busy || emi_loop_is_forked(connection->loop))
         return;
-    while (connection->outbox.bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES && !gate->has_failed)
+    while (connection->outbox.bytes > 0 && filter->piece_bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES &&
+           !gate->has_failed)
         seal_piece(gate);
     if (connection->outbox.bytes == 0 && emi_gate_owes_end(gate))
         seal_end(gate);
