@@ -2,6 +2,7 @@
 /*
  * Shared by the echo servers in C, so that each of them shows only its library: the port from the command line, as many
  * descriptors as the system allows, and, for those that open their own sockets, the listening socket and TCP_NODELAY.
+ * Servers with TLS get the files of their certificate and key as argv[2] and argv[3].
  */
 #ifndef BENCH_ECHO_SUPPORT_H
 #define BENCH_ECHO_SUPPORT_H
@@ -23,13 +24,13 @@ static inline _Noreturn void echo_fail(const char *what)
     exit(1);
 }
 
-static inline uint16_t echo_prepare(int argc, char **argv)
+static inline uint16_t echo_prepare_with(int argc, char **argv, int expected, const char *usage)
 {
     struct rlimit limit;
-    int port = argc == 2 ? atoi(argv[1]) : 0;
+    int port = argc == expected ? atoi(argv[1]) : 0;
 
     if (port < 1 || port > 65535) {
-        fprintf(stderr, "usage: %s PORT\n", argv[0]);
+        fprintf(stderr, "usage: %s %s\n", argv[0], usage);
         exit(2);
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -38,6 +39,16 @@ static inline uint16_t echo_prepare(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     return (uint16_t)port;
+}
+
+static inline uint16_t echo_prepare(int argc, char **argv)
+{
+    return echo_prepare_with(argc, argv, 2, "PORT");
+}
+
+static inline uint16_t echo_prepare_tls(int argc, char **argv)
+{
+    return echo_prepare_with(argc, argv, 4, "PORT CERTIFICATE_FILE KEY_FILE");
 }
 
 static inline struct sockaddr_in echo_address(uint16_t port)

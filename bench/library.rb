@@ -19,6 +19,14 @@ module Library
     ARGV[0].to_i
   end
 
+  # The arguments with which a program that speaks TLS was started.
+  # @return [Array(Integer, String, String)] port, certificate file and key file
+  def tls_arguments
+    port = ARGV[0].to_i
+    abort "usage: #{$PROGRAM_NAME} PORT CERTIFICATE_FILE KEY_FILE" unless ARGV.size == 3 && port.between?(1, 65_535)
+    [port, ARGV[1], ARGV[2]]
+  end
+
   # Loads the EventMachine named by --library, ours by default.
   # @return [Integer] the COUNT of the command line
   def load_by_options(default_count)
