@@ -8,6 +8,8 @@
  *   idle    memory of the server per open connection that has nothing to do
  *   bulk    processor time of the server for receiving and discarding, over one connection
  *
+ * With --tls, echo, accept and idle speak TLS 1.3. Then accept measures handshakes, and with --resume, resumed ones.
+ *
  * It checks every byte that comes back and fails if one is wrong. It never runs longer than requested plus half a
  * minute.
  */
@@ -31,7 +33,9 @@ static const char usage[] = "usage: load [options] PORT\n"
                             "  --bytes N          in all, of the bulk mode (1 GiB)\n"
                             "  --seconds S        measured interval (1)\n"
                             "  --warmup S         before it (0.3)\n"
-                            "  --pid PID          the server's process, for its processor time and memory\n";
+                            "  --pid PID          the server's process, for its processor time and memory\n"
+                            "  --tls              TLS 1.3 (not in the bulk mode)\n"
+                            "  --resume           resume TLS sessions (in the accept mode)\n";
 
 static const struct option long_options[] = {
     {"mode", required_argument, NULL, 'm'},
@@ -43,6 +47,8 @@ static const struct option long_options[] = {
     {"seconds", required_argument, NULL, 's'},
     {"warmup", required_argument, NULL, 'w'},
     {"pid", required_argument, NULL, 'P'},
+    {"tls", no_argument, NULL, 't'},
+    {"resume", no_argument, NULL, 'r'},
     {"help", no_argument, NULL, '?'},
     {NULL, 0, NULL, 0},
 };
@@ -106,11 +112,17 @@ static struct load_options parse(int argc, char **argv)
         case 'P':
             options.server = (pid_t)number(optarg, 1, 1 << 30);
             break;
+        case 't':
+            options.tls = true;
+            break;
+        case 'r':
+            options.resume = true;
+            break;
         default:
             refuse();
         }
     }
-    if (optind != argc - 1)
+    if (optind != argc - 1 || (options.resume && !options.tls))
         refuse();
     options.port = (uint16_t)number(argv[optind], 1, 65535);
     return options;
@@ -145,7 +157,7 @@ int main(int argc, char **argv)
         return load_accept(&options);
     if (strcmp(options.mode, "idle") == 0)
         return load_idle(&options);
-    if (strcmp(options.mode, "bulk") == 0)
+    if (strcmp(options.mode, "bulk") == 0 && !options.tls)
         return load_bulk(&options);
     refuse();
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Shared by the parts of the load generator: its options, its clock, how it connects, what it sends and how it observes
- * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c and load_bulk.c.
+ * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c and load_bulk.c. All but the last can
+ * use TLS.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +23,8 @@ struct load_options {
     uint64_t bytes;    /* in all, of the bulk mode */
     double seconds;
     double warmup_seconds;
+    bool tls;
+    bool resume; /* TLS sessions */
 };
 
 /* The modes. Each prints one line of JSON and returns the exit status of the program. */
@@ -41,6 +45,44 @@ int load_connect(const struct load_options *options, unsigned index);
 
 /* Closes with a reset, so that neither side keeps the port in TIME_WAIT. */
 void load_reset(int fd);
+
+/*
+ * A connection that is plain or speaks TLS. It must stay at its address while it is open. With --resume,
+ * load_stream_start resumes the TLS session of the connection that was open there before.
+ */
+struct load_stream {
+    int fd;
+    struct ssl_st *tls; /* NULL: plain */
+    struct ssl_session_st *session;
+    bool is_drained; /* load_stream_receive took all that the kernel had */
+};
+
+/* Connects. A handshake of TLS has begun only: load_stream_receive completes it, and nothing can be sent before. */
+void load_stream_start(struct load_stream *stream, const struct load_options *options, unsigned index);
+
+/* Connects, and waits until a handshake of TLS is complete. */
+void load_stream_open(struct load_stream *stream, const struct load_options *options, unsigned index);
+
+/* Waits until there is something to receive. */
+void load_stream_wait(const struct load_stream *stream);
+
+/* As send and recv with MSG_DONTWAIT: -1 and EAGAIN if nothing can be sent, or nothing is there for the caller. What
+ * could not be sent with TLS is to be sent next. The buffer has LOAD_CHUNK_BYTES bytes. */
+ssize_t load_stream_send(struct load_stream *stream, const void *data, size_t length);
+ssize_t load_stream_receive(struct load_stream *stream, unsigned char *buffer);
+
+/* Closes with a reset. */
+void load_stream_reset(struct load_stream *stream);
+
+/* The same for TLS alone, used by load_stream.c. */
+void load_tls_start(struct load_stream *stream, const struct load_options *options);
+void load_tls_complete_handshake(struct load_stream *stream);
+ssize_t load_tls_send(struct load_stream *stream, const void *data, size_t length);
+ssize_t load_tls_receive(struct load_stream *stream, unsigned char *buffer);
+void load_tls_free(struct load_stream *stream);
+
+/* After the handshake: whether the server has resumed the session. */
+bool load_tls_is_resumed(const struct load_stream *stream);
 
 /* Processor time of the server with all its threads, including those that have ended; exact to the nanosecond while it
  * runs. */

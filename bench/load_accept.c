@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The accept mode: a fixed number of connections at a time, each opened, used for one message and reset, again and
- * again. A reset leaves no port in TIME_WAIT, so the run may be as long as needed.
+ * again. A reset leaves no port in TIME_WAIT, so the run may be as long as needed. With TLS, each is a handshake, which
+ * the message shows to be complete on both sides.
  */
 #include "load.h"
 
@@ -15,7 +16,9 @@
 enum { EVENTS = 512, LONGEST_WAIT_MS = 100 };
 
 struct visit {
-    int fd;
+    struct load_stream stream;
+    bool is_sent;    /* the message */
+    bool was_served; /* at least once */
     unsigned received;
 };
 
@@ -23,30 +26,51 @@ struct accepting {
     const struct load_options *options;
     int epoll;
     uint64_t accepted;
+    uint64_t resumed; /* of them: TLS sessions */
+    unsigned waiting; /* visits that were never served */
 };
 
 struct reading {
-    uint64_t accepted, time_ns, cpu_ns;
+    uint64_t accepted, resumed, time_ns, cpu_ns;
 };
+
+/* With TLS, not before the handshake is complete. */
+static void send_message(const struct accepting *accepting, struct visit *visit)
+{
+    size_t length = accepting->options->size_bytes;
+    ssize_t n;
+
+    if (visit->is_sent)
+        return;
+    n = load_stream_send(&visit->stream, load_pattern_at(0), length);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n != (ssize_t)length)
+        load_fail("sending");
+    visit->is_sent = true;
+}
 
 static void begin(struct accepting *accepting, struct visit *visit)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = visit};
-    size_t length = accepting->options->size_bytes;
 
+    visit->is_sent = false;
     visit->received = 0;
-    visit->fd = load_connect(accepting->options, 0);
-    if (send(visit->fd, load_pattern_at(0), length, 0) != (ssize_t)length)
-        load_fail("sending");
-    if (epoll_ctl(accepting->epoll, EPOLL_CTL_ADD, visit->fd, &event) != 0)
+    load_stream_start(&visit->stream, accepting->options, 0);
+    send_message(accepting, visit);
+    if (epoll_ctl(accepting->epoll, EPOLL_CTL_ADD, visit->stream.fd, &event) != 0)
         load_fail("registering with epoll");
 }
 
 static void receive(struct accepting *accepting, struct visit *visit)
 {
     static unsigned char buffer[LOAD_CHUNK_BYTES];
-    ssize_t n = recv(visit->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    ssize_t n = load_stream_receive(&visit->stream, buffer);
 
+    if (n < 0 && errno == EAGAIN) {
+        send_message(accepting, visit);
+        return;
+    }
     if (n < 0)
         load_fail("receiving");
     errno = 0;
@@ -58,10 +82,14 @@ static void receive(struct accepting *accepting, struct visit *visit)
     if (visit->received < accepting->options->size_bytes)
         return;
     accepting->accepted++;
-    load_reset(visit->fd);
+    accepting->waiting -= !visit->was_served;
+    visit->was_served = true;
+    accepting->resumed += visit->stream.tls && load_tls_is_resumed(&visit->stream);
+    load_stream_reset(&visit->stream);
     begin(accepting, visit);
 }
 
+/* Lasts at least until all visits were served, so that in the measured interval all have a TLS session to resume. */
 static struct reading run(struct accepting *accepting, double seconds)
 {
     uint64_t end_ns = load_now_ns() + (uint64_t)(seconds * 1e9);
@@ -74,8 +102,9 @@ static struct reading run(struct accepting *accepting, double seconds)
             load_fail("waiting");
         for (int i = 0; i < n; i++)
             receive(accepting, events[i].data.ptr);
-    } while (load_now_ns() < end_ns);
-    return (struct reading){accepting->accepted, load_now_ns(), load_server_cpu_ns(accepting->options->server)};
+    } while (load_now_ns() < end_ns || accepting->waiting > 0);
+    return (struct reading){accepting->accepted, accepting->resumed, load_now_ns(),
+                            load_server_cpu_ns(accepting->options->server)};
 }
 
 static int report(const struct load_options *options, struct reading before, struct reading after)
@@ -89,6 +118,8 @@ static int report(const struct load_options *options, struct reading before, str
     printf("{\"mode\": \"accept\", \"connections\": %u, \"accepted\": %llu, \"seconds\": %.6f, "
            "\"accepts_per_second\": %.1f",
            options->connections, (unsigned long long)accepted, seconds, (double)accepted / seconds);
+    if (options->tls)
+        printf(", \"resumed_percent\": %.2f", 100.0 * (double)(after.resumed - before.resumed) / (double)accepted);
     if (options->server)
         printf(", \"server_cpu_ns_per_accept\": %.1f", (double)(after.cpu_ns - before.cpu_ns) / (double)accepted);
     printf("}\n");
@@ -97,7 +128,8 @@ static int report(const struct load_options *options, struct reading before, str
 
 int load_accept(const struct load_options *options)
 {
-    struct accepting accepting = {.options = options, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    struct accepting accepting = {
+        .options = options, .epoll = epoll_create1(EPOLL_CLOEXEC), .waiting = options->connections};
     struct visit *visits = load_allocate(options->connections, sizeof *visits);
     struct reading before, after;
 
@@ -109,6 +141,6 @@ int load_accept(const struct load_options *options)
     before = run(&accepting, options->warmup_seconds);
     after = run(&accepting, options->seconds);
     for (unsigned i = 0; i < options->connections; i++)
-        load_reset(visits[i].fd);
+        load_stream_reset(&visits[i].stream);
     return report(options, before, after);
 }

@@ -16,7 +16,7 @@
 enum { EVENTS = 512, LONGEST_WAIT_MS = 100, DRAIN_SECONDS = 10 };
 
 struct peer {
-    int fd;
+    struct load_stream stream;
     uint64_t start;     /* where in the pattern this connection begins */
     uint64_t sent;      /* bytes */
     uint64_t received;  /* bytes */
@@ -45,7 +45,7 @@ static void flush(const struct echo *echo, struct peer *peer)
 
     while (peer->sent < wanted) {
         size_t length = wanted - peer->sent < LOAD_CHUNK_BYTES ? (size_t)(wanted - peer->sent) : LOAD_CHUNK_BYTES;
-        ssize_t n = send(peer->fd, load_pattern_at(peer->start + peer->sent), length, MSG_DONTWAIT);
+        ssize_t n = load_stream_send(&peer->stream, load_pattern_at(peer->start + peer->sent), length);
 
         if (n < 0 && errno == EAGAIN)
             return;
@@ -75,7 +75,7 @@ static void receive(struct echo *echo, struct peer *peer)
     ssize_t n;
 
     do {
-        n = recv(peer->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        n = load_stream_receive(&peer->stream, buffer);
         if (n < 0 && errno == EAGAIN)
             break;
         if (n < 0)
@@ -88,7 +88,7 @@ static void receive(struct echo *echo, struct peer *peer)
         if (memcmp(buffer, load_pattern_at(peer->start + peer->received), (size_t)n) != 0)
             load_fail("the server sent other bytes than it was sent");
         peer->received += (uint64_t)n;
-    } while (n == (ssize_t)sizeof buffer);
+    } while (!peer->stream.is_drained);
     echo->now_ns = load_now_ns();
     complete(echo, peer);
     if (!echo->draining)
@@ -105,10 +105,10 @@ static void open_peers(struct echo *echo)
         struct peer *peer = &echo->peers[i];
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = peer};
 
-        peer->fd = load_connect(options, i);
+        load_stream_open(&peer->stream, options, i);
         peer->start = (uint64_t)i * 61;
         peer->sent_at = load_allocate(options->pipeline, sizeof *peer->sent_at);
-        if (epoll_ctl(echo->epoll, EPOLL_CTL_ADD, peer->fd, &event) != 0)
+        if (epoll_ctl(echo->epoll, EPOLL_CTL_ADD, peer->stream.fd, &event) != 0)
             load_fail("registering with epoll");
     }
 }
@@ -202,6 +202,6 @@ int load_echo(const struct load_options *options)
     after = run(&echo, options->seconds);
     drain(&echo);
     for (unsigned i = 0; i < options->connections; i++)
-        load_reset(echo.peers[i].fd);
+        load_stream_reset(&echo.peers[i].stream);
     return report(&echo, before, after);
 }

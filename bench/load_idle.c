@@ -9,39 +9,50 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
-static void converse(int fd, size_t length)
+static void converse(struct load_stream *stream, size_t length)
 {
     static unsigned char buffer[LOAD_CHUNK_BYTES];
+    size_t received = 0;
 
-    if (send(fd, load_pattern_at(0), length, 0) != (ssize_t)length)
+    if (load_stream_send(stream, load_pattern_at(0), length) != (ssize_t)length)
         load_fail("sending");
-    if (recv(fd, buffer, length, MSG_WAITALL) != (ssize_t)length)
-        load_fail("receiving");
-    errno = 0;
-    if (memcmp(buffer, load_pattern_at(0), length) != 0)
-        load_fail("the server sent other bytes than it was sent");
-}
+    while (received < length) {
+        ssize_t n;
 
-static void open_all(const struct load_options *options, int *fds, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        fds[i] = load_connect(options, i);
-        converse(fds[i], options->size_bytes);
+        load_stream_wait(stream);
+        n = load_stream_receive(stream, buffer);
+        if (n < 0 && errno == EAGAIN)
+            continue;
+        if (n <= 0)
+            load_fail("receiving");
+        errno = 0;
+        if (received + (size_t)n > length)
+            load_fail("the server sent more than it was sent");
+        if (memcmp(buffer, load_pattern_at(received), (size_t)n) != 0)
+            load_fail("the server sent other bytes than it was sent");
+        received += (size_t)n;
     }
 }
 
-static void close_all(const int *fds, unsigned count)
+static void open_all(const struct load_options *options, struct load_stream *streams, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        load_stream_open(&streams[i], options, i);
+        converse(&streams[i], options->size_bytes);
+    }
+}
+
+static void close_all(struct load_stream *streams, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        load_reset(fds[i]);
+        load_stream_reset(&streams[i]);
 }
 
 int load_idle(const struct load_options *options)
 {
     unsigned warmup = options->connections / 100 + 1;
-    int *fds = load_allocate(options->connections, sizeof *fds);
+    struct load_stream *streams = load_allocate(options->connections, sizeof *streams);
     uint64_t before, after;
 
     errno = 0;
@@ -49,12 +60,12 @@ int load_idle(const struct load_options *options)
         load_fail("the idle mode needs --pid");
     if (options->size_bytes > LOAD_CHUNK_BYTES)
         load_fail("a message of the idle mode is at most 64 KiB");
-    open_all(options, fds, warmup);
-    close_all(fds, warmup);
+    open_all(options, streams, warmup);
+    close_all(streams, warmup);
     before = load_server_memory(options->server);
-    open_all(options, fds, options->connections);
+    open_all(options, streams, options->connections);
     after = load_server_memory(options->server);
-    close_all(fds, options->connections);
+    close_all(streams, options->connections);
     printf("{\"mode\": \"idle\", \"connections\": %u, \"memory_before\": %llu, \"memory_after\": %llu, "
            "\"bytes_per_connection\": %.1f}\n",
            options->connections, (unsigned long long)before, (unsigned long long)after,

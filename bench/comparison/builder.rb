@@ -4,12 +4,13 @@
 
 require "fileutils"
 require "open3"
+require_relative "certificate"
 require_relative "program"
 require_relative "server"
 
 module Comparison
   # Compiles the load generator and the programs in C and Go, and finds out which programs can run here: those whose
-  # server starts.
+  # servers start.
   class Builder
     COMPILER = ENV.fetch("CC", "cc")
     FLAGS = %w[-std=c11 -D_GNU_SOURCE -O2 -DNDEBUG].freeze
@@ -18,7 +19,7 @@ module Comparison
     GO_ENVIRONMENT = { "GO111MODULE" => "off", "GOTOOLCHAIN" => "local", "CGO_ENABLED" => "0",
                        "GOCACHE" => File.join(BUILD, "go") }.freeze
 
-    # @return [Hash] the reasons by label of the programs that cannot run, after {#available}
+    # @return [Hash] the reasons by label of what cannot run, after {#available}
     attr_reader :skipped
 
     # @param machine [Machine]
@@ -30,29 +31,42 @@ module Comparison
 
     def build_load
       FileUtils.mkdir_p(BUILD)
-      error = compile(LOAD, Dir[File.join(BENCH, "load*.c")], [])
+      error = compile(LOAD, Dir[File.join(BENCH, "load*.c")], OPENSSL)
       abort "the load generator does not compile:\n#{error}" if error
     end
 
     # @param programs [Array<Program>]
-    # @return [Array<Program>] those that can run; prints the reason for each other one
+    # @return [Array<Program>] those that can run, with the kinds that can run; prints the reason for everything else
     def available(programs)
-      programs.select do |program|
-        reason = program.checkout&.missing(c: program.c?) || build(program) || start(program)
-        next true unless reason
+      programs.filter_map do |program|
+        reason = program.checkout&.missing(c: program.c?) || unusable(program, "echo", "sink", "timers", "ticks")
+        next skip(program.label, reason) if reason
 
-        puts "skipped: #{program.label}: #{reason}"
-        @skipped[program.label] = reason
-        false
+        reason = unusable(program, "tls")
+        skip("#{program.label}, TLS", reason) if reason
+        reason ? program.dup.tap { |same| same.kinds -= ["tls"] } : program
       end
     end
 
     private
 
-    def build(program)
+    # All kinds are built. The first is started, too.
+    def unusable(program, *kinds)
+      kinds &= program.kinds
+      build(program, kinds) || start(program, kinds.first) unless kinds.empty?
+    end
+
+    # @return [nil]
+    def skip(label, reason)
+      puts "skipped: #{label}: #{reason}"
+      @skipped[label] = reason
+      nil
+    end
+
+    def build(program, kinds)
       return unless program.c? || program.go?
 
-      error = program.kinds.filter_map { |kind| build_once(program, kind) }.first
+      error = kinds.filter_map { |kind| build_once(program, kind) }.first
       error && "does not compile (#{(error.lines.grep(/error|cannot find|undefined/).first || error).strip})"
     end
 
@@ -64,7 +78,7 @@ module Comparison
       FileUtils.mkdir_p(File.dirname(target))
       source = program.file("#{kind}_#{program.source}")
       sources = [source, *(program.file("timers_measure.c") if kind == "timers")]
-      @built[target] = program.go? ? compile_go(target, source) : compile(target, sources, program.link.to_a)
+      @built[target] = program.go? ? compile_go(target, source) : compile(target, sources, program.link_for(kind))
     end
 
     def compile(target, sources, link)
@@ -82,8 +96,8 @@ module Comparison
       e.message
     end
 
-    def start(program)
-      Server.run(program, @machine, program.kinds.first) { nil }
+    def start(program, kind)
+      Server.run(program, @machine, kind, certificate: kind == "tls" ? Certificate.ecdsa : nil) { nil }
     rescue Failure => e
       e.message
     end

@@ -69,9 +69,10 @@ module Comparison
       [nil]
     end
 
-    # @return [Array<Program>] the programs for which it can be made
+    # @return [Array<Program>] the programs for which it can be made; none if there is nothing to compare them with
     def programs
-      @programs.select { |program| program.kinds.include?(kind) }
+      usable = @programs.select { |program| program.kinds.include?(kind) }
+      paired? && !usable.include?(baseline) ? [] : usable
     end
 
     def rounds
@@ -85,7 +86,7 @@ module Comparison
     end
 
     def with_baseline?
-      paired? && programs != [baseline]
+      paired? && programs.size > 1
     end
 
     def compared

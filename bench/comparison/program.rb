@@ -14,15 +14,17 @@ module Comparison
   BASELINE = "epoll"
   BARE = [BASELINE, "batch", "uring"].freeze
   IPERF3 = "iperf3"
+  SERVERS = %w[echo sink tls].freeze
+  OPENSSL = %w[-lssl -lcrypto].freeze
 
   # One of the libraries that are compared, and the programs that bench/ has for it.
   #
   # name: as given to --programs. label: its name in tables. group: "C" or "others", which the plot separates; nil for
-  # what is not drawn. kinds: the programs that exist: the servers "echo" and "sink", and "timers" and "ticks", which
-  # run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments for the C
-  # compiler. foreign: instead of a source, the command of a server that is not in bench/; its last argument will be the
-  # port. package: the Debian package, for its version. checkout: for our programs, where they come from. backend: for
-  # our programs, the value of EM_BACKEND; nil for the default.
+  # what is not drawn. kinds: the programs that exist: the servers "echo", "sink" and "tls", and "timers" and "ticks",
+  # which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments for the
+  # C compiler, without OpenSSL. foreign: instead of a source, the command of a server that is not in bench/; its last
+  # argument will be the port. package: the Debian package, for its version. checkout: for our programs, where they come
+  # from. backend: for our programs, the value of EM_BACKEND; nil for the default.
   Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :checkout,
                        :backend, keyword_init: true) do
     def c?
@@ -58,9 +60,16 @@ module Comparison
     def command(kind)
       return foreign if foreign
       return [File.join(BUILD, *("before" if before?), "#{kind}_#{File.basename(source, '.*')}")] if c? || go?
-      return [file("#{kind}_#{source}")] if %w[echo sink].include?(kind)
+      return [file("#{kind}_#{source}")] if SERVERS.include?(kind)
 
       [file("#{kind}.rb"), "--library", ours? ? "ours" : "original"]
+    end
+
+    # @param kind [String] one of its kinds
+    # @return [Array<String>] arguments for the C compiler
+    def link_for(kind)
+      # Our library brings its own.
+      [*link, *(OPENSSL if kind == "tls" && !ours?)]
     end
 
     # @param name [String]
@@ -72,8 +81,8 @@ module Comparison
 
   # Our programs: on the default backend, on each backend that can be requested, and that of the other checkout.
   def self.ours(before, name:, label:, source:, group:)
-    common = { source: source, group: group, checkout: HERE, link: HERE.link, kinds: %w[echo sink] }
-    here = [Program.new(**common, name: name, label: label, kinds: %w[echo sink timers ticks]),
+    common = { source: source, group: group, checkout: HERE, link: HERE.link, kinds: SERVERS }
+    here = [Program.new(**common, name: name, label: label, kinds: [*SERVERS, "timers", "ticks"]),
             Program.new(**common, name: "#{name}-epoll", label: "#{label}, epoll", backend: "epoll"),
             Program.new(**common, name: "#{name}-uring", label: "#{label}, io_uring", backend: "uring")]
     return here unless before
@@ -95,7 +104,7 @@ module Comparison
 
   # The cost of the kernel alone: plain calls, calls in batches, completions.
   def self.bare_loops
-    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: %w[echo sink], source: "epoll.c"),
+    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: SERVERS, source: "epoll.c"),
      Program.new(name: "batch", label: "bare batched loop", group: "C", kinds: %w[echo], source: "batch.c",
                  link: ["-luring"]),
      Program.new(name: "uring", label: "bare io_uring loop", group: "C", kinds: %w[echo sink], source: "uring.c",
@@ -114,18 +123,17 @@ module Comparison
   end
 
   def self.peers_in_other_languages
-    [Program.new(name: "original", label: "original EventMachine", group: "others", kinds: %w[echo sink timers ticks],
-                 source: "original.rb", package: "ruby-eventmachine"),
+    [Program.new(name: "original", label: "original EventMachine", group: "others",
+                 kinds: [*SERVERS, "timers", "ticks"], source: "original.rb", package: "ruby-eventmachine"),
      Program.new(name: "nio4r", label: "nio4r", group: "others", kinds: %w[echo sink], source: "nio4r.rb",
                  package: "ruby-nio4r"),
      Program.new(name: "async", label: "async", group: "others", kinds: %w[echo], source: "async.rb",
                  package: "ruby-async"),
-     Program.new(name: "threads", label: "Ruby threads", group: "others", kinds: %w[echo], source: "threads.rb"),
+     Program.new(name: "threads", label: "Ruby threads", group: "others", kinds: %w[echo tls], source: "threads.rb"),
      Program.new(name: "uvloop", label: "uvloop (Python)", group: "others", kinds: %w[echo], source: "uvloop.py",
                  package: "python3-uvloop"),
-     Program.new(name: "node", label: "Node", group: "others", kinds: %w[echo sink], source: "node.js",
-                 package: "nodejs"),
-     Program.new(name: "go", label: "Go", group: "others", kinds: %w[echo sink], source: "goroutines.go",
+     Program.new(name: "node", label: "Node", group: "others", kinds: SERVERS, source: "node.js", package: "nodejs"),
+     Program.new(name: "go", label: "Go", group: "others", kinds: SERVERS, source: "goroutines.go",
                  package: "golang-go")]
   end
 end

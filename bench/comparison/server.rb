@@ -20,22 +20,24 @@ module Comparison
 
     attr_reader :pid, :port
 
-    # @param kind [String] "echo" or "sink"
+    # @param kind [String] one of SERVERS
+    # @param certificate [Certificate, nil] of a server with TLS
     # @yieldparam server [Server]
     # @return what the block returns
     # @raise [Failure]
-    def self.run(program, machine, kind)
-      server = new(program, machine, kind)
+    def self.run(program, machine, kind, certificate: nil)
+      server = new(program, machine, kind, certificate)
       yield server
     ensure
       server&.stop
     end
 
-    def initialize(program, machine, kind)
+    def initialize(program, machine, kind, certificate)
       @machine = machine
       @port = free_port
       @errors = Tempfile.new("bench")
-      @pid = start([*machine.pin(:server), *program.command(kind), @port.to_s], program.environment)
+      @pid = start([*machine.pin(:server), *program.command(kind), @port.to_s, *certificate&.files],
+                   program.environment)
       await_port
     rescue Failure
       stop
@@ -43,10 +45,10 @@ module Comparison
     end
 
     # Runs the load generator against it.
-    # @param arguments [Hash] options of the load generator, for instance connections: 100
+    # @param arguments [Hash] options of the load generator, for instance connections: 100; true for one without a value
     # @return [Hash] what it measured
     def load(**arguments)
-      options = arguments.merge(pid: @pid).flat_map { |name, value| ["--#{name}", value.to_s] }
+      options = arguments.merge(pid: @pid).flat_map { |name, value| ["--#{name}", *(value.to_s unless value == true)] }
       drive(LOAD, *options, @port.to_s)
     end
 

@@ -6,6 +6,7 @@ require "fileutils"
 require "minitest/autorun"
 require "open3"
 require "tmpdir"
+require_relative "../../bench/comparison/builder"
 require_relative "../../bench/comparison/machine"
 require_relative "../../bench/comparison/measurement"
 
@@ -48,7 +49,7 @@ class BenchmarkTest < Minitest::Test
   end
 
   def program(name, **options)
-    Comparison::Program.new(name: name, label: name, kinds: %w[echo], **options)
+    Comparison::Program.new(name: name, label: name, **{ kinds: %w[echo] }, **options)
   end
 
   def bare
@@ -67,6 +68,34 @@ class BenchmarkTest < Minitest::Test
     @ours_before ||= program("ours-before", source: "eventmachine.c", checkout: before)
   end
 
+  LISTEN = <<~RUBY
+    require "socket"
+    TCPServer.new("127.0.0.1", ARGV[0]).accept
+    sleep
+  RUBY
+  LOAD_CERTIFICATE = <<~RUBY
+    require "openssl"
+    certificate, key = OpenSSL::X509::Certificate.new(File.read(ARGV[1])), OpenSSL::PKey.read(File.read(ARGV[2]))
+    abort "failed: not the key of the certificate" unless certificate.check_private_key(key)
+  RUBY
+
+  # A program in Ruby whose checkout has these scripts.
+  def scripts(directory, texts)
+    texts.merge("../lib/rubyeventmachine.so" => "").each do |name, text|
+      file = File.expand_path(name, File.join(directory, "bench"))
+      FileUtils.mkdir_p(File.dirname(file))
+      File.write(file, "#!/usr/bin/env ruby\n#{text}")
+      File.chmod(0o755, file)
+    end
+    program("any", source: "any.rb", checkout: Comparison::Checkout.new(directory), kinds: %w[echo tls])
+  end
+
+  def available(program, output)
+    found = nil
+    assert_output(output) { found = Comparison::Builder.new(Comparison::Machine.new).available([program]) }
+    found
+  end
+
   def run_scene(programs, rounds: 1, **figures)
     scene = Scene.new(programs, figures: figures.transform_keys(&:to_s), rounds: rounds)
     scene.run
@@ -80,6 +109,11 @@ class BenchmarkTest < Minitest::Test
 
   def test_without_a_bare_loop_to_compare_with_each_program_runs_once
     assert_equal %w[epoll], run_scene([bare]).order
+  end
+
+  def test_without_a_bare_loop_of_its_kind_nothing_is_measured
+    bare.kinds = %w[sink]
+    assert_empty run_scene([bare, program("a")]).order
   end
 
   def test_a_ratio_is_to_the_mean_of_the_bare_loops_beside_the_program
@@ -137,6 +171,33 @@ class BenchmarkTest < Minitest::Test
   def test_without_another_checkout_all_of_ours_are_of_this_one
     assert_empty Comparison.programs.select(&:before?)
     refute_empty Comparison.programs.select(&:ours?)
+  end
+
+  def test_a_program_whose_tls_cannot_run_keeps_its_other_kinds
+    Dir.mktmpdir do |directory|
+      server = scripts(directory, "echo_any.rb" => LISTEN, "tls_any.rb" => "abort 'failed: no TLS'")
+      assert_equal [%w[echo]], available(server, /\Askipped: any, TLS: failed: no TLS$/).map(&:kinds)
+    end
+  end
+
+  def test_a_program_with_tls_gets_a_certificate_and_its_key
+    Dir.mktmpdir do |directory|
+      server = scripts(directory, "echo_any.rb" => LISTEN, "tls_any.rb" => LOAD_CERTIFICATE + LISTEN)
+      assert_equal [%w[echo tls]], available(server, /\A\z/).map(&:kinds)
+    end
+  end
+
+  def test_a_program_that_cannot_run_at_all_is_left_out
+    Dir.mktmpdir do |directory|
+      server = scripts(directory, "echo_any.rb" => "abort 'failed: for a reason'", "tls_any.rb" => LISTEN)
+      assert_empty available(server, /\Askipped: any: failed: for a reason$/)
+    end
+  end
+
+  def test_only_this_user_can_read_the_key_of_a_certificate
+    [Comparison::Certificate.ecdsa, Comparison::Certificate.rsa].each do |certificate|
+      certificate.files.each { |file| assert_equal 0o600, File.stat(file).mode & 0o777 }
+    end
   end
 
   def test_a_directory_that_was_not_built_is_refused

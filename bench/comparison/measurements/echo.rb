@@ -56,10 +56,7 @@ module Comparison
     end
 
     def measure(program, workload)
-      Server.run(program, @machine, kind) do |server|
-        server.load(mode: "echo", size: workload.size, connections: workload.connections, pipeline: workload.pipeline,
-                    seconds: @seconds, warmup: WARMUP_SECONDS)
-      end
+      Server.run(program, @machine, kind) { |server| drive(server, workload) }
     end
 
     # @return [Float, nil] processor time per message as a multiple of the bare epoll loop's
@@ -69,11 +66,25 @@ module Comparison
 
     def tables
       cases.map do |workload|
-        table("Echo, #{workload.title}", [*COLUMNS, *before_column], workload) { |program| row(workload, program) }
+        table(title(workload), [*COLUMNS, *before_column], workload) { |program| row(workload, program) }
       end
     end
 
     private
+
+    def title(workload)
+      "Echo, #{workload.title}"
+    end
+
+    def subject(workload)
+      "echo, #{workload.title}"
+    end
+
+    # @param others [Hash] more options of the load generator
+    def drive(server, workload, **others)
+      server.load(mode: "echo", size: workload.size, connections: workload.connections, pipeline: workload.pipeline,
+                  seconds: @seconds, warmup: WARMUP_SECONDS, **others)
+    end
 
     def describe(workload)
       workload.title
@@ -83,9 +94,8 @@ module Comparison
       value = ratio(workload, program)
       figures = { CPU => 0, "messages_per_second" => 0, "p50_us" => 0, "p99_us" => 0, "p99_9_us" => 0 }
       cpu, *others = figures.map { |figure, digits| number(results.median(workload, program, figure), digits) }
-      subject = "echo, #{workload.title}"
-      [cpu, number(value, 3), quartiles(workload, program), verdict(workload.targets, program, value, subject), *others,
-       *before_cell(workload, program, CPU, subject, target: BEFORE_TARGET)]
+      [cpu, number(value, 3), quartiles(workload, program), verdict(workload.targets, program, value, subject(workload)), *others,
+       *before_cell(workload, program, CPU, subject(workload), target: BEFORE_TARGET)]
     end
 
     def quartiles(workload, program)

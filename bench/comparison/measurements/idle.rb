@@ -9,6 +9,7 @@ module Comparison
   class Idle < Measurement
     CONNECTIONS = 10_000
     TARGETS = { "eventmachine-c" => Target.at_most(230), "eventmachine-ruby" => Target.at_most(380) }.freeze
+    SUBJECT = "bytes per idle connection"
 
     BYTES = "bytes_per_connection"
 
@@ -30,12 +31,16 @@ module Comparison
     end
 
     def tables
-      title = "Memory per idle connection, #{number(CONNECTIONS, 0)} connections"
-      [table(title, ["", "bytes", "target", *before_column], nil) do |program|
+      [memory_table("Memory per idle connection, #{number(CONNECTIONS, 0)} connections", TARGETS, SUBJECT)]
+    end
+
+    private
+
+    def memory_table(title, targets, subject)
+      table(title, ["", "bytes", "target", *before_column], nil) do |program|
         bytes = results.median(nil, program, BYTES)
-        [number(bytes, 0), verdict(TARGETS, program, bytes, "bytes per idle connection"),
-         *before_cell(nil, program, BYTES, "bytes per idle connection")]
-      end]
+        [number(bytes, 0), verdict(targets, program, bytes, subject), *before_cell(nil, program, BYTES, subject)]
+      end
     end
   end
 end
