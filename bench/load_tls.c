@@ -153,7 +153,7 @@ ssize_t load_tls_receive(struct load_stream *stream, unsigned char *buffer)
     return length > 0 ? (ssize_t)length : -1;
 }
 
-/* OpenSSL would forbid to resume the session of a connection that ends without close_notify. */
+/* Says that close_notify was sent and received: OpenSSL does not resume the session of a connection without. */
 void load_tls_free(struct load_stream *stream)
 {
     SSL_set_shutdown(stream->tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
