@@ -82,11 +82,12 @@ static VALUE text_or_none(const char *text)
 
 static VALUE peer_certificate(const em_connection *connection, unsigned index)
 {
-    size_t length = em_connection_get_peer_certificate(connection, index, EM_TLS_PEM, NULL, 0);
-    if (length == 0)
+    size_t length = 0;
+    if (em_connection_get_peer_certificate(connection, index, EM_TLS_PEM, NULL, &length) < 0)
         return Qnil;
-    VALUE text = rb_str_buf_new((long)length + 1);
-    em_connection_get_peer_certificate(connection, index, EM_TLS_PEM, RSTRING_PTR(text), length + 1);
+    size_t room = length + 1;
+    VALUE text = rb_str_buf_new((long)room);
+    em_connection_get_peer_certificate(connection, index, EM_TLS_PEM, RSTRING_PTR(text), &room);
     rb_str_set_len(text, (long)length);
     return text;
 }

@@ -222,6 +222,13 @@ EM_API em_status em_tls_context_set_ticket_keys(em_tls_context *context, const e
 
 /** Connections */
 
+/** Which side of the handshake a connection plays. */
+typedef enum em_tls_role {
+    EM_TLS_ROLE_DEFAULT = 0, /**< the server of connections that an em_server has accepted, the client of all others */
+    EM_TLS_CLIENT = 1,
+    EM_TLS_SERVER = 2
+} em_tls_role;
+
 /** What a connection wants of TLS. Begin with `.size = sizeof options`; zero means the default. Copied. */
 typedef struct em_tls_options {
     size_t size;             /**< sizeof (em_tls_options) */
@@ -237,7 +244,27 @@ typedef struct em_tls_options {
 
     /** How long the handshake may take in all. 0: 10 seconds; EM_FOREVER: no limit. */
     uint64_t handshake_timeout_ns;
+
+    em_tls_role role;  /**< for sockets from elsewhere, see em_loop_attach; and for protocols that turn sides */
+    unsigned reserved; /**< for an option to come; must be 0 */
 } em_tls_options;
+
+/**
+ * Protects a connection by TLS from now on. May be called at any time and in any callback: in post_init, before
+ * anything is sent; or in receive_data, when both sides have agreed to (STARTTLS).
+ *
+ * What was sent before leaves as it is, unprotected, and what is sent after waits for the handshake. Bytes that this
+ * receive_data is called with are the program's, and all that follow are TLS's. A program that keeps a part of what it
+ * has received for later must drop it here: an attacker may have added it. ssl_handshake_completed follows, or unbind
+ * with EM_TLS_HANDSHAKE_TIMEOUT, EM_TLS_FAILED, EM_TLS_ALERT, EM_TLS_UNTRUSTED, EM_TLS_WRONG_NAME or EM_TLS_REJECTED;
+ * em_connection_get_reason has the details. An end of the peer's without its close_notify is EM_TLS_TRUNCATED.
+ *
+ * options: NULL only for a context that does not verify, because a hostname is needed otherwise. Copied. If this fails,
+ * the connection is as before, and em_status_get_detail says more: EM_INVALID_ARGUMENT, EM_TLS_NO_HOSTNAME,
+ * EM_TLS_BAD_CERTIFICATE (a server without one), EM_INVALID_STATE (it has TLS, or one side has ended), EM_CLOSED,
+ * EM_NO_MEMORY, EM_FORKED, EM_UNSUPPORTED.
+ */
+EM_API em_status em_connection_start_tls(em_connection *connection, const em_tls_options *options);
 
 /**
  * What is known about a connection's TLS. Strings are NULL if there is nothing to tell; they are valid until the
@@ -257,11 +284,33 @@ typedef struct em_tls_info {
     int has_early_data;        /**< always 0: early data (RFC 8446, section 2.3) is never accepted */
 } em_tls_info;
 
+/**
+ * Fills in what is known about the TLS of a connection, at any time until its unbind returns. info_bytes: sizeof *info,
+ * so that the struct can grow: fields that this library does not have become 0. EM_INVALID_STATE: it has no TLS.
+ * EM_INVALID_ARGUMENT.
+ */
+EM_API em_status em_connection_get_tls_info(const em_connection *connection, em_tls_info *info, size_t info_bytes);
+
 /** The forms of a certificate. */
 typedef enum em_tls_format {
     EM_TLS_PEM = 0, /**< text, ending with a newline, RFC 7468 */
     EM_TLS_DER = 1  /**< bytes */
 } em_tls_format;
+
+/**
+ * Gets a certificate of the peer. index: 0 for its own, 1 for its issuer's, up to peer_chain_count - 1.
+ * certificate_bytes: before the call, the room in `certificate`; after it, the length of the whole, of which only as
+ * much was written as there was room for. For PEM, a zero byte follows if there is room for it; it does not count.
+ * certificate: may be NULL if there is no room. EM_NOT_FOUND: no such certificate, or no TLS; EM_INVALID_ARGUMENT.
+ */
+EM_API em_status em_connection_get_peer_certificate(const em_connection *connection, unsigned index,
+                                                    em_tls_format format, void *certificate, size_t *certificate_bytes);
+
+/**
+ * Returns the OCSP response (RFC 6960, DER) that the server has sent to a client that asks for one, see `ocsp`; NULL if
+ * there is none. response_bytes: set to its length; may be NULL. Valid until unbind returns.
+ */
+EM_API const void *em_connection_get_ocsp_response(const em_connection *connection, size_t *response_bytes);
 
 EM_END_DECLARATIONS
 

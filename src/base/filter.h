@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * A filter changes the bytes of a connection on their way: it has a plain side, which is the program's, and a wire
- * side. TLS is one. The connection drives it, see net/gate.h. A filter knows neither the connection nor a socket: it
- * takes wire bytes and returns plain ones, and takes plain bytes and puts wire bytes into an outbox. None of its
- * functions calls the program's protocol or is called while another one runs.
+ * side. TLS is one. The connection drives it, see net/gate_private.h. A filter knows neither the connection nor a
+ * socket: it takes wire bytes and returns plain ones, and takes plain bytes and puts wire bytes into an outbox. None of
+ * its functions calls the program's protocol or is called while another one runs.
  */
 #ifndef EMI_FILTER_H
 #define EMI_FILTER_H

@@ -14,7 +14,7 @@
  * Accepted connections begin in OPEN, those to a literal address in CONNECTING.
  */
 #include "base/invariant.h"
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "system/clock.h"
 
 static const struct {

@@ -3,14 +3,14 @@
  * The life of a gate, and the deadline of its filter's handshake. The deadline is one for the whole handshake, and
  * progress does not move it, so a peer that sends a byte now and then does not keep its connection.
  */
-#include "net/gate.h"
+#include "net/gate_private.h"
 
 #include "net/net_private.h"
 #include "system/socket_state.h"
 
 enum { LATENESS_FACTOR = 8 };
 
-static em_status may_stand(const em_connection *connection)
+em_status emi_gate_check(const em_connection *connection)
 {
     em_status status = emi_connection_check(connection);
     if (status == EM_OK)
@@ -86,27 +86,27 @@ static void put_up(emi_gate *gate)
 
 static em_status make_gate(em_connection *connection, emi_gate **made)
 {
-    emi_net *net = emi_net_at(connection->loop);
+    emi_gates *gates;
     emi_connection_extras *extras = emi_connection_extras_of(connection);
-    em_status status = extras ? EM_OK : EM_NO_MEMORY;
-    if (status == EM_OK && !net->gates)
-        status = emi_gates_create(connection->loop, &net->gates);
+    em_status status = extras ? emi_gates_of(emi_net_at(connection->loop), &gates) : EM_NO_MEMORY;
     if (status != EM_OK)
         return status;
     *made = emi_allocate_zeroed(&connection->loop->memory, sizeof **made);
-    return *made ? EM_OK : EM_NO_MEMORY;
+    if (!*made)
+        return EM_NO_MEMORY;
+    (*made)->gates = gates;
+    return EM_OK;
 }
 
 em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t handshake_timeout_ns)
 {
     emi_gate *gate;
-    em_status status = may_stand(connection);
+    em_status status = emi_gate_check(connection);
     if (status == EM_OK)
         status = make_gate(connection, &gate);
     if (status != EM_OK)
         return status;
     gate->connection = connection;
-    gate->gates = emi_net_at(connection->loop)->gates;
     gate->filter = filter;
     gate->handshake_timeout_ns = handshake_timeout_ns > 0 ? handshake_timeout_ns : EMI_DEFAULT_HANDSHAKE_TIMEOUT_NS;
     gate->wire_sent_bytes = connection->bytes_sent;

@@ -2,7 +2,7 @@
 /*
  * What the backend reports to a connection with a filter. The release is that of every connection.
  */
-#include "net/gate.h"
+#include "net/gate_private.h"
 #include "net/net_private.h"
 
 static void data(emi_channel *channel, const void *bytes, size_t length)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
-#include "net/gate.h"
+#include "net/gate_private.h"
 #include "net/net_private.h"
 #include "system/clock.h"
 

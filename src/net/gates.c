@@ -7,7 +7,7 @@
  * Handshakes cost a thousand times more than messages. So their time in a turn is bounded, and the rest of them wait in
  * the order of their arrival while established connections are served.
  */
-#include "net/gate.h"
+#include "net/gate_private.h"
 #include "net/net_private.h"
 #include "system/clock.h"
 

@@ -6,7 +6,7 @@
  * exhaustion is logged.
  */
 #include "base/invariant.h"
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "system/socket.h"
 
 /* How many clients are turned away before each back-off. */

@@ -3,7 +3,7 @@
  * Connections and servers as a part of the loop: their numbers, the end of those that are closing, the end of all.
  */
 #include "base/invariant.h"
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "system/socket.h"
 
 static emi_net *net_of(emi_service *service)
@@ -156,6 +156,13 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     loop->services[EMI_SERVICE_NET] = &made->service;
     *net = made;
     return EM_OK;
+}
+
+em_status emi_gates_of(emi_net *net, emi_gates **gates)
+{
+    em_status status = net->gates ? EM_OK : emi_gates_create(net->loop, &net->gates);
+    *gates = net->gates;
+    return status;
 }
 
 em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind kind, int socket, emi_ownership ownership)

@@ -4,7 +4,7 @@
  * before anything is made of them, so a bad option leaves nothing behind. The local end of a connection has its own
  * file, local_end.c.
  */
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "system/socket.h"
 
 enum { PERMISSION_BITS = 0777 };

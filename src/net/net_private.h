@@ -8,14 +8,12 @@
 #include <stdbool.h>
 
 #include <eventmachine/connection.h>
-#include <eventmachine/server.h>
 
 #include "base/features.h"
 #include "base/options.h"
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
-#include "net/gate.h"
-#include "system/socket_file.h"
+#include "net/gate_private.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
 #define EMI_DEFAULT_DRAIN_TIMEOUT_NS (30 * EM_SECONDS)
@@ -115,48 +113,6 @@ struct em_connection {
 /* malloc(3) gives memory in steps: eight bytes more would be sixteen for each idle connection. */
 _Static_assert(sizeof(struct em_connection) <= 184, "an idle connection is small");
 
-/** One listening socket of a server. */
-typedef struct emi_listener {
-    emi_channel channel;
-    em_server *server;
-    emi_loop_timer back_off; /* pending while it backs off, because descriptors or memory were exhausted */
-    uint64_t back_off_ns;    /* how long the next back-off will be */
-    emi_list backing_off;    /* among the listeners that back off */
-    bool is_unusable;        /* the system says that it will never accept again */
-    bool is_tcp;
-    bool inherits_options; /* accepted sockets inherit the options from this one */
-    bool may_linger;       /* accepted sockets may have SO_LINGER from this one */
-} emi_listener;
-
-/* Its memory and its index stay until its last socket is closed and its last connection has ended. */
-struct em_server {
-    em_loop *loop;
-    const em_handler *handler;
-    void *user;
-    emi_handle handle;
-    em_stream_options stream;
-    bool stopped;
-    bool paused;
-    unsigned max_connections; /* 0: no limit */
-    unsigned connections;     /* accepted, their unbind has not returned yet */
-    unsigned attached;        /* how many of the listeners have a channel that is not yet released */
-    unsigned count;
-    emi_listener listeners[]; /* one, or one for each address of a name */
-};
-
-/** A server's options as read. They refer to no memory of the caller's. */
-typedef struct emi_server_settings {
-    em_server_options options; /* without what it refers to */
-    em_stream_options stream;
-    emi_file_access file_access;
-} emi_server_settings;
-
-/** Listening sockets that do not belong to a server yet. */
-typedef struct emi_server_sockets {
-    unsigned count;
-    int list[EMI_MOST_ADDRESSES];
-} emi_server_sockets;
-
 /** The loop's connections and servers. */
 typedef struct emi_net {
     emi_service service;
@@ -180,6 +136,9 @@ typedef struct emi_net {
 /** Returns the loop's emi_net, which is created when first needed. */
 em_status emi_net_of(em_loop *loop, emi_net **net);
 
+/** What the gates of its connections share, made when first needed. EM_NO_MEMORY. */
+em_status emi_gates_of(emi_net *net, emi_gates **gates);
+
 /** Returns the loop's emi_net, which must exist. */
 static inline emi_net *emi_net_at(const em_loop *loop)
 {
@@ -199,12 +158,8 @@ em_status emi_check_handler(const em_handler *handler);
 
 /* net_options.c */
 
-/** Reads and checks options: EM_INVALID_ARGUMENT for invalid values. has_file: whether the server is to listen on
- * a Unix-domain socket with a file. EM_NOT_FOUND for owners of the file that this system does not know. */
-em_status emi_read_server_options(emi_server_settings *own, const em_server_options *given, bool has_file);
-
-/** The same, and the local end, see emi_local_end_read: own->bind_host is the caller's, and is set only if it must be
- * looked up. */
+/** Reads and checks options, and the local end, see emi_local_end_read. EM_INVALID_ARGUMENT for invalid values.
+ * own->bind_host is the caller's, and is set only if it must be looked up. */
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given);
 
@@ -220,12 +175,6 @@ em_status emi_apply_connect_options(em_connection *connection, const em_connect_
 /** Sets the options of a stream's socket, except the options of TCP on a Unix-domain socket. Returns why the system
  * refused one that was given, and then leaves out those after it. */
 em_status emi_apply_socket_options(int socket, bool is_tcp, const em_stream_options *options);
-
-/** Applies the options of a listening socket, before it is bound. */
-em_status emi_apply_server_options(int socket, em_address_family family, const em_server_options *options);
-
-/** Applies the options of its file, if it has one, after it is bound and before it listens: nobody connects earlier. */
-em_status emi_apply_file_access(const em_address *address, const emi_server_settings *settings);
 
 /** Binds a socket that is to be connected, as the options say. */
 em_status emi_bind_local_end(int socket, const em_address *local, const em_connect_options *options);
@@ -426,18 +375,6 @@ uint64_t emi_connector_due_ns(const em_connection *connection);
 /** Returns whether a socket that was just connected is connected to itself. If so, the attempt counts as refused. */
 bool emi_connector_has_met_itself(em_connection *connection);
 
-/* server_sockets.c */
-
-/**
- * Opens a socket at each address. Port 0: chosen by the system, the same for all. Addresses that this machine does not
- * have are left out, unless it has none of them. After any other failure no socket is open.
- */
-em_status emi_server_sockets_open(emi_server_sockets *sockets, const emi_addresses *addresses,
-                                  const emi_server_settings *settings);
-
-/** Closes them after a failure, and removes their files. */
-void emi_server_sockets_discard(const emi_server_sockets *sockets);
-
 /* local_end.c */
 
 /**
@@ -458,48 +395,5 @@ const em_address *emi_local_end_for(const emi_local_end *local, const em_address
 
 /** Removes the peer's addresses whose family has no local address. EM_ADDRESS_FAMILY if none is left. */
 em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers);
-
-/* server.c */
-
-/** Ends a server: closes its sockets. Its memory is freed later. */
-void emi_server_release(em_server *server);
-
-/** Frees a server's memory, even if something still refers to it. */
-void emi_server_free(em_server *server);
-
-/** Frees the memory of a server that has ended, if nothing refers to it any more. */
-void emi_server_free_if_unused(em_server *server);
-
-/** Returns whether neither a pause nor the maximum of connections keeps the server from accepting. */
-bool emi_server_may_accept(const em_server *server);
-
-/** Counts a connection that the server has accepted, until emi_server_uncount. */
-void emi_server_count(em_server *server, em_connection *connection);
-
-/** After unbind: makes room for another connection. For every connection, accepted or not. */
-void emi_server_uncount(em_connection *connection);
-
-/* listener.c */
-
-/** Initializes a listener that is embedded in zeroed memory. */
-void emi_listener_init(emi_listener *listener, em_server *server);
-
-/** Starts accepting from this socket. Even after a failure the listener may have a channel. */
-em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership ownership);
-
-/** Sets a socket option, setsockopt(2). On systems that do so, sockets that are accepted later inherit it. */
-em_status emi_listener_set_option(emi_listener *listener, int level, int option, const void *value, size_t bytes);
-
-/** Starts or stops accepting, after a change of something that this depends on. */
-void emi_listener_update(emi_listener *listener);
-
-/** Closes the listener's socket, if it was started. */
-void emi_listener_release(emi_listener *listener);
-
-/** A descriptor has become free: ends all back-offs. */
-void emi_net_descriptor_freed(emi_net *net);
-
-/** Opens the descriptor that is held in reserve, unless it is open. */
-void emi_net_open_reserve(emi_net *net);
 
 #endif

@@ -3,7 +3,7 @@
  * Servers: starting and stopping them, their pauses and their count of connections. Their sockets are opened in
  * server_sockets.c; accepting is in listener.c.
  */
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "system/socket.h"
 
 enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };

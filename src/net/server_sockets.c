@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "system/socket.h"
 
 /* How many ports are tried: one that the system chose for the first socket may be in use at another address. */

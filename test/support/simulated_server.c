@@ -4,7 +4,7 @@
  */
 #include "support/simulated_server.h"
 
-#include "net/net_private.h"
+#include "net/server_private.h"
 
 static void enter(em_connection *connection)
 {

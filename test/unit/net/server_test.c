@@ -2,7 +2,7 @@
 /*
  * Servers over the simulated backend: accepting, running out of descriptors, stopping at every moment.
  */
-#include "net/net_private.h"
+#include "net/server_private.h"
 #include "support/simulated_loop.h"
 #include "support/sockets.h"
 

@@ -15,8 +15,8 @@
  *   gate_send.c      from the program to the wire
  *   gates.c          what all gates of a loop share: turns without an event, the time for handshakes, buffers
  */
-#ifndef EMI_GATE_H
-#define EMI_GATE_H
+#ifndef EMI_GATE_PRIVATE_H
+#define EMI_GATE_PRIVATE_H
 
 #include <eventmachine/connection.h>
 
@@ -89,6 +89,9 @@ struct emi_gates {
  * EM_INVALID_STATE if it has a filter, if either side has ended, or while the loop is being destroyed.
  */
 em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t handshake_timeout_ns);
+
+/** Whether emi_gate_open may succeed: EM_CLOSED, EM_FORKED, EM_INVALID_STATE. */
+em_status emi_gate_check(const em_connection *connection);
 
 /** Of a connection that has ended: it is not served by turns or timers any more. */
 void emi_gate_stop(emi_gate *gate);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * TLS on a connection: a filter of tls/ is put into the gate. Which side it plays, and which peer's sessions a client
+ * may resume, is known here.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "net/net_private.h"
+#include "tls/tls.h"
+
+/* Room for a host name as long as names can be, and a port. */
+enum { PEER_BYTES = 512 };
+
+static em_status read_options(const em_connection *connection, const em_tls_options *given, em_tls_options *own,
+                              bool *is_server)
+{
+    em_status status = emi_read_options(own, sizeof *own, given);
+    if (status != EM_OK || own->reserved != 0)
+        return EM_INVALID_ARGUMENT;
+    switch (own->role) {
+    case EM_TLS_ROLE_DEFAULT:
+        *is_server = connection->server != 0;
+        return EM_OK;
+    case EM_TLS_CLIENT:
+    case EM_TLS_SERVER:
+        *is_server = own->role == EM_TLS_SERVER;
+        return EM_OK;
+    }
+    return EM_INVALID_ARGUMENT;
+}
+
+/* While connecting: where to, as the program said. Sessions are remembered for this text, so it never changes. */
+static bool name_destination(const em_connection *connection, char *text)
+{
+    const emi_connector *connector = connection->extras ? connection->extras->connector : NULL;
+    if (!connector || connector->addresses.count == 0 || connector->host[0] != '\0')
+        return false;
+    return em_address_to_text(&connector->addresses.list[0], text, PEER_BYTES) == EM_OK;
+}
+
+/* Returns NULL if the peer has no name by which it could be found again. */
+static const char *name_peer(em_connection *connection, char *text)
+{
+    em_address address;
+    if (name_destination(connection, text))
+        return text;
+    if (em_connection_get_peer_address(connection, &address) != EM_OK)
+        return NULL;
+    return em_address_to_text(&address, text, PEER_BYTES) == EM_OK ? text : NULL;
+}
+
+static em_status open_filter(em_connection *connection, const em_tls_options *options, bool is_server,
+                             emi_filter **filter)
+{
+    char text[PEER_BYTES];
+    emi_gates *gates;
+    em_status status = emi_gates_of(emi_net_at(connection->loop), &gates);
+    if (status != EM_OK)
+        return status;
+    const emi_tls_opening opening = {
+        .options = options,
+        .is_server = is_server,
+        .connection = connection,
+        .peer = is_server ? NULL : name_peer(connection, text),
+        .memory = &connection->loop->memory,
+        .wire_pool = &gates->wires,
+    };
+    return emi_tls_open(&opening, filter);
+}
+
+em_status em_connection_start_tls(em_connection *connection, const em_tls_options *given)
+{
+    em_tls_options options;
+    bool is_server;
+    emi_filter *filter;
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK)
+        status = emi_gate_check(connection);
+    if (status == EM_OK)
+        status = read_options(connection, given, &options, &is_server);
+    if (status == EM_OK)
+        status = open_filter(connection, &options, is_server, &filter);
+    if (status != EM_OK)
+        return status;
+    status = emi_gate_open(connection, filter, options.handshake_timeout_ns);
+    if (status != EM_OK)
+        filter->operations->destroy(filter);
+    return status;
+}
+
+/* Returns NULL without TLS. */
+static const emi_filter *tls_of(const em_connection *connection)
+{
+    const emi_gate *gate = connection ? emi_gate_of(connection) : NULL;
+    return gate && emi_tls_is(gate->filter) ? gate->filter : NULL;
+}
+
+em_status em_connection_get_tls_info(const em_connection *connection, em_tls_info *info, size_t info_bytes)
+{
+    em_tls_info own;
+    if (!connection || !info || info_bytes == 0 || info_bytes > EMI_LARGEST_STRUCT_BYTES)
+        return EM_INVALID_ARGUMENT;
+    const emi_filter *filter = tls_of(connection);
+    if (!filter)
+        return EM_INVALID_STATE;
+    emi_tls_get_info(filter, &own);
+    memset(info, 0, info_bytes);
+    memcpy(info, &own, info_bytes < sizeof own ? info_bytes : sizeof own);
+    return EM_OK;
+}
+
+em_status em_connection_get_peer_certificate(const em_connection *connection, unsigned index, em_tls_format format,
+                                             void *certificate, size_t *certificate_bytes)
+{
+    if (!connection || !certificate_bytes || (!certificate && *certificate_bytes > 0) ||
+        (format != EM_TLS_PEM && format != EM_TLS_DER))
+        return EM_INVALID_ARGUMENT;
+    const emi_filter *filter = tls_of(connection);
+    size_t capacity = *certificate_bytes;
+    *certificate_bytes = filter ? emi_tls_get_peer_certificate(filter, index, format, certificate, capacity) : 0;
+    return *certificate_bytes > 0 ? EM_OK : EM_NOT_FOUND;
+}
+
+const void *em_connection_get_ocsp_response(const em_connection *connection, size_t *response_bytes)
+{
+    const emi_filter *filter = tls_of(connection);
+    size_t bytes = 0;
+    const void *response = filter ? emi_tls_get_ocsp_response(filter, &bytes) : NULL;
+    if (response_bytes)
+        *response_bytes = response ? bytes : 0;
+    return response;
+}
