@@ -31,16 +31,18 @@ static em_status read_options(const em_connection *connection, const em_tls_opti
     return EM_INVALID_ARGUMENT;
 }
 
-/* While connecting: where to, as the program said. Sessions are remembered for this text, so it never changes. */
+/* While connecting: where to, as the program said. Returns false if that is not known any more. */
 static bool name_destination(const em_connection *connection, char *text)
 {
     const emi_connector *connector = connection->extras ? connection->extras->connector : NULL;
-    if (!connector || connector->addresses.count == 0 || connector->host[0] != '\0')
+    if (!connector)
         return false;
-    return em_address_to_text(&connector->addresses.list[0], text, PEER_BYTES) == EM_OK;
+    if (connector->host[0] != '\0')
+        return snprintf(text, PEER_BYTES, "%s:%u", connector->host, connector->port) < PEER_BYTES;
+    return connector->addresses.count > 0 && em_address_to_text(&connector->addresses.list[0], text, PEER_BYTES) > 0;
 }
 
-/* Returns NULL if the peer has no name by which it could be found again. */
+/* By this text sessions are found again. Returns NULL if the peer has no name. */
 static const char *name_peer(em_connection *connection, char *text)
 {
     em_address address;
@@ -48,7 +50,7 @@ static const char *name_peer(em_connection *connection, char *text)
         return text;
     if (em_connection_get_peer_address(connection, &address) != EM_OK)
         return NULL;
-    return em_address_to_text(&address, text, PEER_BYTES) == EM_OK ? text : NULL;
+    return em_address_to_text(&address, text, PEER_BYTES) > 0 ? text : NULL;
 }
 
 static em_status open_filter(em_connection *connection, const em_tls_options *options, bool is_server,

@@ -316,6 +316,7 @@ em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_ha
     if (status != EM_OK)
         return status;
     emi_connector *connector = connection->extras->connector;
+    connector->port = (uint16_t)port;
     status = emi_resolve(loop, host, port, finish_resolving, connection, &connector->resolution);
     if (status == EM_OK)
         status = resolve_local_end(connection);

@@ -47,6 +47,7 @@ typedef struct emi_connector {
     em_stream_options stream;
     emi_local_end local;
     emi_resolution *local_resolution; /* while its name is resolved */
+    uint16_t port;                    /* of the host as given */
     char host[];                      /* as given; "" for an address */
 } emi_connector;
 
