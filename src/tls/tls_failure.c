@@ -91,12 +91,15 @@ void emi_tls_fail(emi_tls *tls, em_status status, const char *text)
     tls->filter.detail = tls->detail ? tls->detail : text;
 }
 
-const char *emi_tls_explain_end(const emi_tls *tls)
+em_status emi_tls_explain_end(emi_tls *tls)
 {
-    if (tls->filter.is_ready)
-        return "the connection ended without close_notify";
-    return speaks_no_tls(tls) ? "the peer does not speak TLS, and has ended the connection"
-                              : "the peer has ended the connection in the handshake";
+    if (speaks_no_tls(tls)) {
+        tls->filter.detail = "the peer does not speak TLS, and has ended the connection";
+        return EM_TLS_FAILED;
+    }
+    tls->filter.detail = tls->filter.is_ready ? "the connection ended without close_notify"
+                                              : "the peer has ended the connection in the handshake";
+    return EM_TLS_TRUNCATED;
 }
 
 #endif

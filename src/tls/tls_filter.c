@@ -277,8 +277,7 @@ static em_status check_end(emi_filter *filter)
     emi_tls *tls = tls_of(filter);
     if (tls->has_ended || filter->failure != EM_OK)
         return filter->failure;
-    filter->detail = emi_tls_explain_end(tls);
-    return filter->is_ready ? EM_TLS_TRUNCATED : EM_TLS_FAILED;
+    return emi_tls_explain_end(tls);
 }
 
 static void rest(emi_filter *filter)

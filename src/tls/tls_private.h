@@ -312,8 +312,8 @@ bool emi_tls_use_setup(emi_tls *tls, emi_tls_setup *setup);
 /** Makes the filter fail for the reason in OpenSSL's queue, or for the one given if that is empty. */
 void emi_tls_fail(emi_tls *tls, em_status status, const char *text);
 
-/** What it means that the wire has ended without close_notify. */
-const char *emi_tls_explain_end(const emi_tls *tls);
+/** What it means that the wire has ended without close_notify: a status, and the text in the filter's detail. */
+em_status emi_tls_explain_end(emi_tls *tls);
 
 /* tls_bio.c */
 
