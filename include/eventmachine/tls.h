@@ -170,7 +170,7 @@ typedef struct em_tls_context_options {
 /** Whether the library was built with TLS. If not, the functions here return EM_UNSUPPORTED. Any thread. */
 EM_API int em_has_tls(void);
 
-/** Contexts */
+/* Contexts */
 
 /**
  * Makes a context. options: NULL for all defaults: a client that verifies. On failure *context is NULL, and
@@ -220,7 +220,7 @@ EM_API em_status em_tls_context_reload(em_tls_context *context);
  */
 EM_API em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_ticket_key *keys, unsigned count);
 
-/** Connections */
+/* Connections */
 
 /** Which side of the handshake a connection plays. */
 typedef enum em_tls_role {

@@ -6,6 +6,7 @@
 #include <eventmachine/version.h>
 
 #include "base/memory.h"
+#include "base/status_detail.h"
 #include "support/unit.h"
 
 #include <ctype.h>
@@ -63,6 +64,18 @@ static void an_unknown_number_has_a_name_and_a_text_too(void **state)
         assert_string_equal(em_status_get_name((em_status)strangers[i]), "unknown");
         assert_string_equal(em_status_get_text((em_status)strangers[i]), "unknown status");
     }
+}
+
+static void the_detail_of_a_status_is_that_of_the_latest_failure(void **state)
+{
+    (void)state;
+    assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), em_status_get_text(EM_TLS_BAD_KEY));
+    emi_set_status_detail(EM_TLS_BAD_KEY, "cannot read key.pem");
+    assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), "cannot read key.pem");
+    assert_string_equal(em_status_get_detail(EM_LIMIT), em_status_get_text(EM_LIMIT));
+    assert_string_equal(em_status_get_detail(EM_OK), em_status_get_text(EM_OK));
+    emi_set_status_detail(EM_LIMIT, "seven");
+    assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), em_status_get_text(EM_TLS_BAD_KEY));
 }
 
 /* Runs em_status_report and reads what it printed to standard error. */
@@ -146,6 +159,7 @@ int main(void)
         cmocka_unit_test(every_status_has_a_unique_name_and_text),
         cmocka_unit_test(texts_are_sentences_without_capital_and_full_stop),
         cmocka_unit_test(only_success_and_advice_are_not_negative),
+        cmocka_unit_test(the_detail_of_a_status_is_that_of_the_latest_failure),
         cmocka_unit_test(an_unknown_number_has_a_name_and_a_text_too),
         cmocka_unit_test(report_prints_failures_only),
         cmocka_unit_test(the_version_is_that_of_the_headers),

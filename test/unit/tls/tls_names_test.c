@@ -29,17 +29,14 @@ static int tear_down(void **state)
 }
 
 /* Connects and returns the common name of the certificate that the server has shown; to be freed. */
-static char *name_shown(em_tls_context *server, const char *hostname, em_tls_version version)
+static char *name_shown_to(em_tls_context *client, em_tls_context *server, const char *hostname)
 {
-    em_tls_context_options options = {.size = sizeof options, .verify = EM_OFF, .max_version = version};
-    em_tls_context *client = tls_context_make(&options);
     em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = hostname};
     em_tls_options server_options = {.size = sizeof server_options, .context = server};
     tls_pair pair = {.step = 0};
     em_tls_info info;
     assert_int_equal(tls_end_open(&pair.client, &client_options, false, NULL), EM_OK);
     assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
-    em_tls_context_release(client);
     tls_pair_run(&pair);
     emi_tls_get_info(pair.client.filter, &info);
     unsigned char der[3000];
@@ -47,6 +44,15 @@ static char *name_shown(em_tls_context *server, const char *hostname, em_tls_ver
     char *name =
         pair.client.filter->is_ready ? certificate_name(der, length) : text_join(pair.client.filter->detail, "");
     tls_pair_close(&pair);
+    return name;
+}
+
+static char *name_shown(em_tls_context *server, const char *hostname, em_tls_version version)
+{
+    em_tls_context_options options = {.size = sizeof options, .verify = EM_OFF, .max_version = version};
+    em_tls_context *client = tls_context_make(&options);
+    char *name = name_shown_to(client, server, hostname);
+    em_tls_context_release(client);
     return name;
 }
 
@@ -88,6 +94,25 @@ static void each_name_has_its_certificate(void **state)
     expect_name(server, "192.0.2.1", "server");
     add(server, "a.example.org", "newer", false);
     expect_name(server, "a.example.org", "newer");
+    em_tls_context_release(server);
+}
+
+/* A client that knows RSA only gets the certificate for it. */
+static void a_second_certificate_may_have_a_key_of_another_type(void **state)
+{
+    (void)state;
+    em_tls_context *server = tls_server_context();
+    add(server, NULL, "rsa", true);
+    expect_name(server, "example.com", "server");
+    em_tls_context_options options = {.size = sizeof options,
+                                      .verify = EM_OFF,
+                                      .max_version = EM_TLS_1_2,
+                                      .cipher_list = "ECDHE-RSA-AES128-GCM-SHA256"};
+    em_tls_context *client = tls_context_make(&options);
+    char *name = name_shown_to(client, server, "example.com");
+    assert_string_equal(name, "rsa");
+    free(name);
+    em_tls_context_release(client);
     em_tls_context_release(server);
 }
 
@@ -247,10 +272,15 @@ static void reloading_swaps_what_is_good_and_keeps_the_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_name_has_its_certificate),           TEST(bad_additions_change_nothing),
-        TEST(unknown_names_are_refused_if_asked),      TEST(the_program_may_choose_the_context),
-        TEST(the_chosen_context_judges_the_client),    TEST(a_server_needs_a_certificate),
-        TEST(a_self_signed_certificate_needs_nothing), TEST(reloading_swaps_what_is_good_and_keeps_the_rest),
+        TEST(each_name_has_its_certificate),
+        TEST(a_second_certificate_may_have_a_key_of_another_type),
+        TEST(bad_additions_change_nothing),
+        TEST(unknown_names_are_refused_if_asked),
+        TEST(the_program_may_choose_the_context),
+        TEST(the_chosen_context_judges_the_client),
+        TEST(a_server_needs_a_certificate),
+        TEST(a_self_signed_certificate_needs_nothing),
+        TEST(reloading_swaps_what_is_good_and_keeps_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,6 +350,44 @@ static void the_program_is_asked_about_resumed_sessions_too(void **state)
     }
 }
 
+static void a_server_asks_the_program_about_resumed_clients_too(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = world->server_pem};
+    for (unsigned i = 0; i < BOTH; i++) {
+        witness seen = {.answer = 1};
+        em_tls_context_options client_options = {.size = sizeof client_options,
+                                                 .certificate = &certificate,
+                                                 .ca_pem = world->authority_pem,
+                                                 .max_version = versions[i]};
+        em_tls_context *client = tls_context_make(&client_options);
+        em_tls_context *server =
+            make_server((em_tls_context_options){.ca_pem = world->authority_pem,
+                                                 .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE,
+                                                 .verify_peer = see,
+                                                 .user = &seen});
+        tls_pair pair;
+        em_tls_info info;
+        connect_once(client, server, (wish){.peer = "peer"});
+        assert_int_equal(seen.calls, 2);
+        tls_pair_connect(&pair, client, server);
+        assert_int_equal(seen.calls, 3);
+        emi_tls_get_info(pair.server.filter, &info);
+        assert_true(info.is_resumed && info.is_verified);
+        assert_int_equal(info.peer_chain_count, 1);
+        tls_pair_close(&pair);
+        seen.answer = 0;
+        tls_pair_open(&pair, client, server);
+        tls_pair_run(&pair);
+        assert_int_equal(pair.server.filter->failure, EM_TLS_REJECTED);
+        assert_int_equal(bytes_length(&pair.server.received), 0);
+        tls_pair_close(&pair);
+        em_tls_context_release(client);
+        em_tls_context_release(server);
+    }
+}
+
 static void a_client_keeps_a_bounded_number_of_sessions(void **state)
 {
     (void)state;
@@ -424,6 +462,7 @@ int main(void)
         TEST(a_session_of_an_open_server_does_not_enter_a_closed_one),
         TEST(a_session_does_not_outlive_the_rules_it_was_made_by),
         TEST(the_program_is_asked_about_resumed_sessions_too),
+        TEST(a_server_asks_the_program_about_resumed_clients_too),
         TEST(a_client_keeps_a_bounded_number_of_sessions),
         TEST(each_ticket_is_used_once),
         TEST(forked_servers_resume_each_others_sessions),
