@@ -7,7 +7,7 @@
  * called by any thread, and several loops may share it. Its callbacks are called in the thread of the loop whose
  * connection they are for; those of a context that several loops share must be thread-safe. They are called while
  * OpenSSL works on the connection, so they must not throw or jump out. What they do to the connection, such as closing
- * it, takes effect when they have returned. A context forked together with its loops goes on in the child.
+ * it, takes effect when they have returned. After fork(2), the child has a copy of its own.
  */
 #ifndef EVENTMACHINE_TLS_H
 #define EVENTMACHINE_TLS_H
@@ -16,7 +16,8 @@
 
 EM_BEGIN_DECLARATIONS
 
-/** A context. It is counted how often it is in use: by em_tls_context_create, em_tls_context_retain and connections. */
+/** A context. It counts references: its maker holds one, em_tls_context_retain takes another, and so does every
+ * connection that uses it. */
 typedef struct em_tls_context em_tls_context;
 
 /** Versions of TLS. Each is a bit, for sets of versions. */
@@ -81,8 +82,8 @@ typedef struct em_tls_context_options {
     /** For servers, and for clients whose servers ask for one. More by em_tls_context_add_certificate. */
     const em_tls_certificate_options *certificate;
 
-    /** A certificate that nobody has signed, made by the library and used by the whole process. It protects from those
-     * who listen only. Not together with `certificate`. Default: off. */
+    /** The library makes a self-signed certificate, one for the whole process. It protects from those who only listen.
+     * Not together with `certificate`. Default: off. */
     em_switch self_signed;
 
     /** Clients verify the server: its chain, name (RFC 9525), purpose and time. Default: on. */
@@ -174,23 +175,24 @@ EM_API int em_has_tls(void);
 
 /**
  * Makes a context. options: NULL for all defaults: a client that verifies. On failure *context is NULL, and
- * em_status_get_detail returns the reason in words. Release it with em_tls_context_release. Reads files, waits for
- * them. The system's authorities are read when first needed, once per process. EM_NO_MEMORY, EM_INVALID_ARGUMENT,
+ * em_status_get_detail returns the reason in words. Release it with em_tls_context_release. It reads the files before
+ * it returns. The system's authorities are read when first needed, once per process. EM_NO_MEMORY, EM_INVALID_ARGUMENT,
  * EM_UNSUPPORTED, EM_TLS_BAD_CERTIFICATE, EM_TLS_BAD_KEY, EM_TLS_BAD_OPTION.
  */
 EM_API em_status em_tls_context_create(const em_tls_context_options *options, em_tls_context **context);
 
 /**
  * As em_tls_context_create, but returns a context that was made with equal options before, if the process still has it
- * and the files are unchanged. Such a context cannot be changed: functions that would return EM_INVALID_STATE. The
+ * and the files are unchanged. Such a context cannot be changed: functions that would change it return
+ * EM_INVALID_STATE. The
  * library keeps the 16 that were used last.
  */
 EM_API em_status em_tls_context_create_shared(const em_tls_context_options *options, em_tls_context **context);
 
-/** Counts one more use. */
+/** Takes a reference. NULL is allowed. */
 EM_API void em_tls_context_retain(em_tls_context *context);
 
-/** Counts one use less; the last one frees the context. NULL is allowed. */
+/** Gives a reference back. The context is freed with its last one. NULL is allowed. */
 EM_API void em_tls_context_release(em_tls_context *context);
 
 /**
@@ -214,9 +216,9 @@ EM_API em_status em_tls_context_reload(em_tls_context *context);
 /**
  * Sets the keys of session tickets: the first one encrypts, all decrypt. So several processes and machines can resume
  * each other's sessions; change them at least once a day, the new key first. Without this, each context has keys of its
- * own, which change every hour, are accepted for as long as tickets can be used, and stay the same in processes that
- * are forked. count: 1 to EM_TLS_TICKET_KEYS; 0: back to keys of its own. EM_INVALID_ARGUMENT, EM_UNSUPPORTED,
- * EM_INVALID_STATE (a shared context).
+ * own, which change every hour (less often if ticket_seconds is long), are accepted for as long as tickets can be used,
+ * and stay the same in processes that are forked. count: 1 to EM_TLS_TICKET_KEYS; 0: back to keys of its own.
+ * EM_INVALID_ARGUMENT, EM_UNSUPPORTED, EM_INVALID_STATE (a shared context).
  */
 EM_API em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_ticket_key *keys, unsigned count);
 

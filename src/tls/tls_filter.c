@@ -194,7 +194,9 @@ static em_status write_end(emi_tls *tls)
     int result = SSL_shutdown(tls->ssl);
     tls->wants_end = result < 0 && SSL_in_init(tls->ssl);
     emi_tls_clear_errors();
-    return tls->no_memory ? EM_NO_MEMORY : EM_OK;
+    if (tls->no_memory)
+        emi_tls_fail(tls, EM_NO_MEMORY, "out of memory");
+    return tls->filter.failure;
 }
 
 static em_status seal_end(emi_filter *filter)

@@ -27,7 +27,7 @@ typedef struct emi_tls emi_tls;
 /* tls_lock.c */
 
 /**
- * A lock that is held for a few instructions, never while a callback or cryptography runs. Where a fork(2) happened
+ * A lock that is held for a few instructions, never while a callback runs. Where a fork(2) happened
  * while another thread held it, the child takes it over.
  */
 typedef struct emi_tls_lock {

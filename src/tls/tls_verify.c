@@ -70,9 +70,13 @@ static bool ask(emi_tls *tls, X509 *certificate, unsigned depth, int error, cons
 {
     const em_tls_context_options *options = &tls->setup->options;
     unsigned char *der = NULL;
-    int length = certificate ? i2d_X509(certificate, &der) : 0;
-    if (length <= 0)
+    if (!certificate)
         return false;
+    int length = i2d_X509(certificate, &der);
+    if (length <= 0) {
+        tls->no_memory = true;
+        return false;
+    }
     const em_tls_peer_certificate shown = {.der = der,
                                            .der_bytes = (size_t)length,
                                            .depth = depth,
