@@ -47,7 +47,8 @@ static void shut_down(em_connection *connection)
  */
 static bool is_about_to_end(const em_connection *connection)
 {
-    if (!emi_connection_is_open(connection))
+    const emi_gate *gate = emi_gate_of(connection);
+    if (!emi_connection_is_open(connection) || (gate && !gate->was_ready))
         return false;
     return connection->write_side == EMI_WRITE_CLOSING ||
            (connection->write_side == EMI_WRITE_ENDING && connection->peer_ended);

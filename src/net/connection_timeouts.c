@@ -48,11 +48,12 @@ static void consider_check(deadline *earliest, const em_connection *connection)
             (deadline){.due_ns = connection->extras->drain.check_ns, .reason = EM_WRITE_TIMEOUT, .is_check = true};
 }
 
-/* Whether the system is to blame, and not a handshake that is not over. */
+/* Not what waits for a handshake. */
 static bool waits_for_system(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    return gate ? emi_gate_has_output(gate) : connection->outbox.bytes > 0;
+    bool waits = connection->outbox.bytes > 0;
+    return gate ? gate->filter->wire.bytes > 0 || (waits && gate->was_ready) : waits;
 }
 
 static deadline earliest_deadline(const em_connection *connection)

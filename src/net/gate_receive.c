@@ -225,6 +225,8 @@ static void settle(emi_gate *gate)
     emi_gate_go_on(gate);
     emi_connection_request_send(connection);
     emi_gates_note_active(gate);
+    if (connection->write_side != EMI_WRITE_OPEN)
+        emi_connection_act_if_sent(connection);
 }
 
 void emi_gate_receive(emi_gate *gate, emi_bytes input)

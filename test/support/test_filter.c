@@ -214,6 +214,10 @@ static emi_filter_result open_input(emi_filter *filter, emi_bytes *input, void *
     if (own->record)
         own->record->opens++;
     *length = 0;
+    void (*on_open)(void *user) = own->on_open;
+    own->on_open = NULL;
+    if (on_open)
+        on_open(own->user);
     emi_filter_result result = read_on(own, input, plain, length);
     own->is_running = false;
     return result;

@@ -39,6 +39,8 @@ typedef struct test_filter {
     size_t record_bytes;        /* left of the present record */
     bool is_run;                /* it is a run of equal bytes */
     bool has_begun, has_sent_handshake, has_ended, has_sealed_end, has_failed, is_running;
+    void (*on_open)(void *user); /* called within the next call that opens, as a TLS library calls back; or NULL */
+    void *user;
     em_status open_failure; /* of the next call, if not EM_OK */
     em_status seal_failure;
     em_status seal_end_failure;

@@ -5,6 +5,7 @@
 #include "support/filtered.h"
 #include "system/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { HANDSHAKE = 10 };
@@ -230,6 +231,78 @@ static void one_deadline_for_the_whole_handshake_ends_it(void **state)
     filtered_free(&own);
 }
 
+static char text_of_reason[256];
+
+static void note_text(recorder *told)
+{
+    em_reason reason = {.size = sizeof reason};
+    assert_int_equal(em_connection_get_reason(told->connection, &reason), EM_OK);
+    snprintf(text_of_reason, sizeof text_of_reason, "%s", reason.text);
+}
+
+static void the_reason_tells_a_silent_peer_from_a_slow_one(void **state)
+{
+    const char *const texts[] = {"(the peer has sent nothing)",
+                                 "(the peer has sent something, but not all of its part)"};
+    for (unsigned i = 0; i < COUNT(texts); i++) {
+        filtered own;
+        filtered_open(&own, *state, &shaking, NULL);
+        own.told.on_unbind = note_text;
+        filtered_feed_handshake(&own, i);
+        run_for(*state, 11 * EM_SECONDS);
+        assert_int_equal(own.told.reason, EM_TLS_HANDSHAKE_TIMEOUT);
+        assert_non_null(strstr(text_of_reason, texts[i]));
+        filtered_free(&own);
+    }
+}
+
+static void what_arrived_while_the_loop_was_held_up_is_not_too_late(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    run_turns(*state, 2);
+    filtered_feed_handshake(&own, HANDSHAKE);
+    test_clock_advance(60 * EM_SECONDS);
+    run_turns(*state, 3);
+    expect_events(&own.told, "IH");
+    filtered_free(&own);
+}
+
+static void a_loop_that_was_held_up_grants_more_time_only_once(void **state)
+{
+    filtered own;
+    filtered_open(&own, *state, &shaking, NULL);
+    run_turns(*state, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        expect_events(&own.told, "I");
+        test_clock_advance(60 * EM_SECONDS);
+        run_turns(*state, 3);
+    }
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_TLS_HANDSHAKE_TIMEOUT);
+    filtered_free(&own);
+}
+
+static void a_long_handshake_is_not_taken_for_a_peer_that_does_not_read(void **state)
+{
+    filtered own;
+    const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = EM_SECONDS};
+    memset(&own, 0, sizeof own);
+    recorder_init(&own.told, *state);
+    own.peer = open_accepted(&own.told, &recording, &stream);
+    filtered_put_up(&own, &shaking, 1000 * EM_SECONDS);
+    em_connection_send_text(own.told.connection, "queued");
+    em_connection_close_after_writing(own.told.connection);
+    run_for(*state, 500 * EM_SECONDS);
+    expect_events(&own.told, "I");
+    filtered_feed_handshake(&own, HANDSHAKE);
+    run_turns(*state, 5);
+    expect_handshake(&own);
+    filtered_expect_sent(&own, "queued");
+    expect_events(&own.told, "IHU");
+    filtered_free(&own);
+}
+
 static void a_handshake_has_the_time_that_it_is_given(void **state)
 {
     filtered own;
@@ -335,6 +408,10 @@ int main(void)
         GATE_TEST(a_pause_does_not_hold_up_the_handshake_but_what_follows_it),
         GATE_TEST(a_pause_when_the_handshake_completes_holds_the_first_bytes),
         GATE_TEST(one_deadline_for_the_whole_handshake_ends_it),
+        GATE_TEST(the_reason_tells_a_silent_peer_from_a_slow_one),
+        GATE_TEST(what_arrived_while_the_loop_was_held_up_is_not_too_late),
+        GATE_TEST(a_loop_that_was_held_up_grants_more_time_only_once),
+        GATE_TEST(a_long_handshake_is_not_taken_for_a_peer_that_does_not_read),
         GATE_TEST(a_handshake_has_the_time_that_it_is_given),
         GATE_TEST(without_a_timeout_a_handshake_may_take_for_ever),
         GATE_TEST(after_the_handshake_no_deadline_is_left),

@@ -179,6 +179,69 @@ static void another_handler_leaves_the_filter(void **state)
     filtered_free(&own);
 }
 
+static void a_large_queue_leaves_before_the_filters_first_byte(void **state)
+{
+    enum { LARGE_BYTES = 400000 };
+    static char large[LARGE_BYTES];
+    filtered own;
+    begin(&own, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    assert_int_equal(em_connection_send(own.told.connection, large, LARGE_BYTES), EM_OK);
+    put_up_now(&own.told);
+    size_t taken = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        taken += simulated_take(own.peer, NULL, LARGE_BYTES - taken);
+        run_turns(*state, 1);
+    }
+    assert_int_equal(taken, LARGE_BYTES);
+    expect_handshake(&own);
+    filtered_free(&own);
+}
+
+/* As a callback of a TLS library may do. */
+static void close_within(void *user)
+{
+    assert_int_equal(em_connection_close(((recorder *)user)->connection), EM_OK);
+}
+
+static void close_after_writing_within(void *user)
+{
+    em_connection *connection = ((recorder *)user)->connection;
+    em_connection_send_text(connection, "last");
+    assert_int_equal(em_connection_close_after_writing(connection), EM_OK);
+}
+
+static void pause_within(void *user)
+{
+    assert_int_equal(em_connection_pause(((recorder *)user)->connection), EM_OK);
+}
+
+static void put_up_another_within(void *user)
+{
+    test_filter *another = test_filter_create(&shaking, NULL);
+    assert_int_equal(emi_gate_open(((recorder *)user)->connection, &another->filter, 0), EM_INVALID_STATE);
+    another->filter.operations->destroy(&another->filter);
+}
+
+static void a_filters_callback_may_use_its_connection(void **state)
+{
+    void (*const moves[])(void *user) = {close_within, close_after_writing_within, pause_within, put_up_another_within};
+    for (unsigned i = 0; i < 2 * COUNT(moves); i++) {
+        filtered own;
+        const test_filter_options options = {.handshake_bytes = i < COUNT(moves) ? HANDSHAKE : 0};
+        filtered_open(&own, *state, &options, NULL);
+        own.filter->on_open = moves[i % COUNT(moves)];
+        own.filter->user = &own.told;
+        filtered_feed_handshake(&own, options.handshake_bytes);
+        filtered_feed(&own, "hello");
+        run_turns(*state, 5);
+        assert_int_equal(own.told.unbinds, i % COUNT(moves) < 2);
+        if (own.told.unbinds > 0)
+            assert_int_equal(own.told.reason, EM_OK);
+        filtered_free(&own);
+    }
+}
+
 #define GATE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
 
 int main(void)
@@ -192,6 +255,8 @@ int main(void)
         GATE_TEST(a_connection_that_is_refused_destroys_its_filter),
         GATE_TEST(a_second_filter_and_one_after_an_end_are_refused),
         GATE_TEST(another_handler_leaves_the_filter),
+        GATE_TEST(a_large_queue_leaves_before_the_filters_first_byte),
+        GATE_TEST(a_filters_callback_may_use_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -340,6 +340,24 @@ static void the_write_timeout_is_that_of_the_wire(void **state)
     filtered_free(&own);
 }
 
+static void the_write_timeout_goes_on_after_a_pause(void **state)
+{
+    filtered own;
+    const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = 5 * EM_SECONDS};
+    filtered_open(&own, *state, NULL, &stream);
+    simulated_set_window(own.peer, 1);
+    em_connection_send_text(own.told.connection, "abc");
+    run_turns(*state, 2);
+    em_connection_pause(own.told.connection);
+    run_for(*state, 60 * EM_SECONDS);
+    expect_events(&own.told, "I");
+    em_connection_resume(own.told.connection);
+    run_for(*state, 20 * EM_SECONDS);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_WRITE_TIMEOUT);
+    filtered_free(&own);
+}
+
 static void a_peer_that_takes_nothing_of_the_end_is_given_up(void **state)
 {
     filtered own;
@@ -411,6 +429,7 @@ int main(void)
         GATE_TEST(a_failure_to_seal_ends_the_connection),
         GATE_TEST(a_failure_to_seal_the_end_ends_the_connection),
         GATE_TEST(the_write_timeout_is_that_of_the_wire),
+        GATE_TEST(the_write_timeout_goes_on_after_a_pause),
         GATE_TEST(a_peer_that_takes_nothing_of_the_end_is_given_up),
         GATE_TEST(a_socket_with_a_filter_is_not_given_back),
         GATE_TEST(a_destroyed_loop_destroys_the_filter_in_every_state),
