@@ -85,7 +85,8 @@ struct emi_gates {
  * Puts a filter into a connection, before or after it is established, also within its callbacks. Its wire must be
  * empty. On success the gate owns it, else the caller does. What was sent before leaves as it is. What is being
  * delivered by receive_data stays the program's, and what follows goes to the filter. handshake_timeout_ns: from now,
- * or from when the connection is established; 0: 10 seconds; EM_FOREVER: none. EM_CLOSED; EM_NO_MEMORY; EM_FORKED;
+ * or from when the connection is established; 0: 10 seconds; EM_FOREVER: none. A filter that is ready already has no
+ * handshake, so ssl_handshake_completed is not called. EM_CLOSED; EM_NO_MEMORY; EM_FORKED;
  * EM_INVALID_STATE if it has a filter, if either side has ended, or while the loop is being destroyed.
  */
 em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t handshake_timeout_ns);

@@ -33,9 +33,9 @@ static const struct {
     test_filter_options options;
     bool splits;
 } kinds[] = {
-    {"transparent", {.is_transparent = true, .piece_bytes = 16 * 1024}, false},
-    {"splitting", {.is_transparent = true, .piece_bytes = 16 * 1024}, true},
-    {"records", {.handshake_bytes = 100, .piece_bytes = 16 * 1024}, true},
+    {"transparent", {.is_transparent = true, .piece_bytes = 16384}, false},
+    {"splitting", {.is_transparent = true, .piece_bytes = 16384}, true},
+    {"records", {.handshake_bytes = 100, .piece_bytes = 16384}, true},
 };
 
 static test_filter_options options_of(const char *kind)
@@ -60,19 +60,26 @@ static em_status add_filter(em_connection *connection, const char *kind)
     return status;
 }
 
-bool connections_are_filtered(void)
+/* NULL: none. */
+static const char *chosen_kind(void)
 {
     const char *kind = getenv("TEST_FILTER");
-    return kind && kind[0] != '\0';
+    return kind && kind[0] != '\0' ? kind : NULL;
+}
+
+bool connections_are_filtered(void)
+{
+    return chosen_kind() != NULL;
 }
 
 em_status __wrap_emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
                                        em_connection **connection)
 {
     em_status status = __real_emi_connection_create(net, handler, user, state, connection);
-    if (status != EM_OK || !connections_are_filtered())
+    const char *kind = chosen_kind();
+    if (status != EM_OK || !kind)
         return status;
-    status = add_filter(*connection, getenv("TEST_FILTER"));
+    status = add_filter(*connection, kind);
     if (status != EM_OK)
         emi_connection_free(*connection);
     return status;

@@ -159,13 +159,13 @@ static void pausing_again_and_again_gets_one_record_each_time(void **state)
     char text[] = "0";
     filtered_open(&own, *state, NULL, NULL);
     own.told.on_data = pause_now;
-    for (char digit = '0'; digit <= '9'; digit++) {
-        text[0] = digit;
+    for (int digit = 0; digit < 10; digit++) {
+        text[0] = (char)('0' + digit);
         filtered_feed(&own, text);
     }
-    for (char digit = '0'; digit <= '9'; digit++) {
+    for (int digit = 0; digit < 10; digit++) {
         run_turns(*state, 3);
-        text[0] = digit;
+        text[0] = (char)('0' + digit);
         filtered_expect_received(&own, text);
         em_connection_resume(own.told.connection);
     }
@@ -263,6 +263,7 @@ static void what_follows_the_end_is_dropped_and_a_reset_is_noticed(void **state)
 static void a_peer_that_sends_on_after_its_end_is_not_read_for_ever(void **state)
 {
     enum { PIECE = 65536 };
+    const size_t most = 1048576;
     filtered own;
     char *piece = calloc(1, PIECE);
     filtered_open(&own, *state, NULL, NULL);
@@ -272,7 +273,7 @@ static void a_peer_that_sends_on_after_its_end_is_not_read_for_ever(void **state
         run_turns(*state, 3);
     }
     const emi_gate *gate = emi_gate_of(own.told.connection);
-    assert_true(gate->dropped_bytes >= 16 * PIECE && gate->dropped_bytes <= 17 * PIECE);
+    assert_true(gate->dropped_bytes >= most && gate->dropped_bytes <= most + PIECE);
     free(piece);
     filtered_free(&own);
 }
