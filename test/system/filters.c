@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/gate.h"
+#include "net/gate_private.h"
 #include "support/filtered_connections.h"
 #include "support/system_peer.h"
 #include "support/system_record.h"
