@@ -61,6 +61,8 @@ static VALUE start_tls_with(VALUE self, VALUE signature, VALUE context, VALUE se
     em_connection *connection = rb_em_find_native_connection(signature);
     em_status status = connection ? em_connection_start_tls(connection, &options) : EM_CLOSED;
     RB_GC_GUARD(context);
+    RB_GC_GUARD(server_name);
+    RB_GC_GUARD(hostname);
     if (status < 0 && status != EM_CLOSED)
         rb_em_raise_tls(status);
     if (status >= 0 && !RTEST(judges))

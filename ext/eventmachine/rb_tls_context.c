@@ -5,6 +5,8 @@
  */
 #include "rb_tls_context.h"
 
+#include <string.h>
+
 #include "rb_define.h"
 #include "rb_module.h"
 #include "rb_status.h"
@@ -46,78 +48,103 @@ void rb_em_raise_tls(em_status status)
     }
 }
 
-static VALUE setting(VALUE settings, const char *name)
+/*
+ * A Hash of settings that is being read. The library gets pointers into its Strings, so they must not be moved by the
+ * collector meanwhile: `kept` is memory that pins what it holds.
+ */
+typedef struct reader {
+    VALUE hash;
+    VALUE buffer; /* of `kept` */
+    VALUE *kept;
+    size_t count;
+} reader;
+
+enum { MOST_TEXTS = 24 };
+
+static reader read_settings(VALUE hash)
 {
-    return rb_hash_lookup(settings, ID2SYM(rb_intern(name)));
+    reader reader = {.hash = hash};
+    reader.kept = rb_alloc_tmp_buffer(&reader.buffer, MOST_TEXTS * (long)sizeof *reader.kept);
+    memset(reader.kept, 0, MOST_TEXTS * sizeof *reader.kept);
+    return reader;
 }
 
-/* NULL if it is not given. The String is the Hash's. */
-static const char *text(VALUE settings, const char *name)
+static VALUE setting(const reader *reader, const char *name)
 {
-    VALUE value = setting(settings, name);
-    return NIL_P(value) ? NULL : StringValueCStr(value);
+    return rb_hash_lookup(reader->hash, ID2SYM(rb_intern(name)));
 }
 
-static em_switch choice(VALUE settings, const char *name)
+/* NULL if it is not given. */
+static const char *text(reader *reader, const char *name)
 {
-    VALUE value = setting(settings, name);
+    VALUE value = setting(reader, name);
+    if (NIL_P(value))
+        return NULL;
+    reader->kept[reader->count++] = value;
+    return StringValueCStr(value);
+}
+
+static em_switch choice(const reader *reader, const char *name)
+{
+    VALUE value = setting(reader, name);
     if (NIL_P(value))
         return EM_DEFAULT;
     return RTEST(value) ? EM_ON : EM_OFF;
 }
 
-static unsigned number(VALUE settings, const char *name)
+static unsigned number(const reader *reader, const char *name)
 {
-    VALUE value = setting(settings, name);
+    VALUE value = setting(reader, name);
     return NIL_P(value) ? 0 : NUM2UINT(value);
 }
 
-static em_tls_certificate_options certificate_options(VALUE settings)
+static em_tls_certificate_options certificate_options(reader *reader)
 {
     return (em_tls_certificate_options){
         .size = sizeof(em_tls_certificate_options),
-        .certificate_file = text(settings, "cert_chain_file"),
-        .certificate_pem = text(settings, "cert"),
-        .private_key_file = text(settings, "private_key_file"),
-        .private_key_pem = text(settings, "private_key"),
-        .passphrase = text(settings, "private_key_pass"),
+        .certificate_file = text(reader, "cert_chain_file"),
+        .certificate_pem = text(reader, "cert"),
+        .private_key_file = text(reader, "private_key_file"),
+        .private_key_pem = text(reader, "private_key"),
+        .passphrase = text(reader, "private_key_pass"),
     };
 }
 
 /* Without certificates and protocols. */
-static em_tls_context_options context_options(VALUE settings)
+static em_tls_context_options context_options(reader *reader)
 {
     em_tls_context_options options = {
         .size = sizeof options,
-        .self_signed = choice(settings, "self_signed"),
-        .verify = choice(settings, "verify"),
-        .client_certificates = number(settings, "client_certificates"),
-        .ca_file = text(settings, "ca_file"),
-        .ca_path = text(settings, "ca_path"),
-        .ca_pem = text(settings, "ca_pem"),
-        .verify_override = choice(settings, "verify_override"),
-        .versions = number(settings, "versions"),
-        .cipher_list = text(settings, "cipher_list"),
-        .groups = text(settings, "groups"),
-        .dh_file = text(settings, "dh_file"),
-        .session_tickets = choice(settings, "session_tickets"),
+        .self_signed = choice(reader, "self_signed"),
+        .verify = choice(reader, "verify"),
+        .client_certificates = number(reader, "client_certificates"),
+        .ca_file = text(reader, "ca_file"),
+        .ca_path = text(reader, "ca_path"),
+        .ca_pem = text(reader, "ca_pem"),
+        .verify_override = choice(reader, "verify_override"),
+        .versions = number(reader, "versions"),
+        .cipher_list = text(reader, "cipher_list"),
+        .groups = text(reader, "groups"),
+        .dh_file = text(reader, "dh_file"),
+        .session_tickets = choice(reader, "session_tickets"),
     };
-    if (RTEST(setting(settings, "verify_peer")))
+    if (RTEST(setting(reader, "verify_peer")))
         options.verify_peer = rb_em_tls_verify_peer;
     return options;
 }
 
-/* The names, ending with NULL, in memory of Ruby's that `buffer` keeps. */
-static const char *const *protocols(VALUE settings, VALUE *buffer)
+/* The names, ending with NULL, in memory that `buffer` keeps. It begins with the Strings, which it pins. */
+static const char *const *protocols(const reader *reader, VALUE *buffer)
 {
-    VALUE names = setting(settings, "alpn");
+    VALUE names = setting(reader, "alpn");
     if (NIL_P(names))
         return NULL;
     long count = RARRAY_LEN(names);
-    const char **list = rb_alloc_tmp_buffer(buffer, (count + 1) * (long)sizeof *list);
+    VALUE *kept = rb_alloc_tmp_buffer(buffer, count * (long)sizeof *kept + (count + 1) * (long)sizeof(char *));
+    const char **list = (const char **)(kept + count);
     for (long i = 0; i < count; i++) {
-        VALUE name = RARRAY_AREF(names, i);
-        list[i] = StringValueCStr(name);
+        kept[i] = rb_ary_entry(names, i);
+        list[i] = StringValueCStr(kept[i]);
     }
     list[count] = NULL;
     return list;
@@ -125,8 +152,12 @@ static const char *const *protocols(VALUE settings, VALUE *buffer)
 
 static int add_certificate(VALUE name, VALUE settings, VALUE context)
 {
-    em_tls_certificate_options certificate = certificate_options(settings);
-    em_status status = em_tls_context_add_certificate((em_tls_context *)context, StringValueCStr(name), &certificate);
+    reader reader = read_settings(settings);
+    em_tls_certificate_options certificate = certificate_options(&reader);
+    const char *server_name = StringValueCStr(name);
+    em_status status = em_tls_context_add_certificate((em_tls_context *)context, server_name, &certificate);
+    RB_GC_GUARD(reader.buffer);
+    RB_GC_GUARD(name);
     if (status < 0)
         rb_em_raise_tls(status);
     return ST_CONTINUE;
@@ -136,21 +167,22 @@ static VALUE create_tls_context(VALUE self, VALUE settings)
 {
     VALUE object = TypedData_Wrap_Struct(tls_context_class, &context_type, NULL);
     VALUE buffer = Qnil;
-    em_tls_certificate_options certificate = certificate_options(settings);
-    em_tls_context_options options = context_options(settings);
+    reader reader = read_settings(settings);
+    em_tls_certificate_options certificate = certificate_options(&reader);
+    em_tls_context_options options = context_options(&reader);
     if (certificate.certificate_file || certificate.certificate_pem)
         options.certificate = &certificate;
-    options.alpn = protocols(settings, &buffer);
+    options.alpn = protocols(&reader, &buffer);
     em_tls_context *context;
     em_status status = em_tls_context_create(&options, &context);
+    RB_GC_GUARD(buffer);
+    RB_GC_GUARD(reader.buffer);
     if (status < 0)
         rb_em_raise_tls(status);
     RTYPEDDATA_DATA(object) = context;
-    VALUE certificates = setting(settings, "certificates");
+    VALUE certificates = setting(&reader, "certificates");
     if (!NIL_P(certificates))
         rb_hash_foreach(certificates, add_certificate, (VALUE)context);
-    RB_GC_GUARD(buffer);
-    RB_GC_GUARD(settings);
     return object;
 }
 
