@@ -178,16 +178,21 @@ class TLSOptionsTest < TLSTest
   end
 
   # Each makes two connections in a row and says whether the second was resumed.
-  def second_resumes?(first, second = first, server: localhost, judge: ->(*) { true })
+  def second_resumes?(first, second = first, server: localhost, judge: ->(*) { true }, host: "127.0.0.1", start: :post_init)
     resumed = []
     reactor do
       port = tls_server(server, receive_data: ->(it, data) { it.send_data(data) })
       run = lambda do |options, rest|
-        tls_client(port, options, post_init: ->(it) { it.send_data("x") }, ssl_verify_peer: judge,
-                                  receive_data: lambda { |it, _|
-                                    resumed << it.tls_session_resumed?
-                                    it.close_connection
-                                  }, unbind: ->(*) { rest.empty? ? EM.stop : run.call(rest[0], rest[1..]) })
+        begin_tls = lambda do |it|
+          it.start_tls(options)
+          it.send_data("x")
+        end
+        EM.connect(host, port, TLSScripted, {
+          start => begin_tls, ssl_verify_peer: judge, receive_data: lambda { |it, _|
+            resumed << it.tls_session_resumed?
+            it.close_connection
+          }, unbind: ->(*) { rest.empty? ? EM.stop : run.call(rest[0], rest[1..]) }
+        })
       end
       run.call(first, [second])
     end
@@ -197,7 +202,9 @@ class TLSOptionsTest < TLSTest
   VERIFY = -> { { verify: true, hostname: "localhost", ca_pem: Certificates.root.cert } }
 
   def test_a_client_that_verifies_resumes
-    assert second_resumes?(VERIFY.call)
+    %w[127.0.0.1 localhost].product(%i[post_init connection_completed]).each do |host, start|
+      assert second_resumes?(VERIFY.call, host: host, start: start), "#{host} #{start}"
+    end
     refute second_resumes?(VERIFY.call.merge(session_tickets: false))
   end
 
