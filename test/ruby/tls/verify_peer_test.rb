@@ -173,6 +173,26 @@ class TLSVerifyPeerTest < TLSTest
     assert_equal 1, client.events.count(:unbind)
   end
 
+  # @return [Hash{Symbol => #call}] what a program may do to its connection
+  def actions
+    { close: ->(it) { 2.times { it.close_connection } }, close_after_writing: :close_connection_after_writing.to_proc,
+      pause: :pause.to_proc, pause_and_resume: ->(it) { it.pause && it.resume },
+      send: ->(it) { it.send_data("x" * 100_000) }, start_tls: ->(it) { assert_raises(RuntimeError) { it.start_tls } },
+      receive_into: ->(it) { EM.receive_into(it, +"") }, timeout: ->(it) { it.comm_inactivity_timeout = 5 },
+      reconnect: ->(it) { it.reconnect("127.0.0.1", 1) }, collect: ->(_) { GC.start } }
+  end
+
+  def test_everything_is_allowed_within_the_callback
+    actions.each do |name, action|
+      client, = run_pair({ verify_peer: true }, localhost, client: { ssl_verify_peer: lambda { |it, _|
+        action.call(it)
+        EM.next_tick { it.close_connection }
+        true
+      } })
+      assert_equal 1, client.events.count(:unbind), name
+    end
+  end
+
   def test_stopping_the_reactor_within_the_callback
     client, = run_pair({ verify_peer: true }, localhost, client: { ssl_verify_peer: ->(*) { EM.stop } })
     assert_equal 1, client.events.count(:unbind)
