@@ -114,8 +114,9 @@ static em_status added(em_connection *connection, size_t before)
         }
         emi_connection_request_send(connection);
     }
-    size_t high_bytes = extras ? extras->high_water_bytes : EMI_DEFAULT_HIGH_WATER_BYTES;
-    if (EMI_LIKELY(emi_connection_outbound_bytes(connection) <= high_bytes))
+    if (EMI_LIKELY(!extras) && EMI_LIKELY(connection->outbox.bytes <= EMI_DEFAULT_HIGH_WATER_BYTES))
+        return EM_OK;
+    if (extras && emi_connection_outbound_bytes(connection) <= extras->high_water_bytes)
         return EM_OK;
     connection->under_pressure = true;
     return EM_UNDER_PRESSURE;

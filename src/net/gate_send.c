@@ -57,7 +57,6 @@ static void seal_piece(emi_gate *gate)
     emi_filter *filter = gate->filter;
     emi_outbox_pool *pool = &connection->loop->outboxes;
     size_t length = filter->piece_bytes < EMI_FILTER_ROOM_BYTES ? filter->piece_bytes : EMI_FILTER_ROOM_BYTES;
-    EMI_INVARIANT(length > 0);
     const void *plain = next_piece(gate, &length);
     gate->is_busy = true;
     em_status status = filter->operations->seal(filter, plain, length);
@@ -112,16 +111,21 @@ bool emi_gate_has_output(const emi_gate *gate)
                                             (connection->outbox.bytes > 0 || emi_gate_owes_end(gate)));
 }
 
+static bool may_seal(const emi_gate *gate)
+{
+    const emi_filter *filter = gate->filter;
+    return !gate->has_failed && filter->piece_bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES;
+}
+
 void emi_gate_fill(emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     const emi_filter *filter = gate->filter;
     if (!gate->was_ready || gate->is_busy || emi_loop_is_forked(connection->loop))
         return;
-    while (connection->outbox.bytes > 0 && filter->piece_bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES &&
-           !gate->has_failed)
+    while (connection->outbox.bytes > 0 && may_seal(gate))
         seal_piece(gate);
-    if (connection->outbox.bytes == 0 && emi_gate_owes_end(gate))
+    if (connection->outbox.bytes == 0 && filter->piece_bytes > 0 && emi_gate_owes_end(gate))
         seal_end(gate);
 }
 
@@ -166,7 +170,7 @@ static bool may_send_end_now(const emi_gate *gate)
     bool is_usable = channel->backend && !channel->released && channel->backend->operations->send_now &&
                      !emi_loop_is_forked(connection->loop);
     return is_quiet && is_usable && emi_connection_is_open(connection) && gate->was_ready && !gate->end_sealed &&
-           !gate->has_failed && connection->write_side != EMI_WRITE_ENDED;
+           !gate->has_failed && gate->filter->piece_bytes > 0 && connection->write_side != EMI_WRITE_ENDED;
 }
 
 void emi_gate_send_end_now(emi_gate *gate)

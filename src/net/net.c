@@ -54,17 +54,10 @@ static void renew(emi_service *service)
     }
 }
 
-static void turn(emi_service *service)
-{
-    emi_net *net = net_of(service);
-    if (net->gates)
-        emi_gates_turn(net->gates);
-}
-
 static bool has_work(const emi_service *service)
 {
     const emi_net *net = (const emi_net *)(const void *)service;
-    return net->listed_first != NULL || (net->gates && !emi_list_is_empty(&net->gates->due));
+    return net->listed_first != NULL;
 }
 
 static void close_connection(em_connection *connection)
@@ -125,7 +118,6 @@ static void destroy(emi_service *service)
 }
 
 static const emi_service_operations operations = {
-    .turn = turn,
     .reap = reap,
     .renew = renew,
     .has_work = has_work,
@@ -133,6 +125,38 @@ static const emi_service_operations operations = {
     .is_open = is_open,
     .destroy = destroy,
 };
+
+/* With filters. Loops without one have no part of them in their turns. */
+
+static void turn(emi_service *service)
+{
+    emi_gates_turn(net_of(service)->gates);
+}
+
+static bool has_work_or_gates_due(const emi_service *service)
+{
+    const emi_net *net = (const emi_net *)(const void *)service;
+    return net->listed_first != NULL || !emi_list_is_empty(&net->gates->due);
+}
+
+static const emi_service_operations operations_with_gates = {
+    .turn = turn,
+    .reap = reap,
+    .renew = renew,
+    .has_work = has_work_or_gates_due,
+    .close = close_all,
+    .is_open = is_open,
+    .destroy = destroy,
+};
+
+em_status emi_gates_of(emi_net *net, emi_gates **gates)
+{
+    em_status status = net->gates ? EM_OK : emi_gates_create(net->loop, &net->gates);
+    if (status == EM_OK)
+        net->service.operations = &operations_with_gates;
+    *gates = net->gates;
+    return status;
+}
 
 em_status emi_net_of(em_loop *loop, emi_net **net)
 {
@@ -156,13 +180,6 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     loop->services[EMI_SERVICE_NET] = &made->service;
     *net = made;
     return EM_OK;
-}
-
-em_status emi_gates_of(emi_net *net, emi_gates **gates)
-{
-    em_status status = net->gates ? EM_OK : emi_gates_create(net->loop, &net->gates);
-    *gates = net->gates;
-    return status;
 }
 
 em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind kind, int socket, emi_ownership ownership)

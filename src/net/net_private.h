@@ -233,8 +233,7 @@ static inline emi_gate *emi_gate_of(const em_connection *connection)
 /** How many bytes wait to be sent, as the program counts them. */
 static inline size_t emi_connection_outbound_bytes(const em_connection *connection)
 {
-    const emi_gate *gate = emi_gate_of(connection);
-    return connection->outbox.bytes + (gate ? gate->sealed_bytes : 0);
+    return connection->outbox.bytes + (emi_gate_of(connection) ? connection->extras->gate->sealed_bytes : 0);
 }
 
 /** The first check of all calls that change a connection: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */

@@ -39,6 +39,11 @@ static size_t size_of(test_filter *own, size_t given, size_t largest)
     return own->options.seed > 0 ? 1 + (size_t)random_below(&own->options.seed, bytes) : bytes;
 }
 
+static void want_piece(test_filter *own, bool wants)
+{
+    own->filter.piece_bytes = wants ? size_of(own, own->options.piece_bytes, DEFAULT_PIECE_BYTES) : 0;
+}
+
 /* Records */
 
 static unsigned char reversed(unsigned char byte)
@@ -214,6 +219,8 @@ static emi_filter_result open_input(emi_filter *filter, emi_bytes *input, void *
     if (own->record)
         own->record->opens++;
     *length = 0;
+    if (filter->piece_bytes == 0)
+        want_piece(own, true);
     void (*on_open)(void *user) = own->on_open;
     own->on_open = NULL;
     if (on_open)
@@ -258,7 +265,7 @@ static em_status seal(emi_filter *filter, const void *plain, size_t length)
     if (own->record)
         own->record->seals++;
     em_status status = own->seal_failure == EM_OK ? write_record(own, plain, length) : own->seal_failure;
-    filter->piece_bytes = size_of(own, own->options.piece_bytes, DEFAULT_PIECE_BYTES);
+    want_piece(own, !own->options.stalls);
     own->is_running = false;
     return status;
 }
@@ -267,7 +274,8 @@ static em_status seal_end(emi_filter *filter)
 {
     test_filter *own = filter_of(filter);
     enter(own);
-    check(filter->is_ready && !own->has_failed && !own->has_sealed_end, "the end is sealed twice, or out of turn");
+    check(filter->is_ready && !own->has_failed && !own->has_sealed_end && filter->piece_bytes > 0,
+          "the end is sealed twice, or out of turn");
     own->has_sealed_end = true;
     if (own->record)
         own->record->ends++;
@@ -338,6 +346,6 @@ test_filter *test_filter_create(const test_filter_options *options, test_filter_
     own->options = *options;
     own->record = record;
     own->filter.is_ready = options->handshake_bytes == 0;
-    own->filter.piece_bytes = size_of(own, options->piece_bytes, DEFAULT_PIECE_BYTES);
+    want_piece(own, true);
     return own;
 }

@@ -21,6 +21,7 @@ typedef struct test_filter_options {
     size_t plain_bytes;         /* the most plain bytes returned by a call; 0: EMI_FILTER_ROOM_BYTES */
     size_t piece_bytes;         /* of a record; 0: 4096 */
     uint64_t seed;              /* not 0: the three sizes above are the largest of random ones */
+    bool stalls;                /* takes one plain piece, and no more until it is opened again */
     const char *last_message;   /* into the wire when it fails, as it is; or NULL */
 } test_filter_options;
 

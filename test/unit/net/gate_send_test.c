@@ -381,6 +381,29 @@ static void a_socket_with_a_filter_is_not_given_back(void **state)
     filtered_free(&own);
 }
 
+static void a_filter_that_takes_no_more_is_asked_again_when_it_was_opened(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 3, .stalls = true};
+    filtered_open(&own, *state, &options, NULL);
+    run_turns(*state, 1);
+    em_connection_send_text(own.told.connection, "abcdef");
+    em_connection_close_after_writing(own.told.connection);
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "abc");
+    filtered_feed(&own, "x");
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "def");
+    assert_false(own.peer_saw_end);
+    filtered_feed(&own, "x");
+    run_turns(*state, 5);
+    filtered_take(&own);
+    assert_true(own.peer_saw_end);
+    expect_events(&own.told, "IDDU");
+    assert_int_equal(own.told.reason, EM_OK);
+    filtered_free(&own);
+}
+
 static void a_destroyed_loop_destroys_the_filter_in_every_state(void **state)
 {
     for (unsigned what = 0; what < 5; what++) {
@@ -432,6 +455,7 @@ int main(void)
         GATE_TEST(the_write_timeout_goes_on_after_a_pause),
         GATE_TEST(a_peer_that_takes_nothing_of_the_end_is_given_up),
         GATE_TEST(a_socket_with_a_filter_is_not_given_back),
+        GATE_TEST(a_filter_that_takes_no_more_is_asked_again_when_it_was_opened),
         GATE_TEST(a_destroyed_loop_destroys_the_filter_in_every_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
