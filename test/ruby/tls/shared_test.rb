@@ -149,6 +149,24 @@ class TLSSharedTest < TLSTest
     assert_equal ["/CN=localhost", "/CN=renewed"], seen
   end
 
+  def test_reloading_while_clients_come
+    tls = EM::TLS.new(files_of(Certificates.localhost))
+    reasons = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { receive_data: ->(it, data) { it.send_data(data) } }, tls: tls))
+      come = lambda do
+        tls.reload
+        EM.connect("localhost", port, TLSScripted, { post_init: ->(it) { it.send_data("x") },
+                                                     receive_data: ->(it, _) { it.close_connection },
+                                                     unbind: lambda { |_, reason|
+                                                       (reasons << reason).size < 100 ? come.call : EM.stop
+                                                     } }, tls: client_side)
+      end
+      5.times { come.call }
+    end
+    assert_equal [nil], reasons.uniq
+  end
+
   def test_a_reload_that_fails_changes_nothing
     files = files_of(Certificates.localhost)
     tls = EM::TLS.new(files)
