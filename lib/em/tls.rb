@@ -8,12 +8,13 @@ require "em/tls/settings"
 require "em/tls/parameters"
 require "em/tls/contexts"
 require "em/tls/pending"
+require "em/tls/recent"
 require "em/tls/start"
 require "em/tls/tls"
 
 module EventMachine
   private_constant :TLSValues, :TLSCredentials, :TLSSettings, :TLSParameters, :TLSContext, :TLSContexts, :TLSPending,
-                   :TLSStart
+                   :TLSRecent, :TLSStart
 
   # @!method self.ssl?
   #   @return [Boolean] whether this EventMachine was built with TLS
@@ -93,7 +94,7 @@ module EventMachine
     #   authorities; and for a name or authorities without `verify`
     # @raise [RuntimeError] for an unknown version, if TLS has been started already, or if there is none ({EM.ssl?})
     def start_tls(args = {})
-      args.is_a?(TLS) ? args.start(@signature) : TLSStart.start(@signature, TLSParameters.new(args))
+      args.is_a?(TLS) ? args.start(@signature) : TLSStart.start_with_options(@signature, args)
     end
 
     # @!group Callbacks

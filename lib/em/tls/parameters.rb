@@ -93,6 +93,11 @@ module EventMachine
       @given[:handshake_timeout]
     end
 
+    # @return [Boolean] whether all files are as they were
+    def current?
+      @files.all? { |file| TLSValues.current?(file) }
+    end
+
     # @return [Array] equal for parameters whose contexts may be shared
     def key
       [@given.reject { |name, _| OF_CONNECTION.include?(name) }, @files]

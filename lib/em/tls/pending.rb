@@ -19,6 +19,11 @@ module EventMachine
       @by_signature.delete(signature) unless @by_signature.empty?
     end
 
+    # Whether there are none.
+    def empty?
+      @by_signature.empty?
+    end
+
     # @param signature [Integer] of a connection
     # @param parameters [TLSParameters]
     def keep(signature, parameters)

@@ -8,6 +8,7 @@ module EventMachine
   module TLSStart
     @contexts = TLSContexts.new
     @pending = TLSPending.new
+    @recent = TLSRecent.new
 
     class << self
       def running?(signature)
@@ -24,13 +25,29 @@ module EventMachine
         nil
       end
 
+      # @param options [Hash] as the program gave them
+      # @see #start
+      def start_with_options(signature, options)
+        role = role_of(signature)
+        known = @recent.find(role, options) if role && role != :running && @pending.empty?
+        return start_native(role == :server, signature, known.context, known.parameters) if known
+
+        start(signature, TLSParameters.new(options)) do |parameters, context|
+          @recent.keep(role, options, parameters, context)
+        end
+      end
+
       # Does nothing if the connection is gone. After a failure, the parameters are kept for another attempt.
       # @param parameters [TLSParameters] in addition to those that are kept
+      # @yieldparam parameters [TLSParameters] if they were all and TLS has been started
+      # @yieldparam context [TLSContext]
       # @see Connection#start_tls the exceptions
       def start(signature, parameters)
         role = startable_role(signature) or return
-        parameters.add(@pending.take(signature))
-        started = start_as(role == :server, signature, parameters)
+        earlier = @pending.take(signature)
+        context = start_as(role == :server, signature, parameters.add(earlier))
+        started = true
+        yield parameters, context if block_given? && !earlier
         nil
       ensure
         @pending.keep(signature, parameters) if role && !started
@@ -59,13 +76,13 @@ module EventMachine
         role
       end
 
-      # @return [true]
+      # @return [TLSContext]
       def start_as(server, signature, parameters)
         raise "Encryption not available on this event-machine" unless EventMachine.ssl?
 
         context = @contexts.fetch(parameters.check_for(server), server)
         start_native(server, signature, context, parameters)
-        true
+        context
       end
 
       def start_native(server, signature, context, parameters)

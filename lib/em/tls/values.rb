@@ -28,6 +28,16 @@ module EventMachine
         raise FileNotFoundException, "Could not find #{path} for start_tls"
       end
 
+      # @param identity [Array] see {identity}
+      # @return [Boolean] whether the file has not changed since
+      def current?(identity)
+        path, dev, ino, mtime, size = identity
+        stat = File.stat(path)
+        stat.ino == ino && stat.mtime == mtime && stat.size == size && stat.dev == dev
+      rescue SystemCallError
+        false
+      end
+
       # @return [Boolean, nil]
       def switch(name, value)
         return value if value.nil? || value == true || value == false

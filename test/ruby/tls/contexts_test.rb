@@ -29,6 +29,27 @@ class TLSContextsTest < TLSTest
     assert_operator contexts, :<=, before
   end
 
+  # What was checked before is known by the options, which the program may change.
+  def test_options_that_the_program_changes_after_use
+    options = { alpn: [+"first"], cert: +"", certificates: nil }
+    start_with([options])
+    options[:alpn][0] << "x"
+    options[:cert] << "no certificate"
+    in_reactor { client(server, post_init: ->(it) { assert_raises(EM::BadCertParams) { it.start_tls(options.merge(private_key: "x")) } }) }
+    options[:cert].clear
+    options[:handshake_timeout] = -1
+    in_reactor { client(server, post_init: ->(it) { assert_raises(ArgumentError) { it.start_tls(options) } }) }
+  end
+
+  def test_options_that_were_good_for_another_role
+    files = { dhparam: "/nonexistent" }
+    start_with([files, files])
+    in_reactor do
+      port = server(post_init: ->(it) { assert_raises(EM::InvalidPrivateKey) { it.start_tls(files) } })
+      client(port, unbind: ->(*) { EM.stop })
+    end
+  end
+
   def test_the_number_of_contexts_is_bounded
     start_with(Array.new(200) { |i| { alpn: ["protocol-#{i}"] } })
     assert_operator contexts, :<, 150

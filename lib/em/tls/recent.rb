@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  # What the latest starts of TLS have led to, by the options that a program gave. Most programs give the same ones for
+  # each connection, and checking them would take a third of what Ruby adds to a handshake.
+  # @private
+  class TLSRecent
+    LIMIT = 16
+
+    Entry = Struct.new(:parameters, :context)
+    private_constant :Entry
+
+    def initialize
+      @entries = { server: {}, client: {} }
+    end
+
+    # @param role [Symbol] :server or :client
+    # @param options [Hash]
+    # @return [#parameters, #context, nil] nil if they are unknown, or a file that they name has changed
+    def find(role, options)
+      entry = @entries.fetch(role)[options] or return
+      return entry if entry.parameters.current?
+
+      @entries.fetch(role).delete(options)
+      nil
+    end
+
+    # @param parameters [TLSParameters] checked for this role
+    # @param context [TLSContext]
+    def keep(role, options, parameters, context)
+      entries = @entries.fetch(role)
+      entries.shift if entries.size >= LIMIT
+      entries[options.dup] = Entry.new(parameters, context)
+    end
+
+    # Without the keys.
+    def inspect
+      "#<#{self.class.name}>"
+    end
+  end
+end
