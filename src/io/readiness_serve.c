@@ -38,7 +38,8 @@ static void look_after_end(emi_channel *channel)
     channel->hung_up = false;
     if (channel->failure != EM_OK && (status == EM_OK || channel->failure != EM_BROKEN_PIPE))
         status = (em_status)channel->failure;
-    if (status == EM_OK && (!channel->exact_reads || (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP)))
+    /* A Unix socket polls as hung up also before it is connected, while the server's queue is full. */
+    if (status == EM_OK && (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP))
         status = EM_BROKEN_PIPE;
     if (status == EM_OK)
         return;

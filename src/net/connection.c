@@ -240,6 +240,10 @@ em_status em_connection_close_after_writing(em_connection *connection)
     em_status status = emi_connection_check(connection);
     if (status != EM_OK)
         return status;
+    if (connection->write_side == EMI_WRITE_ENDED && connection->peer_ended) {
+        emi_connection_end(connection, EM_OK); /* within receive_end: nothing is left that a pause could hold up */
+        return EM_OK;
+    }
     connection->write_side = EMI_WRITE_CLOSING;
     if (connection->state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);

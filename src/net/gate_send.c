@@ -166,7 +166,8 @@ static bool may_send_end_now(const emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     const emi_channel *channel = &connection->channel;
-    bool is_quiet = connection->outbox.bytes == 0 && gate->filter->wire.bytes == 0 && !gate->is_busy;
+    /* What the filter has to say for itself, such as a session's ticket, leaves with the mark. */
+    bool is_quiet = connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && !gate->is_busy;
     bool is_usable = channel->backend && !channel->released && channel->backend->operations->send_now &&
                      !emi_loop_is_forked(connection->loop);
     return is_quiet && is_usable && emi_connection_is_open(connection) && gate->was_ready && !gate->end_sealed &&

@@ -160,6 +160,32 @@ static void a_unix_server_with_a_full_queue_is_tried_again_until_it_accepts(void
         close(fds[i]);
 }
 
+/* Before it is connected, the socket polls as hung up. That must be forgotten. */
+static void after_waiting_for_a_full_queue_a_half_close_is_only_that(void **state)
+{
+    busy_server server = start_busy_server();
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connection *client = dial_busy(*state, &server, record, 0);
+    assert_int_equal(em_connection_set_handler(client, &system_open_recorder), EM_OK);
+    system_run_for(*state, 20 * EM_MILLISECONDS);
+    int first = accept(server.listener, NULL, NULL);
+    while (!record->completed)
+        system_turn(*state);
+    int second = accept(server.listener, NULL, NULL);
+    assert_return_code(shutdown(second, SHUT_WR), errno);
+    while (!record->end)
+        system_turn(*state);
+    system_run_for(*state, 20 * EM_MILLISECONDS);
+    assert_int_equal(record->unbind, 0);
+    assert_int_equal(em_connection_send_text(client, "answer"), EM_OK);
+    char text[7] = "";
+    assert_int_equal(system_read(*state, second, text, 6), 6);
+    assert_string_equal(text, "answer");
+    int fds[] = {first, second, server.filler, server.listener};
+    for (unsigned i = 0; i < 4; i++)
+        close(fds[i]);
+}
+
 static void a_unix_server_whose_queue_stays_full_ends_at_the_connect_timeout(void **state)
 {
     busy_server server = start_busy_server();
@@ -291,6 +317,7 @@ int main(void)
         SYSTEM_TEST(what_is_wrong_in_itself_fails_at_once_and_calls_nothing),
         SYSTEM_TEST(a_unix_socket_that_is_not_there_fails_at_once),
         SYSTEM_TEST(a_unix_server_with_a_full_queue_is_tried_again_until_it_accepts),
+        SYSTEM_TEST(after_waiting_for_a_full_queue_a_half_close_is_only_that),
         SYSTEM_TEST(a_unix_server_whose_queue_stays_full_ends_at_the_connect_timeout),
         SYSTEM_TEST(a_unix_server_that_goes_while_its_queue_is_full_refuses),
         SYSTEM_TEST(many_clients_of_a_unix_server_with_a_short_queue_get_through),

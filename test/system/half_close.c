@@ -58,6 +58,38 @@ static void a_reply_begun_after_the_peers_end_arrives_whole(void **state)
     close(client);
 }
 
+static void pause_and_close(em_connection *connection)
+{
+    assert_int_equal(em_connection_pause(connection), EM_OK);
+    assert_int_equal(em_connection_close_after_writing(connection), EM_OK);
+}
+
+static void count_unbind(em_connection *connection, em_status reason)
+{
+    system_record *served = em_connection_get_user(connection);
+    served->unbind++;
+    served->reason = reason;
+}
+
+static void keep(em_connection *connection)
+{
+    system_record *served = em_connection_get_user(connection);
+    served->connection = connection;
+}
+
+static void with_both_ends_sent_a_close_during_a_pause_is_a_normal_end(void **state)
+{
+    static const em_handler handler = {.post_init = keep, .receive_end = pause_and_close, .unbind = count_unbind};
+    system_record *served = system_new_record(SYSTEM_NONE);
+    int client = connected_client(*state, &handler, served);
+    assert_int_equal(em_connection_close_write(served->connection), EM_OK);
+    assert_int_equal(system_read_to_end(*state, client), 0);
+    close(client);
+    while (!served->unbind)
+        system_turn(*state);
+    assert_int_equal(served->reason, EM_OK);
+}
+
 static void a_connection_whose_peer_has_ended_rests_until_it_is_closed(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
@@ -149,6 +181,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(without_receive_end_what_is_queued_is_sent_before_the_close),
         SYSTEM_TEST(a_reply_begun_after_the_peers_end_arrives_whole),
+        SYSTEM_TEST(with_both_ends_sent_a_close_during_a_pause_is_a_normal_end),
         SYSTEM_TEST(a_connection_whose_peer_has_ended_rests_until_it_is_closed),
         SYSTEM_TEST(ending_our_side_sends_the_rest_and_goes_on_receiving),
         SYSTEM_TEST(when_both_sides_have_ended_the_connection_ends),
