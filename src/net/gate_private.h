@@ -33,8 +33,9 @@
 /** Plain bytes are sealed while fewer than this wait in the wire outbox. */
 #define EMI_GATE_WIRE_BYTES ((size_t)64 * 1024)
 
-/** After this long without traffic a filter frees what it can have again. */
-#define EMI_GATE_REST_NS (1 * EM_SECONDS)
+/** After this long without traffic a filter frees what it can have again. Longer, and many connections would keep their
+ * memory at the same time, and leave holes that malloc does not return to the system. */
+#define EMI_GATE_REST_NS (50 * EM_MILLISECONDS)
 
 /** What the gates of a loop share. */
 typedef struct emi_gates emi_gates;

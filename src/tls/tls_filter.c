@@ -91,6 +91,9 @@ static emi_filter_result finish_handshake(emi_tls *tls)
     }
     emi_tls_sessions_renew(tls);
     SSL_set_info_callback(tls->ssl, on_event);
+    /* The next handshake takes the same memory. If many connections kept theirs until they rest, that would leave holes
+     * between what lives long, which malloc does not return to the system. */
+    SSL_free_buffers(tls->ssl);
     tls->filter.is_ready = true;
     return EMI_FILTER_PROGRESS;
 }

@@ -232,8 +232,10 @@ static void messages_allocate_no_buffers_in_steady_state(void **state)
     em_tls_context *server = tls_server_context();
     tls_pair pair;
     tls_pair_connect(&pair, client, server);
-    for (unsigned i = 0; i < 10; i++)
+    for (unsigned i = 0; i < 10; i++) {
         tls_pair_check_text(&pair, &pair.client, &pair.server, "warm");
+        tls_pair_check_text(&pair, &pair.server, &pair.client, "warm");
+    }
     unsigned long before = large;
     for (unsigned i = 0; i < 100; i++) {
         tls_pair_check_text(&pair, &pair.client, &pair.server, "message");
