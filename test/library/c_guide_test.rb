@@ -31,12 +31,16 @@ class CGuideTest < LibraryTest
     def compile(source)
       file = File.join(FOLDER, "program#{@compiled = @compiled.to_i + 1}")
       File.write("#{file}.c", source)
-      libraries = ["#{self::ROOT}/build/asan/libeventmachine.a", *("-luring" if uring?)]
+      libraries = ["#{self::ROOT}/build/asan/libeventmachine.a", *("-luring" if uring?),
+                   *(%w[-lssl -lcrypto] if tls?)]
       output, status = Open3.capture2e(*COMPILER.split, "-I#{self::ROOT}/include", "#{file}.c", "-o", file, *libraries)
       status.success? ? file : raise(output)
     end
 
     def uring? = File.read("#{self::ROOT}/build/asan/CMakeCache.txt").match?(/^HAVE_LIBURING:\w+=1$/)
+
+    # Whether the library was built with OpenSSL: FindOpenSSL notes where it is when it has found it.
+    def tls? = File.read("#{self::ROOT}/build/asan/CMakeCache.txt").match?(/^FIND_PACKAGE_MESSAGE_DETAILS_OpenSSL:/)
   end
 
   def setup
