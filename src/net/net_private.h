@@ -76,7 +76,7 @@ typedef struct emi_connection_extras {
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
     emi_connector *connector;  /* until it is established */
-    emi_gate *gate;            /* of its filter, see gate.h; NULL: none */
+    emi_gate *gate;            /* of its filter, see gate_private.h; NULL: none */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
