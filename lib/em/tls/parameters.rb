@@ -21,6 +21,8 @@ module EventMachine
     # @param protocols [Integer] the sum of the bits, instead of `:ssl_version`
     # @see Connection#start_tls the exceptions
     def initialize(options, protocols = 0)
+      raise TypeError, "the options of TLS must be a Hash, not #{options.class}" unless options.is_a?(Hash)
+
       @files = []
       @given = TLSCredentials.check(options, @files)
       put(:versions, protocols.zero? ? versions(options[:ssl_version]) : protocols)

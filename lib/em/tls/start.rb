@@ -59,7 +59,7 @@ module EventMachine
       def start_shared(signature, tls, host)
         role = startable_role(signature) or return
         server = role == :server
-        start_native(server, signature, tls.context(server), tls.parameters(server, host).check_for(server))
+        start_native(server, signature, tls.context(server), tls.parameters(server, host))
       end
 
       private

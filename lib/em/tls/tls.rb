@@ -16,10 +16,8 @@ module EventMachine
     # @param options [Hash] see {Connection#start_tls}
     # @see Connection#start_tls the exceptions
     def initialize(options = {})
-      raise TypeError, "the options must be a Hash" unless options.is_a?(Hash)
-
+      @parameters = TLSParameters.new(options)
       @options = options.dup
-      @parameters = TLSParameters.new(@options)
       @contexts = {}
     end
 
@@ -55,10 +53,10 @@ module EventMachine
       @contexts[server] ||= create_context(@parameters, server)
     end
 
-    # @return [TLSParameters] of a connection
+    # @return [TLSParameters] of a connection. Those of a server are checked with its context, once for all connections
     # @private
     def parameters(server, host)
-      server ? @parameters : @parameters.for_verifying_client(host || @host)
+      server ? @parameters : @parameters.for_verifying_client(host || @host).check_for(false)
     end
 
     # Without the keys.
@@ -76,7 +74,7 @@ module EventMachine
     def create_context(parameters, server)
       raise Unsupported, "TLS is not available" unless EventMachine.ssl?
 
-      parameters = parameters.for_verifying_client(nil) unless server
+      parameters = server ? parameters.check_for(true) : parameters.for_verifying_client(nil)
       TLSContexts.create(parameters.settings(server))
     end
   end

@@ -49,10 +49,10 @@ module EventMachine
       def duration(name, value)
         return if value.nil?
 
-        seconds = Float(value)
-        return seconds if seconds.positive?
+        seconds = Float(value, exception: false)
+        return seconds if seconds&.positive?
 
-        raise ArgumentError, "#{name} must be positive"
+        raise ArgumentError, "#{name} must be a positive number of seconds, not #{value.inspect}"
       end
 
       # @return [Array<String>, nil] names of application protocols

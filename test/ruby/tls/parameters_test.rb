@@ -13,7 +13,8 @@ class TLSParametersTest < TLSTest
   # @return [Exception] what start_tls raises on a new connection
   def refusal(options, of: Exception, server: false)
     raised = nil
-    with_connection(server: server) { |it| raised = assert_raises(of, options.keys.inspect) { it.start_tls(options) } }
+    names = options.keys.inspect if options.is_a?(Hash)
+    with_connection(server: server) { |it| raised = assert_raises(of, names) { it.start_tls(options) } }
     raised
   end
 
@@ -47,6 +48,19 @@ class TLSParametersTest < TLSTest
   def test_missing_files
     assert_refused EM::FileNotFoundException, "Could not find #{MISSING} for start_tls", { private_key_file: MISSING }
     assert_refused EM::FileNotFoundException, "Could not find #{MISSING} for start_tls", { cert_chain_file: MISSING }
+  end
+
+  def test_options_that_are_none
+    [nil, [], "verify"].each do |options|
+      assert_refused TypeError, "the options of TLS must be a Hash, not #{options.class}", options
+    end
+  end
+
+  def test_a_timeout_that_is_none
+    [0, -1, "soon", [1]].each do |value|
+      assert_refused ArgumentError, "handshake_timeout must be a positive number of seconds, not #{value.inspect}",
+                     { handshake_timeout: value }
+    end
   end
 
   def test_the_same_item_given_twice

@@ -80,6 +80,13 @@ class TLSSharedTest < TLSTest
     end
   end
 
+  def test_a_server_without_authorities_cannot_verify_its_clients
+    in_reactor do
+      error = assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, EM::Connection, tls: server_side(verify: true)) }
+      assert_equal "verify: true of a server needs ca_file:, ca_path: or ca_pem:", error.message
+    end
+  end
+
   def test_a_unix_domain_socket_has_no_name_to_verify
     path = socket_path
     in_reactor do

@@ -68,6 +68,15 @@ class TLSVersionsTest < TLSTest
   end
 
   # The group ffdhe2048 of RFC 7919: new parameters would take seconds.
+  def test_a_server_with_shared_options_needs_the_file_of_parameters_only_once
+    path = Certificates.write(dh_parameters)
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, tls: EM::TLS.new(localhost(dhparam: path))))
+      File.delete(path)
+      talk_tls(port) { |tls| assert_equal "TLSv1.3", tls.ssl_version }
+    end
+  end
+
   def dh_parameters
     <<~PEM
       -----BEGIN DH PARAMETERS-----
