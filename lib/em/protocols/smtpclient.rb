@@ -151,7 +151,9 @@ module EventMachine
       # @private
       def unbind(_reason = nil)
         @finished = true
-        self.fail(outcome) unless @succeeded
+        return if @succeeded
+
+        self.fail(@securing ? outcome(INTERNAL_ERROR, "TLS failed: #{get_reason_text}") : outcome)
       end
 
       private

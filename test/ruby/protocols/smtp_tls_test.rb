@@ -72,6 +72,13 @@ class SmtpTlsTest < TLSTest
     end
   end
 
+  def test_the_outcome_says_why_tls_failed
+    verify = { verify: true, ca_pem: Certificates.root.cert }
+    _, outcome, = deliver({ starttls: verify }, credentials: Certificates.root.issue("example.com"))
+    assert_equal [:receive_starttls_response, 900], [outcome.responder, outcome.code]
+    assert_match(/\ATLS failed: .*for another name.*localhost/, outcome.message)
+  end
+
   def test_options_that_are_shared
     tls = EM::TLS.new(ca_pem: Certificates.root.cert)
     assert_equal :succeeded, deliver({ starttls: tls })[0]
