@@ -61,7 +61,8 @@ module EventMachine
     # @option args [String] :private_key or the key itself
     # @option args [String] :private_key_pass its passphrase
     # @option args [String] :cert_chain_file the path of a certificate in PEM form, followed by its issuers
-    # @option args [String] :cert or the certificates themselves. A server without any has a self-signed one
+    # @option args [String] :cert or the certificates themselves. A server without any has a self-signed one. A client's
+    #   are ignored without a key
     # @option args [Boolean] :verify_peer true: {#ssl_verify_peer} judges each certificate of the peer
     # @option args [Boolean] :fail_if_no_peer_cert true, for servers with `verify_peer`: refuses clients without a
     #   certificate. false, for servers with `verify`: accepts them
@@ -78,8 +79,8 @@ module EventMachine
     # @option args [Hash{String => Hash}] :certificates for servers: other certificates by the name of the host that a
     #   client asks for, which may begin with "*.". The values have the options for key and certificate
     # @option args [Numeric] :handshake_timeout seconds that the handshake may take. By default 10
-    # @option args [Boolean] :session_tickets whether sessions may be resumed. By default true, but clients resume only
-    #   sessions that they have verified with `verify`
+    # @option args [Boolean] :session_tickets whether sessions may be resumed. By default true. Clients resume those of
+    #   the same host and port that had equal options
     # @option args [String] :cipher_list ciphers of TLS 1.2 and before, as in openssl-ciphers(1)
     # @option args [String, Symbol, Array] :ssl_version the allowed versions: TLSv1, TLSv1_1, TLSv1_2, TLSv1_3
     # @option args [String] :ecdh_curve for servers: the curve for the exchange of keys
@@ -91,7 +92,7 @@ module EventMachine
     # @raise [InvalidPrivateKey] for a key that cannot be read or does not match its certificate, a wrong or missing
     #   passphrase, and bad `dhparam` or `ecdh_curve`
     # @raise [ArgumentError, TypeError] for other bad values; for `verify` without a name or, for servers, without
-    #   authorities; and for a name or authorities without `verify`
+    #   authorities; and for clients with `hostname` or authorities, but neither `verify` nor `verify_peer`
     # @raise [RuntimeError] for an unknown version, if TLS has been started already, or if there is none ({EM.ssl?})
     def start_tls(args = {})
       args.is_a?(TLS) ? args.start(@signature) : TLSStart.start_with_options(@signature, args)
@@ -149,7 +150,8 @@ module EventMachine
       EventMachine.get_alpn_protocol(@signature)
     end
 
-    # What the library thinks of the peer's certificate, whether the program has asked it to verify or not.
+    # What the library thinks of the peer's certificate, if TLS was started with `verify: true` or `verify_peer: true`;
+    # without them, nobody has looked.
     # @return [String, nil] "ok", or what is wrong. nil if there is no certificate
     def get_tls_verdict
       EventMachine.get_tls_verdict(@signature)

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Options of TLS that many connections share. They are checked once, and files are read once.
+  # Options of TLS that many connections share. They are checked once, and files are read once: by {new} as far as that
+  # is possible without knowing the side, the rest by the first `start_server` or `connect`.
   #
   #   tls = EM::TLS.new(cert_chain_file: "shop.pem", private_key_file: "shop.key")
   #   EM.start_server("0.0.0.0", 443, Shop, tls: tls)
@@ -22,7 +23,7 @@ module EventMachine
     end
 
     # Reads all files again, for connections that begin from now on. If anything is wrong with them, everything stays as
-    # it was.
+    # it was, and an exception is raised that a plain `rescue` does not catch.
     # @return [self]
     # @see Connection#start_tls the exceptions
     def reload
