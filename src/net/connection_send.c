@@ -103,6 +103,17 @@ static em_status check_room(em_connection *connection, size_t length)
     return EM_OUTBOX_LIMIT;
 }
 
+static em_status check_pressure(em_connection *connection)
+{
+    const emi_connection_extras *extras = connection->extras;
+    if (EMI_LIKELY(!extras) && EMI_LIKELY(connection->outbox.bytes <= EMI_DEFAULT_HIGH_WATER_BYTES))
+        return EM_OK;
+    if (extras && emi_connection_outbound_bytes(connection) <= extras->high_water_bytes)
+        return EM_OK;
+    connection->under_pressure = true;
+    return EM_UNDER_PRESSURE;
+}
+
 /* Something was added to the outbox, which held `before` bytes. */
 static em_status added(em_connection *connection, size_t before)
 {
@@ -114,29 +125,59 @@ static em_status added(em_connection *connection, size_t before)
         }
         emi_connection_request_send(connection);
     }
-    if (EMI_LIKELY(!extras) && EMI_LIKELY(connection->outbox.bytes <= EMI_DEFAULT_HIGH_WATER_BYTES))
-        return EM_OK;
-    if (extras && emi_connection_outbound_bytes(connection) <= extras->high_water_bytes)
-        return EM_OK;
-    connection->under_pressure = true;
-    return EM_UNDER_PRESSURE;
+    return check_pressure(connection);
 }
 
-/* Sends what the system accepts at once, without a copy in the outbox. Returns its length. A filter must see
- * everything. If the loop has an outbox
- * limit, everything goes through the outbox, so that a refusal leaves nothing half sent. */
-static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
+/* What need not be copied into the outbox: */
+
+/* What a filter seals at once. */
+static size_t seal_large(em_connection *connection, const emi_span *spans, unsigned count)
 {
-    em_loop *loop = connection->loop;
+    size_t taken = 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t sealed = emi_gate_seal_now(connection->extras->gate, spans[i].data, spans[i].length);
+        taken += sealed;
+        if (sealed < spans[i].length)
+            break;
+    }
+    if (taken > 0)
+        emi_connection_request_send(connection);
+    return taken;
+}
+
+/* What the system accepts at once. */
+static size_t send_now(em_connection *connection, const emi_span *spans, unsigned count)
+{
     emi_channel *channel = &connection->channel;
-    if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused ||
-        emi_gate_of(connection) || !channel->backend || !channel->backend->operations->send_now ||
-        loop->outboxes.limit_bytes != SIZE_MAX)
+    if (!channel->backend || !channel->backend->operations->send_now)
         return 0;
     size_t taken = channel->backend->operations->send_now(channel, spans, count);
     if (taken > 0)
         emi_connection_note_sent(connection, taken);
     return taken;
+}
+
+/* Returns the length. If the loop has an outbox limit, everything goes through the outbox, so that a refusal leaves
+ * nothing half sent. */
+static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
+{
+    if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused ||
+        connection->loop->outboxes.limit_bytes != SIZE_MAX)
+        return 0;
+    return emi_gate_of(connection) ? seal_large(connection, spans, count) : send_now(connection, spans, count);
+}
+
+/* Nothing is left for the outbox: all was taken, or sealing has failed. */
+static bool is_done(const em_connection *connection, size_t taken, size_t length)
+{
+    return taken == length || EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING);
+}
+
+static em_status done(em_connection *connection)
+{
+    if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING))
+        return (em_status)connection->reason;
+    return check_pressure(connection);
 }
 
 /* status: whether the bytes that the system had not accepted were added to the outbox, which held `before` bytes. */
@@ -157,9 +198,12 @@ em_status em_connection_send(em_connection *connection, const void *data, size_t
     if (status != EM_OK || length == 0)
         return status;
     const emi_span span = emi_span_of(data, length);
-    size_t taken = length >= LARGE_BYTES ? send_large(connection, &span, 1) : 0;
-    if (taken == length)
-        return EM_OK;
+    size_t taken = 0;
+    if (length >= LARGE_BYTES) {
+        taken = send_large(connection, &span, 1);
+        if (is_done(connection, taken, length))
+            return done(connection);
+    }
     size_t before = connection->outbox.bytes;
     status =
         emi_outbox_append(&connection->outbox, &connection->loop->outboxes, (const char *)data + taken, length - taken);
@@ -213,9 +257,12 @@ em_status em_connection_send_spans(em_connection *connection, const em_span *spa
     em_status status = check_room(connection, length);
     if (status != EM_OK || length == 0)
         return status;
-    size_t taken = length >= LARGE_BYTES ? send_large_spans(connection, spans, count) : 0;
-    if (taken == length)
-        return EM_OK;
+    size_t taken = 0;
+    if (length >= LARGE_BYTES) {
+        taken = send_large_spans(connection, spans, count);
+        if (is_done(connection, taken, length))
+            return done(connection);
+    }
     size_t before = connection->outbox.bytes;
     status = append_spans(connection, spans, taken, length - taken);
     return queued(connection, status, taken, before);

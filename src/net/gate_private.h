@@ -133,6 +133,13 @@ void emi_gate_go_on(emi_gate *gate);
 /** Seals what may leave now. */
 void emi_gate_fill(emi_gate *gate);
 
+/**
+ * With nothing in the outbox: seals whole pieces of what the program sends, as emi_gate_fill would, but without a copy
+ * in the outbox. Returns how many bytes; those behind them belong in the outbox, where more may be joined to them. If
+ * sealing fails, the connection ends.
+ */
+size_t emi_gate_seal_now(emi_gate *gate, const void *plain, size_t length);
+
 /** Fills in spans of the wire. */
 unsigned emi_gate_gather(emi_gate *gate, emi_span *spans);
 

@@ -51,25 +51,42 @@ static void fail(emi_gate *gate, em_status reason)
     emi_connection_end(connection, reason);
 }
 
-static void seal_piece(emi_gate *gate)
+/* Returns false if the connection has ended. */
+static bool seal(emi_gate *gate, const void *plain, size_t length)
 {
-    em_connection *connection = gate->connection;
     emi_filter *filter = gate->filter;
-    emi_outbox_pool *pool = &connection->loop->outboxes;
-    size_t length = filter->piece_bytes < EMI_FILTER_ROOM_BYTES ? filter->piece_bytes : EMI_FILTER_ROOM_BYTES;
-    const void *plain = next_piece(gate, &length);
     gate->is_busy = true;
     em_status status = filter->operations->seal(filter, plain, length);
     gate->is_busy = false;
     if (status != EM_OK) {
         fail(gate, status);
-        return;
+        return false;
     }
-    emi_outbox_consume(&connection->outbox, pool, length);
-    pool->bytes += length;
+    gate->connection->loop->outboxes.bytes += length;
     gate->sealed_bytes += length;
-    if (filter->wire.bytes == 0)
+    return true;
+}
+
+static void note_if_all_taken(emi_gate *gate)
+{
+    if (gate->filter->wire.bytes == 0)
         note_taken(gate, gate->sealed_bytes);
+}
+
+static size_t most_in_a_piece(const emi_filter *filter)
+{
+    return filter->piece_bytes < EMI_FILTER_ROOM_BYTES ? filter->piece_bytes : EMI_FILTER_ROOM_BYTES;
+}
+
+static void seal_piece(emi_gate *gate)
+{
+    em_connection *connection = gate->connection;
+    size_t length = most_in_a_piece(gate->filter);
+    const void *plain = next_piece(gate, &length);
+    if (!seal(gate, plain, length))
+        return;
+    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    note_if_all_taken(gate);
 }
 
 static void seal_end(emi_gate *gate)
@@ -117,16 +134,36 @@ static bool may_seal(const emi_gate *gate)
     return !gate->has_failed && filter->piece_bytes > 0 && filter->wire.bytes < EMI_GATE_WIRE_BYTES;
 }
 
+static bool may_call_filter(const emi_gate *gate)
+{
+    return gate->was_ready && !gate->is_busy && !emi_loop_is_forked(gate->connection->loop);
+}
+
 void emi_gate_fill(emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     const emi_filter *filter = gate->filter;
-    if (!gate->was_ready || gate->is_busy || emi_loop_is_forked(connection->loop))
+    if (!may_call_filter(gate))
         return;
     while (connection->outbox.bytes > 0 && may_seal(gate))
         seal_piece(gate);
     if (connection->outbox.bytes == 0 && filter->piece_bytes > 0 && emi_gate_owes_end(gate))
         seal_end(gate);
+}
+
+size_t emi_gate_seal_now(emi_gate *gate, const void *plain, size_t length)
+{
+    const unsigned char *next = plain;
+    size_t left = length;
+    while (may_call_filter(gate) && may_seal(gate) && left >= most_in_a_piece(gate->filter)) {
+        size_t piece = most_in_a_piece(gate->filter);
+        if (!seal(gate, next, piece))
+            break;
+        next += piece;
+        left -= piece;
+        note_if_all_taken(gate);
+    }
+    return length - left;
 }
 
 /* The write timeout counts from when something has begun to wait for the system. */
