@@ -38,7 +38,8 @@ typedef struct em_handler {
 
     /**
      * Returns memory for the library to receive into, and sets *capacity to its size in bytes; NULL: none now. This
-     * saves a copy for a handler that keeps the bytes. It is called only while pieces of 8 KiB or more arrive. The
+     * saves a copy for a handler that keeps the bytes. It is called only while pieces of 8 KiB or more arrive, and not
+     * on connections with TLS. The
      * library receives into the memory before it returns to the loop. If there were bytes to receive, receive_data is
      * called next, with exactly this pointer. In other calls of receive_data the bytes are in the library's own
      * memory, so compare the pointers.
@@ -72,8 +73,9 @@ typedef struct em_handler {
     void (*unbind)(em_connection *connection, em_status reason);
 
     /**
-     * The TLS handshake is complete. Called before the first receive_data with protected bytes; what was sent during
-     * the handshake leaves after it. Also called during a pause, which does not hold up a handshake.
+     * The TLS handshake is complete, see em_connection_start_tls. Called before the first receive_data with decrypted
+     * bytes, and before anything leaves that was sent during the handshake. Also called during a pause, because a pause
+     * does not stop a handshake.
      */
     void (*ssl_handshake_completed)(em_connection *connection);
 

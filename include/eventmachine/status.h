@@ -38,16 +38,16 @@ EM_BEGIN_DECLARATIONS
     X(EM_RESOLVER_FAILED, -18, "name resolution failed temporarily, try again later")                                  \
     X(EM_UNKNOWN_BACKEND, -19, "unknown or unavailable backend")                                                       \
     X(EM_TLS_HANDSHAKE_TIMEOUT, -20, "timed out during the TLS handshake")                                             \
-    X(EM_TLS_FAILED, -21, "the TLS protocol failed")                                                                   \
-    X(EM_TLS_ALERT, -22, "the peer has ended TLS with an alert")                                                       \
+    X(EM_TLS_FAILED, -21, "TLS protocol error")                                                                        \
+    X(EM_TLS_ALERT, -22, "the peer ended TLS with an alert")                                                           \
     X(EM_TLS_UNTRUSTED, -23, "the peer's certificate is not trusted")                                                  \
-    X(EM_TLS_WRONG_NAME, -24, "the peer's certificate is for another name")                                            \
-    X(EM_TLS_REJECTED, -25, "the program has rejected the peer's certificate")                                         \
-    X(EM_TLS_TRUNCATED, -26, "the connection was cut off: the peer has not ended TLS")                                 \
+    X(EM_TLS_WRONG_NAME, -24, "the peer's certificate does not match the host name")                                   \
+    X(EM_TLS_REJECTED, -25, "the program rejected the peer's certificate")                                             \
+    X(EM_TLS_TRUNCATED, -26, "connection truncated: the peer closed it without ending TLS")                            \
     X(EM_TLS_BAD_CERTIFICATE, -27, "unusable certificate")                                                             \
     X(EM_TLS_BAD_KEY, -28, "unusable private key")                                                                     \
     X(EM_TLS_BAD_OPTION, -29, "unusable TLS option")                                                                   \
-    X(EM_TLS_NO_HOSTNAME, -30, "verifying a peer needs its host name")                                                 \
+    X(EM_TLS_NO_HOSTNAME, -30, "verification needs the peer's host name")                                              \
     /* From the operating system. */                                                                                   \
     X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \
@@ -96,9 +96,9 @@ typedef enum em_status {
 EM_API const char *em_status_get_text(em_status status);
 
 /**
- * Returns what the latest failure with this status in the calling thread was about: which file could not be read, what
- * OpenSSL said. Returns em_status_get_text(status) if nothing more is known. Call it right after the call that returned
- * the status. Any thread. Never NULL, valid until the next failure in this thread.
+ * Returns the details of the latest failure with this status in the calling thread, for instance which file could not
+ * be read, or OpenSSL's message. Returns em_status_get_text(status) if nothing more is known. Call it directly after
+ * the call that returned the status. Any thread. Never NULL; valid until the next failure in this thread.
  */
 EM_API const char *em_status_get_detail(em_status status);
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What em_status_report prints instead of a status's general text.
+ * The details of a failure, which em_status_get_detail returns and em_status_report prints instead of the general text
+ * of the status.
  */
 #ifndef EMI_STATUS_DETAIL_H
 #define EMI_STATUS_DETAIL_H
 
 #include <eventmachine/status.h>
 
-/** Remembers, for the calling thread, what its latest failure with this status was about. Copied, and cut if it is
- * long. */
+/** Sets the details of the calling thread's latest failure with this status. Copied, and truncated if it is too long.
+ */
 void emi_set_status_detail(em_status status, const char *text);
 
 #endif
