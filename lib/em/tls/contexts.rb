@@ -8,8 +8,9 @@ module EventMachine
   class TLSContext
   end
 
-  # Native contexts of TLS, which hold keys, certificates and sessions. Making one takes long, so connections with equal
-  # parameters share one. Connections keep their context alive; this only remembers the contexts that were used last.
+  # Native TLS contexts, which hold keys, certificates and sessions. Creating one takes about a millisecond, so
+  # connections with equal parameters share one. This remembers the contexts that were used most recently; connections
+  # keep theirs alive.
   # @private
   class TLSContexts
     LIMIT = 64
@@ -26,7 +27,8 @@ module EventMachine
 
       private
 
-      # 1.x has exceptions of its own for two settings.
+      # In 1.x, two settings have their own exceptions.
+      # @return [InvalidPrivateKey, nil]
       def blamed(settings)
         if unusable?(settings, :groups)
           InvalidPrivateKey.new("ecdh_curve: Unknown curve name: #{settings[:groups]}")
@@ -48,7 +50,7 @@ module EventMachine
     end
 
     # @param parameters [TLSParameters]
-    # @param server [Boolean]
+    # @param server [Boolean] whether the context is for a server
     # @return [TLSContext]
     # @raise [InvalidPrivateKey, BadCertParams, BadParams]
     def fetch(parameters, server)
@@ -58,7 +60,7 @@ module EventMachine
       @contexts[key] = context
     end
 
-    # Without the keys.
+    # @return [String] without keys
     def inspect
       "#<#{self.class.name}>"
     end

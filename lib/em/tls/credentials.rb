@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # A certificate and its private key among the options of {Connection#start_tls}, checked in the order of 1.x.
+  # Checks the certificate and the private key among the options of {Connection#start_tls}, in the same order as 1.x.
   # @private
   module TLSCredentials
     NAMES = %i[private_key_file private_key private_key_pass cert_chain_file cert].freeze
@@ -11,8 +11,10 @@ module EventMachine
     CERTIFICATES = %i[cert cert_chain_file].freeze
 
     class << self
-      # @param files [Array] receives what identifies the files
-      # @return [Hash{Symbol => String}] what is given
+      # @param options [Hash]
+      # @param files [Array<Array>] gets the {TLSValues.identity} of each file
+      # @return [Hash{Symbol => String}] the options that are given
+      # @raise [FileNotFoundException, BadPrivateKeyParams, BadCertParams, BadParams, TypeError]
       def check(options, files)
         given = TLSValues.texts(options, NAMES)
         %i[private_key_file cert_chain_file].each { |name| files << TLSValues.identity(given[name]) if given[name] }
@@ -32,7 +34,7 @@ module EventMachine
         CERTIFICATES.any? { |name| given.key?(name) }
       end
 
-      # @return [Hash] what was given earlier, without what would be in the way of what is given now
+      # @return [Hash] the earlier options, without those that the new ones replace
       def replaceable(earlier, given)
         earlier = earlier.reject { |name, _| KEYS.include?(name) || name == :private_key_pass } if key?(given)
         earlier = earlier.reject { |name, _| CERTIFICATES.include?(name) } if certificate?(given)

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # The options of {Connection#start_tls}, checked. It shows none of them.
+  # The checked options of {Connection#start_tls}.
   # @private
   class TLSParameters
     TEXTS = %i[sni_hostname cipher_list ecdh_curve dhparam hostname ca_file ca_path ca_pem].freeze
     AUTHORITIES = %i[ca_file ca_path ca_pem].freeze
 
-    # What belongs to a connection. The rest is a context's, which connections share.
+    # The options of a single connection. All others belong to the context, which connections share.
     OF_CONNECTION = %i[sni_hostname hostname handshake_timeout].freeze
 
     ADDRESS = Regexp.union(Resolv::IPv4::Regex, Resolv::IPv6::Regex).freeze
@@ -18,7 +18,7 @@ module EventMachine
                   "tlsv1_1" => EM_PROTO_TLSv1_1, "tlsv1_2" => EM_PROTO_TLSv1_2, "tlsv1_3" => EM_PROTO_TLSv1_3 }.freeze
 
     # @param options [Hash] as the program gave them
-    # @param protocols [Integer] the sum of the bits, instead of `:ssl_version`
+    # @param protocols [Integer] the sum of the constants `EM_PROTO_…`, instead of `:ssl_version`; 0: not given
     # @see Connection#start_tls the exceptions
     def initialize(options, protocols = 0)
       raise TypeError, "the options of TLS must be a Hash, not #{options.class}" unless options.is_a?(Hash)
@@ -38,7 +38,7 @@ module EventMachine
       check_authorities
     end
 
-    # Adds what was given in an earlier attempt on the same connection and is not given now.
+    # Adds the options of an earlier attempt on the same connection that are not given now.
     # @param earlier [TLSParameters, nil]
     # @return [self]
     def add(earlier)
@@ -49,8 +49,8 @@ module EventMachine
       self
     end
 
-    # @param host [String, nil] the name of the server, unless another is given
-    # @return [TLSParameters] of a client that verifies the server, unless they say otherwise
+    # @param host [String, nil] the host name to verify if the options have none
+    # @return [TLSParameters] a copy for a client, which verifies the server unless the options say otherwise
     def for_verifying_client(host)
       copy = dup
       copy.given = @given.dup
@@ -61,31 +61,31 @@ module EventMachine
 
     # @param server [Boolean]
     # @return [self]
-    # @raise [ArgumentError, InvalidPrivateKey] if they make no sense for this side
+    # @raise [ArgumentError, InvalidPrivateKey] if the options are not valid for this side
     def check_for(server)
       server ? check_for_server : check_for_client
       self
     end
 
     # @param server [Boolean]
-    # @return [Hash{Symbol => Object}] the settings of the context
-    # @raise [BadParams] if there is no version
+    # @return [Hash{Symbol => Object}] the settings of the context, see {TLSSettings}
+    # @raise [BadParams] if no version can be used
     def settings(server)
       server ? TLSSettings.for_server(@given) : TLSSettings.for_client(@given)
     end
 
-    # @return [String, nil] the name to ask the server for; an address is none
+    # @return [String, nil] the host name to ask the server for (SNI), which cannot be an address
     def server_name
       name = @given[:sni_hostname] || @given[:hostname]
       name unless name && ADDRESS.match?(name)
     end
 
-    # @return [String, nil] the name that the server's certificate must have
+    # @return [String, nil] the host name or address that the server's certificate must be for; nil without `verify`
     def verified_name
       @given[:hostname] || @given[:sni_hostname] if @given[:verify]
     end
 
-    # @return [Boolean] whether anybody judges the peer's certificate
+    # @return [Boolean] whether the library or the program judges the peer's certificate
     def judges?
       @given[:verify] || @given[:verify_peer] || false
     end
@@ -95,7 +95,7 @@ module EventMachine
       @given[:handshake_timeout]
     end
 
-    # @return [Boolean] whether all files are as they were
+    # @return [Boolean] whether no file has changed
     def current?
       @files.all? { |file| TLSValues.current?(file) }
     end
@@ -105,6 +105,7 @@ module EventMachine
       [@given.reject { |name, _| OF_CONNECTION.include?(name) }, @files]
     end
 
+    # @return [String] without keys
     def inspect
       "#<#{self.class.name}>"
     end
@@ -125,7 +126,7 @@ module EventMachine
       put(:fail_if_no_peer_cert, value) if value == true || value == false
     end
 
-    # @return [Integer, nil] the sum of the bits
+    # @return [Integer, nil] the sum of the constants `EM_PROTO_…`
     def versions(names)
       names = Array(names)
       return if names.empty?
@@ -154,7 +155,7 @@ module EventMachine
       raise BadCertParams, "Specifying both ca_file and ca_pem not allowed"
     end
 
-    # Whether they say whom to trust, or that it does not matter.
+    # Whether the options say how to verify, or that it is not wanted.
     def decided?
       !@given[:verify].nil? || @given[:verify_peer]
     end
@@ -163,7 +164,7 @@ module EventMachine
       AUTHORITIES.any? { |name| @given.key?(name) }
     end
 
-    # To name a host or authorities, and get no verification, would be dangerous.
+    # A host name or authorities without verification would only seem to protect.
     def check_for_client
       if !decided? && (@given[:hostname] || authorities?)
         raise ArgumentError, "hostname, ca_file, ca_path and ca_pem need verify: true"

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Parameters of connections that have not started TLS: a program has set them by hand, or `start_tls` has failed.
+  # Parameters of connections that have not started TLS: set by {EventMachine.set_tls_parms}, or of a `start_tls` that
+  # has failed.
   # @private
   class TLSPending
-    # How many there may be before those of ended connections are removed.
+    # At this size, the entries of ended connections are removed.
     ROOM = 32
 
     def initialize
@@ -19,7 +20,7 @@ module EventMachine
       @by_signature.delete(signature) unless @by_signature.empty?
     end
 
-    # Whether there are none.
+    # @return [Boolean]
     def empty?
       @by_signature.empty?
     end
@@ -31,7 +32,7 @@ module EventMachine
       @by_signature[signature] = parameters
     end
 
-    # Without the keys.
+    # @return [String] without keys
     def inspect
       "#<#{self.class.name}>"
     end

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # What the latest starts of TLS have led to, by the options that a program gave. Most programs give the same ones for
-  # each connection, and checking them would take a third of what Ruby adds to a handshake.
+  # The parameters and contexts of the latest calls of `start_tls`, by their options. Most programs pass the same
+  # options for each connection, and checking them again would take a third of the time that Ruby adds to a handshake.
   # @private
   class TLSRecent
     LIMIT = 16
@@ -18,7 +18,7 @@ module EventMachine
 
     # @param role [Symbol] :server or :client
     # @param options [Hash]
-    # @return [#parameters, #context, nil] nil if they are unknown, or a file that they name has changed
+    # @return [#parameters, #context, nil] nil if the options are unknown, or a file that they name has changed
     def find(role, options)
       entry = @entries.fetch(role)[options] or return
       return entry if entry.parameters.current?
@@ -35,7 +35,7 @@ module EventMachine
       entries[options.dup] = Entry.new(parameters, context)
     end
 
-    # Without the keys.
+    # @return [String] without keys
     def inspect
       "#<#{self.class.name}>"
     end

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # The settings of a native context for what a program has given, with the defaults of 1.x.
+  # Turns the checked options of a program into the settings of a native context, with the defaults of 1.x.
   # @private
   module TLSSettings
     CIPHERS = "ALL:!ADH:!LOW:!EXP:!DES-CBC3-SHA:@STRENGTH"
@@ -22,7 +22,7 @@ module EventMachine
       # @return [Hash{Symbol => Object}]
       def for_client(given)
         settings = common(given)
-        # A certificate without its key cannot be used, and has always been ignored.
+        # As in 1.x, a client's certificate without a key is ignored.
         settings.update(given.slice(*TLSCredentials::NAMES)) if TLSCredentials.key?(given)
         settings[:verify] = given[:verify] == true
         settings[:verify_override] = !given[:verify] && given[:verify_peer]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Starting TLS on a connection.
+  # Starts TLS on connections.
   # @private
   module TLSStart
     @contexts = TLSContexts.new
@@ -15,7 +15,7 @@ module EventMachine
         role_of(signature) == :running
       end
 
-      # Keeps parameters for the connection's start. Does nothing if it is gone.
+      # Keeps parameters until TLS is started on the connection. Does nothing if the connection is gone.
       # @param parameters [TLSParameters]
       # @raise [RuntimeError] if TLS has been started already
       def prepare(signature, parameters)
@@ -37,9 +37,10 @@ module EventMachine
         end
       end
 
-      # Does nothing if the connection is gone. After a failure, the parameters are kept for another attempt.
-      # @param parameters [TLSParameters] in addition to those that are kept
-      # @yieldparam parameters [TLSParameters] if they were all and TLS has been started
+      # Does nothing if the connection is gone. After a failure, the parameters are kept for another attempt. Yields if
+      # TLS was started and no parameters had been kept.
+      # @param parameters [TLSParameters] in addition to those that were kept
+      # @yieldparam parameters [TLSParameters]
       # @yieldparam context [TLSContext]
       # @see Connection#start_tls the exceptions
       def start(signature, parameters)
@@ -55,7 +56,7 @@ module EventMachine
 
       # Does nothing if the connection is gone.
       # @param tls [TLS]
-      # @param host [String, nil] the name of the server
+      # @param host [String, nil] the host name of the server
       def start_shared(signature, tls, host)
         role = startable_role(signature) or return
         server = role == :server

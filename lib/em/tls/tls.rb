@@ -3,16 +3,16 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Options of TLS that many connections share. They are checked once, and files are read once: by {new} as far as that
-  # is possible without knowing the side, the rest by the first `start_server` or `connect`.
+  # TLS options that many connections share. They are checked once, and their files are read once: by {new} as far as
+  # that is possible without knowing the side, the rest by the first `start_server` or `connect`.
   #
   #   tls = EM::TLS.new(cert_chain_file: "shop.pem", private_key_file: "shop.key")
   #   EM.start_server("0.0.0.0", 443, Shop, tls: tls)
   #
   #   EM.connect("shop.example.com", 443, Customer, tls: EM::TLS.new)
   #
-  # Other than with {Connection#start_tls}, **clients verify the server** unless `verify: false` or `verify_peer: true`
-  # says otherwise. The name to verify is the one given to {EventMachine.connect} unless there is a `hostname`.
+  # Unlike with {Connection#start_tls}, **clients verify the server by default**. `verify: false` or `verify_peer: true`
+  # changes that. The name to verify is `hostname`, and by default the host passed to {EventMachine.connect}.
   class TLS
     # @param options [Hash] see {Connection#start_tls}
     # @see Connection#start_tls the exceptions
@@ -22,8 +22,8 @@ module EventMachine
       @contexts = {}
     end
 
-    # Reads all files again, for connections that begin from now on. If anything is wrong with them, everything stays as
-    # it was, and an exception is raised that a plain `rescue` does not catch.
+    # Reads all files again, for connections that begin from now on. If anything is wrong with a file, nothing changes,
+    # and an exception is raised that a plain `rescue` does not catch.
     # @return [self]
     # @see Connection#start_tls the exceptions
     def reload
@@ -33,15 +33,15 @@ module EventMachine
       self
     end
 
-    # @param host [String, nil]
-    # @return [TLS] the same for connections to this host, unless there is a `hostname`. It keeps the files as they were
-    #   read, whatever {#reload} does to this one
+    # Makes a copy with a default for the host name, for connections that pass none to {EventMachine.connect}.
+    # @param host [String, nil] the host name to verify if there is no `hostname`
+    # @return [TLS] a copy. {#reload} of this object does not affect it
     def for_host(host)
       dup.tap { |copy| copy.host = host }
     end
 
     # Starts TLS on a connection, before it has sent anything.
-    # @param host [String, nil] the name of the server, for clients
+    # @param host [String, nil] the host name of the server, for clients
     # @private
     def start(signature, host = nil)
       TLSStart.start_shared(signature, self, host)
@@ -54,14 +54,15 @@ module EventMachine
       @contexts[server] ||= create_context(@parameters, server)
     end
 
-    # @return [TLSParameters] of a connection. Those of a server are checked with its context, once for all connections
+    # @param server [Boolean]
+    # @param host [String, nil]
+    # @return [TLSParameters] for a connection. Those of a server are checked with its context, once for all connections
     # @private
     def parameters(server, host)
       server ? @parameters : @parameters.for_verifying_client(host || @host).check_for(false)
     end
 
-    # Without the keys.
-    # @return [String]
+    # @return [String] without keys
     def inspect
       "#<#{self.class.name}>"
     end

@@ -3,14 +3,15 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # Checks of single options of {Connection#start_tls}.
+  # Checks single options of {Connection#start_tls}.
   # @private
   module TLSValues
-    # The longest name of an application protocol, RFC 7301.
+    # In bytes, RFC 7301, section 3.1.
     LONGEST_PROTOCOL_NAME = 255
 
     class << self
-      # @return [Hash{Symbol => String}] those that are given: nil and "" mean that they are not
+      # @return [Hash{Symbol => String}] the options among `names` that are given: neither nil nor ""
+      # @raise [TypeError]
       def texts(options, names)
         names.each_with_object({}) do |name, given|
           text = text(name, options[name])
@@ -18,7 +19,7 @@ module EventMachine
         end
       end
 
-      # What tells one state of a file from another one.
+      # Returns values that differ if the file has changed.
       # @return [Array]
       # @raise [FileNotFoundException]
       def identity(path)
@@ -39,6 +40,7 @@ module EventMachine
       end
 
       # @return [Boolean, nil]
+      # @raise [ArgumentError]
       def switch(name, value)
         return value if value.nil? || value == true || value == false
 
@@ -46,6 +48,7 @@ module EventMachine
       end
 
       # @return [Float, nil] seconds
+      # @raise [ArgumentError, TypeError]
       def duration(name, value)
         return if value.nil?
 
@@ -56,6 +59,7 @@ module EventMachine
       end
 
       # @return [Array<String>, nil] names of application protocols
+      # @raise [ArgumentError, TypeError]
       def protocols(value)
         names = Array(value).map { |name| text(:alpn, name) }
         unless names.all? { |name| name.bytesize.between?(1, LONGEST_PROTOCOL_NAME) }
@@ -67,7 +71,7 @@ module EventMachine
 
       private
 
-      # Of its own, because programs may change theirs.
+      # A frozen copy, because a program may change its String later.
       def text(name, value)
         return "" if value.nil?
 
