@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A filter changes the bytes of a connection on their way: it has a plain side, which is the program's, and a wire
- * side. TLS is one. The connection drives it, see net/gate_private.h. A filter knows neither the connection nor a
- * socket: it takes wire bytes and returns plain ones, and takes plain bytes and puts wire bytes into an outbox. None of
- * its functions calls the program's protocol or is called while another one runs.
+ * A filter transforms the bytes of a connection between its plain side, which the program sees, and its wire side. TLS
+ * is one. The connection calls it, see net/gate_private.h. A filter uses neither the connection nor a socket: it turns
+ * wire bytes into plain bytes, and plain bytes into wire bytes, which it puts into an outbox. None of its functions
+ * calls the connection's handler, or is called while another one runs.
  */
 #ifndef EMI_FILTER_H
 #define EMI_FILTER_H
@@ -13,55 +13,57 @@
 
 #include "base/outbox.h"
 
-/** Room for what `open` returns at once: the most plain bytes of a TLS record (RFC 8446, section 5.1). */
+/** The size of the buffer that `open` fills: the most plain bytes that a TLS record holds (RFC 8446, section 5.1). */
 #define EMI_FILTER_ROOM_BYTES ((size_t)16384)
 
-/** Bytes to be read from the front. */
+/** Bytes that are read from the front. Not owned. */
 typedef struct emi_bytes {
     const unsigned char *next;
     size_t length; /**< how many are left */
 } emi_bytes;
 
 typedef enum emi_filter_result {
-    EMI_FILTER_PROGRESS, /**< something has changed: call again after looking at the filter and what it has returned */
-    EMI_FILTER_STARVED,  /**< all input is used, nothing is held back, and more is needed */
+    EMI_FILTER_PROGRESS, /**< handle what it returned, `wire` and `is_ready`, then call again */
+    EMI_FILTER_STARVED,  /**< more input is needed: all is used, and nothing is held back */
     EMI_FILTER_ENDED,    /**< the peer has ended its plain side; whatever follows on the wire is dropped */
-    EMI_FILTER_FAILED    /**< for the reason in `failure`; the wire may hold a last message for the peer */
+    EMI_FILTER_FAILED    /**< for the reason in `failure`; `wire` may hold a last message for the peer */
 } emi_filter_result;
 
 typedef struct emi_filter emi_filter;
 
 typedef struct emi_filter_operations {
     /**
-     * Takes wire bytes off the front of `input` and puts up to EMI_FILTER_ROOM_BYTES plain ones into `plain`; *length:
-     * how many, also 0. It may leave input for the next call, hold bytes back, put wire bytes of its own into `wire`,
-     * and become ready, all of which are PROGRESS; a call that makes it ready returns no plain bytes. The first call
-     * comes without input when the connection is established. May be called again after any result; after ENDED and
-     * FAILED the result stays.
+     * Consumes wire bytes from the front of `input` and stores up to EMI_FILTER_ROOM_BYTES plain bytes in `plain`.
+     * *length: set to their number, which may be 0. It may leave input for the next call, hold bytes back, put its own
+     * wire bytes into `wire`, or become ready; each of these is PROGRESS. A call that makes it ready returns no plain
+     * bytes. The first call has no input and comes when the connection is established. May be called again after any
+     * result; after ENDED and FAILED the result stays the same.
      */
     emi_filter_result (*open)(emi_filter *filter, emi_bytes *input, void *plain, size_t *length);
-    /** Once ready: puts `length` > 0 plain bytes, at most `piece_bytes`, into `wire`, in their form for the wire. A
-     * failure is final. */
+    /** Puts the wire form of `length` plain bytes, 1 to `piece_bytes`, into `wire`. Called once it is ready. A failure
+     * is final. */
     em_status (*seal)(emi_filter *filter, const void *plain, size_t length);
-    /** No plain byte follows: puts the mark of the end into `wire`, if there is one. At most once; not after FAILED. */
+    /** No plain bytes follow: puts the end mark, if the filter has one, into `wire`. Called at most once, and not after
+     * FAILED. */
     em_status (*seal_end)(emi_filter *filter);
-    /** The wire has ended. EM_OK if the plain side had ended before, else why what was received may not be whole. */
+    /** The wire has ended. EM_OK if the plain side had ended before; otherwise why the received data may be incomplete.
+     */
     em_status (*check_end)(emi_filter *filter);
-    /** Nothing is under way: frees the memory that can be had again later. May be NULL. */
+    /** The connection is idle: frees memory that can be allocated again when needed. May be NULL. */
     void (*rest)(emi_filter *filter);
-    /** Frees it, but not what is in `wire`. */
+    /** Frees the filter, but not what is in `wire`. */
     void (*destroy)(emi_filter *filter);
 } emi_filter_operations;
 
-/** The head of every filter. */
+/** The first member of every filter. */
 struct emi_filter {
     const emi_filter_operations *operations;
     emi_outbox wire;       /**< bytes for the wire, which the connection sends */
     emi_outbox_pool *pool; /**< of `wire`, without a limit */
-    size_t piece_bytes;    /**< how many plain bytes `seal` would like to have next. 0: none, until `open` was called */
-    bool is_ready;         /**< plain bytes may be sealed: a handshake is done, or there is none. Stays */
+    size_t piece_bytes;    /**< how many plain bytes `seal` accepts next. 0: none before the next call of `open` */
+    bool is_ready;         /**< plain bytes may be sealed: the handshake is done, or there is none. Stays true */
     em_status failure;     /**< after FAILED */
-    const char *detail;    /**< a text that tells more about the failure, or NULL. The filter's */
+    const char *detail;    /**< the failure in words, owned by the filter; or NULL */
 };
 
 #endif
