@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * TLS on a connection: a filter of tls/ is put into the gate. Which side it plays, and which peer's sessions a client
- * may resume, is known here.
+ * TLS on a connection: installs a filter of tls/ in the gate. Chooses the role in the handshake and names the peer
+ * whose sessions a client may resume.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "net/net_private.h"
 #include "tls/tls.h"
 
-/* Room for a host name as long as names can be, and a port. */
+/* The longest host name with a port. */
 enum { PEER_BYTES = 512 };
 
 static em_status read_options(const em_connection *connection, const em_tls_options *given, em_tls_options *own,
@@ -31,7 +31,7 @@ static em_status read_options(const em_connection *connection, const em_tls_opti
     return EM_INVALID_ARGUMENT;
 }
 
-/* While connecting: where to, as the program said. Returns false if that is not known any more. */
+/* While connecting: the destination as the program gave it. Returns false once that is no longer known. */
 static bool name_destination(const em_connection *connection, char *text)
 {
     const emi_connector *connector = connection->extras ? connection->extras->connector : NULL;
@@ -42,7 +42,7 @@ static bool name_destination(const em_connection *connection, char *text)
     return connector->addresses.count > 0 && em_address_to_text(&connector->addresses.list[0], text, PEER_BYTES) > 0;
 }
 
-/* By this text sessions are found again. Returns NULL if the peer has no name. */
+/* The text under which the peer's sessions are kept. Returns NULL if the peer has no name. */
 static const char *name_peer(em_connection *connection, char *text)
 {
     em_address address;
@@ -92,7 +92,7 @@ em_status em_connection_start_tls(em_connection *connection, const em_tls_option
     return status;
 }
 
-/* Returns NULL without TLS. */
+/* Returns NULL if the connection has no TLS. */
 static const emi_filter *tls_of(const em_connection *connection)
 {
     const emi_gate *gate = connection ? emi_gate_of(connection) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The life of a gate, and the deadline of its filter's handshake. The deadline is one for the whole handshake, and
- * progress does not move it, so a peer that sends a byte now and then does not keep its connection.
+ * Opening and freeing a gate, and the deadline of its filter's handshake. There is one deadline for the whole
+ * handshake, and progress does not extend it, so a peer cannot keep the connection by sending a byte now and then.
  */
 #include "net/gate_private.h"
 
@@ -21,7 +21,7 @@ em_status emi_gate_check(const em_connection *connection)
     return status;
 }
 
-/* Whether this end or the peer is to blame. Either way more time is granted only once. */
+/* How much more time a handshake gets because the loop was late or has not read the peer's input yet. Granted once. */
 static uint64_t excused_ns(const emi_gate *gate)
 {
     const em_loop *loop = gate->connection->loop;
@@ -59,7 +59,7 @@ void emi_gate_start_deadline(emi_gate *gate)
     emi_loop_timer_set(loop, &gate->deadline, emi_loop_due_ns(loop, gate->handshake_timeout_ns));
 }
 
-/* What was sent before the filter came leaves before its first byte, and still counts as waiting. */
+/* What was sent before leaves unfiltered, before the filter's first byte, and still counts as waiting. */
 static void take_queue(emi_gate *gate)
 {
     emi_outbox *outbox = &gate->connection->outbox;
@@ -71,7 +71,7 @@ static void take_queue(emi_gate *gate)
     *outbox = (emi_outbox){.bytes = 0};
 }
 
-static void put_up(emi_gate *gate)
+static void install(emi_gate *gate)
 {
     em_connection *connection = gate->connection;
     connection->extras->gate = gate;
@@ -116,7 +116,7 @@ em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t 
     emi_loop_timer_init(&gate->deadline, expire);
     emi_list_init(&gate->due);
     emi_list_init(&gate->active);
-    put_up(gate);
+    install(gate);
     return EM_OK;
 }
 

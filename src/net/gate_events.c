@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the backend reports to a connection with a filter. The release is that of every connection.
+ * What the backend reports to a connection with a filter.
  */
 #include "net/gate_private.h"
 #include "net/net_private.h"
@@ -31,14 +31,14 @@ static void connected(emi_channel *channel)
     emi_gate_serve(connection->extras->gate);
 }
 
-/* Nothing of it is sent any more. */
+/* Whether nothing more is sent. */
 static bool is_cut(const em_connection *connection)
 {
     return emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING;
 }
 
-/* A pause holds back what is the program's. What the filter has to say for itself leaves if nothing of the program's
- * is in front of it. */
+/* During a pause the program's bytes wait. The filter's own messages leave if none of the program's bytes are before
+ * them. */
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
     em_connection *connection = emi_connection_of(channel);
@@ -72,7 +72,7 @@ static void after_sent(emi_channel *channel)
         emi_gate_go_on(gate);
 }
 
-/* A peer that has got all bytes and does not wait for the mark of our end has not failed. */
+/* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. */
 static void failed(emi_channel *channel, em_status reason)
 {
     em_connection *connection = emi_connection_of(channel);

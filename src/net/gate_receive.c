@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * From the wire to the program. The filter is asked until it is starved, because it may hold plain bytes that no event
- * of the kernel will report. If that stops early, because the program pauses, because other connections come first or
- * because too much waits in the wire, the rest of the wire's bytes is kept here and nothing is received until it is
- * used. So the order stays, and the peer's end waits behind its data.
+ * From the wire to the program. The filter is called until it needs more input, because it may hold plain bytes that no
+ * event of the kernel will report. If that stops early, because the program pauses, other connections are to be served,
+ * or too much waits to be sent, the rest of the input is kept here, and nothing is received until it is used. So the
+ * order is kept, and the peer's end comes after its data.
  */
 #include <string.h>
 
@@ -14,8 +14,8 @@
 
 enum {
     MOST_CALLS = 64,                 /* of a filter in a row, before other connections are served */
-    MOST_WIRE_BYTES = 256 * 1024,    /* with more than this to be sent, a peer that does not read gets no answers */
-    MOST_DROPPED_BYTES = 1024 * 1024 /* after its end a peer should send nothing */
+    MOST_WIRE_BYTES = 256 * 1024,    /* with more to be sent, the filter gets no input: it might reply to it */
+    MOST_DROPPED_BYTES = 1024 * 1024 /* of a peer that sends on after its end, which is against the protocol */
 };
 
 static bool is_paused(const emi_gate *gate)
@@ -24,7 +24,7 @@ static bool is_paused(const emi_gate *gate)
     return gate->filter->is_ready && (connection->paused || connection->receiving_paused);
 }
 
-/* Whether the filter may be asked for more, apart from the time that it would take. */
+/* Whether the filter may be called, apart from the time that it would take. */
 static bool may_open(const emi_gate *gate)
 {
     return emi_connection_is_open(gate->connection) && !gate->has_ended && !gate->has_failed && !is_paused(gate) &&
@@ -54,7 +54,7 @@ void emi_gate_go_on(emi_gate *gate)
 
 /* The ends */
 
-/* What is left to be sent is sent after unbind, as by em_connection_close_in_background. */
+/* What is left is sent after unbind, as by em_connection_close_in_background. */
 static void end_and_flush(emi_gate *gate, em_status reason)
 {
     em_connection *connection = gate->connection;
@@ -83,7 +83,7 @@ static void end_plain_side(emi_gate *gate)
     emi_connection_receive_end(gate->connection);
 }
 
-/* A peer that has got our end need not send one. */
+/* A peer that has our end mark need not send its own. */
 void emi_gate_receive_end(emi_gate *gate)
 {
     em_connection *connection = gate->connection;
@@ -141,15 +141,15 @@ static void deliver(em_connection *connection, const void *plain, size_t length)
         connection->handler->receive_data(connection, plain, length);
 }
 
-/* After our end was sent nothing may follow on the wire. */
+/* After our end mark nothing may follow on the wire. */
 static void drop_unsendable(emi_gate *gate)
 {
     if (gate->connection->write_side == EMI_WRITE_ENDED)
         emi_outbox_clear(&gate->filter->wire, gate->filter->pool);
 }
 
-/* What comes with bytes is acted upon after them, by the next call, so that a pause may come in between. Returns
- * whether another call should follow. */
+/* If there are plain bytes, an end or a failure is left to the next call, so that receive_data may pause before it.
+ * Returns whether another call should follow. */
 static bool open_once(emi_gate *gate, emi_bytes *input)
 {
     unsigned char *plain = gate->gates->plain;
@@ -196,7 +196,7 @@ static void release_held(emi_gate *gate)
     gate->held_bytes = 0;
 }
 
-/* Behind what is held already. */
+/* Appends to what is held already. */
 static void hold(emi_gate *gate, const emi_bytes *rest)
 {
     em_connection *connection = gate->connection;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * From the program to the wire. Plain bytes are sealed when the backend gathers, and not far ahead of what the system
- * takes: until then they wait in the connection's outbox, where the water marks see them. What was sealed still counts
- * as waiting, by its share in the wire: if the system has taken half of the wire, so it has of the plain bytes in it.
+ * accepts. Until then they wait in the connection's outbox, where the water marks count them. Sealed bytes still count
+ * as waiting, in proportion: when the system has accepted half of the wire outbox, half of the plain bytes in it are
+ * sent.
  */
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "net/net_private.h"
 #include "system/clock.h"
 
-/* The next plain bytes in one piece of at most *length bytes. */
+/* Returns the next plain bytes as one contiguous piece of at most *length bytes, and sets *length. */
 static const void *next_piece(const emi_gate *gate, size_t *length)
 {
     emi_span spans[EMI_MAX_SPANS];
@@ -31,7 +32,7 @@ static const void *next_piece(const emi_gate *gate, size_t *length)
     return piece;
 }
 
-/* Plain bytes whose wire form the system has taken. */
+/* The system has accepted the wire form of these plain bytes. */
 static void note_taken(emi_gate *gate, size_t plain_bytes)
 {
     EMI_INVARIANT(plain_bytes <= gate->sealed_bytes);
@@ -40,14 +41,14 @@ static void note_taken(emi_gate *gate, size_t plain_bytes)
     emi_connection_note_sent(gate->connection, plain_bytes);
 }
 
-/* A part of what was sent would be missing, so nothing behind it is sent. */
+/* Some bytes cannot be sent, so nothing after them may be sent. */
 static void fail(emi_gate *gate, em_status reason)
 {
     em_connection *connection = gate->connection;
     gate->has_failed = true;
     gate->detail = gate->filter->detail;
     if (connection->state == EM_STATE_RELEASING && connection->reason == EM_OK)
-        connection->reason = (int16_t)reason; /* closed in the background; unbind has not been called */
+        connection->reason = (int16_t)reason; /* closed in the background, and unbind has not been called yet */
     emi_connection_end(connection, reason);
 }
 
@@ -100,8 +101,8 @@ static void seal_end(emi_gate *gate)
         fail(gate, status);
 }
 
-/* A half-close waits for the handshake, without which the peer would take it for a broken one. A close does not, if
- * nothing is left to be sent. */
+/* A half-close waits for the handshake, because an earlier end of the stream would look like a failure to the peer. A
+ * close does not wait if nothing is left to be sent. */
 bool emi_gate_owes_end(const emi_gate *gate)
 {
     if (gate->end_sealed || gate->has_failed)
@@ -166,7 +167,7 @@ size_t emi_gate_seal_now(emi_gate *gate, const void *plain, size_t length)
     return length - left;
 }
 
-/* The write timeout counts from when something has begun to wait for the system. */
+/* The write timeout starts when the wire outbox is no longer empty. */
 static void note_waiting(emi_gate *gate)
 {
     emi_connection_extras *extras = gate->connection->extras;
@@ -203,7 +204,7 @@ static bool may_send_end_now(const emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     const emi_channel *channel = &connection->channel;
-    /* What the filter has to say for itself, such as a session's ticket, leaves with the mark. */
+    /* The filter's own messages, such as session tickets, leave together with the end mark. */
     bool is_quiet = connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && !gate->is_busy;
     bool is_usable = channel->backend && !channel->released && channel->backend->operations->send_now &&
                      !emi_loop_is_forked(connection->loop);

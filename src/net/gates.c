@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What all gates of a loop share. Gates are due when there is something to deliver or to begin that no event of the
- * kernel will report: after a pause, when a filter was put up, and when handshakes have used up their time. While one
- * is due the loop does not sleep.
+ * What all gates of a loop share. A gate is due when there is something to do that no event of the kernel will report:
+ * after a pause, when a filter was installed, and when handshakes have used up their time. While a gate is due the loop
+ * does not sleep.
  *
- * Handshakes cost a thousand times more than messages. So their time in a turn is bounded, and the rest of them wait in
- * the order of their arrival while established connections are served.
+ * A handshake takes a thousand times longer than a message. So the time for handshakes in each turn is bounded. The
+ * others wait in the order of their arrival while established connections are served.
  */
 #include "net/gate_private.h"
 #include "net/net_private.h"
@@ -32,7 +32,7 @@ static bool may_serve(const emi_gates *gates, const emi_gate *gate)
     return !emi_loop_is_forked(gates->loop) && (gate->filter->is_ready || emi_gates_has_time(gates));
 }
 
-/* Those that become due meanwhile are served by the next turn. */
+/* Gates that become due meanwhile are served by the next turn. */
 void emi_gates_turn(emi_gates *gates)
 {
     emi_list due;
@@ -48,7 +48,7 @@ void emi_gates_turn(emi_gates *gates)
     }
 }
 
-/* Rest */
+/* Memory of idle filters */
 
 void emi_gates_note_active(emi_gate *gate)
 {
@@ -60,7 +60,7 @@ void emi_gates_note_active(emi_gate *gate)
     emi_list_append(&gates->active, &gate->active);
 }
 
-/* In the middle of something it keeps its memory, and is noted again when that goes on. */
+/* A filter in the middle of a record or a message keeps its memory, and is noted as active again later. */
 static void rest(emi_gate *gate)
 {
     emi_list_remove(&gate->active);
@@ -82,7 +82,7 @@ static void rest_idle_ones(emi_loop_timer *timer)
         emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, EMI_GATE_REST_NS));
 }
 
-/* Their life */
+/* Creating and destroying them */
 
 em_status emi_gates_create(em_loop *loop, emi_gates **created)
 {
