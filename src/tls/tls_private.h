@@ -3,11 +3,10 @@
  * What the files of tls/ that use OpenSSL share.
  *
  * A context (em_tls_context) has one setup at a time: an SSL_CTX with certificates and rules. A setup never changes
- * once it is in use; reloading makes another one. So connections read theirs without a lock, and keep it until they
- * end. What belongs to the context itself and lives longer, ticket keys and clients' sessions, is under the context's
- * lock.
+ * once it is in use; reloading creates another one. So connections read theirs without a lock, and keep it until they
+ * end. Ticket keys and clients' sessions outlive a setup. They belong to the context and are protected by its lock.
  *
- * Memory of contexts is OpenSSL's (OPENSSL_malloc), memory of filters is the loop's.
+ * The memory of contexts is OpenSSL's (OPENSSL_malloc). The memory of filters is the loop's.
  */
 #ifndef EMI_TLS_PRIVATE_H
 #define EMI_TLS_PRIVATE_H
@@ -27,11 +26,11 @@ typedef struct emi_tls emi_tls;
 /* tls_lock.c */
 
 /**
- * A lock that is held for a few instructions, never while a callback runs. Where a fork(2) happened
- * while another thread held it, the child takes it over.
+ * A spinlock that is held for a few instructions, never while a callback runs. If another thread held it during a
+ * fork(2), the child takes it over.
  */
 typedef struct emi_tls_lock {
-    atomic_long holder; /**< a process, or 0 */
+    atomic_long holder; /**< the process that holds it, or 0 */
 } emi_tls_lock;
 
 void emi_tls_lock_take(emi_tls_lock *lock);
@@ -39,14 +38,15 @@ void emi_tls_lock_give(emi_tls_lock *lock);
 
 /* tls_error.c */
 
-/** Fails: remembers the text for em_status_get_detail, with the first entry of OpenSSL's queue behind it, which is
- * emptied. EM_NO_MEMORY instead of `status` if that is what has happened. */
+/** Sets the details of a failure, see em_status_get_detail: the text, the subject (or NULL) and the first entry of
+ * OpenSSL's error queue. Empties the queue. Returns `status`, or EM_NO_MEMORY if that is what the entry says. */
 em_status emi_tls_refuse(em_status status, const char *text, const char *subject);
 
-/** The first entry of OpenSSL's queue in words, never empty; empties the queue. *code: the entry. */
+/** Writes the first entry of OpenSSL's error queue in words, never empty, and empties the queue. *code: set to the
+ * entry; 0: there was none. */
 void emi_tls_take_error(char *text, size_t capacity, unsigned long *code);
 
-/** Empties the queue before a call. To look at it first costs a sixth of clearing it (OpenSSL 3.0). */
+/** Empties the queue before a call. Peeking at it costs a sixth of clearing it (OpenSSL 3.0). */
 static inline void emi_tls_clear_errors(void)
 {
     if (EMI_UNLIKELY(ERR_peek_error() != 0))
@@ -66,13 +66,13 @@ void emi_tls_free_options(em_tls_context_options *copy);
 
 /* tls_check.c */
 
-/** Whether options contradict each other: EM_INVALID_ARGUMENT with a text. */
+/** Returns EM_INVALID_ARGUMENT, with details, if options contradict each other or are out of range. */
 em_status emi_tls_check_options(const em_tls_context_options *options);
 em_status emi_tls_check_certificate(const em_tls_certificate_options *options);
 
 /* tls_credential.c */
 
-/** A certificate with chain and key. Counted. */
+/** A certificate with chain and key. Reference-counted. */
 typedef struct emi_tls_credential {
     atomic_uint uses;
     X509 *certificate;
@@ -86,54 +86,58 @@ em_status emi_tls_credential_load(const em_tls_certificate_options *options, emi
 void emi_tls_credential_retain(emi_tls_credential *credential);
 void emi_tls_credential_release(emi_tls_credential *credential);
 
-/** For all connections of an SSL_CTX, or for one. */
+/** Uses it for all connections of an SSL_CTX, or for one connection. */
 em_status emi_tls_credential_use(emi_tls_credential *credential, SSL_CTX *ctx);
 bool emi_tls_credential_use_once(emi_tls_credential *credential, SSL *ssl);
 
 /* tls_self_signed.c */
 
-/** The one of this process. */
+/** Returns the self-signed certificate of this process, retained. */
 em_status emi_tls_credential_self_signed(emi_tls_credential **credential);
 
 /* tls_pem.c */
 
-/** A file or a text of PEM to read from; EM_OK and *source NULL if neither is given. `failure`: the status if the file
- * cannot be read. */
+/** Opens a file or a text of PEM. *source: to be freed by BIO_free; NULL, with EM_OK, if neither is given. `failure`:
+ * the status to return if the file cannot be read. */
 em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure, BIO **source);
 
-/** Reads all certificates that come next. EM_TLS_BAD_CERTIFICATE if there is none, or a broken one. */
+/** Reads all certificates. name: of the source, for details. EM_TLS_BAD_CERTIFICATE if there is none, or an invalid
+ * one.
+ */
 em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(X509) * *certificates);
 
-/** A callback for OpenSSL in place of its own, which would ask on the terminal. user: the passphrase or NULL. */
+/** Replaces OpenSSL's own callback, which would prompt on the terminal, see pem_password_cb(3). user: the passphrase or
+ * NULL. */
 int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *user);
 
 /* tls_store.c */
 
-/** The authorities that options name. *store is NULL if that is the system's alone. */
+/** Loads the authorities that options name. *store: NULL if those are the system's alone. */
 em_status emi_tls_store_load(const em_tls_context_options *options, X509_STORE **store);
 
-/** The system's authorities, shared by the process, loaded now if nobody has needed them before. NULL: no memory. */
+/** Returns the system's authorities, shared by the whole process, which are loaded on first use. NULL: no memory. */
 X509_STORE *emi_tls_store_system(void);
 
 /* tls_name.c */
 
-/** A host name or an address in the form in which certificates have it. */
+/** A host name or an address, normalized to the form that certificates use. */
 typedef struct emi_tls_name {
     char text[256];
     bool is_address;
 } emi_tls_name;
 
-/** EM_INVALID_ARGUMENT for what is neither. */
+/** Parses a host name or an address. EM_INVALID_ARGUMENT. */
 em_status emi_tls_name_parse(const char *given, emi_tls_name *name);
 
-/** Of a certificate to choose: a host name, or one with `*` as its first label. */
+/** Parses the name of em_tls_context_add_certificate: a host name, whose first label may be `*`. EM_INVALID_ARGUMENT.
+ */
 em_status emi_tls_name_parse_pattern(const char *given, emi_tls_name *name);
 
 /* tls_setup.c */
 
-/** Certificates for one name. */
+/** A certificate that was added, for one name. */
 typedef struct emi_tls_named {
-    emi_tls_name name; /**< lower case; "*.example.com" stays so */
+    emi_tls_name name; /**< in lower case, perhaps "*.example.com"; "": for all others */
     emi_tls_credential *credential;
     struct emi_tls_named *next;
 } emi_tls_named;
@@ -141,21 +145,21 @@ typedef struct emi_tls_named {
 typedef struct emi_tls_setup {
     atomic_uint uses;
     SSL_CTX *ctx;
-    em_tls_context_options options; /**< a shallow copy: what it refers to is the context's */
+    em_tls_context_options options; /**< a shallow copy: what it refers to belongs to the context */
     X509_STORE *store;              /**< NULL: the system's */
     emi_tls_named *named;
     emi_tls_credential *credential; /**< the first one; NULL: none */
-    unsigned char *alpn;            /**< in the form of the wire, RFC 7301, section 3.1 */
+    unsigned char *alpn;            /**< in wire format, RFC 7301, section 3.1 */
     unsigned alpn_bytes;
-    unsigned char policy[32];   /**< how peers are judged: a server resumes sessions of the same policy only */
-    unsigned char identity[32]; /**< policy, certificate and protocols: a client resumes sessions of the same only */
+    unsigned char policy[32]; /**< digest of how peers are verified: servers resume sessions of the same policy only */
+    unsigned char identity[32]; /**< digest of policy, certificate and protocols: the same for clients */
 } emi_tls_setup;
 
-/** Added certificates, as they were given. */
+/** The arguments of em_tls_context_add_certificate, for reloading. */
 typedef struct emi_tls_addition {
     emi_list link;
     char *server_name; /**< NULL: for all others */
-    int key_type;      /**< EVP_PKEY_get_base_id(3), once it was loaded */
+    int key_type;      /**< EVP_PKEY_get_base_id(3); set when it is loaded */
     em_tls_certificate_options options;
 } emi_tls_addition;
 
@@ -171,20 +175,21 @@ enum { EMI_TLS_MOST_AUTHORITIES_NAMED = 64 };
 /** Computes policy and identity. */
 bool emi_tls_digest_setup(emi_tls_setup *setup);
 
-/** 32 bytes that are equal for options that make equal contexts. */
+/** Writes 32 bytes to `key`, which are equal for options that result in equal contexts. Returns false if out of memory.
+ */
 bool emi_tls_digest_options(const em_tls_context_options *options, unsigned char *key);
 
 /* tls_configure.c */
 
-/** How long tickets can be used, if the program does not say. */
+/** How long tickets can be used by default. */
 enum { EMI_TLS_TICKET_SECONDS = 7200 };
 
-/** Versions, ciphers, groups and so on, as options say. */
+/** Sets versions, ciphers, groups and so on. EM_TLS_BAD_OPTION, EM_NO_MEMORY. */
 em_status emi_tls_configure(SSL_CTX *ctx, const em_tls_context_options *options);
 
 /* tls_server.c */
 
-/** What a server does with a ClientHello: finds its context and certificate. */
+/** Sets the callbacks by which a server chooses context, certificate and protocol for a ClientHello. */
 void emi_tls_server_configure(SSL_CTX *ctx);
 
 /* tls_tickets.c */
@@ -194,18 +199,18 @@ typedef struct emi_tls_tickets {
     em_tls_ticket_key keys[EM_TLS_TICKET_KEYS];
     unsigned count;
     bool are_given;         /**< by the program; else they are derived from `seed` */
-    unsigned char seed[32]; /**< the next key comes from it; processes that are forked derive the same ones */
-    int64_t period;         /**< of keys[0], counted from the epoch */
+    unsigned char seed[32]; /**< of keys[0] and of the next seed */
+    int64_t period;         /**< of keys[0]: time(2) divided by period_seconds */
     int64_t period_seconds;
 } emi_tls_tickets;
 
-/** ticket_seconds: for how long a key must be accepted. */
+/** ticket_seconds: how long a ticket can be used, which a key must be accepted for. */
 em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds);
 void emi_tls_tickets_configure(SSL_CTX *ctx);
 
 /* tls_sessions.c */
 
-/** How many sessions a context keeps, if the program does not say. */
+/** How many sessions a context keeps by default. */
 enum { EMI_TLS_SESSIONS = 256 };
 
 /** Sessions that clients keep. */
@@ -218,14 +223,14 @@ void emi_tls_sessions_init(emi_tls_sessions *sessions);
 void emi_tls_sessions_clear(emi_tls_sessions *sessions);
 void emi_tls_sessions_configure(SSL_CTX *ctx);
 
-/** Offers a session that was kept for this peer, if there is one. */
+/** Before the handshake: offers a session that was kept for this peer, if there is one. */
 void emi_tls_sessions_offer(emi_tls *tls);
 
-/** After the handshake: keeps the session that TLS 1.2 has put in place of the one offered, about which OpenSSL says
- * nothing. */
+/** After the handshake: keeps the session with which a TLS 1.2 server has replaced the one offered, which OpenSSL does
+ * not report. */
 void emi_tls_sessions_renew(emi_tls *tls);
 
-/** Sets what sessions of this connection are kept under. */
+/** Sets the key under which sessions of this connection are kept. Returns false if out of memory. */
 bool emi_tls_sessions_name(emi_tls *tls, const char *peer);
 
 /* tls_context.c */
@@ -233,8 +238,8 @@ bool emi_tls_sessions_name(emi_tls *tls, const char *peer);
 struct em_tls_context {
     atomic_uint uses;
     bool is_shared;
-    emi_tls_lock changes; /**< of options and additions; held while files are read, by one who changes the context */
-    emi_tls_lock lock;    /**< of the three that follow */
+    emi_tls_lock changes; /**< protects options and additions; held while files are read to change the context */
+    emi_tls_lock lock;    /**< protects setup, tickets and sessions */
     emi_tls_setup *setup;
     emi_tls_tickets tickets;
     emi_tls_sessions sessions;
@@ -242,19 +247,19 @@ struct em_tls_context {
     emi_list additions;
 };
 
-/** Reads and checks options; `certificate` is where those of the certificate go. */
+/** Reads and checks options. certificate: memory for those of the certificate, which own->certificate will point to. */
 em_status emi_tls_read_context_options(em_tls_context_options *own, em_tls_certificate_options *certificate,
                                        const em_tls_context_options *given);
 
-/** A context of options that were read. */
+/** Creates a context from options that emi_tls_read_context_options has read. */
 em_status emi_tls_context_make(const em_tls_context_options *options, em_tls_context **made);
 
-/** The setup of now, retained. */
+/** Returns the current setup, retained. */
 emi_tls_setup *emi_tls_context_get_setup(em_tls_context *context);
 
 /* tls_filter.c */
 
-/** How many messages a peer may send that are no data, one after the other: key updates, tickets, renegotiations. */
+/** How many messages without data a peer may send in a row: key updates, tickets, renegotiations. */
 enum { EMI_TLS_MOST_UNASKED = 64 };
 
 /** A connection's TLS. */
@@ -262,36 +267,36 @@ struct emi_tls {
     emi_filter filter;
     const emi_memory *memory;
     SSL *ssl;
-    em_tls_context *context; /**< whose ticket keys and sessions it uses: the first one, even if another was chosen */
-    em_tls_context *chosen;  /**< by choose_context, or NULL */
+    em_tls_context *context; /**< the one given, whose ticket keys and sessions it uses even if another is chosen */
+    em_tls_context *chosen;  /**< returned by choose_context, or NULL */
     emi_tls_setup *setup;
     em_connection *connection;
     emi_bytes *input;          /**< while `open` runs */
-    unsigned char first[2];    /**< the first bytes of the peer's */
-    unsigned char first_count; /**< how many of them are known */
+    unsigned char first[2];    /**< the first bytes that the peer has sent */
+    unsigned char first_count; /**< how many of them have arrived */
     bool is_server;
     bool has_ended;       /**< the peer's close_notify has come */
-    bool no_memory;       /**< putting bytes on the wire failed */
-    bool is_rejected;     /**< by the program, or by a check of ours */
-    bool is_starved;      /**< OpenSSL has found that it needs more input */
+    bool no_memory;       /**< memory ran out while bytes were put on the wire, or in a callback */
+    bool is_rejected;     /**< verify_peer has rejected a certificate */
+    bool is_starved;      /**< OpenSSL needs more input */
     bool has_started;     /**< `open` was called */
-    bool has_hello;       /**< the ClientHello has been looked at */
-    bool wants_end;       /**< seal_end came while OpenSSL could not write */
-    unsigned unasked;     /**< messages of the peer's since application data: key updates, tickets, renegotiations */
+    bool has_hello;       /**< the ClientHello was handled */
+    bool wants_end;       /**< seal_end was called while OpenSSL could not write */
+    unsigned unasked;     /**< messages of the peer without data since the last data, see EMI_TLS_MOST_UNASKED */
     int64_t sealed_at;    /**< time(2) of the last `seal` */
-    size_t sealed_bytes;  /**< since the connection was quiet */
+    size_t sealed_bytes;  /**< since the connection was last quiet */
     emi_outbox held;      /**< plain bytes that OpenSSL could not write yet */
-    SSL_SESSION *offered; /**< until the handshake is done */
+    SSL_SESSION *offered; /**< to be resumed, until the handshake is done */
     unsigned char session_key[32];
     bool has_session_key;
-    char *hostname; /**< of the server, as a client verifies it; NULL if it does not. OpenSSL's memory */
+    char *hostname; /**< that a client verifies; NULL if it does not. OpenSSL's memory */
     bool hostname_is_address;
     char *server_name;      /**< SNI, as sent or received; OpenSSL's memory */
-    char *alpn;             /**< the protocol chosen, ending with a zero byte; OpenSSL's memory */
+    char *alpn;             /**< the protocol chosen, zero-terminated; OpenSSL's memory */
     const char *ocsp_fault; /**< what is wrong with the peer's OCSP response, or NULL */
-    int verify_error;       /**< the first fault of the chain, X509_V_… */
-    char *verify_detail;    /**< in words, see emi_tls_verify_detail. OpenSSL's memory */
-    char *detail;           /**< of the failure; OpenSSL's memory */
+    int verify_error;       /**< the first error of the chain, X509_V_ERR_…, or X509_V_OK */
+    char *verify_detail;    /**< that error in words, see emi_tls_verify_detail; OpenSSL's memory */
+    char *detail;           /**< the failure in words; OpenSSL's memory */
 };
 
 static inline emi_tls *emi_tls_of(SSL *ssl)
@@ -299,25 +304,25 @@ static inline emi_tls *emi_tls_of(SSL *ssl)
     return SSL_get_app_data(ssl);
 }
 
-/** The memory of a filter, with its operations; NULL: no memory. */
+/** Allocates a filter and sets its operations. NULL: no memory. */
 emi_tls *emi_tls_allocate(const emi_memory *memory, emi_outbox_pool *pool);
 
 /* tls_open.c */
 
-/** The connection uses another context's setup from now on. */
+/** Lets the connection use another context's setup from now on. */
 bool emi_tls_use_setup(emi_tls *tls, emi_tls_setup *setup);
 
 /* tls_failure.c */
 
-/** Makes the filter fail for the reason in OpenSSL's queue, or for the one given if that is empty. */
+/** Makes the filter fail for the reason in OpenSSL's error queue, or for the one given if that is empty. */
 void emi_tls_fail(emi_tls *tls, em_status status, const char *text);
 
-/** What it means that the wire has ended without close_notify: a status, and the text in the filter's detail. */
+/** The wire has ended without close_notify: returns the status for that, and sets the filter's detail. */
 em_status emi_tls_explain_end(emi_tls *tls);
 
 /* tls_bio.c */
 
-/** What OpenSSL reads from and writes to; NULL: no memory. */
+/** Creates the BIO that OpenSSL reads from and writes to. NULL: no memory. */
 BIO *emi_tls_bio_create(emi_tls *tls);
 
 /* tls_verify.c */
@@ -325,13 +330,13 @@ BIO *emi_tls_bio_create(emi_tls *tls);
 /** Sets up how the peer is verified. */
 bool emi_tls_verify_configure(emi_tls *tls);
 
-/** What a number of OpenSSL's means, X509_V_…. */
+/** Returns the status for an error of OpenSSL, X509_V_ERR_…. */
 em_status emi_tls_verify_status(int error);
 
-/** The first fault in words; "" if there is none. */
+/** Returns verify_error in words; "" if there is none. */
 const char *emi_tls_verify_detail(const emi_tls *tls);
 
-/** Before it is offered: whether a session that was kept would still be accepted. */
+/** Before a kept session is offered: whether its certificate would still be accepted. */
 bool emi_tls_verify_session(const emi_tls *tls, SSL_SESSION *session);
 
 /** After the handshake: whether a resumed session is as good as a new one would have been. */
