@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A BIO, see bio(7): OpenSSL reads from the bytes lent to `open`, and writes into the wire outbox. It copies once on
- * each side, and never asks to be called again for writing.
+ * A BIO, see bio(7), from which OpenSSL reads the input of `open`, and through which it writes into the wire outbox. It
+ * copies once in each direction, and a write never has to be retried.
  */
 #include "base/features.h"
 
@@ -61,7 +61,7 @@ static BIO_METHOD *new_method(void)
     return NULL;
 }
 
-/* Made once and kept. Of two threads that make it at the same time, one throws its own away. */
+/* Created once and kept. If two threads create it at the same time, one frees its own. */
 static const BIO_METHOD *method(void)
 {
     static _Atomic(BIO_METHOD *) kept;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Options of contexts that contradict each other or are out of range.
+ * Refuses options of contexts that contradict each other or are out of range.
  */
 #include "base/features.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Versions, ciphers, groups: what OpenSSL is told about an SSL_CTX, apart from certificates and callbacks.
+ * Applies options to an SSL_CTX: versions, ciphers, groups, sessions. Certificates are applied elsewhere.
  */
 #include "base/features.h"
 
@@ -46,7 +46,7 @@ static unsigned versions_of(const em_tls_context_options *options)
     return wanted;
 }
 
-/* OpenSSL 3 knows no signature for TLS 1.0 and 1.1 that is as strong as level 1 asks, SSL_CTX_set_security_level(3). */
+/* OpenSSL 3 has no signature algorithm for TLS 1.0 and 1.1 that level 1 allows, SSL_CTX_set_security_level(3). */
 static em_status check_level(SSL_CTX *ctx, unsigned wanted)
 {
     if ((wanted & (EM_TLS_1_0 | EM_TLS_1_1)) && SSL_CTX_get_security_level(ctx) > 0)
@@ -72,7 +72,7 @@ static em_status set_versions(SSL_CTX *ctx, const em_tls_context_options *option
     return check_level(ctx, wanted);
 }
 
-/* The macro of that name takes the text for one that may be changed. */
+/* SSL_CTX_set1_groups_list(3) is a macro whose text is not const. */
 static bool set_groups(SSL_CTX *ctx, const char *list)
 {
     char *copy = OPENSSL_strdup(list);
@@ -109,8 +109,8 @@ static em_status set_dh(SSL_CTX *ctx, const char *file)
     return refuse("no usable DH parameters in", file);
 }
 
-/* Early data are refused, and OpenSSL's own limit says how many of them it skips, SSL_CTX_set_recv_max_early_data(3).
- * The chain is what was given: OpenSSL would look for one among the authorities in every handshake. */
+/* Early data is refused; how much of it OpenSSL skips has OpenSSL's own limit, SSL_CTX_set_recv_max_early_data(3). Only
+ * the chain that was given is sent: otherwise OpenSSL would look for one among the authorities in every handshake. */
 static void set_modes(SSL_CTX *ctx)
 {
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);

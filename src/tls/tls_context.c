@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Contexts, as programs hold them.
+ * The functions of em_tls_context: creating and releasing contexts, adding certificates, reloading.
  */
 #include "base/features.h"
 
@@ -64,7 +64,7 @@ em_status emi_tls_read_context_options(em_tls_context_options *own, em_tls_certi
     return status == EM_OK ? emi_tls_check_options(own) : status;
 }
 
-/* The callback for the end of `user` is taken over last: of a context that was never made, it is the caller's. */
+/* On failure `dispose` is not called: the caller still owns `user`. */
 em_status emi_tls_context_make(const em_tls_context_options *options, em_tls_context **made)
 {
     em_tls_context *context = OPENSSL_zalloc(sizeof *context);
@@ -191,7 +191,7 @@ static bool is_same_name(const emi_tls_addition *one, const emi_tls_addition *ot
     return strcmp(one->server_name, other->server_name) == 0;
 }
 
-/* Those that the newest one has replaced. */
+/* Frees the additions that the newest one replaces. */
 static void drop_replaced(em_tls_context *context, const emi_tls_addition *newest)
 {
     emi_list *next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Certificates with their keys: read, checked against each other, and given to OpenSSL.
+ * Certificates with their keys: reads them, checks that they belong together, and passes them to OpenSSL.
  */
 #include "base/features.h"
 
@@ -10,7 +10,7 @@
 
 #include "tls/tls_private.h"
 
-/* What errors call the source. */
+/* The name of the source in error messages. */
 static const char *name_of(const char *file)
 {
     return file ? file : "the text given";

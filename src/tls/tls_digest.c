@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Numbers (SHA-256) for rules: sessions are resumed among equal ones only.
+ * SHA-256 digests of options. Sessions are resumed and contexts shared only where the digests are equal.
  */
 #include "base/features.h"
 
@@ -32,7 +32,7 @@ static bool add_state(EVP_MD_CTX *digest, const char *path)
     return add_text(digest, path) && add(digest, parts, sizeof parts);
 }
 
-/* What a file holds, not where it lies: other machines may keep it elsewhere. */
+/* The contents of a file, not its path: other machines may have it elsewhere. */
 static bool add_contents(EVP_MD_CTX *digest, const char *path)
 {
     unsigned char buffer[4096];
@@ -77,7 +77,7 @@ bool emi_tls_digest_setup(emi_tls_setup *setup)
     return is_done;
 }
 
-/* Options that make equal contexts. Files count as equal while the system says that nobody has written to them. */
+/* Options that result in equal contexts. Files count as equal if stat(2) reports no change. */
 
 static bool add_certificate(EVP_MD_CTX *digest, const em_tls_certificate_options *options)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * OpenSSL's queue of errors in words. The queue belongs to the thread and is shared with everyone who uses OpenSSL in
- * it, so it is cleared before each call and emptied after each failure.
+ * OpenSSL's error queue in words. The queue belongs to the thread, and all code that uses OpenSSL in this thread shares
+ * it. So it is cleared before each call, and emptied after each failure.
  */
 #include "base/features.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Why a connection's TLS failed: a status, and a text that is never empty.
+ * Why TLS failed on a connection: a status, and a text that is never empty.
  */
 #include "base/features.h"
 
@@ -15,7 +15,7 @@
 
 enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, VERSION_MAJOR = 3, SSL_2_HELLO = 0x80 };
 
-/* What the peer has sent first begins no record (RFC 8446, section 5.1). */
+/* Whether the first bytes of the peer cannot begin a TLS record (RFC 8446, section 5.1). */
 static bool speaks_no_tls(const emi_tls *tls)
 {
     const unsigned char *first = tls->first;
@@ -27,7 +27,7 @@ static bool speaks_no_tls(const emi_tls *tls)
            (tls->first_count > 1 && first[1] != VERSION_MAJOR);
 }
 
-/* The alert that the peer has sent, as its number; -1: it has sent none. */
+/* The number of the alert that the peer has sent; -1: none. */
 static int alert_of(unsigned long code)
 {
     int reason = ERR_GET_REASON(code);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * TLS as a filter: the handshake, records in, records out, the end. OpenSSL is called from here alone, with an empty
- * queue of errors, and never for a connection that has failed.
+ * The functions of the TLS filter: the handshake, receiving and sending records, the end. OpenSSL is always called with
+ * an empty error queue, and never for a connection that has failed.
  */
 #include "base/features.h"
 
@@ -12,11 +12,11 @@
 #include "tls/tls_private.h"
 
 enum {
-    RENEGOTIATION_COST = EMI_TLS_MOST_UNASKED / 4, /* a few attempts, and the peer has gone too far */
-    SMALL_PIECE_BYTES = 1369,                      /* with header, tag and TCP's options in one segment of Ethernet */
-    LARGE_PIECE_BYTES = 16384,                     /* the most that a record holds, RFC 8446, section 5.1 */
-    SMALL_FOR_BYTES = 40000, /* a record is of use when it is complete: small ones while TCP's window is */
-    QUIET_SECONDS = 2
+    RENEGOTIATION_COST = EMI_TLS_MOST_UNASKED / 4, /* so a few attempts are too many */
+    SMALL_PIECE_BYTES = 1369,  /* one TCP segment over Ethernet, with the record's header and tag, and TCP options */
+    LARGE_PIECE_BYTES = 16384, /* the most that a record holds, RFC 8446, section 5.1 */
+    SMALL_FOR_BYTES = 40000,   /* a peer can decrypt only whole records, so they are small while TCP's window is */
+    QUIET_SECONDS = 2          /* after which records are small again */
 };
 
 static emi_tls *tls_of(emi_filter *filter)
@@ -44,7 +44,7 @@ static void note_first(emi_tls *tls)
         tls->first[tls->first_count++] = tls->input->next[i];
 }
 
-/* Counts what a peer may do without sending data, see SSL_CTX_set_info_callback(3). */
+/* Counts the peer's messages without data, see SSL_CTX_set_info_callback(3). */
 static void on_event(const SSL *ssl, int where, int value)
 {
     emi_tls *tls = SSL_get_app_data(ssl);
@@ -91,8 +91,8 @@ static emi_filter_result finish_handshake(emi_tls *tls)
     }
     emi_tls_sessions_renew(tls);
     SSL_set_info_callback(tls->ssl, on_event);
-    /* The next handshake takes the same memory. If many connections kept theirs until they rest, that would leave holes
-     * between what lives long, which malloc does not return to the system. */
+    /* So the next handshake uses the same memory. If many connections kept theirs until they were idle, that would
+     * leave holes between long-lived blocks, which malloc does not return to the system. */
     SSL_free_buffers(tls->ssl);
     tls->filter.is_ready = true;
     return EMI_FILTER_PROGRESS;
@@ -116,7 +116,7 @@ static emi_filter_result after_call(emi_tls *tls, int result)
                 error == SSL_ERROR_ZERO_RETURN ? "the peer has ended the handshake" : "protocol error");
 }
 
-static emi_filter_result shake_hands(emi_tls *tls)
+static emi_filter_result continue_handshake(emi_tls *tls)
 {
     if (!tls->has_started && !tls->is_server)
         emi_tls_sessions_offer(tls);
@@ -148,7 +148,7 @@ static void note_quiet(emi_tls *tls)
     tls->filter.piece_bytes = SMALL_PIECE_BYTES;
 }
 
-/* The peer is in the middle of a message that changes keys or the like, and OpenSSL writes nothing until it is whole.
+/* The peer has sent a part of a handshake message, such as a key update. OpenSSL writes nothing until it is complete.
  */
 static em_status hold(emi_tls *tls, const void *plain, size_t length)
 {
@@ -211,7 +211,7 @@ static em_status seal_end(emi_filter *filter)
     return tls->wants_end ? EM_OK : write_end(tls);
 }
 
-/* What had to be held, as soon as OpenSSL writes again. */
+/* Writes what was held, if OpenSSL can write again. */
 static em_status write_held(emi_tls *tls)
 {
     emi_span span;
@@ -269,7 +269,7 @@ static emi_filter_result open_input(emi_filter *filter, emi_bytes *input, void *
     if (input->length == 0 && tls->is_starved)
         return EMI_FILTER_STARVED;
     tls->input = input;
-    result = filter->is_ready ? receive(tls, plain, length) : shake_hands(tls);
+    result = filter->is_ready ? receive(tls, plain, length) : continue_handshake(tls);
     tls->input = NULL;
     return *length > 0 || (result == EMI_FILTER_STARVED && filter->wire.bytes != wire_bytes) ? EMI_FILTER_PROGRESS
                                                                                              : result;
@@ -292,7 +292,8 @@ static void rest(emi_filter *filter)
         SSL_free_buffers(tls->ssl);
 }
 
-/* OpenSSL forgets sessions whose connections did not end with close_notify, unless it is told that they did. */
+/* OpenSSL does not resume sessions of connections that ended without close_notify, so it is told that this one did not.
+ */
 static void destroy(emi_filter *filter)
 {
     emi_tls *tls = tls_of(filter);

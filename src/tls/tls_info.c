@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What is known about a connection's TLS.
+ * The getters: what is known about a connection's TLS, and the peer's certificates.
  */
 #include "base/features.h"
 
@@ -17,8 +17,8 @@ static const emi_tls *tls_of(const emi_filter *filter)
     return (const emi_tls *)filter;
 }
 
-/* OpenSSL's chain has the peer's own certificate first, but on servers, where it is apart; after a resumed session a
- * server knows that one alone. */
+/* In OpenSSL's chain the peer's own certificate comes first, except on servers, where the chain does not contain it. A
+ * server that has resumed a session knows no other certificate. */
 static X509 *certificate_at(const emi_tls *tls, unsigned index)
 {
     X509 *own = SSL_get0_peer_certificate(tls->ssl);

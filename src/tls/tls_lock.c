@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Locks of contexts. They spin: what they protect is a few instructions long and used a few times per handshake. A
- * mutex would be locked for ever in a child that was forked while another thread held it.
+ * The spinlocks of contexts. They protect a few instructions, and are taken a few times per handshake. A mutex would
+ * stay locked forever in a child that was forked while another thread held it.
  */
 #include "base/features.h"
 

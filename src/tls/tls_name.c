@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Names of peers as certificates have them (RFC 9525): lower case, no final dot, addresses without brackets and zone.
+ * Normalizes names of peers to the form that certificates use (RFC 9525): lower case, no final dot, addresses without
+ * brackets and zone.
  */
 #include "base/features.h"
 
@@ -26,7 +27,7 @@ static bool is_letter_of_label(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* Lower case, without one final dot. */
+/* Copies in lower case, without one final dot. */
 static bool copy_name(const char *given, char *text)
 {
     size_t length = strlen(given);

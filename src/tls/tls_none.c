@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Builds without OpenSSL: there is no TLS.
+ * Builds without OpenSSL: every function reports that there is no TLS.
  */
 #include "base/features.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * OCSP stapling (RFC 6066, section 8): servers send the response that belongs to their certificate; clients that ask
- * for one check it. Nothing is ever fetched.
+ * OCSP stapling (RFC 6066, section 8): servers send the response for their certificate, and clients that ask for one
+ * check it. Nothing is ever fetched from an OCSP server.
  */
 #include "base/features.h"
 
@@ -37,7 +37,7 @@ static int staple(emi_tls *tls)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Whether a signed response says that the certificate is good at this time; else why not. */
+/* Returns NULL if a response says that the certificate is good at this time, otherwise why not. */
 static const char *judge(OCSP_BASICRESP *response, OCSP_CERTID *id)
 {
     enum { CLOCKS_DIFFER_SECONDS = 300 };

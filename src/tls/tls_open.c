@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Making a filter of a context and what a connection wants.
+ * Creates the filter of a connection from its context and options.
  */
 #include "base/features.h"
 
@@ -23,7 +23,7 @@ static em_status out_of_memory(void)
     return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
 }
 
-/* The context: the one given, or one for clients with all defaults. */
+/* Uses the context given, or else one with all defaults, for clients. */
 static em_status set_context(emi_tls *tls, em_tls_context *given)
 {
     em_status status = EM_OK;
@@ -44,7 +44,7 @@ static em_status copy(const emi_tls_name *name, char **text)
     return *text ? EM_OK : out_of_memory();
 }
 
-/* Addresses are never asked for, RFC 6066, section 3. */
+/* An address is not sent, RFC 6066, section 3. */
 static em_status set_server_name(emi_tls *tls, const char *given)
 {
     emi_tls_name name;
@@ -54,7 +54,7 @@ static em_status set_server_name(emi_tls *tls, const char *given)
     return status == EM_OK && !name.is_address ? copy(&name, &tls->server_name) : status;
 }
 
-/* Without verification the name is only what to ask for. */
+/* Without verification the hostname is only used for SNI. */
 static em_status set_names(emi_tls *tls, const em_tls_options *options)
 {
     emi_tls_name name = {.is_address = false};

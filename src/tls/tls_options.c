@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Options of contexts: copies of them, for reloading.
+ * Deep copies of a context's options, for reloading.
  */
 #include "base/features.h"
 
@@ -10,7 +10,7 @@
 
 #include "tls/tls_private.h"
 
-/* The texts in each struct. */
+/* The members of each struct that are texts. */
 static const size_t certificate_texts[] = {
     offsetof(em_tls_certificate_options, certificate_file), offsetof(em_tls_certificate_options, certificate_pem),
     offsetof(em_tls_certificate_options, private_key_file), offsetof(em_tls_certificate_options, private_key_pem),
@@ -76,7 +76,7 @@ em_status emi_tls_copy_certificate_options(em_tls_certificate_options *copy, con
     return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
 }
 
-/* A pointer to what this file has allocated, as one that can be freed. */
+/* Removes const from a pointer to memory that this file has allocated, so that it can be freed. */
 static void *own(const void *copy)
 {
     union {

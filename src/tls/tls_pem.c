@@ -35,7 +35,7 @@ int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *use
     return length < (size_t)capacity ? (int)length : -1;
 }
 
-/* The end of the file is an error for OpenSSL, too: no more "-----BEGIN". */
+/* For OpenSSL the end of the file is an error like others: there is no further "-----BEGIN". */
 static bool is_at_end(void)
 {
     unsigned long code = ERR_peek_last_error();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The certificate that nobody has signed: made when it is first needed, and kept for as long as the process lives.
+ * The self-signed certificate of the process, which is made when it is first needed and kept until the process ends.
  */
 #include "base/features.h"
 

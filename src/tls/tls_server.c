@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What a server chooses when it has the ClientHello: the context, the certificate, the protocol.
+ * What a server chooses for a ClientHello: the context, the certificate and the application protocol.
  */
 #include "base/features.h"
 
@@ -10,8 +10,8 @@
 
 #include "tls/tls_private.h"
 
-/* The name in the extension (RFC 6066, section 3): a list of entries, each a type, a length of two bytes and a text.
- * OpenSSL refuses what is malformed after this. */
+/* The extension (RFC 6066, section 3) is a list of entries: a type, a length in two bytes, and a name. If it is
+ * malformed, OpenSSL refuses it later. */
 static char *read_server_name(SSL *ssl)
 {
     enum { LIST_BYTES = 2, HEAD_BYTES = 3 };
@@ -28,14 +28,15 @@ static char *read_server_name(SSL *ssl)
     return OPENSSL_strndup((const char *)text, text_bytes);
 }
 
-/* "*.example.com" is for one label more. */
+/* "*.example.com" matches names with exactly one label before "example.com". */
 static bool is_below(const char *pattern, const char *name)
 {
     const char *rest = strchr(name, '.');
     return strncmp(pattern, "*.", 2) == 0 && rest && rest > name && strcmp(pattern + 1, rest) == 0;
 }
 
-/* Uses all certificates for the name: there may be one for each type of key. 1: used; 0: there is none; -1: failed. */
+/* Uses all certificates for the name: there may be one for each type of key. Returns 1: done; 0: there is none; -1:
+ * failed. */
 static int use_named(emi_tls *tls, const char *name, bool (*is_for)(const char *pattern, const char *name))
 {
     bool is_used = false;
@@ -78,7 +79,7 @@ static bool choose_context(emi_tls *tls)
     return is_used;
 }
 
-/* Sessions are resumed for the same policy and the same name only (RFC 6066, section 3). */
+/* Sessions are resumed only for the same policy and the same name (RFC 6066, section 3). */
 static bool set_session_context(emi_tls *tls, const char *name)
 {
     unsigned char text[sizeof tls->setup->policy + sizeof((emi_tls_name *)NULL)->text];
@@ -91,7 +92,7 @@ static bool set_session_context(emi_tls *tls, const char *name)
            SSL_set_session_id_context(tls->ssl, digest, length) == 1;
 }
 
-/* See SSL_CTX_set_client_hello_cb(3). The name is looked at once, even if the client has to say hello twice. */
+/* See SSL_CTX_set_client_hello_cb(3). A second ClientHello, after a HelloRetryRequest, changes nothing. */
 static int on_client_hello(SSL *ssl, int *alert, void *unused)
 {
     (void)unused;
@@ -115,7 +116,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused)
     return used < 0 ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* The client is told that its name was understood. */
+/* Acknowledges the name, RFC 6066, section 3. */
 static int on_server_name(SSL *ssl, int *alert, void *unused)
 {
     (void)alert;
@@ -123,7 +124,7 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
     return emi_tls_of(ssl)->server_name ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* The server's order decides. Without a common protocol the handshake ends with alert 120 (RFC 7301, section 3.2). */
+/* The server's order decides. Without a common protocol the handshake fails with alert 120 (RFC 7301, section 3.2). */
 static int on_protocols(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_bytes,
                         const unsigned char *offered, unsigned offered_bytes, void *unused)
 {

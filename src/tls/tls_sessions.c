@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sessions that clients keep for later connections. Each context has its own, so a session never serves a connection
- * with other rules; within a context it serves the same peer, by the same names and the same setup. A session of
- * TLS 1.3 is used once.
+ * Sessions that clients keep for later connections. Each context has its own, so a session is never used by a
+ * connection with other rules. Within a context it is used for the same peer, the same names and the same setup. A
+ * session of TLS 1.3 is used once (RFC 8446, appendix C.4).
  */
 #include "base/features.h"
 
@@ -57,7 +57,7 @@ static bool is_usable(SSL_SESSION *session)
     return age >= 0 && age < (int64_t)SSL_SESSION_get_timeout(session) && SSL_SESSION_is_resumable(session);
 }
 
-/* The newest one of this key, taken out of the list. */
+/* Removes the newest session with this key from the list. */
 static kept_session *take(em_tls_context *context, const unsigned char *key)
 {
     kept_session *found = NULL;
@@ -76,7 +76,7 @@ static kept_session *take(em_tls_context *context, const unsigned char *key)
     return found;
 }
 
-/* As the newest. Returns what has to make room for it. */
+/* Adds a session as the newest. Returns the one to be freed in its place, or NULL. */
 static kept_session *put(em_tls_context *context, kept_session *kept)
 {
     emi_tls_sessions *sessions = &context->sessions;
@@ -111,7 +111,7 @@ static bool keep_new(emi_tls *tls, SSL_SESSION *session)
     return true;
 }
 
-/* See SSL_CTX_sess_set_new_cb(3). Returns 1: the session is ours now. */
+/* See SSL_CTX_sess_set_new_cb(3). Returns 1 if it keeps the reference to the session. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     emi_tls *tls = emi_tls_of(ssl);

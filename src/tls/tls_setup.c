@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Setups: all that options say, read, checked and put together, before any connection sees it.
+ * Setups: reads and checks everything that the options of a context name, before a connection uses it.
  */
 #include "base/features.h"
 
@@ -41,7 +41,7 @@ static em_status add_named(emi_tls_setup *setup, const char *server_name, emi_tl
     return server_name ? emi_tls_name_parse_pattern(server_name, &named->name) : EM_OK;
 }
 
-/* One without a name stands beside the first one. All are kept, also for their OCSP responses. */
+/* A certificate without a name is used in addition to the first one. All are kept, also for their OCSP responses. */
 static em_status load_addition(emi_tls_setup *setup, emi_tls_addition *addition)
 {
     emi_tls_credential *credential;
@@ -64,7 +64,7 @@ static em_status load_additions(emi_tls_setup *setup, emi_list *additions)
     return status;
 }
 
-/* Clients are told whose certificates are trusted, if these are few: RFC 8446, section 4.2.4. */
+/* Names the trusted authorities to clients, up to a limit (RFC 8446, section 4.2.4). */
 static em_status name_authorities(emi_tls_setup *setup, const em_tls_context_options *options)
 {
     if (options->client_certificates == EM_TLS_CLIENT_CERTIFICATES_NONE || !setup->store)

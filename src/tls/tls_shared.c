@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Contexts for programs that keep none: equal options get the same one. The process keeps the few that were used last.
+ * Shared contexts: equal options get the same context. The process keeps those that were used most recently.
  */
 #include "base/features.h"
 
@@ -13,7 +13,7 @@
 
 enum { KEPT = 16 };
 
-/* The one used last comes first. */
+/* The one used most recently comes first. */
 static struct {
     emi_tls_lock lock;
     unsigned count;
@@ -48,7 +48,7 @@ static em_tls_context *find(const unsigned char *key)
     return found;
 }
 
-/* Returns what has to make room for it. */
+/* Returns the context to be released in its place, or NULL. */
 static em_tls_context *keep(const unsigned char *key, em_tls_context *context)
 {
     em_tls_context *oldest = NULL;

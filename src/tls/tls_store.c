@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Trusted authorities and lists of revoked certificates. Reading the system's authorities takes milliseconds, so the
- * process does it once, when a client first verifies by them.
+ * Trusted authorities and certificate revocation lists. Reading the system's authorities takes milliseconds, so it is
+ * done once per process, when a client first needs them.
  */
 #include "base/features.h"
 
@@ -93,7 +93,7 @@ static bool has_authorities(const em_tls_context_options *options)
     return options->ca_file || options->ca_path || options->ca_pem;
 }
 
-/* Whether the system's authorities are wanted beside others, or together with lists of revoked certificates. */
+/* Whether the system's authorities are trusted, alone or in addition to others. */
 static bool wants_system(const em_tls_context_options *options)
 {
     if (has_authorities(options))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The keys that servers encrypt session tickets with (RFC 5077, section 4). A context's own keys form a chain: each is
- * derived from the seed of its period, which is replaced by the seed of the next one. So old keys cannot be found from
- * what the process holds, and processes that were forked derive the same keys without talking to each other.
+ * The keys that encrypt a server's session tickets (RFC 5077, section 4). The keys that a context generates form a
+ * chain: each is derived from the seed of its period, and the seed of the next period replaces that seed. So expired
+ * keys cannot be derived from the memory of the process, and forked processes derive the same keys without
+ * communicating.
  */
 #include "base/features.h"
 
@@ -47,7 +48,7 @@ static int64_t period_of_now(const emi_tls_tickets *tickets)
     return (int64_t)time(NULL) / tickets->period_seconds;
 }
 
-/* One period further. */
+/* Moves on by one period. */
 static bool advance(emi_tls_tickets *tickets)
 {
     em_tls_ticket_key next;
@@ -76,7 +77,7 @@ static void rotate(emi_tls_tickets *tickets)
         continue;
 }
 
-/* All of a key's periods but its first are for tickets that it has encrypted. */
+/* A key encrypts tickets in its first period. In the others it still decrypts them, as long as they are valid. */
 em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds)
 {
     int64_t period_seconds = ticket_seconds / (EM_TLS_TICKET_KEYS - 2) + 1;
@@ -98,7 +99,7 @@ static em_tls_ticket_key newest_key(em_tls_context *context)
     return key;
 }
 
-/* Returns the number of the key counted from 1; 0: there is none. */
+/* Returns the position of the key, counted from 1; 0: there is none. */
 static unsigned find_key(em_tls_context *context, const unsigned char *name, em_tls_ticket_key *key)
 {
     unsigned found = 0;
@@ -138,7 +139,7 @@ static int seal(em_tls_context *context, unsigned char *name, unsigned char *iv,
     return result;
 }
 
-/* 2: and a new ticket, please. In TLS 1.3 each is for one use. */
+/* Returns 1, or 2 for a ticket to be renewed: with an older key, and always in TLS 1.3, where each is used once. */
 static int open_ticket(SSL *ssl, em_tls_context *context, const unsigned char *name, const unsigned char *iv,
                        EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Verifying peers. OpenSSL checks chain, name, purpose and time (X509_verify_cert(3)); here the program is asked, and
- * faults are put into words. What a resumed session was worth when it began is checked again.
+ * Verifying peers. OpenSSL checks chain, name, purpose and dates (X509_verify_cert(3)). This file calls verify_peer,
+ * puts errors into words, and checks the certificates of resumed sessions again.
  */
 #include "base/features.h"
 
@@ -14,8 +14,9 @@
 
 #include "tls/tls_private.h"
 
-/* RFC 9525: names are in the extension only, and `*` is a whole label. */
 enum { DETAIL_BYTES = 240 };
+
+/* RFC 9525: names are only in the subjectAltName extension, and `*` is a whole label. */
 enum { NAME_RULES = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT };
 
 em_status emi_tls_verify_status(int error)
@@ -38,7 +39,7 @@ static void time_to_text(const ASN1_TIME *time, char *text, size_t capacity)
         snprintf(text, capacity, "an unknown time");
 }
 
-/* Which clock was asked: a wrong one is a frequent cause. */
+/* Includes the time of the clock, because a wrong clock is a frequent cause. */
 static void add_times(const X509 *certificate, int error, char *text, size_t capacity)
 {
     char limit[40];
@@ -111,7 +112,7 @@ static void note_fault(emi_tls *tls, X509_STORE_CTX *chain, char *text, size_t c
         set_fault(tls, error, text);
 }
 
-/* See SSL_set_verify(3). The program's answer can only make it worse, unless it has asked for more. */
+/* See SSL_set_verify(3). verify_peer can only reject more, unless verify_override is on. */
 static int on_certificate(int is_good, X509_STORE_CTX *chain)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -132,7 +133,7 @@ static int on_certificate(int is_good, X509_STORE_CTX *chain)
     return is_good && is_accepted;
 }
 
-/* RFC 8446, section 4.3.2: only servers choose whether to ask; clients always see a certificate. */
+/* Only servers choose whether to request a certificate (RFC 8446, section 4.3.2); clients always get one. */
 static int mode_of(const emi_tls *tls)
 {
     const em_tls_context_options *options = &tls->setup->options;
@@ -167,7 +168,7 @@ bool emi_tls_verify_configure(emi_tls *tls)
     return store && SSL_set1_verify_cert_store(tls->ssl, store) == 1 && set_name(tls);
 }
 
-/* The name and the time of a certificate that was verified earlier. */
+/* Checks name and dates of a certificate that was verified earlier. */
 static int check_again(const emi_tls *tls, X509 *certificate)
 {
     const char *name = tls->hostname;
@@ -189,7 +190,7 @@ bool emi_tls_verify_session(const emi_tls *tls, SSL_SESSION *session)
     return SSL_SESSION_get0_peer(session) && check_again(tls, SSL_SESSION_get0_peer(session)) == X509_V_OK;
 }
 
-/* The program sees the certificates of the session that is resumed, as far as they were kept. */
+/* Calls verify_peer for the certificates of a resumed session, as far as they were kept. */
 static bool ask_again(emi_tls *tls, int error)
 {
     STACK_OF(X509) *chain = SSL_get_peer_cert_chain(tls->ssl);
