@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * TLS of connections: starting it, and what is known about it. lib/em/tls checks the parameters.
+ * TLS of connections: starting it, and the getters. lib/em/tls checks the parameters.
  */
 #include "rb_argument.h"
 #include "rb_connection.h"
@@ -18,7 +18,7 @@ static VALUE has_tls(VALUE self)
     return em_has_tls() ? Qtrue : Qfalse;
 }
 
-/* What is known about the TLS of a connection. Returns false if it has none. */
+/* Returns false if the connection has no TLS. */
 static bool get_info(const em_connection *connection, em_tls_info *info)
 {
     return connection && em_connection_get_tls_info(connection, info, sizeof *info) >= 0;
@@ -30,7 +30,7 @@ static bool find_info(const char *name, VALUE signature, em_tls_info *info)
     return get_info(rb_em_find_native_connection(signature), info);
 }
 
-/* :server, :client or, once TLS was started, :running. nil for a connection that is gone or ending. */
+/* Returns :server, :client or, once TLS was started, :running; nil for a connection that is gone or ending. */
 static VALUE tls_role(VALUE self, VALUE signature)
 {
     rb_em_loop("start_tls");
@@ -76,7 +76,7 @@ static VALUE text_or_nil(const char *text)
     return text ? rb_str_new_cstr(text) : Qnil;
 }
 
-/* Before the handshake has ended there is a text in place of nil, as programs know it from 1.x. */
+/* Before the handshake is complete, 1.x returns "(NONE)" and not nil. */
 static VALUE text_or_none(const char *text)
 {
     return rb_str_new_cstr(text ? text : "(NONE)");
@@ -152,7 +152,7 @@ static VALUE verdict(em_status status, const char *detail)
     return rb_str_new_cstr(detail && *detail ? detail : em_status_get_text(status));
 }
 
-/* Within ssl_verify_peer, of the certificate that it is about. */
+/* Within ssl_verify_peer, the verdict is on the certificate that it was called for. */
 static VALUE get_tls_verdict(VALUE self, VALUE signature)
 {
     em_tls_info info;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * EventMachine::TLSContext, made from the settings that lib/em/tls/settings.rb has chosen. The object holds one use of
- * the native context; connections hold others, so the collector may free the object at any time.
+ * EventMachine::TLSContext, created from the settings of lib/em/tls/settings.rb. The object holds one reference to the
+ * native context, and connections hold others, so the garbage collector may free the object at any time.
  */
 #include "rb_tls_context.h"
 
@@ -49,8 +49,8 @@ void rb_em_raise_tls(em_status status)
 }
 
 /*
- * A Hash of settings that is being read. The library gets pointers into its Strings, so they must not be moved by the
- * collector meanwhile: `kept` is memory that pins what it holds.
+ * A Hash of settings that is being read. The library gets pointers into its Strings, so the garbage collector must not
+ * move them meanwhile: `kept` is memory that pins the objects in it.
  */
 typedef struct reader {
     VALUE hash;
@@ -74,7 +74,7 @@ static VALUE setting(const reader *reader, const char *name)
     return rb_hash_lookup(reader->hash, ID2SYM(rb_intern(name)));
 }
 
-/* NULL if it is not given. */
+/* Returns NULL if it is not given. */
 static const char *text(reader *reader, const char *name)
 {
     VALUE value = setting(reader, name);
@@ -110,7 +110,7 @@ static em_tls_certificate_options certificate_options(reader *reader)
     };
 }
 
-/* Without certificates and protocols. */
+/* All options except the certificates and the protocols. */
 static em_tls_context_options context_options(reader *reader)
 {
     em_tls_context_options options = {
@@ -133,7 +133,7 @@ static em_tls_context_options context_options(reader *reader)
     return options;
 }
 
-/* The names, ending with NULL, in memory that `buffer` keeps. It begins with the Strings, which it pins. */
+/* Returns the names, ending with NULL, in memory that `buffer` keeps. It begins with the Strings, which it pins. */
 static const char *const *protocols(const reader *reader, VALUE *buffer)
 {
     VALUE names = setting(reader, "alpn");

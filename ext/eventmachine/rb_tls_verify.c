@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Asking the program about a certificate of the peer: Connection#ssl_verify_peer. OpenSSL is on the stack meanwhile, so
- * what the method raises is kept, as from other callbacks, and counts as a rejection.
+ * Calls Connection#ssl_verify_peer for a certificate of the peer. OpenSSL is on the stack meanwhile, so an exception is
+ * kept, as from other callbacks, and counts as a rejection.
  */
 #include "rb_tls_verify.h"
 
@@ -14,8 +14,8 @@
 #include "rb_protect.h"
 #include "rb_state.h"
 
-/* After that, an object that is not complete is asked nevertheless. Whoever waits for the reactor in `post_init` would
- * stop it for good otherwise. */
+/* After this time, the method is called even if the object is not complete. Otherwise a thread that waits for the
+ * reactor in `post_init` would deadlock with it. */
 enum { LONGEST_WAIT_MS = 1000 };
 
 static ID id_ssl_verify_peer, id_pack;
@@ -26,8 +26,7 @@ typedef struct question {
     bool is_accepted;
 } question;
 
-/* While the program is being asked. A forked child may have left the callback by a jump; then its reactor is another.
- */
+/* Set while ssl_verify_peer runs. A forked child may have left it by an exception, but then it has another reactor. */
 static question *current;
 static unsigned current_generation;
 
@@ -37,7 +36,7 @@ const em_tls_peer_certificate *rb_em_tls_judged(const em_connection *connection)
     return is_asking && current->connection == connection ? current->certificate : NULL;
 }
 
-/* RFC 7468. Array#pack writes lines of 48 bytes as 64 characters. */
+/* RFC 7468. Array#pack encodes 48 bytes per line, as 64 characters. */
 static VALUE pem(const em_tls_peer_certificate *certificate)
 {
     VALUE der = rb_str_new(certificate->der, (long)certificate->der_bytes);
@@ -59,7 +58,7 @@ static VALUE ask(VALUE argument)
     return Qnil;
 }
 
-/* Other threads run meanwhile. */
+/* Lets other threads run meanwhile. */
 static VALUE await_object(VALUE argument)
 {
     const rb_em_slot *slot = (void *)argument;
@@ -70,8 +69,8 @@ static VALUE await_object(VALUE argument)
 }
 
 /*
- * The answer cannot wait. So if another thread has opened the connection and is not done with its object yet, the loop
- * waits for it, which takes as long as `initialize`, `post_init` and the block.
+ * The result cannot be deferred. So if another thread has opened the connection and its object is not complete yet, the
+ * loop waits until `initialize`, `post_init` and the block have returned.
  */
 static void end_hold(rb_em_slot *slot)
 {
