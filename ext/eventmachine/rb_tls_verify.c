@@ -26,7 +26,7 @@ typedef struct question {
     bool is_accepted;
 } question;
 
-/* Set while ssl_verify_peer runs. A forked child may have left it by an exception, but then it has another reactor. */
+/* Set while ssl_verify_peer runs. A forked child may have jumped out of it; then its reactor is another. */
 static question *current;
 static unsigned current_generation;
 

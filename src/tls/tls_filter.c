@@ -148,8 +148,7 @@ static void note_quiet(emi_tls *tls)
     tls->filter.piece_bytes = SMALL_PIECE_BYTES;
 }
 
-/* The peer has sent a part of a handshake message, such as a key update. OpenSSL writes nothing until it is complete.
- */
+/* The peer has sent a part of a message such as a key update. OpenSSL writes nothing until it is complete. */
 static em_status hold(emi_tls *tls, const void *plain, size_t length)
 {
     tls->filter.piece_bytes = 0;
@@ -292,8 +291,7 @@ static void rest(emi_filter *filter)
         SSL_free_buffers(tls->ssl);
 }
 
-/* OpenSSL does not resume sessions of connections that ended without close_notify, so it is told that this one did not.
- */
+/* OpenSSL does not resume sessions of connections without close_notify, so it is told that both have sent it. */
 static void destroy(emi_filter *filter)
 {
     emi_tls *tls = tls_of(filter);
