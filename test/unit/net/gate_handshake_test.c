@@ -19,7 +19,7 @@ static void expect_handshake(filtered *own)
     assert_string_equal(got, "hhhhhhhhhh");
 }
 
-static void what_is_sent_meanwhile_leaves_after_the_handshake(void **state)
+static void data_sent_during_the_handshake_leaves_after_it(void **state)
 {
     filtered own;
     filtered_open(&own, *state, &shaking, NULL);
@@ -56,7 +56,7 @@ static void send_first(recorder *told)
     em_connection_send_text(told->connection, "first");
 }
 
-static void what_the_completed_handshake_sends_comes_behind_what_was_queued(void **state)
+static void data_sent_when_the_handshake_completes_follows_what_was_queued(void **state)
 {
     filtered own;
     filtered_open(&own, *state, &shaking, NULL);
@@ -135,7 +135,7 @@ static void a_half_close_waits_for_the_handshake(void **state)
     filtered_free(&own);
 }
 
-static void an_end_within_the_handshake_is_a_cut_in_every_state(void **state)
+static void an_end_during_the_handshake_is_a_truncation_in_every_state(void **state)
 {
     for (unsigned what = 0; what < 4; what++) {
         filtered own;
@@ -158,7 +158,7 @@ static void an_end_within_the_handshake_is_a_cut_in_every_state(void **state)
     }
 }
 
-static void something_else_than_a_handshake_fails_and_the_message_arrives(void **state)
+static void anything_but_a_handshake_fails_and_the_last_message_is_sent(void **state)
 {
     filtered own;
     const test_filter_options options = {.handshake_bytes = HANDSHAKE, .answers = true, .last_message = "alert"};
@@ -174,7 +174,7 @@ static void something_else_than_a_handshake_fails_and_the_message_arrives(void *
 
 /* Pauses */
 
-static void a_pause_does_not_hold_up_the_handshake_but_what_follows_it(void **state)
+static void a_pause_stops_data_but_not_the_handshake(void **state)
 {
     filtered own;
     filtered_open(&own, *state, &shaking, NULL);
@@ -216,7 +216,7 @@ static void a_pause_when_the_handshake_completes_holds_the_first_bytes(void **st
 
 /* Time */
 
-static void one_deadline_for_the_whole_handshake_ends_it(void **state)
+static void progress_does_not_extend_the_deadline_of_a_handshake(void **state)
 {
     filtered own;
     filtered_open(&own, *state, &shaking, NULL);
@@ -256,7 +256,7 @@ static void the_reason_tells_a_silent_peer_from_a_slow_one(void **state)
     }
 }
 
-static void what_arrived_while_the_loop_was_held_up_is_not_too_late(void **state)
+static void bytes_that_arrived_while_the_loop_was_late_are_in_time(void **state)
 {
     filtered own;
     filtered_open(&own, *state, &shaking, NULL);
@@ -268,7 +268,7 @@ static void what_arrived_while_the_loop_was_held_up_is_not_too_late(void **state
     filtered_free(&own);
 }
 
-static void a_loop_that_was_held_up_grants_more_time_only_once(void **state)
+static void a_late_loop_extends_the_deadline_only_once(void **state)
 {
     filtered own;
     filtered_open(&own, *state, &shaking, NULL);
@@ -283,7 +283,7 @@ static void a_loop_that_was_held_up_grants_more_time_only_once(void **state)
     filtered_free(&own);
 }
 
-static void a_long_handshake_is_not_taken_for_a_peer_that_does_not_read(void **state)
+static void a_long_handshake_is_no_write_timeout(void **state)
 {
     filtered own;
     const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = EM_SECONDS};
@@ -303,7 +303,7 @@ static void a_long_handshake_is_not_taken_for_a_peer_that_does_not_read(void **s
     filtered_free(&own);
 }
 
-static void a_handshake_has_the_time_that_it_is_given(void **state)
+static void the_handshake_timeout_can_be_set(void **state)
 {
     filtered own;
     memset(&own, 0, sizeof own);
@@ -317,7 +317,7 @@ static void a_handshake_has_the_time_that_it_is_given(void **state)
     filtered_free(&own);
 }
 
-static void without_a_timeout_a_handshake_may_take_for_ever(void **state)
+static void without_a_timeout_a_handshake_may_take_forever(void **state)
 {
     filtered own;
     memset(&own, 0, sizeof own);
@@ -353,7 +353,7 @@ static void open_many(filtered *own, unsigned count, simulated_loop *fixture, co
     }
 }
 
-static void handshakes_take_turns_and_others_are_served_meanwhile(void **state)
+static void other_connections_are_served_between_handshakes(void **state)
 {
     enum { MANY = 20 };
     filtered own[MANY];
@@ -396,26 +396,26 @@ static void a_loop_with_handshakes_left_does_not_sleep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GATE_TEST(what_is_sent_meanwhile_leaves_after_the_handshake),
+        GATE_TEST(data_sent_during_the_handshake_leaves_after_it),
         GATE_TEST(a_handshake_in_any_split_completes_once),
-        GATE_TEST(what_the_completed_handshake_sends_comes_behind_what_was_queued),
+        GATE_TEST(data_sent_when_the_handshake_completes_follows_what_was_queued),
         GATE_TEST(close_after_writing_waits_for_the_handshake_and_then_sends_all),
         GATE_TEST(closing_in_the_background_waits_for_the_handshake_if_something_is_queued),
         GATE_TEST(with_nothing_queued_a_close_does_not_wait_for_the_handshake),
         GATE_TEST(a_half_close_waits_for_the_handshake),
-        GATE_TEST(an_end_within_the_handshake_is_a_cut_in_every_state),
-        GATE_TEST(something_else_than_a_handshake_fails_and_the_message_arrives),
-        GATE_TEST(a_pause_does_not_hold_up_the_handshake_but_what_follows_it),
+        GATE_TEST(an_end_during_the_handshake_is_a_truncation_in_every_state),
+        GATE_TEST(anything_but_a_handshake_fails_and_the_last_message_is_sent),
+        GATE_TEST(a_pause_stops_data_but_not_the_handshake),
         GATE_TEST(a_pause_when_the_handshake_completes_holds_the_first_bytes),
-        GATE_TEST(one_deadline_for_the_whole_handshake_ends_it),
+        GATE_TEST(progress_does_not_extend_the_deadline_of_a_handshake),
         GATE_TEST(the_reason_tells_a_silent_peer_from_a_slow_one),
-        GATE_TEST(what_arrived_while_the_loop_was_held_up_is_not_too_late),
-        GATE_TEST(a_loop_that_was_held_up_grants_more_time_only_once),
-        GATE_TEST(a_long_handshake_is_not_taken_for_a_peer_that_does_not_read),
-        GATE_TEST(a_handshake_has_the_time_that_it_is_given),
-        GATE_TEST(without_a_timeout_a_handshake_may_take_for_ever),
+        GATE_TEST(bytes_that_arrived_while_the_loop_was_late_are_in_time),
+        GATE_TEST(a_late_loop_extends_the_deadline_only_once),
+        GATE_TEST(a_long_handshake_is_no_write_timeout),
+        GATE_TEST(the_handshake_timeout_can_be_set),
+        GATE_TEST(without_a_timeout_a_handshake_may_take_forever),
         GATE_TEST(after_the_handshake_no_deadline_is_left),
-        GATE_TEST(handshakes_take_turns_and_others_are_served_meanwhile),
+        GATE_TEST(other_connections_are_served_between_handshakes),
         GATE_TEST(a_loop_with_handshakes_left_does_not_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static void answer_and_put_up(recorder *told)
     em_connection_send_text(told->connection, "secret");
 }
 
-static void what_was_sent_before_the_filter_leaves_as_it_is_and_before_it(void **state)
+static void data_sent_before_the_filter_leaves_first_and_unfiltered(void **state)
 {
     char got[64] = "";
     filtered own;
@@ -59,7 +59,7 @@ static void what_was_sent_before_the_filter_leaves_as_it_is_and_before_it(void *
     filtered_free(&own);
 }
 
-static void what_follows_the_piece_that_is_being_delivered_goes_to_the_filter(void **state)
+static void data_after_the_current_receive_data_goes_to_the_filter(void **state)
 {
     filtered own;
     begin(&own, *state);
@@ -75,7 +75,7 @@ static void what_follows_the_piece_that_is_being_delivered_goes_to_the_filter(vo
     filtered_free(&own);
 }
 
-static void a_filter_put_up_within_post_init_sees_every_byte(void **state)
+static void a_filter_installed_in_post_init_gets_every_byte(void **state)
 {
     filtered own;
     begin(&own, *state);
@@ -89,7 +89,7 @@ static void a_filter_put_up_within_post_init_sees_every_byte(void **state)
     filtered_free(&own);
 }
 
-static void a_filter_put_up_while_connecting_begins_when_that_is_done(void **state)
+static void a_filter_installed_while_connecting_starts_when_connected(void **state)
 {
     filtered own;
     begin(&own, *state);
@@ -109,7 +109,7 @@ static void a_filter_put_up_while_connecting_begins_when_that_is_done(void **sta
     filtered_free(&own);
 }
 
-static void a_filter_put_up_when_connected_begins_at_once(void **state)
+static void a_filter_installed_when_connected_starts_at_once(void **state)
 {
     filtered own;
     begin(&own, *state);
@@ -120,7 +120,7 @@ static void a_filter_put_up_when_connected_begins_at_once(void **state)
     filtered_free(&own);
 }
 
-static void a_connection_that_is_refused_destroys_its_filter(void **state)
+static void a_refused_connection_destroys_its_filter(void **state)
 {
     filtered own;
     begin(&own, *state);
@@ -164,7 +164,7 @@ static void *refuse_room(em_connection *connection, size_t *capacity)
     return NULL;
 }
 
-static void another_handler_leaves_the_filter(void **state)
+static void changing_the_handler_keeps_the_filter(void **state)
 {
     filtered own;
     em_handler greedy = recording;
@@ -247,14 +247,14 @@ static void a_filters_callback_may_use_its_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GATE_TEST(what_was_sent_before_the_filter_leaves_as_it_is_and_before_it),
-        GATE_TEST(what_follows_the_piece_that_is_being_delivered_goes_to_the_filter),
-        GATE_TEST(a_filter_put_up_within_post_init_sees_every_byte),
-        GATE_TEST(a_filter_put_up_while_connecting_begins_when_that_is_done),
-        GATE_TEST(a_filter_put_up_when_connected_begins_at_once),
-        GATE_TEST(a_connection_that_is_refused_destroys_its_filter),
+        GATE_TEST(data_sent_before_the_filter_leaves_first_and_unfiltered),
+        GATE_TEST(data_after_the_current_receive_data_goes_to_the_filter),
+        GATE_TEST(a_filter_installed_in_post_init_gets_every_byte),
+        GATE_TEST(a_filter_installed_while_connecting_starts_when_connected),
+        GATE_TEST(a_filter_installed_when_connected_starts_at_once),
+        GATE_TEST(a_refused_connection_destroys_its_filter),
         GATE_TEST(a_second_filter_and_one_after_an_end_are_refused),
-        GATE_TEST(another_handler_leaves_the_filter),
+        GATE_TEST(changing_the_handler_keeps_the_filter),
         GATE_TEST(a_large_queue_leaves_before_the_filters_first_byte),
         GATE_TEST(a_filters_callback_may_use_its_connection),
     };

@@ -10,7 +10,7 @@
 
 #define RUN_BYTES ((size_t)30000)
 
-static void plain_bytes_are_delivered_and_sent_in_their_form_for_the_wire(void **state)
+static void the_program_sees_plain_bytes_and_the_peer_wire_bytes(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -25,7 +25,7 @@ static void plain_bytes_are_delivered_and_sent_in_their_form_for_the_wire(void *
     filtered_free(&own);
 }
 
-static void bytes_are_counted_as_the_program_sees_them(void **state)
+static void statistics_count_plain_bytes(void **state)
 {
     filtered own;
     uint64_t received, sent;
@@ -60,7 +60,7 @@ static void records_in_any_split_give_the_same_bytes(void **state)
     bytes_free(&wire);
 }
 
-static void half_a_record_waits_without_a_turn(void **state)
+static void half_a_record_costs_no_turns(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -85,7 +85,7 @@ static void what_the_filter_holds_back_arrives_without_another_packet(void **sta
     filtered_free(&own);
 }
 
-static void others_are_served_while_a_filter_returns_much(void **state)
+static void other_connections_are_served_while_a_filter_returns_much(void **state)
 {
     filtered own;
     recorder other;
@@ -114,7 +114,7 @@ static void pause_receiving_now(recorder *told)
     assert_int_equal(em_connection_pause_receiving(told->connection), EM_OK);
 }
 
-static void a_pause_holds_what_was_received_and_the_resume_delivers_it_on_its_own(void **state)
+static void held_bytes_are_delivered_after_a_pause_without_another_packet(void **state)
 {
     const recorder_hook hooks[] = {pause_now, pause_receiving_now};
     for (unsigned i = 0; i < COUNT(hooks); i++) {
@@ -153,7 +153,7 @@ static void a_paused_connection_that_holds_bytes_costs_no_turns(void **state)
     filtered_free(&own);
 }
 
-static void pausing_again_and_again_gets_one_record_each_time(void **state)
+static void pausing_in_each_receive_data_delivers_one_record_at_a_time(void **state)
 {
     filtered own;
     char text[] = "0";
@@ -172,7 +172,7 @@ static void pausing_again_and_again_gets_one_record_each_time(void **state)
     filtered_free(&own);
 }
 
-static void bytes_that_are_held_hold_off_the_inactivity_timeout(void **state)
+static void held_bytes_postpone_the_inactivity_timeout(void **state)
 {
     filtered own;
     const em_stream_options stream = {.size = sizeof stream, .inactivity_timeout_ns = EM_SECONDS};
@@ -225,7 +225,7 @@ static void the_filters_end_is_the_peers_end(void **state)
     filtered_free(&own);
 }
 
-static void the_end_waits_behind_bytes_that_are_held(void **state)
+static void the_end_is_reported_after_held_bytes(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -243,7 +243,7 @@ static void the_end_waits_behind_bytes_that_are_held(void **state)
     filtered_free(&own);
 }
 
-static void what_follows_the_end_is_dropped_and_a_reset_is_noticed(void **state)
+static void bytes_after_the_end_are_dropped_and_a_reset_is_reported(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -260,7 +260,7 @@ static void what_follows_the_end_is_dropped_and_a_reset_is_noticed(void **state)
     filtered_free(&own);
 }
 
-static void a_peer_that_sends_on_after_its_end_is_not_read_for_ever(void **state)
+static void a_peer_that_sends_on_after_its_end_is_not_read_forever(void **state)
 {
     enum { PIECE = 65536 };
     const size_t most = 1048576;
@@ -278,7 +278,7 @@ static void a_peer_that_sends_on_after_its_end_is_not_read_for_ever(void **state
     filtered_free(&own);
 }
 
-static void an_end_of_the_wire_alone_is_a_cut_after_the_bytes_before_it(void **state)
+static void an_end_of_the_wire_alone_is_a_truncation_after_the_data(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -296,7 +296,7 @@ static void send_answer(recorder *told)
     assert_int_equal(em_connection_send_text(told->connection, "answer"), EM_OK);
 }
 
-static void what_was_queued_before_a_cut_is_still_sent(void **state)
+static void queued_data_is_still_sent_after_a_truncation(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -379,7 +379,7 @@ static void a_failure_without_a_message_ends_at_once(void **state)
     filtered_free(&own);
 }
 
-static void what_only_costs_memory_is_given_up_when_idle(void **state)
+static void memory_is_released_when_idle(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -402,27 +402,27 @@ static void what_only_costs_memory_is_given_up_when_idle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GATE_TEST(plain_bytes_are_delivered_and_sent_in_their_form_for_the_wire),
-        GATE_TEST(bytes_are_counted_as_the_program_sees_them),
+        GATE_TEST(the_program_sees_plain_bytes_and_the_peer_wire_bytes),
+        GATE_TEST(statistics_count_plain_bytes),
         GATE_TEST(records_in_any_split_give_the_same_bytes),
-        GATE_TEST(half_a_record_waits_without_a_turn),
+        GATE_TEST(half_a_record_costs_no_turns),
         GATE_TEST(what_the_filter_holds_back_arrives_without_another_packet),
-        GATE_TEST(others_are_served_while_a_filter_returns_much),
-        GATE_TEST(a_pause_holds_what_was_received_and_the_resume_delivers_it_on_its_own),
+        GATE_TEST(other_connections_are_served_while_a_filter_returns_much),
+        GATE_TEST(held_bytes_are_delivered_after_a_pause_without_another_packet),
         GATE_TEST(a_paused_connection_that_holds_bytes_costs_no_turns),
-        GATE_TEST(pausing_again_and_again_gets_one_record_each_time),
-        GATE_TEST(bytes_that_are_held_hold_off_the_inactivity_timeout),
+        GATE_TEST(pausing_in_each_receive_data_delivers_one_record_at_a_time),
+        GATE_TEST(held_bytes_postpone_the_inactivity_timeout),
         GATE_TEST(nothing_is_delivered_after_a_close_within_receive_data),
         GATE_TEST(the_filters_end_is_the_peers_end),
-        GATE_TEST(the_end_waits_behind_bytes_that_are_held),
-        GATE_TEST(what_follows_the_end_is_dropped_and_a_reset_is_noticed),
-        GATE_TEST(a_peer_that_sends_on_after_its_end_is_not_read_for_ever),
-        GATE_TEST(an_end_of_the_wire_alone_is_a_cut_after_the_bytes_before_it),
-        GATE_TEST(what_was_queued_before_a_cut_is_still_sent),
+        GATE_TEST(the_end_is_reported_after_held_bytes),
+        GATE_TEST(bytes_after_the_end_are_dropped_and_a_reset_is_reported),
+        GATE_TEST(a_peer_that_sends_on_after_its_end_is_not_read_forever),
+        GATE_TEST(an_end_of_the_wire_alone_is_a_truncation_after_the_data),
+        GATE_TEST(queued_data_is_still_sent_after_a_truncation),
         GATE_TEST(a_failure_ends_the_connection_and_its_last_message_is_flushed),
         GATE_TEST(a_failure_flushes_nothing_but_the_message),
         GATE_TEST(a_failure_without_a_message_ends_at_once),
-        GATE_TEST(what_only_costs_memory_is_given_up_when_idle),
+        GATE_TEST(memory_is_released_when_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

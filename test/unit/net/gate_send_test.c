@@ -27,7 +27,7 @@ static void take_all(filtered *own)
     }
 }
 
-static void much_arrives_whole_and_little_is_sealed_ahead(void **state)
+static void bulk_data_arrives_whole_and_little_is_sealed_ahead(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -59,7 +59,7 @@ static void small_pieces_are_sealed_together(void **state)
     filtered_free(&own);
 }
 
-static void the_water_marks_are_those_of_the_plain_side(void **state)
+static void water_marks_count_plain_bytes(void **state)
 {
     filtered own;
     const em_stream_options stream = {.size = sizeof stream, .high_water_bytes = 100, .low_water_bytes = 50};
@@ -86,7 +86,7 @@ static void the_water_marks_are_those_of_the_plain_side(void **state)
     filtered_free(&own);
 }
 
-static void the_limit_counts_what_is_sealed_and_not_sent(void **state)
+static void the_limit_of_a_connection_counts_sealed_bytes_that_wait(void **state)
 {
     filtered own;
     const em_stream_options stream = {.size = sizeof stream, .outbox_limit_bytes = 10};
@@ -101,7 +101,7 @@ static void the_limit_counts_what_is_sealed_and_not_sent(void **state)
     filtered_free(&own);
 }
 
-static void the_loops_limit_counts_what_is_sealed_and_not_sent(void **state)
+static void the_limit_of_the_loop_counts_sealed_bytes_that_wait(void **state)
 {
     filtered own;
     const em_loop_options options = {.size = sizeof options, .outbox_limit_bytes = 10};
@@ -135,7 +135,7 @@ static void nothing_is_sealed_during_a_pause(void **state)
     filtered_free(&own);
 }
 
-static void what_was_sealed_before_a_pause_waits_too(void **state)
+static void sealed_bytes_wait_during_a_pause(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -187,7 +187,7 @@ static void close_after_writing_with_nothing_queued_sends_the_end(void **state)
     filtered_free(&own);
 }
 
-static void bytes_are_still_delivered_while_the_last_ones_leave(void **state)
+static void data_is_still_delivered_while_the_last_bytes_leave(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -202,7 +202,7 @@ static void bytes_are_still_delivered_while_the_last_ones_leave(void **state)
     filtered_free(&own);
 }
 
-static void a_peer_that_ends_without_a_mark_while_we_close_is_forgiven(void **state)
+static void an_end_without_a_mark_while_we_close_is_a_normal_end(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -237,7 +237,7 @@ static void a_half_close_sends_the_end_and_receiving_goes_on(void **state)
     filtered_free(&own);
 }
 
-static void after_a_half_close_a_missing_end_is_a_cut(void **state)
+static void after_a_half_close_a_missing_end_mark_is_a_truncation(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -284,7 +284,7 @@ static void a_filter_that_fails_after_unbind_leaves_nothing_behind(void **state)
     filtered_free(&own);
 }
 
-static void a_close_drops_what_is_queued_and_no_end_hides_that(void **state)
+static void a_close_that_drops_data_sends_no_end_mark(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -322,7 +322,7 @@ static void a_failure_to_seal_the_end_ends_the_connection(void **state)
     filtered_free(&own);
 }
 
-static void the_write_timeout_is_that_of_the_wire(void **state)
+static void the_write_timeout_applies_to_wire_bytes(void **state)
 {
     filtered own;
     const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = 5 * EM_SECONDS};
@@ -340,7 +340,7 @@ static void the_write_timeout_is_that_of_the_wire(void **state)
     filtered_free(&own);
 }
 
-static void the_write_timeout_goes_on_after_a_pause(void **state)
+static void the_write_timeout_continues_after_a_pause(void **state)
 {
     filtered own;
     const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = 5 * EM_SECONDS};
@@ -358,7 +358,7 @@ static void the_write_timeout_goes_on_after_a_pause(void **state)
     filtered_free(&own);
 }
 
-static void a_peer_that_takes_nothing_of_the_end_is_given_up(void **state)
+static void a_peer_that_does_not_read_the_end_is_given_up(void **state)
 {
     filtered own;
     filtered_open(&own, *state, NULL, NULL);
@@ -371,7 +371,7 @@ static void a_peer_that_takes_nothing_of_the_end_is_given_up(void **state)
     filtered_free(&own);
 }
 
-static void a_socket_with_a_filter_is_not_given_back(void **state)
+static void a_connection_with_a_filter_cannot_be_detached(void **state)
 {
     filtered own;
     int descriptor = 0;
@@ -381,7 +381,7 @@ static void a_socket_with_a_filter_is_not_given_back(void **state)
     filtered_free(&own);
 }
 
-static void a_filter_that_takes_no_more_is_asked_again_when_it_was_opened(void **state)
+static void a_filter_that_accepts_no_more_gets_the_rest_after_its_next_open(void **state)
 {
     filtered own;
     const test_filter_options options = {.piece_bytes = 3, .stalls = true};
@@ -433,29 +433,29 @@ static void a_destroyed_loop_destroys_the_filter_in_every_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GATE_TEST(much_arrives_whole_and_little_is_sealed_ahead),
+        GATE_TEST(bulk_data_arrives_whole_and_little_is_sealed_ahead),
         GATE_TEST(small_pieces_are_sealed_together),
-        GATE_TEST(the_water_marks_are_those_of_the_plain_side),
-        GATE_TEST(the_limit_counts_what_is_sealed_and_not_sent),
-        GATE_TEST(the_loops_limit_counts_what_is_sealed_and_not_sent),
+        GATE_TEST(water_marks_count_plain_bytes),
+        GATE_TEST(the_limit_of_a_connection_counts_sealed_bytes_that_wait),
+        GATE_TEST(the_limit_of_the_loop_counts_sealed_bytes_that_wait),
         GATE_TEST(nothing_is_sealed_during_a_pause),
-        GATE_TEST(what_was_sealed_before_a_pause_waits_too),
+        GATE_TEST(sealed_bytes_wait_during_a_pause),
         GATE_TEST(close_after_writing_sends_all_then_the_end_then_closes),
         GATE_TEST(close_after_writing_with_nothing_queued_sends_the_end),
-        GATE_TEST(bytes_are_still_delivered_while_the_last_ones_leave),
-        GATE_TEST(a_peer_that_ends_without_a_mark_while_we_close_is_forgiven),
+        GATE_TEST(data_is_still_delivered_while_the_last_bytes_leave),
+        GATE_TEST(an_end_without_a_mark_while_we_close_is_a_normal_end),
         GATE_TEST(a_half_close_sends_the_end_and_receiving_goes_on),
-        GATE_TEST(after_a_half_close_a_missing_end_is_a_cut),
+        GATE_TEST(after_a_half_close_a_missing_end_mark_is_a_truncation),
         GATE_TEST(closing_in_the_background_seals_the_rest_after_unbind),
         GATE_TEST(a_filter_that_fails_after_unbind_leaves_nothing_behind),
-        GATE_TEST(a_close_drops_what_is_queued_and_no_end_hides_that),
+        GATE_TEST(a_close_that_drops_data_sends_no_end_mark),
         GATE_TEST(a_failure_to_seal_ends_the_connection),
         GATE_TEST(a_failure_to_seal_the_end_ends_the_connection),
-        GATE_TEST(the_write_timeout_is_that_of_the_wire),
-        GATE_TEST(the_write_timeout_goes_on_after_a_pause),
-        GATE_TEST(a_peer_that_takes_nothing_of_the_end_is_given_up),
-        GATE_TEST(a_socket_with_a_filter_is_not_given_back),
-        GATE_TEST(a_filter_that_takes_no_more_is_asked_again_when_it_was_opened),
+        GATE_TEST(the_write_timeout_applies_to_wire_bytes),
+        GATE_TEST(the_write_timeout_continues_after_a_pause),
+        GATE_TEST(a_peer_that_does_not_read_the_end_is_given_up),
+        GATE_TEST(a_connection_with_a_filter_cannot_be_detached),
+        GATE_TEST(a_filter_that_accepts_no_more_gets_the_rest_after_its_next_open),
         GATE_TEST(a_destroyed_loop_destroys_the_filter_in_every_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
