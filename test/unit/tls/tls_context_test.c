@@ -79,7 +79,7 @@ static void options_that_contradict_each_other_are_refused(void **state)
     assert_int_equal(em_tls_context_create(NULL, NULL), EM_INVALID_ARGUMENT);
 }
 
-static void fields_that_are_not_known_are_refused(void **state)
+static void unknown_option_fields_are_refused(void **state)
 {
     (void)state;
     struct {
@@ -93,7 +93,7 @@ static void fields_that_are_not_known_are_refused(void **state)
     em_tls_context_release(context);
 }
 
-static void what_openssl_cannot_use_is_refused_with_its_name(void **state)
+static void an_unusable_option_is_refused_and_named(void **state)
 {
     (void)state;
     char *garbage = text_to_file("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
@@ -130,7 +130,7 @@ static void expect_key_failure(em_tls_certificate_options certificate, em_status
         stop_test("\"%s\" does not say \"%s\"", em_status_get_detail(status), text);
 }
 
-static void keys_are_read_checked_and_never_asked_for(void **state)
+static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **state)
 {
     (void)state;
     const tls_world *world = tls_world_get();
@@ -195,7 +195,7 @@ static void equal_options_share_a_context(void **state)
     em_tls_context_release(other);
 }
 
-static void a_file_that_has_changed_makes_another_context(void **state)
+static void a_changed_file_is_not_served_from_a_shared_context(void **state)
 {
     (void)state;
     const tls_world *world = tls_world_get();
@@ -225,7 +225,7 @@ static void count_call(void *user)
     ++*(unsigned *)user;
 }
 
-static void the_last_use_disposes_of_the_user_pointer(void **state)
+static void the_last_release_disposes_of_the_user_pointer(void **state)
 {
     (void)state;
     unsigned calls = 0;
@@ -275,7 +275,7 @@ static void expect_version(em_tls_context_options client_options, em_tls_context
     em_tls_context_release(server);
 }
 
-static void versions_that_are_listed_can_be_negotiated(void **state)
+static void exactly_the_allowed_versions_are_negotiated(void **state)
 {
     (void)state;
     const em_tls_context_options none = {.size = 0};
@@ -299,7 +299,7 @@ static void log_line(em_connection *connection, const char *line, void *user)
         ++*(unsigned *)user;
 }
 
-static void keys_are_logged_if_asked(void **state)
+static void keys_are_logged_only_on_request(void **state)
 {
     (void)state;
     unsigned lines = 0;
@@ -321,14 +321,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(options_that_contradict_each_other_are_refused),
-        TEST(fields_that_are_not_known_are_refused),
-        TEST(what_openssl_cannot_use_is_refused_with_its_name),
-        TEST(keys_are_read_checked_and_never_asked_for),
+        TEST(unknown_option_fields_are_refused),
+        TEST(an_unusable_option_is_refused_and_named),
+        TEST(keys_are_read_and_checked_without_a_prompt_for_a_passphrase),
         TEST(equal_options_share_a_context),
-        TEST(a_file_that_has_changed_makes_another_context),
-        TEST(the_last_use_disposes_of_the_user_pointer),
-        TEST(versions_that_are_listed_can_be_negotiated),
-        TEST(keys_are_logged_if_asked),
+        TEST(a_changed_file_is_not_served_from_a_shared_context),
+        TEST(the_last_release_disposes_of_the_user_pointer),
+        TEST(exactly_the_allowed_versions_are_negotiated),
+        TEST(keys_are_logged_only_on_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

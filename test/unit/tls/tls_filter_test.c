@@ -50,7 +50,7 @@ static em_status end_of(tls_end *end)
     return end->filter->operations->check_end(end->filter);
 }
 
-static void both_sides_agree_and_exchange_text(void **state)
+static void a_handshake_completes_and_data_passes_both_ways(void **state)
 {
     fixture *made = *state;
     em_tls_info info;
@@ -69,7 +69,7 @@ static void both_sides_agree_and_exchange_text(void **state)
     assert_false(info.is_verified);
 }
 
-static void nothing_is_known_before_the_handshake(void **state)
+static void before_the_handshake_only_the_server_name_is_known(void **state)
 {
     fixture *made = *state;
     em_tls_info info;
@@ -83,7 +83,7 @@ static void nothing_is_known_before_the_handshake(void **state)
     assert_int_equal(info.peer_chain_count, 0);
 }
 
-static void nothing_is_on_the_wire_before_the_first_call(void **state)
+static void nothing_is_sent_before_the_first_call_of_open(void **state)
 {
     fixture *made = *state;
     tls_pair_open(&made->pair, made->client, made->server);
@@ -92,7 +92,7 @@ static void nothing_is_on_the_wire_before_the_first_call(void **state)
     assert_true(made->pair.client.filter->wire.bytes > 0);
 }
 
-static void any_split_of_the_wire_gives_the_same_text(void **state)
+static void data_arrives_however_the_wire_is_split(void **state)
 {
     fixture *made = *state;
     for (size_t step = 1; step < 40; step++) {
@@ -172,7 +172,7 @@ static void many_small_records_come_in_one_call(void **state)
     assert_true(made->pair.server.calls <= 3);
 }
 
-static void a_changed_byte_never_changes_the_text(void **state)
+static void a_corrupted_byte_never_changes_the_data(void **state)
 {
     fixture *made = *state;
     size_t total;
@@ -203,7 +203,7 @@ static void check_detail(const emi_filter *filter)
     assert_true(filter->detail[0] != '\0');
 }
 
-static void a_cut_at_any_byte_is_noticed(void **state)
+static void a_truncation_at_any_byte_is_detected(void **state)
 {
     fixture *made = *state;
     size_t total;
@@ -240,7 +240,7 @@ static void check_no_tls(fixture *made, tls_end *end, const char *text)
     tls_pair_close(&made->pair);
 }
 
-static void a_peer_that_does_not_speak_tls_is_called_so(void **state)
+static void the_reason_says_that_the_peer_does_not_speak_tls(void **state)
 {
     fixture *made = *state;
     const char *const texts[] = {"GET / HTTP/1.1\r\n\r\n", "EHLO here\r\n", "x", "CONNECT a:1 HTTP/1.1\r\n\r\n"};
@@ -252,7 +252,7 @@ static void a_peer_that_does_not_speak_tls_is_called_so(void **state)
     connect_pair(made);
 }
 
-static void garbage_ends_the_handshake_once(void **state)
+static void garbage_fails_the_handshake_once(void **state)
 {
     fixture *made = *state;
     static const unsigned char hello[] = {0x16, 3, 1, 1, 0, 1, 0, 0, 0xfc, 3, 3};
@@ -299,7 +299,7 @@ static void close_notify_ends_one_direction_only(void **state)
     assert_int_equal(end_of(&made->pair.client), EM_OK);
 }
 
-static void both_may_end_at_once_with_data_under_way(void **state)
+static void both_sides_may_end_at_once_with_data_in_flight(void **state)
 {
     fixture *made = *state;
     connect_pair(made);
@@ -331,7 +331,7 @@ static void whatever_follows_close_notify_is_dropped(void **state)
     assert_int_equal(end_of(&made->pair.server), EM_OK);
 }
 
-static void an_end_without_close_notify_is_a_cut(void **state)
+static void an_end_without_close_notify_is_a_truncation(void **state)
 {
     fixture *made = *state;
     connect_pair(made);
@@ -341,7 +341,7 @@ static void an_end_without_close_notify_is_a_cut(void **state)
     tls_pair_check_text(&made->pair, &made->pair.client, &made->pair.server, "still sent");
 }
 
-static void an_end_in_the_handshake_sends_nothing(void **state)
+static void ending_during_the_handshake_sends_nothing(void **state)
 {
     fixture *made = *state;
     tls_pair_open(&made->pair, made->client, made->server);
@@ -364,7 +364,7 @@ static void after_a_failure_nothing_is_sealed(void **state)
     assert_int_equal(made->pair.server.filter->wire.bytes, 0);
 }
 
-static void data_before_a_failure_are_delivered_first(void **state)
+static void data_before_a_failure_is_delivered_first(void **state)
 {
     fixture *made = *state;
     static const unsigned char evil[] = {0x17, 3, 3, 0, 4, 'e', 'v', 'i', 'l'};
@@ -382,7 +382,7 @@ static void data_before_a_failure_are_delivered_first(void **state)
     assert_int_equal(length, 0);
 }
 
-static void errors_of_others_in_the_thread_disturb_nothing(void **state)
+static void errors_of_other_openssl_code_in_the_thread_do_no_harm(void **state)
 {
     fixture *made = *state;
     connect_pair(made);
@@ -396,7 +396,7 @@ static void errors_of_others_in_the_thread_disturb_nothing(void **state)
     assert_int_equal(made->pair.server.filter->failure, EM_OK);
 }
 
-static void a_failure_leaves_no_error_behind(void **state)
+static void a_failure_leaves_no_error_in_the_queue_of_openssl(void **state)
 {
     fixture *made = *state;
     tls_pair_open(&made->pair, made->client, made->server);
@@ -405,7 +405,7 @@ static void a_failure_leaves_no_error_behind(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
-static void a_filter_at_rest_goes_on(void **state)
+static void a_filter_works_after_its_buffers_were_released(void **state)
 {
     fixture *made = *state;
     connect_pair(made);
@@ -416,7 +416,7 @@ static void a_filter_at_rest_goes_on(void **state)
     }
 }
 
-static void half_a_record_costs_no_call_of_the_library(void **state)
+static void half_a_record_survives_the_release_of_buffers(void **state)
 {
     fixture *made = *state;
     unsigned char wire[1000];
@@ -431,7 +431,7 @@ static void half_a_record_costs_no_call_of_the_library(void **state)
     assert_true(bytes_equal_text(&made->pair.server.received, "whole"));
 }
 
-static void a_filter_knows_its_kind(void **state)
+static void tls_filters_are_told_from_other_filters(void **state)
 {
     fixture *made = *state;
     static const emi_filter_operations other;
@@ -447,29 +447,29 @@ static void a_filter_knows_its_kind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(both_sides_agree_and_exchange_text),
-        TEST(nothing_is_known_before_the_handshake),
-        TEST(nothing_is_on_the_wire_before_the_first_call),
-        TEST(any_split_of_the_wire_gives_the_same_text),
+        TEST(a_handshake_completes_and_data_passes_both_ways),
+        TEST(before_the_handshake_only_the_server_name_is_known),
+        TEST(nothing_is_sent_before_the_first_call_of_open),
+        TEST(data_arrives_however_the_wire_is_split),
         TEST(pieces_of_every_size_arrive),
         TEST(records_are_small_at_first_and_large_for_bulk),
         TEST(many_small_records_come_in_one_call),
-        TEST(a_changed_byte_never_changes_the_text),
-        TEST(a_cut_at_any_byte_is_noticed),
-        TEST(a_peer_that_does_not_speak_tls_is_called_so),
-        TEST(garbage_ends_the_handshake_once),
+        TEST(a_corrupted_byte_never_changes_the_data),
+        TEST(a_truncation_at_any_byte_is_detected),
+        TEST(the_reason_says_that_the_peer_does_not_speak_tls),
+        TEST(garbage_fails_the_handshake_once),
         TEST(close_notify_ends_one_direction_only),
-        TEST(both_may_end_at_once_with_data_under_way),
+        TEST(both_sides_may_end_at_once_with_data_in_flight),
         TEST(whatever_follows_close_notify_is_dropped),
-        TEST(an_end_without_close_notify_is_a_cut),
-        TEST(an_end_in_the_handshake_sends_nothing),
+        TEST(an_end_without_close_notify_is_a_truncation),
+        TEST(ending_during_the_handshake_sends_nothing),
         TEST(after_a_failure_nothing_is_sealed),
-        TEST(data_before_a_failure_are_delivered_first),
-        TEST(errors_of_others_in_the_thread_disturb_nothing),
-        TEST(a_failure_leaves_no_error_behind),
-        TEST(a_filter_at_rest_goes_on),
-        TEST(half_a_record_costs_no_call_of_the_library),
-        TEST(a_filter_knows_its_kind),
+        TEST(data_before_a_failure_is_delivered_first),
+        TEST(errors_of_other_openssl_code_in_the_thread_do_no_harm),
+        TEST(a_failure_leaves_no_error_in_the_queue_of_openssl),
+        TEST(a_filter_works_after_its_buffers_were_released),
+        TEST(half_a_record_survives_the_release_of_buffers),
+        TEST(tls_filters_are_told_from_other_filters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ static void meet(em_tls_context *client, em_tls_context *server)
     tls_pair_close(&pair);
 }
 
-static void a_thousand_handshakes_leave_nothing(void **state)
+static void a_thousand_handshakes_leak_nothing(void **state)
 {
     (void)state;
     em_tls_context_options options = {
@@ -115,7 +115,7 @@ static void a_thousand_handshakes_leave_nothing(void **state)
     em_tls_context_release(server);
 }
 
-static void a_thousand_resumed_handshakes_leave_nothing(void **state)
+static void a_thousand_resumed_handshakes_leak_nothing(void **state)
 {
     (void)state;
     em_tls_context *client = tls_client_context();
@@ -130,7 +130,7 @@ static void a_thousand_resumed_handshakes_leave_nothing(void **state)
     em_tls_context_release(server);
 }
 
-static void a_thousand_failures_leave_nothing(void **state)
+static void a_thousand_failures_leak_nothing(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
@@ -151,7 +151,7 @@ static void a_thousand_failures_leave_nothing(void **state)
     em_tls_context_release(server);
 }
 
-static void contexts_come_and_go_without_growth(void **state)
+static void creating_and_freeing_contexts_leaks_nothing(void **state)
 {
     (void)state;
     long before = 0;
@@ -167,7 +167,7 @@ static void contexts_come_and_go_without_growth(void **state)
     assert_int_equal(live, before);
 }
 
-static void certificates_that_are_replaced_do_not_pile_up(void **state)
+static void replaced_certificates_are_freed(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
@@ -182,7 +182,7 @@ static void certificates_that_are_replaced_do_not_pile_up(void **state)
     em_tls_context_release(server);
 }
 
-static void shared_contexts_are_bounded(void **state)
+static void the_number_of_shared_contexts_is_bounded(void **state)
 {
     (void)state;
     long before = 0;
@@ -254,7 +254,7 @@ static bool is_out_of_memory(const tls_end *end)
     return end->filter->failure == EM_NO_MEMORY && strcmp(end->filter->detail, "out of memory") == 0;
 }
 
-static void the_loops_memory_runs_out(void **state)
+static void a_filter_fails_with_a_status_when_memory_of_the_loop_runs_out(void **state)
 {
     (void)state;
     em_tls_context *client = tls_client_context();
@@ -281,7 +281,7 @@ static void the_loops_memory_runs_out(void **state)
     em_tls_context_release(server);
 }
 
-static void a_filter_without_memory_is_not_made(void **state)
+static void a_filter_is_not_created_without_memory(void **state)
 {
     (void)state;
     tls_end end = {.result = EMI_FILTER_PROGRESS};
@@ -300,7 +300,7 @@ static void a_filter_without_memory_is_not_made(void **state)
 
 /* Out of memory, OpenSSL's: it may fail in any way, but not crash, and a text says why. */
 
-static void openssl_runs_out_of_memory_in_a_handshake(void **state)
+static void a_handshake_fails_once_when_openssl_runs_out_of_memory(void **state)
 {
     (void)state;
     em_tls_context *client = tls_client_context();
@@ -335,7 +335,7 @@ static void openssl_runs_out_of_memory_in_a_handshake(void **state)
     em_tls_context_release(server);
 }
 
-static void openssl_runs_out_of_memory_in_making_a_context(void **state)
+static void a_context_is_not_created_when_openssl_runs_out_of_memory(void **state)
 {
     (void)state;
     const tls_world *world = tls_world_get();
@@ -362,18 +362,18 @@ static void openssl_runs_out_of_memory_in_making_a_context(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_thousand_handshakes_leave_nothing),
-        TEST(a_thousand_resumed_handshakes_leave_nothing),
-        TEST(a_thousand_failures_leave_nothing),
-        TEST(contexts_come_and_go_without_growth),
-        TEST(certificates_that_are_replaced_do_not_pile_up),
-        TEST(shared_contexts_are_bounded),
+        TEST(a_thousand_handshakes_leak_nothing),
+        TEST(a_thousand_resumed_handshakes_leak_nothing),
+        TEST(a_thousand_failures_leak_nothing),
+        TEST(creating_and_freeing_contexts_leaks_nothing),
+        TEST(replaced_certificates_are_freed),
+        TEST(the_number_of_shared_contexts_is_bounded),
         TEST(an_idle_connection_needs_no_buffers),
         TEST(messages_allocate_no_buffers_in_steady_state),
-        TEST(the_loops_memory_runs_out),
-        TEST(a_filter_without_memory_is_not_made),
-        TEST(openssl_runs_out_of_memory_in_making_a_context),
-        TEST(openssl_runs_out_of_memory_in_a_handshake),
+        TEST(a_filter_fails_with_a_status_when_memory_of_the_loop_runs_out),
+        TEST(a_filter_is_not_created_without_memory),
+        TEST(a_context_is_not_created_when_openssl_runs_out_of_memory),
+        TEST(a_handshake_fails_once_when_openssl_runs_out_of_memory),
     };
     if (CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free) != 1)
         stop_test("OpenSSL has allocated memory already");

@@ -78,7 +78,7 @@ static void add(em_tls_context *context, const char *server_name, const char *co
     certificate_free(&certificate);
 }
 
-static void each_name_has_its_certificate(void **state)
+static void each_name_gets_its_certificate(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
@@ -116,7 +116,7 @@ static void a_second_certificate_may_have_a_key_of_another_type(void **state)
     em_tls_context_release(server);
 }
 
-static void bad_additions_change_nothing(void **state)
+static void a_certificate_that_cannot_be_added_changes_nothing(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
@@ -133,7 +133,7 @@ static void bad_additions_change_nothing(void **state)
     em_tls_context_release(server);
 }
 
-static void unknown_names_are_refused_if_asked(void **state)
+static void unknown_names_are_refused_on_request(void **state)
 {
     (void)state;
     em_tls_certificate_options certificate = {.size = sizeof certificate,
@@ -170,7 +170,7 @@ static void the_program_may_choose_the_context(void **state)
     em_tls_context_release(other);
 }
 
-static void the_chosen_context_judges_the_client(void **state)
+static void the_chosen_context_verifies_the_client(void **state)
 {
     (void)state;
     em_tls_context_options other_options = {.size = sizeof other_options,
@@ -214,7 +214,7 @@ static void a_server_needs_a_certificate(void **state)
     em_tls_context_release(client);
 }
 
-static void a_self_signed_certificate_needs_nothing(void **state)
+static void a_self_signed_certificate_needs_no_files(void **state)
 {
     (void)state;
     em_tls_context_options options = {.size = sizeof options, .self_signed = EM_ON};
@@ -225,7 +225,7 @@ static void a_self_signed_certificate_needs_nothing(void **state)
 
 /* Reloading */
 
-static void reloading_swaps_what_is_good_and_keeps_the_rest(void **state)
+static void reloading_takes_valid_files_and_otherwise_changes_nothing(void **state)
 {
     (void)state;
     const certificate_recipe recipe = {.common_name = "renewed"};
@@ -272,15 +272,15 @@ static void reloading_swaps_what_is_good_and_keeps_the_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_name_has_its_certificate),
+        TEST(each_name_gets_its_certificate),
         TEST(a_second_certificate_may_have_a_key_of_another_type),
-        TEST(bad_additions_change_nothing),
-        TEST(unknown_names_are_refused_if_asked),
+        TEST(a_certificate_that_cannot_be_added_changes_nothing),
+        TEST(unknown_names_are_refused_on_request),
         TEST(the_program_may_choose_the_context),
-        TEST(the_chosen_context_judges_the_client),
+        TEST(the_chosen_context_verifies_the_client),
         TEST(a_server_needs_a_certificate),
-        TEST(a_self_signed_certificate_needs_nothing),
-        TEST(reloading_swaps_what_is_good_and_keeps_the_rest),
+        TEST(a_self_signed_certificate_needs_no_files),
+        TEST(reloading_takes_valid_files_and_otherwise_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

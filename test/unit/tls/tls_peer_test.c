@@ -80,7 +80,7 @@ static void both_roles_work_in_both_versions(void **state)
     start(made, true);
 }
 
-static void key_updates_in_mid_stream_lose_nothing(void **state)
+static void key_updates_lose_no_data(void **state)
 {
     fixture *made = *state;
     start(made, false);
@@ -92,7 +92,7 @@ static void key_updates_in_mid_stream_lose_nothing(void **state)
     }
 }
 
-static void key_updates_of_a_peer_that_only_listens_are_fine(void **state)
+static void a_peer_that_only_receives_may_update_keys(void **state)
 {
     fixture *made = *state;
     start(made, false);
@@ -142,7 +142,7 @@ static void renegotiation_is_refused(void **state)
 /* What a server of ours would have to read is never written by a peer that keeps to the protocol: the alert that
  * refuses the first attempt ends OpenSSL's side. So one record is repeated on a connection without encryption of its
  * own. */
-static void repeated_attempts_end_the_connection(void **state)
+static void repeated_renegotiation_ends_the_connection(void **state)
 {
     fixture *made = *state;
     static unsigned char wire[65536];
@@ -162,7 +162,7 @@ static void repeated_attempts_end_the_connection(void **state)
     assert_true(made->end.filter->wire.bytes < 1000);
 }
 
-static void early_data_are_never_accepted(void **state)
+static void early_data_is_never_accepted(void **state)
 {
     fixture *made = *state;
     SSL_SESSION *session;
@@ -225,7 +225,7 @@ static SSL_TICKET_RETURN use_ticket(SSL *ssl, SSL_SESSION *session, const unsign
 }
 
 /* Our client has the first record of a ticket only. OpenSSL writes nothing until it has all; nothing is lost. */
-static void what_is_sealed_within_a_message_of_the_peers_is_sent_after_it(void **state)
+static void data_sealed_in_the_middle_of_a_message_of_the_peer_is_sent_after_it(void **state)
 {
     fixture *made = *state;
     static unsigned char wire[65536];
@@ -287,7 +287,7 @@ static void the_servers_order_of_protocols_decides(void **state)
     assert_string_equal(info.alpn, "second");
 }
 
-static void a_client_without_protocols_is_served(void **state)
+static void a_client_without_alpn_is_accepted(void **state)
 {
     fixture *made = *state;
     em_tls_info info;
@@ -297,7 +297,7 @@ static void a_client_without_protocols_is_served(void **state)
     assert_null(info.alpn);
 }
 
-static void without_a_common_protocol_there_is_an_alert(void **state)
+static void without_a_common_protocol_the_handshake_fails_with_an_alert(void **state)
 {
     fixture *made = *state;
     offer(made,
@@ -359,7 +359,7 @@ static int note_name(SSL *ssl, int *alert, void *place)
     return SSL_TLSEXT_ERR_OK;
 }
 
-static void clients_ask_by_names_only_and_without_the_final_dot(void **state)
+static void clients_ask_for_no_address_and_without_the_final_dot(void **state)
 {
     fixture *made = *state;
     static const char *const rows[][3] = {
@@ -413,7 +413,7 @@ static void a_large_hello_in_small_pieces_works(void **state)
     check_texts(made);
 }
 
-static void a_hello_without_end_gets_an_alert(void **state)
+static void an_endless_hello_fails_with_an_alert(void **state)
 {
     fixture *made = *state;
     static const unsigned char head[] = {22, 3, 1, 64, 0, 1, 0xff, 0xff, 0xff, 3, 3};
@@ -427,7 +427,7 @@ static void a_hello_without_end_gets_an_alert(void **state)
 }
 
 /* Alerts in every state: each ends the connection with its name. */
-static void alerts_are_told_by_name(void **state)
+static void alerts_are_reported_by_name(void **state)
 {
     fixture *made = *state;
     start(made, true);
@@ -437,7 +437,7 @@ static void alerts_are_told_by_name(void **state)
     assert_string_equal(made->end.filter->detail, "alert 40: handshake failure");
 }
 
-static void the_reason_of_no_common_version_goes_to_both(void **state)
+static void both_sides_report_that_there_is_no_common_version(void **state)
 {
     fixture *made = *state;
     em_tls_certificate_options certificate = {.size = sizeof certificate,
@@ -459,24 +459,24 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(both_roles_work_in_both_versions),
-        TEST(key_updates_in_mid_stream_lose_nothing),
-        TEST(key_updates_of_a_peer_that_only_listens_are_fine),
+        TEST(key_updates_lose_no_data),
+        TEST(a_peer_that_only_receives_may_update_keys),
         TEST(a_flood_of_key_updates_ends_the_connection),
         TEST(renegotiation_is_refused),
-        TEST(repeated_attempts_end_the_connection),
-        TEST(early_data_are_never_accepted),
+        TEST(repeated_renegotiation_ends_the_connection),
+        TEST(early_data_is_never_accepted),
         TEST(a_client_that_offers_early_data_gets_an_ordinary_handshake),
-        TEST(what_is_sealed_within_a_message_of_the_peers_is_sent_after_it),
+        TEST(data_sealed_in_the_middle_of_a_message_of_the_peer_is_sent_after_it),
         TEST(the_servers_order_of_protocols_decides),
-        TEST(a_client_without_protocols_is_served),
-        TEST(without_a_common_protocol_there_is_an_alert),
+        TEST(a_client_without_alpn_is_accepted),
+        TEST(without_a_common_protocol_the_handshake_fails_with_an_alert),
         TEST(a_protocol_that_was_not_offered_is_refused),
         TEST(an_address_as_server_name_does_no_harm),
-        TEST(clients_ask_by_names_only_and_without_the_final_dot),
+        TEST(clients_ask_for_no_address_and_without_the_final_dot),
         TEST(a_large_hello_in_small_pieces_works),
-        TEST(a_hello_without_end_gets_an_alert),
-        TEST(alerts_are_told_by_name),
-        TEST(the_reason_of_no_common_version_goes_to_both),
+        TEST(an_endless_hello_fails_with_an_alert),
+        TEST(alerts_are_reported_by_name),
+        TEST(both_sides_report_that_there_is_no_common_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

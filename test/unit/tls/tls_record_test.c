@@ -81,7 +81,7 @@ static void half_close_works_in_both_versions(void **state)
     }
 }
 
-static void padded_and_small_records_are_whole(void **state)
+static void padded_and_small_records_arrive_whole(void **state)
 {
     fixture *made = *state;
     static char text[20001];
@@ -94,7 +94,7 @@ static void padded_and_small_records_are_whole(void **state)
     assert_true(bytes_equal_text(&made->end.received, text));
 }
 
-static void records_without_data_are_nothing(void **state)
+static void records_without_data_are_ignored(void **state)
 {
     fixture *made = *state;
     size_t written;
@@ -110,7 +110,7 @@ static void records_without_data_are_nothing(void **state)
 }
 
 /* The client's first key is for a group that the server does not take: RFC 8446, section 4.1.4. */
-static void a_hello_that_is_said_twice_is_looked_at_once(void **state)
+static void after_a_hello_retry_the_server_does_not_choose_again(void **state)
 {
     fixture *made = *state;
     em_tls_info info;
@@ -133,7 +133,7 @@ static void a_hello_that_is_said_twice_is_looked_at_once(void **state)
     assert_string_equal(info.server_name, "example.com");
 }
 
-static void without_a_common_cipher_both_are_told(void **state)
+static void without_a_common_cipher_both_sides_fail(void **state)
 {
     fixture *made = *state;
     SSL_CTX_set_max_proto_version(made->raw.ctx, TLS1_2_VERSION);
@@ -173,9 +173,9 @@ static void versions_before_1_2_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(half_close_works_in_both_versions),     TEST(padded_and_small_records_are_whole),
-        TEST(records_without_data_are_nothing),      TEST(a_hello_that_is_said_twice_is_looked_at_once),
-        TEST(without_a_common_cipher_both_are_told), TEST(the_servers_ciphers_have_forward_secrecy),
+        TEST(half_close_works_in_both_versions),       TEST(padded_and_small_records_arrive_whole),
+        TEST(records_without_data_are_ignored),        TEST(after_a_hello_retry_the_server_does_not_choose_again),
+        TEST(without_a_common_cipher_both_sides_fail), TEST(the_servers_ciphers_have_forward_secrecy),
         TEST(versions_before_1_2_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

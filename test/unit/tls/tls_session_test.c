@@ -99,7 +99,7 @@ static void a_second_connection_is_resumed_whatever_the_end_was(void **state)
         }
 }
 
-static void getters_say_the_same_after_resumption(void **state)
+static void getters_return_the_same_after_resumption(void **state)
 {
     (void)state;
     const char *const protocols[] = {"h2", "http/1.1", NULL};
@@ -130,7 +130,7 @@ static void getters_say_the_same_after_resumption(void **state)
     }
 }
 
-static void sessions_are_for_the_same_peer_and_name_only(void **state)
+static void sessions_are_resumed_only_with_the_same_peer_and_name(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < BOTH; i++) {
@@ -149,7 +149,7 @@ static void sessions_are_for_the_same_peer_and_name_only(void **state)
 }
 
 /* The server side of it: another name than the session's, RFC 6066, section 3. */
-static void a_lax_session_never_serves_a_strict_context(void **state)
+static void a_session_without_verification_is_never_resumed_with_it(void **state)
 {
     (void)state;
     const certificate_recipe recipe = {.alternative_names = "DNS:example.com"};
@@ -175,7 +175,7 @@ static void a_lax_session_never_serves_a_strict_context(void **state)
     certificate_free(&alone);
 }
 
-static void tickets_are_off_if_asked(void **state)
+static void tickets_can_be_switched_off(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < BOTH; i++) {
@@ -259,7 +259,7 @@ static void reloading_keeps_the_tickets(void **state)
 }
 
 /* Servers with the same keys, one of which asks for certificates. */
-static void a_session_of_an_open_server_does_not_enter_a_closed_one(void **state)
+static void a_session_without_client_certificate_is_not_resumed_where_one_is_required(void **state)
 {
     (void)state;
     const em_tls_ticket_key key = key_of(1);
@@ -284,7 +284,7 @@ static void a_session_of_an_open_server_does_not_enter_a_closed_one(void **state
 }
 
 /* Another authority is trusted now: what the old one vouched for counts no more. */
-static void a_session_does_not_outlive_the_rules_it_was_made_by(void **state)
+static void a_session_is_not_resumed_after_its_authority_lost_trust(void **state)
 {
     (void)state;
     const tls_world *world = tls_world_get();
@@ -326,7 +326,7 @@ static int see(em_connection *connection, const em_tls_peer_certificate *certifi
     return given->answer;
 }
 
-static void the_program_is_asked_about_resumed_sessions_too(void **state)
+static void verify_peer_is_called_for_resumed_sessions(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < BOTH; i++) {
@@ -350,7 +350,7 @@ static void the_program_is_asked_about_resumed_sessions_too(void **state)
     }
 }
 
-static void a_server_asks_the_program_about_resumed_clients_too(void **state)
+static void a_server_calls_verify_peer_for_resumed_clients(void **state)
 {
     (void)state;
     const tls_world *world = tls_world_get();
@@ -452,17 +452,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_second_connection_is_resumed_whatever_the_end_was),
-        TEST(getters_say_the_same_after_resumption),
-        TEST(sessions_are_for_the_same_peer_and_name_only),
-        TEST(a_lax_session_never_serves_a_strict_context),
-        TEST(tickets_are_off_if_asked),
+        TEST(getters_return_the_same_after_resumption),
+        TEST(sessions_are_resumed_only_with_the_same_peer_and_name),
+        TEST(a_session_without_verification_is_never_resumed_with_it),
+        TEST(tickets_can_be_switched_off),
         TEST(servers_with_the_same_keys_resume_each_others_sessions),
         TEST(too_many_keys_are_refused),
         TEST(reloading_keeps_the_tickets),
-        TEST(a_session_of_an_open_server_does_not_enter_a_closed_one),
-        TEST(a_session_does_not_outlive_the_rules_it_was_made_by),
-        TEST(the_program_is_asked_about_resumed_sessions_too),
-        TEST(a_server_asks_the_program_about_resumed_clients_too),
+        TEST(a_session_without_client_certificate_is_not_resumed_where_one_is_required),
+        TEST(a_session_is_not_resumed_after_its_authority_lost_trust),
+        TEST(verify_peer_is_called_for_resumed_sessions),
+        TEST(a_server_calls_verify_peer_for_resumed_clients),
         TEST(a_client_keeps_a_bounded_number_of_sessions),
         TEST(each_ticket_is_used_once),
         TEST(forked_servers_resume_each_others_sessions),

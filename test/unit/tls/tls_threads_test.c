@@ -61,7 +61,7 @@ static void *meet(void *argument)
     return NULL;
 }
 
-static void threads_share_contexts_that_are_changed_meanwhile(void **state)
+static void threads_share_contexts_while_they_change(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
@@ -102,7 +102,7 @@ static void a_child_takes_over_a_lock_that_another_thread_held(void **state)
 }
 
 /* What a child destroys is not seen by the parent's peer. */
-static void a_child_puts_nothing_on_the_wire(void **state)
+static void a_forked_child_sends_nothing(void **state)
 {
     (void)state;
     em_tls_context *client = tls_client_context();
@@ -134,9 +134,9 @@ static void a_child_puts_nothing_on_the_wire(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(threads_share_contexts_that_are_changed_meanwhile),
+        TEST(threads_share_contexts_while_they_change),
         TEST(a_child_takes_over_a_lock_that_another_thread_held),
-        TEST(a_child_puts_nothing_on_the_wire),
+        TEST(a_forked_child_sends_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

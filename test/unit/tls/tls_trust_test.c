@@ -53,7 +53,7 @@ static int answer(em_connection *connection, const em_tls_peer_certificate *cert
     return given->accepts;
 }
 
-static void the_program_can_reject_what_is_good(void **state)
+static void verify_peer_can_reject_a_valid_certificate(void **state)
 {
     (void)state;
     answers given_answers = {.accepts = false};
@@ -70,7 +70,7 @@ static void the_program_can_reject_what_is_good(void **state)
     tls_pair_close(&pair);
 }
 
-static void the_program_cannot_accept_what_is_bad(void **state)
+static void verify_peer_cannot_accept_an_invalid_certificate(void **state)
 {
     (void)state;
     answers given_answers = {.accepts = true};
@@ -85,7 +85,7 @@ static void the_program_cannot_accept_what_is_bad(void **state)
     assert_true(given_answers.order_is_right);
 }
 
-static void the_program_decides_alone_if_it_asks_for_it(void **state)
+static void with_verify_override_verify_peer_alone_decides(void **state)
 {
     (void)state;
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
@@ -160,7 +160,7 @@ static void check_refused_client(const char *pem, em_tls_version version, const 
     tls_pair_close(&pair);
 }
 
-static void a_client_without_a_good_certificate_is_refused(void **state)
+static void a_client_without_a_valid_certificate_is_refused(void **state)
 {
     (void)state;
     const certificate_recipe recipe = {.common_name = "client"};
@@ -181,7 +181,7 @@ static void a_client_without_a_good_certificate_is_refused(void **state)
     certificate_free(&wrong);
 }
 
-static void a_server_that_only_asks_serves_clients_without(void **state)
+static void a_server_that_only_asks_accepts_clients_without_certificate(void **state)
 {
     (void)state;
     const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
@@ -283,12 +283,12 @@ static void stapled_responses_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_program_can_reject_what_is_good),
-        TEST(the_program_cannot_accept_what_is_bad),
-        TEST(the_program_decides_alone_if_it_asks_for_it),
+        TEST(verify_peer_can_reject_a_valid_certificate),
+        TEST(verify_peer_cannot_accept_an_invalid_certificate),
+        TEST(with_verify_override_verify_peer_alone_decides),
         TEST(a_server_that_requires_a_certificate_gets_one),
-        TEST(a_client_without_a_good_certificate_is_refused),
-        TEST(a_server_that_only_asks_serves_clients_without),
+        TEST(a_client_without_a_valid_certificate_is_refused),
+        TEST(a_server_that_only_asks_accepts_clients_without_certificate),
         TEST(the_systems_authorities_are_the_default),
         TEST(stapled_responses_are_checked),
     };

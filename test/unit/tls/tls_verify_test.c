@@ -41,7 +41,7 @@ static void expect_recipe(const certificate_recipe *recipe, const char *hostname
     certificate_free(&certificate);
 }
 
-static void names_are_compared_by_the_rules(void **state)
+static void names_are_compared_by_rfc_9525(void **state)
 {
     (void)state;
     static const struct {
@@ -135,7 +135,7 @@ static void a_client_that_verifies_needs_a_host_name(void **state)
     em_tls_context_release(context);
 }
 
-static void times_are_checked_and_told(void **state)
+static void dates_are_checked_and_reported(void **state)
 {
     (void)state;
     const certificate_recipe expired = {
@@ -146,7 +146,7 @@ static void times_are_checked_and_told(void **state)
     expect_recipe(&expired, "example.com", EM_TLS_UNTRUSTED, "the clock says 2");
 }
 
-static void a_certificate_for_clients_is_none_for_servers(void **state)
+static void a_certificate_for_clients_is_not_valid_for_servers(void **state)
 {
     (void)state;
     const certificate_recipe wrong = {.alternative_names = "DNS:example.com", .usage = "clientAuth"};
@@ -155,14 +155,14 @@ static void a_certificate_for_clients_is_none_for_servers(void **state)
     expect_recipe(&right, "example.com", EM_OK, "");
 }
 
-static void both_kinds_of_keys_work(void **state)
+static void rsa_and_ecdsa_keys_work(void **state)
 {
     (void)state;
     const certificate_recipe rsa = {.alternative_names = "DNS:example.com", .is_rsa = true};
     expect_recipe(&rsa, "example.com", EM_OK, "");
 }
 
-static void strangers_are_not_trusted(void **state)
+static void self_signed_and_unknown_authorities_are_not_trusted(void **state)
 {
     (void)state;
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
@@ -229,7 +229,7 @@ static void a_missing_intermediate_has_its_own_text(void **state)
     free_chain(&made);
 }
 
-static void name_constraints_hold(void **state)
+static void name_constraints_are_enforced(void **state)
 {
     (void)state;
     chain made;
@@ -294,15 +294,15 @@ static void revoked_certificates_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(names_are_compared_by_the_rules),
+        TEST(names_are_compared_by_rfc_9525),
         TEST(malformed_host_names_are_refused_at_once),
         TEST(a_client_that_verifies_needs_a_host_name),
-        TEST(times_are_checked_and_told),
-        TEST(a_certificate_for_clients_is_none_for_servers),
-        TEST(both_kinds_of_keys_work),
-        TEST(strangers_are_not_trusted),
+        TEST(dates_are_checked_and_reported),
+        TEST(a_certificate_for_clients_is_not_valid_for_servers),
+        TEST(rsa_and_ecdsa_keys_work),
+        TEST(self_signed_and_unknown_authorities_are_not_trusted),
         TEST(a_missing_intermediate_has_its_own_text),
-        TEST(name_constraints_hold),
+        TEST(name_constraints_are_enforced),
         TEST(an_issuer_must_be_an_authority),
         TEST(an_expired_root_in_the_chain_does_no_harm),
         TEST(revoked_certificates_are_refused),
