@@ -116,7 +116,7 @@ static void a_destroyed_loop_sends_the_end_of_the_filter(void **state)
     close(set->client);
 }
 
-static void a_large_answer_arrives_whole_before_the_end(void **state)
+static void a_large_response_arrives_whole_before_the_end(void **state)
 {
     scene *set = set_scene(*state, NULL);
     char *answer = system_memory(LARGE_BYTES);
@@ -147,7 +147,7 @@ static void the_last_message_of_a_failure_arrives_although_the_peer_sends_on(voi
     strike(set);
 }
 
-static void a_client_that_writes_and_closes_without_reading_is_heard(void **state)
+static void data_of_a_client_that_closes_without_reading_is_received(void **state)
 {
     scene *set = set_scene(*state, NULL);
     byte_buffer end = {.data = NULL};
@@ -162,7 +162,7 @@ static void a_client_that_writes_and_closes_without_reading_is_heard(void **stat
     assert_true(set->reason == EM_OK || set->reason == EM_CONNECTION_RESET);
 }
 
-static void a_peer_that_ends_and_waits_is_not_waited_for(void **state)
+static void a_connection_ends_although_its_peer_does_not_close(void **state)
 {
     scene *set = set_scene(*state, NULL);
     byte_buffer end = {.data = NULL};
@@ -184,10 +184,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_close_sends_the_end_of_the_filter),
         SYSTEM_TEST(a_destroyed_loop_sends_the_end_of_the_filter),
-        SYSTEM_TEST(a_large_answer_arrives_whole_before_the_end),
+        SYSTEM_TEST(a_large_response_arrives_whole_before_the_end),
         SYSTEM_TEST(the_last_message_of_a_failure_arrives_although_the_peer_sends_on),
-        SYSTEM_TEST(a_client_that_writes_and_closes_without_reading_is_heard),
-        SYSTEM_TEST(a_peer_that_ends_and_waits_is_not_waited_for),
+        SYSTEM_TEST(data_of_a_client_that_closes_without_reading_is_received),
+        SYSTEM_TEST(a_connection_ends_although_its_peer_does_not_close),
     };
     return SYSTEM_RUN(tests);
 }

@@ -94,7 +94,7 @@ static void expect_echo(scene *set, const char *text)
     bytes_free(&plain);
 }
 
-static void a_child_puts_nothing_on_the_wire(void **state)
+static void a_forked_child_sends_nothing(void **state)
 {
     scene *set = set_scene(*state);
     expect_echo(set, "before");
@@ -140,7 +140,7 @@ static void take_over(void *user)
         em_loop_run_once(set->loop, EM_SECONDS);
 }
 
-static void a_child_that_takes_the_loop_over_goes_on_with_the_filter(void **state)
+static void a_child_that_takes_over_the_loop_continues_with_the_filter(void **state)
 {
     scene *set = set_scene(*state);
     byte_buffer wire = {.data = NULL};
@@ -157,10 +157,10 @@ static void a_child_that_takes_the_loop_over_goes_on_with_the_filter(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_child_puts_nothing_on_the_wire),
+        SYSTEM_TEST(a_forked_child_sends_nothing),
         SYSTEM_TEST(a_child_that_destroys_the_loop_destroys_the_filter_only),
         SYSTEM_TEST(a_fork_within_receive_data_loses_nothing_in_the_parent),
-        SYSTEM_TEST(a_child_that_takes_the_loop_over_goes_on_with_the_filter),
+        SYSTEM_TEST(a_child_that_takes_over_the_loop_continues_with_the_filter),
     };
     return SYSTEM_RUN(tests);
 }

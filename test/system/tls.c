@@ -220,7 +220,7 @@ static void an_untrusted_server_gets_no_data(void **state)
     expect_rejection(set, EM_TLS_UNTRUSTED, "self-signed certificate", "alert");
 }
 
-static void both_sides_turn_to_tls_after_a_word_in_the_clear(void **state)
+static void both_sides_start_tls_after_an_exchange_in_the_clear(void **state)
 {
     scene *set = set_scene(*state);
     set->client.is_plain_at_first = set->server.is_plain_at_first = true;
@@ -246,7 +246,7 @@ static void a_large_transfer_comes_back_unchanged(void **state)
     finish(set);
 }
 
-static void each_side_can_end_its_sending_and_receive_on(void **state)
+static void each_side_can_half_close_and_still_receive(void **state)
 {
     scene *set = set_scene(*state);
     set->client.greeting = "question";
@@ -279,7 +279,7 @@ static void a_peer_that_does_not_speak_tls_is_refused(void **state)
     strike(set);
 }
 
-static void a_handshake_that_does_not_move_times_out(void **state)
+static void a_handshake_without_progress_times_out(void **state)
 {
     scene *set = set_scene(*state);
     set->server.tls.handshake_timeout_ns = 20 * EM_MILLISECONDS;
@@ -307,7 +307,7 @@ static void both_ends_of_a_socketpair_have_the_role_they_ask_for(void **state)
     finish(set);
 }
 
-static void a_verifying_client_needs_a_name_and_is_unharmed_without(void **state)
+static void a_client_that_verifies_needs_a_name_and_keeps_its_connection(void **state)
 {
     scene *set = set_scene(*state);
     system_record *served = system_new_record(SYSTEM_NONE), *record = system_new_record(SYSTEM_DATA);
@@ -328,13 +328,13 @@ int main(void)
         SYSTEM_TEST(a_connection_closed_at_once_still_sends_what_is_queued),
         SYSTEM_TEST(a_server_of_another_name_gets_no_data),
         SYSTEM_TEST(an_untrusted_server_gets_no_data),
-        SYSTEM_TEST(both_sides_turn_to_tls_after_a_word_in_the_clear),
+        SYSTEM_TEST(both_sides_start_tls_after_an_exchange_in_the_clear),
         SYSTEM_TEST(a_large_transfer_comes_back_unchanged),
-        SYSTEM_TEST(each_side_can_end_its_sending_and_receive_on),
+        SYSTEM_TEST(each_side_can_half_close_and_still_receive),
         SYSTEM_TEST(a_peer_that_does_not_speak_tls_is_refused),
-        SYSTEM_TEST(a_handshake_that_does_not_move_times_out),
+        SYSTEM_TEST(a_handshake_without_progress_times_out),
         SYSTEM_TEST(both_ends_of_a_socketpair_have_the_role_they_ask_for),
-        SYSTEM_TEST(a_verifying_client_needs_a_name_and_is_unharmed_without),
+        SYSTEM_TEST(a_client_that_verifies_needs_a_name_and_keeps_its_connection),
     };
     return SYSTEM_RUN(tests);
 }
