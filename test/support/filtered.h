@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection over the simulated backend with the tests' filter, and its peer, who reads and writes the filter's
+ * A connection with the test filter over the simulated backend, and its peer, which reads and writes the filter's
  * records.
  */
 #ifndef TEST_FILTERED_H
@@ -15,31 +15,31 @@ typedef struct filtered {
     simulated_peer *peer;
     test_filter *filter; /* valid until the record says that it is destroyed */
     test_filter_record record;
-    byte_buffer wire;  /* what the peer got, as far as it is not read */
-    byte_buffer plain; /* what it has read */
-    bool peer_saw_end; /* of the filter */
+    byte_buffer wire;  /* bytes that have reached the peer, except those of whole records */
+    byte_buffer plain; /* the contents of the records that have reached the peer */
+    bool peer_saw_end; /* the peer has received the end */
 } filtered;
 
-/** Accepted, with the filter put up after post_init. options, stream: may be NULL. */
+/** Opens an accepted connection and installs the filter after post_init. options, stream: may be NULL. */
 void filtered_open(filtered *filtered, simulated_loop *fixture, const test_filter_options *options,
                    const em_stream_options *stream);
 
-/** The same for a connection that the caller has made. */
+/** Installs the filter in a connection that the caller has opened. */
 void filtered_put_up(filtered *filtered, const test_filter_options *options, uint64_t handshake_timeout_ns);
 
-/** Ends what has not ended, checks that the filter was destroyed once, and frees. */
+/** Closes the connection if it is open, checks that the filter was destroyed once, and frees memory. */
 void filtered_free(filtered *filtered);
 
 /** The peer sends a record. */
 void filtered_feed(filtered *filtered, const char *text);
-/** The peer sends a run of so many equal bytes. */
+/** The peer sends a run of `length` equal bytes. */
 void filtered_feed_run(filtered *filtered, char byte, size_t length);
 /** The peer sends the filter's end. */
 void filtered_feed_end(filtered *filtered);
-/** The peer sends so many bytes of its handshake. */
+/** The peer sends `length` bytes of its handshake. */
 void filtered_feed_handshake(filtered *filtered, size_t length);
 
-/** The peer takes what was sent, and reads the records of it. */
+/** The peer receives what was sent, and reads its records. */
 void filtered_take(filtered *filtered);
 /** Checks that the peer has read exactly this since the last call. */
 void filtered_expect_sent(filtered *filtered, const char *text);

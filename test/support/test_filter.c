@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The tests' filter. See test_filter.h.
+ * The filter for tests. See test_filter.h.
  */
 #include "support/test_filter.h"
 
@@ -82,7 +82,7 @@ void test_filter_write_end(byte_buffer *wire)
     write_header(wire, 0);
 }
 
-/* The next record's number, if all of it is there. */
+/* Reads the length of the next record, if all of it has arrived. */
 static bool next_record(const byte_buffer *wire, size_t *number)
 {
     if (bytes_length(wire) < HEADER_BYTES)
@@ -152,7 +152,7 @@ static emi_filter_result shake_hands(test_filter *own)
     return EMI_FILTER_PROGRESS;
 }
 
-/* Begins with the next record. */
+/* Starts the next record. */
 static emi_filter_result begin_record(test_filter *own)
 {
     size_t number;
@@ -289,7 +289,7 @@ static em_status seal_end(emi_filter *filter)
     return status;
 }
 
-/* Its life */
+/* Creating and destroying it */
 
 static em_status check_end(emi_filter *filter)
 {
@@ -329,7 +329,7 @@ static const emi_filter_operations operations = {
     .destroy = destroy,
 };
 
-/* For filters that nobody counts: without a rest, so without a timer. */
+/* For filters without a record: they have no `rest`, so they need no timer. */
 static const emi_filter_operations operations_without_rest = {
     .open = open_input,
     .seal = seal,

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A client and a server of TLS meet once, with these certificates and options. Without OpenSSL it does not exist.
+ * One handshake of a client and a server with given certificates and options. Without OpenSSL these functions do not
+ * exist.
  */
 #ifndef TEST_TLS_MEETING_H
 #define TEST_TLS_MEETING_H
 
 #include "support/tls_pair.h"
 
-/** The server has this certificate (and key and chain, in PEM), the client trusts `authority_pem`. */
 typedef struct tls_meeting {
-    const char *server_pem;
-    const char *authority_pem; /* NULL: the world's */
+    const char *server_pem;    /* certificate, chain and key of the server */
+    const char *authority_pem; /* that the client trusts; NULL: the world's */
     const char *hostname;
-    em_tls_context_options client; /* more for the client */
-    em_tls_context_options server; /* more for the server */
-    const char *client_pem;        /* the client's certificate */
+    em_tls_context_options client; /* other options of the client */
+    em_tls_context_options server; /* other options of the server */
+    const char *client_pem;        /* certificate and key of the client, or NULL */
 } tls_meeting;
 
-/** Both shake hands; the client sends "data". Close the pair. */
+/** Runs the handshake, then the client sends "data". Close the pair afterwards. */
 void tls_meeting_hold(const tls_meeting *meeting, tls_pair *pair);
 
-/** They meet, the client ends with this status, and its text contains `detail`. Or the test ends. */
+/** Runs the handshake, and checks that the client ends with this status and a text that contains `detail`. */
 void tls_meeting_expect(const tls_meeting *meeting, em_status status, const char *detail);
 
 #endif

@@ -113,7 +113,7 @@ void tls_pair_close(tls_pair *pair)
     tls_end_close(&pair->server);
 }
 
-/* Calls within a bound: a filter that says PROGRESS for ever is a fault. */
+/* The number of calls is bounded: a filter that returns PROGRESS forever is an error. */
 void tls_end_receive(tls_end *end, const void *wire, size_t length)
 {
     static _Thread_local unsigned char room[EMI_FILTER_ROOM_BYTES];
@@ -144,7 +144,7 @@ size_t tls_end_take_wire(tls_end *end, void *buffer, size_t length)
     return taken;
 }
 
-/* How many bytes of `length` the wire still carries. */
+/* How many of `length` bytes are passed before the truncation. */
 static size_t limit(const tls_pair *pair, size_t length)
 {
     if (pair->truncate_at == 0 || pair->carried + length <= pair->truncate_at)

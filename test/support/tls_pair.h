@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * TLS without sockets: two filters whose wires are connected, as the connection would drive them, and an authority with
- * a server's certificate. Without OpenSSL none of these functions exist.
+ * TLS without sockets: two filters that are connected by their wires and called as a connection would call them, and an
+ * authority with a server's certificate. Without OpenSSL none of these functions exist.
  */
 #ifndef TEST_TLS_PAIR_H
 #define TEST_TLS_PAIR_H
@@ -24,13 +24,13 @@ typedef struct tls_end {
 typedef struct tls_pair {
     tls_end client;
     tls_end server;
-    size_t step;        /* how many bytes of the wire are handed over at once; 0: all */
-    size_t carried;     /* bytes so far, both ways together */
-    size_t flip_at;     /* the byte of this number, counted from 1, is changed; 0: none */
-    size_t truncate_at; /* nothing is handed over after so many bytes; 0: no limit */
+    size_t step;        /* how many wire bytes are passed at once; 0: all */
+    size_t carried;     /* wire bytes so far, in both directions */
+    size_t flip_at;     /* this byte is corrupted, counted from 1 in both directions; 0: none */
+    size_t truncate_at; /* after this many bytes nothing is passed; 0: no limit */
 } tls_pair;
 
-/** An authority, and what servers and clients of the tests have. */
+/** The authority and the server's certificate that the tests use. */
 typedef struct tls_world {
     test_certificate authority;
     char *authority_pem;
@@ -38,38 +38,38 @@ typedef struct tls_world {
     char *server_pem;        /* certificate and key */
 } tls_world;
 
-/** The world is made once per program. */
+/** Returns them. They are made once per program. */
 const tls_world *tls_world_get(void);
 
-/** PEM of certificate and key, to be freed. */
+/** Returns certificate and key in PEM, to be freed. */
 char *tls_pem_of(const test_certificate *certificate);
 
-/** A context, or the end of the test. */
+/** Create a context, or fail the test. */
 em_tls_context *tls_context_make(const em_tls_context_options *options);
 em_tls_context *tls_server_context(void); /* with the world's certificate */
 em_tls_context *tls_client_context(void); /* trusts the world's authority */
 
-/** Opens one side; EM_OK, or what emi_tls_open returns. peer: what its sessions are kept under. */
+/** Opens one side. Returns the status of emi_tls_open. peer: under which its sessions are kept. */
 em_status tls_end_open(tls_end *end, const em_tls_options *options, bool is_server, const char *peer);
 void tls_end_close(tls_end *end);
 
-/** Both sides, the client for example.com. The contexts are retained only. */
+/** Opens both sides, the client with the hostname example.com. Retains the contexts. */
 void tls_pair_open(tls_pair *pair, em_tls_context *client, em_tls_context *server);
 void tls_pair_close(tls_pair *pair);
 
-/** As the connection does it: hands bytes of the wire to `open` until all are used. */
+/** Passes wire bytes to `open` until all are used, as a connection does. */
 void tls_end_receive(tls_end *end, const void *wire, size_t length);
 
-/** Takes up to `length` bytes off the wire; returns how many. */
+/** Takes up to `length` bytes from the wire outbox. Returns how many. */
 size_t tls_end_take_wire(tls_end *end, void *buffer, size_t length);
 
-/** Hands bytes back and forth until both wires are empty. */
+/** Passes bytes back and forth until both wires are empty. */
 void tls_pair_run(tls_pair *pair);
 
-/** tls_pair_open, tls_pair_run, and both sides are ready. */
+/** Calls tls_pair_open and tls_pair_run, and checks that both sides are ready. */
 void tls_pair_connect(tls_pair *pair, em_tls_context *client, em_tls_context *server);
 
-/** Seals in pieces, as the connection does. */
+/** Seals in pieces, as a connection does. */
 em_status tls_end_send(tls_end *end, const void *plain, size_t length);
 
 /** Sends a text and checks that it arrives. */

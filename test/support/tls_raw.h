@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A peer that is OpenSSL itself, over memory BIOs, for what our own side never does. Without OpenSSL it does not exist.
+ * A peer that is OpenSSL itself, over memory BIOs, for what our own side never does. Without OpenSSL these functions do
+ * not exist.
  */
 #ifndef TEST_TLS_RAW_H
 #define TEST_TLS_RAW_H
@@ -21,18 +22,18 @@ typedef struct tls_raw {
     int error;            /* SSL_get_error(3) of the last call that read */
 } tls_raw;
 
-/** Has the world's certificate, trusts everyone. Change `ctx` before tls_raw_start. */
+/** It has the world's certificate and verifies nothing. Change `ctx` before tls_raw_start. */
 void tls_raw_open(tls_raw *raw);
 void tls_raw_start(tls_raw *raw, bool is_server);
 void tls_raw_close(tls_raw *raw);
 
-/** Reads and shakes hands until OpenSSL wants more. */
+/** Continues the handshake and reads until OpenSSL needs more input. */
 void tls_raw_advance(tls_raw *raw);
 
-/** Hands bytes back and forth until nothing moves. */
+/** Passes bytes back and forth until there are none. */
 void tls_raw_run(tls_raw *raw, tls_end *end);
 
-/** Takes what the raw side has to send, up to `length` bytes. */
+/** Takes up to `length` bytes that the raw side has to send. Returns how many. */
 size_t tls_raw_take_wire(tls_raw *raw, void *buffer, size_t length);
 
 void tls_raw_send(tls_raw *raw, const char *text);
