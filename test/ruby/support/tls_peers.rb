@@ -2,12 +2,12 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The base of the tests of TLS: connections that follow a script and start TLS, and peers with Ruby's openssl.
+# Support for tests of TLS: scripted connections that start TLS, and peers with Ruby's openssl.
 
 require "test_helper"
 require_relative "certificates"
 
-# A scripted connection that knows the callbacks of TLS. It starts TLS in its post_init if the script has `:tls`.
+# A scripted connection with the callbacks of TLS. It starts TLS in post_init if the script has `:tls`.
 class TLSScripted < Scripted
   # @return [Array<String>] the certificates that ssl_verify_peer got
   def certificates
@@ -53,7 +53,7 @@ class TLSTest < ReactorTest
     { cert: Certificates.localhost.chain, private_key: Certificates.localhost.private_key, **options }
   end
 
-  # Talks to a server by Ruby's openssl, like #talk. The block gets the socket after the handshake.
+  # Connects to a server with Ruby's openssl, like #talk. The block gets the socket after the handshake.
   def talk_tls(port, hostname: nil, **settings)
     talk(port) do |socket|
       yield handshake(socket, hostname: hostname, **settings)
@@ -67,8 +67,8 @@ class TLSTest < ReactorTest
     tls.connect
   end
 
-  # A server by Ruby's openssl, for one client: the block gets the socket after the handshake. The reactor stops when it
-  # returns, or with the option `keep`, does not.
+  # Starts a server with Ruby's openssl for one client. The block gets the socket after the handshake. The reactor stops
+  # when it returns, unless the option `keep` is true.
   # @return [Integer] its port
   def openssl_server(credentials = Certificates.localhost, keep: false, **settings)
     server = listener
@@ -104,7 +104,7 @@ class TLSTest < ReactorTest
     [opened, accepted]
   end
 
-  # @return [String] all that arrives until the peer's close_notify; raises if there is none
+  # @return [String] everything that arrives until the peer's close_notify; raises if there is none
   def read_to_end(tls)
     data = +""
     loop { data << tls.sysread(65_536) }

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
 # What start_tls keeps: equal parameters share one native context, files that have changed are read again, nothing grows
-# without bound, and no private key can be seen.
+# without bound, and private keys are not shown.
 
 require_relative "../support/tls_peers"
 
@@ -29,8 +29,8 @@ class TLSContextsTest < TLSTest
     assert_operator contexts, :<=, before
   end
 
-  # What was checked before is known by the options, which the program may change.
-  def test_options_that_the_program_changes_after_use
+  # Options that were checked are found again by their values, which the program may change.
+  def test_changing_options_after_their_use_is_safe
     options = { alpn: [+"first"], cert: +"", certificates: nil }
     start_with([options])
     options[:alpn][0] << "x"
@@ -41,7 +41,7 @@ class TLSContextsTest < TLSTest
     in_reactor { client(server, post_init: ->(it) { assert_raises(ArgumentError) { it.start_tls(options) } }) }
   end
 
-  def test_options_that_were_good_for_another_role
+  def test_options_are_checked_again_for_the_other_role
     files = { dhparam: "/nonexistent" }
     start_with([files, files])
     in_reactor do
@@ -55,7 +55,7 @@ class TLSContextsTest < TLSTest
     assert_operator contexts, :<, 150
   end
 
-  def test_a_certificate_that_has_changed_on_disk_is_used_by_new_connections
+  def test_new_connections_use_a_certificate_file_that_has_changed
     files = [Certificates.write(Certificates.localhost.chain), Certificates.write(Certificates.localhost.private_key)]
     options = { cert_chain_file: files[0], private_key_file: files[1] }
     subjects = []
@@ -101,7 +101,7 @@ class TLSContextsTest < TLSTest
     end
   end
 
-  def test_contexts_in_a_forked_child
+  def test_contexts_work_in_a_forked_child
     start_with([localhost])
     subject = in_child do
       seen = nil
@@ -117,7 +117,7 @@ class TLSContextsTest < TLSTest
     assert_equal "/CN=localhost", subject
   end
 
-  def test_a_thousand_handshakes_leave_nothing_behind
+  def test_a_thousand_handshakes_leak_nothing
     count = 0
     reactor do
       port = tls_server(localhost)

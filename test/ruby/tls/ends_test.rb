@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# How connections with TLS end: what the peer gets first, and unbind's reason.
+# How connections with TLS end: what the peer receives before, and unbind's reason.
 
 require_relative "../support/tls_peers"
 
@@ -34,17 +34,17 @@ class TLSEndsTest < TLSTest
     assert_nil(reason_after { |socket| handshake(socket) && socket.shutdown(:WR) })
   end
 
-  def test_the_peers_end_within_the_handshake_ends_normally
+  def test_the_peers_end_during_the_handshake_ends_normally
     assert_nil(reason_after { |socket| socket.shutdown(:WR) })
     assert_nil(reason_after { |socket| socket.write("\x16\x03\x01\x00") && socket.shutdown(:WR) })
   end
 
-  def test_garbage_instead_of_a_handshake
+  def test_garbage_instead_of_a_handshake_is_a_protocol_error
     assert_equal Errno::EPROTO, reason_after { |socket| socket.write("GET / HTTP/1.1\r\n\r\n") }
     assert_equal Errno::EPROTO, reason_after { |socket| socket.write("x" * 1000) }
   end
 
-  def test_garbage_after_the_handshake
+  def test_garbage_after_the_handshake_is_a_protocol_error
     assert_equal Errno::EPROTO, reason_after { |socket| handshake(socket) && socket.write("x" * 1000) }
   end
 
@@ -57,7 +57,7 @@ class TLSEndsTest < TLSTest
     assert_equal ["data", Errno::EPROTO], [received, reason]
   end
 
-  def test_a_client_that_gets_no_tls
+  def test_a_server_without_tls_is_a_protocol_error
     reason = nil
     reactor do
       port = server(post_init: ->(it) { it.send_data("220 plain text\r\n") })
@@ -69,12 +69,12 @@ class TLSEndsTest < TLSTest
     assert_equal Errno::EPROTO, reason
   end
 
-  def test_no_common_version
+  def test_no_common_version_is_a_protocol_error
     client, server = run_pair({ ssl_version: :TLSv1_3 }, localhost(ssl_version: :TLSv1_2))
     assert_equal [Errno::EPROTO, Errno::EPROTO], [client.reason, server.reason]
   end
 
-  def test_a_reset
+  def test_a_reset_has_the_same_reason_as_without_tls
     assert_equal Errno::ECONNRESET, reason_after { |socket| handshake(socket) && reset(socket) }
   end
 
@@ -126,7 +126,7 @@ class TLSEndsTest < TLSTest
   end
 
   # The original loses it.
-  def test_closing_after_writing_before_the_handshake
+  def test_closing_after_writing_before_the_handshake_sends_everything
     rest = nil
     reactor do
       port = tls_server(localhost, post_init: lambda { |it|
@@ -176,7 +176,7 @@ class TLSEndsTest < TLSTest
     assert_nil server.reason
   end
 
-  def test_inactivity
+  def test_the_inactivity_timeout_applies
     reason = nil
     reactor do
       port = tls_server(localhost)

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What a connection tells about its TLS, before, during and after it, and when it has none.
+# The getters of a connection's TLS before, during and after it, and without TLS.
 
 require_relative "../support/tls_peers"
 
@@ -15,7 +15,7 @@ class TLSGettersTest < TLSTest
     GETTERS.map { |name| connection.public_send(name) }
   end
 
-  def test_after_the_handshake
+  def test_getters_after_the_handshake
     of_client = of_server = nil
     run_pair({ sni_hostname: "localhost" }, localhost,
              client: { receive_data: lambda { |it, _|
@@ -45,7 +45,7 @@ class TLSGettersTest < TLSTest
     assert_equal Certificates.client.cert, certificate
   end
 
-  def test_without_a_name_there_is_none
+  def test_without_a_server_name_get_sni_hostname_is_nil
     names = []
     run_pair({}, localhost, client: { receive_data: lambda { |it, _|
       names << it.get_sni_hostname
@@ -57,7 +57,7 @@ class TLSGettersTest < TLSTest
     assert_equal [nil, nil], names
   end
 
-  def test_before_the_handshake
+  def test_getters_before_the_handshake
     before = nil
     run_pair({}, localhost, client: { connection_completed: lambda { |it|
       before = values(it)
@@ -67,7 +67,7 @@ class TLSGettersTest < TLSTest
   end
 
   # The original ends the process here.
-  def test_without_tls
+  def test_getters_return_nil_without_tls
     without = nil
     reactor do
       client(server, connection_completed: lambda { |it|
@@ -78,14 +78,14 @@ class TLSGettersTest < TLSTest
     assert_equal [nil] * 5, without
   end
 
-  def test_of_a_dead_connection
+  def test_getters_return_nil_after_unbind
     opened, = run_pair({}, localhost, client: { ssl_handshake_completed: ->(it) { it.close_connection } })
     reactor { EM.next_tick { (@values = values(opened)) && EM.stop } }
     assert_equal [nil] * 5, @values
   end
 
   # The program's last chance to see them.
-  def test_in_unbind
+  def test_getters_work_in_unbind
     before = after = nil
     run_pair({}, localhost, client: { ssl_handshake_completed: lambda { |it|
       before = values(it)

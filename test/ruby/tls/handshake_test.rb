@@ -12,7 +12,7 @@ class TLSHandshakeTest < TLSTest
 
   LARGE = 3_000_000
 
-  def test_order_of_callbacks
+  def test_the_callbacks_come_in_order
     client, server = run_pair({}, localhost,
                               client: { ssl_handshake_completed: ->(it) { it.send_data("ping") },
                                         receive_data: ->(it, _) { it.close_connection } },
@@ -23,13 +23,13 @@ class TLSHandshakeTest < TLSTest
     assert_equal ["ping", nil, "ping", nil], [client.received, client.reason, server.received, server.reason]
   end
 
-  def test_tls_without_any_option
+  def test_tls_works_without_any_option
     client, = run_pair({}, {}, client: { ssl_handshake_completed: ->(it) { it.close_connection } })
     assert_includes client.events, :ssl_handshake_completed
     assert_nil client.reason
   end
 
-  def test_a_server_without_a_certificate_has_one
+  def test_a_server_without_a_certificate_uses_a_self_signed_one
     subject = nil
     reactor do
       talk_tls(tls_server) { |tls| subject = tls.peer_cert.subject.to_s }
@@ -37,13 +37,13 @@ class TLSHandshakeTest < TLSTest
     refute_empty subject
   end
 
-  def test_default_credentials_are_the_same_for_all_connections_of_a_process
+  def test_the_self_signed_certificate_is_the_same_for_the_whole_process
     certificates = []
     2.times { reactor { talk_tls(tls_server) { |tls| certificates << tls.peer_cert.to_der } } }
     assert_equal 1, certificates.uniq.size
   end
 
-  def test_echo_for_an_openssl_client
+  def test_an_openssl_client_gets_its_echo
     reactor do
       port = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
       talk_tls(port) do |tls|
@@ -54,7 +54,7 @@ class TLSHandshakeTest < TLSTest
     end
   end
 
-  def test_echo_at_an_openssl_server
+  def test_an_openssl_server_echoes
     received = nil
     reactor do
       port = openssl_server(keep: true) { |tls| tls.write(tls.readpartial(100)) }
@@ -113,7 +113,7 @@ class TLSHandshakeTest < TLSTest
     refute_includes first, "secret"
   end
 
-  def test_started_in_each_place_that_a_client_may_choose
+  def test_tls_may_be_started_in_each_callback_of_a_client
     %i[initialize post_init connection_completed].each do |place|
       client, = run_pair(nil, localhost, client: { place => ->(it) { it.start_tls },
                                                    ssl_handshake_completed: ->(it) { it.close_connection } })
@@ -121,7 +121,7 @@ class TLSHandshakeTest < TLSTest
     end
   end
 
-  def test_started_after_connect_has_returned
+  def test_tls_may_be_started_after_connect_has_returned
     completed = false
     reactor do
       connection = tls_client(tls_server(localhost), nil, ssl_handshake_completed: lambda { |*|
@@ -133,7 +133,7 @@ class TLSHandshakeTest < TLSTest
     assert completed
   end
 
-  def test_send_data_counts_like_without_tls
+  def test_send_data_returns_the_same_as_without_tls
     counts = []
     run_pair({}, localhost, client: { ssl_handshake_completed: lambda { |it|
       counts << it.send_data("hello") << it.send_data("")
@@ -144,7 +144,7 @@ class TLSHandshakeTest < TLSTest
     assert_equal 0, counts[2]
   end
 
-  def test_a_large_transfer_in_both_directions
+  def test_a_large_transfer_arrives_in_both_directions
     echoed = nil
     data = Random.new(1).bytes(LARGE)
     reactor do
@@ -170,7 +170,7 @@ class TLSHandshakeTest < TLSTest
     assert_operator waiting, :>=, 5000
   end
 
-  def test_pause_and_resume
+  def test_nothing_is_delivered_during_a_pause
     states = []
     reactor do
       port = tls_server(localhost, receive_data: lambda { |it, _|
@@ -187,7 +187,7 @@ class TLSHandshakeTest < TLSTest
     assert_equal [false], states.uniq
   end
 
-  # They are inside TLS already, and no packet will wake the connection for them.
+  # OpenSSL holds them already, and no packet will wake the connection for them.
   def test_decrypted_bytes_that_wait_during_a_pause_arrive_after_it
     received = nil
     reactor do
@@ -203,7 +203,7 @@ class TLSHandshakeTest < TLSTest
     end
   end
 
-  def test_many_connections_at_once
+  def test_many_connections_may_shake_hands_at_once
     finished = 0
     reactor do
       port = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
@@ -219,7 +219,7 @@ class TLSHandshakeTest < TLSTest
     assert_equal 20, finished
   end
 
-  def test_over_a_unix_domain_socket
+  def test_tls_works_over_a_unix_domain_socket
     path = socket_path
     received = nil
     reactor do
@@ -233,7 +233,7 @@ class TLSHandshakeTest < TLSTest
     assert_equal "local", received
   end
 
-  def test_receiving_into_one_string
+  def test_receive_into_works_with_tls
     sizes = []
     buffer = +""
     data = Random.new(1).bytes(200_000)
@@ -303,7 +303,7 @@ class TLSHandshakeTest < TLSTest
     assert_nil client.reason
   end
 
-  def test_everything_is_allowed_in_ssl_handshake_completed
+  def test_ssl_handshake_completed_may_do_anything_to_its_connection
     run_pair({}, localhost, client: { ssl_handshake_completed: lambda { |it|
       it.close_connection
       it.start_tls rescue nil # rubocop:disable Style/RescueModifier

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Options of start_tls beside those of 1.x: application protocols, certificates by name, session tickets, the time that
-# a handshake may take.
+# Options of start_tls that 1.x does not have: application protocols, certificates by host name, session tickets, the
+# handshake timeout.
 
 require_relative "../support/tls_peers"
 
@@ -30,7 +30,7 @@ class TLSOptionsTest < TLSTest
     assert_equal %w[http/1.1 http/1.1], alpn("http/1.1", %w[h2 http/1.1])
   end
 
-  def test_without_protocols_there_is_none
+  def test_without_protocols_get_alpn_protocol_is_nil
     assert_equal [nil, nil], alpn(nil, %w[h2])
     assert_equal [nil, nil], alpn(%w[h2], nil)
     assert_equal [nil, nil], alpn([], [])
@@ -40,7 +40,7 @@ class TLSOptionsTest < TLSTest
     assert_equal Errno::EPROTO, alpn(%w[h2], %w[http/1.1])
   end
 
-  def test_protocols_with_openssl
+  def test_protocols_are_negotiated_with_openssl
     reactor do
       talk_tls(tls_server(localhost(alpn: %w[h2 http/1.1])), alpn_protocols: %w[http/1.1]) do |tls|
         assert_equal "http/1.1", tls.alpn_protocol
@@ -48,7 +48,7 @@ class TLSOptionsTest < TLSTest
     end
   end
 
-  def test_get_alpn_protocol_without_tls
+  def test_get_alpn_protocol_is_nil_without_tls
     reactor do
       client(server, connection_completed: lambda { |it|
         assert_nil it.get_alpn_protocol
@@ -72,7 +72,7 @@ class TLSOptionsTest < TLSTest
     subject
   end
 
-  def test_certificates_by_name
+  def test_each_host_name_gets_its_certificate
     options = localhost(certificates: { "a.example" => named("a"), "*.b.example" => named("b") })
     { "a.example" => "/CN=a", "A.EXAMPLE" => "/CN=a", "x.b.example" => "/CN=b", "x.y.b.example" => "/CN=localhost",
       "b.example" => "/CN=localhost", "other" => "/CN=localhost", nil => "/CN=localhost" }.each do |name, subject|
@@ -80,12 +80,12 @@ class TLSOptionsTest < TLSTest
     end
   end
 
-  def test_certificates_by_name_from_files
+  def test_certificates_by_name_may_be_files
     files = { cert_chain_file: Certificates.client.chain_file, private_key_file: Certificates.client.key_file }
     assert_equal "/CN=client", subject_for("c.example", localhost(certificates: { "c.example" => files }))
   end
 
-  def test_mistakes_in_certificates_by_name
+  def test_mistakes_in_certificates_by_name_raise
     missing = { cert_chain_file: "/nonexistent", private_key_file: "/nonexistent" }
     { EM::FileNotFoundException => missing, EM::BadParams => { private_key: "x" },
       EM::InvalidPrivateKey => { cert: Certificates.client.cert, private_key: "x" } }.each do |error, credentials|
@@ -98,7 +98,7 @@ class TLSOptionsTest < TLSTest
     end
   end
 
-  def test_a_handshake_that_never_begins_ends
+  def test_a_handshake_that_never_begins_times_out
     reason = nil
     reactor do
       port = tls_server(localhost(handshake_timeout: 0.02), unbind: lambda { |_, why|
@@ -110,7 +110,7 @@ class TLSOptionsTest < TLSTest
     assert_equal Errno::ETIMEDOUT, reason
   end
 
-  def test_a_handshake_that_never_ends_ends
+  def test_a_handshake_that_never_ends_times_out
     reason = nil
     reactor do
       tls_client(listener.local_address.ip_port, { handshake_timeout: 0.02 }, unbind: lambda { |_, why|
@@ -177,7 +177,7 @@ class TLSOptionsTest < TLSTest
     refute resumes?(localhost(session_tickets: false), :TLS1_2)
   end
 
-  # Each makes two connections in a row and says whether the second was resumed.
+  # Makes two connections, one after the other. Returns whether the second was resumed.
   def second_resumes?(first, second = first, server: localhost, judge: ->(*) { true }, host: "127.0.0.1", start: :post_init)
     resumed = []
     reactor do
@@ -201,14 +201,14 @@ class TLSOptionsTest < TLSTest
 
   VERIFY = -> { { verify: true, hostname: "localhost", ca_pem: Certificates.root.cert } }
 
-  def test_a_client_that_verifies_resumes
+  def test_a_client_that_verifies_resumes_its_session
     %w[127.0.0.1 localhost].product(%i[post_init connection_completed]).each do |host, start|
       assert second_resumes?(VERIFY.call, host: host, start: start), "#{host} #{start}"
     end
     refute second_resumes?(VERIFY.call.merge(session_tickets: false))
   end
 
-  def test_the_program_also_judges_resumed_sessions
+  def test_ssl_verify_peer_is_called_for_resumed_sessions
     asked = 0
     assert second_resumes?({ verify_peer: true }, judge: ->(*) { asked += 1 })
     assert_operator asked, :>=, 2
@@ -216,7 +216,7 @@ class TLSOptionsTest < TLSTest
     refute second_resumes?({ verify_peer: true }, judge: ->(*) { (asked += 1) == 1 })
   end
 
-  def test_a_session_without_verification_is_not_resumed_with_it
+  def test_a_session_without_verification_is_not_resumed_with_verification
     refute second_resumes?({ session_tickets: true }, VERIFY.call)
     refute second_resumes?(VERIFY.call, VERIFY.call.merge(hostname: "127.0.0.1"))
   end

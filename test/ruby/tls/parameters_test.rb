@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What start_tls refuses: each mistake raises its own exception at once, before anything is sent, and in a fixed order.
+# Mistakes in the options of start_tls: each raises its own exception, before anything is sent, in a fixed order.
 
 require "test_helper"
 require_relative "../support/tls_peers"
@@ -45,7 +45,7 @@ class TLSParametersTest < TLSTest
     { cert_chain_file: Certificates.localhost.chain_file, private_key_file: Certificates.localhost.key_file }
   end
 
-  def test_missing_files
+  def test_missing_files_raise
     assert_refused EM::FileNotFoundException, "Could not find #{MISSING} for start_tls", { private_key_file: MISSING }
     assert_refused EM::FileNotFoundException, "Could not find #{MISSING} for start_tls", { cert_chain_file: MISSING }
   end
@@ -63,25 +63,25 @@ class TLSParametersTest < TLSTest
     end
   end
 
-  def test_the_same_item_given_twice
+  def test_the_same_item_given_twice_raises
     assert_refused EM::BadPrivateKeyParams, "Specifying both private_key and private_key_file not allowed",
                    { private_key: root.private_key, private_key_file: root.key_file }
     assert_refused EM::BadCertParams, "Specifying both cert and cert_chain_file not allowed",
                    { cert: root.cert, cert_chain_file: root.cert_file }
   end
 
-  def test_a_key_without_a_certificate
+  def test_a_key_without_a_certificate_raises
     message = "You have specified a private key to use, but not the related cert"
     assert_refused EM::BadParams, message, { private_key: root.private_key }
     assert_refused EM::BadParams, message, { private_key_file: root.key_file }
   end
 
-  def test_unknown_protocol_versions
+  def test_unknown_protocol_versions_raise
     assert_refused RuntimeError, "Unrecognized SSL/TLS Protocol: TLSv9", { ssl_version: "TLSv9" }
     assert_refused RuntimeError, "Unrecognized SSL/TLS Protocol: nonsense", { ssl_version: [:TLSv1_2, :nonsense] }
   end
 
-  def test_checks_have_an_order
+  def test_the_first_of_several_mistakes_in_a_fixed_order_raises
     everything = { private_key_file: MISSING, private_key: "x", cert_chain_file: root.cert_file, cert: "x",
                    ssl_version: "TLSv9" }
     assert_refused EM::FileNotFoundException, /#{MISSING}/, everything
@@ -109,42 +109,42 @@ class TLSParametersTest < TLSTest
     with_connection { |it| assert_nil it.start_tls("private_key_file" => MISSING, nonsense: 1, "verify_peer" => true) }
   end
 
-  def test_an_unreadable_inline_key
+  def test_an_unreadable_inline_key_raises
     assert_refused EM::InvalidPrivateKey, /./, { private_key: "no key", cert: root.cert }
   end
 
-  def test_a_wrong_passphrase
+  def test_a_wrong_passphrase_raises
     error = refusal({ private_key: root.private_key("right"), private_key_pass: "wrong", cert: root.cert })
     assert_instance_of EM::InvalidPrivateKey, error
     refute_empty error.message
   end
 
-  def test_an_inline_key_that_does_not_match_its_certificate
+  def test_an_inline_key_that_does_not_match_its_certificate_raises
     assert_refused EM::InvalidPrivateKey, /mismatch/i,
                    { private_key: Certificates.localhost.private_key, cert: Certificates.client.cert }
   end
 
-  def test_a_key_file_that_does_not_match_its_certificate
+  def test_a_key_file_that_does_not_match_its_certificate_raises
     assert_refused EM::InvalidPrivateKey, /mismatch/i,
                    { private_key_file: root.key_file, cert_chain_file: Certificates.client.cert_file }
   end
 
-  def test_an_unreadable_key_file
+  def test_an_unreadable_key_file_raises
     broken = Certificates.write("no key")
     error = refusal({ private_key_file: broken, cert_chain_file: root.cert_file }, server: true)
     assert_instance_of EM::InvalidPrivateKey, error
     assert_includes error.message, broken
   end
 
-  def test_an_unreadable_certificate
+  def test_an_unreadable_certificate_raises
     key = { private_key: root.private_key }
     assert_refused EM::BadCertParams, /./, { cert: "no certificate", **key }
     broken = Certificates.write("no certificate")
     assert_refused EM::BadCertParams, /#{broken}/, { cert_chain_file: broken, **key }, server: true
   end
 
-  # A client's is not sent then, as it has always been.
-  def test_a_certificate_without_a_key
+  # A client does not send a certificate without a key, as in 1.x.
+  def test_a_certificate_without_a_key_raises_on_a_server_and_is_ignored_on_a_client
     assert_refused EM::InvalidPrivateKey, /./, { cert: root.cert }, server: true
     assert_refused EM::InvalidPrivateKey, /./, { cert_chain_file: root.cert_file }, server: true
     with_connection(server: false) { |it| assert_nil it.start_tls(cert: root.cert) }
@@ -156,14 +156,14 @@ class TLSParametersTest < TLSTest
     with_connection { |it| assert_nil it.start_tls(cert_chain_file: both, private_key_file: both) }
   end
 
-  # The terminal would be asked otherwise, which stops the process.
-  def test_an_encrypted_key_without_its_passphrase
+  # OpenSSL would prompt on the terminal otherwise, which stops the process.
+  def test_an_encrypted_key_without_its_passphrase_raises
     encrypted = Certificates.write(root.private_key("secret"))
     assert_refused EM::InvalidPrivateKey, /./, { private_key_file: encrypted, cert_chain_file: root.cert_file }
     assert_refused EM::InvalidPrivateKey, /./, { private_key: root.private_key("secret"), cert: root.cert }
   end
 
-  def test_an_encrypted_key_with_its_passphrase
+  def test_an_encrypted_key_is_used_with_its_passphrase
     encrypted = Certificates.write(root.private_key("secret"))
     with_connection do |it|
       assert_nil it.start_tls(private_key_file: encrypted, private_key_pass: "secret", cert_chain_file: root.cert_file)
@@ -173,7 +173,7 @@ class TLSParametersTest < TLSTest
     end
   end
 
-  def test_dh_parameters_of_a_server
+  def test_unusable_dh_parameters_of_a_server_raise
     assert_refused EM::InvalidPrivateKey, "dhparam: BIO_new_file(#{MISSING}) failed",
                    localhost_files.merge(dhparam: MISSING), server: true
     broken = Certificates.write("nonsense")
@@ -181,7 +181,7 @@ class TLSParametersTest < TLSTest
                    localhost_files.merge(dhparam: broken), server: true
   end
 
-  def test_an_unknown_curve_of_a_server
+  def test_an_unknown_curve_of_a_server_raises
     assert_refused EM::InvalidPrivateKey, "ecdh_curve: Unknown curve name: nonsense",
                    localhost_files.merge(ecdh_curve: "nonsense"), server: true
   end
@@ -190,11 +190,11 @@ class TLSParametersTest < TLSTest
     with_connection(server: false) { |it| assert_nil it.start_tls(dhparam: MISSING, ecdh_curve: "nonsense") }
   end
 
-  def test_an_unusable_cipher_list
+  def test_an_unusable_cipher_list_raises
     assert_refused EM::BadParams, /nonsense/, { cipher_list: "nonsense" }
   end
 
-  def test_after_a_refusal_start_tls_may_be_tried_again
+  def test_after_an_exception_start_tls_may_be_called_again
     completed = []
     reactor do
       port = server_that_retries(completed)
@@ -217,7 +217,7 @@ class TLSParametersTest < TLSTest
     port_of(EM.start_server("127.0.0.1", 0, TLSScripted, script))
   end
 
-  def test_what_was_set_before_a_refusal_stays_set
+  def test_options_of_a_failed_start_tls_stay_set
     certificate = nil
     reactor do
       script = { post_init: lambda { |it|
@@ -233,7 +233,7 @@ class TLSParametersTest < TLSTest
     assert_equal Certificates.localhost.cert, certificate
   end
 
-  def test_starting_tls_twice
+  def test_starting_tls_twice_raises
     with_connection do |it|
       it.start_tls
       error = assert_raises(RuntimeError) { it.start_tls }
@@ -241,7 +241,7 @@ class TLSParametersTest < TLSTest
     end
   end
 
-  def test_on_a_dead_connection_nothing_happens
+  def test_start_tls_does_nothing_after_unbind
     reactor do
       client(closed_port, unbind: lambda { |it, _|
         EM.next_tick do
@@ -252,7 +252,7 @@ class TLSParametersTest < TLSTest
     end
   end
 
-  def test_refusals_of_a_dead_connection
+  def test_options_are_checked_even_after_unbind
     reactor do
       client(closed_port, unbind: lambda { |it, _|
         EM.next_tick do

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# The functions of the module by signature, which some libraries call themselves.
+# The module functions that take a signature, which some libraries call directly.
 
 require_relative "../support/tls_peers"
 
@@ -14,7 +14,7 @@ class TLSPrimitivesTest < TLSTest
     [signature, "", key, "", "", cert, nil, nil, sni, "", "", "", mask]
   end
 
-  def test_set_tls_parms_and_start_tls
+  def test_set_tls_parms_sets_the_options_of_start_tls
     protocol = nil
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
@@ -38,7 +38,7 @@ class TLSPrimitivesTest < TLSTest
     assert_not_running
   end
 
-  def test_starting_twice
+  def test_starting_twice_raises
     reactor do
       tls_client(tls_server(localhost), {}, connection_completed: lambda { |it|
         error = assert_raises(EM::InvalidPrivateKey) { EM.start_tls(it.signature) }
@@ -49,7 +49,7 @@ class TLSPrimitivesTest < TLSTest
   end
 
   # The original ends the process.
-  def test_setting_parameters_too_late
+  def test_setting_parameters_after_the_start_raises
     reactor do
       tls_client(tls_server(localhost), {}, connection_completed: lambda { |it|
         error = assert_raises(RuntimeError) { EM.set_tls_parms(*parameters(it.signature)) }
@@ -59,7 +59,7 @@ class TLSPrimitivesTest < TLSTest
     end
   end
 
-  def test_getters_by_signature
+  def test_getters_take_a_signature
     values = nil
     reactor do
       tls_client(tls_server(localhost), { sni_hostname: "localhost" }, ssl_handshake_completed: lambda { |it|
@@ -72,7 +72,7 @@ class TLSPrimitivesTest < TLSTest
     refute_includes values.flatten, nil
   end
 
-  def test_dead_and_unknown_signatures
+  def test_unknown_signatures_do_nothing
     in_reactor do
       [1_000_000_000, EM.start_server("127.0.0.1", 0)].each do |signature|
         assert_nil EM.start_tls(signature)
@@ -92,7 +92,7 @@ class TLSPrimitivesTest < TLSTest
     end
   end
 
-  def test_arguments_are_counted
+  def test_a_wrong_number_of_arguments_raises
     assert_equal 13, EM.method(:set_tls_parms).arity
     %i[start_tls get_peer_cert get_cipher_bits get_cipher_name get_cipher_protocol get_sni_hostname].each do |name|
       assert_equal 1, EM.method(name).arity, name

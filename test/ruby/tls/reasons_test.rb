@@ -26,7 +26,7 @@ class TLSReasonsTest < TLSTest
     { verify: true, hostname: "localhost", ca_pem: Certificates.root.cert, **options }
   end
 
-  def test_an_expired_certificate
+  def test_the_text_names_an_expired_certificate
     expired = Certificates.root.issue("localhost", valid: (Time.now - 7200)..(Time.now - 3600))
     client, server = texts(verify, { cert: expired.cert, private_key: expired.private_key })
     assert_match(/expired/, client)
@@ -47,17 +47,17 @@ class TLSReasonsTest < TLSTest
     assert_match(/expired/, verdict)
   end
 
-  def test_another_host
+  def test_the_text_names_another_host
     client, = texts(verify(hostname: "example.com"), localhost)
     assert_match(/example\.com|name/, client)
   end
 
-  def test_an_unknown_authority
+  def test_the_text_names_an_unknown_authority
     client, = texts(verify(ca_pem: Certificates.self_signed("Other", ca: true).cert), localhost)
     assert_match(/issuer|trusted/, client)
   end
 
-  def test_no_common_version
+  def test_the_text_names_a_missing_common_version
     client, server = texts({ ssl_version: :TLSv1_3 }, localhost(ssl_version: :TLSv1_2))
     assert_match(/version/, client)
     assert_match(/version|protocol/, server)
@@ -72,12 +72,12 @@ class TLSReasonsTest < TLSTest
     assert_match(/trusted|self.signed/, server)
   end
 
-  def test_a_rejection_by_the_program
+  def test_the_text_names_a_rejection_by_ssl_verify_peer
     client, = texts({ verify_peer: true }, localhost, ssl_verify_peer: ->(*) { false })
     assert_match(/reject/, client)
   end
 
-  def test_a_peer_without_tls
+  def test_the_text_names_a_peer_without_tls
     text = nil
     reactor do
       port = server(post_init: ->(it) { it.send_data("220 plain text\r\n") })
@@ -89,7 +89,7 @@ class TLSReasonsTest < TLSTest
     assert_match(/TLS/, text)
   end
 
-  def test_a_handshake_that_never_ends
+  def test_the_text_names_a_handshake_that_timed_out
     text = nil
     reactor do
       tls_client(listener.local_address.ip_port, { handshake_timeout: 0.02 }, unbind: lambda { |it, _|
@@ -100,7 +100,7 @@ class TLSReasonsTest < TLSTest
     assert_match(/timed out.*nothing/, text)
   end
 
-  def test_without_tls
+  def test_the_text_exists_without_tls_and_only_in_unbind
     before = in_unbind = nil
     connection = nil
     reactor do

@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# What went wrong for others: forks, clients that leave early, half handshakes, prompts for passphrases, signals,
-# threads.
+# Known problems of other libraries: forks, clients that close early, incomplete handshakes, prompts for passphrases,
+# signals, threads.
 
 require_relative "../support/tls_peers"
 require "pty"
@@ -25,7 +25,7 @@ class TLSRobustnessTest < TLSTest
   end
 
   # They answer the session tickets, which they never read, with a reset.
-  def test_clients_that_write_and_leave_at_once_are_heard
+  def test_data_of_clients_that_close_at_once_is_received
     heard = []
     count = 40
     reactor do
@@ -46,7 +46,7 @@ class TLSRobustnessTest < TLSTest
     assert_equal Array.new(count) { |i| "message #{i}" }.sort, heard.sort
   end
 
-  def test_clients_that_stop_in_the_middle_of_the_handshake_are_given_up
+  def test_clients_that_stop_during_the_handshake_time_out
     reasons = []
     reactor do
       port = tls_server(localhost(handshake_timeout: 0.1), unbind: lambda { |_, reason|
@@ -58,7 +58,7 @@ class TLSRobustnessTest < TLSTest
     assert_equal [Errno::ETIMEDOUT] * 50, reasons
   end
 
-  def test_a_hello_byte_by_byte
+  def test_a_hello_may_arrive_byte_by_byte
     pieces = []
     reactor do
       target = tls_server(localhost, receive_data: ->(it, data) { it.send_data(data) })
@@ -85,7 +85,7 @@ class TLSRobustnessTest < TLSTest
     port_of(EM.start_server("127.0.0.1", 0, Scripted, script))
   end
 
-  def test_a_literal_address_as_the_name_of_the_host
+  def test_an_address_as_server_name_gets_the_default_certificate
     name = :none
     reactor do
       port = tls_server(localhost(certificates: { "a.example" => { cert: Certificates.client.cert,
@@ -169,15 +169,15 @@ class TLSRobustnessTest < TLSTest
     events
   end
 
-  def test_connections_that_another_thread_opens
+  def test_connections_of_another_thread_get_callbacks_in_order
     events = events_of_other_thread({}) { sleep 0.02 }
     assert_equal %i[initialize post_init connection_completed ssl_handshake_completed receive_data], events
     events = events_of_other_thread({ verify_peer: true }) { sleep 0.02 }
     assert_equal %i[initialize post_init connection_completed ssl_verify_peer ssl_handshake_completed receive_data], events.uniq
   end
 
-  # ssl_verify_peer, which cannot wait for ever, is called before post_init has ended.
-  def test_another_thread_that_waits_for_the_reactor_in_post_init
+  # ssl_verify_peer cannot wait forever, so it is called before post_init has returned.
+  def test_another_thread_may_wait_for_the_reactor_in_post_init
     events = events_of_other_thread({ verify_peer: true }) do
       done = Queue.new
       EM.add_timer(0.02) { done << 1 }
@@ -201,7 +201,7 @@ class TLSRobustnessTest < TLSTest
     assert_equal 100, echoed
   end
 
-  def test_a_reader_that_is_slow
+  def test_a_slow_reader_receives_everything
     size = 20_000_000
     received = 0
     reactor do

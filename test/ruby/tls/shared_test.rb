@@ -17,7 +17,7 @@ class TLSSharedTest < TLSTest
     EM::TLS.new({ ca_pem: Certificates.root.cert, **options })
   end
 
-  # @return [TLSScripted] a client of a server with these
+  # @return [TLSScripted] a client of a server with these options
   def connect(server, client, host = "localhost", **script)
     opened = nil
     reactor do
@@ -28,7 +28,7 @@ class TLSSharedTest < TLSTest
     opened
   end
 
-  def test_a_server_and_a_client_that_verifies
+  def test_a_server_and_a_verifying_client_connect
     client = connect(server_side, client_side)
     assert_equal ["x", nil], [client.received, client.reason]
   end
@@ -46,7 +46,7 @@ class TLSSharedTest < TLSTest
     assert_nil connect(server_side, EM::TLS.new(verify_peer: true), ssl_verify_peer: ->(*) { true }).reason
   end
 
-  def test_arguments_of_the_handler
+  def test_the_handler_gets_its_other_arguments
     arguments = []
     handler = Class.new(EM::Connection) do
       define_method(:initialize) { |*all, **keywords| arguments << [all, keywords] }
@@ -87,7 +87,7 @@ class TLSSharedTest < TLSTest
     end
   end
 
-  def test_a_unix_domain_socket_has_no_name_to_verify
+  def test_a_client_of_a_unix_domain_socket_needs_a_hostname
     path = socket_path
     in_reactor do
       EM.start_unix_domain_server(path, EM::Connection, tls: server_side)
@@ -96,7 +96,7 @@ class TLSSharedTest < TLSTest
     end
   end
 
-  def test_a_connection_is_reconnected_with_tls
+  def test_reconnect_starts_tls_again
     protocols = []
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, tls: server_side))
@@ -108,7 +108,7 @@ class TLSSharedTest < TLSTest
     assert_equal ["TLSv1.3"] * 2, protocols
   end
 
-  def test_an_attached_server
+  def test_attach_server_takes_tls
     socket = listener
     reactor do
       EM.attach_server(socket, TLSScripted, { receive_data: ->(it, data) { it.send_data(data) } }, tls: server_side)
@@ -119,7 +119,7 @@ class TLSSharedTest < TLSTest
     end
   end
 
-  def test_start_tls_takes_it_as_well
+  def test_start_tls_takes_it
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: ->(it) { it.start_tls(server_side) } }))
       talk_tls(port) { |tls| assert_equal "TLSv1.3", tls.ssl_version }
@@ -144,7 +144,7 @@ class TLSSharedTest < TLSTest
     { cert_chain_file: Certificates.write(credentials.chain), private_key_file: Certificates.write(credentials.private_key) }
   end
 
-  def test_reload
+  def test_new_connections_use_files_that_were_reloaded
     files = files_of(Certificates.localhost)
     tls = EM::TLS.new(files)
     renewed = Certificates.root.issue("renewed")
@@ -156,7 +156,7 @@ class TLSSharedTest < TLSTest
     assert_equal ["/CN=localhost", "/CN=renewed"], seen
   end
 
-  def test_reloading_while_clients_come
+  def test_reloading_fails_no_client
     tls = EM::TLS.new(files_of(Certificates.localhost))
     reasons = []
     reactor do
@@ -186,7 +186,7 @@ class TLSSharedTest < TLSTest
     assert_equal ["/CN=localhost", "/CN=localhost"], seen
   end
 
-  def test_inspect_shows_no_key
+  def test_inspect_shows_no_private_key
     refute_includes server_side.tap { |tls| tls.context(true) }.inspect, Certificates.localhost.private_key.lines[1].chomp
     assert_match(/\A#<EventMachine::TLS>\z/, server_side.inspect)
   end

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# TLS that starts in the middle of a connection, as STARTTLS does: what came before is plain, what follows is not.
+# TLS that starts in the middle of a connection (STARTTLS): what came before is plaintext, what follows is not.
 
 require_relative "../support/tls_peers"
 
@@ -22,7 +22,7 @@ class TLSStartedLaterTest < TLSTest
     port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { receive_data: receive, **script }))
   end
 
-  def test_within_receive_data_of_a_server
+  def test_a_server_may_start_tls_in_receive_data
     reactor do
       talk(starttls_server) do |socket|
         socket.write("hello")
@@ -36,7 +36,7 @@ class TLSStartedLaterTest < TLSTest
     end
   end
 
-  def test_within_receive_data_of_a_client
+  def test_a_client_may_start_tls_in_receive_data
     opened = nil
     reactor do
       opened = EM.connect("127.0.0.1", starttls_server, TLSScripted, {
@@ -51,9 +51,9 @@ class TLSStartedLaterTest < TLSTest
     assert_equal "GO\n<hidden>", opened.received
   end
 
-  # Whoever is in the middle may put something behind the command. The program has received it with the command, and
-  # it is never taken for protected data.
-  def test_plain_bytes_behind_the_command_are_never_decrypted_data
+  # An attacker may insert bytes after the command. The program receives them with the command, and never as decrypted
+  # data.
+  def test_plaintext_after_the_command_is_never_taken_for_decrypted_data
     received = nil
     reactor do
       server = { receive_data: lambda { |it, _|
@@ -123,7 +123,7 @@ class TLSStartedLaterTest < TLSTest
     end
   end
 
-  def test_from_a_timer
+  def test_tls_may_be_started_in_a_timer
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
         EM.add_timer(0.005) do
@@ -138,7 +138,7 @@ class TLSStartedLaterTest < TLSTest
     end
   end
 
-  def test_while_paused
+  def test_tls_may_be_started_during_a_pause
     reactor do
       port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { post_init: lambda { |it|
         it.pause

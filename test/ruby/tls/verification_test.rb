@@ -2,8 +2,8 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# `verify: true`: the library judges the peer's certificate itself, and nothing is sent or received unless the chain,
-# the name and the dates are right.
+# `verify: true`: the library verifies the peer's certificate, and no data is sent or received unless the chain, the
+# name and the dates are valid.
 
 require_relative "../support/tls_peers"
 
@@ -38,12 +38,12 @@ class TLSVerificationTest < TLSTest
     Certificates.root.issue("tests", names: names, **options)
   end
 
-  def test_a_good_certificate
+  def test_a_valid_certificate_is_accepted
     assert_verified Certificates.localhost
     assert_verified Certificates.behind_intermediate
   end
 
-  def test_another_host
+  def test_a_certificate_for_another_host_is_rejected
     assert_rejected issued("DNS:example.com")
     assert_rejected Certificates.localhost, { hostname: "example.com" }
   end
@@ -52,7 +52,7 @@ class TLSVerificationTest < TLSTest
     assert_rejected Certificates.root.issue("localhost", names: [])
   end
 
-  def test_wildcards
+  def test_a_wildcard_stands_for_one_whole_label
     assert_verified issued("DNS:*.example.com"), { hostname: "www.example.com" }
     assert_rejected issued("DNS:*.example.com"), { hostname: "a.www.example.com" }
     assert_rejected issued("DNS:*.example.com"), { hostname: "example.com" }
@@ -60,7 +60,7 @@ class TLSVerificationTest < TLSTest
     assert_rejected issued("DNS:*"), { hostname: "localhost" }
   end
 
-  def test_addresses
+  def test_addresses_match_only_addresses
     assert_verified Certificates.localhost, { hostname: "127.0.0.1" }
     assert_verified Certificates.localhost, { hostname: "::1" }
     assert_rejected Certificates.localhost, { hostname: "127.0.0.2" }
@@ -71,32 +71,32 @@ class TLSVerificationTest < TLSTest
     assert_verified Certificates.localhost, { hostname: "localhost." }
   end
 
-  def test_dates
+  def test_certificates_are_rejected_before_and_after_their_dates
     assert_rejected issued("DNS:localhost", valid: (Time.now - 7200)..(Time.now - 3600))
     assert_rejected issued("DNS:localhost", valid: (Time.now + 3600)..(Time.now + 7200))
   end
 
-  def test_purpose
+  def test_a_certificate_for_another_purpose_is_rejected
     assert_rejected issued("DNS:localhost", purpose: "clientAuth")
   end
 
-  def test_an_unknown_issuer
+  def test_an_unknown_issuer_is_rejected
     assert_rejected Certificates.self_signed("localhost")
     assert_rejected Certificates.self_signed("Another root", ca: true).issue("localhost")
   end
 
-  def test_an_intermediate_certificate_that_is_missing
+  def test_a_chain_without_its_intermediate_certificate_is_rejected
     alone = Certificates::Credentials.new(Certificates.behind_intermediate.certificate,
                                           Certificates.behind_intermediate.key, [])
     assert_rejected alone
   end
 
-  def test_the_default_certificate_of_a_server
+  def test_the_self_signed_certificate_of_a_server_is_rejected
     client, = run_pair({ verify: true, hostname: "localhost", ca_pem: Certificates.root.cert }, {})
     assert_equal Errno::EPROTO, client.reason
   end
 
-  def test_authorities_from_a_file_a_directory_or_texts
+  def test_authorities_may_be_a_file_a_directory_or_a_text
     root = Certificates.root
     assert_verified Certificates.localhost, { ca_pem: nil, ca_file: root.cert_file }
     assert_verified Certificates.localhost, { ca_pem: nil, ca_path: Certificates.directory_of(root.certificate) }
@@ -165,7 +165,7 @@ class TLSVerificationTest < TLSTest
     end
   end
 
-  def test_missing_and_broken_authorities
+  def test_missing_and_broken_authorities_raise
     in_reactor do
       client(server, post_init: lambda { |it|
         verify = { verify: true, hostname: "localhost" }
@@ -181,7 +181,7 @@ class TLSVerificationTest < TLSTest
     end
   end
 
-  # verify_peer: true asks the program as well, which may reject more, but never less.
+  # With verify_peer: true as well, ssl_verify_peer is called, and may reject more, but never less.
   def test_the_program_may_reject_more
     options = { verify_peer: true }
     assert_rejected Certificates.localhost, options, ssl_verify_peer: ->(*) { false }
@@ -193,12 +193,12 @@ class TLSVerificationTest < TLSTest
     assert_rejected Certificates.self_signed("localhost"), { verify_peer: true }, ssl_verify_peer: ->(*) { true }
   end
 
-  def test_without_verify_peer_the_program_is_not_asked
+  def test_without_verify_peer_ssl_verify_peer_is_not_called
     client = client_of(Certificates.localhost, ssl_verify_peer: ->(*) { flunk "asked" })
     refute_includes client.events, :ssl_verify_peer
   end
 
-  def test_the_verdict_can_be_read
+  def test_get_tls_verdict_says_what_is_wrong
     assert_equal "ok", verdict_of(Certificates.localhost, { verify: true, hostname: "localhost" })
     assert_match(/expired/, verdict_of(issued("DNS:localhost", valid: (Time.now - 7200)..(Time.now - 3600)),
                                        { verify_peer: true }))
@@ -217,7 +217,7 @@ class TLSVerificationTest < TLSTest
     verdict
   end
 
-  def test_the_verdict_within_ssl_verify_peer
+  def test_get_tls_verdict_within_ssl_verify_peer_is_about_its_certificate
     verdicts = []
     run_pair({ verify_peer: true, ca_pem: Certificates.root.cert },
              expired_credentials,
@@ -245,7 +245,7 @@ class TLSVerificationTest < TLSTest
     end
   end
 
-  def test_a_server_may_let_clients_without_a_certificate_pass
+  def test_a_server_may_accept_clients_without_a_certificate
     assert_verified Certificates.localhost, {}, server: { verify: true, ca_pem: Certificates.root.cert,
                                                           fail_if_no_peer_cert: false }
   end

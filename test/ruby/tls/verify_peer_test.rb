@@ -2,8 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# ssl_verify_peer, as it has always been: with `verify_peer: true` the program judges each certificate of the peer's
-# chain, and nobody else does.
+# ssl_verify_peer as in 1.x: with `verify_peer: true` the program alone judges each certificate of the peer's chain.
 
 require_relative "../support/tls_peers"
 
@@ -101,7 +100,7 @@ class TLSVerifyPeerTest < TLSTest
     assert_equal Errno::EPROTO, server.reason
   end
 
-  def test_without_a_peer_certificate_nobody_is_asked
+  def test_without_a_peer_certificate_ssl_verify_peer_is_not_called
     client, server = run_pair({}, localhost(verify_peer: true),
                               client: { receive_data: ->(it, _) { it.close_connection } },
                               server: { ssl_handshake_completed: ->(it) { it.send_data("welcome") } })
@@ -109,14 +108,14 @@ class TLSVerifyPeerTest < TLSTest
     refute_includes server.events, :ssl_verify_peer
   end
 
-  def test_a_server_may_insist_on_a_certificate
+  def test_a_server_may_require_a_certificate
     client, server = run_pair({}, localhost(verify_peer: true, fail_if_no_peer_cert: true))
     assert_equal Errno::EPROTO, server.reason
     refute_includes server.events, :ssl_handshake_completed
     refute_includes client.events, :receive_data
   end
 
-  def test_only_true_asks_for_verification
+  def test_only_true_switches_verify_peer_on
     [1, "true", :yes].each do |value|
       client, = run_pair({ verify_peer: value }, localhost,
                          client: { ssl_handshake_completed: ->(it) { it.close_connection } })
@@ -151,7 +150,7 @@ class TLSVerifyPeerTest < TLSTest
     assert_not_running
   end
 
-  def test_an_error_in_rubys_openssl_disturbs_nothing
+  def test_an_error_of_rubys_openssl_in_the_callback_does_no_harm
     other = Certificates.self_signed("other")
     client, = run_pair({ verify_peer: true }, localhost,
                        client: { ssl_verify_peer: lambda { |_, pem|
@@ -164,7 +163,7 @@ class TLSVerifyPeerTest < TLSTest
     assert_equal "ping", client.received
   end
 
-  def test_closing_within_the_callback
+  def test_the_callback_may_close_the_connection
     client, = run_pair({ verify_peer: true }, localhost, client: { ssl_verify_peer: lambda { |it, _|
       it.close_connection
       true
@@ -182,7 +181,7 @@ class TLSVerifyPeerTest < TLSTest
       reconnect: ->(it) { it.reconnect("127.0.0.1", 1) }, collect: ->(_) { GC.start } }
   end
 
-  def test_everything_is_allowed_within_the_callback
+  def test_the_callback_may_do_anything_to_its_connection
     actions.each do |name, action|
       client, = run_pair({ verify_peer: true }, localhost, client: { ssl_verify_peer: lambda { |it, _|
         action.call(it)
@@ -193,13 +192,13 @@ class TLSVerifyPeerTest < TLSTest
     end
   end
 
-  def test_stopping_the_reactor_within_the_callback
+  def test_the_callback_may_stop_the_reactor
     client, = run_pair({ verify_peer: true }, localhost, client: { ssl_verify_peer: ->(*) { EM.stop } })
     assert_equal 1, client.events.count(:unbind)
     assert_not_running
   end
 
-  def test_getters_within_the_callback
+  def test_getters_work_within_the_callback
     seen = nil
     run_pair({ verify_peer: true }, localhost, client: { ssl_verify_peer: lambda { |it, _|
       seen = [it.get_cipher_bits.class, it.get_peername.class, it.error?]

@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Protocol versions, ciphers, curves and Diffie-Hellman parameters: what is asked for is what is negotiated.
+# Protocol versions, ciphers, curves and Diffie-Hellman parameters: the options decide what is negotiated.
 
 require_relative "../support/tls_peers"
 
@@ -17,11 +17,11 @@ class TLSVersionsTest < TLSTest
     result
   end
 
-  def test_the_newest_version_by_default
+  def test_the_newest_version_is_negotiated_by_default
     assert_equal "TLSv1.3", agreed({}, {})[0]
   end
 
-  def test_a_version_by_symbol_or_text_in_any_case
+  def test_a_version_may_be_a_symbol_or_a_string_in_any_case
     [:TLSv1_2, "TLSv1_2", "tlsv1_2", ["TLSv1_2"], [:tlsV1_2, "TLSv1_2"]].each do |version|
       assert_equal "TLSv1.2", agreed({ ssl_version: version }, {})[0]
       assert_equal "TLSv1.2", agreed({}, { ssl_version: version })[0]
@@ -30,19 +30,19 @@ class TLSVersionsTest < TLSTest
     assert_equal "TLSv1.3", agreed({ ssl_version: %w[TLSv1_2 TLSv1_3] }, {})[0]
   end
 
-  def test_old_versions_where_the_cipher_list_allows_them
+  def test_old_versions_work_if_the_cipher_list_allows_them
     old = { ssl_version: %w[TLSv1 TLSv1_1], cipher_list: "ALL:@SECLEVEL=0" }
     assert_equal "TLSv1.1", agreed(old, old)[0]
     assert_equal "TLSv1", agreed(old.merge(ssl_version: "TLSv1"), old)[0]
   end
 
-  def test_a_cipher_list
+  def test_the_cipher_list_is_used
     list = { ssl_version: :TLSv1_2, cipher_list: "ECDHE-ECDSA-AES256-GCM-SHA384" }
     assert_equal ["TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"], agreed(list, {})
     assert_equal ["TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"], agreed({}, list)
   end
 
-  def test_a_curve
+  def test_the_curve_is_used
     reactor do
       talk_tls(tls_server(localhost(ecdh_curve: "secp384r1", ssl_version: :TLSv1_2))) do |tls|
         assert_match(/ECDHE/, tls.cipher[0])
@@ -51,7 +51,7 @@ class TLSVersionsTest < TLSTest
     end
   end
 
-  def test_dh_parameters
+  def test_dh_parameters_are_used
     rsa = Certificates.self_signed("localhost", key: OpenSSL::PKey::RSA.new(2048))
     options = { cert: rsa.cert, private_key: rsa.private_key, ssl_version: :TLSv1_2, cipher_list: "DHE-RSA-AES128-GCM-SHA256" }
     assert_diffie_hellman(2048, { **options, dhparam: Certificates.write(dh_parameters) })
