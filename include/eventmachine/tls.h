@@ -68,8 +68,8 @@ typedef struct em_tls_ticket_key {
     unsigned char secrets[64]; /**< random: 32 bytes for HMAC-SHA-256, then 32 bytes for AES-256 */
 } em_tls_ticket_key;
 
-/** The largest number of ticket keys that a context can have. */
-#define EM_TLS_TICKET_KEYS 8
+/** How many ticket keys a context can have at most. */
+#define EM_TLS_MAX_TICKET_KEYS 8
 
 /**
  * Options of a context. Begin with `.size = sizeof options`; zero means the default. Copied, together with what they
@@ -239,8 +239,8 @@ EM_API em_status em_tls_context_reload(em_tls_context *context);
  * Without this, each context generates its own keys. They change every hour, or less often if ticket_seconds is long,
  * are accepted for as long as a ticket can be used, and are the same in forked processes.
  *
- * count: 1 to EM_TLS_TICKET_KEYS; 0 to generate keys again. EM_INVALID_ARGUMENT, EM_INVALID_STATE (a shared context),
- * EM_TLS_FAILED (no random numbers), EM_UNSUPPORTED.
+ * count: 1 to EM_TLS_MAX_TICKET_KEYS; 0 to generate keys again. EM_INVALID_ARGUMENT, EM_INVALID_STATE (a shared
+ * context), EM_TLS_FAILED (no random numbers), EM_UNSUPPORTED.
  */
 EM_API em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_ticket_key *keys, unsigned count);
 

@@ -196,7 +196,7 @@ void emi_tls_server_configure(SSL_CTX *ctx);
 
 /** The keys that session tickets are encrypted with, see em_tls_context_set_ticket_keys. */
 typedef struct emi_tls_tickets {
-    em_tls_ticket_key keys[EM_TLS_TICKET_KEYS];
+    em_tls_ticket_key keys[EM_TLS_MAX_TICKET_KEYS];
     unsigned count;
     bool are_given;         /**< by the program; else they are derived from `seed` */
     unsigned char seed[32]; /**< of keys[0] and of the next seed */

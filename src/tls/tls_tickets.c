@@ -55,7 +55,7 @@ static bool advance(emi_tls_tickets *tickets)
     unsigned char seed[SEED_BYTES];
     if (!derive(tickets->seed, 's', seed) || !derive_key(seed, &next))
         return false;
-    unsigned kept = tickets->count < EM_TLS_TICKET_KEYS ? tickets->count : EM_TLS_TICKET_KEYS - 1;
+    unsigned kept = tickets->count < EM_TLS_MAX_TICKET_KEYS ? tickets->count : EM_TLS_MAX_TICKET_KEYS - 1;
     memmove(tickets->keys + 1, tickets->keys, kept * sizeof *tickets->keys);
     tickets->keys[0] = next;
     tickets->count = kept + 1;
@@ -80,7 +80,7 @@ static void rotate(emi_tls_tickets *tickets)
 /* A key encrypts tickets in its first period. In the others it still decrypts them, as long as they are valid. */
 em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds)
 {
-    int64_t period_seconds = ticket_seconds / (EM_TLS_TICKET_KEYS - 2) + 1;
+    int64_t period_seconds = ticket_seconds / (EM_TLS_MAX_TICKET_KEYS - 2) + 1;
     *tickets = (emi_tls_tickets){.count = 1};
     tickets->period_seconds = period_seconds > LEAST_PERIOD_SECONDS ? period_seconds : LEAST_PERIOD_SECONDS;
     tickets->period = period_of_now(tickets);
@@ -172,7 +172,7 @@ em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_t
 {
     emi_tls_tickets tickets = {.count = count, .are_given = true};
     em_status status = EM_OK;
-    if (!context || count > EM_TLS_TICKET_KEYS || (count > 0 && !keys))
+    if (!context || count > EM_TLS_MAX_TICKET_KEYS || (count > 0 && !keys))
         return EM_INVALID_ARGUMENT;
     if (context->is_shared)
         return EM_INVALID_STATE;

@@ -237,9 +237,9 @@ static void servers_with_the_same_keys_resume_each_others_sessions(void **state)
 static void too_many_keys_are_refused(void **state)
 {
     (void)state;
-    em_tls_ticket_key keys[EM_TLS_TICKET_KEYS + 1] = {key_of(1)};
+    em_tls_ticket_key keys[EM_TLS_MAX_TICKET_KEYS + 1] = {key_of(1)};
     em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-    assert_int_equal(em_tls_context_set_ticket_keys(server, keys, EM_TLS_TICKET_KEYS + 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_tls_context_set_ticket_keys(server, keys, EM_TLS_MAX_TICKET_KEYS + 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_tls_context_set_ticket_keys(server, NULL, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_tls_context_set_ticket_keys(NULL, keys, 1), EM_INVALID_ARGUMENT);
     em_tls_context_release(server);
