@@ -4,7 +4,7 @@
 #
 # usage: ruby -Ilib examples/ruby/starttls.rb
 #
-# A conversation that begins in the clear and goes on under TLS.
+# A connection that begins in the clear and continues with TLS.
 
 require "eventmachine"
 
@@ -15,9 +15,9 @@ class Server < EM::Connection
     send_data("hello, say STARTTLS\n")
   end
 
-  # Without options, a server has a certificate that nobody has signed. It suits examples only.
+  # Without options, a server has a self-signed certificate. That is for examples only.
   def receive_line(line)
-    return send_data("under TLS you said: #{line}\n") if get_cipher_protocol
+    return send_data("with TLS you said: #{line}\n") if get_cipher_protocol
 
     send_data("go\n")
     start_tls

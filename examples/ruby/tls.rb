@@ -4,14 +4,14 @@
 #
 # usage: ruby -Ilib examples/ruby/tls.rb
 #
-# A server with TLS, and a client that talks to it only after it has verified who it is. A second client that expects
-# another host refuses the same server.
+# A server with TLS, and a client that sends it data only after it has verified the server. A second client, which
+# expects another host, rejects the same server.
 
 require "eventmachine"
 require "openssl"
 
-# A server has its key and certificate in files. For this example they are made on the spot, and the certificate is its
-# own authority.
+# Usually a server has its key and certificate in files. This example generates them, and the certificate is its own
+# authority.
 KEY = OpenSSL::PKey::EC.generate("prime256v1")
 CERTIFICATE = OpenSSL::X509::Certificate.new.tap do |it|
   it.version = 2
@@ -31,7 +31,7 @@ module Shop
   end
 
   def receive_data(data)
-    send_data("you said #{data.inspect} by #{get_cipher_protocol}")
+    send_data("you said #{data.inspect} over #{get_cipher_protocol}")
     close_connection_after_writing
   end
 end
@@ -42,7 +42,7 @@ class Customer < EM::Connection
     @host = host
   end
 
-  # Nothing of this leaves before the server is verified.
+  # The data is not sent before the server is verified.
   def post_init
     start_tls(verify: true, hostname: @host, ca_pem: CERTIFICATE.to_pem, alpn: ["shop/1"])
     send_data("my card number")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Two filters of TLS whose wires are connected, driven at random: cuts of any size, sending, ends, rest, and in some
- * runs a wire that changes, loses and invents bytes, or memory that runs out. What arrives is always the beginning of
- * what was sent; on a good wire it is all, and ends are told as they were. It runs over no backend.
+ * Two TLS filters that are connected by their wires, in random steps: pieces of any size, sending, ends, releasing
+ * buffers, and in some runs a wire that corrupts, loses and inserts bytes, or memory that runs out. What arrives is
+ * always a prefix of what was sent. On an intact wire it is everything, and ends are reported as they happened. It uses
+ * no backend.
  */
 #include "base/features.h"
 #include "fuzz/support/fuzz.h"
@@ -25,7 +26,7 @@ typedef struct side {
 static tls_pair pair;
 static side sides[SIDES];
 static uint64_t dice;
-static bool is_bent; /* the wire has changed something */
+static bool is_bent; /* the wire has corrupted something */
 
 static uint64_t below(uint64_t limit)
 {
@@ -79,7 +80,7 @@ static void end_sending(side *from)
     from->has_ended = true;
 }
 
-/* On a wire that is not to be trusted. */
+/* Corrupts the wire. */
 static size_t bend(unsigned char *wire, size_t length)
 {
     is_bent = true;
@@ -145,7 +146,7 @@ static void start(const fuzz_run *run)
     }
 }
 
-/* All is said and carried. */
+/* Delivers the rest, then checks that everything has arrived. */
 static void finish(const fuzz_run *run)
 {
     while (carry(&sides[0], &sides[1], SIZE_MAX, false) + carry(&sides[1], &sides[0], SIZE_MAX, false) > 0)
