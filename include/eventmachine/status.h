@@ -38,7 +38,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_RESOLVER_FAILED, -18, "name resolution failed temporarily, try again later")                                  \
     X(EM_UNKNOWN_BACKEND, -19, "unknown or unavailable backend")                                                       \
     X(EM_TLS_HANDSHAKE_TIMEOUT, -20, "timed out during the TLS handshake")                                             \
-    X(EM_TLS_FAILED, -21, "TLS protocol error")                                                                        \
+    X(EM_TLS_FAILED, -21, "a TLS protocol error occurred")                                                             \
     X(EM_TLS_ALERT, -22, "the peer ended TLS with an alert")                                                           \
     X(EM_TLS_UNTRUSTED, -23, "the peer's certificate is not trusted")                                                  \
     X(EM_TLS_WRONG_NAME, -24, "the peer's certificate does not match the host name")                                   \
