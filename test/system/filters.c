@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections with a filter over real sockets: the last bytes of a filter arrive, whoever ends and however.
+ * Connections with a filter over real sockets: the filter's last bytes arrive, whichever side ends, and however.
  */
 #include <string.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * TLS by the C API over real sockets, both ends ours. Without OpenSSL there is nothing to test.
+ * TLS with the C API over real sockets, with our library at both ends. Without OpenSSL there is nothing to test.
  */
 #include "base/features.h"
 #include "support/filtered_connections.h"
@@ -20,7 +20,7 @@
 
 enum { LARGE_BYTES = 8 * 1024 * 1024, REASON_BYTES = 256 };
 
-/* One end of a connection: what it wants, and what happened to it. */
+/* One end of a connection: what it does, and what happened to it. */
 typedef struct end {
     em_tls_options tls;
     const char *greeting; /* sent at once, before the handshake */
@@ -31,7 +31,7 @@ typedef struct end {
     unsigned ready, ended, unbound;
     em_status reason;
     char reason_text[REASON_BYTES];
-    em_tls_info info; /* when ready; its strings are not valid any more */
+    em_tls_info info; /* after the handshake; its strings are no longer valid */
     byte_buffer received;
 } end;
 
@@ -103,7 +103,7 @@ static const em_handler handler = {
     .unbind = unbind,
 };
 
-/* The same, and the test closes. */
+/* The same with receive_end, so the library does not close when the peer ends. */
 static const em_handler open_handler = {
     .post_init = post_init,
     .receive_data = receive_data,
@@ -143,7 +143,7 @@ static void strike(scene *set)
     bytes_free(&set->server.received);
 }
 
-/* Runs until both ends have had their unbind. */
+/* Runs until unbind was called for both ends. */
 static void finish(scene *set)
 {
     while (!set->client.unbound || !set->server.unbound)
@@ -188,7 +188,7 @@ static void a_connection_closed_at_once_still_sends_what_is_queued(void **state)
     assert_int_equal(set->server.reason, EM_OK);
 }
 
-/* The client fails with this, the server is told by an alert, and no byte of the program's arrives. */
+/* The client fails with this status, the server gets an alert, and no data arrives. */
 static void expect_rejection(scene *set, em_status status, const char *client_text, const char *server_text)
 {
     set->client.greeting = "secret";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection with a filter, over the simulated backend: its handshake, and what waits for it.
+ * A connection with a filter, over the simulated backend: its handshake, what waits for it, and its deadline.
  */
 #include "support/filtered.h"
 #include "system/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection with a filter runs out of memory at every single allocation: it goes on whole or ends once with
- * EM_NO_MEMORY, the filter is destroyed once, and no memory is lost.
+ * Every allocation of a connection with a filter fails in turn: the connection continues intact or ends once with
+ * EM_NO_MEMORY, the filter is destroyed once, and no memory leaks.
  */
 #include "support/filtered.h"
 
@@ -27,7 +27,7 @@ static bool put_up(filtered *own)
     return false;
 }
 
-/* Everything that may need memory: a handshake, bytes that are held over a pause, an answer, the end. */
+/* Everything that may need memory: a handshake, bytes that are held during a pause, a response, the end. */
 static void live(filtered *own, simulated_loop *fixture)
 {
     em_connection_send_text(own->told.connection, "sent before");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Putting a filter into a connection, over the simulated backend: when, and what belongs to it from then on.
+ * Installing a filter in a connection, over the simulated backend: when that is possible, and which bytes it gets.
  */
 #include "support/filtered.h"
 
@@ -198,7 +198,7 @@ static void a_large_queue_leaves_before_the_filters_first_byte(void **state)
     filtered_free(&own);
 }
 
-/* As a callback of a TLS library may do. */
+/* As a callback of a TLS library may. */
 static void close_within(void *user)
 {
     assert_int_equal(em_connection_close(((recorder *)user)->connection), EM_OK);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection with a filter whose program and whose peer do anything in any order, by seed, over a simulated backend
- * that splits and delays: bytes arrive in order, the filter's end comes behind the last of them only, and every life
- * ends once.
+ * Random tests by seed: the program and the peer of a connection with a filter do anything in any order, over a
+ * simulated backend that splits and delays bytes. Bytes arrive in order, the filter's end comes only after the last of
+ * them, and every connection ends once.
  */
 #include "support/filtered.h"
 
@@ -12,7 +12,7 @@ enum { SEEDS = 2000, ACTIONS = 60, MOST_BYTES = 3000, HANDSHAKE = 7 };
 
 typedef struct game {
     filtered own;
-    uint64_t number; /* the seed that it began with */
+    uint64_t number; /* the seed of this run */
     uint64_t seed;
     size_t handshake_left;  /* that the peer has to send … */
     size_t handshake_heard; /* … and has read */
@@ -176,7 +176,7 @@ static void begin(game *played, simulated_loop *fixture, uint64_t number)
     filtered_put_up(&played->own, &options, 0);
 }
 
-/* Of all games, so that something has happened in them. */
+/* Counted over all runs, to check that everything has happened. */
 static struct {
     unsigned handshakes, ends, good_ends, failures;
     uint64_t received, read;

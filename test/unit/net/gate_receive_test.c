@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection with a filter, over the simulated backend: what arrives, pauses, and the ends.
+ * A connection with a filter, over the simulated backend: receiving, pauses, and ends.
  */
 #include "support/filtered.h"
 

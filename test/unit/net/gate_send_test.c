@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection with a filter, over the simulated backend: what is sent, how much waits, and closing.
+ * A connection with a filter, over the simulated backend: sending, water marks and limits, and closing.
  */
 #include "support/filtered.h"
 
@@ -11,7 +11,7 @@
 
 static char large[LARGE_BYTES + 1];
 
-/* Different bytes, so that the filter cannot shorten them. */
+/* Neighbouring bytes differ, so that the filter cannot compress them. */
 static const char *large_text(void)
 {
     for (size_t i = 0; i < LARGE_BYTES; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Contexts: what options are refused and how, certificates and keys, sharing, versions.
+ * Contexts: refused options, certificates and keys, sharing, versions, the key log.
  */
 #include "support/tls_pair.h"
 #include "support/unit.h"

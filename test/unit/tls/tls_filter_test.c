@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * TLS as a filter: the handshake, data, and how it ends; every cut and every bent byte.
+ * The TLS filter: the handshake, data, and how it ends; truncation and corruption at every byte.
  */
 #include "support/tls_pair.h"
 #include "support/unit.h"
@@ -130,7 +130,7 @@ static void pieces_of_every_size_arrive(void **state)
         check_pattern(made, large[i]);
 }
 
-/* The lengths of the records that wait on the wire, RFC 8446, section 5.1. */
+/* The lengths of the records in the wire outbox, RFC 8446, section 5.1. */
 static unsigned record_lengths(tls_end *end, size_t *lengths, unsigned capacity)
 {
     enum { HEADER_BYTES = 5 };
@@ -261,7 +261,7 @@ static void garbage_fails_the_handshake_once(void **state)
         unsigned char garbage[400];
         for (size_t i = 0; i < sizeof garbage; i++)
             garbage[i] = (unsigned char)next_random(&seed);
-        garbage[0] &= 0x7f; /* or it may be the beginning of a hello in the form of SSL 2, and more is awaited */
+        garbage[0] &= 0x7f; /* else it may begin a hello in SSL 2 format, and more is awaited */
         if (round % 2)
             memcpy(garbage, hello, sizeof hello);
         tls_pair_open(&made->pair, made->client, made->server);

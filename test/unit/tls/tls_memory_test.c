@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Memory of TLS: nothing grows, and running out of it is a status. All allocations of OpenSSL are counted here.
+ * Memory of TLS: nothing leaks, and running out of memory is a status. All allocations of OpenSSL are counted here.
  */
 #include "support/tls_pair.h"
 #include "support/unit.h"
@@ -200,7 +200,7 @@ static void the_number_of_shared_contexts_is_bounded(void **state)
     assert_int_equal(live, before);
 }
 
-/* What an idle connection costs. The bound is generous; the number is printed. */
+/* The memory of an idle connection. The bound is generous, and the number is printed. */
 static void an_idle_connection_needs_no_buffers(void **state)
 {
     (void)state;
@@ -247,7 +247,7 @@ static void messages_allocate_no_buffers_in_steady_state(void **state)
     em_tls_context_release(server);
 }
 
-/* Out of memory, ours: each allocation of the loop's in turn. */
+/* Each allocation of the loop fails in turn. */
 
 static bool is_out_of_memory(const tls_end *end)
 {
@@ -298,7 +298,7 @@ static void a_filter_is_not_created_without_memory(void **state)
     em_tls_context_release(server);
 }
 
-/* Out of memory, OpenSSL's: it may fail in any way, but not crash, and a text says why. */
+/* Each allocation of OpenSSL fails in turn: any status is allowed, but no crash, and a text says why. */
 
 static void a_handshake_fails_once_when_openssl_runs_out_of_memory(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Servers with several certificates: which name gets which, and how they are replaced.
+ * Servers with several certificates: which name gets which, the choice of a context, and reloading.
  */
 #include "support/tls_pair.h"
 #include "support/unit.h"
@@ -28,7 +28,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Connects and returns the common name of the certificate that the server has shown; to be freed. */
+/* Connects and returns the common name of the server's certificate, to be freed. */
 static char *name_shown_to(em_tls_context *client, em_tls_context *server, const char *hostname)
 {
     em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = hostname};
@@ -97,7 +97,7 @@ static void each_name_gets_its_certificate(void **state)
     em_tls_context_release(server);
 }
 
-/* A client that knows RSA only gets the certificate for it. */
+/* A client that supports only RSA gets the RSA certificate. */
 static void a_second_certificate_may_have_a_key_of_another_type(void **state)
 {
     (void)state;
@@ -144,7 +144,7 @@ static void unknown_names_are_refused_on_request(void **state)
     add(server, "a.example.org", "exact", false);
     expect_name(server, "a.example.org", "exact");
     expect_name(server, "b.example.org", "alert 112: unrecognized name");
-    expect_name(server, "192.0.2.1", "server"); /* it has not asked by name */
+    expect_name(server, "192.0.2.1", "server"); /* an address is not sent */
     em_tls_context_release(server);
 }
 
@@ -186,7 +186,7 @@ static void the_chosen_context_verifies_the_client(void **state)
     em_tls_options ours = {.size = sizeof ours, .context = client, .hostname = "example.org"};
     em_tls_options theirs = {.size = sizeof theirs, .context = server};
     for (unsigned i = 0; i < 4; i++) {
-        /* A session of the open name is offered to the closed one, by the same key in the client's cache. */
+        /* The client's key is the same for both names, so the session of the first is offered to the second. */
         tls_pair pair = {.step = 0};
         ours.hostname = "same";
         ours.server_name = i % 2 ? "other.example.org" : "example.org";

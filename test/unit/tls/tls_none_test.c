@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A library that was built without OpenSSL.
+ * The library built without OpenSSL.
  */
 #include "support/unit.h"
 #include "tls/tls.h"
 
 #include <string.h>
 
-static void without_openssl_everything_says_so(void **state)
+static void without_openssl_all_functions_return_unsupported(void **state)
 {
     (void)state;
     em_tls_context *context;
@@ -33,6 +33,6 @@ static void without_openssl_everything_says_so(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(without_openssl_everything_says_so)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(without_openssl_all_functions_return_unsupported)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

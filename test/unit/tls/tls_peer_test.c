@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Against OpenSSL itself, which does what our own side never does: renegotiates, changes keys, offers early data, sends
- * large tickets in many records.
+ * A peer that is OpenSSL itself does what our own side never does: it renegotiates, updates keys, offers early data,
+ * and sends large tickets in many records.
  */
 #include "support/tls_raw.h"
 #include "support/unit.h"
@@ -139,9 +139,8 @@ static void renegotiation_is_refused(void **state)
     assert_int_equal(SSL_session_reused(made->raw.ssl), 0);
 }
 
-/* What a server of ours would have to read is never written by a peer that keeps to the protocol: the alert that
- * refuses the first attempt ends OpenSSL's side. So one record is repeated on a connection without encryption of its
- * own. */
+/* A peer that follows the protocol never sends this to our server: the alert that refuses the first attempt ends
+ * OpenSSL's side. So one record is repeated on a connection with a cipher that does not encrypt. */
 static void repeated_renegotiation_ends_the_connection(void **state)
 {
     fixture *made = *state;
@@ -152,7 +151,7 @@ static void repeated_renegotiation_ends_the_connection(void **state)
     tls_raw_run(&made->raw, &made->end);
     while (made->end.filter->failure == EM_OK && attempts < 50) {
         attempts++;
-        assert_int_equal(SSL_renegotiate(made->raw.ssl), 1); /* a server says HelloRequest */
+        assert_int_equal(SSL_renegotiate(made->raw.ssl), 1); /* a server sends HelloRequest */
         SSL_do_handshake(made->raw.ssl);
         size_t length = tls_raw_take_wire(&made->raw, wire, sizeof wire);
         tls_end_receive(&made->end, wire, length);
@@ -174,7 +173,7 @@ static void early_data_is_never_accepted(void **state)
     SSL_SESSION_free(session);
 }
 
-/* A client whose session allows it, which it does not have from us, sends early data: they are skipped. */
+/* A client sends early data because its session, which is not ours, allows that. The data is skipped. */
 static void a_client_that_offers_early_data_gets_an_ordinary_handshake(void **state)
 {
     fixture *made = *state;
@@ -184,7 +183,8 @@ static void a_client_that_offers_early_data_gets_an_ordinary_handshake(void **st
     tls_raw_run(&made->raw, &made->end);
     SSL_SESSION *session = SSL_get1_session(made->raw.ssl);
     assert_int_equal(SSL_SESSION_set_max_early_data(session, 1000), 1);
-    SSL_set_shutdown(made->raw.ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or the session is given up */
+    SSL_set_shutdown(made->raw.ssl,
+                     SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* otherwise the session is not resumable */
     SSL_free(made->raw.ssl);
     tls_end_close(&made->end);
     start(made, false);
@@ -224,7 +224,7 @@ static SSL_TICKET_RETURN use_ticket(SSL *ssl, SSL_SESSION *session, const unsign
     return SSL_TICKET_RETURN_USE_RENEW;
 }
 
-/* Our client has the first record of a ticket only. OpenSSL writes nothing until it has all; nothing is lost. */
+/* Our client has only the first record of a ticket. OpenSSL writes nothing until it is complete; nothing is lost. */
 static void data_sealed_in_the_middle_of_a_message_of_the_peer_is_sent_after_it(void **state)
 {
     fixture *made = *state;
@@ -336,7 +336,7 @@ static void a_protocol_that_was_not_offered_is_refused(void **state)
     assert_int_equal(made->end.filter->failure, EM_TLS_FAILED);
 }
 
-/* Names that a client asks for. */
+/* Server names */
 
 static void an_address_as_server_name_does_no_harm(void **state)
 {
@@ -426,7 +426,7 @@ static void an_endless_hello_fails_with_an_alert(void **state)
     assert_true(made->end.filter->wire.bytes > 0);
 }
 
-/* Alerts in every state: each ends the connection with its name. */
+/* Alerts in every state: each ends the connection, and the reason names it. */
 static void alerts_are_reported_by_name(void **state)
 {
     fixture *made = *state;

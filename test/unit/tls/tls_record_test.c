@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Records of all sorts from OpenSSL as a peer: empty, padded, small; a hello that must be said twice; ends in TLS 1.2.
+ * Records of all kinds from OpenSSL as a peer: empty, padded, small; a HelloRetryRequest; half-close in TLS 1.2.
  */
 #include "support/tls_raw.h"
 #include "support/unit.h"
@@ -109,7 +109,7 @@ static void records_without_data_are_ignored(void **state)
     assert_true(bytes_equal_text(&made->end.received, "data"));
 }
 
-/* The client's first key is for a group that the server does not take: RFC 8446, section 4.1.4. */
+/* The client's first key share is for a group that the server does not accept: RFC 8446, section 4.1.4. */
 static void after_a_hello_retry_the_server_does_not_choose_again(void **state)
 {
     fixture *made = *state;

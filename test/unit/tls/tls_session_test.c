@@ -54,7 +54,7 @@ typedef struct wish {
     bool ends_badly;      /* no close_notify */
 } wish;
 
-/* One connection with some data; returns whether it was resumed. `keep`: leaves it open. */
+/* Makes a connection and sends some data. Returns whether a session was resumed. `keep`: leaves it open. */
 static bool connect_once(em_tls_context *client, em_tls_context *server, wish wanted)
 {
     tls_pair pair = {.step = 0};
@@ -148,7 +148,7 @@ static void sessions_are_resumed_only_with_the_same_peer_and_name(void **state)
     }
 }
 
-/* The server side of it: another name than the session's, RFC 6066, section 3. */
+/* A server refuses a session that is offered for another name, RFC 6066, section 3. */
 static void a_session_without_verification_is_never_resumed_with_it(void **state)
 {
     (void)state;
@@ -222,7 +222,7 @@ static void servers_with_the_same_keys_resume_each_others_sessions(void **state)
         assert_true(connect_once(client, two, wanted));
         assert_int_equal(em_tls_context_set_ticket_keys(two, both, 2), EM_OK);
         assert_true(connect_once(client, two, wanted));
-        /* That connection was given a ticket by the new key. */
+        /* The last connection got a ticket with the new key. */
         assert_int_equal(em_tls_context_set_ticket_keys(two, &newer, 1), EM_OK);
         assert_true(connect_once(client, two, wanted));
         assert_int_equal(em_tls_context_set_ticket_keys(two, NULL, 0), EM_OK);
@@ -283,7 +283,7 @@ static void a_session_without_client_certificate_is_not_resumed_where_one_is_req
     }
 }
 
-/* Another authority is trusted now: what the old one vouched for counts no more. */
+/* Another authority is trusted now, so a session verified by the old one is not resumed. */
 static void a_session_is_not_resumed_after_its_authority_lost_trust(void **state)
 {
     (void)state;

@@ -101,7 +101,7 @@ static void a_child_takes_over_a_lock_that_another_thread_held(void **state)
     emi_tls_lock_give(&lock);
 }
 
-/* What a child destroys is not seen by the parent's peer. */
+/* The parent's peer does not notice what a child destroys. */
 static void a_forked_child_sends_nothing(void **state)
 {
     (void)state;

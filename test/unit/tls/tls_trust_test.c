@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Who decides about a peer: the program's callback, certificates of clients, the system's authorities, OCSP.
+ * What decides about a peer: verify_peer, client certificates, the system's authorities, OCSP.
  */
 #include "support/tls_meeting.h"
 #include "support/unit.h"
@@ -29,14 +29,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The program's answers. */
+/* What verify_peer returns, and what it was called with. */
 
 typedef struct answers {
     bool accepts;
     unsigned calls;
     unsigned last_depth;
     em_status worst;
-    bool order_is_right; /* issuers before what they have issued */
+    bool order_is_right; /* issuers came before the certificates they have issued */
 } answers;
 
 static int answer(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
@@ -115,7 +115,7 @@ static void with_verify_override_verify_peer_alone_decides(void **state)
     certificate_free(&alone);
 }
 
-/* Certificates of clients. */
+/* Client certificates */
 
 static void a_server_that_requires_a_certificate_gets_one(void **state)
 {
@@ -141,7 +141,7 @@ static void a_server_that_requires_a_certificate_gets_one(void **state)
     certificate_free(&client);
 }
 
-/* What a client without a good certificate has sent is never seen, though its handshake is done (TLS 1.3). */
+/* Data of a client without a valid certificate is never delivered, even if its own handshake is done (TLS 1.3). */
 static void check_refused_client(const char *pem, em_tls_version version, const char *detail)
 {
     const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
@@ -197,7 +197,7 @@ static void a_server_that_only_asks_accepts_clients_without_certificate(void **s
     tls_pair_close(&pair);
 }
 
-/* The system's authorities. */
+/* The system's authorities */
 
 static void the_systems_authorities_are_the_default(void **state)
 {
@@ -215,13 +215,13 @@ static void the_systems_authorities_are_the_default(void **state)
         tls_pair_run(&pair);
         assert_true(pair.client.filter->is_ready);
         tls_pair_close(&pair);
-        remove(path); /* it was read once */
+        remove(path); /* it was read already */
     }
     em_tls_context_release(server);
     free(path);
 }
 
-/* Stapled responses. */
+/* Stapled OCSP responses */
 
 static void expect_response(const unsigned char *der, size_t length, em_switch is_required, em_status status,
                             const char *detail)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Verifying servers: tables of certificates, good and bad, and of names.
+ * Verifying servers: tables of valid and invalid certificates, and of names.
  */
 #include "support/tls_meeting.h"
 #include "support/unit.h"
@@ -82,7 +82,7 @@ static void names_are_compared_by_rfc_9525(void **state)
         {"IP:192.0.2.1", "::ffff:192.0.2.1", EM_TLS_WRONG_NAME},
         {"email:a@example.com", "example.com", EM_TLS_WRONG_NAME},
         {"URI:https://example.com/", "example.com", EM_TLS_WRONG_NAME},
-        {NULL, "example.com", EM_TLS_WRONG_NAME}, /* the common name is no host name */
+        {NULL, "example.com", EM_TLS_WRONG_NAME}, /* the common name is not used */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         const certificate_recipe recipe = {.common_name = "example.com", .alternative_names = rows[i].names};
