@@ -40,7 +40,7 @@ static VALUE instantiate(const rb_em_slot *server, VALUE description, uint64_t s
     return rb_funcallv_kw(class, id_new, (int)count + 1, values, keywords);
 }
 
-/* Of a server that was started with an EventMachine::TLS. */
+/* Starts TLS if the server was started with an EventMachine::TLS. */
 static void start_tls(VALUE description, uint64_t signature)
 {
     VALUE tls = rb_ary_entry(description, 4);

@@ -2,8 +2,8 @@
 /*
  * Connections and servers that other threads open are held. Ruby may switch to the reactor's thread at any point
  * between the opening and the end of `initialize` and `post_init`, so what happens to the native connection meanwhile
- * is noted in the slot: the connection is paused when it is established, which does not hold up a TLS handshake, and
- * its end waits. rb_complete.c reports all that once the object is complete. For servers see rb_accept.c.
+ * is noted in the slot: the connection is paused when it is established, which does not stop a TLS handshake, and its
+ * end waits. rb_complete.c reports all that once the object is complete. For servers see rb_accept.c.
  */
 #include "rb_hold.h"
 

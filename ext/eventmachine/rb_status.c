@@ -70,7 +70,7 @@ int rb_em_status_errno(em_status status)
     return 0;
 }
 
-/* A peer that does not end TLS before it closes the connection has closed it normally, as in 1.x. */
+/* As in 1.x, a peer that closes the connection without ending TLS has closed it normally. */
 VALUE rb_em_reason(em_status status)
 {
     if (status >= 0 || status == EM_TLS_TRUNCATED)

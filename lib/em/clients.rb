@@ -11,7 +11,8 @@ module EventMachine
     # @param server [String] a host name or address; or the path of a Unix-domain socket
     # @param port [Integer, String, nil] omitted for a Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
-    # @param args passed to the handler's `initialize`; but `tls: EM::TLS.new(…)` as the last one starts TLS before that
+    # @param args passed to the handler's `initialize`. With `tls: EM::TLS.new(…)` as the last one, which is not passed,
+    #   TLS is started before `initialize`
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
     # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name
@@ -52,7 +53,7 @@ module EventMachine
 
     # Gives an existing object a new connection and a new signature, without calling `initialize` or `post_init` again.
     # Does nothing while it is still connected. Call this in `unbind` to connect again. If the object was connected with
-    # `tls:`, so it is again.
+    # `tls:`, TLS is started again.
     #
     # @param server [String] as for {connect}
     # @param port [Integer, String, nil] as for {connect}

@@ -54,8 +54,8 @@ module EventMachine
       raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
     end
 
-    # Takes an {EM::TLS} that is called `tls` off the last argument. Any other Hash is the handler's, as it has always
-    # been. Returns it or nil, handler, arguments.
+    # Removes `tls:` from the last argument if its value is an {EM::TLS}. Any other Hash is an argument of the handler,
+    # as in 1.x. Returns the {EM::TLS} or nil, the handler and the other arguments.
     def split_tls(handler, arguments)
       options = arguments.empty? ? handler : arguments.last
       return [nil, handler, arguments] unless options.is_a?(Hash) && options[:tls].is_a?(TLS)

@@ -12,7 +12,8 @@ module EventMachine
     # @param port [Integer, String, nil] 0 for one that the system chooses (see {get_sockname}); omitted for a
     #   Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
-    # @param args passed to the handler's `initialize`; but `tls: EM::TLS.new(…)` as the last one starts TLS before that
+    # @param args passed to the handler's `initialize`. With `tls: EM::TLS.new(…)` as the last one, which is not passed,
+    #   TLS is started before `initialize`
     # @yieldparam connection [Connection] each new connection, after its `post_init`
     # @return [Integer] the server's signature, for {stop_server}
     # @raise [RuntimeError] if it cannot listen there

@@ -12,7 +12,7 @@ static bool wants_input(const em_connection *connection)
                 : !connection->paused && !connection->receiving_paused && !connection->peer_ended;
 }
 
-/* What a filter holds comes before what the system has. */
+/* The bytes that a filter holds are delivered before those that the system holds. */
 em_status emi_connection_start_receiving(em_connection *connection)
 {
     emi_gate *gate = emi_gate_of(connection);
@@ -26,7 +26,7 @@ em_status emi_connection_start_receiving(em_connection *connection)
     return status;
 }
 
-/* While connecting nothing is received yet. A filter's handshake goes on. */
+/* While connecting nothing is received yet. A filter's handshake continues during a pause. */
 static void stop_receiving(em_connection *connection)
 {
     if (connection->channel.backend && !connection->channel.released &&

@@ -126,7 +126,7 @@ static const emi_service_operations operations = {
     .destroy = destroy,
 };
 
-/* With filters. Loops without one have no part of them in their turns. */
+/* The operations once a connection has a filter. Before that, the turns of the loop do nothing for filters. */
 
 static void turn(emi_service *service)
 {

@@ -126,7 +126,7 @@ typedef struct emi_net {
     emi_list backing_off; /* listeners that back off, because descriptors or memory were exhausted */
     emi_list lingering;   /* connections whose sockets stay open after unbind */
     bool closing;         /* the loop is being destroyed */
-    emi_gates *gates;     /* what the filters share; NULL: there has been none */
+    emi_gates *gates;     /* what all gates share; NULL: no connection has had a filter */
     uint64_t shed_ns;     /* when connections were last turned away */
     unsigned channels;    /* attached, not yet released */
     int reserve;          /* a descriptor to be closed when none is left */

@@ -13,7 +13,7 @@ module EventMachine
     # @api private
     module Parsing
       # Starts TLS as {Connection#start_tls} does, and drops what has arrived in the clear but is not parsed yet. An
-      # attacker could have inserted it, and it would be taken for protected data.
+      # attacker could have inserted it, and it would be taken for decrypted data.
       def start_tls(args = {})
         super
         parsing_input.clear
