@@ -68,13 +68,13 @@ typedef struct em_tls_ticket_key {
     unsigned char secrets[64]; /**< random: 32 bytes for HMAC-SHA-256, then 32 bytes for AES-256 */
 } em_tls_ticket_key;
 
-/** How many ticket keys a context can have at most. */
+/** The largest number of ticket keys that a context can have. */
 #define EM_TLS_MAX_TICKET_KEYS 8
 
 /**
  * Options of a context. Begin with `.size = sizeof options`; zero means the default. Copied, together with what they
- * refer to. Options that contradict each other or are out of range are EM_INVALID_ARGUMENT. em_status_get_detail names
- * the option.
+ * refer to. Options that contradict each other or are out of range are EM_INVALID_ARGUMENT; em_status_get_detail says
+ * which.
  */
 typedef struct em_tls_context_options {
     size_t size; /**< sizeof (em_tls_context_options) */
@@ -117,8 +117,9 @@ typedef struct em_tls_context_options {
     /**
      * Called for each certificate of the peer's chain, from the issuers' to the peer's own, and possibly several times
      * for a certificate with more than one fault. Also called for a resumed session, with the certificates that are
-     * still known. Returns nonzero to accept the certificate. If it rejects one, the connection ends with
-     * EM_TLS_REJECTED. It cannot accept what the library rejects, unless verify_override is on. NULL: none.
+     * still known. Returns nonzero to accept the certificate. It can reject what the library accepts: the connection
+     * then ends with EM_TLS_REJECTED. It cannot accept what the library rejects, unless verify_override is on. NULL:
+     * none.
      */
     int (*verify_peer)(em_connection *connection, const em_tls_peer_certificate *certificate, void *user);
 
