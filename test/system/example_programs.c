@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/features.h"
+#include "support/certificates.h"
 #include "support/system_peer.h"
 #include "support/system_test.h"
 
-enum { ECHO_PORT = 8081, PATIENCE_MILLISECONDS = 20000 };
+enum { ECHO_PORT = 8081, PATIENCE_MILLISECONDS = 20000, MOST_ARGUMENTS = 4 };
 
 typedef struct program {
     pid_t child;
@@ -37,14 +40,17 @@ static void run_program(const char *name, const char *const *arguments, int inpu
     dup2(output, STDERR_FILENO);
     setenv("EM_BACKEND", system_backend(), 1);
     alarm(PATIENCE_MILLISECONDS / 1000);
-    execl(path, name, arguments[0], arguments[1], arguments[2], (char *)NULL);
+    char *all[MOST_ARGUMENTS + 2] = {path};
+    for (unsigned i = 0; i < MOST_ARGUMENTS && arguments[i]; i++)
+        all[i + 1] = (char *)(uintptr_t)arguments[i];
+    execv(path, all);
     perror(path);
     _exit(127);
 }
 
-static program start(const char *name, const char *first, const char *second, const char *third)
+/* arguments: MOST_ARGUMENTS at most, then NULL. */
+static program start_with(const char *name, const char *const *arguments)
 {
-    const char *const arguments[] = {first, second, third};
     int input[2];
     int output[2];
     assert_return_code(pipe2(input, O_CLOEXEC), errno);
@@ -56,6 +62,12 @@ static program start(const char *name, const char *first, const char *second, co
     close(input[0]);
     close(output[1]);
     return (program){.child = child, .input = input[1], .output = output[0]};
+}
+
+static program start(const char *name, const char *first, const char *second, const char *third)
+{
+    const char *const arguments[] = {first, second, third, NULL};
+    return start_with(name, arguments);
 }
 
 /* Whether there is something to read in time. What the loop of this test has in a ring may interrupt any wait. */
@@ -323,6 +335,114 @@ static void several_loops_serve_one_port_until_the_input_ends(void **state)
     assert_int_equal(finish(&loops), 0);
 }
 
+/* TLS: files as a program has them, each for "localhost" from an authority of its own. */
+
+#if EMI_HAVE_OPENSSL
+
+typedef struct files {
+    char *authority;
+    char *certificate;
+    char *key;
+} files;
+
+/* The same names every time, so that a second call replaces what the first one has written. */
+static files make_files(void)
+{
+    const certificate_recipe issuer = {.common_name = "authority", .is_authority = true};
+    const certificate_recipe subject = {.alternative_names = "DNS:localhost"};
+    test_certificate authority = certificate_make(&issuer, NULL);
+    test_certificate server = certificate_make(&subject, &authority);
+    char *texts[] = {certificate_pem(&authority), certificate_pem(&server), certificate_key_pem(&server, NULL)};
+    files made = {.authority = text_to_file("authority.pem", texts[0]),
+                  .certificate = text_to_file("server.pem", texts[1]),
+                  .key = text_to_file("server.key", texts[2])};
+    for (unsigned i = 0; i < 3; i++)
+        free(texts[i]);
+    certificate_free(&server);
+    certificate_free(&authority);
+    return made;
+}
+
+static void free_files(files *made)
+{
+    char *const paths[] = {made->authority, made->certificate, made->key};
+    for (unsigned i = 0; i < 3; i++) {
+        remove(paths[i]);
+        free(paths[i]);
+    }
+}
+
+/* A verifying client says hello; it prints this and ends with that status. */
+static void greet(const char *host, int port, const char *authority, const char *output, int status)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", port);
+    const char *const arguments[] = {host, text, "hello", authority, NULL};
+    program client = start_with("tls_client", arguments);
+    expect(client.output, output);
+    assert_int_equal(finish(&client), status);
+}
+
+static void tls_client_talks_to_tls_echo_and_to_nobody_else(void **state)
+{
+    (void)state;
+    files own = make_files();
+    program echo = start("tls_echo", "0", own.certificate, own.key);
+    int port = port_of(&echo);
+    greet("localhost", port, own.authority, "hello\n", 0);
+    greet("127.0.0.1", port, own.authority, "IP address mismatch (wanted: 127.0.0.1)", 1);
+    expect(echo.output, "alert");
+    greet("localhost", port, NULL, "unable to get local issuer certificate", 1);
+    greet("localhost", port, "/nonexistent", "/nonexistent", 1);
+    greet("localhost", system_closed_port(), own.authority, "Connection refused\n", 1);
+    end(&echo);
+    free_files(&own);
+}
+
+static void tls_echo_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_no_good(void **state)
+{
+    (void)state;
+    files own = make_files();
+    program echo = start("tls_echo", "0", own.certificate, own.key);
+    int port = port_of(&echo);
+    greet("localhost", port, own.authority, "hello\n", 0);
+    files newer = make_files();
+    greet("localhost", port, newer.authority, "tls_client: ", 1);
+    assert_return_code(kill(echo.child, SIGHUP), errno);
+    expect(echo.output, "reloaded\n");
+    greet("localhost", port, newer.authority, "hello\n", 0);
+    text_write(newer.certificate, "no certificate");
+    assert_return_code(kill(echo.child, SIGHUP), errno);
+    expect(echo.output, "(EM_TLS_BAD_CERTIFICATE)\n");
+    greet("localhost", port, newer.authority, "hello\n", 0);
+    end(&echo);
+    free_files(&own);
+    free_files(&newer);
+}
+
+static void tls_echo_says_what_is_wrong_with_its_files(void **state)
+{
+    (void)state;
+    program echo = start("tls_echo", "0", "/nonexistent", "/nonexistent");
+    expect(echo.output, "/nonexistent");
+    assert_int_equal(finish(&echo), 1);
+}
+
+#else
+
+static void without_openssl_the_tls_programs_say_so(void **state)
+{
+    (void)state;
+    program echo = start("tls_echo", "0", "server.pem", "server.key");
+    expect(echo.output, "eventmachine: built without OpenSSL: there is no TLS (EM_UNSUPPORTED)\n");
+    assert_int_equal(finish(&echo), 1);
+    program client = start("tls_client", "localhost", "8443", "hello");
+    expect(client.output, "eventmachine: built without OpenSSL: there is no TLS (EM_UNSUPPORTED)\n");
+    assert_int_equal(finish(&client), 1);
+}
+
+#endif
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -334,6 +454,13 @@ int main(void)
         SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
         SYSTEM_TEST(chat_has_a_limited_number_of_places),
         SYSTEM_TEST(several_loops_serve_one_port_until_the_input_ends),
+#if EMI_HAVE_OPENSSL
+        SYSTEM_TEST(tls_client_talks_to_tls_echo_and_to_nobody_else),
+        SYSTEM_TEST(tls_echo_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_no_good),
+        SYSTEM_TEST(tls_echo_says_what_is_wrong_with_its_files),
+#else
+        SYSTEM_TEST(without_openssl_the_tls_programs_say_so),
+#endif
     };
     return SYSTEM_RUN(tests);
 }
