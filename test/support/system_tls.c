@@ -94,6 +94,7 @@ static void unbind(em_connection *connection, em_status reason)
     em_reason details = {.size = sizeof details};
     assert_int_equal(em_connection_get_reason(connection, &details), EM_OK);
     snprintf(mine->reason_text, sizeof mine->reason_text, "%s", details.text);
+    em_connection_get_tls_info(connection, &mine->info_at_end, sizeof mine->info_at_end);
     mine->unbound++;
     mine->reason = reason;
     mine->connection = NULL;

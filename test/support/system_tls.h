@@ -29,6 +29,7 @@ typedef struct system_tls_end {
     em_status reason;
     char reason_text[SYSTEM_TLS_REASON_BYTES];
     em_tls_info info;                 /* when ready; its strings are not valid any more */
+    em_tls_info info_at_end;          /* in unbind; the same holds */
     char alpn[SYSTEM_TLS_ALPN_BYTES]; /* when ready; "": none */
     byte_buffer received;
     byte_buffer received_plain; /* behind the word, in the same piece */

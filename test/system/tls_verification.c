@@ -43,6 +43,8 @@ static void expect_verdict(system_tls_pair *pair, em_status status, const char *
         system_tls_expect_end(pair, &pair->client, status, detail);
         system_tls_expect_end(pair, &pair->server, EM_TLS_ALERT, "alert");
         assert_int_equal(pair->client.ready, 0);
+        assert_int_equal(pair->client.info_at_end.is_verified, 0);
+        assert_int_equal(pair->client.info_at_end.verdict, status);
         assert_int_equal(bytes_length(&pair->server.received), 0);
     }
     system_tls_finish(pair);
@@ -202,6 +204,7 @@ static void expect_client(em_loop *loop, const char *pem, em_status status, cons
     } else {
         system_tls_expect_end(pair, &pair->server, status, detail);
         system_tls_expect_end(pair, &pair->client, EM_TLS_ALERT, "alert");
+        assert_int_equal(pair->client.ready, 1); /* TLS 1.3: the client is done first */
         assert_int_equal(bytes_length(&pair->server.received), 0);
     }
     system_tls_finish(pair);
