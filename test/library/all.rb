@@ -2,7 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 #
-# Runs what uses the C library from outside, as its users do: the programs of the guide, and those in Python. They need
+# Runs what uses the C library from outside, as its users do: the C of the pages, and programs in Python. They need
 # build/asan and build/release. ruby test/library/all.rb
 
 Encoding.default_external = Encoding::UTF_8

@@ -10,37 +10,12 @@ require_relative "library_helper"
 class CGuideTest < LibraryTest
   PAGE = File.read(File.join(ROOT, "docs/c-guide.md"), encoding: Encoding::UTF_8)
   PROGRAMS = PAGE.scan(/^## (.*?)$(?:(?!^## ).)*?^```c\n(.*?)^```/m).to_h.freeze
-  FOLDER = Dir.mktmpdir.tap { |made| Minitest.after_run { FileUtils.remove_entry(made) } }
-  COMPILER = "gcc -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra -Wpedantic -Werror " \
-             "-fsanitize=address,undefined -fno-sanitize-recover=all -pthread"
 
-  class << self
-    # Makes a program of the guide.
-    # @param changes [Hash] what stands for what, such as a free port for 8081
-    def executable(title, **changes)
-      name = PROGRAMS.keys.grep(title).first or raise "no program in a section #{title.inspect}"
-      compile(changes.reduce(PROGRAMS.fetch(name)) { |text, (from, to)| replace(text, from.to_s, to.to_s) })
-    end
-
-    private
-
-    def replace(text, from, to)
-      text.include?(from) ? text.gsub(from, to) : raise("no #{from} in the program")
-    end
-
-    def compile(source)
-      file = File.join(FOLDER, "program#{@compiled = @compiled.to_i + 1}")
-      File.write("#{file}.c", source)
-      libraries = ["#{self::ROOT}/build/asan/libeventmachine.a", *("-luring" if uring?),
-                   *(%w[-lssl -lcrypto] if tls?)]
-      output, status = Open3.capture2e(*COMPILER.split, "-I#{self::ROOT}/include", "#{file}.c", "-o", file, *libraries)
-      status.success? ? file : raise(output)
-    end
-
-    def uring? = File.read("#{self::ROOT}/build/asan/CMakeCache.txt").match?(/^HAVE_LIBURING:\w+=1$/)
-
-    # Whether the library was built with OpenSSL: FindOpenSSL notes where it is when it has found it.
-    def tls? = File.read("#{self::ROOT}/build/asan/CMakeCache.txt").match?(/^FIND_PACKAGE_MESSAGE_DETAILS_OpenSSL:/)
+  # Makes a program of the guide.
+  # @param changes [Hash] what stands for what, such as a free port for 8081
+  def self.executable(title, **changes)
+    name = PROGRAMS.keys.grep(title).first or raise "no program in a section #{title.inspect}"
+    Compiling.compile(Compiling.replace(PROGRAMS.fetch(name), changes))
   end
 
   def setup

@@ -82,3 +82,43 @@ class LibraryTest < Minitest::Test
     socket.local_address.ip_port
   end
 end
+
+# Compiles programs of a page as a reader would, but with the sanitizers and with warnings as errors.
+module Compiling
+  ROOT = LibraryTest::ROOT
+  FOLDER = Dir.mktmpdir.tap { |made| Minitest.after_run { FileUtils.remove_entry(made) } }
+  COMPILER = "gcc -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra -Wpedantic -Werror " \
+             "-fsanitize=address,undefined -fno-sanitize-recover=all -pthread"
+
+  module_function
+
+  # @return [String] the executable file
+  def compile(source)
+    libraries = ["#{ROOT}/build/asan/libeventmachine.a", *("-luring" if uring?), *(%w[-lssl -lcrypto] if tls?)]
+    run_compiler(source, *libraries)
+  end
+
+  # Compiles what is a part of a program: its functions need no user.
+  def compile_part(source)
+    run_compiler("#include <eventmachine.h>\n#{source}", "-c", "-Wno-unused-function", "-Wno-unused-const-variable")
+  end
+
+  # Whether the library was built with OpenSSL: FindOpenSSL notes where it is when it has found it.
+  def tls? = File.read("#{ROOT}/build/asan/CMakeCache.txt").match?(/^FIND_PACKAGE_MESSAGE_DETAILS_OpenSSL:/)
+
+  def uring? = File.read("#{ROOT}/build/asan/CMakeCache.txt").match?(/^HAVE_LIBURING:\w+=1$/)
+
+  # @param changes [Hash] what stands for what, such as a free port for 8081
+  def replace(source, changes)
+    changes.reduce(source) do |text, (from, to)|
+      text.include?(from.to_s) ? text.gsub(from.to_s, to.to_s) : raise("no #{from} in the program")
+    end
+  end
+
+  def run_compiler(source, *rest)
+    file = File.join(FOLDER, "program#{@compiled = @compiled.to_i + 1}")
+    File.write("#{file}.c", source)
+    output, status = Open3.capture2e(*COMPILER.split, "-I#{ROOT}/include", "#{file}.c", "-o", file, *rest)
+    status.success? ? file : raise(output)
+  end
+end
