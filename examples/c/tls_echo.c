@@ -35,7 +35,7 @@ static const em_handler echo = {.post_init = post_init, .receive_data = receive_
 static void hang_up(int signal_number)
 {
     (void)signal_number;
-    em_loop_stop(loop);
+    em_loop_stop(loop); /* NOLINT(bugprone-signal-handler): signal handlers may call it */
 }
 
 static em_status serve(em_tls_context *context, int port)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/tls_pair.h"
 
@@ -24,7 +25,8 @@ enum {
     MOST_MESSAGE_BYTES = 2000,
     RELOADS = 50,
     HANDSHAKES_PER_RELOAD = 10,
-    SPARE_BYTES = 64 * 1024
+    SPARE_BYTES = 64 * 1024,
+    LONG_SECONDS = 3600
 };
 
 /* Clients that come one after another, some at a time. Each sends messages and closes when the last one is back. */
@@ -175,9 +177,10 @@ static void serve(load *all, unsigned clients, unsigned messages_of_each)
     assert_int_equal(all->messages, messages);
 }
 
-/* A loop whose memory is counted. */
 static load *new_load(em_loop *loop)
 {
+    if (getenv("TEST_LONG"))
+        alarm(LONG_SECONDS);
     load *all = system_memory(sizeof *all);
     all->pair = system_tls_new_pair(loop);
     all->port = system_serve(loop, &server, all);

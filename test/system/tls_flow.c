@@ -47,14 +47,13 @@ static void bytes_behind_the_word_are_never_taken_for_protected_data(void **stat
 static void what_follows_the_piece_with_the_word_belongs_to_tls(void **state)
 {
     (void)state;
-    char hello[4096];
+    char hello[4096] = "STARTTLS";
     em_loop *loop = system_create_loop((em_loop_options){.receive_buffer_bytes = strlen("STARTTLS")});
     system_tls_pair *pair = system_tls_new_pair(loop);
     pair->server.is_plain_at_first = true;
     system_tls_peer peer;
     system_tls_peer_start(&peer, loop, system_connect(system_tls_serve(pair)));
     tls_raw_advance(&peer.raw);
-    memcpy(hello, "STARTTLS", 8);
     size_t length = tls_raw_take_wire(&peer.raw, hello + 8, sizeof hello - 8);
     system_write(peer.socket, hello, 8 + length);
     while (pair->server.is_plain_at_first)

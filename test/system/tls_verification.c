@@ -18,7 +18,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { DAY_SECONDS = 86400 };
+#define DAY_SECONDS 86400L
 
 /* A server with this certificate and key, in PEM. */
 static system_tls_pair *serve_with(em_loop *loop, const char *pem, const char *hostname)
