@@ -9,12 +9,14 @@
 
 #if EMI_HAVE_OPENSSL
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "support/bytes.h"
+#include "support/certificates.h"
 
 enum { LARGE_BYTES = 8 * 1024 * 1024 };
 
@@ -137,6 +139,23 @@ static void both_ends_of_a_socketpair_have_the_role_they_ask_for(void **state)
     system_tls_finish(pair);
 }
 
+static void a_unix_domain_server_speaks_tls(void **state)
+{
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    char *path = text_to_file("tls.socket", "");
+    remove(path);
+    pair->client.greeting = "hello";
+    const em_server_options server = {.size = sizeof server, .user = &pair->server};
+    const em_connect_options client = {.size = sizeof client, .user = &pair->client};
+    assert_int_equal(em_loop_start_unix_domain_server(*state, path, &system_tls_handler, &server, NULL), EM_OK);
+    assert_int_equal(em_loop_connect_unix_domain(*state, path, &system_tls_handler, &client, NULL), EM_OK);
+    system_tls_await_bytes(pair, &pair->client, strlen("hello"));
+    assert_int_equal(pair->client.info.is_verified, 1);
+    system_tls_finish(pair);
+    remove(path);
+    free(path);
+}
+
 static void a_verifying_client_needs_a_name_and_is_unharmed_without(void **state)
 {
     system_tls_pair *pair = system_tls_new_pair(*state);
@@ -162,6 +181,7 @@ int main(void)
         SYSTEM_TEST(a_large_transfer_comes_back_unchanged),
         SYSTEM_TEST(each_side_can_end_its_sending_and_receive_on),
         SYSTEM_TEST(both_ends_of_a_socketpair_have_the_role_they_ask_for),
+        SYSTEM_TEST(a_unix_domain_server_speaks_tls),
         SYSTEM_TEST(a_verifying_client_needs_a_name_and_is_unharmed_without),
     };
     return SYSTEM_RUN(tests);
