@@ -19,7 +19,10 @@
 #include "base/features.h"
 #include "support/certificates.h"
 #include "support/system_peer.h"
+#include "support/system_record.h"
 #include "support/system_test.h"
+#include "support/system_tls.h"
+#include "support/tls_pair.h"
 
 enum { ECHO_PORT = 8081, PATIENCE_MILLISECONDS = 20000, MOST_ARGUMENTS = 4 };
 
@@ -420,6 +423,30 @@ static void tls_echo_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_no_g
     free_files(&newer);
 }
 
+static void tls_echo_keeps_its_connections_when_it_reloads(void **state)
+{
+    files own = make_files();
+    program echo = start("tls_echo", "0", own.certificate, own.key);
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    const em_tls_context_options options = {.size = sizeof options, .ca_file = own.authority};
+    em_tls_context_release(pair->client.tls.context);
+    pair->client.tls.context = tls_context_make(&options);
+    pair->client.tls.hostname = "localhost";
+    pair->client.greeting = "before";
+    system_dial(*state, port_of(&echo), &system_tls_handler, &pair->client);
+    system_tls_await_bytes(pair, &pair->client, strlen("before"));
+    assert_return_code(kill(echo.child, SIGHUP), errno);
+    expect(echo.output, "reloaded\n");
+    em_connection_send_text(pair->client.connection, " and after");
+    system_tls_await_bytes(pair, &pair->client, strlen("before and after"));
+    assert_true(bytes_equal_text(&pair->client.received, "before and after"));
+    em_connection_close(pair->client.connection);
+    system_tls_expect_end(pair, &pair->client, EM_OK, "");
+    system_tls_free(pair);
+    end(&echo);
+    free_files(&own);
+}
+
 static void tls_echo_says_what_is_wrong_with_its_files(void **state)
 {
     (void)state;
@@ -457,6 +484,7 @@ int main(void)
 #if EMI_HAVE_OPENSSL
         SYSTEM_TEST(tls_client_talks_to_tls_echo_and_to_nobody_else),
         SYSTEM_TEST(tls_echo_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_no_good),
+        SYSTEM_TEST(tls_echo_keeps_its_connections_when_it_reloads),
         SYSTEM_TEST(tls_echo_says_what_is_wrong_with_its_files),
 #else
         SYSTEM_TEST(without_openssl_the_tls_programs_say_so),
