@@ -49,6 +49,25 @@ class TlsPageTest < LibraryTest
     assert_predicate status, :success?
   end
 
+  def test_the_starttls_server_echoes_under_tls_only
+    with_tls
+    socket = start_starttls_server
+    socket.write("STARTTLS\n")
+    assert_equal "go\n", expect("\n", socket)
+    tls = OpenSSL::SSL::SSLSocket.new(socket).tap(&:connect)
+    tls.write("hello")
+    assert_equal "hello", tls.readpartial(100)
+  end
+
+  def test_the_starttls_server_takes_nothing_behind_the_command
+    with_tls
+    socket = start_starttls_server
+    socket.write("STARTTLS\ninjected")
+    assert_equal "", read_to_end(socket)
+  rescue Errno::ECONNRESET
+    # The same: it has closed without a word.
+  end
+
   def test_the_server_says_which_file_is_missing
     with_tls
     output, status = run_to_end(Compiling.compile(PROGRAMS.fetch("A server in C")))
@@ -56,12 +75,12 @@ class TlsPageTest < LibraryTest
                  [output, status.exitstatus]
   end
 
-  def test_without_openssl_the_server_says_so
-    skip "this is about builds without OpenSSL, and the library was built with it" if Compiling.tls?
-
-    output, status = run_to_end(Compiling.compile(PROGRAMS.fetch("A server in C")))
-    assert_equal ["eventmachine: built without OpenSSL: there is no TLS (EM_UNSUPPORTED)\n", 1],
-                 [output, status.exitstatus]
+  unless Compiling.tls?
+    def test_without_openssl_the_server_says_so
+      output, status = run_to_end(Compiling.compile(PROGRAMS.fetch("A server in C")))
+      assert_equal ["eventmachine: built without OpenSSL: there is no TLS (EM_UNSUPPORTED)\n", 1],
+                   [output, status.exitstatus]
+    end
   end
 
   private
@@ -70,12 +89,21 @@ class TlsPageTest < LibraryTest
     skip "built without OpenSSL" unless Compiling.tls?
   end
 
-  def start_server
+  # @return [TCPSocket] a connection to it
+  def start_server(source = PROGRAMS.fetch("A server in C"))
     @folder = Dir.mktmpdir
     write_certificate
     changes = { "/etc/ssl/shop.pem": certificate_file, "/etc/ssl/private/shop.key": key_file, "0.0.0.0": "127.0.0.1",
                 "443": @port = free_port }
-    start(Compiling.compile(Compiling.replace(PROGRAMS.fetch("A server in C"), changes))).tap { await_port }
+    start(Compiling.compile(Compiling.replace(source, changes)))
+    await_port
+  end
+
+  # The callbacks of that section, with the rest of the server.
+  def start_starttls_server
+    main = PROGRAMS.fetch("A server in C")[/^int main.*/m]
+    handler = "static const em_handler echo = {.receive_data = receive_data};"
+    start_server("#include <eventmachine.h>\n#{PARTS.fetch('STARTTLS in C')}\n#{handler}\n#{main}")
   end
 
   # It trusts the server's certificate as OpenSSL's own programs would, by the environment.
