@@ -45,7 +45,7 @@ typedef struct em_tls_certificate_options {
     /** Its private key, in PKCS#8 or traditional form. Default: in the same file or text as the certificate. */
     const char *private_key_file;
     const char *private_key_pem; /**< the text instead of a file */
-    const char *passphrase;      /**< of an encrypted key */
+    const char *passphrase; /**< of an encrypted key. If it is missing or wrong, the detail of EM_TLS_BAD_KEY says so */
 
     /** An OCSP response (RFC 6960) in DER, sent to clients that ask for it (stapling, RFC 6066, section 8). */
     const void *ocsp_response;

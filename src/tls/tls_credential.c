@@ -29,23 +29,31 @@ static em_status read_chain(emi_tls_credential *credential, const em_tls_certifi
     return status;
 }
 
+/* OpenSSL's own words for a missing passphrase would mislead. */
+static em_status refuse_key(const emi_tls_passphrase *passphrase, const char *file)
+{
+    if (!passphrase->is_asked)
+        return emi_tls_refuse(EM_TLS_BAD_KEY, "cannot read the private key in", name_of(file));
+    if (passphrase->text)
+        return emi_tls_refuse(EM_TLS_BAD_KEY, "wrong passphrase for the encrypted private key in", name_of(file));
+    ERR_clear_error();
+    return emi_tls_refuse(EM_TLS_BAD_KEY, "a passphrase is needed for the encrypted private key in", name_of(file));
+}
+
 static em_status read_key(emi_tls_credential *credential, const em_tls_certificate_options *options)
 {
     BIO *source;
     bool is_apart = options->private_key_file || options->private_key_pem;
     const char *file = is_apart ? options->private_key_file : options->certificate_file;
     const char *pem = is_apart ? options->private_key_pem : options->certificate_pem;
-    union {
-        const char *constant;
-        void *user;
-    } passphrase = {.constant = options->passphrase};
+    emi_tls_passphrase passphrase = {.text = options->passphrase};
     em_status status = emi_tls_pem_open(file, pem, EM_TLS_BAD_KEY, &source);
     if (status != EM_OK)
         return status;
-    credential->key = PEM_read_bio_PrivateKey(source, NULL, emi_tls_pem_passphrase, passphrase.user);
+    credential->key = PEM_read_bio_PrivateKey(source, NULL, emi_tls_pem_passphrase, &passphrase);
     BIO_free(source);
     if (!credential->key)
-        return emi_tls_refuse(EM_TLS_BAD_KEY, "cannot read the private key in", name_of(file));
+        return refuse_key(&passphrase, file);
     if (!X509_check_private_key(credential->certificate, credential->key))
         return emi_tls_refuse(EM_TLS_BAD_KEY, "the private key does not belong to the certificate", NULL);
     return EM_OK;

@@ -28,10 +28,13 @@ em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure,
 int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *user)
 {
     (void)is_writing;
-    const char *passphrase = user;
-    if (!passphrase || capacity <= 0)
+    emi_tls_passphrase *passphrase = user;
+    if (!passphrase)
         return -1;
-    size_t length = OPENSSL_strlcpy(buffer, passphrase, (size_t)capacity);
+    passphrase->is_asked = true;
+    if (!passphrase->text || capacity <= 0)
+        return -1;
+    size_t length = OPENSSL_strlcpy(buffer, passphrase->text, (size_t)capacity);
     return length < (size_t)capacity ? (int)length : -1;
 }
 

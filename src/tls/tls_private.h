@@ -106,8 +106,14 @@ em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure,
  */
 em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(X509) * *certificates);
 
-/** Replaces OpenSSL's own callback, which would prompt on the terminal, see pem_password_cb(3). user: the passphrase or
- * NULL. */
+/** A passphrase that may be asked for. */
+typedef struct emi_tls_passphrase {
+    const char *text; /**< NULL: none was given */
+    bool is_asked;    /**< what was read is encrypted */
+} emi_tls_passphrase;
+
+/** Replaces OpenSSL's own callback, which would prompt on the terminal, see pem_password_cb(3). user: an
+ * emi_tls_passphrase, or NULL. */
 int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *user);
 
 /* tls_store.c */

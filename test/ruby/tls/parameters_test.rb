@@ -114,9 +114,10 @@ class TLSParametersTest < TLSTest
   end
 
   def test_a_wrong_passphrase_raises
-    error = refusal({ private_key: root.private_key("right"), private_key_pass: "wrong", cert: root.cert })
-    assert_instance_of EM::InvalidPrivateKey, error
-    refute_empty error.message
+    options = { private_key: root.private_key("right"), private_key_pass: "wrong", cert: root.cert }
+    assert_refused EM::InvalidPrivateKey, /\Awrong passphrase for the encrypted private key in the text given/, options
+    options[:private_key_file] = Certificates.write(options.delete(:private_key))
+    assert_refused EM::InvalidPrivateKey, /\Awrong passphrase .* in #{options[:private_key_file]}/, options
   end
 
   def test_an_inline_key_that_does_not_match_its_certificate_raises
@@ -159,8 +160,11 @@ class TLSParametersTest < TLSTest
   # OpenSSL would prompt on the terminal otherwise, which stops the process.
   def test_an_encrypted_key_without_its_passphrase_raises
     encrypted = Certificates.write(root.private_key("secret"))
-    assert_refused EM::InvalidPrivateKey, /./, { private_key_file: encrypted, cert_chain_file: root.cert_file }
-    assert_refused EM::InvalidPrivateKey, /./, { private_key: root.private_key("secret"), cert: root.cert }
+    message = "a passphrase is needed for the encrypted private key in "
+    assert_refused EM::InvalidPrivateKey, message + encrypted,
+                   { private_key_file: encrypted, cert_chain_file: root.cert_file }
+    assert_refused EM::InvalidPrivateKey, "#{message}the text given",
+                   { private_key: root.private_key("secret"), cert: root.cert }
   end
 
   def test_an_encrypted_key_is_used_with_its_passphrase

@@ -145,13 +145,9 @@ static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **s
                                                        .private_key_file = key_path,
                                                        .passphrase = "open sesame"}),
                      EM_OK);
-    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = secret}, EM_TLS_BAD_KEY,
-                       "cannot read the private key");
-    expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_file = key_path},
-                       EM_TLS_BAD_KEY, key_path);
-    expect_key_failure(
-        (em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = secret, .passphrase = "wrong"},
-        EM_TLS_BAD_KEY, "cannot read the private key");
+    remove(key_path);
+    free(key_path);
+    free(secret);
     expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = other}, EM_TLS_BAD_KEY,
                        "does not belong to the certificate");
     expect_key_failure((em_tls_certificate_options){.certificate_pem = pem}, EM_TLS_BAD_KEY,
@@ -163,13 +159,39 @@ static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **s
     expect_key_failure((em_tls_certificate_options){.certificate_pem = key}, EM_TLS_BAD_CERTIFICATE,
                        "no usable certificate");
     remove(certificate_path);
-    remove(key_path);
     free(certificate_path);
-    free(key_path);
     free(pem);
     free(key);
-    free(secret);
     free(other);
+}
+
+static void an_encrypted_key_without_its_passphrase_is_named(void **state)
+{
+    (void)state;
+    char *pem = certificate_pem(&tls_world_get()->server);
+    char *secret = certificate_key_pem(&tls_world_get()->server, "open sesame");
+    char *both = text_join(pem, secret);
+    char *path = text_to_file("key.pem", secret);
+    char long_passphrase[5000];
+    memset(long_passphrase, 'x', sizeof long_passphrase - 1);
+    long_passphrase[sizeof long_passphrase - 1] = '\0';
+    em_tls_certificate_options in_file = {.certificate_pem = pem, .private_key_file = path};
+    expect_key_failure(in_file, EM_TLS_BAD_KEY, "a passphrase is needed for the encrypted private key in");
+    expect_key_failure(in_file, EM_TLS_BAD_KEY, path);
+    const char *const wrong[] = {"wrong", "open sesam", "", long_passphrase};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        in_file.passphrase = wrong[i];
+        expect_key_failure(in_file, EM_TLS_BAD_KEY, "wrong passphrase for the encrypted private key in");
+        expect_key_failure(in_file, EM_TLS_BAD_KEY, path);
+        assert_null(strstr(em_status_get_detail(EM_TLS_BAD_KEY), "sesam"));
+    }
+    expect_key_failure((em_tls_certificate_options){.certificate_pem = both}, EM_TLS_BAD_KEY,
+                       "a passphrase is needed for the encrypted private key in the text given");
+    remove(path);
+    free(path);
+    free(pem);
+    free(secret);
+    free(both);
 }
 
 /* Sharing */
@@ -324,6 +346,7 @@ int main(void)
         TEST(unknown_option_fields_are_refused),
         TEST(an_unusable_option_is_refused_and_named),
         TEST(keys_are_read_and_checked_without_a_prompt_for_a_passphrase),
+        TEST(an_encrypted_key_without_its_passphrase_is_named),
         TEST(equal_options_share_a_context),
         TEST(a_changed_file_is_not_served_from_a_shared_context),
         TEST(the_last_release_disposes_of_the_user_pointer),
