@@ -286,7 +286,8 @@ typedef struct em_tls_options {
  *
  * - EM_TLS_HANDSHAKE_TIMEOUT: the handshake took too long.
  * - EM_TLS_FAILED: the peer does not speak TLS, or violates the protocol, or there is no common version, cipher or
- *   application protocol.
+ *   application protocol. First bytes that are not TLS, such as HTTP, SSL 2 or the greeting of a mail server, fail at
+ *   once.
  * - EM_TLS_ALERT: the peer sent a fatal alert, for instance because it does not accept the certificate.
  * - EM_TLS_UNTRUSTED, EM_TLS_WRONG_NAME: the peer's certificate failed the verification.
  * - EM_TLS_REJECTED: verify_peer has rejected it.

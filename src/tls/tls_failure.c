@@ -13,20 +13,6 @@
 
 #include "tls/tls_private.h"
 
-enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, VERSION_MAJOR = 3, SSL_2_HELLO = 0x80 };
-
-/* Whether the first bytes of the peer cannot begin a TLS record (RFC 8446, section 5.1). */
-static bool speaks_no_tls(const emi_tls *tls)
-{
-    const unsigned char *first = tls->first;
-    if (tls->filter.is_ready || tls->first_count == 0)
-        return false;
-    if (tls->is_server && (first[0] & SSL_2_HELLO))
-        return false;
-    return (first[0] != RECORD_ALERT && first[0] != RECORD_HANDSHAKE) ||
-           (tls->first_count > 1 && first[1] != VERSION_MAJOR);
-}
-
 /* The number of the alert that the peer has sent; -1: none. */
 static int alert_of(unsigned long code)
 {
@@ -71,8 +57,6 @@ static void describe(const emi_tls *tls, unsigned long code, const char *reason,
         snprintf(text, capacity, "%s", tls->ocsp_fault);
     else if (is_about_certificate(code) && tls->verify_error != X509_V_OK)
         snprintf(text, capacity, "%s: %s", reason, emi_tls_verify_detail(tls));
-    else if (speaks_no_tls(tls))
-        snprintf(text, capacity, "the peer does not speak TLS: %s", reason);
     else
         snprintf(text, capacity, "%s", reason);
 }
@@ -91,12 +75,47 @@ void emi_tls_fail(emi_tls *tls, em_status status, const char *text)
     tls->filter.detail = tls->detail ? tls->detail : text;
 }
 
+static bool looks_like_http(const emi_bytes *first)
+{
+    static const char beginnings[][5] = {"GET ", "HEAD", "POST", "PUT ", "DELE", "CONN",
+                                         "OPTI", "TRAC", "PATC", "PRI ", "HTTP"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (first->length >= 4 && memcmp(first->next, beginnings[i], 4) == 0)
+            return true;
+    return false;
+}
+
+static bool looks_like_text(const emi_bytes *first)
+{
+    enum { ENOUGH_BYTES = 8 };
+    for (size_t i = 0; i < first->length && i < ENOUGH_BYTES; i++) {
+        unsigned char byte = first->next[i];
+        if (byte != '\r' && byte != '\n' && byte != '\t' && (byte < ' ' || byte > '~'))
+            return false;
+    }
+    return true;
+}
+
+/* The hello in the form of SSL 2: a length with the highest bit set, and the type 1 (RFC 5246, appendix E.2). */
+static bool looks_like_ssl_2(const emi_bytes *first)
+{
+    return (first->next[0] & 0x80) && (first->length < 3 || first->next[2] == 1);
+}
+
+void emi_tls_fail_without_tls(emi_tls *tls, const emi_bytes *first)
+{
+    const char *text = "the peer does not speak TLS: the first bytes are not those of a record";
+    if (looks_like_http(first))
+        text = "the peer does not speak TLS: the first bytes look like HTTP";
+    else if (looks_like_text(first))
+        text = "the peer does not speak TLS: the first bytes look like plain text";
+    else if (looks_like_ssl_2(first))
+        text = "the peer does not speak TLS: the first bytes look like SSL 2";
+    emi_tls_fail(tls, EM_TLS_FAILED, text);
+}
+
 em_status emi_tls_explain_end(emi_tls *tls)
 {
-    if (speaks_no_tls(tls)) {
-        tls->filter.detail = "the peer does not speak TLS, and has ended the connection";
-        return EM_TLS_FAILED;
-    }
     tls->filter.detail = tls->filter.is_ready ? "the connection ended without close_notify"
                                               : "the peer has ended the connection in the handshake";
     return EM_TLS_TRUNCATED;

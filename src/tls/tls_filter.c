@@ -38,10 +38,19 @@ static emi_filter_result fail(emi_tls *tls, em_status status, const char *text)
 
 /* The handshake */
 
-static void note_first(emi_tls *tls)
+/* What a peer sends first is a handshake's record, or an alert's: the type, and a version that begins with 3 (RFC 8446,
+ * section 5.1). OpenSSL would wait for more of anything else, or take it for a hello in the form of SSL 2. */
+static bool begins_record(emi_tls *tls)
 {
-    for (size_t i = 0; i < tls->input->length && tls->first_count < sizeof tls->first; i++)
-        tls->first[tls->first_count++] = tls->input->next[i];
+    enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, MAJOR_VERSION = 3 };
+    for (size_t i = 0; i < tls->input->length && tls->first_count < 2; i++) {
+        unsigned char byte = tls->input->next[i];
+        bool is_good =
+            tls->first_count++ == 0 ? byte == RECORD_ALERT || byte == RECORD_HANDSHAKE : byte == MAJOR_VERSION;
+        if (!is_good)
+            return false;
+    }
+    return true;
 }
 
 /* Counts the peer's messages without data, see SSL_CTX_set_info_callback(3). */
@@ -121,8 +130,11 @@ static emi_filter_result continue_handshake(emi_tls *tls)
     if (!tls->has_started && !tls->is_server)
         emi_tls_sessions_offer(tls);
     tls->has_started = true;
-    note_first(tls);
     emi_tls_clear_errors();
+    if (!begins_record(tls)) {
+        emi_tls_fail_without_tls(tls, tls->input);
+        return EMI_FILTER_FAILED;
+    }
     int result = SSL_do_handshake(tls->ssl);
     return result == 1 ? finish_handshake(tls) : after_call(tls, result);
 }

@@ -278,8 +278,7 @@ struct emi_tls {
     emi_tls_setup *setup;
     em_connection *connection;
     emi_bytes *input;          /**< while `open` runs */
-    unsigned char first[2];    /**< the first bytes that the peer has sent */
-    unsigned char first_count; /**< how many of them have arrived */
+    unsigned char first_count; /**< how many of the peer's first bytes were looked at, see begins_record */
     bool is_server;
     bool has_ended;       /**< the peer's close_notify has come */
     bool no_memory;       /**< memory ran out while bytes were put on the wire, or in a callback */
@@ -322,6 +321,9 @@ bool emi_tls_use_setup(emi_tls *tls, emi_tls_setup *setup);
 
 /** Makes the filter fail for the reason in OpenSSL's error queue, or for the one given if that is empty. */
 void emi_tls_fail(emi_tls *tls, em_status status, const char *text);
+
+/** Makes the filter fail because these first bytes of the peer's are not TLS. */
+void emi_tls_fail_without_tls(emi_tls *tls, const emi_bytes *first);
 
 /** The wire has ended without close_notify: returns the status for that, and sets the filter's detail. */
 em_status emi_tls_explain_end(emi_tls *tls);

@@ -86,7 +86,20 @@ class TLSReasonsTest < TLSTest
         EM.stop
       })
     end
-    assert_match(/TLS/, text)
+    assert_match(/the peer does not speak TLS: the first bytes look like plain text/, text)
+  end
+
+  # The client keeps the connection open: nothing but its first bytes tells.
+  def test_plain_http_to_a_server_with_tls
+    text = nil
+    reactor do
+      port = tls_server(localhost, unbind: lambda { |it, _|
+        text = it.get_reason_text
+        EM.stop
+      })
+      peer(port).write("GET / HTTP/1.1\r\n")
+    end
+    assert_match(/the peer does not speak TLS: the first bytes look like HTTP/, text)
   end
 
   def test_the_text_names_a_handshake_that_timed_out
