@@ -143,17 +143,17 @@ static emi_filter_result continue_handshake(emi_tls *tls)
 
 static void note_sealed(emi_tls *tls, size_t length)
 {
-    tls->sealed_at = (int64_t)time(NULL);
     tls->unasked = 0;
     tls->sealed_bytes += length;
     tls->filter.piece_bytes = tls->sealed_bytes < SMALL_FOR_BYTES ? SMALL_PIECE_BYTES : LARGE_PIECE_BYTES;
 }
 
-static void note_quiet(emi_tls *tls)
+/* Records are small again after a quiet time. The piece at hand was still asked for with the size from before. */
+static void note_time(emi_tls *tls)
 {
-    if (tls->sealed_bytes == 0 || tls->held.bytes > 0)
-        return;
-    int64_t quiet = (int64_t)time(NULL) - tls->sealed_at;
+    int64_t now = (int64_t)time(NULL);
+    int64_t quiet = now - tls->sealed_at;
+    tls->sealed_at = now;
     if (quiet < QUIET_SECONDS && quiet >= 0)
         return;
     tls->sealed_bytes = 0;
@@ -191,15 +191,22 @@ static em_status write_piece(emi_tls *tls, const void *plain, size_t length, boo
 static em_status seal(emi_filter *filter, const void *plain, size_t length)
 {
     emi_tls *tls = tls_of(filter);
-    bool is_written;
+    const unsigned char *next = plain;
+    bool is_written = true;
     if (tls->filter.failure != EM_OK)
         return tls->filter.failure;
-    if (length == 0)
-        return EM_OK;
-    if (tls->held.bytes > 0)
+    if (length > 0 && tls->held.bytes > 0)
         return hold(tls, plain, length);
-    em_status status = write_piece(tls, plain, length, &is_written);
-    return status == EM_OK && !is_written ? hold(tls, plain, length) : status;
+    note_time(tls);
+    while (length > 0) {
+        size_t piece = length < tls->filter.piece_bytes ? length : tls->filter.piece_bytes;
+        em_status status = write_piece(tls, next, piece, &is_written);
+        if (status != EM_OK || !is_written)
+            return status == EM_OK ? hold(tls, next, length) : status;
+        next += piece;
+        length -= piece;
+    }
+    return EM_OK;
 }
 
 static em_status write_end(emi_tls *tls)
@@ -246,7 +253,6 @@ static em_status write_held(emi_tls *tls)
 static emi_filter_result receive(emi_tls *tls, unsigned char *plain, size_t *length)
 {
     emi_filter_result result = EMI_FILTER_PROGRESS;
-    note_quiet(tls);
     tls->is_starved = false;
     while (result == EMI_FILTER_PROGRESS && *length < EMI_FILTER_ROOM_BYTES) {
         size_t piece;

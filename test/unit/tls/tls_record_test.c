@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/tls_private.h"
+
 typedef struct fixture {
     em_tls_context *client;
     em_tls_context *server;
@@ -109,6 +111,38 @@ static void records_without_data_are_ignored(void **state)
     assert_true(bytes_equal_text(&made->end.received, "data"));
 }
 
+/* The plain bytes go to the raw side. Returns the length of the largest record that they have become. */
+static size_t largest_record(fixture *made, size_t length)
+{
+    enum { HEADER_BYTES = 5 };
+    static unsigned char plain[200000], wire[250000];
+    size_t largest = 0;
+    assert_int_equal(tls_end_send(&made->end, plain, length), EM_OK);
+    size_t wire_bytes = tls_end_take_wire(&made->end, wire, sizeof wire);
+    for (size_t at = 0; at < wire_bytes;) {
+        size_t record_bytes = (size_t)wire[at + 3] << 8 | wire[at + 4];
+        largest = record_bytes > largest ? record_bytes : largest;
+        at += HEADER_BYTES + record_bytes;
+    }
+    BIO_write(made->raw.arriving, wire, (int)wire_bytes);
+    tls_raw_advance(&made->raw);
+    return largest;
+}
+
+/* The time of the last record is moved into the past. */
+static void an_end_that_only_sends_has_small_records_again_after_a_quiet_time(void **state)
+{
+    enum { SEGMENT_BYTES = 1448, RECORD_BYTES = 16384, QUIET_SECONDS = 10 };
+    fixture *made = *state;
+    start(made);
+    assert_true(largest_record(made, RECORD_BYTES) < SEGMENT_BYTES);
+    assert_true(largest_record(made, 100000) > RECORD_BYTES);
+    EMI_CONTAINER(made->end.filter, emi_tls, filter)->sealed_at -= QUIET_SECONDS;
+    assert_true(largest_record(made, RECORD_BYTES) < SEGMENT_BYTES);
+    assert_true(largest_record(made, 100000) > RECORD_BYTES);
+    assert_int_equal(bytes_length(&made->raw.received), 2 * (RECORD_BYTES + 100000));
+}
+
 /* The client's first key share is for a group that the server does not accept: RFC 8446, section 4.1.4. */
 static void after_a_hello_retry_the_server_does_not_choose_again(void **state)
 {
@@ -173,10 +207,14 @@ static void versions_before_1_2_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(half_close_works_in_both_versions),       TEST(padded_and_small_records_arrive_whole),
-        TEST(records_without_data_are_ignored),        TEST(after_a_hello_retry_the_server_does_not_choose_again),
-        TEST(without_a_common_cipher_both_sides_fail), TEST(the_servers_ciphers_have_forward_secrecy),
+        TEST(half_close_works_in_both_versions),
+        TEST(padded_and_small_records_arrive_whole),
+        TEST(records_without_data_are_ignored),
+        TEST(after_a_hello_retry_the_server_does_not_choose_again),
+        TEST(without_a_common_cipher_both_sides_fail),
+        TEST(the_servers_ciphers_have_forward_secrecy),
         TEST(versions_before_1_2_are_refused),
+        TEST(an_end_that_only_sends_has_small_records_again_after_a_quiet_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
