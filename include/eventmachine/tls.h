@@ -167,7 +167,9 @@ typedef struct em_tls_context_options {
 
     /** Called by a server once it has read which host the client asks for (SNI). server_name: NULL if the client does
      * not say; otherwise any text, not verified. Returns the context to use, which the library retains; NULL for this
-     * one. */
+     * one. The context that is returned decides about everything that follows, with two exceptions: groups are this
+     * context's if it does not give some, and session tickets are encrypted with this context's keys, last for this
+     * context's time, and are issued if both allow it. */
     em_tls_context *(*choose_context)(em_connection *connection, const char *server_name, void *user);
 
     /** Called with each line of a key log in the format of SSLKEYLOGFILE, which Wireshark reads, without a line end.

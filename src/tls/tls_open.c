@@ -135,15 +135,36 @@ em_status emi_tls_open(const emi_tls_opening *opening, emi_filter **filter)
     return status;
 }
 
+/* See the function of this name in tls_configure.c. */
+static bool set_groups(SSL *ssl, const char *list)
+{
+    char *copy = OPENSSL_strdup(list);
+    bool is_set = copy && SSL_set1_groups_list(ssl, copy) == 1;
+    OPENSSL_free(copy);
+    return is_set;
+}
+
+/* SSL_set_SSL_CTX(3) brings certificate, ciphers, DH parameters, security level and the authorities that are named. The
+ * options of an SSL and its groups are its own from the beginning. Tickets are the first context's, so another one can
+ * only leave them out. */
+static bool take_settings(emi_tls *tls, const emi_tls_setup *setup)
+{
+    const uint64_t versions = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3;
+    SSL_clear_options(tls->ssl, versions);
+    SSL_set_options(tls->ssl, SSL_CTX_get_options(setup->ctx));
+    if (setup->options.session_tickets == EM_OFF && SSL_set_num_tickets(tls->ssl, 0) != 1)
+        return false;
+    return SSL_set_min_proto_version(tls->ssl, (int)SSL_CTX_get_min_proto_version(setup->ctx)) == 1 &&
+           SSL_set_max_proto_version(tls->ssl, (int)SSL_CTX_get_max_proto_version(setup->ctx)) == 1 &&
+           (!setup->options.groups || set_groups(tls->ssl, setup->options.groups));
+}
+
 bool emi_tls_use_setup(emi_tls *tls, emi_tls_setup *setup)
 {
     emi_tls_setup_retain(setup);
     emi_tls_setup_release(tls->setup);
     tls->setup = setup;
-    return SSL_set_SSL_CTX(tls->ssl, setup->ctx) &&
-           SSL_set_min_proto_version(tls->ssl, (int)SSL_CTX_get_min_proto_version(setup->ctx)) == 1 &&
-           SSL_set_max_proto_version(tls->ssl, (int)SSL_CTX_get_max_proto_version(setup->ctx)) == 1 &&
-           emi_tls_verify_configure(tls);
+    return SSL_set_SSL_CTX(tls->ssl, setup->ctx) && take_settings(tls, setup) && emi_tls_verify_configure(tls);
 }
 
 #endif
