@@ -85,4 +85,25 @@ void tls_raw_send(tls_raw *raw, const char *text)
         stop_test("SSL_write failed");
 }
 
+int tls_raw_set_up(void **state)
+{
+    static tls_raw_fixture made;
+    deadline_start(300);
+    made = (tls_raw_fixture){.client = tls_client_context(), .server = tls_server_context()};
+    tls_raw_open(&made.raw);
+    *state = &made;
+    return 0;
+}
+
+int tls_raw_tear_down(void **state)
+{
+    tls_raw_fixture *made = *state;
+    tls_raw_close(&made->raw);
+    tls_end_close(&made->end);
+    em_tls_context_release(made->client);
+    em_tls_context_release(made->server);
+    deadline_stop();
+    return 0;
+}
+
 #endif

@@ -38,6 +38,17 @@ size_t tls_raw_take_wire(tls_raw *raw, void *buffer, size_t length);
 
 void tls_raw_send(tls_raw *raw, const char *text);
 
+/** Our end and OpenSSL's, for set-up functions of cmocka: *state becomes the fixture. */
+typedef struct tls_raw_fixture {
+    em_tls_context *client; /* a test may put others in place of the two */
+    em_tls_context *server;
+    tls_raw raw;
+    tls_end end;
+} tls_raw_fixture;
+
+int tls_raw_set_up(void **state);
+int tls_raw_tear_down(void **state);
+
 #endif
 
 #endif

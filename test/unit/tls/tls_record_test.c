@@ -12,33 +12,7 @@
 
 #include "tls/tls_private.h"
 
-typedef struct fixture {
-    em_tls_context *client;
-    em_tls_context *server;
-    tls_raw raw;
-    tls_end end;
-} fixture;
-
-static int set_up(void **state)
-{
-    static fixture made;
-    deadline_start(300);
-    made = (fixture){.client = tls_client_context(), .server = tls_server_context()};
-    tls_raw_open(&made.raw);
-    *state = &made;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *made = *state;
-    tls_raw_close(&made->raw);
-    tls_end_close(&made->end);
-    em_tls_context_release(made->client);
-    em_tls_context_release(made->server);
-    deadline_stop();
-    return 0;
-}
+typedef tls_raw_fixture fixture;
 
 /* The raw side is the client. */
 static void start(fixture *made)
@@ -202,7 +176,7 @@ static void versions_before_1_2_are_refused(void **state)
     assert_int_equal(made->raw.error, SSL_ERROR_SSL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, tls_raw_set_up, tls_raw_tear_down)
 
 int main(void)
 {
