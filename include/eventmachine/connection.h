@@ -272,7 +272,8 @@ EM_API em_status em_connection_close_after_writing(em_connection *connection);
  * Closes at the end of the present turn, as em_connection_close does, but the bytes waiting are still sent: what the
  * system accepts at once before unbind, and the rest after it, until the peer is given up (drain_timeout_ns) or the
  * loop is destroyed. Nothing is received any more. Ends a pause by em_connection_pause. While connecting it acts as
- * em_connection_close, and during a TLS handshake, if bytes are waiting, as em_connection_close_after_writing.
+ * em_connection_close. It acts as em_connection_close_after_writing during a TLS handshake, if bytes are waiting, and
+ * in the middle of a TLS message of the peer's, because bytes can only be sent after it.
  * EM_CLOSED if the connection has ended already.
  */
 EM_API em_status em_connection_close_in_background(em_connection *connection);

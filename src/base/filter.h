@@ -43,8 +43,8 @@ typedef struct emi_filter_operations {
     /** Puts the wire form of `length` plain bytes, 1 to `piece_bytes`, into `wire`. Called once it is ready. A failure
      * is final. */
     em_status (*seal)(emi_filter *filter, const void *plain, size_t length);
-    /** No plain bytes follow: puts the end mark, if the filter has one, into `wire`. Called at most once, and not after
-     * FAILED. */
+    /** No plain bytes follow: puts the end mark, if the filter has one, into `wire`. If that is not possible yet,
+     * `piece_bytes` is 0 until a later `open` has done it. Called at most once, and not after FAILED. */
     em_status (*seal_end)(emi_filter *filter);
     /** The wire has ended. EM_OK if the plain side had ended before; otherwise why the received data may be incomplete.
      */

@@ -218,6 +218,16 @@ static bool must_wait_for_filter(const em_connection *connection)
     return gate && !gate->was_ready && emi_connection_is_open(connection) && connection->outbox.bytes > 0;
 }
 
+/* Sealing is tried before unbind, because a filter that needs more from the wire first gets none after it. */
+static bool must_wait_to_seal(const em_connection *connection)
+{
+    emi_gate *gate = emi_gate_of(connection);
+    if (!gate || gate->has_ended || gate->wire_ended)
+        return false;
+    emi_gate_fill(gate);
+    return gate->was_ready && gate->filter->piece_bytes == 0 && !emi_connection_has_ended(connection);
+}
+
 em_status em_connection_close_in_background(em_connection *connection)
 {
     em_status status = emi_connection_check(connection);
@@ -228,6 +238,8 @@ em_status em_connection_close_in_background(em_connection *connection)
     if (emi_connection_is_open(connection)) {
         connection->write_side = EMI_WRITE_FLUSHING;
         connection->paused = false;
+        if (must_wait_to_seal(connection))
+            return em_connection_close_after_writing(connection);
         /* What the system accepts in this turn is sent before unbind, because programs often stop the loop there. */
         emi_connection_request_send(connection);
     }

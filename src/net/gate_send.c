@@ -101,12 +101,14 @@ static void seal_end(emi_gate *gate)
         fail(gate, status);
 }
 
-/* A half-close waits for the handshake, because an earlier end of the stream would look like a failure to the peer. A
- * close does not wait if nothing is left to be sent. */
+/* The filter may not be able to write the mark yet. A half-close waits for the handshake, because an earlier end of the
+ * stream would look like a failure to the peer. A close does not wait if nothing is left to be sent. */
 bool emi_gate_owes_end(const emi_gate *gate)
 {
-    if (gate->end_sealed || gate->has_failed)
+    if (gate->has_failed)
         return false;
+    if (gate->end_sealed)
+        return gate->filter->piece_bytes == 0;
     switch ((emi_write_side)gate->connection->write_side) {
     case EMI_WRITE_ENDING:
         return true;

@@ -215,6 +215,7 @@ static em_status write_end(emi_tls *tls)
     int result = SSL_shutdown(tls->ssl);
     tls->wants_end = result < 0 && SSL_in_init(tls->ssl);
     emi_tls_clear_errors();
+    tls->filter.piece_bytes = tls->wants_end ? 0 : SMALL_PIECE_BYTES;
     if (tls->no_memory)
         emi_tls_fail(tls, EM_NO_MEMORY, "out of memory");
     return tls->filter.failure;

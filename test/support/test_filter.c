@@ -190,6 +190,16 @@ static emi_filter_result read_plain(test_filter *own, unsigned char *plain, size
     return result;
 }
 
+static em_status put_end(test_filter *own)
+{
+    byte_buffer wire = {.data = NULL};
+    own->holds_end = false;
+    test_filter_write_end(&wire);
+    em_status status = emi_outbox_append(&own->filter.wire, own->filter.pool, bytes_at(&wire), bytes_length(&wire));
+    bytes_free(&wire);
+    return status;
+}
+
 static void take_input(test_filter *own, emi_bytes *input)
 {
     size_t length = size_of(own, own->options.bite_bytes, input->length > 0 ? input->length : 1);
@@ -221,6 +231,8 @@ static emi_filter_result open_input(emi_filter *filter, emi_bytes *input, void *
     *length = 0;
     if (filter->piece_bytes == 0)
         want_piece(own, true);
+    if (own->holds_end && put_end(own) != EM_OK)
+        own->open_failure = EM_NO_MEMORY;
     void (*on_open)(void *user) = own->on_open;
     own->on_open = NULL;
     if (on_open)
@@ -280,11 +292,11 @@ static em_status seal_end(emi_filter *filter)
     if (own->record)
         own->record->ends++;
     em_status status = own->seal_end_failure;
-    byte_buffer wire = {.data = NULL};
-    test_filter_write_end(&wire);
-    if (status == EM_OK && !own->options.is_transparent)
-        status = put(own, &wire);
-    bytes_free(&wire);
+    own->holds_end = own->options.holds_end;
+    if (own->holds_end)
+        want_piece(own, false);
+    else if (status == EM_OK && !own->options.is_transparent)
+        status = put_end(own);
     own->is_running = false;
     return status;
 }

@@ -22,6 +22,7 @@ typedef struct test_filter_options {
     size_t piece_bytes;         /* of a record; 0: 4096 */
     uint64_t seed;              /* not 0: the three sizes above are the largest of random ones */
     bool stalls;                /* accepts one plain piece, and no more until the next `open` */
+    bool holds_end;             /* takes the end, and puts it on the wire at the next `open` */
     const char *last_message;   /* put on the wire unchanged when it fails; or NULL */
 } test_filter_options;
 
@@ -40,6 +41,7 @@ typedef struct test_filter {
     size_t record_bytes;        /* left of the current record */
     bool is_run;                /* the current record is a run of equal bytes */
     bool has_begun, has_sent_handshake, has_ended, has_sealed_end, has_failed, is_running;
+    bool holds_end;              /* now */
     void (*on_open)(void *user); /* called within the next `open`, as a TLS library calls back; or NULL */
     void *user;
     em_status open_failure; /* of the next call, if not EM_OK */

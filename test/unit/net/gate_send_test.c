@@ -404,6 +404,30 @@ static void a_filter_that_accepts_no_more_gets_the_rest_after_its_next_open(void
     filtered_free(&own);
 }
 
+/* A TLS library writes nothing while it has a part of a message. */
+static void every_close_waits_for_an_end_that_the_filter_holds(void **state)
+{
+    static em_status (*const closes[])(em_connection *) = {em_connection_close_after_writing, em_connection_close_write,
+                                                           em_connection_close_in_background};
+    const test_filter_options options = {.holds_end = true};
+    for (size_t i = 0; i < COUNT(closes); i++) {
+        filtered own;
+        filtered_open(&own, *state, &options, NULL);
+        run_turns(*state, 1);
+        em_connection_send_text(own.told.connection, "last");
+        assert_int_equal(closes[i](own.told.connection), EM_OK);
+        run_turns(*state, 5);
+        filtered_expect_sent(&own, "last");
+        assert_false(own.peer_saw_end);
+        assert_false(simulated_saw_end(own.peer));
+        filtered_feed(&own, "x");
+        run_turns(*state, 5);
+        filtered_take(&own);
+        assert_true(own.peer_saw_end);
+        filtered_free(&own);
+    }
+}
+
 static void a_destroyed_loop_destroys_the_filter_in_every_state(void **state)
 {
     for (unsigned what = 0; what < 5; what++) {
@@ -456,6 +480,7 @@ int main(void)
         GATE_TEST(a_peer_that_does_not_read_the_end_is_given_up),
         GATE_TEST(a_connection_with_a_filter_cannot_be_detached),
         GATE_TEST(a_filter_that_accepts_no_more_gets_the_rest_after_its_next_open),
+        GATE_TEST(every_close_waits_for_an_end_that_the_filter_holds),
         GATE_TEST(a_destroyed_loop_destroys_the_filter_in_every_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,37 +198,61 @@ static SSL_TICKET_RETURN use_ticket(SSL *ssl, SSL_SESSION *session, const unsign
     return SSL_TICKET_RETURN_USE_RENEW;
 }
 
-/* Our client has only the first record of a ticket. OpenSSL writes nothing until it is complete; nothing is lost. */
-static void data_sealed_in_the_middle_of_a_message_of_the_peer_is_sent_after_it(void **state)
+/* Our client has the first record of a ticket only. Returns how many bytes of the rest are in `wire`. */
+static size_t receive_half_a_ticket(fixture *made, unsigned char *wire, size_t capacity)
 {
-    fixture *made = *state;
-    static unsigned char wire[65536];
     SSL_CTX_set_session_ticket_cb(made->raw.ctx, enlarge_ticket, use_ticket, NULL);
     SSL_CTX_set_max_send_fragment(made->raw.ctx, 512);
     start(made, true);
     tls_end_receive(&made->end, NULL, 0);
-    size_t length = tls_end_take_wire(&made->end, wire, sizeof wire);
+    size_t length = tls_end_take_wire(&made->end, wire, capacity);
     BIO_write(made->raw.arriving, wire, (int)length);
     tls_raw_advance(&made->raw);
-    length = tls_raw_take_wire(&made->raw, wire, sizeof wire);
+    length = tls_raw_take_wire(&made->raw, wire, capacity);
     tls_end_receive(&made->end, wire, length);
     assert_true(made->end.filter->is_ready);
-    length = tls_end_take_wire(&made->end, wire, sizeof wire);
+    length = tls_end_take_wire(&made->end, wire, capacity);
     BIO_write(made->raw.arriving, wire, (int)length);
     tls_raw_advance(&made->raw);
-    length = tls_raw_take_wire(&made->raw, wire, sizeof wire);
+    length = tls_raw_take_wire(&made->raw, wire, capacity);
     assert_true(length > 3000);
     tls_end_receive(&made->end, wire, 1000);
     assert_int_equal(made->end.result, EMI_FILTER_STARVED);
+    memmove(wire, wire + 1000, length - 1000);
+    return length - 1000;
+}
+
+/* OpenSSL writes nothing until it has all; nothing is lost. */
+static void data_sealed_in_the_middle_of_a_message_of_the_peer_is_sent_after_it(void **state)
+{
+    fixture *made = *state;
+    static unsigned char wire[65536];
+    size_t length = receive_half_a_ticket(made, wire, sizeof wire);
     assert_int_equal(made->end.filter->operations->seal(made->end.filter, "one ", 4), EM_OK);
     assert_int_equal(made->end.filter->piece_bytes, 0);
     assert_int_equal(made->end.filter->operations->seal(made->end.filter, "two", 3), EM_OK);
     assert_int_equal(made->end.filter->operations->seal_end(made->end.filter), EM_OK);
     assert_int_equal(made->end.filter->wire.bytes, 0);
-    tls_end_receive(&made->end, wire + 1000, length - 1000);
+    tls_end_receive(&made->end, wire, length);
     assert_true(made->end.filter->piece_bytes > 0);
     tls_raw_run(&made->raw, &made->end);
     assert_true(bytes_equal_text(&made->raw.received, "one two"));
+    assert_int_equal(made->raw.error, SSL_ERROR_ZERO_RETURN);
+}
+
+/* Until then no more plain bytes are taken, which tells the connection that the end is not on the wire. */
+static void an_end_in_the_middle_of_a_message_of_the_peer_is_sent_after_it(void **state)
+{
+    fixture *made = *state;
+    static unsigned char wire[65536];
+    size_t length = receive_half_a_ticket(made, wire, sizeof wire);
+    assert_int_equal(made->end.filter->operations->seal_end(made->end.filter), EM_OK);
+    assert_int_equal(made->end.filter->wire.bytes, 0);
+    assert_int_equal(made->end.filter->piece_bytes, 0);
+    tls_end_receive(&made->end, wire, length);
+    assert_true(made->end.filter->wire.bytes > 0);
+    assert_true(made->end.filter->piece_bytes > 0);
+    tls_raw_run(&made->raw, &made->end);
     assert_int_equal(made->raw.error, SSL_ERROR_ZERO_RETURN);
 }
 
@@ -441,6 +465,7 @@ int main(void)
         TEST(early_data_is_never_accepted),
         TEST(a_client_that_offers_early_data_gets_an_ordinary_handshake),
         TEST(data_sealed_in_the_middle_of_a_message_of_the_peer_is_sent_after_it),
+        TEST(an_end_in_the_middle_of_a_message_of_the_peer_is_sent_after_it),
         TEST(the_servers_order_of_protocols_decides),
         TEST(a_client_without_alpn_is_accepted),
         TEST(without_a_common_protocol_the_handshake_fails_with_an_alert),
