@@ -30,22 +30,29 @@ em_tls_context *rb_em_tls_context_of(VALUE object)
     return rb_check_typeddata(object, &context_type);
 }
 
-void rb_em_raise_tls(em_status status)
+/* about: what the message begins with. */
+NORETURN(static void raise_about(em_status status, VALUE about));
+static void raise_about(em_status status, VALUE about)
 {
     const char *detail = em_status_get_detail(status);
     switch (rb_em_check_memory(status)) {
     case EM_TLS_BAD_KEY:
-        rb_em_raise("InvalidPrivateKey", "%s", detail);
+        rb_em_raise("InvalidPrivateKey", "%" PRIsVALUE "%s", about, detail);
     case EM_TLS_BAD_CERTIFICATE:
-        rb_em_raise("BadCertParams", "%s", detail);
+        rb_em_raise("BadCertParams", "%" PRIsVALUE "%s", about, detail);
     case EM_TLS_BAD_OPTION:
-        rb_em_raise("BadParams", "%s", detail);
+        rb_em_raise("BadParams", "%" PRIsVALUE "%s", about, detail);
     case EM_TLS_NO_HOSTNAME:
     case EM_INVALID_ARGUMENT:
-        rb_raise(rb_eArgError, "%s", detail);
+        rb_raise(rb_eArgError, "%" PRIsVALUE "%s", about, detail);
     default:
-        rb_raise(rb_eRuntimeError, "%s", detail);
+        rb_raise(rb_eRuntimeError, "%" PRIsVALUE "%s", about, detail);
     }
+}
+
+void rb_em_raise_tls(em_status status)
+{
+    raise_about(status, rb_str_new_cstr(""));
 }
 
 /*
@@ -157,9 +164,9 @@ static int add_certificate(VALUE name, VALUE settings, VALUE context)
     const char *server_name = StringValueCStr(name);
     em_status status = em_tls_context_add_certificate((em_tls_context *)context, server_name, &certificate);
     RB_GC_GUARD(reader.buffer);
-    RB_GC_GUARD(name);
     if (status < 0)
-        rb_em_raise_tls(status);
+        raise_about(status, rb_sprintf("certificates: %+" PRIsVALUE ": ", name));
+    RB_GC_GUARD(name);
     return ST_CONTINUE;
 }
 

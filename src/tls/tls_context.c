@@ -230,7 +230,7 @@ em_status em_tls_context_add_certificate(em_tls_context *context, const char *se
     if (status == EM_OK)
         status = read_certificate(&own, options);
     if (status == EM_OK && server_name)
-        status = emi_tls_name_parse_pattern(server_name, &name);
+        status = emi_tls_name_parse_pattern("server_name", server_name, &name);
     if (status == EM_OK)
         status = make_addition(server_name ? name.text : NULL, &own, &addition);
     return status == EM_OK ? add(context, addition) : status;

@@ -7,6 +7,7 @@
 
 #if EMI_HAVE_OPENSSL
 
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/x509v3.h>
@@ -16,9 +17,25 @@
 
 enum { NAME_BYTES = 253, LABEL_BYTES = 63 }; /* RFC 1035, section 2.3.4 */
 
-static em_status refuse(void)
+/* What cannot be printed is shown by its numbers, so that a log cannot be forged. */
+static void quote(const char *given, char *text, size_t capacity)
 {
-    emi_set_status_detail(EM_INVALID_ARGUMENT, "not a host name in ASCII and not an IP address");
+    enum { ESCAPE_BYTES = sizeof "\\xff" };
+    size_t used = 0;
+    for (; *given && used + ESCAPE_BYTES < capacity; given++) {
+        bool is_printable = *given >= ' ' && *given <= '~' && *given != '"' && *given != '\\';
+        used += (size_t)snprintf(text + used, capacity - used, is_printable ? "%c" : "\\x%02x", (unsigned char)*given);
+    }
+    text[used] = '\0';
+}
+
+static em_status refuse(const char *option, const char *given)
+{
+    char value[128] = "";
+    char text[256];
+    quote(given, value, sizeof value);
+    snprintf(text, sizeof text, "%s \"%s\": not a host name in ASCII and not an IP address", option, value);
+    emi_set_status_detail(EM_INVALID_ARGUMENT, text);
     return EM_INVALID_ARGUMENT;
 }
 
@@ -78,23 +95,23 @@ static bool is_address(const char *text)
     return address != NULL;
 }
 
-em_status emi_tls_name_parse(const char *given, emi_tls_name *name)
+em_status emi_tls_name_parse(const char *option, const char *given, emi_tls_name *name)
 {
     *name = (emi_tls_name){.is_address = false};
     if (copy_address(given, name->text) && is_address(name->text)) {
         name->is_address = true;
         return EM_OK;
     }
-    return copy_name(given, name->text) && has_good_labels(name->text) ? EM_OK : refuse();
+    return copy_name(given, name->text) && has_good_labels(name->text) ? EM_OK : refuse(option, given);
 }
 
-em_status emi_tls_name_parse_pattern(const char *given, emi_tls_name *name)
+em_status emi_tls_name_parse_pattern(const char *option, const char *given, emi_tls_name *name)
 {
     *name = (emi_tls_name){.is_address = false};
     if (!copy_name(given, name->text))
-        return refuse();
+        return refuse(option, given);
     const char *rest = strncmp(name->text, "*.", 2) == 0 ? name->text + 2 : name->text;
-    return has_good_labels(rest) && !is_address(name->text) ? EM_OK : refuse();
+    return has_good_labels(rest) && !is_address(name->text) ? EM_OK : refuse(option, given);
 }
 
 #endif

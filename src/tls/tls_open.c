@@ -45,12 +45,12 @@ static em_status copy(const emi_tls_name *name, char **text)
 }
 
 /* An address is not sent, RFC 6066, section 3. */
-static em_status set_server_name(emi_tls *tls, const char *given)
+static em_status set_server_name(emi_tls *tls, const char *option, const char *given)
 {
     emi_tls_name name;
     if (!given)
         return EM_OK;
-    em_status status = emi_tls_name_parse(given, &name);
+    em_status status = emi_tls_name_parse(option, given, &name);
     return status == EM_OK && !name.is_address ? copy(&name, &tls->server_name) : status;
 }
 
@@ -61,13 +61,14 @@ static em_status set_names(emi_tls *tls, const em_tls_options *options)
     bool verifies = tls->setup->options.verify != EM_OFF;
     if (verifies && !options->hostname)
         return refuse(EM_TLS_NO_HOSTNAME, "a client that verifies needs a hostname");
-    em_status status = options->hostname ? emi_tls_name_parse(options->hostname, &name) : EM_OK;
+    em_status status = options->hostname ? emi_tls_name_parse("hostname", options->hostname, &name) : EM_OK;
     if (status == EM_OK && verifies)
         status = copy(&name, &tls->hostname);
     tls->hostname_is_address = name.is_address;
-    if (status == EM_OK)
-        status = set_server_name(tls, options->server_name ? options->server_name : options->hostname);
-    return status;
+    if (status != EM_OK)
+        return status;
+    return options->server_name ? set_server_name(tls, "server_name", options->server_name)
+                                : set_server_name(tls, "hostname", options->hostname);
 }
 
 static bool has_certificate(const emi_tls_setup *setup)

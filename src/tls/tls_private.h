@@ -132,12 +132,12 @@ typedef struct emi_tls_name {
     bool is_address;
 } emi_tls_name;
 
-/** Parses a host name or an address. EM_INVALID_ARGUMENT. */
-em_status emi_tls_name_parse(const char *given, emi_tls_name *name);
+/** Parses a host name or an address. EM_INVALID_ARGUMENT, with a detail that names the option and the value. */
+em_status emi_tls_name_parse(const char *option, const char *given, emi_tls_name *name);
 
 /** Parses the name of em_tls_context_add_certificate: a host name, whose first label may be `*`. EM_INVALID_ARGUMENT.
  */
-em_status emi_tls_name_parse_pattern(const char *given, emi_tls_name *name);
+em_status emi_tls_name_parse_pattern(const char *option, const char *given, emi_tls_name *name);
 
 /* tls_setup.c */
 

@@ -103,7 +103,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused)
     tls->has_hello = true;
     *alert = SSL_AD_INTERNAL_ERROR;
     tls->server_name = read_server_name(ssl);
-    bool is_named = tls->server_name && emi_tls_name_parse(tls->server_name, &name) == EM_OK;
+    bool is_named = tls->server_name && emi_tls_name_parse("server_name", tls->server_name, &name) == EM_OK;
     if (!is_named)
         name.text[0] = '\0';
     if (!choose_context(tls) || !set_session_context(tls, name.text))

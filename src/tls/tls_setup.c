@@ -38,7 +38,7 @@ static em_status add_named(emi_tls_setup *setup, const char *server_name, emi_tl
     while (*place)
         place = &(*place)->next;
     *place = named;
-    return server_name ? emi_tls_name_parse_pattern(server_name, &named->name) : EM_OK;
+    return server_name ? emi_tls_name_parse_pattern("server_name", server_name, &named->name) : EM_OK;
 }
 
 /* A certificate without a name is used in addition to the first one. All are kept, also for their OCSP responses. */

@@ -85,6 +85,14 @@ module EventMachine
       @given[:hostname] || @given[:sni_hostname] if @given[:verify]
     end
 
+    # @param message [String] the library's about a name. It calls the options hostname and server_name
+    # @return [String, nil] the message by the options of start_tls; nil if it is about something else
+    def name_refusal(message)
+      order = { "hostname" => %i[hostname sni_hostname], "server_name" => %i[sni_hostname hostname] }[message[/\A\w+/]]
+      option = order&.find { |name| @given[name] } or return
+      TLSValues.refusal(option, "a host name in ASCII or an IP address", @given[option])
+    end
+
     # @return [Boolean] whether the library or the program judges the peer's certificate
     def judges?
       @given[:verify] || @given[:verify_peer] || false
@@ -139,13 +147,19 @@ module EventMachine
     # @return [Hash{String => Hash}, nil]
     def certificates(by_name)
       return if by_name.nil?
-      raise TypeError, "certificates must be a Hash of names and Hashes" unless by_name.is_a?(Hash)
+      raise TypeError, TLSValues.refusal(:certificates, "a Hash of names and Hashes", by_name) unless by_name.is_a?(Hash)
 
       by_name.to_h do |name, options|
         raise TypeError, "certificates: #{name.inspect} needs a Hash" unless name.is_a?(String) && options.is_a?(Hash)
 
-        [name.dup.freeze, TLSCredentials.check(options, @files)]
+        [name.dup.freeze, credentials(name, options)]
       end
+    end
+
+    def credentials(name, options)
+      TLSCredentials.check(options, @files)
+    rescue BadParams, FileNotFoundException, TypeError, ArgumentError => e
+      raise e.class, "certificates: #{name.inspect}: #{e.message}"
     end
 
     def check_authorities

@@ -89,6 +89,8 @@ module EventMachine
       def start_native(server, signature, context, parameters)
         EventMachine.send(:start_tls_with, signature, context, parameters.server_name, parameters.verified_name,
                           parameters.handshake_timeout, server || parameters.judges?)
+      rescue ArgumentError => e
+        raise ArgumentError, parameters.name_refusal(e.message) || e.message
       end
     end
   end

@@ -8,6 +8,9 @@ module EventMachine
   module TLSValues
     # In bytes, RFC 7301, section 3.1.
     LONGEST_PROTOCOL_NAME = 255
+    # Their values are never shown.
+    SECRETS = %i[private_key private_key_pass certificates].freeze
+    LONGEST_SHOWN = 100
 
     class << self
       # @return [Hash{Symbol => String}] the options among `names` that are given: neither nil nor ""
@@ -44,7 +47,7 @@ module EventMachine
       def switch(name, value)
         return value if value.nil? || value == true || value == false
 
-        raise ArgumentError, "#{name} must be true or false"
+        raise ArgumentError, refusal(name, "true or false", value)
       end
 
       # @return [Float, nil] seconds
@@ -52,21 +55,29 @@ module EventMachine
       def duration(name, value)
         return if value.nil?
 
-        seconds = Float(value, exception: false)
+        seconds = value.is_a?(String) ? Float(value, exception: false) : Float(value)
         return seconds if seconds&.positive?
 
-        raise ArgumentError, "#{name} must be a positive number of seconds, not #{value.inspect}"
+        raise ArgumentError, refusal(name, "a positive number of seconds", value)
+      rescue TypeError
+        raise TypeError, refusal(name, "a positive number of seconds", value)
       end
 
       # @return [Array<String>, nil] names of application protocols
       # @raise [ArgumentError, TypeError]
       def protocols(value)
         names = Array(value).map { |name| text(:alpn, name) }
-        unless names.all? { |name| name.bytesize.between?(1, LONGEST_PROTOCOL_NAME) }
-          raise ArgumentError, "names in alpn must have 1 to #{LONGEST_PROTOCOL_NAME} bytes"
-        end
+        bad = names.find { |name| !name.bytesize.between?(1, LONGEST_PROTOCOL_NAME) }
+        raise ArgumentError, refusal(:alpn, "names of 1 to #{LONGEST_PROTOCOL_NAME} bytes", bad) if bad
 
         names unless names.empty?
+      end
+
+      # @return [String] the message of an exception: it names the option, and the value unless that is secret
+      def refusal(name, wanted, value)
+        shown = SECRETS.include?(name) ? value.class : value.inspect
+        shown = "#{shown[0, LONGEST_SHOWN]}…" if shown.is_a?(String) && shown.size > LONGEST_SHOWN
+        "#{name} must be #{wanted}, not #{shown}"
       end
 
       private
@@ -76,7 +87,8 @@ module EventMachine
         return "" if value.nil?
 
         text = String.try_convert(value.respond_to?(:to_path) ? value.to_path : value)
-        raise TypeError, "#{name} must be a String, not #{value.class}" unless text
+        raise TypeError, refusal(name, "a String", value) unless text
+        raise ArgumentError, refusal(name, "without zero bytes", text) if text.b.include?("\0")
 
         text.frozen? ? text : text.dup.freeze
       end

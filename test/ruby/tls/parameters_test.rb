@@ -194,6 +194,51 @@ class TLSParametersTest < TLSTest
     with_connection(server: false) { |it| assert_nil it.start_tls(dhparam: MISSING, ecdh_curve: "nonsense") }
   end
 
+  def test_values_of_another_kind_are_named_with_their_option
+    { { sni_hostname: 5 } => "sni_hostname must be a String, not 5", { ca_file: [] } => "ca_file must be a String, not []",
+      { private_key: 5 } => "private_key must be a String, not Integer",
+      { private_key_pass: :secret } => "private_key_pass must be a String, not Symbol",
+      { alpn: [5] } => "alpn must be a String, not 5",
+      { certificates: ["secret"] } => "certificates must be a Hash of names and Hashes, not Array",
+      { certificates: { "a" => { cert: 5 } } } => 'certificates: "a": cert must be a String, not 5',
+      { handshake_timeout: [] } => "handshake_timeout must be a positive number of seconds, not []" }.each do |options, message|
+      assert_refused TypeError, message, options
+    end
+  end
+
+  def test_values_that_cannot_be_used_are_named_with_their_option
+    { { verify: 1 } => "verify must be true or false, not 1",
+      { session_tickets: "no" } => 'session_tickets must be true or false, not "no"',
+      { handshake_timeout: 0 } => "handshake_timeout must be a positive number of seconds, not 0",
+      { handshake_timeout: "soon" } => 'handshake_timeout must be a positive number of seconds, not "soon"',
+      { handshake_timeout: Float::NAN } => "handshake_timeout must be a positive number of seconds, not NaN",
+      { alpn: ["h2", "x" * 256] } => "alpn must be names of 1 to 255 bytes, not \"#{"x" * 99}…",
+      { cipher_list: "a\0b" } => 'cipher_list must be without zero bytes, not "a\u0000b"',
+      { private_key_pass: "a\0b" } => "private_key_pass must be without zero bytes, not String" }.each do |options, message|
+      assert_refused ArgumentError, message, options
+    end
+  end
+
+  def test_malformed_host_names
+    bad = "exam ple\n"
+    { { verify: true, hostname: bad } => :hostname, { verify: true, sni_hostname: bad } => :sni_hostname,
+      { sni_hostname: bad } => :sni_hostname,
+      { verify: true, hostname: "localhost", sni_hostname: bad } => :sni_hostname,
+      { verify: true, hostname: bad, sni_hostname: "localhost" } => :hostname }.each do |options, name|
+      assert_refused ArgumentError, "#{name} must be a host name in ASCII or an IP address, not #{bad.inspect}", options
+    end
+  end
+
+  def test_a_mistake_in_certificates_by_name_says_which
+    stranger = { cert: root.cert, private_key: Certificates.client.private_key }
+    assert_refused EM::InvalidPrivateKey, /\Acertificates: "a.example": the private key does not belong/,
+                   localhost_files.merge(certificates: { "a.example" => stranger }), server: true
+    assert_refused ArgumentError, /\Acertificates: "a b": server_name "a b"/,
+                   localhost_files.merge(certificates: { "a b" => localhost }), server: true
+    assert_refused EM::FileNotFoundException, 'certificates: "a": Could not find /nonexistent for start_tls',
+                   localhost_files.merge(certificates: { "a" => { cert_chain_file: "/nonexistent" } }), server: true
+  end
+
   def test_an_unusable_cipher_list_raises
     assert_refused EM::BadParams, /nonsense/, { cipher_list: "nonsense" }
   end

@@ -133,6 +133,39 @@ static void a_certificate_that_cannot_be_added_changes_nothing(void **state)
     em_tls_context_release(server);
 }
 
+static em_status open_client(em_tls_context *client, const char *hostname, const char *server_name)
+{
+    tls_end end;
+    em_tls_options options = {
+        .size = sizeof options, .context = client, .hostname = hostname, .server_name = server_name};
+    em_status status = tls_end_open(&end, &options, false, NULL);
+    tls_end_close(&end);
+    return status;
+}
+
+static void malformed_names_are_refused_with_option_and_value(void **state)
+{
+    (void)state;
+    char long_name[400];
+    em_tls_context *client = tls_client_context();
+    em_tls_context *server = tls_server_context();
+    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
+    memset(long_name, '\n', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_int_equal(open_client(client, "exam ple.com", NULL), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT),
+                        "hostname \"exam ple.com\": not a host name in ASCII and not an IP address");
+    assert_int_equal(open_client(client, "example.com", "\xc3\xa4.com\n\""), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT),
+                        "server_name \"\\xc3\\xa4.com\\x0a\\x22\": not a host name in ASCII and not an IP address");
+    assert_int_equal(open_client(client, long_name, NULL), EM_INVALID_ARGUMENT);
+    assert_null(strchr(em_status_get_detail(EM_INVALID_ARGUMENT), '\n'));
+    assert_int_equal(em_tls_context_add_certificate(server, "a.*.org", &good), EM_INVALID_ARGUMENT);
+    assert_non_null(strstr(em_status_get_detail(EM_INVALID_ARGUMENT), "server_name \"a.*.org\""));
+    em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
 static void unknown_names_are_refused_on_request(void **state)
 {
     (void)state;
@@ -275,6 +308,7 @@ int main(void)
         TEST(each_name_gets_its_certificate),
         TEST(a_second_certificate_may_have_a_key_of_another_type),
         TEST(a_certificate_that_cannot_be_added_changes_nothing),
+        TEST(malformed_names_are_refused_with_option_and_value),
         TEST(unknown_names_are_refused_on_request),
         TEST(the_program_may_choose_the_context),
         TEST(the_chosen_context_verifies_the_client),
