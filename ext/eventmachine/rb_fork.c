@@ -64,15 +64,25 @@ static void take_over_with_threads(void)
     rb_funcallv(rb_em_module, id_renew_threadpool, 0, NULL);
 }
 
-bool rb_em_take_over_within(void)
+static bool take_over_if(bool (*is_due)(void))
 {
     const rb_em_reactor *reactor = &rb_em_the_reactor;
-    if (reactor->forks == 0 || !reactor->turning || reactor->releasing || !is_daemon())
+    if (reactor->forks == 0 || !reactor->turning || reactor->releasing || !rb_em_is_reactor_thread())
         return false;
-    if (!rb_em_is_reactor_thread() || RTEST(rb_funcallv(rb_em_module, id_in_forked_block, 0, NULL)))
+    if (RTEST(rb_funcallv(rb_em_module, id_in_forked_block, 0, NULL)) || !is_due())
         return false;
     take_over_with_threads();
     return true;
+}
+
+bool rb_em_take_over_within(void)
+{
+    return take_over_if(is_daemon);
+}
+
+bool rb_em_take_over_to_send(void)
+{
+    return take_over_if(becomes_daemon);
 }
 
 /*

@@ -12,6 +12,10 @@
  * it did. */
 bool rb_em_take_over_within(void);
 
+/** The same before sending on a connection with TLS, which a child that has not taken over may not do. The parent of a
+ * daemon may not have ended yet, so it waits for that, a second at most. */
+bool rb_em_take_over_to_send(void);
+
 /* The same after the turn, when the loop's frames are gone; raises if this child must not go on. */
 void rb_em_go_on_in_child(void);
 

@@ -5,6 +5,7 @@
  */
 #include "rb_connection.h"
 #include "rb_define.h"
+#include "rb_fork.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_page.h"
@@ -27,16 +28,20 @@ static em_status send_borrowed(em_connection *connection, VALUE text, size_t len
     return em_connection_send_borrowed(connection, RSTRING_PTR(frozen), length, release_text, holder);
 }
 
+static em_status send_native(em_connection *connection, VALUE text, size_t length)
+{
+    return length < BORROW_BYTES ? em_connection_send(connection, RSTRING_PTR(text), length)
+                                 : send_borrowed(connection, text, length);
+}
+
 static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
 {
     em_connection *connection = slot->native.connection;
-    em_status status;
     if (!connection || length == 0)
         return INT2FIX(0);
-    if (length < BORROW_BYTES)
-        status = em_connection_send(connection, RSTRING_PTR(text), length);
-    else
-        status = send_borrowed(connection, text, length);
+    em_status status = send_native(connection, text, length);
+    if (RB_UNLIKELY(status == EM_FORKED) && rb_em_take_over_to_send())
+        status = send_native(connection, text, length);
     rb_em_check_memory(status);
     rb_em_changed();
     return status < 0 ? INT2FIX(0) : ULL2NUM(length);

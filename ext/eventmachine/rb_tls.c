@@ -38,6 +38,8 @@ static VALUE tls_role(VALUE self, VALUE signature)
     em_tls_info info;
     if (!slot || em_connection_get_state(slot->native.connection) >= EM_STATE_RELEASING)
         return Qnil;
+    if (rb_em_the_reactor.forks > 0)
+        rb_em_raise_tls(EM_FORKED);
     if (get_info(slot->native.connection, &info))
         return ID2SYM(id_running);
     return ID2SYM(slot->flags & RB_EM_ACCEPTED ? id_server : id_client);

@@ -212,6 +212,7 @@ EM_API em_status em_connection_detach(em_connection *connection, int *descriptor
  *   part already, it ends with EM_NO_MEMORY.
  * - EM_OUTBOX_LIMIT: nothing was accepted, and the connection ends with this reason.
  * - EM_INVALID_ARGUMENT: `data` is NULL and length is not 0.
+ * - EM_FORKED: nothing was accepted, because it has TLS and this is a forked child, see em_connection_start_tls.
  */
 EM_API em_status em_connection_send(em_connection *connection, const void *data, size_t length);
 

@@ -88,13 +88,18 @@ static bool is_memory(const void *data, size_t length)
     return length <= PTRDIFF_MAX && (data || length == 0);
 }
 
-/* Whether `length` more bytes may be queued. Exceeding the connection's own limit ends it. */
+/* Whether `length` more bytes may be queued. Exceeding the connection's own limit ends it. What a forked child would
+ * seal takes the keys and numbers of what the parent seals. */
 static em_status check_room(em_connection *connection, size_t length)
 {
     if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
         return EM_CLOSED;
     const emi_connection_extras *extras = connection->extras;
-    if (!extras || extras->outbox_limit_bytes == 0)
+    if (!extras)
+        return EM_OK;
+    if (extras->gate && emi_loop_is_forked(connection->loop))
+        return EM_FORKED;
+    if (extras->outbox_limit_bytes == 0)
         return EM_OK;
     size_t queued = emi_connection_outbound_bytes(connection);
     if (queued <= extras->outbox_limit_bytes && length <= extras->outbox_limit_bytes - queued)

@@ -170,12 +170,61 @@ static void a_verifying_client_needs_a_name_and_is_unharmed_without(void **state
     system_tls_free(pair);
 }
 
+static void try_to_use(void *user)
+{
+    scene *set = user;
+    em_connection *client = set->client.connection;
+    system_child_check(em_connection_start_tls(client, &set->client.tls) == EM_FORKED, "TLS cannot be started");
+    system_child_check(em_connection_send_text(client, "child") == EM_FORKED, "sending is refused");
+    em_connection_close_write(client);
+    system_child_check(em_connection_close_after_writing(client) == EM_OK, "the child's copy is closed");
+    em_connection_close(set->server.connection);
+    system_child_check(em_loop_destroy(set->loop) == EM_OK, "the child's loop is destroyed");
+}
+
+/* A record of the child's would come at a wrong place in the parent's sequence and end the connection. */
+static void a_forked_child_can_put_nothing_on_the_wire(void **state)
+{
+    scene *set = set_scene(*state);
+    set->client.greeting = "before";
+    begin(set, &handler);
+    await_bytes(set, &set->client, 6);
+    assert_int_equal(system_wait(system_fork(try_to_use, set)), 0);
+    em_connection_send_text(set->client.connection, " after");
+    await_bytes(set, &set->client, 12);
+    assert_true(bytes_equal_text(&set->client.received, "before after"));
+    em_connection_close(set->client.connection);
+    finish(set);
+    assert_int_equal(set->client.reason, EM_OK);
+    assert_int_equal(set->server.reason, EM_OK);
+}
+
+static void tell_of_plain(void *user)
+{
+    const em_tls_options options = {.size = sizeof options, .hostname = "example.com"};
+    system_child_check(em_connection_start_tls(user, &options) == EM_FORKED, "TLS cannot be started");
+}
+
+static void a_forked_child_cannot_start_tls_on_the_parents_connection(void **state)
+{
+    scene *set = set_scene(*state);
+    system_record *served = system_new_record(SYSTEM_NONE), *record = system_new_record(SYSTEM_DATA);
+    em_connection *client = system_dial(*state, system_serve(*state, &system_echo, served), &system_recorder, record);
+    assert_int_equal(system_wait(system_fork(tell_of_plain, client)), 0);
+    em_connection_send_text(client, "plain");
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_string_equal(record->text, "plain");
+    strike(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SYSTEM_TEST(what_is_sent_before_the_handshake_is_echoed_after_it),
         SYSTEM_TEST(a_connection_closed_at_once_still_sends_what_is_queued),
         SYSTEM_TEST(a_server_of_another_name_gets_no_data),
+        SYSTEM_TEST(a_forked_child_can_put_nothing_on_the_wire),
+        SYSTEM_TEST(a_forked_child_cannot_start_tls_on_the_parents_connection),
         SYSTEM_TEST(an_untrusted_server_gets_no_data),
         SYSTEM_TEST(both_sides_turn_to_tls_after_a_word_in_the_clear),
         SYSTEM_TEST(a_large_transfer_comes_back_unchanged),

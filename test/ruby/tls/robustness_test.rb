@@ -9,6 +9,65 @@ require_relative "../support/tls_peers"
 require "pty"
 
 class TLSRobustnessTest < TLSTest
+  def test_a_forked_child_cannot_use_the_parents_connections
+    results = nil
+    reactor do
+      port = tls_server(localhost, receive_data: lambda { |it, data|
+        results = in_child { use(it) } if data == "fork"
+        it.send_data(data)
+      })
+      talk_tls(port) do |tls|
+        %w[before fork after].each do |text|
+          tls.write(text)
+          assert_equal text, tls.readpartial(100)
+        end
+      end
+    end
+    assert_equal ["the loop belongs to another process", 0, nil], results
+  end
+
+  def use(connection)
+    error = assert_raises(RuntimeError) { connection.start_tls(localhost) }
+    [error.message, connection.send_data("child"), connection.close_connection_after_writing]
+  end
+
+  # The child of `exit! if fork` may run before its parent has ended.
+  def test_a_daemon_goes_on_with_tls
+    assert_prints "before", "after", <<~RUBY
+      require "socket"
+      require "openssl"
+      module Server
+        def post_init
+          start_tls
+        end
+
+        def receive_data(data)
+          exit!(0) if data == "after" && fork
+          send_data(data)
+          close_connection_after_writing if data == "after"
+        end
+
+        def unbind
+          EM.stop if EM.reactor_thread?
+        end
+      end
+      listener = TCPServer.new("127.0.0.1", 0)
+      port = listener.local_address.ip_port
+      done = fork do
+        listener.close
+        tls = OpenSSL::SSL::SSLSocket.new(TCPSocket.new("127.0.0.1", port)).connect
+        %w[before after].each do |text|
+          tls.write(text)
+          puts tls.readpartial(100)
+        end
+        exit!(0)
+      end
+      middle = fork { EM.run { EM.attach_server(listener, Server) } }
+      Process.wait(middle)
+      Process.wait(done)
+    RUBY
+  end
+
   def test_a_forked_child_leaves_the_parents_connections_alone
     reactor do
       port = tls_server(localhost, receive_data: lambda { |it, data|
