@@ -53,6 +53,18 @@ static inline void emi_tls_clear_errors(void)
         ERR_clear_error();
 }
 
+/** Around the program's callbacks: what they leave in the queue would look like a failure of the connection's, and
+ * OpenSSL's own entries stay. */
+static inline void emi_tls_begin_callback(void)
+{
+    ERR_set_mark();
+}
+
+static inline void emi_tls_end_callback(void)
+{
+    ERR_pop_to_mark();
+}
+
 /** Whether an entry says that memory ran out. */
 bool emi_tls_is_memory_error(unsigned long code);
 

@@ -68,7 +68,9 @@ static bool choose_context(emi_tls *tls)
     const em_tls_context_options *options = &tls->setup->options;
     if (!options->choose_context)
         return true;
+    emi_tls_begin_callback();
     em_tls_context *chosen = options->choose_context(tls->connection, tls->server_name, options->user);
+    emi_tls_end_callback();
     if (!chosen || chosen == tls->context)
         return true;
     em_tls_context_retain(chosen);

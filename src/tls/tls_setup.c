@@ -113,8 +113,11 @@ static void on_key_log(const SSL *ssl, const char *line)
 {
     const emi_tls *tls = SSL_get_app_data(ssl);
     const em_tls_context_options *options = &tls->setup->options;
-    if (options->key_log)
-        options->key_log(tls->connection, line, options->user);
+    if (!options->key_log)
+        return;
+    emi_tls_begin_callback();
+    options->key_log(tls->connection, line, options->user);
+    emi_tls_end_callback();
 }
 
 static em_status fill(emi_tls_setup *setup, const em_tls_context_options *options, emi_list *additions)

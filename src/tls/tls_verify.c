@@ -84,7 +84,9 @@ static bool ask(emi_tls *tls, X509 *certificate, unsigned depth, int error, cons
                                            .verdict = emi_tls_verify_status(error),
                                            .error = error,
                                            .detail = detail};
+    emi_tls_begin_callback();
     bool is_accepted = options->verify_peer(tls->connection, &shown, options->user) != 0;
+    emi_tls_end_callback();
     OPENSSL_free(der);
     return is_accepted;
 }

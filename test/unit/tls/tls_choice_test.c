@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * choose_context: what the context that is returned decides, and what it cannot.
+ * choose_context: what the context that is returned decides, and what it cannot; and errors of OpenSSL's that callbacks
+ * leave behind.
  */
 #include "support/tls_pair.h"
 #include "support/unit.h"
@@ -63,6 +64,59 @@ static void release(fixture *made)
     em_tls_context_release(made->client);
     em_tls_context_release(made->chosen);
     em_tls_context_release(made->first);
+}
+
+/* What a program's own use of OpenSSL may leave behind. */
+
+static int accept_carelessly(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
+{
+    (void)connection;
+    (void)certificate;
+    (void)user;
+    ERR_raise(ERR_LIB_USER, 1);
+    return 1;
+}
+
+static em_tls_context *choose_carelessly(em_connection *connection, const char *server_name, void *user)
+{
+    (void)connection;
+    (void)server_name;
+    ERR_raise(ERR_LIB_USER, 2);
+    return user;
+}
+
+static void log_carelessly(em_connection *connection, const char *line, void *user)
+{
+    (void)connection;
+    (void)line;
+    (void)user;
+    ERR_raise(ERR_LIB_USER, 3);
+}
+
+static void errors_that_a_callback_leaves_behind_are_nobodys(void **state)
+{
+    const em_tls_version versions[] = {EM_TLS_1_2, EM_TLS_1_3};
+    fixture *made = *state;
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        em_tls_context_options client = {.size = sizeof client,
+                                         .verify = EM_OFF,
+                                         .verify_override = EM_ON,
+                                         .verify_peer = accept_carelessly,
+                                         .key_log = log_carelessly,
+                                         .versions = versions[i]};
+        em_tls_context_options server = {
+            .size = sizeof server, .self_signed = EM_ON, .choose_context = choose_carelessly};
+        made->client = tls_context_make(&client);
+        made->first = tls_context_make(&server);
+        tls_pair_open(&made->pair, made->client, made->first);
+        made->pair.step = 1;
+        tls_pair_run(&made->pair);
+        assert_true(made->pair.client.filter->is_ready && made->pair.server.filter->is_ready);
+        assert_int_equal(ERR_peek_error(), 0);
+        tls_pair_close(&made->pair);
+        em_tls_context_release(made->client);
+        em_tls_context_release(made->first);
+    }
 }
 
 typedef struct row {
@@ -218,6 +272,7 @@ static void tickets_are_issued_if_both_allow_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(errors_that_a_callback_leaves_behind_are_nobodys),
         TEST(its_versions_count),
         TEST(its_ciphers_count),
         TEST(its_groups_count_if_it_gives_some),
