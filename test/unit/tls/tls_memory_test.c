@@ -2,6 +2,7 @@
 /*
  * Memory of TLS: nothing leaks, and running out of memory is a status. All allocations of OpenSSL are counted here.
  */
+#include "support/openssl_memory.h"
 #include "support/tls_pair.h"
 #include "support/unit.h"
 
@@ -12,67 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
 #include <openssl/err.h>
-
-static long live;             /* allocations of OpenSSL's */
-static long live_bytes;       /* their sizes */
-static unsigned long request; /* counted from 1 */
-static unsigned long fail_at; /* 0: none */
-static unsigned long large;   /* requests of 1000 bytes and more */
-
-enum { HEAD_BYTES = 16 }; /* before each allocation: its size */
-
-static bool must_fail(void)
-{
-    return ++request == fail_at;
-}
-
-static void *count_malloc(size_t bytes, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    unsigned char *head = bytes == 0 || must_fail() ? NULL : malloc(bytes + HEAD_BYTES);
-    if (!head)
-        return NULL;
-    memcpy(head, &bytes, sizeof bytes);
-    live++;
-    large += bytes >= 1000;
-    live_bytes += (long)bytes;
-    return head + HEAD_BYTES;
-}
-
-static void count_free(void *pointer, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    size_t bytes;
-    if (!pointer)
-        return;
-    unsigned char *head = (unsigned char *)pointer - HEAD_BYTES;
-    memcpy(&bytes, head, sizeof bytes);
-    live--;
-    live_bytes -= (long)bytes;
-    free(head);
-}
-
-static void *count_realloc(void *pointer, size_t bytes, const char *file, int line)
-{
-    size_t old = 0;
-    if (!pointer)
-        return count_malloc(bytes, file, line);
-    if (bytes == 0) {
-        count_free(pointer, file, line);
-        return NULL;
-    }
-    void *moved = count_malloc(bytes, file, line);
-    if (!moved)
-        return NULL;
-    memcpy(&old, (unsigned char *)pointer - HEAD_BYTES, sizeof old);
-    memcpy(moved, pointer, old < bytes ? old : bytes);
-    count_free(pointer, file, line);
-    return moved;
-}
 
 static int set_up(void **state)
 {
@@ -84,7 +25,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    fail_at = 0;
+    openssl_memory.fail_at = 0;
     deadline_stop();
     return 0;
 }
@@ -107,10 +48,10 @@ static void a_thousand_handshakes_leak_nothing(void **state)
     em_tls_context *server = tls_server_context();
     for (unsigned i = 0; i < 10; i++)
         meet(client, server);
-    long before = live;
+    long before = openssl_memory.live;
     for (unsigned i = 0; i < 1000; i++)
         meet(client, server);
-    assert_int_equal(live, before);
+    assert_int_equal(openssl_memory.live, before);
     em_tls_context_release(client);
     em_tls_context_release(server);
 }
@@ -122,10 +63,10 @@ static void a_thousand_resumed_handshakes_leak_nothing(void **state)
     em_tls_context *server = tls_server_context();
     for (unsigned i = 0; i < 10; i++)
         meet(client, server);
-    long before = live;
+    long before = openssl_memory.live;
     for (unsigned i = 0; i < 1000; i++)
         meet(client, server);
-    assert_true(live - before < 20);
+    assert_true(openssl_memory.live - before < 20);
     em_tls_context_release(client);
     em_tls_context_release(server);
 }
@@ -140,13 +81,13 @@ static void a_thousand_failures_leak_nothing(void **state)
     for (unsigned i = 0; i < 1010; i++) {
         tls_pair pair;
         if (i == 10)
-            before = live;
+            before = openssl_memory.live;
         tls_pair_open(&pair, client, server);
         pair.flip_at = 600 + i % 800;
         tls_pair_run(&pair);
         tls_pair_close(&pair);
     }
-    assert_true(live - before < 20);
+    assert_true(openssl_memory.live - before < 20);
     em_tls_context_release(client);
     em_tls_context_release(server);
 }
@@ -157,14 +98,14 @@ static void creating_and_freeing_contexts_leaks_nothing(void **state)
     long before = 0;
     for (unsigned i = 0; i < 210; i++) {
         if (i == 10)
-            before = live;
+            before = openssl_memory.live;
         em_tls_context *server = tls_server_context();
         em_tls_context *client = tls_client_context();
         assert_int_equal(em_tls_context_reload(server), EM_OK);
         em_tls_context_release(client);
         em_tls_context_release(server);
     }
-    assert_int_equal(live, before);
+    assert_int_equal(openssl_memory.live, before);
 }
 
 static void replaced_certificates_are_freed(void **state)
@@ -175,10 +116,10 @@ static void replaced_certificates_are_freed(void **state)
     long before = 0;
     for (unsigned i = 0; i < 110; i++) {
         if (i == 10)
-            before = live;
+            before = openssl_memory.live;
         assert_int_equal(em_tls_context_add_certificate(server, "example.org", &options), EM_OK);
     }
-    assert_int_equal(live, before);
+    assert_int_equal(openssl_memory.live, before);
     em_tls_context_release(server);
 }
 
@@ -193,11 +134,11 @@ static void the_number_of_shared_contexts_is_bounded(void **state)
             .size = sizeof options, .certificate = &certificate, .ticket_seconds = 100 + i};
         em_tls_context *context;
         if (i == 40)
-            before = live;
+            before = openssl_memory.live;
         assert_int_equal(em_tls_context_create_shared(&options, &context), EM_OK);
         em_tls_context_release(context);
     }
-    assert_int_equal(live, before);
+    assert_int_equal(openssl_memory.live, before);
 }
 
 /* The memory of an idle connection. The bound is generous, and the number is printed. */
@@ -209,12 +150,12 @@ static void an_idle_connection_needs_no_buffers(void **state)
     tls_pair first;
     tls_pair second;
     tls_pair_connect(&first, client, server);
-    long before = live_bytes;
+    long before = openssl_memory.live_bytes;
     tls_pair_connect(&second, client, server);
-    long with_buffers = live_bytes - before;
+    long with_buffers = openssl_memory.live_bytes - before;
     second.client.filter->operations->rest(second.client.filter);
     second.server.filter->operations->rest(second.server.filter);
-    long at_rest = live_bytes - before;
+    long at_rest = openssl_memory.live_bytes - before;
     print_message("two sides: %ld bytes, at rest %ld\n", with_buffers, at_rest);
     assert_true(at_rest < 32000);
     assert_true(with_buffers > at_rest + 32000);
@@ -236,12 +177,12 @@ static void messages_allocate_no_buffers_in_steady_state(void **state)
         tls_pair_check_text(&pair, &pair.client, &pair.server, "warm");
         tls_pair_check_text(&pair, &pair.server, &pair.client, "warm");
     }
-    unsigned long before = large;
+    unsigned long before = openssl_memory.large;
     for (unsigned i = 0; i < 100; i++) {
         tls_pair_check_text(&pair, &pair.client, &pair.server, "message");
         tls_pair_check_text(&pair, &pair.server, &pair.client, "message");
     }
-    assert_int_equal(large, before);
+    assert_int_equal(openssl_memory.large, before);
     tls_pair_close(&pair);
     em_tls_context_release(client);
     em_tls_context_release(server);
@@ -312,15 +253,15 @@ static void a_handshake_fails_once_when_openssl_runs_out_of_memory(void **state)
         tls_pair pair = {.step = 0};
         em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = "example.com"};
         em_tls_options server_options = {.size = sizeof server_options, .context = server};
-        fail_at = request + n;
+        openssl_memory.fail_at = openssl_memory.request + n;
         em_status ours = tls_end_open(&pair.client, &client_options, false, "peer");
         em_status theirs = tls_end_open(&pair.server, &server_options, true, NULL);
         assert_true(ours == EM_OK || ours == EM_NO_MEMORY);
         assert_true(theirs == EM_OK || theirs == EM_NO_MEMORY);
         if (ours == EM_OK && theirs == EM_OK)
             tls_pair_run(&pair);
-        has_failed = request >= fail_at;
-        fail_at = 0;
+        has_failed = openssl_memory.request >= openssl_memory.fail_at;
+        openssl_memory.fail_at = 0;
         if (ours == EM_OK && theirs == EM_OK && pair.client.filter->failure != EM_OK) {
             failures++;
             assert_non_null(pair.client.filter->detail);
@@ -346,10 +287,10 @@ static void a_context_is_not_created_when_openssl_runs_out_of_memory(void **stat
     bool has_failed = true;
     for (unsigned long n = 1; has_failed && n < 20000; n += 3) {
         em_tls_context *context = NULL;
-        fail_at = request + n;
+        openssl_memory.fail_at = openssl_memory.request + n;
         em_status status = em_tls_context_create(&options, &context);
-        has_failed = request >= fail_at;
-        fail_at = 0;
+        has_failed = openssl_memory.request >= openssl_memory.fail_at;
+        openssl_memory.fail_at = 0;
         assert_int_equal(!context, status != EM_OK);
         assert_true(status == EM_OK || em_status_get_detail(status)[0]);
         em_tls_context_release(context);
@@ -375,8 +316,7 @@ int main(void)
         TEST(a_context_is_not_created_when_openssl_runs_out_of_memory),
         TEST(a_handshake_fails_once_when_openssl_runs_out_of_memory),
     };
-    if (CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free) != 1)
-        stop_test("OpenSSL has allocated memory already");
+    openssl_memory_count();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
