@@ -84,6 +84,7 @@ static bool note_protocol(emi_tls *tls)
     if (length == 0)
         return true;
     tls->alpn = OPENSSL_strndup((const char *)protocol, length);
+    tls->no_memory = tls->no_memory || !tls->alpn;
     return tls->alpn && (tls->is_server || is_offered(tls, protocol, length));
 }
 

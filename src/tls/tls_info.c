@@ -100,7 +100,10 @@ size_t emi_tls_get_peer_certificate(const emi_filter *filter, unsigned index, em
     X509 *certificate = certificate_at(tls_of(filter), index);
     if (!certificate)
         return 0;
-    return format == EM_TLS_DER ? get_der(certificate, buffer, capacity) : get_pem(certificate, buffer, capacity);
+    size_t length =
+        format == EM_TLS_DER ? get_der(certificate, buffer, capacity) : get_pem(certificate, buffer, capacity);
+    emi_tls_clear_errors();
+    return length;
 }
 
 #endif

@@ -12,20 +12,21 @@
 
 /* The extension (RFC 6066, section 3) is a list of entries: a type, a length in two bytes, and a name. If it is
  * malformed, OpenSSL refuses it later. */
-static char *read_server_name(SSL *ssl)
+static void read_server_name(emi_tls *tls)
 {
     enum { LIST_BYTES = 2, HEAD_BYTES = 3 };
     const unsigned char *data;
     size_t length;
-    if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &length) || length < LIST_BYTES + HEAD_BYTES ||
-        data[LIST_BYTES] != TLSEXT_NAMETYPE_host_name)
-        return NULL;
+    if (!SSL_client_hello_get0_ext(tls->ssl, TLSEXT_TYPE_server_name, &data, &length) ||
+        length < LIST_BYTES + HEAD_BYTES || data[LIST_BYTES] != TLSEXT_NAMETYPE_host_name)
+        return;
     const unsigned char *text = data + LIST_BYTES + HEAD_BYTES;
     size_t text_bytes = (size_t)data[LIST_BYTES + 1] << 8 | data[LIST_BYTES + 2];
     length -= LIST_BYTES + HEAD_BYTES;
     if (text_bytes == 0 || text_bytes > length || text_bytes > TLSEXT_MAXLEN_host_name || memchr(text, 0, text_bytes))
-        return NULL;
-    return OPENSSL_strndup((const char *)text, text_bytes);
+        return;
+    tls->server_name = OPENSSL_strndup((const char *)text, text_bytes);
+    tls->no_memory = tls->no_memory || !tls->server_name;
 }
 
 /* "*.example.com" matches names with exactly one label before "example.com". */
@@ -104,7 +105,9 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused)
         return SSL_CLIENT_HELLO_SUCCESS;
     tls->has_hello = true;
     *alert = SSL_AD_INTERNAL_ERROR;
-    tls->server_name = read_server_name(ssl);
+    read_server_name(tls);
+    if (tls->no_memory)
+        return SSL_CLIENT_HELLO_ERROR;
     bool is_named = tls->server_name && emi_tls_name_parse("server_name", tls->server_name, &name) == EM_OK;
     if (!is_named)
         name.text[0] = '\0';
