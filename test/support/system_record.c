@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "support/system_peer.h"
 #include "support/system_test.h"
 
 system_record *system_new_record(unsigned stop_at)
@@ -134,4 +135,12 @@ em_connection *system_dial_with(em_loop *loop, int port, const em_handler *handl
 em_connection *system_dial(em_loop *loop, int port, const em_handler *handler, void *user)
 {
     return system_dial_with(loop, port, handler, (em_connect_options){.user = user});
+}
+
+int system_connected_client(em_loop *loop, const em_handler *handler, system_record *served)
+{
+    int client = system_connect(system_serve(loop, handler, served));
+    while (!served->connection)
+        system_turn(loop);
+    return client;
 }

@@ -58,6 +58,9 @@ int system_serve_with(em_loop *loop, const em_handler *handler, em_server_option
 em_connection *system_dial(em_loop *loop, int port, const em_handler *handler, void *user);
 em_connection *system_dial_with(em_loop *loop, int port, const em_handler *handler, em_connect_options options);
 
+/** A client's socket, connected to such a server, which has accepted it. */
+int system_connected_client(em_loop *loop, const em_handler *handler, system_record *served);
+
 /** A server's port. */
 int system_port_of(const em_server *server);
 

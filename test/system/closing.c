@@ -233,10 +233,8 @@ static void destroying_the_loop_after_a_stop_in_any_callback_unbinds_once(void *
 static void sending_after_closing_sends_nothing(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = system_connect(system_serve(*state, &system_recorder, served));
+    int client = system_connected_client(*state, &system_recorder, served);
     char answer_bytes[16];
-    while (!served->connection)
-        system_turn(*state);
     assert_int_equal(em_connection_send_text(served->connection, "first"), EM_OK);
     assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     assert_int_equal(em_connection_send_text(served->connection, "second"), EM_CLOSED);
@@ -251,9 +249,7 @@ static void sending_after_closing_sends_nothing(void **state)
 static void closing_at_once_drops_what_waits(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = system_connect(system_serve(*state, &system_recorder, served));
-    while (!served->connection)
-        system_turn(*state);
+    int client = system_connected_client(*state, &system_recorder, served);
     assert_int_equal(em_connection_send_text(served->connection, "never"), EM_OK);
     assert_int_equal(em_connection_close(served->connection), EM_OK);
     assert_int_equal(system_read_to_end(*state, client), 0);

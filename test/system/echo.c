@@ -180,9 +180,7 @@ static void what_one_callback_sends_leaves_together(void **state)
 {
     char answer[5];
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = system_connect(system_serve(*state, &system_recorder, served));
-    while (!served->connection)
-        system_turn(*state);
+    int client = system_connected_client(*state, &system_recorder, served);
     for (const char *letter = "hello"; *letter; letter++)
         assert_int_equal(em_connection_send(served->connection, letter, 1), EM_OK);
     uint64_t sent_before;

@@ -159,18 +159,10 @@ static void expect_part_and_reset(int client)
     assert_in_range(total, 0, ANSWER_BYTES - 1);
 }
 
-static int connected_client(em_loop *loop, system_record *served)
-{
-    int client = system_connect(system_serve(loop, &system_recorder, served));
-    while (!served->connection)
-        system_turn(loop);
-    return client;
-}
-
 static void a_peer_that_is_given_up_sees_a_reset(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     give_up(*state, served);
     expect_part_and_reset(client);
     close(client);
@@ -179,7 +171,7 @@ static void a_peer_that_is_given_up_sees_a_reset(void **state)
 static void a_peer_that_is_given_up_sees_a_reset_although_a_child_has_a_copy(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     holder held = fork_holder(&client, 1);
     give_up(*state, served);
     expect_part_and_reset(client);

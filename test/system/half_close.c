@@ -14,18 +14,10 @@ enum { REPLY_BYTES = 5 * 1024 * 1024 };
 
 static const char reply[REPLY_BYTES];
 
-static int connected_client(em_loop *loop, const em_handler *handler, system_record *served)
-{
-    int client = system_connect(system_serve(loop, handler, served));
-    while (!served->connection)
-        system_turn(loop);
-    return client;
-}
-
 static void without_receive_end_what_is_queued_is_sent_before_the_close(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     em_connection_send(served->connection, reply, sizeof reply);
     shutdown(client, SHUT_WR);
     assert_int_equal(system_read_to_end(*state, client), sizeof reply);
@@ -39,7 +31,7 @@ static void without_receive_end_what_is_queued_is_sent_before_the_close(void **s
 static void a_reply_begun_after_the_peers_end_arrives_whole(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_open_recorder, served);
+    int client = system_connected_client(*state, &system_open_recorder, served);
     system_write(client, "request", 7);
     shutdown(client, SHUT_WR);
     while (!served->end)
@@ -81,7 +73,7 @@ static void with_both_ends_sent_a_close_during_a_pause_is_a_normal_end(void **st
 {
     static const em_handler handler = {.post_init = keep, .receive_end = pause_and_close, .unbind = count_unbind};
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &handler, served);
+    int client = system_connected_client(*state, &handler, served);
     assert_int_equal(em_connection_close_write(served->connection), EM_OK);
     assert_int_equal(system_read_to_end(*state, client), 0);
     close(client);
@@ -93,7 +85,7 @@ static void with_both_ends_sent_a_close_during_a_pause_is_a_normal_end(void **st
 static void a_connection_whose_peer_has_ended_rests_until_it_is_closed(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_open_recorder, served);
+    int client = system_connected_client(*state, &system_open_recorder, served);
     shutdown(client, SHUT_WR);
     while (!served->end)
         system_turn(*state);
@@ -112,7 +104,7 @@ static void a_connection_whose_peer_has_ended_rests_until_it_is_closed(void **st
 static void ending_our_side_sends_the_rest_and_goes_on_receiving(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     em_connection_send(served->connection, reply, sizeof reply);
     assert_int_equal(em_connection_close_write(served->connection), EM_OK);
     assert_int_equal(em_connection_send_text(served->connection, "late"), EM_CLOSED);
@@ -132,7 +124,7 @@ static void ending_our_side_sends_the_rest_and_goes_on_receiving(void **state)
 static void when_both_sides_have_ended_the_connection_ends(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_open_recorder, served);
+    int client = system_connected_client(*state, &system_open_recorder, served);
     assert_int_equal(em_connection_close_write(served->connection), EM_OK);
     assert_int_equal(system_read_to_end(*state, client), 0);
     assert_int_equal(served->unbind, 0);

@@ -10,18 +10,10 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-static int connected_client(em_loop *loop, const em_handler *handler, system_record *served)
-{
-    int client = system_connect(system_serve(loop, handler, served));
-    while (!served->connection)
-        system_turn(loop);
-    return client;
-}
-
 static void nothing_is_received_while_paused_and_nothing_is_lost(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     assert_int_equal(em_connection_pause(served->connection), EM_OK);
     assert_int_equal(em_connection_is_paused(served->connection), 1);
     size_t written = system_write_until_full(*state, client);
@@ -38,7 +30,7 @@ static void nothing_is_received_while_paused_and_nothing_is_lost(void **state)
 static void a_paused_connection_with_much_to_read_costs_nothing(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     em_connection_pause(served->connection);
     system_write_until_full(*state, client);
     uint64_t turns_before = system_stats(*state).turns;
@@ -60,7 +52,7 @@ static void a_pause_in_receive_data_holds_back_the_very_next_piece(void **state)
     pausing.receive_data = pause_in_receive_data;
     em_loop *loop = system_create_loop((em_loop_options){.receive_buffer_bytes = 10});
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(loop, &pausing, served);
+    int client = system_connected_client(loop, &pausing, served);
     system_write(client, "0123456789abcdefghijKLMNO", 25);
     for (unsigned pieces = 1; pieces <= 3; pieces++) {
         while (served->data < pieces)
@@ -80,7 +72,7 @@ static void a_pause_in_receive_data_holds_back_the_very_next_piece(void **state)
 static void nothing_is_sent_while_paused_and_all_of_it_afterwards(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     char received[6];
     em_connection_pause(served->connection);
     assert_int_equal(em_connection_send_text(served->connection, "later!"), EM_OK);
@@ -96,7 +88,7 @@ static void nothing_is_sent_while_paused_and_all_of_it_afterwards(void **state)
 static void closing_after_writing_waits_for_the_end_of_the_pause(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     em_connection_send_text(served->connection, "bye");
     em_connection_pause(served->connection);
     em_connection_close_after_writing(served->connection);
@@ -111,7 +103,7 @@ static void closing_after_writing_waits_for_the_end_of_the_pause(void **state)
 static void closing_after_writing_waits_for_the_end_of_the_pause_also_with_nothing_to_write(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     em_connection_pause(served->connection);
     em_connection_close_after_writing(served->connection);
     system_run_for(*state, 30 * EM_MILLISECONDS);
@@ -124,7 +116,7 @@ static void closing_after_writing_waits_for_the_end_of_the_pause_also_with_nothi
 static void the_peers_end_during_a_pause_is_reported_after_it(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_open_recorder, served);
+    int client = system_connected_client(*state, &system_open_recorder, served);
     em_connection_pause(served->connection);
     system_write(client, "done", 4);
     shutdown(client, SHUT_WR);
@@ -168,7 +160,7 @@ static void a_connection_may_be_born_paused(void **state)
 static void pausing_twice_and_resuming_twice_is_refused(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     assert_int_equal(em_connection_resume(served->connection), EM_INVALID_STATE);
     assert_int_equal(em_connection_pause(served->connection), EM_OK);
     assert_int_equal(em_connection_pause(served->connection), EM_INVALID_STATE);

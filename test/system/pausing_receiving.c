@@ -16,9 +16,7 @@
 
 static int paused_client(em_loop *loop, const em_handler *handler, system_record *served)
 {
-    int client = system_connect(system_serve(loop, handler, served));
-    while (!served->connection)
-        system_turn(loop);
+    int client = system_connected_client(loop, handler, served);
     assert_int_equal(em_connection_pause_receiving(served->connection), EM_OK);
     return client;
 }

@@ -18,14 +18,6 @@
 enum { BACKLOG_BYTES = 16 * 1024 * 1024, WRITES = 1000 };
 
 /* A bare client of a server that records, as far as the server's post_init. */
-static int connected_client(em_loop *loop, const em_handler *handler, system_record *served)
-{
-    int client = system_connect(system_serve(loop, handler, served));
-    while (!served->connection)
-        system_turn(loop);
-    return client;
-}
-
 static void expect_unbind(em_loop *loop, const system_record *served)
 {
     while (!served->unbind)
@@ -47,7 +39,7 @@ static void send_backlog(em_connection *connection)
 static void a_reset_of_an_idle_connection_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    system_reset(connected_client(*state, &system_recorder, served));
+    system_reset(system_connected_client(*state, &system_recorder, served));
     expect_unbind(*state, served);
     assert_int_equal(served->reason, EM_CONNECTION_RESET);
 }
@@ -70,7 +62,7 @@ static void a_reset_before_it_is_accepted_does_not_harm_the_server(void **state)
 static void what_arrived_before_a_reset_is_delivered(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     system_write(client, "last words", 10);
     system_reset(client);
     expect_unbind(*state, served);
@@ -80,7 +72,7 @@ static void what_arrived_before_a_reset_is_delivered(void **state)
 static void what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     system_write(client, "last words", 10);
     system_reset(client);
     assert_int_equal(em_connection_send_text(served->connection, "too late"),
@@ -92,7 +84,7 @@ static void what_arrived_before_a_reset_is_delivered_also_when_sending_finds_out
 static void a_reset_while_much_waits_to_be_sent_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     send_backlog(served->connection);
     system_await(*state, client);
     system_reset(client);
@@ -102,7 +94,7 @@ static void a_reset_while_much_waits_to_be_sent_is_reported(void **state)
 static void a_reset_while_draining_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     send_backlog(served->connection);
     assert_int_equal(em_connection_close_after_writing(served->connection), EM_OK);
     assert_int_equal(em_connection_get_state(served->connection), EM_STATE_DRAINING);
@@ -114,7 +106,7 @@ static void a_reset_while_draining_is_reported(void **state)
 static void a_reset_while_paused_is_reported_after_the_pause_and_nothing_spins(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     assert_int_equal(em_connection_pause(served->connection), EM_OK);
     system_write(client, "kept", 4);
     system_reset(client);
@@ -133,7 +125,7 @@ static void a_reset_while_paused_is_reported_after_the_pause_and_nothing_spins(v
 static void expect_reset_after_end(em_loop *loop, em_status (*pause)(em_connection *connection), bool paused_before)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(loop, &system_open_recorder, served);
+    int client = system_connected_client(loop, &system_open_recorder, served);
     if (paused_before)
         assert_int_equal(pause(served->connection), EM_OK);
     shutdown(client, SHUT_WR);
@@ -173,7 +165,7 @@ static void a_reset_after_an_end_that_came_during_a_pause_is_reported_after_it(v
 static void a_reset_after_the_peers_end_ends_the_connection_also_if_the_program_has_taken_the_error(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_open_recorder, served);
+    int client = system_connected_client(*state, &system_open_recorder, served);
     shutdown(client, SHUT_WR);
     while (!served->end)
         system_turn(*state);
@@ -185,7 +177,7 @@ static void a_reset_after_the_peers_end_ends_the_connection_also_if_the_program_
 static void a_reset_after_the_peers_end_ends_the_connection_while_much_waits_to_be_sent(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_open_recorder, served);
+    int client = system_connected_client(*state, &system_open_recorder, served);
     shutdown(client, SHUT_WR);
     while (!served->end)
         system_turn(*state);
@@ -198,7 +190,7 @@ static void a_reset_after_the_peers_end_ends_the_connection_while_much_waits_to_
 static void a_reset_after_our_end_is_reported(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, &system_recorder, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     assert_int_equal(em_connection_close_write(served->connection), EM_OK);
     system_await(*state, client);
     system_reset(client);
@@ -284,7 +276,7 @@ static void no_sigpipe_is_ever_delivered(void **state)
     system_record *over_unix = system_new_record(SYSTEM_NONE);
     broken_pipes = 0;
     signal(SIGPIPE, count_signal);
-    int client = connected_client(*state, &system_open_recorder, over_tcp);
+    int client = system_connected_client(*state, &system_open_recorder, over_tcp);
     close(client);
     write_until_it_breaks(*state, over_tcp);
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -13,19 +13,11 @@
 #include "support/system_record.h"
 #include "support/system_test.h"
 
-static int connected_client(em_loop *loop, system_record *served)
-{
-    int client = system_connect(system_serve(loop, &system_recorder, served));
-    while (!served->connection)
-        system_turn(loop);
-    return client;
-}
-
 /* Sends a pattern, cut into spans of equal length, and expects that it arrives. */
 static void expect_transfer(em_loop *loop, size_t bytes, size_t span_bytes)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(loop, served);
+    int client = system_connected_client(loop, &system_recorder, served);
     unsigned char *pattern = malloc(bytes);
     unsigned char *received = malloc(bytes);
     size_t count = (bytes + span_bytes - 1) / span_bytes;
@@ -66,7 +58,7 @@ static void large_spans_leave_within_the_call_if_nothing_waits(void **state)
     static const char page[4096];
     static const em_span spans[] = {{page, 100}, {page, sizeof page}};
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = connected_client(*state, served);
+    int client = system_connected_client(*state, &system_recorder, served);
     assert_int_equal(em_connection_send_spans(served->connection, spans, 2), EM_OK);
     assert_int_equal(em_connection_get_outbound_bytes(served->connection), 0);
     uint64_t sent;

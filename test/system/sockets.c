@@ -216,9 +216,7 @@ static void before_it_stands_a_connection_has_no_peer(void **state)
 static void urgent_data_neither_stops_the_stream_nor_makes_it_spin(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = system_connect(system_serve(*state, &system_recorder, served));
-    while (!served->connection)
-        system_turn(*state);
+    int client = system_connected_client(*state, &system_recorder, served);
     system_write(client, "before", 6);
     assert_int_equal(send(client, "!", 1, MSG_OOB | MSG_NOSIGNAL), 1);
     system_write(client, "after", 5);

@@ -203,9 +203,7 @@ static void another_thread_answers_by_the_connections_number_if_it_is_still_ther
 {
     char bytes[6];
     system_record *served = system_new_record(SYSTEM_NONE);
-    int client = system_connect(system_serve(*state, &system_recorder, served));
-    while (!served->connection)
-        system_turn(*state);
+    int client = system_connected_client(*state, &system_recorder, served);
     request *mine = system_memory(sizeof *mine);
     *mine = (request){.loop = *state, .signature = em_connection_get_signature(served->connection)};
     assert_int_equal(pthread_create(&mine->thread, NULL, work_on_request, mine), 0);
