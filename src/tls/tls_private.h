@@ -362,6 +362,10 @@ bool emi_tls_verify_session(const emi_tls *tls, SSL_SESSION *session);
 /** After the handshake: whether a resumed session is as good as a new one would have been. */
 bool emi_tls_verify_resumed(emi_tls *tls);
 
+/** Whether the handshake has ended without a certificate that must be seen. With an anonymous cipher there is none, and
+ * OpenSSL verifies nothing. */
+bool emi_tls_verify_misses_certificate(const emi_tls *tls);
+
 /* tls_ocsp.c */
 
 void emi_tls_ocsp_configure(SSL_CTX *ctx);

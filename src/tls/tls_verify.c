@@ -170,6 +170,13 @@ bool emi_tls_verify_configure(emi_tls *tls)
     return store && SSL_set1_verify_cert_store(tls->ssl, store) == 1 && set_name(tls);
 }
 
+bool emi_tls_verify_misses_certificate(const emi_tls *tls)
+{
+    int mode = mode_of(tls);
+    bool is_needed = tls->is_server ? (mode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0 : mode != SSL_VERIFY_NONE;
+    return is_needed && !SSL_get0_peer_certificate(tls->ssl);
+}
+
 /* Checks name and dates of a certificate that was verified earlier. */
 static int check_again(const emi_tls *tls, X509 *certificate)
 {

@@ -257,6 +257,19 @@ class TLSVerificationTest < TLSTest
     end
   end
 
+  # With an anonymous cipher, which only security level 0 allows, a server shows no certificate.
+  def test_a_server_that_shows_no_certificate_is_rejected
+    [{ verify: true, hostname: "localhost", ca_pem: Certificates.root.cert }, { verify_peer: true }].each do |options|
+      opened = nil
+      reactor do
+        port = openssl_server(ciphers: "AECDH:@SECLEVEL=0", max_version: :TLS1_2) { |tls| tls.write("not verified") }
+        opened = tls_client(port, { cipher_list: "ALL:@SECLEVEL=0", **options }, ssl_verify_peer: ->(*) { true })
+      end
+      assert_equal ["", Errno::EPROTO], [opened.received, opened.reason]
+      refute_includes opened.events, :ssl_handshake_completed
+    end
+  end
+
   def test_clients_that_verify_nothing_are_counted
     counts = []
     reactor do
