@@ -163,7 +163,9 @@ static VALUE get_tls_verdict(VALUE self, VALUE signature)
     const em_tls_peer_certificate *judged = rb_em_tls_judged(rb_em_find_native_connection(signature));
     if (judged)
         return verdict(judged->verdict, judged->detail);
-    return info.peer_chain_count == 0 && info.verdict >= 0 ? Qnil : verdict(info.verdict, info.detail);
+    if (!info.is_checked || (info.peer_chain_count == 0 && info.verdict >= 0))
+        return Qnil;
+    return verdict(info.verdict, info.detail);
 }
 
 static VALUE is_session_resumed(VALUE self, VALUE signature)

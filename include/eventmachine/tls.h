@@ -319,10 +319,11 @@ typedef struct em_tls_info {
     const char *alpn;        /**< the application protocol that was chosen */
     int is_resumed;          /**< 1 if the session was resumed */
     int is_verified;         /**< 1 if the library found the peer's certificate valid; a server's also for hostname */
-    em_status verdict;  /**< the error of the peer's certificate. EM_OK also if it was not verified or is missing */
+    em_status verdict;  /**< the error of the peer's certificate. EM_OK also if it is missing, or without is_checked */
     const char *detail; /**< the verdict in words; "" for EM_OK */
     unsigned peer_chain_count; /**< how many certificates of the peer are known, including its own */
     int has_early_data;        /**< always 0: early data (RFC 8446, section 2.3) is never accepted */
+    int is_checked; /**< the library checks the peer's certificate; else nobody does, and the verdict is void */
 } em_tls_info;
 
 /**

@@ -158,9 +158,10 @@ module EventMachine
       EventMachine.get_alpn_protocol(@signature)
     end
 
-    # What the library thinks of the peer's certificate, if TLS was started with `verify: true` or `verify_peer: true`;
-    # without them, nobody has looked.
-    # @return [String, nil] "ok", or what is wrong. nil if there is no certificate
+    # The library's verdict on the peer's certificate, its issuers and, with `hostname` or `sni_hostname`, its name.
+    # Within {#ssl_verify_peer}, on the certificate at hand.
+    # @return [String, nil] "ok", or what is wrong. nil if there is no certificate, or without `verify: true` and
+    #   `verify_peer: true`, because nothing was verified
     def get_tls_verdict
       EventMachine.get_tls_verdict(@signature)
     end

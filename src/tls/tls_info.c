@@ -41,6 +41,7 @@ static void get_verdict(const emi_tls *tls, em_tls_info *info)
     int error = tls->verify_error != X509_V_OK ? tls->verify_error : (int)SSL_get_verify_result(tls->ssl);
     bool is_asked = SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE;
     bool has_name = tls->is_server || tls->hostname;
+    info->is_checked = is_asked;
     info->verdict = is_asked ? emi_tls_verify_status(error) : EM_OK;
     info->detail = info->verdict == EM_OK ? "" : emi_tls_verify_detail(tls);
     info->is_verified =

@@ -54,15 +54,16 @@ static em_status set_server_name(emi_tls *tls, const char *option, const char *g
     return status == EM_OK && !name.is_address ? copy(&name, &tls->server_name) : status;
 }
 
-/* Without verification the hostname is only used for SNI. */
+/* Unless somebody judges the certificate, the hostname is only used for SNI. */
 static em_status set_names(emi_tls *tls, const em_tls_options *options)
 {
     emi_tls_name name = {.is_address = false};
     bool verifies = tls->setup->options.verify != EM_OFF;
+    bool judges = verifies || tls->setup->options.verify_override == EM_ON;
     if (verifies && !options->hostname)
         return refuse(EM_TLS_NO_HOSTNAME, "a client that verifies needs a hostname");
     em_status status = options->hostname ? emi_tls_name_parse("hostname", options->hostname, &name) : EM_OK;
-    if (status == EM_OK && verifies)
+    if (status == EM_OK && judges && options->hostname)
         status = copy(&name, &tls->hostname);
     tls->hostname_is_address = name.is_address;
     if (status != EM_OK)

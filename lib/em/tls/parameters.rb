@@ -80,9 +80,10 @@ module EventMachine
       name unless name && ADDRESS.match?(name)
     end
 
-    # @return [String, nil] the host name or address that the server's certificate must be for; nil without `verify`
+    # @return [String, nil] the host name or address that the server's certificate must be for; with `verify_peer` alone,
+    #   the one that the verdict is about
     def verified_name
-      @given[:hostname] || @given[:sni_hostname] if @given[:verify]
+      @given[:hostname] || @given[:sni_hostname] if judges?
     end
 
     # @param message [String] the library's about a name. It calls the options hostname and server_name

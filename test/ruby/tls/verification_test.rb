@@ -217,6 +217,17 @@ class TLSVerificationTest < TLSTest
     verdict
   end
 
+  def test_without_verification_there_is_no_verdict
+    assert_nil verdict_of(Certificates.self_signed("localhost"), { ca_pem: nil })
+  end
+
+  def test_the_verdict_is_also_about_the_name
+    assert_equal "ok", verdict_of(Certificates.localhost, { verify_peer: true, hostname: "localhost" })
+    %i[hostname sni_hostname].each do |option|
+      assert_match(/hostname mismatch.*example\.com/i, verdict_of(Certificates.localhost, { verify_peer: true, option => "example.com" }))
+    end
+  end
+
   def test_get_tls_verdict_within_ssl_verify_peer_is_about_its_certificate
     verdicts = []
     run_pair({ verify_peer: true, ca_pem: Certificates.root.cert },
