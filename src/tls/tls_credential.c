@@ -29,15 +29,17 @@ static em_status read_chain(emi_tls_credential *credential, const em_tls_certifi
     return status;
 }
 
-/* OpenSSL's own words for a missing passphrase would mislead. */
+/* OpenSSL's own words for a missing or long passphrase would mislead. */
 static em_status refuse_key(const emi_tls_passphrase *passphrase, const char *file)
 {
+    const char *text = passphrase->is_too_long ? "the passphrase is too long for the encrypted private key in"
+                       : passphrase->text      ? "wrong passphrase for the encrypted private key in"
+                                               : "a passphrase is needed for the encrypted private key in";
     if (!passphrase->is_asked)
         return emi_tls_refuse(EM_TLS_BAD_KEY, "cannot read the private key in", name_of(file));
-    if (passphrase->text)
-        return emi_tls_refuse(EM_TLS_BAD_KEY, "wrong passphrase for the encrypted private key in", name_of(file));
-    ERR_clear_error();
-    return emi_tls_refuse(EM_TLS_BAD_KEY, "a passphrase is needed for the encrypted private key in", name_of(file));
+    if (passphrase->is_too_long || !passphrase->text)
+        ERR_clear_error();
+    return emi_tls_refuse(EM_TLS_BAD_KEY, text, name_of(file));
 }
 
 static em_status read_key(emi_tls_credential *credential, const em_tls_certificate_options *options)

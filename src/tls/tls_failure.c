@@ -22,6 +22,13 @@ static int alert_of(unsigned long code)
     return is_alert ? reason - SSL_AD_REASON_OFFSET : -1;
 }
 
+/* OpenSSL 3.0 has no name for the newest ones, but a reason. */
+static const char *name_alert(int alert, const char *reason)
+{
+    const char *name = SSL_alert_desc_string_long(alert);
+    return strcmp(name, "unknown") == 0 ? reason : name;
+}
+
 static bool is_about_certificate(unsigned long code)
 {
     int reason = ERR_GET_REASON(code);
@@ -52,7 +59,7 @@ static void describe(const emi_tls *tls, unsigned long code, const char *reason,
     else if (tls->is_rejected)
         snprintf(text, capacity, "the program has rejected the peer's certificate");
     else if (alert >= 0)
-        snprintf(text, capacity, "alert %d: %s", alert, SSL_alert_desc_string_long(alert));
+        snprintf(text, capacity, "alert %d: %s", alert, name_alert(alert, reason));
     else if (tls->ocsp_fault)
         snprintf(text, capacity, "%s", tls->ocsp_fault);
     else if (is_about_certificate(code) && tls->verify_error != X509_V_OK)

@@ -35,7 +35,8 @@ int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *use
     if (!passphrase->text || capacity <= 0)
         return -1;
     size_t length = OPENSSL_strlcpy(buffer, passphrase->text, (size_t)capacity);
-    return length < (size_t)capacity ? (int)length : -1;
+    passphrase->is_too_long = length >= (size_t)capacity;
+    return passphrase->is_too_long ? -1 : (int)length;
 }
 
 /* For OpenSSL the end of the file is an error like others: there is no further "-----BEGIN". */

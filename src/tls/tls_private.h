@@ -122,6 +122,7 @@ em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(
 typedef struct emi_tls_passphrase {
     const char *text; /**< NULL: none was given */
     bool is_asked;    /**< what was read is encrypted */
+    bool is_too_long; /**< OpenSSL takes no passphrase of this length */
 } emi_tls_passphrase;
 
 /** Replaces OpenSSL's own callback, which would prompt on the terminal, see pem_password_cb(3). user: an

@@ -72,6 +72,12 @@ class TLSReasonsTest < TLSTest
     assert_match(/trusted|self.signed/, server)
   end
 
+  # OpenSSL 3.0 has no name for this alert of TLS 1.3.
+  def test_a_client_learns_that_a_certificate_is_required
+    client, = texts({}, localhost(verify: true, ca_pem: Certificates.root.cert))
+    assert_match(/alert 116: .*certificate.required/, client)
+  end
+
   def test_the_text_names_a_rejection_by_ssl_verify_peer
     client, = texts({ verify_peer: true }, localhost, ssl_verify_peer: ->(*) { false })
     assert_match(/reject/, client)
