@@ -77,7 +77,7 @@ module EventMachine
     # @return [String, nil] the host name to ask the server for (SNI), which cannot be an address
     def server_name
       name = @given[:sni_hostname] || @given[:hostname]
-      name unless name && ADDRESS.match?(name)
+      name unless name && ADDRESS.match?(name.b)
     end
 
     # @return [String, nil] the host name or address that the server's certificate must be for; with `verify_peer` alone,

@@ -17,9 +17,11 @@ module EventMachine
     end
 
     # @param role [Symbol] :server or :client
-    # @param options [Hash]
+    # @param options [Hash] not one of a derived class, whose values may be others than those of an equal Hash
     # @return [#parameters, #context, nil] nil if the options are unknown, or a file that they name has changed
     def find(role, options)
+      return unless plain?(options)
+
       entry = @entries.fetch(role)[options] or return
       return entry if entry.parameters.current?
 
@@ -30,14 +32,32 @@ module EventMachine
     # @param parameters [TLSParameters] checked for this role
     # @param context [TLSContext]
     def keep(role, options, parameters, context)
+      return unless plain?(options)
+
       entries = @entries.fetch(role)
       entries.shift if entries.size >= LIMIT
-      entries[options.dup] = Entry.new(parameters, context)
+      entries[copy(options)] = Entry.new(parameters, context)
     end
 
     # @return [String] without keys
     def inspect
       "#<#{self.class.name}>"
+    end
+
+    private
+
+    def plain?(options)
+      options.instance_of?(Hash) && options.default.nil? && !options.default_proc
+    end
+
+    # Of its own all the way down, because programs may change theirs.
+    def copy(value)
+      case value
+      when Hash then value.transform_values { |it| copy(it) }
+      when Array then value.map { |it| copy(it) }
+      when String then value.dup
+      else value
+      end
     end
   end
 end

@@ -88,6 +88,7 @@ module EventMachine
 
         text = String.try_convert(value.respond_to?(:to_path) ? value.to_path : value)
         raise TypeError, refusal(name, "a String", value) unless text
+        raise ArgumentError, "#{name} is in #{text.encoding}" unless text.encoding.ascii_compatible?
         raise ArgumentError, refusal(name, "without zero bytes", text) if text.b.include?("\0")
 
         text.frozen? ? text : text.dup.freeze

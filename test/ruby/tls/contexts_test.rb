@@ -41,6 +41,22 @@ class TLSContextsTest < TLSTest
     in_reactor { client(server, post_init: ->(it) { assert_raises(ArgumentError) { it.start_tls(options) } }) }
   end
 
+  # As in Rails, where a Hash with Strings as its keys can be asked for Symbols.
+  class Indifferent < Hash
+    def [](key)
+      super(key.to_s)
+    end
+  end
+
+  def test_a_hash_of_a_derived_class_is_not_taken_for_an_equal_one
+    events = [{}, Indifferent.new].map do |options|
+      options["verify_peer"] = true
+      client, = run_pair(options, localhost, client: { ssl_handshake_completed: ->(it) { it.close_connection } })
+      client.events
+    end
+    assert_equal [false, true], events.map { |it| it.include?(:ssl_verify_peer) }
+  end
+
   def test_options_are_checked_again_for_the_other_role
     files = { dhparam: "/nonexistent" }
     start_with([files, files])

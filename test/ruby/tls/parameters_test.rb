@@ -109,6 +109,23 @@ class TLSParametersTest < TLSTest
     with_connection { |it| assert_nil it.start_tls("private_key_file" => MISSING, nonsense: 1, "verify_peer" => true) }
   end
 
+  def test_the_options_must_be_a_hash
+    [nil, 5, [], "verify", [[:verify, true]]].each do |options|
+      with_connection { |it| assert_raises(TypeError, options.inspect) { it.start_tls(options) } }
+    end
+  end
+
+  def test_texts_that_are_no_ascii
+    { hostname: "localhost", sni_hostname: "localhost", cert: root.cert, alpn: ["echo"], cert_chain_file: root.cert_file }
+      .each do |name, value|
+      %w[UTF-16LE UTF-32BE].each do |encoding|
+        wide = value.is_a?(Array) ? value.map { |it| it.encode(encoding) } : value.encode(encoding)
+        assert_refused ArgumentError, "#{name} is in #{encoding}", { verify: true, name => wide }
+      end
+    end
+    assert_refused ArgumentError, /ASCII/, { verify: true, hostname: "\xff" }
+  end
+
   def test_an_unreadable_inline_key_raises
     assert_refused EM::InvalidPrivateKey, /./, { private_key: "no key", cert: root.cert }
   end
@@ -165,6 +182,11 @@ class TLSParametersTest < TLSTest
                    { private_key_file: encrypted, cert_chain_file: root.cert_file }
     assert_refused EM::InvalidPrivateKey, "#{message}the text given",
                    { private_key: root.private_key("secret"), cert: root.cert }
+  end
+
+  def test_a_passphrase_that_is_too_long
+    assert_refused EM::InvalidPrivateKey, /passphrase is too long/,
+                   { private_key: root.private_key("secret"), private_key_pass: "x" * 100_000, cert: root.cert }
   end
 
   def test_an_encrypted_key_is_used_with_its_passphrase
