@@ -5,38 +5,12 @@
 # Our TLS with the command line tools and libraries of others at the other end: openssl, curl, Python's ssl.
 
 require "programs_helper"
-require "open3"
-require_relative "../ruby/support/tls_peers"
+require_relative "support/tls_service"
 
 class TLSPeersTest < TLSTest
+  include TLSService
+
   self.time_limit = 60
-
-  # Runs a program while our server serves.
-  # @return [Array(String, Process::Status)] its output
-  def with_server(options = localhost, input: "", **script)
-    result = nil
-    reactor do
-      port = tls_server(options, **script)
-      thread = Thread.new do
-        result = Open3.capture2e(*yield(port), stdin_data: input)
-      ensure
-        EM.next_tick { EM.stop }
-      end
-      (@conversations ||= []) << thread
-    end
-    result
-  end
-
-  def root
-    Certificates.root.cert_file
-  end
-
-  HTTP = lambda do |it, _|
-    next unless it.received.end_with?("\r\n\r\n")
-
-    it.send_data("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n#{'x' * 1_000_000}")
-    it.close_connection_after_writing
-  end
 
   # Without Content-Length, curl reports an end without close_notify as an error.
   def test_curl
@@ -86,25 +60,11 @@ class TLSPeersTest < TLSTest
   end
 
   def test_s_server
-    server = nil
-    port = free_port
-    Open3.popen2e("openssl", "s_server", "-accept", "127.0.0.1:#{port}", "-cert", Certificates.localhost.cert_file,
-                  "-key", Certificates.localhost.key_file, "-www", "-quiet") do |input, _, process|
-      server = process
-      input.close
-      wait_until { open?(port) }
-      assert_match(/Protocol +: TLSv1\.3/, page_of(port))
-    ensure
-      Process.kill(:KILL, process.pid)
+    server = lambda do |port|
+      ["openssl", "s_server", "-accept", "127.0.0.1:#{port}", "-cert", Certificates.localhost.cert_file,
+       "-key", Certificates.localhost.key_file, "-www", "-quiet"]
     end
-    refute_nil server
-  end
-
-  def open?(port)
-    TCPSocket.new("127.0.0.1", port).close
-    true
-  rescue Errno::ECONNREFUSED
-    false
+    assert_match(/Protocol +: TLSv1\.3/, with_program(server) { |port| page_of(port) })
   end
 
   # s_server ends by close_notify and waits for ours.
