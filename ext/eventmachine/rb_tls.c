@@ -176,6 +176,7 @@ static VALUE is_session_resumed(VALUE self, VALUE signature)
 
 void rb_em_define_tls(void)
 {
+    em_tls_share_ticket_keys(); /* The process may fork workers before it uses TLS. */
     id_server = rb_intern("server");
     id_client = rb_intern("client");
     id_running = rb_intern("running");

@@ -58,6 +58,11 @@ em_status em_tls_context_reload(em_tls_context *context)
     return missing();
 }
 
+em_status em_tls_share_ticket_keys(void)
+{
+    return missing();
+}
+
 em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_ticket_key *keys, unsigned count)
 {
     (void)context;

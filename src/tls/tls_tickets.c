@@ -24,6 +24,13 @@ enum {
     MOST_STEPS = 10000 /* more than a year of hours: then the clock was wrong */
 };
 
+/* Where contexts begin, once the program has asked for it. Such contexts stay equal, also in forked processes. */
+static struct {
+    emi_tls_lock lock;
+    emi_tls_tickets tickets;
+    bool is_set;
+} common;
+
 static bool derive(const unsigned char *seed, char purpose, unsigned char *key)
 {
     unsigned char text[SEED_BYTES + 1];
@@ -66,28 +73,70 @@ static bool advance(emi_tls_tickets *tickets)
     return true;
 }
 
-static void rotate(emi_tls_tickets *tickets)
+static void catch_up(emi_tls_tickets *tickets, int64_t now)
 {
-    if (tickets->are_given)
-        return;
-    int64_t now = period_of_now(tickets);
     if (now - tickets->period > MOST_STEPS)
         tickets->period = now - 1;
     while (tickets->period < now && advance(tickets))
         continue;
 }
 
-/* A key encrypts tickets in its first period. In the others it still decrypts them, as long as they are valid. */
-em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds)
+/* With the context's lock. What is common is not kept longer than what came from it. */
+static void rotate(emi_tls_tickets *tickets)
 {
-    int64_t period_seconds = ticket_seconds / (EM_TLS_MAX_TICKET_KEYS - 2) + 1;
-    *tickets = (emi_tls_tickets){.count = 1};
-    tickets->period_seconds = period_seconds > LEAST_PERIOD_SECONDS ? period_seconds : LEAST_PERIOD_SECONDS;
+    if (tickets->are_given || tickets->period >= period_of_now(tickets))
+        return;
+    catch_up(tickets, period_of_now(tickets));
+    emi_tls_lock_take(&common.lock);
+    if (common.is_set)
+        catch_up(&common.tickets, period_of_now(&common.tickets));
+    emi_tls_lock_give(&common.lock);
+}
+
+static em_status begin(emi_tls_tickets *tickets)
+{
+    tickets->count = 1;
     tickets->period = period_of_now(tickets);
     ERR_clear_error();
     if (RAND_priv_bytes(tickets->seed, SEED_BYTES) != 1 || !derive_key(tickets->seed, tickets->keys))
         return emi_tls_refuse(EM_TLS_FAILED, "no random numbers for ticket keys", NULL);
     return EM_OK;
+}
+
+static bool copy_common(emi_tls_tickets *tickets)
+{
+    emi_tls_lock_take(&common.lock);
+    bool is_usable = common.is_set && common.tickets.period_seconds == tickets->period_seconds;
+    if (is_usable) {
+        catch_up(&common.tickets, period_of_now(&common.tickets));
+        *tickets = common.tickets;
+    }
+    emi_tls_lock_give(&common.lock);
+    return is_usable;
+}
+
+em_status em_tls_share_ticket_keys(void)
+{
+    emi_tls_tickets tickets = {.period_seconds = LEAST_PERIOD_SECONDS};
+    em_status status = begin(&tickets);
+    emi_tls_lock_take(&common.lock);
+    if (status == EM_OK && !common.is_set) {
+        common.tickets = tickets;
+        common.is_set = true;
+    }
+    emi_tls_lock_give(&common.lock);
+    OPENSSL_cleanse(&tickets, sizeof tickets);
+    return status;
+}
+
+/* A key encrypts tickets in its first period. In the others it still decrypts them, as long as they are valid. */
+em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds)
+{
+    int64_t period_seconds = ticket_seconds / (EM_TLS_MAX_TICKET_KEYS - 2) + 1;
+    *tickets = (emi_tls_tickets){.period_seconds = period_seconds};
+    if (period_seconds < LEAST_PERIOD_SECONDS)
+        tickets->period_seconds = LEAST_PERIOD_SECONDS;
+    return copy_common(tickets) ? EM_OK : begin(tickets);
 }
 
 static em_tls_ticket_key newest_key(em_tls_context *context)

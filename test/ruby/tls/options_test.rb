@@ -177,6 +177,25 @@ class TLSOptionsTest < TLSTest
     refute resumes?(localhost(session_tickets: false), :TLS1_2)
   end
 
+  # Each makes its context when its first client comes, after it was forked.
+  def test_processes_that_share_a_socket_resume_each_others_sessions
+    socket = listener
+    workers = Array.new(3) { fork { EM.run { EM.attach_server(socket, TLSScripted, { tls: localhost, receive_data: ->(it, _) { it.send_data(Process.pid.to_s) } }) } } }
+    context = openssl_context(max_version: :TLS1_2)
+    sessions = {}
+    until sessions.size == workers.size
+      tls = OpenSSL::SSL::SSLSocket.new(peer(socket.local_address.ip_port), context).connect
+      tls.write("x")
+      sessions[tls.readpartial(10).to_i] = tls.session
+    end
+    sessions.each_value { |session| assert(Array.new(10) { resume(socket.local_address.ip_port, context, session) }.all?) }
+  ensure
+    workers&.each do |pid|
+      Process.kill(:KILL, pid)
+      Process.wait(pid)
+    end
+  end
+
   # Makes two connections, one after the other. Returns whether the second was resumed.
   def second_resumes?(first, second = first, server: localhost, judge: ->(*) { true }, host: "127.0.0.1", start: :post_init)
     resumed = []

@@ -24,6 +24,7 @@ static void without_openssl_all_functions_return_unsupported(void **state)
     assert_int_equal(em_tls_context_reload(NULL), EM_UNSUPPORTED);
     assert_int_equal(em_tls_context_add_certificate(NULL, NULL, NULL), EM_UNSUPPORTED);
     assert_int_equal(em_tls_context_set_ticket_keys(NULL, NULL, 0), EM_UNSUPPORTED);
+    assert_int_equal(em_tls_share_ticket_keys(), EM_UNSUPPORTED);
     assert_int_equal(emi_tls_open(&opening, &filter), EM_UNSUPPORTED);
     assert_null(filter);
     assert_false(emi_tls_is(NULL));

@@ -448,6 +448,24 @@ static void forked_servers_resume_each_others_sessions(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Comes last: it cannot be undone. */
+static void contexts_that_begin_with_common_keys_resume_each_others_sessions(void **state)
+{
+    (void)state;
+    assert_int_equal(em_tls_share_ticket_keys(), EM_OK);
+    for (unsigned i = 0; i < BOTH; i++) {
+        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *one = make_server((em_tls_context_options){.size = 0});
+        em_tls_context *two = make_server((em_tls_context_options){.size = 0});
+        const wish wanted = {.hostname = NULL};
+        connect_once(client, one, wanted);
+        assert_true(connect_once(client, two, wanted));
+        em_tls_context_release(client);
+        em_tls_context_release(one);
+        em_tls_context_release(two);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +484,7 @@ int main(void)
         TEST(a_client_keeps_a_bounded_number_of_sessions),
         TEST(each_ticket_is_used_once),
         TEST(forked_servers_resume_each_others_sessions),
+        TEST(contexts_that_begin_with_common_keys_resume_each_others_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
