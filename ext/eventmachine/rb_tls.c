@@ -30,13 +30,14 @@ static bool find_info(const char *name, VALUE signature, em_tls_info *info)
     return get_info(rb_em_find_native_connection(signature), info);
 }
 
-/* Returns :server, :client or, once TLS was started, :running; nil for a connection that is gone or ending. */
+/* Returns :server, :client or, once TLS was started, :running; nil for a connection that is gone, ending, or closing
+ * after what is queued. */
 static VALUE tls_role(VALUE self, VALUE signature)
 {
     rb_em_loop("start_tls");
     const rb_em_slot *slot = rb_em_find_connection(signature);
     em_tls_info info;
-    if (!slot || em_connection_get_state(slot->native.connection) >= EM_STATE_RELEASING)
+    if (!slot || slot->flags & RB_EM_CLOSING || em_connection_get_state(slot->native.connection) >= EM_STATE_DRAINING)
         return Qnil;
     if (rb_em_the_reactor.forks > 0)
         rb_em_raise_tls(EM_FORKED);

@@ -323,6 +323,24 @@ class TLSParametersTest < TLSTest
     end
   end
 
+  def test_on_a_closing_connection_nothing_happens
+    ["", "still queued"].product(%i[close_connection close_connection_after_writing]).each do |data, close|
+      received = nil
+      reactor do
+        port = server(unbind: lambda { |it, _|
+          received = it.received
+          EM.stop
+        })
+        client(port, post_init: lambda { |it|
+          it.send_data(data)
+          it.public_send(close)
+          assert_nil it.start_tls
+        })
+      end
+      assert_equal close == :close_connection ? "" : data, received
+    end
+  end
+
   def test_options_are_checked_even_after_unbind
     reactor do
       client(closed_port, unbind: lambda { |it, _|
