@@ -44,7 +44,9 @@ module EventMachine
     def add(earlier)
       return self unless earlier
 
-      @given = TLSCredentials.replaceable(earlier.given, @given).merge(@given)
+      before = TLSCredentials.replaceable(earlier.given, @given)
+      before = before.reject { |name, _| AUTHORITIES.include?(name) } if authorities?
+      @given = before.merge(@given)
       @files |= earlier.files
       self
     end

@@ -304,6 +304,17 @@ class TLSParametersTest < TLSTest
     assert_equal Certificates.localhost.cert, certificate
   end
 
+  def test_other_authorities_replace_those_of_a_refusal
+    authorities = { ca_file: Certificates.root.cert_file, ca_pem: root.cert, ca_path: Certificates.directory_of(root.certificate) }
+    broken = { ca_file: Certificates.write("nonsense"), ca_pem: "nonsense" }
+    broken.to_a.product(authorities.to_a) do |bad, good|
+      with_connection(server: false) do |it|
+        assert_raises(EM::BadCertParams) { it.start_tls(verify: true, hostname: "localhost", **[bad].to_h) }
+        assert_nil it.start_tls([good].to_h)
+      end
+    end
+  end
+
   def test_starting_tls_twice_raises
     with_connection do |it|
       it.start_tls
