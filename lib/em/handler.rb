@@ -16,6 +16,7 @@ module EventMachine
     def klass_from_handler(base = Connection, handler = nil, *arguments)
       klass = resolve_handler(base, handler)
       check_constructor(klass, arguments.size)
+      check_unused(klass, arguments.last)
       klass
     end
 
@@ -52,6 +53,13 @@ module EventMachine
       return if arity.negative? ? given >= required : given == required
 
       raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
+    end
+
+    # Who passes `tls: { verify: true }` to a handler that ignores its arguments expects TLS, and would get none.
+    def check_unused(klass, options)
+      return unless options.is_a?(Hash) && options[:tls] && klass.instance_method(:initialize).owner == Connection
+
+      raise ArgumentError, "tls must be an EM::TLS, not #{options[:tls].class}"
     end
 
     # Removes `tls:` from the last argument if its value is an {EM::TLS}. Any other Hash is an argument of the handler,

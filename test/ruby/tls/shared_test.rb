@@ -69,6 +69,18 @@ class TLSSharedTest < TLSTest
     assert_equal [{ tls: { verify: true } }], arguments
   end
 
+  # There would be no TLS, and nobody would notice.
+  def test_options_that_no_handler_takes_raise
+    in_reactor do
+      [EM::Connection, Module.new, Class.new(EM::Connection)].each do |handler|
+        assert_raises(ArgumentError) { EM.connect("127.0.0.1", closed_port, handler, tls: { verify: true }) }
+        assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, handler, tls: {}) }
+      end
+      assert_equal 0, EM.connection_count
+      EM.connect("127.0.0.1", closed_port, EM::Connection, tls: nil)
+    end
+  end
+
   def test_mistakes_raise_before_anything_is_opened
     in_reactor do
       assert_raises(EM::FileNotFoundException) { EM::TLS.new(ca_file: "/nonexistent") }
