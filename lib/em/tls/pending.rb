@@ -20,9 +20,9 @@ module EventMachine
       @by_signature.delete(signature) unless @by_signature.empty?
     end
 
-    # @return [Boolean]
-    def empty?
-      @by_signature.empty?
+    # @return [Boolean] whether there are some for this connection
+    def for?(signature)
+      @by_signature.key?(signature)
     end
 
     # @param signature [Integer] of a connection

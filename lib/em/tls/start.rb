@@ -31,7 +31,7 @@ module EventMachine
         raise TypeError, "the options must be a Hash, not #{options.class}" unless options.respond_to?(:to_hash)
 
         role = role_of(signature)
-        known = @recent.find(role, options) if role && role != :running && @pending.empty?
+        known = @recent.find(role, options) if role && role != :running && !@pending.for?(signature)
         return start_native(role == :server, signature, known.context, known.parameters) if known
 
         start(signature, TLSParameters.new(options)) do |parameters, context|

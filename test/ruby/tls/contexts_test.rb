@@ -57,6 +57,19 @@ class TLSContextsTest < TLSTest
     assert_equal [false, true], events.map { |it| it.include?(:ssl_verify_peer) }
   end
 
+  # It keeps its options for another attempt, but other connections do not pay for that.
+  def test_a_refusal_on_one_connection_does_not_make_others_check_their_options_again
+    in_reactor { client(server, post_init: ->(it) { assert_raises(EM::BadParams) { it.start_tls(cipher_list: "nonsense") } }) }
+    options = { alpn: ["after a refusal"] }
+    start_with([options])
+    GC.disable
+    before = ObjectSpace.each_object(EventMachine.const_get(:TLSParameters)).count
+    start_with([options] * 5)
+    assert_equal before, ObjectSpace.each_object(EventMachine.const_get(:TLSParameters)).count
+  ensure
+    GC.enable
+  end
+
   def test_options_are_checked_again_for_the_other_role
     files = { dhparam: "/nonexistent" }
     start_with([files, files])
