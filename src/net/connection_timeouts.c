@@ -115,6 +115,16 @@ static void allow(emi_connection_extras *extras, const deadline *passed, uint64_
         extras->excused_ns = from_ns;
 }
 
+/* Whether what waits to be sent is about to move. A filter that gives nothing to the system waits for the peer as well:
+ * for bytes that may be there already. */
+static bool is_about_to_send(const em_connection *connection, unsigned socket_state)
+{
+    const emi_gate *gate = emi_gate_of(connection);
+    if (!gate || emi_gate_has_output(gate))
+        return socket_state & EMI_SOCKET_TAKES_MORE;
+    return emi_gate_needs_turn(gate) || (socket_state & EMI_SOCKET_HAS_INPUT);
+}
+
 /* Whether the awaited event has happened already and is about to be reported, or could not happen. */
 static bool is_mistaken(em_connection *connection, const deadline *passed)
 {
@@ -127,7 +137,7 @@ static bool is_mistaken(em_connection *connection, const deadline *passed)
                (!connection->peer_ended &&
                 ((state & EMI_SOCKET_HAS_INPUT) || emi_channel_holds_input(&connection->channel)));
     case EM_WRITE_TIMEOUT:
-        return connection->paused || (state & EMI_SOCKET_TAKES_MORE);
+        return connection->paused || is_about_to_send(connection, state);
     case EM_CONNECT_TIMEOUT:
         decided = emi_connector_due_ns(connection) == UINT64_MAX && !connection->extras->was_decided &&
                   (state & EMI_SOCKET_TAKES_MORE);

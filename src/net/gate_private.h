@@ -64,10 +64,10 @@ typedef struct emi_gate {
     bool wire_ended : 1;      /* the system has reported the peer's end */
     bool has_failed : 1;      /* the filter has failed and is no longer called */
     bool end_sealed : 1;
-    bool has_heard : 1;  /* bytes have arrived on the wire */
-    bool flushes : 1;    /* the connection has failed, but what is left in the wire outbox is still sent after unbind */
-    bool is_excused : 1; /* the handshake got more time because the loop was late */
-    bool was_waiting : 1; /* something was in the wire outbox when it was last gathered */
+    bool has_heard : 1;   /* bytes have arrived on the wire */
+    bool flushes : 1;     /* the connection has failed, but what is left in the wire outbox is still sent after unbind */
+    bool is_excused : 1;  /* the handshake got more time because the loop was late */
+    bool was_waiting : 1; /* something was waiting when emi_gate_note_waiting was last called */
 } emi_gate;
 
 struct emi_gates {
@@ -145,6 +145,9 @@ size_t emi_gate_seal_now(emi_gate *gate, const void *plain, size_t length);
 
 /** Fills `spans` (EMI_MAX_SPANS) with the bytes of the wire outbox. Returns their number. */
 unsigned emi_gate_gather(emi_gate *gate, emi_span *spans);
+
+/** The write timeout counts from when something has begun to wait, for the system or for the filter. */
+void emi_gate_note_waiting(emi_gate *gate);
 
 /** The system has accepted `length` bytes of the wire outbox. */
 void emi_gate_take(emi_gate *gate, size_t length);

@@ -127,6 +127,7 @@ static void note_ready(emi_gate *gate)
         return;
     gate->was_ready = true;
     emi_loop_timer_cancel(connection->loop, &gate->deadline);
+    emi_gate_note_waiting(gate);
     if (connection->handler->ssl_handshake_completed && !emi_connection_has_ended(connection))
         connection->handler->ssl_handshake_completed(connection);
 }

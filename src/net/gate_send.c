@@ -169,11 +169,12 @@ size_t emi_gate_seal_now(emi_gate *gate, const void *plain, size_t length)
     return length - left;
 }
 
-/* The write timeout starts when the wire outbox is no longer empty. */
-static void note_waiting(emi_gate *gate)
+void emi_gate_note_waiting(emi_gate *gate)
 {
-    emi_connection_extras *extras = gate->connection->extras;
-    bool waits = gate->filter->wire.bytes > 0;
+    const em_connection *connection = gate->connection;
+    emi_connection_extras *extras = connection->extras;
+    bool waits =
+        gate->filter->wire.bytes > 0 || (connection->outbox.bytes > 0 && gate->was_ready && !connection->paused);
     if (waits && !gate->was_waiting && extras->write_timeout_ns > 0) {
         extras->progress_ns = emi_clock_now_ns();
         emi_connection_arm(gate->connection);
@@ -183,7 +184,7 @@ static void note_waiting(emi_gate *gate)
 
 unsigned emi_gate_gather(emi_gate *gate, emi_span *spans)
 {
-    note_waiting(gate);
+    emi_gate_note_waiting(gate);
     return emi_outbox_gather(&gate->filter->wire, spans, EMI_MAX_SPANS);
 }
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A connection whose filter takes no plain bytes for a while, over the simulated backend.
+ */
+#include "support/filtered.h"
+
+/* The system would take more, but the filter gives it nothing: it waits for the peer as well. */
+static void the_write_timeout_ends_a_connection_whose_filter_takes_no_more(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 3, .stalls = true};
+    const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = 5 * EM_SECONDS};
+    filtered_open(&own, *state, &options, &stream);
+    em_connection_send_text(own.told.connection, "abcdef");
+    run_for(*state, 4 * EM_SECONDS);
+    expect_events(&own.told, "I");
+    run_for(*state, 16 * EM_SECONDS);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_WRITE_TIMEOUT);
+    filtered_free(&own);
+}
+
+static void take_no_piece(void *user)
+{
+    test_filter *filter = user;
+    filter->filter.piece_bytes = 0;
+    filter->on_open = take_no_piece;
+}
+
+static void the_write_timeout_begins_although_the_filter_takes_nothing_from_the_first(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.handshake_bytes = 1};
+    const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = 5 * EM_SECONDS};
+    filtered_open(&own, *state, &options, &stream);
+    em_connection_send_text(own.told.connection, "abc");
+    run_for(*state, 6 * EM_SECONDS);
+    own.filter->on_open = take_no_piece;
+    own.filter->user = own.filter;
+    filtered_feed_handshake(&own, 1);
+    run_for(*state, 4 * EM_SECONDS);
+    expect_events(&own.told, "IH");
+    run_for(*state, 16 * EM_SECONDS);
+    expect_events(&own.told, "IHU");
+    assert_int_equal(own.told.reason, EM_WRITE_TIMEOUT);
+    filtered_free(&own);
+}
+
+#define GATE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATE_TEST(the_write_timeout_ends_a_connection_whose_filter_takes_no_more),
+        GATE_TEST(the_write_timeout_begins_although_the_filter_takes_nothing_from_the_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
