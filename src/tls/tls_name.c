@@ -87,8 +87,11 @@ static bool copy_address(const char *given, char *text)
     return true;
 }
 
+/* OpenSSL also reads signs and spaces. */
 static bool is_address(const char *text)
 {
+    if (text[strspn(text, "0123456789abcdefABCDEF.:")] != '\0')
+        return false;
     ASN1_OCTET_STRING *address = a2i_IPADDRESS(text);
     ASN1_OCTET_STRING_free(address);
     ERR_clear_error();
@@ -98,11 +101,13 @@ static bool is_address(const char *text)
 em_status emi_tls_name_parse(const char *option, const char *given, emi_tls_name *name)
 {
     *name = (emi_tls_name){.is_address = false};
-    if (copy_address(given, name->text) && is_address(name->text)) {
-        name->is_address = true;
+    name->is_address = copy_address(given, name->text) && is_address(name->text);
+    if (name->is_address)
         return EM_OK;
-    }
-    return copy_name(given, name->text) && has_good_labels(name->text) ? EM_OK : refuse(option, given);
+    if (!copy_name(given, name->text) || !has_good_labels(name->text))
+        return refuse(option, given);
+    name->is_address = is_address(name->text); /* "192.0.2.1." */
+    return EM_OK;
 }
 
 em_status emi_tls_name_parse_pattern(const char *option, const char *given, emi_tls_name *name)

@@ -74,6 +74,8 @@ static void names_are_compared_by_rfc_9525(void **state)
         {"IP:192.0.2.1", "192.0.2.1", EM_OK},
         {"IP:192.0.2.1", "192.0.2.2", EM_TLS_WRONG_NAME},
         {"DNS:192.0.2.1", "192.0.2.1", EM_TLS_WRONG_NAME},
+        {"IP:192.0.2.1", "192.0.2.1.", EM_OK},
+        {"DNS:192.0.2.1", "192.0.2.1.", EM_TLS_WRONG_NAME},
         {"IP:192.0.2.1", "example.com", EM_TLS_WRONG_NAME},
         {"IP:2001:db8:0:0:0:0:0:1", "2001:db8::1", EM_OK},
         {"IP:2001:db8:0:0:0:0:0:1", "[2001:db8::1]", EM_OK},
@@ -105,7 +107,11 @@ static void malformed_host_names_are_refused_at_once(void **state)
                                         "*.example.com",
                                         "[::1",
                                         "a\nb",
-                                        "user@host"};
+                                        "user@host",
+                                        " 192.0.2.1",
+                                        "192.0. 2.1",
+                                        "192.0.2.+1",
+                                        "192.0.2.1.."};
     em_tls_context *context = tls_client_context();
     char long_name[300];
     memset(long_name, 'a', sizeof long_name - 1);
