@@ -57,7 +57,7 @@ typedef struct emi_gate {
     uint64_t wire_sent_bytes; /* wire bytes that the system has accepted; read by drain.c */
     const char *detail;       /* the reason for the end in words, or NULL */
     bool has_begun : 1;       /* the filter's `open` was called */
-    bool is_busy : 1;         /* a function of the filter is running */
+    bool is_busy : 1;         /* a function of the filter is running, or a piece is being sealed */
     bool is_starved : 1;      /* all wire bytes so far are used, and the filter holds nothing back */
     bool was_ready : 1;       /* the handshake is over, and ssl_handshake_completed was called */
     bool has_ended : 1;       /* the filter has reported the peer's end */

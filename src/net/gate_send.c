@@ -79,6 +79,7 @@ static size_t most_in_a_piece(const emi_filter *filter)
     return filter->piece_bytes < EMI_FILTER_ROOM_BYTES ? filter->piece_bytes : EMI_FILTER_ROOM_BYTES;
 }
 
+/* To give a borrowed piece back is to call the program, which must not seal the next one in the middle of this. */
 static void seal_piece(emi_gate *gate)
 {
     em_connection *connection = gate->connection;
@@ -86,7 +87,9 @@ static void seal_piece(emi_gate *gate)
     const void *plain = next_piece(gate, &length);
     if (!seal(gate, plain, length))
         return;
+    gate->is_busy = true;
     emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    gate->is_busy = false;
     note_if_all_taken(gate);
 }
 
@@ -196,11 +199,11 @@ void emi_gate_take(emi_gate *gate, size_t length)
         return;
     bool takes_all = length >= before;
     size_t plain_bytes = takes_all ? gate->sealed_bytes : (size_t)((uint64_t)gate->sealed_bytes * length / before);
-    emi_outbox_consume(&filter->wire, filter->pool, length);
     gate->wire_sent_bytes += length;
     gate->was_waiting = !takes_all;
     note_taken(gate, plain_bytes);
     emi_gates_note_active(gate);
+    emi_outbox_consume(&filter->wire, filter->pool, length); /* what was sent before the filter may be borrowed */
 }
 
 static bool may_send_end_now(const emi_gate *gate)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A connection whose filter takes no plain bytes for a while, over the simulated backend.
+ * A connection whose filter takes no plain bytes for a while, or must not be given any, over the simulated backend.
  */
 #include "support/filtered.h"
 
@@ -46,6 +46,28 @@ static void the_write_timeout_begins_although_the_filter_takes_nothing_from_the_
     filtered_free(&own);
 }
 
+static void close_after_writing(void *user, const void *data)
+{
+    (void)data;
+    em_connection_close_after_writing(user);
+}
+
+static void what_gives_memory_back_may_close(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 6};
+    filtered_open(&own, *state, &options, NULL);
+    em_connection *connection = own.told.connection;
+    assert_int_equal(em_connection_send_borrowed(connection, "abc", 3, close_after_writing, connection), EM_OK);
+    assert_int_equal(em_connection_send_borrowed(connection, "def", 3, NULL, NULL), EM_OK);
+    assert_int_equal(em_connection_send_borrowed(connection, "ghi", 3, NULL, NULL), EM_OK);
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "abcdefghi");
+    assert_true(own.peer_saw_end);
+    assert_int_equal(own.told.reason, EM_OK);
+    filtered_free(&own);
+}
+
 #define GATE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
 
 int main(void)
@@ -53,6 +75,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GATE_TEST(the_write_timeout_ends_a_connection_whose_filter_takes_no_more),
         GATE_TEST(the_write_timeout_begins_although_the_filter_takes_nothing_from_the_first),
+        GATE_TEST(what_gives_memory_back_may_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
