@@ -72,12 +72,13 @@ static void after_sent(emi_channel *channel)
         emi_gate_go_on(gate);
 }
 
-/* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. */
+/* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. A filter that takes no
+ * more may hold some of them back. */
 static void failed(emi_channel *channel, em_status reason)
 {
     em_connection *connection = emi_connection_of(channel);
     const emi_gate *gate = connection->extras->gate;
-    bool is_all_sent = connection->outbox.bytes == 0 && gate->sealed_bytes == 0;
+    bool is_all_sent = connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && gate->filter->piece_bytes > 0;
     if (connection->state == EM_STATE_DRAINING && is_all_sent && gate->was_ready)
         emi_connection_end(connection, EM_OK);
     else

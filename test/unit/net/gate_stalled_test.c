@@ -68,6 +68,23 @@ static void what_gives_memory_back_may_close(void **state)
     filtered_free(&own);
 }
 
+/* The filter may hold back what it has taken. */
+static void a_reset_before_the_filter_takes_more_is_not_a_good_end(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 3, .stalls = true};
+    filtered_open(&own, *state, &options, NULL);
+    run_turns(*state, 1);
+    em_connection_send_text(own.told.connection, "abc");
+    em_connection_close_after_writing(own.told.connection);
+    run_turns(*state, 5);
+    simulated_reset(own.peer);
+    run_turns(*state, 5);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_CONNECTION_RESET);
+    filtered_free(&own);
+}
+
 #define GATE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
 
 int main(void)
@@ -76,6 +93,7 @@ int main(void)
         GATE_TEST(the_write_timeout_ends_a_connection_whose_filter_takes_no_more),
         GATE_TEST(the_write_timeout_begins_although_the_filter_takes_nothing_from_the_first),
         GATE_TEST(what_gives_memory_back_may_close),
+        GATE_TEST(a_reset_before_the_filter_takes_more_is_not_a_good_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
