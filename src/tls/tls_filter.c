@@ -310,10 +310,12 @@ static em_status check_end(emi_filter *filter)
     return emi_tls_explain_end(tls);
 }
 
+/* Between records only: before OpenSSL 3.0.14 the buffer was freed in the middle of one (CVE-2024-4741). */
 static void rest(emi_filter *filter)
 {
     emi_tls *tls = tls_of(filter);
-    if (filter->is_ready && filter->failure == EM_OK)
+    bool is_between = strcmp(SSL_rstate_string(tls->ssl), "RH") == 0; /* the next thing to read is a head */
+    if (is_between && filter->is_ready && filter->failure == EM_OK)
         SSL_free_buffers(tls->ssl);
 }
 

@@ -37,6 +37,27 @@ static void restart(fixture *made, int version)
     assert_true(made->end.filter->is_ready);
 }
 
+/* Also behind the head of the record alone, see CVE-2024-4741. */
+static void a_rest_in_the_middle_of_a_record_does_no_harm(void **state)
+{
+    fixture *made = *state;
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        size_t length = 2;
+        restart(made, versions[i]);
+        for (size_t cut = 1; cut < length; cut++) {
+            unsigned char wire[200];
+            size_t before = bytes_length(&made->end.received);
+            tls_raw_send(&made->raw, "whole");
+            length = tls_raw_take_wire(&made->raw, wire, sizeof wire);
+            tls_end_receive(&made->end, wire, cut);
+            made->end.filter->operations->rest(made->end.filter);
+            tls_end_receive(&made->end, wire + cut, length - cut);
+            assert_int_equal(bytes_length(&made->end.received), before + 5);
+            made->end.filter->operations->rest(made->end.filter);
+        }
+    }
+}
+
 static void half_close_works_in_both_versions(void **state)
 {
     fixture *made = *state;
@@ -181,6 +202,7 @@ static void versions_before_1_2_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_rest_in_the_middle_of_a_record_does_no_harm),
         TEST(half_close_works_in_both_versions),
         TEST(padded_and_small_records_arrive_whole),
         TEST(records_without_data_are_ignored),
