@@ -10,8 +10,22 @@
 #include <sys/stat.h>
 
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "tls/tls_private.h"
+
+/* OpenSSL reads the extensions of a certificate when it is first used, which several threads may do at the same time.
+ */
+static void read_extensions(X509_STORE *store)
+{
+    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+        if (authority)
+            X509_check_purpose(authority, -1, 0);
+    }
+    ERR_clear_error();
+}
 
 X509_STORE *emi_tls_store_system(void)
 {
@@ -26,6 +40,8 @@ X509_STORE *emi_tls_store_system(void)
         store = NULL;
     }
     ERR_clear_error();
+    if (store)
+        read_extensions(store);
     if (store && !atomic_compare_exchange_strong(&kept, &none, store)) {
         X509_STORE_free(store);
         return none;
@@ -130,7 +146,9 @@ em_status emi_tls_store_load(const em_tls_context_options *options, X509_STORE *
     if (!*store)
         return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
     em_status status = fill(*store, options);
-    if (status != EM_OK) {
+    if (status == EM_OK) {
+        read_extensions(*store);
+    } else {
         X509_STORE_free(*store);
         *store = NULL;
     }
