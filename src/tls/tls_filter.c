@@ -88,23 +88,16 @@ static bool note_protocol(emi_tls *tls)
     return tls->alpn && (tls->is_server || is_offered(tls, protocol, length));
 }
 
-/* After a handshake that OpenSSL thinks good. */
-static emi_filter_result refuse_peer(emi_tls *tls, em_status status, const char *text)
-{
-    SSL_shutdown(tls->ssl);
-    emi_tls_clear_errors();
-    return fail(tls, status, text);
-}
-
 static emi_filter_result finish_handshake(emi_tls *tls)
 {
     emi_tls_clear_errors();
     if (!note_protocol(tls))
         return fail(tls, EM_TLS_FAILED, "the server has chosen a protocol that was not offered");
+    /* OpenSSL cannot send an alert any more, and a close_notify would pass for a good end. */
     if (emi_tls_verify_misses_certificate(tls))
-        return refuse_peer(tls, EM_TLS_UNTRUSTED, "the peer has shown no certificate");
+        return fail(tls, EM_TLS_UNTRUSTED, "the peer has shown no certificate");
     if (SSL_session_reused(tls->ssl) && !emi_tls_verify_resumed(tls))
-        return refuse_peer(tls, emi_tls_verify_status(tls->verify_error), emi_tls_verify_detail(tls));
+        return fail(tls, emi_tls_verify_status(tls->verify_error), emi_tls_verify_detail(tls));
     emi_tls_sessions_renew(tls);
     SSL_set_info_callback(tls->ssl, on_event);
     /* So the next handshake uses the same memory. If many connections kept theirs until they were idle, that would
