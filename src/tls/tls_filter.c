@@ -32,6 +32,8 @@ static void drop(emi_bytes *input)
 
 static emi_filter_result fail(emi_tls *tls, em_status status, const char *text)
 {
+    if (!tls->filter.is_ready)
+        emi_tls_sessions_forget(tls);
     emi_tls_fail(tls, status, text);
     return EMI_FILTER_FAILED;
 }

@@ -249,6 +249,10 @@ void emi_tls_sessions_offer(emi_tls *tls);
  * not report. */
 void emi_tls_sessions_renew(emi_tls *tls);
 
+/** After a failed handshake: if a session was offered, those of its kind are not tried again, so that the next
+ * handshake is a full one. */
+void emi_tls_sessions_forget(emi_tls *tls);
+
 /** Sets the key under which sessions of this connection are kept. Returns false if out of memory. */
 bool emi_tls_sessions_name(emi_tls *tls, const char *peer);
 

@@ -145,6 +145,13 @@ void emi_tls_sessions_offer(emi_tls *tls)
     }
 }
 
+void emi_tls_sessions_forget(emi_tls *tls)
+{
+    kept_session *kept;
+    while (tls->offered && (kept = take(tls->context, tls->session_key)))
+        free_session(kept);
+}
+
 void emi_tls_sessions_configure(SSL_CTX *ctx)
 {
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

@@ -353,6 +353,8 @@ static void verify_peer_is_called_for_resumed_sessions(void **state)
         assert_false(pair.client.filter->is_ready);
         expect_cut(&pair.server);
         tls_pair_close(&pair);
+        seen.answer = 1;
+        assert_false(connect_once(client, server, (wish){.peer = "peer"})); /* no session of those is tried again */
         em_tls_context_release(client);
         em_tls_context_release(server);
     }
