@@ -310,8 +310,8 @@ typedef struct em_tls_options {
  * one side has ended), EM_CLOSED, EM_NO_MEMORY, EM_FORKED, EM_UNSUPPORTED.
  *
  * In a forked child the connections are still the parent's: this function and sending on a connection with TLS return
- * EM_FORKED, closing one sends no close_notify, and nothing reaches the wire. Two processes that encrypted with the same
- * keys would give them away. A child that takes the loop over, see em_loop_take_over, goes on with them.
+ * EM_FORKED, closing one sends no close_notify, and nothing reaches the wire. Two processes that encrypted with the
+ * same keys would give them away. A child that takes the loop over, see em_loop_take_over, goes on with them.
  */
 EM_API em_status em_connection_start_tls(em_connection *connection, const em_tls_options *options);
 

@@ -72,8 +72,8 @@ static void after_sent(emi_channel *channel)
         emi_gate_go_on(gate);
 }
 
-/* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. A filter that takes no
- * more may hold some of them back. */
+/* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. A filter that takes
+ * no more may hold some of them back. */
 static void failed(emi_channel *channel, em_status reason)
 {
     em_connection *connection = emi_connection_of(channel);

@@ -3,6 +3,7 @@
  * TLS by the C API over real sockets, both ends ours. Without OpenSSL there is nothing to test.
  */
 #include "base/features.h"
+#include "support/system_peer.h"
 #include "support/system_record.h"
 #include "support/system_test.h"
 #include "support/system_tls.h"
@@ -172,31 +173,31 @@ static void a_verifying_client_needs_a_name_and_is_unharmed_without(void **state
 
 static void try_to_use(void *user)
 {
-    scene *set = user;
-    em_connection *client = set->client.connection;
-    system_child_check(em_connection_start_tls(client, &set->client.tls) == EM_FORKED, "TLS cannot be started");
+    system_tls_pair *pair = user;
+    em_connection *client = pair->client.connection;
+    system_child_check(em_connection_start_tls(client, &pair->client.tls) == EM_FORKED, "TLS cannot be started");
     system_child_check(em_connection_send_text(client, "child") == EM_FORKED, "sending is refused");
     em_connection_close_write(client);
     system_child_check(em_connection_close_after_writing(client) == EM_OK, "the child's copy is closed");
-    em_connection_close(set->server.connection);
-    system_child_check(em_loop_destroy(set->loop) == EM_OK, "the child's loop is destroyed");
+    em_connection_close(pair->server.connection);
+    system_child_check(em_loop_destroy(pair->loop) == EM_OK, "the child's loop is destroyed");
 }
 
 /* A record of the child's would come at a wrong place in the parent's sequence and end the connection. */
 static void a_forked_child_can_put_nothing_on_the_wire(void **state)
 {
-    scene *set = set_scene(*state);
-    set->client.greeting = "before";
-    begin(set, &handler);
-    await_bytes(set, &set->client, 6);
-    assert_int_equal(system_wait(system_fork(try_to_use, set)), 0);
-    em_connection_send_text(set->client.connection, " after");
-    await_bytes(set, &set->client, 12);
-    assert_true(bytes_equal_text(&set->client.received, "before after"));
-    em_connection_close(set->client.connection);
-    finish(set);
-    assert_int_equal(set->client.reason, EM_OK);
-    assert_int_equal(set->server.reason, EM_OK);
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    pair->client.greeting = "before";
+    system_tls_begin(pair, &system_tls_handler);
+    system_tls_await_bytes(pair, &pair->client, 6);
+    assert_int_equal(system_wait(system_fork(try_to_use, pair)), 0);
+    em_connection_send_text(pair->client.connection, " after");
+    system_tls_await_bytes(pair, &pair->client, 12);
+    assert_true(bytes_equal_text(&pair->client.received, "before after"));
+    em_connection_close(pair->client.connection);
+    system_tls_finish(pair);
+    assert_int_equal(pair->client.reason, EM_OK);
+    assert_int_equal(pair->server.reason, EM_OK);
 }
 
 static void tell_of_plain(void *user)
@@ -207,14 +208,14 @@ static void tell_of_plain(void *user)
 
 static void a_forked_child_cannot_start_tls_on_the_parents_connection(void **state)
 {
-    scene *set = set_scene(*state);
+    system_tls_pair *pair = system_tls_new_pair(*state);
     system_record *served = system_new_record(SYSTEM_NONE), *record = system_new_record(SYSTEM_DATA);
     em_connection *client = system_dial(*state, system_serve(*state, &system_echo, served), &system_recorder, record);
     assert_int_equal(system_wait(system_fork(tell_of_plain, client)), 0);
     em_connection_send_text(client, "plain");
     assert_int_equal(em_loop_run(*state), EM_OK);
     assert_string_equal(record->text, "plain");
-    strike(set);
+    system_tls_free(pair);
 }
 
 int main(void)

@@ -82,8 +82,8 @@ module EventMachine
       name unless name && ADDRESS.match?(name.b)
     end
 
-    # @return [String, nil] the host name or address that the server's certificate must be for; with `verify_peer` alone,
-    #   the one that the verdict is about
+    # @return [String, nil] the host name or address that the server's certificate must be for; with `verify_peer`
+    #   alone, the one that the verdict is about
     def verified_name
       @given[:hostname] || @given[:sni_hostname] if judges?
     end

@@ -28,7 +28,7 @@ module EventMachine
       # @param options [Hash] as the program gave them
       # @see #start
       def start_with_options(signature, options)
-        raise TypeError, "the options must be a Hash, not #{options.class}" unless options.respond_to?(:to_hash)
+        raise TypeError, "the options of TLS must be a Hash, not #{options.class}" unless options.respond_to?(:to_hash)
 
         role = role_of(signature)
         known = @recent.find(role, options) if role && role != :running && !@pending.for?(signature)
