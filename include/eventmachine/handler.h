@@ -39,10 +39,9 @@ typedef struct em_handler {
     /**
      * Returns memory for the library to receive into, and sets *capacity to its size in bytes; NULL: none now. This
      * saves a copy for a handler that keeps the bytes. It is called only while pieces of 8 KiB or more arrive, and not
-     * on connections with TLS. The
-     * library receives into the memory before it returns to the loop. If there were bytes to receive, receive_data is
-     * called next, with exactly this pointer. In other calls of receive_data the bytes are in the library's own
-     * memory, so compare the pointers.
+     * on connections with TLS. The library receives into the memory before it returns to the loop. If there were bytes
+     * to receive, receive_data is called next, with exactly this pointer. In other calls of receive_data the bytes are
+     * in the library's own memory, so compare the pointers.
      */
     void *(*receive_buffer)(em_connection *connection, size_t *capacity);
 

@@ -94,7 +94,8 @@ typedef struct em_tls_context_options {
      * do not decide who may be a client. */
     em_tls_client_certificates client_certificates;
 
-    /** verify_peer alone decides, whatever the library has found, also with `verify` off. Default: off. */
+    /** verify_peer alone decides, whatever the library has found, also with `verify` off. Requires verify_peer.
+     * Default: off. */
     em_switch verify_override;
 
     /** Certificates of the certificate authorities (CAs) to trust, in PEM. ca_file, ca_path and ca_pem may be combined.
@@ -118,8 +119,8 @@ typedef struct em_tls_context_options {
      * Called for each certificate of the peer's chain, from the issuers' to the peer's own, and possibly several times
      * for a certificate with more than one fault. Also called for a resumed session, with the certificates that are
      * still known. Returns nonzero to accept the certificate. It can reject what the library accepts: the connection
-     * then ends with EM_TLS_REJECTED. It cannot accept what the library rejects, unless verify_override is on. NULL:
-     * none.
+     * then ends with EM_TLS_REJECTED. It cannot accept what the library rejects, unless verify_override is on. Not
+     * allowed if no certificate would be verified. NULL: none.
      */
     int (*verify_peer)(em_connection *connection, const em_tls_peer_certificate *certificate, void *user);
 
@@ -271,7 +272,8 @@ typedef struct em_tls_options {
 
     /** For clients: the host name or IP address that the server's certificate must be for, such as "example.com",
      * "192.0.2.1" or "::1". Internationalized names are given in ASCII (A-labels, RFC 5890). A final dot is ignored,
-     * and so are the brackets and the zone of an IPv6 address. Required if the context verifies: EM_TLS_NO_HOSTNAME. */
+     * and so are the brackets and the zone of an IPv6 address. Required if the context verifies: EM_TLS_NO_HOSTNAME.
+     * If nobody judges the certificate, it is only the default of server_name. */
     const char *hostname;
 
     /** For clients: the name to ask for (SNI). Default: hostname. An address is not sent. */
@@ -320,18 +322,18 @@ EM_API em_status em_connection_start_tls(em_connection *connection, const em_tls
  * valid until the connection's unbind returns. New fields are added at the end.
  */
 typedef struct em_tls_info {
-    const char *protocol;    /**< such as "TLSv1.3". NULL until the handshake is done; so are cipher and alpn */
-    const char *cipher;      /**< such as "TLS_AES_128_GCM_SHA256" */
-    int cipher_bits;         /**< the length of the cipher's key. 0 until the handshake is done */
-    const char *server_name; /**< the host that the client asks for (SNI) */
-    const char *alpn;        /**< the application protocol that was chosen */
-    int is_resumed;          /**< 1 if the session was resumed */
-    int is_verified;         /**< 1 if the library found the peer's certificate valid; a server's also for hostname */
-    em_status verdict;  /**< the error of the peer's certificate. EM_OK also if it is missing, or without is_checked */
-    const char *detail; /**< the verdict in words; "" for EM_OK */
+    const char *protocol;      /**< such as "TLSv1.3". NULL until the handshake is done; so are cipher and alpn */
+    const char *cipher;        /**< such as "TLS_AES_128_GCM_SHA256" */
+    int cipher_bits;           /**< the length of the cipher's key. 0 until the handshake is done */
+    const char *server_name;   /**< the host that the client asks for (SNI) */
+    const char *alpn;          /**< the application protocol that was chosen */
+    int is_resumed;            /**< 1 if the session was resumed */
+    int is_verified;           /**< 1 if the library found the peer's certificate valid; a server's also for hostname */
+    em_status verdict;         /**< on the peer's certificate. EM_OK also if there is none, and if is_checked is 0 */
+    const char *detail;        /**< the verdict in words; "" for EM_OK */
     unsigned peer_chain_count; /**< how many certificates of the peer are known, including its own */
     int has_early_data;        /**< always 0: early data (RFC 8446, section 2.3) is never accepted */
-    int is_checked; /**< the library checks the peer's certificate; else nobody does, and the verdict is void */
+    int is_checked;            /**< 1 if the library checks the peer's certificate. If 0, nobody does */
 } em_tls_info;
 
 /**

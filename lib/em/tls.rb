@@ -97,8 +97,8 @@ module EventMachine
     # @raise [InvalidPrivateKey] if a key cannot be read or does not match its certificate, a passphrase is wrong or
     #   missing, or `dhparam` or `ecdh_curve` cannot be used
     # @raise [ArgumentError, TypeError] if another value is invalid; if a client has `verify` without a name, or a
-    #   server has `verify` without authorities; if a client has `hostname` or authorities, but neither `verify` nor
-    #   `verify_peer`
+    #   server has `verify` without authorities; if a client has `hostname` or authorities, but neither `verify`, which
+    #   may be false, nor `verify_peer`
     # @raise [RuntimeError] if a version is unknown, TLS has been started already, or is not available ({EM.ssl?})
     def start_tls(args = {})
       args.is_a?(TLS) ? args.start(@signature) : TLSStart.start_with_options(@signature, args)
@@ -107,8 +107,8 @@ module EventMachine
     # @!group Callbacks
 
     # Called for each certificate of the peer's chain, from the issuers' to the peer's own, if TLS was started with
-    # `verify_peer: true`. It may be called more than once for the same certificate. If it raises, the certificate is
-    # rejected.
+    # `verify_peer: true`, also for a resumed session. It may be called more than once for the same certificate. If it
+    # raises, the certificate is rejected.
     # @param certificate [String] in PEM form
     # @return [Boolean] whether to accept it. The default implementation rejects all
     # @see get_tls_verdict
@@ -160,7 +160,7 @@ module EventMachine
 
     # The library's verdict on the peer's certificate, its issuers and, with `hostname` or `sni_hostname`, its name.
     # Within {#ssl_verify_peer}, on the certificate at hand.
-    # @return [String, nil] "ok", or what is wrong. nil if there is no certificate, or without `verify: true` and
+    # @return [String, nil] "ok", or what is wrong. nil if there is no certificate, and with neither `verify: true` nor
     #   `verify_peer: true`, because nothing was verified
     def get_tls_verdict
       EventMachine.get_tls_verdict(@signature)

@@ -12,7 +12,8 @@ module EventMachine
   #   EM.connect("shop.example.com", 443, Customer, tls: EM::TLS.new)
   #
   # Unlike with {Connection#start_tls}, **clients verify the server by default**. `verify: false` or `verify_peer: true`
-  # changes that. The name to verify is `hostname`, and by default the host passed to {EventMachine.connect}.
+  # changes that. The name to verify is `hostname` or `sni_hostname`, and by default the host passed to
+  # {EventMachine.connect}.
   class TLS
     # @param options [Hash] see {Connection#start_tls}
     # @see Connection#start_tls the exceptions
@@ -23,7 +24,7 @@ module EventMachine
     end
 
     # Reads all files again, for connections that begin from now on. If anything is wrong with a file, nothing changes,
-    # and an exception is raised that a plain `rescue` does not catch.
+    # and an exception is raised. A plain `rescue` does not catch all of them.
     # @return [self]
     # @see Connection#start_tls the exceptions
     def reload
