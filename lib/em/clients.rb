@@ -12,7 +12,8 @@ module EventMachine
     # @param port [Integer, String, nil] omitted for a Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
     # @param args passed to the handler's `initialize`. With `tls: EM::TLS.new(…)` as the last one, which is not passed,
-    #   TLS is started before `initialize`
+    #   TLS is started before `initialize`. If the handler has no `initialize` method, a Hash of options for
+    #   {Connection#start_tls} or true will do. Clients verify the server unless the options say otherwise
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
     # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name

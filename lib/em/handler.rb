@@ -16,7 +16,6 @@ module EventMachine
     def klass_from_handler(base = Connection, handler = nil, *arguments)
       klass = resolve_handler(base, handler)
       check_constructor(klass, arguments.size)
-      check_unused(klass, arguments.last)
       klass
     end
 
@@ -55,23 +54,33 @@ module EventMachine
       raise ArgumentError, "wrong number of arguments for #{klass}#initialize (#{given} for #{required})"
     end
 
-    # Who passes `tls: { verify: true }` to a handler that ignores its arguments expects TLS, and would get none.
-    def check_unused(klass, options)
-      return unless options.is_a?(Hash) && options[:tls] && klass.instance_method(:initialize).owner == Connection
-
-      raise ArgumentError, "tls must be an EM::TLS, not #{options[:tls].class}"
+    def takes_arguments?(klass)
+      klass.instance_method(:initialize).owner != Connection
     end
 
-    # Removes `tls:` from the last argument if its value is an {EM::TLS}. Any other Hash is an argument of the handler,
-    # as in 1.x. Returns the {EM::TLS} or nil, the handler and the other arguments.
+    # Removes `tls:` from the last argument if TLS is to be started. A Hash is an argument of the handler, as in 1.x, if
+    # its class has an `initialize` method of its own. Returns the {TLS} or {TLSOptions} or nil, the handler and the
+    # other arguments.
     def split_tls(handler, arguments)
       options = arguments.empty? ? handler : arguments.last
-      return [nil, handler, arguments] unless options.is_a?(Hash) && options[:tls].is_a?(TLS)
+      return [nil, handler, arguments] unless options.is_a?(Hash) && options[:tls]
 
+      handler = nil if arguments.empty?
+      tls = tls_for(handler, options[:tls]) or return [nil, handler, arguments]
+      [tls, *without_tls(handler, arguments, options)]
+    end
+
+    def tls_for(handler, value)
+      return value if value.is_a?(TLS)
+
+      TLSOptions.new(value) unless takes_arguments?(resolve_handler(Connection, handler))
+    end
+
+    def without_tls(handler, arguments, options)
       rest = options.reject { |name, _| name == :tls }
       rest = Hash.ruby2_keywords_hash(rest) if Hash.ruby2_keywords_hash?(options)
       rest = rest.empty? ? [] : [rest]
-      arguments.empty? ? [options[:tls], rest.first, []] : [options[:tls], handler, arguments[0...-1] + rest]
+      arguments.empty? ? [rest.first, []] : [handler, arguments[0...-1] + rest]
     end
 
     # For functions whose port may be omitted. Returns port or nil, handler, arguments. If the port is not a number, it

@@ -13,7 +13,8 @@ module EventMachine
     #   Unix-domain socket, whose handler may take its place
     # @param handler [Class, Module, nil] see {klass_from_handler}
     # @param args passed to the handler's `initialize`. With `tls: EM::TLS.new(…)` as the last one, which is not passed,
-    #   TLS is started before `initialize`
+    #   TLS is started before `initialize`. If the handler has no `initialize` method, a Hash of options for
+    #   {Connection#start_tls} or true will do. Mistakes in them raise here
     # @yieldparam connection [Connection] each new connection, after its `post_init`
     # @return [Integer] the server's signature, for {stop_server}
     # @raise [RuntimeError] if it cannot listen there

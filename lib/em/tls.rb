@@ -10,11 +10,12 @@ require "em/tls/contexts"
 require "em/tls/pending"
 require "em/tls/recent"
 require "em/tls/start"
+require "em/tls/options"
 require "em/tls/tls"
 
 module EventMachine
   private_constant :TLSValues, :TLSCredentials, :TLSSettings, :TLSParameters, :TLSContext, :TLSContexts, :TLSPending,
-                   :TLSRecent, :TLSStart
+                   :TLSRecent, :TLSStart, :TLSOptions
 
   # @!method self.ssl?
   #   @return [Boolean] whether EventMachine was built with OpenSSL; if not, there is no TLS

@@ -36,7 +36,7 @@ module EventMachine
 
       entries = @entries.fetch(role)
       entries.shift if entries.size >= LIMIT
-      entries[copy(options)] = Entry.new(parameters, context)
+      entries[TLSValues.copy(options)] = Entry.new(parameters, context)
     end
 
     # @return [String] without keys
@@ -48,16 +48,6 @@ module EventMachine
 
     def plain?(options)
       options.instance_of?(Hash) && options.default.nil? && !options.default_proc
-    end
-
-    # Of its own all the way down, because programs may change theirs.
-    def copy(value)
-      case value
-      when Hash then value.transform_values { |it| copy(it) }
-      when Array then value.map { |it| copy(it) }
-      when String then value.dup
-      else value
-      end
     end
   end
 end

@@ -15,6 +15,17 @@ module EventMachine
         role_of(signature) == :running
       end
 
+      def server?(signature)
+        role_of(signature) == :server
+      end
+
+      # Reports mistakes in the options of a server that begins to listen.
+      # @param options [Hash]
+      # @see Connection#start_tls the exceptions
+      def check_server(options)
+        @recent.find(:server, options) || remember(:server, options)
+      end
+
       # Keeps parameters until TLS is started on the connection. Does nothing if the connection is gone.
       # @param parameters [TLSParameters]
       # @raise [RuntimeError] if TLS has been started already
@@ -81,11 +92,20 @@ module EventMachine
 
       # @return [TLSContext]
       def start_as(server, signature, parameters)
-        raise "Encryption not available on this event-machine" unless EventMachine.ssl?
-
-        context = @contexts.fetch(parameters.check_for(server), server)
+        context = context_for(server, parameters)
         start_native(server, signature, context, parameters)
         context
+      end
+
+      def context_for(server, parameters)
+        raise "Encryption not available on this event-machine" unless EventMachine.ssl?
+
+        @contexts.fetch(parameters.check_for(server), server)
+      end
+
+      def remember(role, options)
+        parameters = TLSParameters.new(options)
+        @recent.keep(role, options, parameters, context_for(role == :server, parameters))
       end
 
       def start_native(server, signature, context, parameters)

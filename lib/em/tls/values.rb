@@ -73,6 +73,16 @@ module EventMachine
         names unless names.empty?
       end
 
+      # @return [Hash, Array, Object] a copy all the way down, because programs may change theirs
+      def copy(value)
+        case value
+        when Hash then value.transform_values { |it| copy(it) }
+        when Array then value.map { |it| copy(it) }
+        when String then value.dup
+        else value
+        end
+      end
+
       # @return [String] the message of an exception: it names the option, and the value unless that is secret
       def refusal(name, wanted, value)
         shown = SECRETS.include?(name) ? value.class : value.inspect

@@ -62,19 +62,128 @@ class TLSSharedTest < TLSTest
   end
 
   # As in 1.x.
-  def test_any_other_hash_is_the_handlers
+  def test_a_hash_is_the_argument_of_a_handler_that_takes_arguments
     arguments = []
     handler = Class.new(EM::Connection) { define_method(:initialize) { |*all| arguments.concat(all) } }
     in_reactor { EM.connect("127.0.0.1", closed_port, handler, tls: { verify: true }) }
     assert_equal [{ tls: { verify: true } }], arguments
   end
 
+  # @return [Class] that inherits its `initialize`, and what its objects have seen
+  def plain_handler(seen)
+    Class.new(EM::Connection) do
+      define_method(:post_init) { send_data("x") }
+      define_method(:receive_data) do |data|
+        seen << [data, get_cipher_protocol, get_tls_verdict, tls_session_resumed?]
+        close_connection
+      end
+      define_method(:unbind) { |reason| seen << reason }
+    end
+  end
+
+  # @return [Array] what a handler without `initialize` sees that connects with each of these values for `tls:`
+  def seen_with(values, server: server_side, host: "localhost")
+    seen = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { receive_data: ->(it, data) { it.send_data(data) } }, tls: server))
+      handler = plain_handler(seen)
+      again = lambda do |rest|
+        EM.connect(host, port, handler, tls: rest[0]) do |it|
+          it.define_singleton_method(:unbind) { |reason| super(reason).then { rest.size > 1 ? again.call(rest[1..]) : EM.stop } }
+        end
+      end
+      again.call(values)
+    end
+    seen
+  end
+
+  def trusting(**options)
+    { ca_pem: Certificates.root.cert, **options }
+  end
+
+  def test_a_hash_starts_tls_and_verifies_if_the_handler_takes_no_arguments
+    assert_equal [["x", "TLSv1.3", "ok", false], nil], seen_with([trusting])
+    assert_equal [Errno::EPROTO], seen_with([trusting], host: "127.0.0.1", server: EM::TLS.new(named("localhost")))
+    assert_equal [Errno::EPROTO] * 2, seen_with([{}, true])
+    assert_equal [Errno::EPROTO], seen_with([trusting(hostname: "example.com")])
+    assert_equal [Errno::EPROTO], seen_with([{ verify_peer: true }])
+    assert_equal [["x", "TLSv1.3", nil, false], nil], seen_with([{ verify: false }])
+  end
+
+  # @return [Hash] a certificate for this name only
+  def named(name)
+    other = Certificates.root.issue(name)
+    { cert: other.cert, private_key: other.private_key }
+  end
+
+  def test_equal_hashes_resume_sessions
+    assert_equal([false, true, true], seen_with(Array.new(3) { trusting }).compact.map(&:last))
+  end
+
+  def test_the_hash_of_a_server_starts_tls_if_the_handler_takes_no_arguments
+    echo = Module.new { define_method(:receive_data) { |data| send_data(data) } }
+    [->(options) { EM.start_server("127.0.0.1", 0, echo, tls: options) },
+     ->(options) { EM.attach_server(listener, echo, tls: options) }].each do |start|
+      [localhost, true].each do |options|
+        reactor do
+          talk_tls(port_of(start.call(options))) do |tls|
+            tls.write("x")
+            assert_equal "x", tls.readpartial(1)
+          end
+        end
+      end
+    end
+  end
+
+  def test_a_hash_works_with_unix_domain_sockets_and_local_addresses
+    path = socket_path
+    protocols = []
+    handler = Class.new(EM::Connection) do
+      define_method(:ssl_handshake_completed) { (protocols << get_cipher_protocol).size < 2 || EM.stop }
+    end
+    reactor do
+      EM.start_unix_domain_server(path, EM::Connection, tls: localhost)
+      port = port_of(EM.start_server("127.0.0.1", 0, EM::Connection, tls: localhost))
+      assert_raises(ArgumentError) { EM.connect_unix_domain(path, handler, tls: trusting) }
+      EM.connect_unix_domain(path, handler, tls: trusting(hostname: "localhost"))
+      EM.bind_connect("127.0.0.1", 0, "localhost", port, handler, tls: trusting)
+    end
+    assert_equal ["TLSv1.3"] * 2, protocols
+  end
+
+  def test_reconnect_starts_tls_again_with_the_hash
+    verdicts = []
+    handler = Class.new(EM::Connection) do
+      define_method(:ssl_handshake_completed) { verdicts << get_tls_verdict; close_connection }
+      define_method(:unbind) { |_| verdicts.size < 2 ? reconnect("localhost", @port) : EM.stop }
+    end
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, EM::Connection, tls: server_side))
+      EM.connect("localhost", port, handler, tls: trusting) { |it| it.instance_variable_set(:@port, port) }
+    end
+    assert_equal %w[ok ok], verdicts
+  end
+
+  # The program's Hash may change.
+  def test_a_server_keeps_its_own_copy_of_the_hash
+    options = localhost
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, EM::Connection, tls: options))
+      options.clear
+      talk_tls(port) { |tls| assert_equal "/CN=localhost", tls.peer_cert.subject.to_s }
+    end
+  end
+
   # There would be no TLS, and nobody would notice.
-  def test_options_that_no_handler_takes_raise
+  def test_other_values_for_tls_raise
     in_reactor do
       [EM::Connection, Module.new, Class.new(EM::Connection)].each do |handler|
-        assert_raises(ArgumentError) { EM.connect("127.0.0.1", closed_port, handler, tls: { verify: true }) }
-        assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, handler, tls: {}) }
+        ["yes", 1, [], Object.new].each do |value|
+          assert_raises(ArgumentError) { EM.connect("127.0.0.1", closed_port, handler, tls: value) }
+          assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, handler, tls: value) }
+        end
+        assert_raises(EM::BadParams) { EM.start_server("127.0.0.1", 0, handler, tls: { private_key: "x" }) }
+        assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, handler, tls: { verify: true }) }
       end
       assert_equal 0, EM.connection_count
       EM.connect("127.0.0.1", closed_port, EM::Connection, tls: nil)
