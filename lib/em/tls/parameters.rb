@@ -111,6 +111,11 @@ module EventMachine
       @files.all? { |file| TLSValues.current?(file) }
     end
 
+    # @return [Array] differs if a file has changed; also for files that do not exist
+    def file_states
+      @files.map { |path, *| TLSValues.state(path) }
+    end
+
     # @return [Array] equal for parameters whose contexts may be shared
     def key
       [@given.reject { |name, _| OF_CONNECTION.include?(name) }, @files]

@@ -9,7 +9,34 @@ module EventMachine
   class TLSRecent
     LIMIT = 16
 
-    Entry = Struct.new(:parameters, :context)
+    # What was made of options, as long as their files can be used.
+    class Entry
+      attr_reader :parameters, :context
+
+      # @param parameters [TLSParameters]
+      # @param context [TLSContext]
+      def initialize(parameters, context)
+        @parameters = parameters
+        @context = context
+      end
+
+      # @return [Boolean] false if a file has changed, unless its new content was refused
+      def current?
+        @parameters.current? || (!@refused.nil? && @refused == @parameters.file_states)
+      end
+
+      # Keeps what was made of the earlier content until the files change again.
+      # @param states [Array] see {TLSParameters#file_states}
+      def refuse(states, error)
+        @refused = states
+        warn "EventMachine goes on with the earlier TLS files, because the new ones cannot be used: #{error.message}"
+      end
+
+      # @return [String] without keys
+      def inspect
+        "#<#{self.class.name}>"
+      end
+    end
     private_constant :Entry
 
     def initialize
@@ -18,25 +45,22 @@ module EventMachine
 
     # @param role [Symbol] :server or :client
     # @param options [Hash] not one of a derived class, whose values may be others than those of an equal Hash
-    # @return [#parameters, #context, nil] nil if the options are unknown, or a file that they name has changed
+    # @return [Entry, nil] nil if the options are unknown
     def find(role, options)
-      return unless plain?(options)
-
-      entry = @entries.fetch(role)[options] or return
-      return entry if entry.parameters.current?
-
-      @entries.fetch(role).delete(options)
-      nil
+      @entries.fetch(role)[options] if plain?(options)
     end
 
     # @param parameters [TLSParameters] checked for this role
     # @param context [TLSContext]
+    # @return [Entry]
     def keep(role, options, parameters, context)
-      return unless plain?(options)
+      entry = Entry.new(parameters, context)
+      return entry unless plain?(options)
 
       entries = @entries.fetch(role)
+      entries.delete(options)
       entries.shift if entries.size >= LIMIT
-      entries[TLSValues.copy(options)] = Entry.new(parameters, context)
+      entries[TLSValues.copy(options)] = entry
     end
 
     # @return [String] without keys

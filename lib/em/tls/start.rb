@@ -23,7 +23,7 @@ module EventMachine
       # @param options [Hash]
       # @see Connection#start_tls the exceptions
       def check_server(options)
-        @recent.find(:server, options) || remember(:server, options)
+        find(:server, options) || remember(:server, options)
       end
 
       # Keeps parameters until TLS is started on the connection. Does nothing if the connection is gone.
@@ -42,7 +42,7 @@ module EventMachine
         raise TypeError, "the options of TLS must be a Hash, not #{options.class}" unless options.respond_to?(:to_hash)
 
         role = role_of(signature)
-        known = @recent.find(role, options) if role && role != :running && !@pending.for?(signature)
+        known = find(role, options) if role && role != :running && !@pending.for?(signature)
         return start_native(role == :server, signature, known.context, known.parameters) if known
 
         start(signature, TLSParameters.new(options)) do |parameters, context|
@@ -103,6 +103,22 @@ module EventMachine
         @contexts.fetch(parameters.check_for(server), server)
       end
 
+      # @return [#parameters, #context, nil] nil if the options are unknown
+      def find(role, options)
+        known = @recent.find(role, options)
+        known.nil? || known.current? ? known : renew(known, role, options)
+      end
+
+      # Reads files that have changed. A bad one must not end a program whose earlier ones were good.
+      def renew(known, role, options)
+        states = known.parameters.file_states
+        remember(role, options)
+      rescue BadParams, InvalidPrivateKey, FileNotFoundException => e
+        known.refuse(states, e)
+        known
+      end
+
+      # @return [#parameters, #context]
       def remember(role, options)
         parameters = TLSParameters.new(options)
         @recent.keep(role, options, parameters, context_for(role == :server, parameters))

@@ -26,10 +26,15 @@ module EventMachine
       # @return [Array]
       # @raise [FileNotFoundException]
       def identity(path)
+        state(path) || raise(FileNotFoundException, "Could not find #{path} for start_tls")
+      end
+
+      # @return [Array, nil] the identity; nil if there is no such file
+      def state(path)
         stat = File.stat(path)
         [path, stat.dev, stat.ino, stat.mtime, stat.size]
       rescue SystemCallError, ArgumentError
-        raise FileNotFoundException, "Could not find #{path} for start_tls"
+        nil
       end
 
       # @param identity [Array] see {identity}

@@ -72,6 +72,17 @@ class SmtpTlsTest < TLSTest
     end
   end
 
+  def test_a_bad_renewed_certificate_does_not_end_the_server
+    files = { cert_chain_file: Certificates.write(Certificates.localhost.chain),
+              private_key_file: Certificates.write(Certificates.localhost.private_key) }
+    verify = { verify: true, ca_pem: Certificates.root.cert }
+    assert_equal :succeeded, deliver({ starttls: verify }, starttls_options: files)[0]
+    File.write(files[:cert_chain_file], "half")
+    assert_output(nil, /goes on with the earlier TLS files/) do
+      assert_equal :succeeded, deliver({ starttls: verify }, starttls_options: files)[0]
+    end
+  end
+
   def test_the_outcome_says_why_tls_failed
     verify = { verify: true, ca_pem: Certificates.root.cert }
     _, outcome, = deliver({ starttls: verify }, credentials: Certificates.root.issue("example.com"))

@@ -103,6 +103,66 @@ class TLSContextsTest < TLSTest
     assert_equal ["/CN=localhost", "/CN=renewed certificate"], subjects
   end
 
+  # @return [Array(String, String)] the paths of a certificate and its key
+  def files_of(credentials)
+    [Certificates.write(credentials.chain), Certificates.write(credentials.private_key)]
+  end
+
+  # @return [Array] of each step, the subject that the next client sees and the warnings that were printed
+  def subjects_after(options, *steps)
+    script = { tls: options, receive_data: ->(it, data) { it.send_data(data) } }
+    seen = []
+    reactor do
+      port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, script))
+      talk(port) do |_|
+        steps.each do |step|
+          step.call
+          warnings = printed { seen << handshake(peer(port)).peer_cert.subject.to_s }
+          seen << warnings.scan(/EventMachine goes on.*/).size
+        end
+      end
+    end
+    seen
+  end
+
+  # @return [String] what is printed to the standard error meanwhile
+  def printed
+    earlier = $stderr
+    $stderr = StringIO.new
+    yield
+    $stderr.string
+  ensure
+    $stderr = earlier
+  end
+
+  def test_bad_renewed_files_do_not_end_a_server
+    certificate, key = files_of(Certificates.localhost)
+    renewed = Certificates.root.issue("renewed")
+    seen = subjects_after({ cert_chain_file: certificate, private_key_file: key },
+                          -> {}, -> { File.delete(certificate) }, -> {}, -> { File.write(certificate, renewed.chain[0, 300]) },
+                          -> {}, -> { replace(certificate, renewed.chain) }, -> {}, -> { replace(key, renewed.private_key) })
+    old = "/CN=localhost"
+    assert_equal [old, 0, old, 1, old, 0, old, 1, old, 0, old, 1, old, 0, "/CN=renewed", 0], seen
+  end
+
+  def test_bad_renewed_files_of_certificates_by_name_do_not_end_a_server
+    certificate, key = files_of(Certificates.client)
+    options = localhost(certificates: { "a.example" => { cert_chain_file: certificate, private_key_file: key } })
+    seen = subjects_after(options, -> {}, -> { replace(certificate, "nothing") }, -> {})
+    assert_equal ["/CN=localhost", 0, "/CN=localhost", 1, "/CN=localhost", 0], seen
+  end
+
+  def test_a_server_that_begins_with_a_bad_file_still_raises
+    certificate, key = files_of(Certificates.localhost)
+    File.delete(certificate)
+    reactor do
+      client(server(post_init: lambda { |it|
+        assert_raises(EM::FileNotFoundException) { it.start_tls(cert_chain_file: certificate, private_key_file: key) }
+        EM.stop
+      }))
+    end
+  end
+
   def replace(path, content)
     File.write("#{path}.new", content)
     File.rename("#{path}.new", path)
