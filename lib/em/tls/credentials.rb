@@ -34,6 +34,16 @@ module EventMachine
         CERTIFICATES.any? { |name| given.key?(name) }
       end
 
+      # @return [Hash] a copy, in which the key is looked for in the file of the certificate if it is not given
+      def with_key(given)
+        given = given.dup
+        return given if key?(given)
+
+        given[:private_key_file] = given[:cert_chain_file] if given.key?(:cert_chain_file)
+        given[:private_key] = given[:cert] if given.key?(:cert)
+        given
+      end
+
       # @return [Hash] the earlier options, without those that the new ones replace
       def replaceable(earlier, given)
         earlier = earlier.reject { |name, _| KEYS.include?(name) || name == :private_key_pass } if key?(given)

@@ -13,6 +13,7 @@ module EventMachine
       value = {} if value == true
       raise ArgumentError, TLSValues.refusal(:tls, "an EM::TLS, a Hash or true", value) unless value.is_a?(Hash)
 
+      TLSValues.check_names(value, TLSParameters::NAMES)
       @options = TLSValues.copy(value.to_h)
     end
 

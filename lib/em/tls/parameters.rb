@@ -8,6 +8,9 @@ module EventMachine
   class TLSParameters
     TEXTS = %i[sni_hostname cipher_list ecdh_curve dhparam hostname ca_file ca_path ca_pem].freeze
     AUTHORITIES = %i[ca_file ca_path ca_pem].freeze
+    OTHERS = %i[verify verify_peer fail_if_no_peer_cert session_tickets handshake_timeout alpn certificates
+                ssl_version].freeze
+    NAMES = (TLSCredentials::NAMES + TEXTS + OTHERS).freeze
 
     # The options of a single connection. All others belong to the context, which connections share.
     OF_CONNECTION = %i[sni_hostname hostname handshake_timeout].freeze
@@ -51,11 +54,21 @@ module EventMachine
       self
     end
 
+    # Which side has the certificate. It is a server unless the options name the peer, or trust the system's authorities.
+    # @return [Boolean, nil] true for a server, false for a client; nil if there is no certificate
+    def side_with_certificate
+      return true if @given[:certificates]
+      return unless TLSCredentials.certificate?(@given)
+
+      !(@given[:hostname] || @given[:sni_hostname] || (@given[:verify] && !authorities?))
+    end
+
     # @param host [String, nil] the host name to verify if the options have none
-    # @return [TLSParameters] a copy for a client, which verifies the server unless the options say otherwise
+    # @return [TLSParameters] a copy for a client, which verifies the server unless the options say otherwise. Unlike in
+    #   1.x, a certificate without a key is not ignored
     def for_verifying_client(host)
       copy = dup
-      copy.given = @given.dup
+      copy.given = TLSCredentials.with_key(@given)
       copy.given[:verify] = true unless decided?
       copy.given[:sni_hostname] ||= host if host && !@given[:hostname]
       copy
@@ -165,6 +178,7 @@ module EventMachine
     end
 
     def credentials(name, options)
+      TLSValues.check_names(options, TLSCredentials::NAMES)
       TLSCredentials.check(options, @files)
     rescue BadParams, FileNotFoundException, TypeError, ArgumentError => e
       raise e.class, "certificates: #{name.inspect}: #{e.message}"

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 module EventMachine
-  # TLS options that many connections share. They are checked once, and their files are read once: by {new} as far as
-  # that is possible without knowing the side, the rest by the first `start_server` or `connect`.
+  # TLS options that many connections share. They are checked once, and their files are read once: with a certificate by
+  # {new}, because it tells the side, and otherwise by the first `start_server` or `connect`.
   #
   #   tls = EM::TLS.new(cert_chain_file: "shop.pem", private_key_file: "shop.key")
   #   EM.start_server("0.0.0.0", 443, Shop, tls: tls)
@@ -16,11 +16,16 @@ module EventMachine
   # {EventMachine.connect}.
   class TLS
     # @param options [Hash] see {Connection#start_tls}
-    # @see Connection#start_tls the exceptions
+    # @raise [ArgumentError] for an unknown option
+    # @raise [InvalidPrivateKey] for a certificate without a key, also for clients
+    # @see Connection#start_tls the other exceptions
     def initialize(options = {})
       @parameters = TLSParameters.new(options)
+      TLSValues.check_names(options, TLSParameters::NAMES)
       @options = options.dup
       @contexts = {}
+      server = @parameters.side_with_certificate
+      context(server) unless server.nil? || !EventMachine.ssl?
     end
 
     # Reads all files again, for connections that begin from now on. If anything is wrong with a file, nothing changes,

@@ -47,6 +47,13 @@ module EventMachine
         false
       end
 
+      # @param known [Array<Symbol>] the names that options may have
+      # @raise [ArgumentError] for another name
+      def check_names(options, known)
+        unknown = (options.keys - known).first
+        raise ArgumentError, "unknown option #{unknown.inspect}" if unknown
+      end
+
       # @return [Boolean, nil]
       # @raise [ArgumentError]
       def switch(name, value)

@@ -201,6 +201,87 @@ class TLSSharedTest < TLSTest
     end
   end
 
+  def test_mistakes_of_servers_raise_in_new
+    { EM::InvalidPrivateKey => { private_key: Certificates.client.private_key }, EM::BadCertParams => { cert: "x" },
+      EM::BadParams => { cipher_list: "nonsense" } }.each do |error, mistake|
+      assert_raises(error) { EM::TLS.new(localhost(**mistake)) }
+    end
+    assert_raises(EM::InvalidPrivateKey) { EM::TLS.new(localhost(dhparam: "/nonexistent")) }
+    assert_raises(EM::InvalidPrivateKey) { EM::TLS.new(certificates: { "a" => localhost(private_key: "x") }) }
+  end
+
+  def test_unknown_options_raise
+    { "unknown option :verfy" => { verfy: true }, 'unknown option "verify"' => { "verify" => true },
+      'certificates: "a": unknown option :alpn' => { certificates: { "a" => localhost(alpn: "h2") } } }.each do |message, options|
+      assert_equal message, assert_raises(ArgumentError) { EM::TLS.new(options) }.message
+      in_reactor do
+        assert_equal(message, assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, EM::Connection, tls: options) }.message)
+      end
+    end
+  end
+
+  def test_the_certificate_of_a_client_is_never_ignored
+    client = Certificates.client
+    both = Certificates.write(client.chain + client.private_key)
+    [{}, { hostname: "localhost" }, { verify: true }].each do |options|
+      assert_raises(EM::InvalidPrivateKey) { EM::TLS.new(cert: client.chain, **options) }
+      assert_raises(EM::InvalidPrivateKey) { EM::TLS.new(cert_chain_file: client.chain_file, **options) }
+    end
+    [{ cert_chain_file: both }, { cert: File.read(both) }].each do |certificate|
+      server = server_side(verify: true, ca_pem: Certificates.root.cert)
+      assert_equal "x", connect(server, client_side(**certificate)).received
+    end
+  end
+
+  # @return [Integer] how many native contexts the block has created
+  def contexts_made
+    GC.disable
+    count = -> { ObjectSpace.each_object(EventMachine.const_get(:TLSContext)).count }
+    before = count.call
+    yield
+    count.call - before
+  ensure
+    GC.enable
+  end
+
+  def test_processes_that_are_forked_later_share_the_context_and_resume_each_others_sessions
+    tls = nil
+    assert_equal(1, contexts_made { tls = server_side })
+    socket = listener
+    handler = Class.new(EM::Connection) { define_method(:receive_data) { |_| send_data(Process.pid.to_s) } }
+    workers = Array.new(3) { fork { exit!(contexts_made { EM.run { serve_until_told(socket, handler, tls) } }) } }
+    sessions = sessions_of(workers, socket)
+    sessions.each_value { |session| assert(Array.new(10) { resumed?(socket, session) }.all?) }
+  ensure
+    assert_equal [0] * 3, workers&.map { |pid| Process.kill(:TERM, pid) && Process.wait2(pid)[1].exitstatus }
+  end
+
+  def serve_until_told(socket, handler, tls)
+    trap(:TERM) { EM.stop }
+    EM.attach_server(socket, handler, tls: tls)
+  end
+
+  def worker_context
+    @worker_context ||= openssl_context(max_version: :TLS1_2)
+  end
+
+  # @return [Hash{Integer => OpenSSL::SSL::Session}] a session of each worker
+  def sessions_of(workers, socket)
+    sessions = {}
+    until sessions.size == workers.size
+      tls = OpenSSL::SSL::SSLSocket.new(peer(socket.local_address.ip_port), worker_context).connect
+      tls.write("x")
+      sessions[tls.readpartial(10).to_i] = tls.session
+    end
+    sessions
+  end
+
+  def resumed?(socket, session)
+    tls = OpenSSL::SSL::SSLSocket.new(peer(socket.local_address.ip_port), worker_context)
+    tls.session = session
+    tls.connect.session_reused?
+  end
+
   def test_a_server_without_authorities_cannot_verify_its_clients
     in_reactor do
       error = assert_raises(ArgumentError) { EM.start_server("127.0.0.1", 0, EM::Connection, tls: server_side(verify: true)) }
