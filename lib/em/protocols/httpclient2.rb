@@ -130,8 +130,9 @@ module EventMachine
       # @private
       def unbind(reason = nil)
         last = parser.finish if requests.any? && ended_by_peer?(reason)
-        @closing = true
         unanswered = requests
+        explain(unanswered, reason)
+        @closing = true
         @requests = []
         unanswered.shift.complete(last) if last
       ensure
@@ -148,6 +149,21 @@ module EventMachine
       end
 
       private
+
+      # Errors of a response have been noted already.
+      def explain(requests, reason)
+        kind = :tls_failed if @tls && tls_failed?(reason)
+        text = get_reason_text
+        requests.each do |request|
+          request.internal_error ||= kind
+          request.error_text ||= text
+        end
+      end
+
+      # Also if the peer is silent or goes away during the handshake, unless this side has closed the connection.
+      def tls_failed?(reason)
+        reason == Errno::EPROTO || (!@closing && get_peername && get_cipher_protocol == "(NONE)")
+      end
 
       def begin_tls
         start_tls(@tls) if @tls
@@ -188,6 +204,7 @@ module EventMachine
         request ? parser.shift(request.verb) : close_after_surplus
       rescue HttpError => e
         request.internal_error = e.kind
+        request.error_text = e.message
         close_connection
         nil
       end

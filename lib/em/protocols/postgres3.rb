@@ -44,7 +44,6 @@ module EventMachine
 
       BUSY = "Operation already in progress"
       LOST = "lost connection"
-      UNSAFE = "TLS failed"
 
       # @!attribute max_message_bytes
       #   @return [Numeric] the longest message, in bytes, from a server that has accepted the user
@@ -183,8 +182,8 @@ module EventMachine
       alias inspect to_s
 
       # Subclasses that override this method call `super` first.
-      def unbind(_reason = nil)
-        close_operation(@encrypting ? UNSAFE : LOST)
+      def unbind(reason = nil)
+        close_operation(@encrypting || reason == Errno::EPROTO ? "TLS failed: #{get_reason_text}" : LOST)
       end
 
       private

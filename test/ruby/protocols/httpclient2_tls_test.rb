@@ -46,6 +46,45 @@ class HttpClient2TlsTest < TLSTest
     assert_equal [:failed, nil], get(verify, credentials: Certificates.root.issue("example.com"))
   end
 
+  # @return [Array] what a request says that failed
+  def failure(port, options)
+    request = nil
+    reactor do
+      request = connect(port.call, options).get("/")
+      request.callback { EM.stop }
+      request.errback { EM.stop }
+    end
+    [request.internal_error, request.error_text]
+  end
+
+  def test_the_request_says_why_tls_failed
+    verify = { verify: true, ca_pem: Certificates.root.cert }
+    stranger = Certificates.self_signed("localhost")
+    { { cert: stranger.cert, private_key: stranger.private_key } => /not trusted/,
+      localhost(ssl_version: "TLSv1_2") => /version/ }.each do |options, text|
+      kind, why = failure(-> { tls_server(options) }, verify.merge(ssl_version: "TLSv1_3"))
+      assert_equal :tls_failed, kind
+      assert_match text, why
+    end
+  end
+
+  def test_the_request_says_that_the_peer_does_not_take_part_in_the_handshake
+    kind, why = failure(-> { server }, { handshake_timeout: 0.05 })
+    assert_equal :tls_failed, kind
+    assert_match(/timed out/, why)
+    assert_equal :tls_failed, failure(-> { server(receive_data: ->(it, _) { it.close_connection }) }, true).first
+    assert_equal :tls_failed, failure(-> { server(receive_data: ->(it, _) { it.send_data("HTTP/1.1 400 no\r\n\r\n") }) }, true).first
+  end
+
+  def test_other_failures_are_not_those_of_tls
+    kind, why = failure(-> { closed_port }, true)
+    assert_nil kind
+    assert_match(/refused/, why)
+    assert_nil failure(-> { tls_server(localhost, receive_data: ->(it, _) { it.close_connection }) }, true).first
+    bad = -> { tls_server(localhost, receive_data: ->(it, _) { it.send_data("nonsense\r\n\r\n") }) }
+    assert_equal :bad_request, failure(bad, true).first
+  end
+
   def test_with_options_that_are_shared
     assert_equal "hello", get(EM::TLS.new(ca_pem: Certificates.root.cert))[0]
     assert_equal [:failed, nil], get(EM::TLS.new)

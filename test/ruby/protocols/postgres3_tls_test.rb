@@ -84,8 +84,27 @@ class Postgres3TlsTest < TLSTest
     heard = []
     stranger = Certificates.self_signed("localhost")
     server = { cert: stranger.cert, private_key: stranger.private_key }
-    assert_equal [false, "TLS failed"], log_in(-> { database("S", server, heard: heard) }, :verify_full, verifying)
+    succeeded, reason = log_in(-> { database("S", server, heard: heard) }, :verify_full, verifying)
+    refute succeeded
+    assert_match(/\ATLS failed: .*self-signed/, reason)
     assert_equal [SSL_REQUEST], heard
+  end
+
+  # With TLS 1.3, the client learns it after its handshake.
+  def test_a_server_that_refuses_the_client_says_why
+    succeeded, reason = log_in(-> { database("S", localhost(verify: true, ca_pem: Certificates.root.cert)) }, :require)
+    refute succeeded
+    assert_match(/\ATLS failed: .*certificate required/, reason)
+  end
+
+  def test_cancel_says_why_tls_failed
+    outcome = nil
+    reason = log_in(-> { database }, :require) do |db|
+      db.instance_variable_set(:@cancel_tls, { verify: true, hostname: "example.com" })
+      db.cancel.errback { |why| (outcome = why) && EM.stop }
+    end
+    assert_equal [true], reason
+    assert_match(/\ATLS failed: .*self-signed|TLS failed: .*not trusted/, outcome)
   end
 
   def test_verify_full_without_a_name

@@ -58,7 +58,9 @@ module EventMachine
 
         # @private
         def unbind(reason = nil)
-          @sent && reason.nil? ? @outcome.succeed : @outcome.fail("lost connection")
+          return @outcome.succeed if @sent && reason.nil?
+
+          @outcome.fail(@negotiated && @sent.nil? ? "TLS failed: #{get_reason_text}" : "lost connection")
         end
 
         private
