@@ -193,10 +193,25 @@ static VALUE create_tls_context(VALUE self, VALUE settings)
     return object;
 }
 
+/* keys: Strings, which lib/em/tls/values.rb has checked. */
+static VALUE set_tls_ticket_keys(VALUE self, VALUE context, VALUE keys)
+{
+    em_tls_ticket_key copies[EM_TLS_MAX_TICKET_KEYS];
+    unsigned count = (unsigned)RARRAY_LEN(keys);
+    for (unsigned i = 0; i < count; i++)
+        memcpy(&copies[i], RSTRING_PTR(rb_ary_entry(keys, i)), sizeof *copies);
+    em_status status = em_tls_context_set_ticket_keys(rb_em_tls_context_of(context), copies, count);
+    RB_GC_GUARD(context);
+    if (status < 0)
+        rb_em_raise_tls(status);
+    return Qnil;
+}
+
 void rb_em_define_tls_context(void)
 {
     tls_context_class = rb_define_class_under(rb_em_module, "TLSContext", rb_cObject);
     rb_undef_alloc_func(tls_context_class);
     rb_gc_register_mark_object(tls_context_class);
     RB_EM_PRIVATE("create_tls_context", create_tls_context, 1);
+    RB_EM_PRIVATE("set_tls_ticket_keys", set_tls_ticket_keys, 2);
 }

@@ -15,13 +15,18 @@ module EventMachine
   # changes that. The name to verify is `hostname` or `sni_hostname`, and by default the host passed to
   # {EventMachine.connect}.
   class TLS
+    NAMES = (TLSParameters::NAMES + %i[ticket_keys]).freeze
+    private_constant :NAMES
+
     # @param options [Hash] see {Connection#start_tls}
+    # @option options [Array<String>, nil] :ticket_keys for servers, see {#ticket_keys=}
     # @raise [ArgumentError] for an unknown option
     # @raise [InvalidPrivateKey] for a certificate without a key, also for clients
     # @see Connection#start_tls the other exceptions
     def initialize(options = {})
       @parameters = TLSParameters.new(options)
-      TLSValues.check_names(options, TLSParameters::NAMES)
+      TLSValues.check_names(options, NAMES)
+      @ticket_keys = TLSValues.ticket_keys(options[:ticket_keys])
       @options = options.dup
       @contexts = {}
       server = @parameters.side_with_certificate
@@ -37,6 +42,20 @@ module EventMachine
       @contexts = @contexts.to_h { |server, _| [server, create_context(parameters, server)] }
       @parameters = parameters
       self
+    end
+
+    # Sets the keys of session tickets, so that servers in processes or on machines that were started separately resume
+    # each other's sessions. The first key encrypts, and all of them decrypt.
+    #
+    # Change them at least once a day, in two steps, because a server must know a key before another one uses it: first
+    # give all servers the new key as the second one, then as the first one, with the earlier one behind it. Keep them
+    # as secret as private keys: whoever has one can decrypt recorded connections of TLS 1.2.
+    # @param keys [Array<String>, nil] up to 8 keys, 80 random bytes each (`SecureRandom.bytes(80)`). nil or none: the
+    #   process makes its own, and changes them every hour
+    # @raise [ArgumentError] for other values; nothing has changed then
+    def ticket_keys=(keys)
+      @ticket_keys = TLSValues.ticket_keys(keys)
+      EventMachine.send(:set_tls_ticket_keys, @contexts[true], @ticket_keys) if @contexts[true]
     end
 
     # Makes a copy with a default for the host name, for connections that pass none to {EventMachine.connect}.
@@ -83,7 +102,9 @@ module EventMachine
       raise Unsupported, "TLS is not available" unless EventMachine.ssl?
 
       parameters = server ? parameters.check_for(true) : parameters.for_verifying_client(nil)
-      TLSContexts.create(parameters.settings(server))
+      TLSContexts.create(parameters.settings(server)).tap do |context|
+        EventMachine.send(:set_tls_ticket_keys, context, @ticket_keys) if server && @ticket_keys.any?
+      end
     end
   end
 end

@@ -8,8 +8,10 @@ module EventMachine
   module TLSValues
     # In bytes, RFC 7301, section 3.1.
     LONGEST_PROTOCOL_NAME = 255
+    MOST_TICKET_KEYS = 8
+    TICKET_KEY_BYTES = 80
     # Their values are never shown.
-    SECRETS = %i[private_key private_key_pass certificates].freeze
+    SECRETS = %i[private_key private_key_pass certificates ticket_keys].freeze
     LONGEST_SHOWN = 100
 
     class << self
@@ -83,6 +85,16 @@ module EventMachine
         raise ArgumentError, refusal(:alpn, "names of 1 to #{LONGEST_PROTOCOL_NAME} bytes", bad) if bad
 
         names unless names.empty?
+      end
+
+      # @return [Array<String>] keys of session tickets; empty if there are none
+      # @raise [ArgumentError]
+      def ticket_keys(value)
+        keys = value.nil? ? [] : Array.try_convert(value)
+        good = keys && keys.size <= MOST_TICKET_KEYS && keys.all? { |key| key.is_a?(String) && key.bytesize == TICKET_KEY_BYTES }
+        return keys.map { |key| key.dup.freeze } if good
+
+        raise ArgumentError, refusal(:ticket_keys, "up to #{MOST_TICKET_KEYS} Strings of #{TICKET_KEY_BYTES} bytes", value)
       end
 
       # @return [Hash, Array, Object] a copy all the way down, because programs may change theirs
