@@ -11,6 +11,10 @@ module EventMachine
   # Native TLS contexts, which hold keys, certificates and sessions. Creating one takes about a millisecond, so
   # connections with equal parameters share one. This remembers the contexts that were used most recently; connections
   # keep theirs alive.
+  #
+  # Unlike {TLSRecent}, which only saves the check of equal options, this finds the context of parameters that differ in
+  # the host name, such as those of a client of many hosts. em_tls_context_create_shared does the same for C programs;
+  # nothing here uses it.
   # @private
   class TLSContexts
     LIMIT = 64

@@ -54,7 +54,8 @@ module EventMachine
       self
     end
 
-    # Which side has the certificate. It is a server unless the options name the peer, or trust the system's authorities.
+    # Which side has the certificate. It is a server unless the options name the peer or trust the system's
+    # authorities.
     # @return [Boolean, nil] true for a server, false for a client; nil if there is no certificate
     def side_with_certificate
       return true if @given[:certificates]
