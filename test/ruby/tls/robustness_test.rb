@@ -229,9 +229,9 @@ class TLSRobustnessTest < TLSTest
   end
 
   def test_connections_of_another_thread_get_callbacks_in_order
-    events = events_of_other_thread({}) { sleep 0.02 }
+    events = events_of_other_thread({}) { wait_until_asleep }
     assert_equal %i[initialize post_init connection_completed ssl_handshake_completed receive_data], events
-    events = events_of_other_thread({ verify_peer: true }) { sleep 0.02 }
+    events = events_of_other_thread({ verify_peer: true }) { wait_until_asleep }
     assert_equal %i[initialize post_init connection_completed ssl_verify_peer ssl_handshake_completed receive_data], events.uniq
   end
 
@@ -269,7 +269,7 @@ class TLSRobustnessTest < TLSTest
         it.close_connection_after_writing
       })
       talk_tls(port) do |tls|
-        sleep 0.05
+        wait_until_asleep
         received += tls.sysread(1 << 20).bytesize until received == size
       end
     end

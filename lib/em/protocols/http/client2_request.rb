@@ -14,8 +14,9 @@ module EventMachine
 
         # @return [String] the method of the request, in capitals
         attr_reader :verb
-        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; `:tls_failed`, for example if the
-        #   server's certificate was rejected; nil if there was no error, no response, or the response came too late
+        # @return [Symbol, nil] what was wrong with the response, see {HttpError#kind}; `:tls_failed`, for example
+        #   because the server's certificate was rejected; nil if there was no error, no response, or the response came
+        #   too late
         attr_accessor :internal_error
         # @return [String, nil] why the request failed, in words, for logs. nil if it was given up, and if it was made
         #   after the end of the connection
