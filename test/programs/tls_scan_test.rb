@@ -14,7 +14,7 @@ class TLSScanTest < TLSTest
   self.time_limit = 240
 
   # With all of its checks it takes minutes.
-  CHECKS = %w[--protocols --server-defaults --vulnerable].freeze
+  CHECKS = %w[--protocols --vulnerable].freeze
   OPTIONS = %w[--quiet --color 0 --warnings off --nodns none --openssl-timeout 5].freeze
   SERIOUS = %w[MEDIUM HIGH CRITICAL FATAL].freeze
 
