@@ -10,6 +10,8 @@
 #if EMI_HAVE_OPENSSL
 
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
@@ -24,7 +26,10 @@ enum {
     MOST_STEPS = 10000 /* more than a year of hours: then the clock was wrong */
 };
 
-/* Where contexts begin, once the program has asked for it. Such contexts stay equal, also in forked processes. */
+/*
+ * Where contexts begin, once the program has asked for it. Such contexts stay equal, also in forked processes. The
+ * first key is derived when a context needs it: a program that never uses TLS must not pay for the start of OpenSSL.
+ */
 static struct {
     emi_tls_lock lock;
     emi_tls_tickets tickets;
@@ -75,6 +80,8 @@ static bool advance(emi_tls_tickets *tickets)
 
 static void catch_up(emi_tls_tickets *tickets, int64_t now)
 {
+    if (tickets->count == 0 && derive_key(tickets->seed, tickets->keys))
+        tickets->count = 1;
     if (now - tickets->period > MOST_STEPS)
         tickets->period = now - 1;
     while (tickets->period < now && advance(tickets))
@@ -112,21 +119,20 @@ static bool copy_common(emi_tls_tickets *tickets)
         *tickets = common.tickets;
     }
     emi_tls_lock_give(&common.lock);
-    return is_usable;
+    return is_usable && tickets->count > 0;
 }
 
 em_status em_tls_share_ticket_keys(void)
 {
-    emi_tls_tickets tickets = {.period_seconds = LEAST_PERIOD_SECONDS};
-    em_status status = begin(&tickets);
     emi_tls_lock_take(&common.lock);
-    if (status == EM_OK && !common.is_set) {
-        common.tickets = tickets;
+    if (!common.is_set && getentropy(common.tickets.seed, SEED_BYTES) == 0) {
+        common.tickets.period_seconds = LEAST_PERIOD_SECONDS;
+        common.tickets.period = period_of_now(&common.tickets);
         common.is_set = true;
     }
+    bool is_set = common.is_set;
     emi_tls_lock_give(&common.lock);
-    OPENSSL_cleanse(&tickets, sizeof tickets);
-    return status;
+    return is_set ? EM_OK : emi_tls_refuse(EM_TLS_FAILED, "no random numbers for ticket keys", NULL);
 }
 
 /* A key encrypts tickets in its first period. In the others it still decrypts them, as long as they are valid. */

@@ -183,6 +183,20 @@ class TLSRobustnessTest < TLSTest
     output
   end
 
+  # Its configuration is a pipe, which OpenSSL would wait for when it starts.
+  def test_programs_without_tls_do_not_start_openssl
+    Dir.mktmpdir do |directory|
+      earlier = ENV["OPENSSL_CONF"]
+      ENV["OPENSSL_CONF"] = File.join(directory, "openssl.cnf").tap { |path| File.mkfifo(path) }
+      assert_prints "ended", <<~RUBY
+        EM.run { EM.start_server("127.0.0.1", 0) && EM.stop }
+        puts "ended"
+      RUBY
+    ensure
+      ENV["OPENSSL_CONF"] = earlier
+    end
+  end
+
   def test_a_peer_that_resets_does_not_end_a_process_with_the_default_action_for_sigpipe
     result = program(<<~RUBY)
       require "openssl"
