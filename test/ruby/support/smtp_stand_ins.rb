@@ -77,6 +77,10 @@ module SmtpStandIns
     def smtp_tls_available?
       true
     end
+
+    def get_reason_text
+      "closed"
+    end
   end
 
   # A server whose hooks are decided by blocks of the same names, and that records the calls of its hooks.
