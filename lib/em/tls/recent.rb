@@ -11,11 +11,13 @@ module EventMachine
 
     # What was made of options, as long as their files can be used.
     class Entry
-      attr_reader :parameters, :context
+      attr_reader :options, :parameters, :context
 
+      # @param options [Hash] a copy
       # @param parameters [TLSParameters]
       # @param context [TLSContext]
-      def initialize(parameters, context)
+      def initialize(options, parameters, context)
+        @options = options
         @parameters = parameters
         @context = context
       end
@@ -47,20 +49,25 @@ module EventMachine
     # @param options [Hash] not one of a derived class, whose values may be others than those of an equal Hash
     # @return [Entry, nil] nil if the options are unknown
     def find(role, options)
-      @entries.fetch(role)[options] if plain?(options)
+      return unless plain?(options)
+
+      entries = @entries.fetch(role)
+      entry = entries[options]
+      put_last(entries, entry) if entry && entries.size == LIMIT
+      entry
     end
 
     # @param parameters [TLSParameters] checked for this role
     # @param context [TLSContext]
     # @return [Entry]
     def keep(role, options, parameters, context)
-      entry = Entry.new(parameters, context)
+      entry = Entry.new(TLSValues.copy(options), parameters, context)
       return entry unless plain?(options)
 
       entries = @entries.fetch(role)
-      entries.delete(options)
-      entries.shift if entries.size >= LIMIT
-      entries[TLSValues.copy(options)] = entry
+      put_last(entries, entry)
+      entries.shift if entries.size > LIMIT
+      entry
     end
 
     # @return [String] without keys
@@ -69,6 +76,12 @@ module EventMachine
     end
 
     private
+
+    # The first entry is the one that is removed when there are too many.
+    def put_last(entries, entry)
+      entries.delete(entry.options)
+      entries[entry.options] = entry
+    end
 
     def plain?(options)
       options.instance_of?(Hash) && options.default.nil? && !options.default_proc

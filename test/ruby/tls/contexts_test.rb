@@ -152,6 +152,22 @@ class TLSContextsTest < TLSTest
     assert_equal ["/CN=localhost", 0, "/CN=localhost", 1, "/CN=localhost", 0], seen
   end
 
+  def test_options_in_use_are_not_forgotten_because_of_many_others
+    certificate, key = files_of(Certificates.localhost)
+    options = { cert_chain_file: certificate, private_key_file: key }
+    others = (0...40).map { |i| -> { start_on_server(localhost(handshake_timeout: 1000 + i)) } }
+    seen = subjects_after(options, -> {}, -> { replace(certificate, "nothing") }, *others)
+    assert_equal ["/CN=localhost"] * 42, seen.grep(String)
+  end
+
+  # Starts TLS as a server on a connection of its own.
+  def start_on_server(options)
+    done = Queue.new
+    port = port_of(EM.start_server("127.0.0.1", 0, TLSScripted, { tls: options, initialize: ->(_) { done << true } }))
+    peer(port)
+    done.pop
+  end
+
   def test_a_server_that_begins_with_a_bad_file_still_raises
     certificate, key = files_of(Certificates.localhost)
     File.delete(certificate)
