@@ -154,17 +154,18 @@ EM_API em_status em_loop_create(const em_loop_options *options, em_loop **loop);
  * well, because the child has its own copy of what `user` points to. The exception is the `user` of a callback that was
  * being called at the fork: it stays with that callback.
  *
- * Within a callback of this loop it returns EM_INVALID_STATE and does nothing. In a forked child it may be called
- * there, but then the callback must not return.
+ * Within a callback of this loop it returns EM_INVALID_STATE and does nothing. This includes the callbacks that a
+ * function calls while the loop does not run, such as post_init within em_loop_connect. In a forked child it may be
+ * called there, but then the callback must not return.
  */
 EM_API em_status em_loop_destroy(em_loop *loop);
 
 /**
  * Runs the loop until em_loop_stop is called, even when there is nothing left to do.
- * EM_OK after em_loop_stop; EM_INVALID_STATE if the loop is running already; EM_FORKED in a forked child (see
- * em_loop_take_over). If waiting for events has become impossible, for instance because the loop's own descriptor was
- * closed, it returns the reason (such as EM_BAD_DESCRIPTOR) after that turn, and `log` is called once. Such a loop can
- * only be destroyed.
+ * EM_OK after em_loop_stop; EM_INVALID_STATE if the loop is running already, or within a callback of this loop;
+ * EM_FORKED in a forked child (see em_loop_take_over). If waiting for events has become impossible, for instance
+ * because the loop's own descriptor was closed, it returns the reason (such as EM_BAD_DESCRIPTOR) after that turn, and
+ * `log` is called once. Such a loop can only be destroyed.
  */
 EM_API em_status em_loop_run(em_loop *loop);
 

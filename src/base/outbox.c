@@ -64,8 +64,11 @@ static emi_outbox_block *new_block(emi_outbox_pool *pool, size_t bytes)
 
 static void free_block(emi_outbox_pool *pool, emi_outbox_block *block)
 {
-    if (block->release)
+    if (block->release) {
+        pool->releases++;
         block->release(block->user, block->data);
+        pool->releases--;
+    }
     if (block->capacity == STANDARD_BYTES && pool->spare_count < SPARE_BLOCKS) {
         block->next = pool->spare;
         pool->spare = block;

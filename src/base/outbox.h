@@ -20,6 +20,7 @@ typedef struct emi_outbox_pool {
     const emi_memory *memory;
     emi_outbox_block *spare; /**< empty standard blocks, kept for the next use */
     unsigned spare_count;
+    unsigned releases;  /**< that are running: functions which give borrowed memory back */
     size_t bytes;       /**< in all outboxes */
     size_t limit_bytes; /**< the most that all outboxes may hold; SIZE_MAX: no limit */
 } emi_outbox_pool;

@@ -205,7 +205,7 @@ em_status em_loop_destroy(em_loop *loop)
 {
     if (!loop)
         return EM_OK;
-    if ((loop->in_turn && !emi_is_forked_since(loop->fork_count)) || loop->closing)
+    if ((emi_loop_is_in_callback(loop) && !emi_is_forked_since(loop->fork_count)) || loop->closing)
         return EM_INVALID_STATE;
     loop->closing = true;
     close_services(loop);
@@ -250,10 +250,12 @@ void emi_loop_refresh_time(em_loop *loop)
         loop->now_ns = emi_clock_now_ns();
 }
 
-void emi_loop_log(const em_loop *loop, em_log_level level, const char *message)
+void emi_loop_log(em_loop *loop, em_log_level level, const char *message)
 {
+    emi_loop_begin_callback(loop);
     if (loop->log)
         loop->log(loop->log_user, level, message);
+    emi_loop_end_callback(loop);
 }
 
 em_status em_loop_stop(em_loop *loop)

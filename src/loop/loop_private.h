@@ -106,7 +106,8 @@ struct em_loop {
     atomic_bool running;
     atomic_bool handed_over; /* to a forked child */
     bool in_turn;
-    bool found_events; /* by the last wait */
+    unsigned callbacks; /* of the program that are running, where a turn may not be; see emi_loop_begin_callback */
+    bool found_events;  /* by the last wait */
     bool logged_failure;
     bool closing;
     bool disposing; /* em_loop_destroy calls `dispose`: nothing is accepted any more */
@@ -144,8 +145,29 @@ void emi_loop_refresh_time(em_loop *loop);
 /** Waits for the backend's events, within the host's around_wait if there is one; see turn.c. */
 void emi_loop_wait(em_loop *loop, uint64_t timeout_ns);
 
+/**
+ * Around each callback of the program that a function may call outside of a turn, such as post_init within
+ * em_loop_connect: the function still uses the loop afterwards, so that em_loop_destroy and em_loop_run refuse within
+ * the callback. Those that are given back with a block of an outbox count in emi_outbox_pool.
+ */
+static inline void emi_loop_begin_callback(em_loop *loop)
+{
+    loop->callbacks++;
+}
+
+static inline void emi_loop_end_callback(em_loop *loop)
+{
+    loop->callbacks--;
+}
+
+/** Returns whether a callback of the program is running. */
+static inline bool emi_loop_is_in_callback(const em_loop *loop)
+{
+    return loop->in_turn || loop->callbacks > 0 || loop->outboxes.releases > 0;
+}
+
 /** Passes a message on to the user's log. */
-void emi_loop_log(const em_loop *loop, em_log_level level, const char *message);
+void emi_loop_log(em_loop *loop, em_log_level level, const char *message);
 
 /* Call queues, see call_queue.c. */
 

@@ -180,10 +180,13 @@ static void free_and_dispose(em_loop *loop, user_timer *timer)
     void *user = timer->user;
     bool is_running = timer->timer.handle.signature == all->running;
     free_timer(loop, timer);
-    if (is_running)
+    if (is_running) {
         all->dispose_later = dispose;
-    else
-        dispose(user);
+        return;
+    }
+    emi_loop_begin_callback(loop);
+    dispose(user);
+    emi_loop_end_callback(loop);
 }
 
 /* A timer that is not pending has fired, so that its `dispose` is not called. */

@@ -215,7 +215,7 @@ static em_status begin(em_loop *loop)
         return EM_INVALID_ARGUMENT;
     if (emi_loop_is_forked(loop))
         return EM_FORKED;
-    if (loop->closing || atomic_exchange(&loop->running, true))
+    if (loop->closing || emi_loop_is_in_callback(loop) || atomic_exchange(&loop->running, true))
         return EM_INVALID_STATE;
     loop->now_ns = emi_clock_now_ns();
     return EM_OK;

@@ -97,9 +97,17 @@ em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handle
     loop->stats.connections_opened++;
     if (made)
         *made = connection;
-    if (handler->post_init)
-        handler->post_init(connection);
+    emi_connection_post_init(connection);
     return EM_OK;
+}
+
+/* To receive_data, which is called within em_connection_detach. */
+static em_status deliver_held(em_connection *connection)
+{
+    emi_loop_begin_callback(connection->loop);
+    em_status status = emi_channel_deliver_held(&connection->channel);
+    emi_loop_end_callback(connection->loop);
+    return status;
 }
 
 em_status em_connection_detach(em_connection *connection, int *descriptor)
@@ -115,7 +123,7 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
     if (status == EM_OK && emi_gate_of(connection))
         status = EM_INVALID_STATE;
     if (status == EM_OK)
-        status = emi_channel_deliver_held(&connection->channel);
+        status = deliver_held(connection);
     if (status == EM_OK)
         status = emi_connection_check(connection); /* receive_data may have ended it, or forked */
     if (status == EM_OK)

@@ -37,6 +37,15 @@ static void end(emi_channel *channel)
     emi_connection_receive_end(emi_connection_of(channel));
 }
 
+void emi_connection_post_init(em_connection *connection)
+{
+    em_loop *loop = connection->loop;
+    emi_loop_begin_callback(loop);
+    if (connection->handler->post_init)
+        connection->handler->post_init(connection);
+    emi_loop_end_callback(loop);
+}
+
 void emi_connection_start(em_connection *connection)
 {
     emi_connection_note_activity(connection);

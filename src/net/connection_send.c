@@ -289,7 +289,12 @@ em_status em_connection_send_borrowed(em_connection *connection, const void *dat
         if (status == EM_OK)
             return added(connection, before);
     }
-    if (release)
-        release(user, data);
+    if (!release)
+        return status;
+    if (connection)
+        emi_loop_begin_callback(connection->loop);
+    release(user, data);
+    if (connection)
+        emi_loop_end_callback(connection->loop);
     return status;
 }

@@ -249,8 +249,7 @@ static em_status begin(em_connection *connection, em_status status, em_connectio
     emi_connection_arm(connection);
     if (made)
         *made = connection;
-    if (connection->handler->post_init)
-        connection->handler->post_init(connection);
+    emi_connection_post_init(connection);
     return EM_OK;
 }
 

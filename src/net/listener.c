@@ -60,8 +60,7 @@ static void accepted(emi_channel *channel, int socket, const em_address *peer)
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
     server->loop->stats.connections_accepted++;
     emi_server_count(server, connection);
-    if (connection->handler->post_init)
-        connection->handler->post_init(connection);
+    emi_connection_post_init(connection);
     if (emi_connection_has_ended(connection))
         return;
     if (status != EM_OK) {

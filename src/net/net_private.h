@@ -279,6 +279,9 @@ void emi_connection_released(emi_channel *channel);
 /** Counts bytes that the system has accepted. */
 void emi_connection_note_sent(em_connection *connection, size_t length);
 
+/** Calls post_init, possibly outside of a turn. */
+void emi_connection_post_init(em_connection *connection);
+
 /** The connection is established: starts receiving and sending. */
 void emi_connection_start(em_connection *connection);
 
