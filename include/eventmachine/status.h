@@ -98,7 +98,8 @@ EM_API const char *em_status_get_text(em_status status);
 /**
  * Returns the details of the latest failure with this status in the calling thread, for instance which file could not
  * be read, or OpenSSL's message. Returns em_status_get_text(status) if nothing more is known. Call it directly after
- * the call that returned the status. Any thread. Never NULL; valid until the next failure in this thread.
+ * the call that returned the status. Details are returned only once, here or by em_status_report, so that they do not
+ * seem to explain a later failure that has none. Any thread. Never NULL; valid until the next failure in this thread.
  */
 EM_API const char *em_status_get_detail(em_status status);
 

@@ -42,9 +42,19 @@ void emi_set_status_detail(em_status status, const char *text)
     snprintf(detail, sizeof detail, "%s", text);
 }
 
+em_status emi_status_without_detail(em_status status)
+{
+    if (status == detailed_status)
+        detailed_status = EM_OK;
+    return status;
+}
+
 const char *em_status_get_detail(em_status status)
 {
-    return status < EM_OK && status == detailed_status ? detail : em_status_get_text(status);
+    if (status >= EM_OK || status != detailed_status)
+        return em_status_get_text(status);
+    detailed_status = EM_OK;
+    return detail;
 }
 
 int em_status_report(em_status status)

@@ -238,9 +238,9 @@ bool emi_loop_is_forked(const em_loop *loop)
 em_status emi_loop_check(const em_loop *loop)
 {
     if (!loop)
-        return EM_INVALID_ARGUMENT;
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
     if (loop->closing)
-        return EM_INVALID_STATE;
+        return emi_status_without_detail(EM_INVALID_STATE);
     return emi_loop_is_forked(loop) ? EM_FORKED : EM_OK;
 }
 

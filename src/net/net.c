@@ -202,10 +202,10 @@ void emi_net_note_released(emi_net *net, const emi_channel *channel)
 em_status emi_check_handler(const em_handler *handler)
 {
     if (!handler)
-        return EM_INVALID_ARGUMENT;
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
     for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
         if (handler->reserved[i])
-            return EM_INVALID_ARGUMENT;
+            return emi_status_without_detail(EM_INVALID_ARGUMENT);
     return EM_OK;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/features.h"
 #include "base/options.h"
+#include "base/status_detail.h"
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
 #include "net/gate_private.h"
@@ -240,7 +241,7 @@ static inline size_t emi_connection_outbound_bytes(const em_connection *connecti
 static inline em_status emi_connection_check(const em_connection *connection)
 {
     if (!connection)
-        return EM_INVALID_ARGUMENT;
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
     return emi_connection_has_ended(connection) ? EM_CLOSED : EM_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/status_detail.h"
 #include "system/system_error.h"
 
 static const struct {
@@ -88,7 +89,7 @@ em_status emi_status_from_errno(int error)
     /* Not for what happens with every message. */
     if (status != EM_WOULD_BLOCK && place_of(status) >= 0)
         latest[place_of(status)] = error;
-    return status;
+    return emi_status_without_detail(status);
 }
 
 int em_status_get_system_error(em_status status)

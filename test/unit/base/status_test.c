@@ -2,6 +2,8 @@
 /*
  * Statuses: names, texts, numbers; memory; the version.
  */
+#include <eventmachine/connection.h>
+#include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/version.h>
 
@@ -71,11 +73,43 @@ static void the_detail_of_a_status_is_that_of_the_latest_failure(void **state)
     (void)state;
     assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), em_status_get_text(EM_TLS_BAD_KEY));
     emi_set_status_detail(EM_TLS_BAD_KEY, "cannot read key.pem");
-    assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), "cannot read key.pem");
     assert_string_equal(em_status_get_detail(EM_LIMIT), em_status_get_text(EM_LIMIT));
+    assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), "cannot read key.pem");
     assert_string_equal(em_status_get_detail(EM_OK), em_status_get_text(EM_OK));
     emi_set_status_detail(EM_LIMIT, "seven");
     assert_string_equal(em_status_get_detail(EM_TLS_BAD_KEY), em_status_get_text(EM_TLS_BAD_KEY));
+}
+
+static void a_detail_is_returned_once(void **state)
+{
+    (void)state;
+    emi_set_status_detail(EM_INVALID_ARGUMENT, "hostname \"a b\"");
+    const char *detail = em_status_get_detail(EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), em_status_get_text(EM_INVALID_ARGUMENT));
+    assert_string_equal(detail, "hostname \"a b\"");
+}
+
+static void a_detail_does_not_explain_a_later_failure(void **state)
+{
+    (void)state;
+    static const em_handler empty;
+    em_loop *loop;
+    em_loop_options bad = {.size = 1};
+    em_loop_options none = {.size = sizeof none};
+    assert_int_equal(em_loop_create(&none, &loop), EM_OK);
+    emi_set_status_detail(EM_INVALID_ARGUMENT, "stale");
+    assert_int_equal(em_loop_start_server(loop, "localhost", 0, NULL, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), em_status_get_text(EM_INVALID_ARGUMENT));
+    emi_set_status_detail(EM_INVALID_ARGUMENT, "stale");
+    assert_int_equal(em_loop_connect(NULL, "localhost", 1, &empty, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), em_status_get_text(EM_INVALID_ARGUMENT));
+    emi_set_status_detail(EM_INVALID_ARGUMENT, "stale");
+    assert_int_equal(em_connection_pause(NULL), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), em_status_get_text(EM_INVALID_ARGUMENT));
+    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    emi_set_status_detail(EM_INVALID_ARGUMENT, "stale");
+    assert_int_equal(em_loop_create(&bad, &loop), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), em_status_get_text(EM_INVALID_ARGUMENT));
 }
 
 /* Runs em_status_report and reads what it printed to standard error. */
@@ -160,6 +194,8 @@ int main(void)
         cmocka_unit_test(texts_are_sentences_without_capital_and_full_stop),
         cmocka_unit_test(only_success_and_advice_are_not_negative),
         cmocka_unit_test(the_detail_of_a_status_is_that_of_the_latest_failure),
+        cmocka_unit_test(a_detail_is_returned_once),
+        cmocka_unit_test(a_detail_does_not_explain_a_later_failure),
         cmocka_unit_test(an_unknown_number_has_a_name_and_a_text_too),
         cmocka_unit_test(report_prints_failures_only),
         cmocka_unit_test(the_version_is_that_of_the_headers),

@@ -33,8 +33,9 @@ static void expect_failure(em_tls_context_options options, em_status status, con
     em_tls_context *context;
     options.size = sizeof options;
     em_status returned = em_tls_context_create(&options, &context);
-    if (returned != status || !strstr(em_status_get_detail(status), text))
-        stop_test("%s: %s, wanted: %s", em_status_get_name(returned), em_status_get_detail(returned), text);
+    const char *detail = em_status_get_detail(returned);
+    if (returned != status || !strstr(detail, text))
+        stop_test("%s: %s, wanted: %s", em_status_get_name(returned), detail, text);
     assert_null(context);
 }
 
@@ -126,8 +127,9 @@ static em_status load(em_tls_certificate_options certificate)
 static void expect_key_failure(em_tls_certificate_options certificate, em_status status, const char *text)
 {
     assert_int_equal(load(certificate), status);
-    if (!strstr(em_status_get_detail(status), text))
-        stop_test("\"%s\" does not say \"%s\"", em_status_get_detail(status), text);
+    const char *detail = em_status_get_detail(status);
+    if (!strstr(detail, text) || strstr(detail, "sesam"))
+        stop_test("\"%s\" does not say \"%s\", or too much", detail, text);
 }
 
 static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **state)
@@ -182,7 +184,6 @@ static void an_encrypted_key_without_its_passphrase_is_named(void **state)
         in_file.passphrase = wrong[i];
         expect_key_failure(in_file, EM_TLS_BAD_KEY, "wrong passphrase for the encrypted private key in");
         expect_key_failure(in_file, EM_TLS_BAD_KEY, path);
-        assert_null(strstr(em_status_get_detail(EM_TLS_BAD_KEY), "sesam"));
     }
     in_file.passphrase = long_passphrase;
     expect_key_failure(in_file, EM_TLS_BAD_KEY, "the passphrase is too long for the encrypted private key in");
