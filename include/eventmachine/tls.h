@@ -276,7 +276,8 @@ typedef struct em_tls_options {
      * If nobody judges the certificate, it is only the default of server_name. */
     const char *hostname;
 
-    /** For clients: the name to ask for (SNI). Default: hostname. An address is not sent. */
+    /** For clients: the name to ask for (SNI). Default: hostname. An address is accepted and not sent, because SNI has
+     * names only (RFC 6066, section 3): then the server chooses as for clients that ask for no name. */
     const char *server_name;
 
     /** How long the whole handshake may take. 0: 10 seconds; EM_FOREVER: no limit. */

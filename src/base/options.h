@@ -22,8 +22,14 @@ static inline bool emi_is_struct_size(size_t bytes)
 /**
  * Copies the caller's struct. A shorter one, of a program built against older headers, is completed with zeros. In a
  * longer one the fields that this library does not know must be zero: an option is never ignored. given: NULL for all
- * defaults. EM_INVALID_ARGUMENT for fields that are not known, and for a size that is none.
+ * defaults. EM_INVALID_ARGUMENT for fields that are not known, and for a size that is none; the details begin with
+ * `name`.
  */
-em_status emi_read_options(void *own, size_t own_bytes, const void *given);
+em_status emi_read_named_options(const char *name, void *own, size_t own_bytes, const void *given);
+
+static inline em_status emi_read_options(void *own, size_t own_bytes, const void *given)
+{
+    return emi_read_named_options("options", own, own_bytes, given);
+}
 
 #endif

@@ -34,7 +34,7 @@ const char *em_status_get_name(em_status status)
 }
 
 static _Thread_local em_status detailed_status;
-static _Thread_local char detail[320];
+static _Thread_local char detail[400];
 
 void emi_set_status_detail(em_status status, const char *text)
 {

@@ -59,15 +59,17 @@ static const char *what_happened(const em_connection *connection)
 static void describe(em_connection *connection, char *text)
 {
     const emi_gate *gate = emi_gate_of(connection);
+    const char *what = what_happened(connection);
+    const char *detail = gate && gate->detail && strcmp(gate->detail, what) != 0 ? gate->detail : NULL;
     char where[WHERE_BYTES];
     if (connection->extras->connector)
         describe_connecting(connection, where, sizeof where);
     else
         describe_established(connection, where, sizeof where);
-    if (gate && gate->detail)
-        snprintf(text, TEXT_BYTES, "%s: %s (%s)", where, what_happened(connection), gate->detail);
+    if (detail)
+        snprintf(text, TEXT_BYTES, "%s: %s (%s)", where, what, detail);
     else
-        snprintf(text, TEXT_BYTES, "%s: %s", where, what_happened(connection));
+        snprintf(text, TEXT_BYTES, "%s: %s", where, what);
 }
 
 static const char *text_of(em_connection *connection)

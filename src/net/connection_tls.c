@@ -13,12 +13,34 @@
 /* The longest host name with a port. */
 enum { PEER_BYTES = 512 };
 
+static em_status refuse(em_status status, const char *text)
+{
+    emi_set_status_detail(status, text);
+    return status;
+}
+
+static em_status check(const em_connection *connection)
+{
+    em_status status = emi_connection_check(connection);
+    if (status == EM_OK)
+        status = emi_loop_check(connection->loop);
+    if (status != EM_OK)
+        return status;
+    if (emi_gate_of(connection))
+        return refuse(EM_INVALID_STATE, "TLS was started on this connection already");
+    if (emi_gate_check(connection) == EM_INVALID_STATE)
+        return refuse(EM_INVALID_STATE, "one side of the connection has ended");
+    return EM_OK;
+}
+
 static em_status read_options(const em_connection *connection, const em_tls_options *given, em_tls_options *own,
                               bool *is_server)
 {
-    em_status status = emi_read_options(own, sizeof *own, given);
-    if (status != EM_OK || own->reserved != 0)
-        return EM_INVALID_ARGUMENT;
+    em_status status = emi_read_named_options("em_tls_options", own, sizeof *own, given);
+    if (status != EM_OK)
+        return status;
+    if (own->reserved != 0)
+        return refuse(EM_INVALID_ARGUMENT, "em_tls_options: reserved must be 0");
     switch (own->role) {
     case EM_TLS_ROLE_DEFAULT:
         *is_server = connection->server != 0;
@@ -28,7 +50,7 @@ static em_status read_options(const em_connection *connection, const em_tls_opti
         *is_server = own->role == EM_TLS_SERVER;
         return EM_OK;
     }
-    return EM_INVALID_ARGUMENT;
+    return refuse(EM_INVALID_ARGUMENT, "em_tls_options: role is out of range");
 }
 
 /* While connecting: the destination as the program gave it. Returns false once that is no longer known. */
@@ -77,9 +99,7 @@ em_status em_connection_start_tls(em_connection *connection, const em_tls_option
     em_tls_options options;
     bool is_server;
     emi_filter *filter;
-    em_status status = emi_connection_check(connection);
-    if (status == EM_OK)
-        status = emi_gate_check(connection);
+    em_status status = check(connection);
     if (status == EM_OK)
         status = read_options(connection, given, &options, &is_server);
     if (status == EM_OK)

@@ -42,22 +42,15 @@ static void free_context(em_tls_context *context)
 
 static em_status read_certificate(em_tls_certificate_options *own, const em_tls_certificate_options *given)
 {
-    em_status status = emi_read_options(own, sizeof *own, given);
-    if (status == EM_OK)
-        return emi_tls_check_certificate(own);
-    emi_set_status_detail(status, "certificate options with fields that this library does not know");
-    return status;
+    em_status status = emi_read_named_options("em_tls_certificate_options", own, sizeof *own, given);
+    return status == EM_OK ? emi_tls_check_certificate(own) : status;
 }
 
 em_status emi_tls_read_context_options(em_tls_context_options *own, em_tls_certificate_options *certificate,
                                        const em_tls_context_options *given)
 {
-    em_status status = emi_read_options(own, sizeof *own, given);
-    if (status != EM_OK) {
-        emi_set_status_detail(status, "context options with fields that this library does not know");
-        return status;
-    }
-    if (own->certificate) {
+    em_status status = emi_read_named_options("em_tls_context_options", own, sizeof *own, given);
+    if (status == EM_OK && own->certificate) {
         status = read_certificate(certificate, own->certificate);
         own->certificate = certificate;
     }
@@ -143,10 +136,10 @@ static em_status rebuild(em_tls_context *context)
     return status;
 }
 
-static em_status check_changeable(const em_tls_context *context)
+em_status emi_tls_check_changeable(const em_tls_context *context)
 {
     if (!context)
-        return EM_INVALID_ARGUMENT;
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
     if (!context->is_shared)
         return EM_OK;
     emi_set_status_detail(EM_INVALID_STATE, "a shared context cannot be changed");
@@ -155,7 +148,7 @@ static em_status check_changeable(const em_tls_context *context)
 
 em_status em_tls_context_reload(em_tls_context *context)
 {
-    em_status status = check_changeable(context);
+    em_status status = emi_tls_check_changeable(context);
     if (status != EM_OK)
         return status;
     emi_tls_lock_take(&context->changes);
@@ -226,7 +219,7 @@ em_status em_tls_context_add_certificate(em_tls_context *context, const char *se
     emi_tls_name name;
     emi_tls_addition *addition = NULL;
     em_tls_certificate_options own;
-    em_status status = check_changeable(context);
+    em_status status = emi_tls_check_changeable(context);
     if (status == EM_OK)
         status = read_certificate(&own, options);
     if (status == EM_OK && server_name)

@@ -6,6 +6,9 @@
 
 #if EMI_HAVE_OPENSSL
 
+#include <stdio.h>
+#include <string.h>
+
 #include <openssl/pem.h>
 
 #include "tls/tls_private.h"
@@ -29,17 +32,51 @@ static em_status read_chain(emi_tls_credential *credential, const em_tls_certifi
     return status;
 }
 
+/* Whether a source that was read in vain contains no private key at all, which OpenSSL does not say in words. */
+static bool has_no_key(BIO *source)
+{
+    char *name;
+    char *header;
+    unsigned char *data;
+    long length;
+    bool is_found = false;
+    ERR_set_mark();
+    (void)BIO_reset(source);
+    while (!is_found && PEM_read_bio(source, &name, &header, &data, &length)) {
+        is_found = strstr(name, "PRIVATE KEY") != NULL;
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(data, (size_t)length);
+    }
+    bool is_at_end = !is_found && emi_tls_pem_is_at_end();
+    ERR_pop_to_mark();
+    return is_at_end;
+}
+
 /* OpenSSL's own words for a missing or long passphrase would mislead. */
-static em_status refuse_key(const emi_tls_passphrase *passphrase, const char *file)
+static em_status refuse_key(const emi_tls_passphrase *passphrase, BIO *source, const char *file)
 {
     const char *text = passphrase->is_too_long ? "the passphrase is too long for the encrypted private key in"
                        : passphrase->text      ? "wrong passphrase for the encrypted private key in"
                                                : "a passphrase is needed for the encrypted private key in";
+    if (!passphrase->is_asked && has_no_key(source)) {
+        ERR_clear_error();
+        return emi_tls_refuse(EM_TLS_BAD_KEY, "there is no private key in", name_of(file));
+    }
     if (!passphrase->is_asked)
         return emi_tls_refuse(EM_TLS_BAD_KEY, "cannot read the private key in", name_of(file));
     if (passphrase->is_too_long || !passphrase->text)
         ERR_clear_error();
     return emi_tls_refuse(EM_TLS_BAD_KEY, text, name_of(file));
+}
+
+/* OpenSSL's words for it, such as "key values mismatch", say nothing more. */
+static em_status refuse_pair(const char *key_file, const char *certificate_file)
+{
+    char text[240];
+    snprintf(text, sizeof text, "the private key in %.120s does not belong to the certificate in", name_of(key_file));
+    ERR_clear_error();
+    return emi_tls_refuse(EM_TLS_BAD_KEY, text, name_of(certificate_file));
 }
 
 static em_status read_key(emi_tls_credential *credential, const em_tls_certificate_options *options)
@@ -53,11 +90,13 @@ static em_status read_key(emi_tls_credential *credential, const em_tls_certifica
     if (status != EM_OK)
         return status;
     credential->key = PEM_read_bio_PrivateKey(source, NULL, emi_tls_pem_passphrase, &passphrase);
-    BIO_free(source);
     if (!credential->key)
-        return refuse_key(&passphrase, file);
+        status = refuse_key(&passphrase, source, file);
+    BIO_free(source);
+    if (status != EM_OK)
+        return status;
     if (!X509_check_private_key(credential->certificate, credential->key))
-        return emi_tls_refuse(EM_TLS_BAD_KEY, "the private key does not belong to the certificate", NULL);
+        return refuse_pair(file, options->certificate_file);
     return EM_OK;
 }
 

@@ -37,7 +37,7 @@ em_status emi_tls_refuse(em_status status, const char *text, const char *subject
 {
     bool has_reason = ERR_peek_error() != 0;
     char reason[160];
-    char message[320];
+    char message[400];
     unsigned long code;
     emi_tls_take_error(reason, sizeof reason, &code);
     if (emi_tls_is_memory_error(code))

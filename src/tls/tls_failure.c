@@ -57,7 +57,7 @@ static void describe(const emi_tls *tls, unsigned long code, const char *reason,
     if (tls->no_memory)
         snprintf(text, capacity, "out of memory");
     else if (tls->is_rejected)
-        snprintf(text, capacity, "the program has rejected the peer's certificate");
+        snprintf(text, capacity, "%s", em_status_get_text(EM_TLS_REJECTED));
     else if (alert >= 0)
         snprintf(text, capacity, "alert %d: %s", alert, name_alert(alert, reason));
     else if (tls->ocsp_fault)

@@ -122,14 +122,15 @@ em_status emi_tls_open(const emi_tls_opening *opening, emi_filter **filter)
 {
     em_tls_options options;
     *filter = NULL;
-    if (emi_read_options(&options, sizeof options, opening->options) != EM_OK)
-        return refuse(EM_INVALID_ARGUMENT, "TLS options with fields that this library does not know");
+    em_status status = emi_read_named_options("em_tls_options", &options, sizeof options, opening->options);
+    if (status != EM_OK)
+        return status;
     emi_tls *tls = emi_tls_allocate(opening->memory, opening->wire_pool);
     if (!tls)
         return out_of_memory();
     tls->is_server = opening->is_server;
     tls->connection = opening->connection;
-    em_status status = fill(tls, opening, &options);
+    status = fill(tls, opening, &options);
     if (status == EM_OK)
         *filter = &tls->filter;
     else

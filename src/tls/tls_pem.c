@@ -7,11 +7,27 @@
 #if EMI_HAVE_OPENSSL
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/pem.h>
 
 #include "tls/tls_private.h"
+
+/* Opening a directory succeeds, and reading it fails for a reason that OpenSSL does not report. */
+static bool is_directory(const char *file)
+{
+    struct stat state;
+    return stat(file, &state) == 0 && S_ISDIR(state.st_mode);
+}
+
+static em_status refuse_directory(const char *file, em_status failure)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%.160s is a directory", file);
+    return emi_tls_refuse(failure, text, NULL);
+}
 
 em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure, BIO **source)
 {
@@ -21,6 +37,8 @@ em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure,
         return EM_OK;
     if (pem && strlen(pem) > INT_MAX)
         return emi_tls_refuse(failure, "PEM text too long", NULL);
+    if (file && is_directory(file))
+        return refuse_directory(file, failure);
     *source = file ? BIO_new_file(file, "r") : BIO_new_mem_buf(pem, -1);
     return *source ? EM_OK : emi_tls_refuse(failure, "cannot read", file ? file : "PEM text");
 }
@@ -40,7 +58,7 @@ int emi_tls_pem_passphrase(char *buffer, int capacity, int is_writing, void *use
 }
 
 /* For OpenSSL the end of the file is an error like others: there is no further "-----BEGIN". */
-static bool is_at_end(void)
+bool emi_tls_pem_is_at_end(void)
 {
     unsigned long code = ERR_peek_last_error();
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
@@ -58,7 +76,7 @@ em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(
             X509_free(certificate);
             break;
         }
-    if (!certificate && is_at_end() && sk_X509_num(*certificates) > 0) {
+    if (!certificate && emi_tls_pem_is_at_end() && sk_X509_num(*certificates) > 0) {
         ERR_clear_error();
         return EM_OK;
     }

@@ -118,6 +118,9 @@ em_status emi_tls_pem_open(const char *file, const char *pem, em_status failure,
  */
 em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(X509) * *certificates);
 
+/** After a function of OpenSSL has read nothing: whether the source contains nothing more of that kind. */
+bool emi_tls_pem_is_at_end(void);
+
 /** A passphrase that may be asked for. */
 typedef struct emi_tls_passphrase {
     const char *text; /**< NULL: none was given */
@@ -276,6 +279,9 @@ em_status emi_tls_read_context_options(em_tls_context_options *own, em_tls_certi
 
 /** Creates a context from options that emi_tls_read_context_options has read. */
 em_status emi_tls_context_make(const em_tls_context_options *options, em_tls_context **made);
+
+/** Returns EM_INVALID_STATE, with details, for a shared context; EM_INVALID_ARGUMENT for NULL. */
+em_status emi_tls_check_changeable(const em_tls_context *context);
 
 /** Returns the current setup, retained. */
 emi_tls_setup *emi_tls_context_get_setup(em_tls_context *context);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <openssl/rand.h>
+
 #include "tls/tls_private.h"
 
 static em_status out_of_memory(void)
@@ -140,6 +142,12 @@ static em_status fill(emi_tls_setup *setup, const em_tls_context_options *option
     return emi_tls_digest_setup(setup) ? EM_OK : out_of_memory();
 }
 
+/* SSL_CTX_new(3) also fails if there are no random numbers. */
+static em_status refuse_ctx(void)
+{
+    return RAND_status() == 1 ? out_of_memory() : emi_tls_refuse(EM_TLS_FAILED, "OpenSSL has no random numbers", NULL);
+}
+
 em_status emi_tls_setup_create(const em_tls_context_options *options, emi_list *additions, emi_tls_setup **setup)
 {
     ERR_clear_error();
@@ -149,7 +157,7 @@ em_status emi_tls_setup_create(const em_tls_context_options *options, emi_list *
     atomic_init(&(*setup)->uses, 1);
     (*setup)->options = *options;
     (*setup)->ctx = SSL_CTX_new(TLS_method());
-    em_status status = (*setup)->ctx ? fill(*setup, options, additions) : out_of_memory();
+    em_status status = (*setup)->ctx ? fill(*setup, options, additions) : refuse_ctx();
     if (status != EM_OK) {
         emi_tls_setup_release(*setup);
         *setup = NULL;

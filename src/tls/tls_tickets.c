@@ -16,7 +16,7 @@
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 
-#include "base/options.h"
+#include "base/status_detail.h"
 #include "tls/tls_private.h"
 
 enum {
@@ -223,14 +223,22 @@ void emi_tls_tickets_configure(SSL_CTX *ctx)
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
 }
 
+static em_status refuse(const char *text)
+{
+    emi_set_status_detail(EM_INVALID_ARGUMENT, text);
+    return EM_INVALID_ARGUMENT;
+}
+
 em_status em_tls_context_set_ticket_keys(em_tls_context *context, const em_tls_ticket_key *keys, unsigned count)
 {
     emi_tls_tickets tickets = {.count = count, .are_given = true};
-    em_status status = EM_OK;
-    if (!context || count > EM_TLS_MAX_TICKET_KEYS || (count > 0 && !keys))
-        return EM_INVALID_ARGUMENT;
-    if (context->is_shared)
-        return EM_INVALID_STATE;
+    em_status status = emi_tls_check_changeable(context);
+    if (status == EM_OK && count > EM_TLS_MAX_TICKET_KEYS)
+        status = refuse("a context has at most 8 ticket keys");
+    if (status == EM_OK && count > 0 && !keys)
+        status = refuse("ticket keys are counted, but none are given");
+    if (status != EM_OK)
+        return status;
     if (count > 0)
         memcpy(tickets.keys, keys, count * sizeof *keys);
     else

@@ -66,6 +66,28 @@ static void a_client_s_peer_that_ends_without_close_notify_is_a_cut_behind_its_d
     system_tls_free(pair);
 }
 
+static void starting_tls_again_is_refused_in_words(void **state)
+{
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    system_tls_begin(pair, &system_tls_open_handler);
+    system_tls_await_ready(pair);
+    assert_int_equal(em_connection_start_tls(pair->client.connection, &pair->client.tls), EM_INVALID_STATE);
+    assert_string_equal(em_status_get_detail(EM_INVALID_STATE), "TLS was started on this connection already");
+    system_tls_finish(pair);
+}
+
+static void starting_tls_after_the_end_is_refused_in_words(void **state)
+{
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    pair->client.is_plain_at_first = true;
+    pair->server.is_plain_at_first = true;
+    system_tls_begin(pair, &system_tls_handler);
+    assert_int_equal(em_connection_close_write(pair->client.connection), EM_OK);
+    assert_int_equal(em_connection_start_tls(pair->client.connection, &pair->client.tls), EM_INVALID_STATE);
+    assert_string_equal(em_status_get_detail(EM_INVALID_STATE), "one side of the connection has ended");
+    system_tls_finish(pair);
+}
+
 static void a_close_notify_is_a_normal_end(void **state)
 {
     system_tls_pair *pair = system_tls_new_pair(*state);
@@ -288,6 +310,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_server_s_peer_that_ends_without_close_notify_is_a_cut_behind_its_data),
         SYSTEM_TEST(a_client_s_peer_that_ends_without_close_notify_is_a_cut_behind_its_data),
+        SYSTEM_TEST(starting_tls_again_is_refused_in_words),
+        SYSTEM_TEST(starting_tls_after_the_end_is_refused_in_words),
         SYSTEM_TEST(a_close_notify_is_a_normal_end),
         SYSTEM_TEST(every_close_of_ours_sends_close_notify),
         SYSTEM_TEST(an_alert_ends_the_connection_and_is_told_by_name),

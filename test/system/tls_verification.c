@@ -210,6 +210,25 @@ static void expect_client(em_loop *loop, const char *pem, em_status status, cons
     system_tls_finish(pair);
 }
 
+static int accept_none(em_connection *connection, const em_tls_peer_certificate *certificate, void *user)
+{
+    (void)connection;
+    (void)certificate;
+    (void)user;
+    return 0;
+}
+
+static void the_reason_says_once_that_the_program_has_rejected_the_certificate(void **state)
+{
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    system_tls_set_client(
+        pair, (em_tls_context_options){.ca_pem = tls_world_get()->authority_pem, .verify_peer = accept_none});
+    system_tls_begin(pair, &system_tls_handler);
+    system_tls_expect_end(pair, &pair->client, EM_TLS_REJECTED, em_status_get_text(EM_TLS_REJECTED));
+    assert_null(strchr(pair->client.reason_text, '('));
+    system_tls_finish(pair);
+}
+
 static void a_server_that_requires_certificates_serves_only_clients_with_a_good_one(void **state)
 {
     const certificate_recipe good = {.common_name = "client", .usage = "clientAuth"};
@@ -234,6 +253,7 @@ int main(void)
         SYSTEM_TEST(an_authority_for_other_names_is_not_enough),
         SYSTEM_TEST(a_revoked_certificate_is_refused),
         SYSTEM_TEST(a_revoked_issuer_is_refused_if_the_chain_is_checked),
+        SYSTEM_TEST(the_reason_says_once_that_the_program_has_rejected_the_certificate),
         SYSTEM_TEST(a_server_that_requires_certificates_serves_only_clients_with_a_good_one),
     };
     return SYSTEM_RUN(tests);

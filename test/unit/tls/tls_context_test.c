@@ -14,6 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The only way to take OpenSSL's random numbers away. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/rand.h>
+
 static int set_up(void **state)
 {
     (void)state;
@@ -151,9 +155,9 @@ static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **s
     free(key_path);
     free(secret);
     expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = other}, EM_TLS_BAD_KEY,
-                       "does not belong to the certificate");
+                       "the private key in the text given does not belong to the certificate in the text given");
     expect_key_failure((em_tls_certificate_options){.certificate_pem = pem}, EM_TLS_BAD_KEY,
-                       "cannot read the private key");
+                       "there is no private key in the text given");
     expect_key_failure((em_tls_certificate_options){.certificate_pem = pem, .private_key_file = "/nowhere"},
                        EM_TLS_BAD_KEY, "/nowhere: No such file");
     expect_key_failure((em_tls_certificate_options){.certificate_file = "/nowhere"}, EM_TLS_BAD_CERTIFICATE,
@@ -165,6 +169,91 @@ static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **s
     free(pem);
     free(key);
     free(other);
+}
+
+static void what_is_wrong_with_a_file_is_said_with_its_name(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    char *pem = certificate_pem(&world->server);
+    char *other = certificate_key_pem(&world->authority, NULL);
+    char *certificate = text_to_file("certificate.pem", pem);
+    char *key = text_to_file("key.pem", other);
+    char wanted[400];
+    em_tls_certificate_options options = {.certificate_file = certificate, .private_key_file = key};
+    snprintf(wanted, sizeof wanted, "the private key in %s does not belong to the certificate in %s", key, certificate);
+    expect_key_failure(options, EM_TLS_BAD_KEY, wanted);
+    options.private_key_file = NULL;
+    snprintf(wanted, sizeof wanted, "there is no private key in %s", certificate);
+    expect_key_failure(options, EM_TLS_BAD_KEY, wanted);
+    options.private_key_file = "/tmp";
+    expect_key_failure(options, EM_TLS_BAD_KEY, "/tmp is a directory");
+    options.certificate_file = "/tmp";
+    expect_key_failure(options, EM_TLS_BAD_CERTIFICATE, "/tmp is a directory");
+    expect_failure((em_tls_context_options){.ca_file = "/tmp"}, EM_TLS_BAD_CERTIFICATE, "/tmp is a directory");
+    expect_failure((em_tls_context_options){.crl_file = "/tmp"}, EM_TLS_BAD_CERTIFICATE, "/tmp is a directory");
+    expect_failure((em_tls_context_options){.dh_file = "/tmp"}, EM_TLS_BAD_OPTION, "/tmp is a directory");
+    remove(certificate);
+    remove(key);
+    free(certificate);
+    free(key);
+    free(pem);
+    free(other);
+}
+
+static void a_size_that_is_missing_is_named(void **state)
+{
+    (void)state;
+    const em_tls_certificate_options sizeless = {.certificate_pem = "a"};
+    em_tls_context_options options = {.verify = EM_ON};
+    em_tls_context *context;
+    assert_int_equal(em_tls_context_create(&options, &context), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), "em_tls_context_options: size is not set");
+    options.size = 3;
+    assert_int_equal(em_tls_context_create(&options, &context), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT),
+                        "em_tls_context_options: size is not the size of the struct");
+    options = (em_tls_context_options){.certificate = &sizeless};
+    expect_failure(options, EM_INVALID_ARGUMENT, "em_tls_certificate_options: size is not set");
+}
+
+static void bad_ticket_keys_are_refused_in_words(void **state)
+{
+    (void)state;
+    static const em_tls_ticket_key keys[EM_TLS_MAX_TICKET_KEYS + 1];
+    em_tls_context *context = tls_client_context();
+    em_tls_context *shared;
+    assert_int_equal(em_tls_context_set_ticket_keys(context, keys, COUNT(keys)), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), "a context has at most 8 ticket keys");
+    assert_int_equal(em_tls_context_set_ticket_keys(context, NULL, 1), EM_INVALID_ARGUMENT);
+    assert_string_equal(em_status_get_detail(EM_INVALID_ARGUMENT), "ticket keys are counted, but none are given");
+    assert_int_equal(em_tls_context_create_shared(NULL, &shared), EM_OK);
+    assert_int_equal(em_tls_context_set_ticket_keys(shared, keys, 1), EM_INVALID_STATE);
+    assert_string_equal(em_status_get_detail(EM_INVALID_STATE), "a shared context cannot be changed");
+    em_tls_context_release(context);
+    em_tls_context_release(shared);
+}
+
+/* A source that gives none. */
+static int no_bytes(unsigned char *bytes, int count)
+{
+    (void)bytes;
+    (void)count;
+    return 0;
+}
+
+static int no_status(void)
+{
+    return 0;
+}
+
+static void without_random_numbers_there_is_no_context(void **state)
+{
+    (void)state;
+    static const RAND_METHOD none = {.bytes = no_bytes, .pseudorand = no_bytes, .status = no_status};
+    assert_int_equal(RAND_set_rand_method(&none), 1);
+    expect_failure((em_tls_context_options){.verify = EM_OFF}, EM_TLS_FAILED, "random numbers");
+    assert_int_equal(RAND_set_rand_method(NULL), 1);
 }
 
 static void an_encrypted_key_without_its_passphrase_is_named(void **state)
@@ -348,6 +437,10 @@ int main(void)
         TEST(unknown_option_fields_are_refused),
         TEST(an_unusable_option_is_refused_and_named),
         TEST(keys_are_read_and_checked_without_a_prompt_for_a_passphrase),
+        TEST(what_is_wrong_with_a_file_is_said_with_its_name),
+        TEST(a_size_that_is_missing_is_named),
+        TEST(bad_ticket_keys_are_refused_in_words),
+        TEST(without_random_numbers_there_is_no_context),
         TEST(an_encrypted_key_without_its_passphrase_is_named),
         TEST(equal_options_share_a_context),
         TEST(a_changed_file_is_not_served_from_a_shared_context),
