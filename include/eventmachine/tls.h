@@ -351,11 +351,11 @@ typedef enum em_tls_format {
 } em_tls_format;
 
 /**
- * Copies a certificate of the peer. index: 0 for its own, 1 for its issuer's, up to peer_chain_count - 1.
- * certificate_bytes: before the call, the size of `certificate`; after it, the length of the certificate. If it does
- * not fit, it is truncated. PEM is terminated by a zero byte, which does not count in the length but needs room;
- * without room for it the text is truncated. certificate: may be NULL if *certificate_bytes is 0. EM_NOT_FOUND: no such
- * certificate, or no TLS. EM_INVALID_ARGUMENT.
+ * Copies a certificate of the peer; in unbind also one that was refused, so that it can be logged. index: 0 for its
+ * own, 1 for its issuer's, up to peer_chain_count - 1. certificate_bytes: before the call, the size of `certificate`;
+ * after it, the length of the certificate. If it does not fit, it is truncated. PEM is terminated by a zero byte, which
+ * does not count in the length but needs room; without room for it the text is truncated. certificate: may be NULL if
+ * *certificate_bytes is 0. EM_NOT_FOUND: no such certificate, or no TLS. EM_INVALID_ARGUMENT.
  */
 EM_API em_status em_connection_get_peer_certificate(const em_connection *connection, unsigned index,
                                                     em_tls_format format, void *certificate, size_t *certificate_bytes);

@@ -322,6 +322,7 @@ static void destroy(emi_filter *filter)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     SSL_SESSION_free(tls->offered);
+    sk_X509_pop_free(tls->refused_chain, X509_free);
     emi_outbox_clear(&tls->held, filter->pool);
     emi_tls_setup_release(tls->setup);
     em_tls_context_release(tls->chosen);

@@ -23,6 +23,8 @@ static X509 *certificate_at(const emi_tls *tls, unsigned index)
 {
     X509 *own = SSL_get0_peer_certificate(tls->ssl);
     STACK_OF(X509) *chain = SSL_get_peer_cert_chain(tls->ssl);
+    if (tls->refused_chain)
+        return sk_X509_value(tls->refused_chain, (int)index);
     if (index == 0)
         return own;
     return own ? sk_X509_value(chain, (int)(tls->is_server ? index - 1 : index)) : NULL;

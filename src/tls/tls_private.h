@@ -319,12 +319,13 @@ struct emi_tls {
     bool has_session_key;
     char *hostname; /**< that a client verifies; NULL if it does not. OpenSSL's memory */
     bool hostname_is_address;
-    char *server_name;      /**< SNI, as sent or received; OpenSSL's memory */
-    char *alpn;             /**< the protocol chosen, zero-terminated; OpenSSL's memory */
-    const char *ocsp_fault; /**< what is wrong with the peer's OCSP response, or NULL */
-    int verify_error;       /**< the first error of the chain, X509_V_ERR_…, or X509_V_OK */
-    char *verify_detail;    /**< that error in words, see emi_tls_verify_detail; OpenSSL's memory */
-    char *detail;           /**< the failure in words; OpenSSL's memory */
+    char *server_name;              /**< SNI, as sent or received; OpenSSL's memory */
+    char *alpn;                     /**< the protocol chosen, zero-terminated; OpenSSL's memory */
+    const char *ocsp_fault;         /**< what is wrong with the peer's OCSP response, or NULL */
+    int verify_error;               /**< the first error of the chain, X509_V_ERR_…, or X509_V_OK */
+    char *verify_detail;            /**< that error in words, see emi_tls_verify_detail; OpenSSL's memory */
+    STACK_OF(X509) * refused_chain; /**< what the peer has sent, its own first, if it was refused; or NULL */
+    char *detail;                   /**< the failure in words; OpenSSL's memory */
 };
 
 static inline emi_tls *emi_tls_of(SSL *ssl)

@@ -114,11 +114,17 @@ static void note_fault(emi_tls *tls, X509_STORE_CTX *chain, char *text, size_t c
         set_fault(tls, error, text);
 }
 
-/* See SSL_set_verify(3). verify_peer can only reject more, unless verify_override is on. */
-static int on_certificate(int is_good, X509_STORE_CTX *chain)
+/* OpenSSL drops the certificates of a peer that it refuses. They are kept for em_connection_get_peer_certificate, if
+ * there is memory for that. */
+static void keep_refused(emi_tls *tls, X509_STORE_CTX *chain)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
-    emi_tls *tls = emi_tls_of(ssl);
+    if (!tls->refused_chain)
+        tls->refused_chain = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(chain));
+}
+
+/* Returns whether the certificate is accepted. verify_peer can only reject more, unless verify_override is on. */
+static bool judge(emi_tls *tls, bool is_good, X509_STORE_CTX *chain)
+{
     char text[DETAIL_BYTES] = "";
     if (!is_good)
         note_fault(tls, chain, text, sizeof text);
@@ -127,12 +133,22 @@ static int on_certificate(int is_good, X509_STORE_CTX *chain)
     bool is_accepted = ask(tls, X509_STORE_CTX_get_current_cert(chain), (unsigned)X509_STORE_CTX_get_error_depth(chain),
                            is_good ? X509_V_OK : X509_STORE_CTX_get_error(chain), text);
     if (tls->setup->options.verify_override == EM_ON)
-        is_good = 1;
+        is_good = true;
     if (is_good && !is_accepted) {
         tls->is_rejected = true;
         X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
     }
     return is_good && is_accepted;
+}
+
+/* See SSL_set_verify(3). */
+static int on_certificate(int is_good, X509_STORE_CTX *chain)
+{
+    emi_tls *tls = emi_tls_of(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    if (judge(tls, is_good != 0, chain))
+        return 1;
+    keep_refused(tls, chain);
+    return 0;
 }
 
 /* Only servers choose whether to request a certificate (RFC 8446, section 4.3.2); clients always get one. */

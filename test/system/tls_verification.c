@@ -44,6 +44,7 @@ static void expect_verdict(system_tls_pair *pair, em_status status, const char *
         system_tls_expect_end(pair, &pair->server, EM_TLS_ALERT, "alert");
         assert_int_equal(pair->client.ready, 0);
         assert_int_equal(pair->client.info_at_end.is_verified, 0);
+        assert_true(pair->client.info_at_end.peer_chain_count > 0);
         assert_int_equal(pair->client.info_at_end.verdict, status);
         assert_int_equal(bytes_length(&pair->server.received), 0);
     }

@@ -85,6 +85,62 @@ static void verify_peer_cannot_accept_an_invalid_certificate(void **state)
     assert_true(given_answers.order_is_right);
 }
 
+/* The first certificate of the peer, in PEM and to be freed. */
+static char *first_pem(const tls_end *end)
+{
+    size_t length = emi_tls_get_peer_certificate(end->filter, 0, EM_TLS_PEM, NULL, 0);
+    char *pem = malloc(length + 1);
+    assert_non_null(pem);
+    pem[0] = '\0';
+    assert_int_equal(emi_tls_get_peer_certificate(end->filter, 0, EM_TLS_PEM, pem, length + 1), length);
+    return pem;
+}
+
+static void expect_refused_certificate(const tls_end *end, const test_certificate *certificate)
+{
+    em_tls_info info;
+    char *expected = certificate_pem(certificate);
+    char *pem = first_pem(end);
+    assert_true(end->filter->failure != EM_OK);
+    emi_tls_get_info(end->filter, &info);
+    assert_int_equal(info.peer_chain_count, 1);
+    assert_false(info.is_verified);
+    assert_string_equal(pem, expected);
+    free(pem);
+    free(expected);
+}
+
+static void the_certificate_of_a_refused_peer_can_be_read(void **state)
+{
+    (void)state;
+    const tls_world *world = tls_world_get();
+    const certificate_recipe recipe = {.common_name = "client"};
+    test_certificate alone = certificate_make(&recipe, NULL);
+    char *pem = tls_pem_of(&alone);
+    answers none = {.accepts = false};
+    tls_meeting given = {.server_pem = world->server_pem, .hostname = "example.org"};
+    tls_pair pair;
+    tls_meeting_hold(&given, &pair);
+    expect_refused_certificate(&pair.client, &world->server);
+    tls_pair_close(&pair);
+    given.hostname = "example.com";
+    given.client = (em_tls_context_options){.verify_peer = answer, .user = &none};
+    tls_meeting_hold(&given, &pair);
+    expect_refused_certificate(&pair.client, &world->server);
+    tls_pair_close(&pair);
+    given.client = (em_tls_context_options){.max_version = EM_TLS_1_2};
+    given.client_pem = pem;
+    given.server.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE;
+    for (unsigned i = 0; i < 2; i++) {
+        tls_meeting_hold(&given, &pair);
+        expect_refused_certificate(&pair.server, &alone);
+        tls_pair_close(&pair);
+        given.client.max_version = EM_TLS_1_3;
+    }
+    free(pem);
+    certificate_free(&alone);
+}
+
 static void with_verify_override_verify_peer_alone_decides(void **state)
 {
     (void)state;
@@ -285,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(verify_peer_can_reject_a_valid_certificate),
         TEST(verify_peer_cannot_accept_an_invalid_certificate),
+        TEST(the_certificate_of_a_refused_peer_can_be_read),
         TEST(with_verify_override_verify_peer_alone_decides),
         TEST(a_server_that_requires_a_certificate_gets_one),
         TEST(a_client_without_a_valid_certificate_is_refused),
