@@ -40,8 +40,8 @@ typedef struct emi_filter_operations {
      * result; after ENDED and FAILED the result stays the same.
      */
     emi_filter_result (*open)(emi_filter *filter, emi_bytes *input, void *plain, size_t *length);
-    /** Puts the wire form of `length` plain bytes, 1 to `piece_bytes`, into `wire`. Called once it is ready. A failure
-     * is final. */
+    /** Puts the wire form of `length` plain bytes, 1 to `piece_bytes`, into `wire`. What is not possible yet, it puts
+     * into `held`, and a later `open` does the rest. Called once it is ready. A failure is final. */
     em_status (*seal)(emi_filter *filter, const void *plain, size_t length);
     /** No plain bytes follow: puts the end mark, if the filter has one, into `wire`. If that is not possible yet,
      * `piece_bytes` is 0 until a later `open` has done it. Called at most once, and not after FAILED. */
@@ -59,11 +59,12 @@ typedef struct emi_filter_operations {
 struct emi_filter {
     const emi_filter_operations *operations;
     emi_outbox wire;       /**< bytes for the wire, which the connection sends */
-    emi_outbox_pool *pool; /**< of `wire`, without a limit */
-    size_t piece_bytes;    /**< how many plain bytes `seal` accepts next. 0: none before the next call of `open` */
-    bool is_ready;         /**< plain bytes may be sealed: the handshake is done, or there is none. Stays true */
-    em_status failure;     /**< after FAILED */
-    const char *detail;    /**< the failure in words, owned by the filter; or NULL */
+    emi_outbox_pool *pool; /**< of `wire` and `held`, without a limit */
+    emi_outbox held;    /**< plain bytes that `seal` has accepted, but that are not in `wire` yet: they are not sent */
+    size_t piece_bytes; /**< how many plain bytes `seal` accepts next. 0: none before the next call of `open` */
+    bool is_ready;      /**< plain bytes may be sealed: the handshake is done, or there is none. Stays true */
+    em_status failure;  /**< after FAILED */
+    const char *detail; /**< the failure in words, owned by the filter; or NULL */
 };
 
 #endif

@@ -22,7 +22,8 @@ void emi_connection_request_send(em_connection *connection)
 bool emi_connection_has_unsent(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    return connection->outbox.bytes > 0 || (gate && (gate->filter->wire.bytes > 0 || emi_gate_owes_end(gate)));
+    return connection->outbox.bytes > 0 ||
+           (gate && (gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || emi_gate_owes_end(gate)));
 }
 
 static void relieve(em_connection *connection)

@@ -53,7 +53,9 @@ static bool waits_for_system(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
     bool waits = connection->outbox.bytes > 0;
-    return gate ? gate->filter->wire.bytes > 0 || (waits && gate->was_ready) : waits;
+    if (!gate)
+        return waits;
+    return gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || (waits && gate->was_ready);
 }
 
 static deadline earliest_deadline(const em_connection *connection)

@@ -46,7 +46,7 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
     if (connection->state < EM_STATE_OPEN || is_cut(connection))
         return 0;
     if (connection->paused)
-        return gate->sealed_bytes > 0 ? 0 : emi_gate_gather(gate, spans);
+        return emi_gate_has_output(gate) ? emi_gate_gather(gate, spans) : 0;
     emi_gate_fill(gate);
     unsigned count = is_cut(connection) ? 0 : emi_gate_gather(gate, spans);
     if (count == 0 && (connection->under_pressure || connection->write_side != EMI_WRITE_OPEN))

@@ -53,7 +53,7 @@ typedef struct emi_gate {
     size_t held_begin;
     size_t held_bytes;
     size_t dropped_bytes;     /* wire bytes that were received after the peer's end */
-    size_t sealed_bytes;      /* plain bytes whose wire form waits to be sent */
+    size_t sealed_bytes;      /* plain bytes that the filter has and that wait to be sent, also those that it holds */
     uint64_t wire_sent_bytes; /* wire bytes that the system has accepted; read by drain.c */
     const char *detail;       /* the reason for the end in words, or NULL */
     bool has_begun : 1;       /* the filter's `open` was called */

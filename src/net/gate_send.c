@@ -32,6 +32,13 @@ static const void *next_piece(const emi_gate *gate, size_t *length)
     return piece;
 }
 
+/* How many of the plain bytes that wait have their wire form in the wire outbox. */
+static size_t plain_bytes_on_wire(const emi_gate *gate)
+{
+    EMI_INVARIANT(gate->filter->held.bytes <= gate->sealed_bytes);
+    return gate->sealed_bytes - gate->filter->held.bytes;
+}
+
 /* The system has accepted the wire form of these plain bytes. */
 static void note_taken(emi_gate *gate, size_t plain_bytes)
 {
@@ -71,7 +78,7 @@ static bool seal(emi_gate *gate, const void *plain, size_t length)
 static void note_if_all_taken(emi_gate *gate)
 {
     if (gate->filter->wire.bytes == 0)
-        note_taken(gate, gate->sealed_bytes);
+        note_taken(gate, plain_bytes_on_wire(gate));
 }
 
 static size_t most_in_a_piece(const emi_filter *filter)
@@ -129,7 +136,7 @@ bool emi_gate_has_output(const emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     if (connection->paused)
-        return gate->filter->wire.bytes > 0 && gate->sealed_bytes == 0;
+        return gate->filter->wire.bytes > 0 && plain_bytes_on_wire(gate) == 0;
     return gate->filter->wire.bytes > 0 || (gate->filter->is_ready && gate->filter->piece_bytes > 0 &&
                                             (connection->outbox.bytes > 0 || emi_gate_owes_end(gate)));
 }
@@ -176,8 +183,8 @@ void emi_gate_note_waiting(emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     emi_connection_extras *extras = connection->extras;
-    bool waits =
-        gate->filter->wire.bytes > 0 || (connection->outbox.bytes > 0 && gate->was_ready && !connection->paused);
+    bool waits = gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 ||
+                 (connection->outbox.bytes > 0 && gate->was_ready && !connection->paused);
     if (waits && !gate->was_waiting && extras->write_timeout_ns > 0) {
         extras->progress_ns = emi_clock_now_ns();
         emi_connection_arm(gate->connection);
@@ -198,7 +205,8 @@ void emi_gate_take(emi_gate *gate, size_t length)
     if (length == 0)
         return;
     bool takes_all = length >= before;
-    size_t plain_bytes = takes_all ? gate->sealed_bytes : (size_t)((uint64_t)gate->sealed_bytes * length / before);
+    size_t on_wire = plain_bytes_on_wire(gate);
+    size_t plain_bytes = takes_all ? on_wire : (size_t)((uint64_t)on_wire * length / before);
     gate->wire_sent_bytes += length;
     gate->was_waiting = !takes_all;
     note_taken(gate, plain_bytes);

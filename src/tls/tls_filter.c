@@ -166,7 +166,7 @@ static void note_time(emi_tls *tls)
 static em_status hold(emi_tls *tls, const void *plain, size_t length)
 {
     tls->filter.piece_bytes = 0;
-    em_status status = emi_outbox_append(&tls->held, tls->filter.pool, plain, length);
+    em_status status = emi_outbox_append(&tls->filter.held, tls->filter.pool, plain, length);
     if (status == EM_OK)
         return EM_OK;
     tls->no_memory = true;
@@ -197,7 +197,7 @@ static em_status seal(emi_filter *filter, const void *plain, size_t length)
     bool is_written = true;
     if (tls->filter.failure != EM_OK)
         return tls->filter.failure;
-    if (length > 0 && tls->held.bytes > 0)
+    if (length > 0 && tls->filter.held.bytes > 0)
         return hold(tls, plain, length);
     note_time(tls);
     while (length > 0) {
@@ -228,7 +228,7 @@ static em_status seal_end(emi_filter *filter)
     emi_tls *tls = tls_of(filter);
     if (!tls->filter.is_ready || tls->filter.failure != EM_OK)
         return tls->filter.failure;
-    tls->wants_end = tls->held.bytes > 0;
+    tls->wants_end = tls->filter.held.bytes > 0;
     return tls->wants_end ? EM_OK : write_end(tls);
 }
 
@@ -238,13 +238,13 @@ static em_status write_held(emi_tls *tls)
     emi_span span;
     bool is_written = true;
     em_status status = EM_OK;
-    while (status == EM_OK && is_written && emi_outbox_gather(&tls->held, &span, 1) > 0) {
+    while (status == EM_OK && is_written && emi_outbox_gather(&tls->filter.held, &span, 1) > 0) {
         size_t length = span.length < LARGE_PIECE_BYTES ? span.length : LARGE_PIECE_BYTES;
         status = write_piece(tls, span.data, length, &is_written);
         if (is_written)
-            emi_outbox_consume(&tls->held, tls->filter.pool, length);
+            emi_outbox_consume(&tls->filter.held, tls->filter.pool, length);
     }
-    if (tls->held.bytes > 0)
+    if (tls->filter.held.bytes > 0)
         tls->filter.piece_bytes = 0;
     else if (status == EM_OK && tls->wants_end)
         status = write_end(tls);
@@ -271,7 +271,7 @@ static emi_filter_result receive(emi_tls *tls, unsigned char *plain, size_t *len
         if (tls->is_starved)
             break;
     }
-    if ((tls->held.bytes > 0 || tls->wants_end) && result != EMI_FILTER_FAILED && write_held(tls) != EM_OK)
+    if ((tls->filter.held.bytes > 0 || tls->wants_end) && result != EMI_FILTER_FAILED && write_held(tls) != EM_OK)
         result = EMI_FILTER_FAILED;
     return result;
 }
@@ -323,7 +323,7 @@ static void destroy(emi_filter *filter)
     SSL_free(tls->ssl);
     SSL_SESSION_free(tls->offered);
     sk_X509_pop_free(tls->refused_chain, X509_free);
-    emi_outbox_clear(&tls->held, filter->pool);
+    emi_outbox_clear(&filter->held, filter->pool);
     emi_tls_setup_release(tls->setup);
     em_tls_context_release(tls->chosen);
     em_tls_context_release(tls->context);

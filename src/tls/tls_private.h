@@ -313,7 +313,6 @@ struct emi_tls {
     unsigned unasked;     /**< messages of the peer without data since the last data, see EMI_TLS_MOST_UNASKED */
     int64_t sealed_at;    /**< time(2) of the last `seal` */
     size_t sealed_bytes;  /**< since the connection was last quiet */
-    emi_outbox held;      /**< plain bytes that OpenSSL could not write yet */
     SSL_SESSION *offered; /**< to be resumed, until the handshake is done */
     unsigned char session_key[32];
     bool has_session_key;

@@ -220,28 +220,6 @@ static emi_filter_result read_on(test_filter *own, emi_bytes *input, unsigned ch
     return result == EMI_FILTER_STARVED && input->length > 0 ? EMI_FILTER_PROGRESS : result;
 }
 
-static emi_filter_result open_input(emi_filter *filter, emi_bytes *input, void *plain, size_t *length)
-{
-    test_filter *own = filter_of(filter);
-    enter(own);
-    check(own->has_begun || input->length == 0, "the first call brings input");
-    own->has_begun = true;
-    if (own->record)
-        own->record->opens++;
-    *length = 0;
-    if (filter->piece_bytes == 0)
-        want_piece(own, true);
-    if (own->holds_end && put_end(own) != EM_OK)
-        own->open_failure = EM_NO_MEMORY;
-    void (*on_open)(void *user) = own->on_open;
-    own->on_open = NULL;
-    if (on_open)
-        on_open(own->user);
-    emi_filter_result result = read_on(own, input, plain, length);
-    own->is_running = false;
-    return result;
-}
-
 /* To the wire */
 
 static em_status put(test_filter *own, const byte_buffer *wire)
@@ -268,6 +246,39 @@ static em_status write_record(test_filter *own, const void *plain, size_t length
     return status;
 }
 
+static em_status write_held(test_filter *own)
+{
+    emi_span span;
+    em_status status = EM_OK;
+    while (status == EM_OK && emi_outbox_gather(&own->filter.held, &span, 1) > 0) {
+        status = write_record(own, span.data, span.length);
+        emi_outbox_consume(&own->filter.held, own->filter.pool, span.length);
+    }
+    return status;
+}
+
+static emi_filter_result open_input(emi_filter *filter, emi_bytes *input, void *plain, size_t *length)
+{
+    test_filter *own = filter_of(filter);
+    enter(own);
+    check(own->has_begun || input->length == 0, "the first call brings input");
+    own->has_begun = true;
+    if (own->record)
+        own->record->opens++;
+    *length = 0;
+    if (filter->piece_bytes == 0)
+        want_piece(own, true);
+    if (write_held(own) != EM_OK || (own->holds_end && put_end(own) != EM_OK))
+        own->open_failure = EM_NO_MEMORY;
+    void (*on_open)(void *user) = own->on_open;
+    own->on_open = NULL;
+    if (on_open)
+        on_open(own->user);
+    emi_filter_result result = read_on(own, input, plain, length);
+    own->is_running = false;
+    return result;
+}
+
 static em_status seal(emi_filter *filter, const void *plain, size_t length)
 {
     test_filter *own = filter_of(filter);
@@ -276,8 +287,12 @@ static em_status seal(emi_filter *filter, const void *plain, size_t length)
     check(length > 0 && length <= filter->piece_bytes, "sealing a piece of another size");
     if (own->record)
         own->record->seals++;
-    em_status status = own->seal_failure == EM_OK ? write_record(own, plain, length) : own->seal_failure;
-    want_piece(own, !own->options.stalls);
+    em_status status = own->seal_failure;
+    if (status == EM_OK && own->options.holds_pieces)
+        status = emi_outbox_append(&filter->held, filter->pool, plain, length);
+    else if (status == EM_OK)
+        status = write_record(own, plain, length);
+    want_piece(own, !own->options.stalls && filter->held.bytes == 0);
     own->is_running = false;
     return status;
 }
@@ -328,6 +343,8 @@ static void destroy(emi_filter *filter)
     check(filter->wire.bytes == 0, "destroyed with a full wire");
     if (own->record)
         own->record->destroyed++;
+    if (filter->held.bytes > 0)
+        emi_outbox_clear(&filter->held, filter->pool);
     bytes_free(&own->taken);
     free(own);
 }

@@ -22,6 +22,7 @@ typedef struct test_filter_options {
     size_t piece_bytes;         /* of a record; 0: 4096 */
     uint64_t seed;              /* not 0: the three sizes above are the largest of random ones */
     bool stalls;                /* accepts one plain piece, and no more until the next `open` */
+    bool holds_pieces;          /* accepts one plain piece, and puts it on the wire at the next `open` */
     bool holds_end;             /* takes the end, and puts it on the wire at the next `open` */
     const char *last_message;   /* put on the wire unchanged when it fails; or NULL */
 } test_filter_options;

@@ -68,6 +68,62 @@ static void what_gives_memory_back_may_close(void **state)
     filtered_free(&own);
 }
 
+static void what_the_filter_holds_is_not_sent_yet(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 6, .holds_pieces = true};
+    const em_stream_options stream = {.size = sizeof stream, .low_water_bytes = 2, .high_water_bytes = 4};
+    filtered_open(&own, *state, &options, &stream);
+    run_turns(*state, 1);
+    em_connection *connection = own.told.connection;
+    assert_int_equal(em_connection_send_text(connection, "abcdef"), EM_UNDER_PRESSURE);
+    run_turns(*state, 5);
+    assert_int_equal(own.filter->filter.held.bytes, 6);
+    assert_int_equal(em_connection_get_outbound_bytes(connection), 6);
+    assert_int_equal(stats_of(*state).outbox_bytes, 6);
+    expect_events(&own.told, "I");
+    filtered_expect_sent(&own, "");
+    filtered_feed(&own, "x");
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "abcdef");
+    assert_int_equal(em_connection_get_outbound_bytes(connection), 0);
+    assert_int_equal(stats_of(*state).outbox_bytes, 0);
+    expect_events(&own.told, "IDR");
+    filtered_free(&own);
+}
+
+static void the_write_timeout_ends_a_connection_whose_filter_holds_what_it_has_taken(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 6, .holds_pieces = true};
+    const em_stream_options stream = {.size = sizeof stream, .write_timeout_ns = 5 * EM_SECONDS};
+    filtered_open(&own, *state, &options, &stream);
+    em_connection_send_text(own.told.connection, "abcdef");
+    run_for(*state, 4 * EM_SECONDS);
+    expect_events(&own.told, "I");
+    run_for(*state, 16 * EM_SECONDS);
+    expect_events(&own.told, "IU");
+    assert_int_equal(own.told.reason, EM_WRITE_TIMEOUT);
+    filtered_free(&own);
+}
+
+static void what_the_filter_holds_is_sent_before_the_connection_closes(void **state)
+{
+    filtered own;
+    const test_filter_options options = {.piece_bytes = 6, .holds_pieces = true};
+    filtered_open(&own, *state, &options, NULL);
+    run_turns(*state, 1);
+    em_connection_send_text(own.told.connection, "abcdef");
+    em_connection_close_after_writing(own.told.connection);
+    run_turns(*state, 5);
+    expect_events(&own.told, "I");
+    filtered_feed(&own, "x");
+    run_turns(*state, 5);
+    filtered_expect_sent(&own, "abcdef");
+    assert_true(own.peer_saw_end);
+    filtered_free(&own);
+}
+
 /* The filter may hold back what it has taken. */
 static void a_reset_before_the_filter_takes_more_is_not_a_good_end(void **state)
 {
@@ -92,6 +148,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GATE_TEST(the_write_timeout_ends_a_connection_whose_filter_takes_no_more),
         GATE_TEST(the_write_timeout_begins_although_the_filter_takes_nothing_from_the_first),
+        GATE_TEST(what_the_filter_holds_is_not_sent_yet),
+        GATE_TEST(the_write_timeout_ends_a_connection_whose_filter_holds_what_it_has_taken),
+        GATE_TEST(what_the_filter_holds_is_sent_before_the_connection_closes),
         GATE_TEST(what_gives_memory_back_may_close),
         GATE_TEST(a_reset_before_the_filter_takes_more_is_not_a_good_end),
     };
