@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sessions and tickets: what is resumed, and what must not be.
+ * Sessions: what is resumed, and what must not be.
  */
-#include "support/tls_pair.h"
+#include "support/tls_resumption.h"
 #include "support/unit.h"
 
 #include "base/features.h"
@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { BOTH = 2 };
 static const em_tls_version versions[BOTH] = {EM_TLS_1_2, EM_TLS_1_3};
@@ -32,68 +30,17 @@ static int tear_down(void **state)
     return 0;
 }
 
-static em_tls_context *make_server(em_tls_context_options options)
-{
-    em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
-    options.size = sizeof options;
-    options.certificate = &certificate;
-    return tls_context_make(&options);
-}
-
-static em_tls_context *make_client(em_tls_context_options options)
-{
-    options.size = sizeof options;
-    options.ca_pem = options.verify == EM_OFF ? NULL : tls_world_get()->authority_pem;
-    return tls_context_make(&options);
-}
-
-typedef struct wish {
-    const char *hostname; /* NULL: example.com */
-    const char *peer;     /* NULL: "192.0.2.1:443" */
-    bool ends_badly;      /* no close_notify */
-} wish;
-
-/* Makes a connection and sends some data. Returns whether a session was resumed. `keep`: leaves it open. */
-static bool connect_once(em_tls_context *client, em_tls_context *server, wish wanted)
-{
-    tls_pair pair = {.step = 0};
-    em_tls_info ours;
-    em_tls_info theirs;
-    em_tls_options client_options = {.size = sizeof client_options, .context = client};
-    em_tls_options server_options = {.size = sizeof server_options, .context = server};
-    client_options.hostname = wanted.hostname ? wanted.hostname : "example.com";
-    assert_int_equal(tls_end_open(&pair.client, &client_options, false, wanted.peer ? wanted.peer : "192.0.2.1:443"),
-                     EM_OK);
-    assert_int_equal(tls_end_open(&pair.server, &server_options, true, NULL), EM_OK);
-    tls_pair_run(&pair);
-    if (!pair.client.filter->is_ready || !pair.server.filter->is_ready)
-        stop_test("not connected: %s, %s", pair.client.filter->detail, pair.server.filter->detail);
-    tls_pair_check_text(&pair, &pair.client, &pair.server, "question");
-    tls_pair_check_text(&pair, &pair.server, &pair.client, "answer");
-    emi_tls_get_info(pair.client.filter, &ours);
-    emi_tls_get_info(pair.server.filter, &theirs);
-    assert_int_equal(ours.is_resumed, theirs.is_resumed);
-    if (!wanted.ends_badly) {
-        pair.client.filter->operations->seal_end(pair.client.filter);
-        pair.server.filter->operations->seal_end(pair.server.filter);
-        tls_pair_run(&pair);
-    }
-    tls_pair_close(&pair);
-    return ours.is_resumed;
-}
-
 static void a_second_connection_is_resumed_whatever_the_end_was(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < BOTH; i++)
         for (unsigned ends_badly = 0; ends_badly < 2; ends_badly++) {
-            em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
-            em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-            const wish wanted = {.ends_badly = ends_badly};
-            assert_false(connect_once(client, server, wanted));
+            em_tls_context *client = tls_resumption_client((em_tls_context_options){.max_version = versions[i]});
+            em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
+            const tls_resumption_wish wanted = {.ends_badly = ends_badly};
+            assert_false(tls_resumption_connect(client, server, wanted));
             for (unsigned round = 0; round < 20; round++)
-                assert_true(connect_once(client, server, wanted));
+                assert_true(tls_resumption_connect(client, server, wanted));
             em_tls_context_release(client);
             em_tls_context_release(server);
         }
@@ -104,8 +51,9 @@ static void getters_return_the_same_after_resumption(void **state)
     (void)state;
     const char *const protocols[] = {"h2", "http/1.1", NULL};
     for (unsigned i = 0; i < BOTH; i++) {
-        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i], .alpn = protocols});
-        em_tls_context *server = make_server((em_tls_context_options){.alpn = protocols});
+        em_tls_context *client =
+            tls_resumption_client((em_tls_context_options){.max_version = versions[i], .alpn = protocols});
+        em_tls_context *server = tls_resumption_server((em_tls_context_options){.alpn = protocols});
         for (int round = 0; round < 2; round++) {
             tls_pair pair;
             em_tls_info info;
@@ -134,15 +82,15 @@ static void sessions_are_resumed_only_with_the_same_peer_and_name(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < BOTH; i++) {
-        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
-        em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-        const wish first = {.hostname = NULL};
-        const wish other_peer = {.peer = "192.0.2.2:443"};
-        const wish other_name = {.hostname = "www.example.com"};
-        assert_false(connect_once(client, server, first));
-        assert_false(connect_once(client, server, other_peer));
-        assert_false(connect_once(client, server, other_name));
-        assert_true(connect_once(client, server, first));
+        em_tls_context *client = tls_resumption_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
+        const tls_resumption_wish first = {.hostname = NULL};
+        const tls_resumption_wish other_peer = {.peer = "192.0.2.2:443"};
+        const tls_resumption_wish other_name = {.hostname = "www.example.com"};
+        assert_false(tls_resumption_connect(client, server, first));
+        assert_false(tls_resumption_connect(client, server, other_peer));
+        assert_false(tls_resumption_connect(client, server, other_name));
+        assert_true(tls_resumption_connect(client, server, first));
         em_tls_context_release(client);
         em_tls_context_release(server);
     }
@@ -158,12 +106,12 @@ static void a_session_without_verification_is_never_resumed_with_it(void **state
     em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = pem};
     em_tls_context_options server_options = {.size = sizeof server_options, .certificate = &certificate};
     em_tls_context *server = tls_context_make(&server_options);
-    em_tls_context *lax = make_client((em_tls_context_options){.verify = EM_OFF});
-    em_tls_context *strict = make_client((em_tls_context_options){.size = 0});
-    const wish wanted = {.hostname = "example.com"};
+    em_tls_context *lax = tls_resumption_client((em_tls_context_options){.verify = EM_OFF});
+    em_tls_context *strict = tls_resumption_client((em_tls_context_options){.size = 0});
+    const tls_resumption_wish wanted = {.hostname = "example.com"};
     tls_pair pair;
-    connect_once(lax, server, wanted);
-    assert_true(connect_once(lax, server, wanted));
+    tls_resumption_connect(lax, server, wanted);
+    assert_true(tls_resumption_connect(lax, server, wanted));
     tls_pair_open(&pair, strict, server);
     tls_pair_run(&pair);
     assert_int_equal(pair.client.filter->failure, EM_TLS_UNTRUSTED);
@@ -175,87 +123,11 @@ static void a_session_without_verification_is_never_resumed_with_it(void **state
     certificate_free(&alone);
 }
 
-static void tickets_can_be_switched_off(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < BOTH; i++) {
-        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
-        em_tls_context *deaf =
-            make_client((em_tls_context_options){.max_version = versions[i], .session_tickets = EM_OFF});
-        em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-        em_tls_context *without = make_server((em_tls_context_options){.session_tickets = EM_OFF});
-        const wish wanted = {.hostname = NULL};
-        connect_once(client, without, wanted);
-        assert_false(connect_once(client, without, wanted));
-        connect_once(deaf, server, wanted);
-        assert_false(connect_once(deaf, server, wanted));
-        em_tls_context_release(client);
-        em_tls_context_release(deaf);
-        em_tls_context_release(server);
-        em_tls_context_release(without);
-    }
-}
-
 static em_tls_ticket_key key_of(unsigned char number)
 {
     em_tls_ticket_key key;
     memset(&key, number, sizeof key);
     return key;
-}
-
-static void servers_with_the_same_keys_resume_each_others_sessions(void **state)
-{
-    (void)state;
-    const em_tls_ticket_key old = key_of(1);
-    const em_tls_ticket_key both[] = {key_of(2), key_of(1)};
-    const em_tls_ticket_key newer = key_of(2);
-    for (unsigned i = 0; i < BOTH; i++) {
-        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
-        em_tls_context *one = make_server((em_tls_context_options){.size = 0});
-        em_tls_context *two = make_server((em_tls_context_options){.size = 0});
-        const wish wanted = {.hostname = NULL};
-        connect_once(client, one, wanted);
-        assert_false(connect_once(client, two, wanted));
-        assert_int_equal(em_tls_context_set_ticket_keys(one, &old, 1), EM_OK);
-        assert_int_equal(em_tls_context_set_ticket_keys(two, &old, 1), EM_OK);
-        connect_once(client, one, wanted);
-        assert_true(connect_once(client, two, wanted));
-        assert_int_equal(em_tls_context_set_ticket_keys(two, both, 2), EM_OK);
-        assert_true(connect_once(client, two, wanted));
-        /* The last connection got a ticket with the new key. */
-        assert_int_equal(em_tls_context_set_ticket_keys(two, &newer, 1), EM_OK);
-        assert_true(connect_once(client, two, wanted));
-        assert_int_equal(em_tls_context_set_ticket_keys(two, NULL, 0), EM_OK);
-        assert_false(connect_once(client, two, wanted));
-        assert_true(connect_once(client, two, wanted));
-        em_tls_context_release(client);
-        em_tls_context_release(one);
-        em_tls_context_release(two);
-    }
-}
-
-static void too_many_keys_are_refused(void **state)
-{
-    (void)state;
-    em_tls_ticket_key keys[EM_TLS_MAX_TICKET_KEYS + 1] = {key_of(1)};
-    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-    assert_int_equal(em_tls_context_set_ticket_keys(server, keys, EM_TLS_MAX_TICKET_KEYS + 1), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_tls_context_set_ticket_keys(server, NULL, 1), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_tls_context_set_ticket_keys(NULL, keys, 1), EM_INVALID_ARGUMENT);
-    em_tls_context_release(server);
-}
-
-static void reloading_keeps_the_tickets(void **state)
-{
-    (void)state;
-    em_tls_context *client = make_client((em_tls_context_options){.size = 0});
-    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-    const wish wanted = {.hostname = NULL};
-    connect_once(client, server, wanted);
-    assert_int_equal(em_tls_context_reload(server), EM_OK);
-    assert_true(connect_once(client, server, wanted));
-    em_tls_context_release(client);
-    em_tls_context_release(server);
 }
 
 /* Servers with the same keys, one of which asks for certificates. */
@@ -264,14 +136,14 @@ static void a_session_without_client_certificate_is_not_resumed_where_one_is_req
     (void)state;
     const em_tls_ticket_key key = key_of(1);
     for (unsigned i = 0; i < BOTH; i++) {
-        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
-        em_tls_context *open = make_server((em_tls_context_options){.size = 0});
-        em_tls_context *closed = make_server((em_tls_context_options){
+        em_tls_context *client = tls_resumption_client((em_tls_context_options){.max_version = versions[i]});
+        em_tls_context *open = tls_resumption_server((em_tls_context_options){.size = 0});
+        em_tls_context *closed = tls_resumption_server((em_tls_context_options){
             .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE, .ca_pem = tls_world_get()->authority_pem});
         tls_pair pair;
         em_tls_context_set_ticket_keys(open, &key, 1);
         em_tls_context_set_ticket_keys(closed, &key, 1);
-        connect_once(client, open, (wish){.peer = "peer"});
+        tls_resumption_connect(client, open, (tls_resumption_wish){.peer = "peer"});
         tls_pair_open(&pair, client, closed);
         tls_pair_run(&pair);
         assert_int_equal(pair.server.filter->failure, EM_TLS_UNTRUSTED);
@@ -294,10 +166,10 @@ static void a_session_is_not_resumed_after_its_authority_lost_trust(void **state
     char *path = text_to_file("trusted.pem", world->authority_pem);
     em_tls_context_options options = {.size = sizeof options, .ca_file = path};
     em_tls_context *client = tls_context_make(&options);
-    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
     tls_pair pair;
-    connect_once(client, server, (wish){.peer = "peer"});
-    assert_true(connect_once(client, server, (wish){.peer = "peer"}));
+    tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer"});
+    assert_true(tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer"}));
     text_write(path, other_pem);
     assert_int_equal(em_tls_context_reload(client), EM_OK);
     tls_pair_open(&pair, client, server);
@@ -338,13 +210,13 @@ static void verify_peer_is_called_for_resumed_sessions(void **state)
     (void)state;
     for (unsigned i = 0; i < BOTH; i++) {
         witness seen = {.answer = 1};
-        em_tls_context *client =
-            make_client((em_tls_context_options){.max_version = versions[i], .verify_peer = see, .user = &seen});
-        em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+        em_tls_context *client = tls_resumption_client(
+            (em_tls_context_options){.max_version = versions[i], .verify_peer = see, .user = &seen});
+        em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
         tls_pair pair;
-        connect_once(client, server, (wish){.peer = "peer"});
+        tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer"});
         assert_int_equal(seen.calls, 2);
-        assert_true(connect_once(client, server, (wish){.peer = "peer"}));
+        assert_true(tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer"}));
         assert_int_equal(seen.calls, 3);
         seen.answer = 0;
         tls_pair_open(&pair, client, server);
@@ -354,7 +226,8 @@ static void verify_peer_is_called_for_resumed_sessions(void **state)
         expect_cut(&pair.server);
         tls_pair_close(&pair);
         seen.answer = 1;
-        assert_false(connect_once(client, server, (wish){.peer = "peer"})); /* no session of those is tried again */
+        assert_false(tls_resumption_connect(
+            client, server, (tls_resumption_wish){.peer = "peer"})); /* no session of those is tried again */
         em_tls_context_release(client);
         em_tls_context_release(server);
     }
@@ -373,13 +246,13 @@ static void a_server_calls_verify_peer_for_resumed_clients(void **state)
                                                  .max_version = versions[i]};
         em_tls_context *client = tls_context_make(&client_options);
         em_tls_context *server =
-            make_server((em_tls_context_options){.ca_pem = world->authority_pem,
-                                                 .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE,
-                                                 .verify_peer = see,
-                                                 .user = &seen});
+            tls_resumption_server((em_tls_context_options){.ca_pem = world->authority_pem,
+                                                           .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE,
+                                                           .verify_peer = see,
+                                                           .user = &seen});
         tls_pair pair;
         em_tls_info info;
-        connect_once(client, server, (wish){.peer = "peer"});
+        tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer"});
         assert_int_equal(seen.calls, 2);
         tls_pair_connect(&pair, client, server);
         assert_int_equal(seen.calls, 3);
@@ -402,16 +275,17 @@ static void a_server_calls_verify_peer_for_resumed_clients(void **state)
 static void a_client_keeps_a_bounded_number_of_sessions(void **state)
 {
     (void)state;
-    em_tls_context *client = make_client((em_tls_context_options){.max_version = EM_TLS_1_2, .session_limit = 3});
-    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    em_tls_context *client =
+        tls_resumption_client((em_tls_context_options){.max_version = EM_TLS_1_2, .session_limit = 3});
+    em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
     char peer[40];
     for (unsigned i = 0; i < 5; i++) {
         snprintf(peer, sizeof peer, "peer %u", i);
-        assert_false(connect_once(client, server, (wish){.peer = peer}));
+        assert_false(tls_resumption_connect(client, server, (tls_resumption_wish){.peer = peer}));
     }
-    assert_true(connect_once(client, server, (wish){.peer = "peer 4"}));
-    assert_true(connect_once(client, server, (wish){.peer = "peer 2"}));
-    assert_false(connect_once(client, server, (wish){.peer = "peer 0"}));
+    assert_true(tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer 4"}));
+    assert_true(tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer 2"}));
+    assert_false(tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer 0"}));
     em_tls_context_release(client);
     em_tls_context_release(server);
 }
@@ -420,11 +294,11 @@ static void a_client_keeps_a_bounded_number_of_sessions(void **state)
 static void each_ticket_is_used_once(void **state)
 {
     (void)state;
-    em_tls_context *client = make_client((em_tls_context_options){.size = 0});
-    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
+    em_tls_context *client = tls_resumption_client((em_tls_context_options){.size = 0});
+    em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
     tls_pair pairs[3];
     em_tls_info info;
-    connect_once(client, server, (wish){.peer = "peer"});
+    tls_resumption_connect(client, server, (tls_resumption_wish){.peer = "peer"});
     for (unsigned i = 0; i < COUNT(pairs); i++) {
         tls_pair_open(&pairs[i], client, server);
         tls_end_receive(&pairs[i].client, NULL, 0);
@@ -440,42 +314,7 @@ static void each_ticket_is_used_once(void **state)
     em_tls_context_release(server);
 }
 
-/* In a forked server the context's own keys stay the same. */
-static void forked_servers_resume_each_others_sessions(void **state)
-{
-    (void)state;
-    em_tls_context *client = make_client((em_tls_context_options){.size = 0});
-    em_tls_context *server = make_server((em_tls_context_options){.size = 0});
-    connect_once(client, server, (wish){.peer = "peer"});
-    pid_t child = fork();
-    if (child == 0)
-        _exit(connect_once(client, server, (wish){.peer = "peer"}) ? 0 : 1);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    em_tls_context_release(client);
-    em_tls_context_release(server);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-/* Comes last: it cannot be undone. */
-static void contexts_that_begin_with_common_keys_resume_each_others_sessions(void **state)
-{
-    (void)state;
-    assert_int_equal(em_tls_share_ticket_keys(), EM_OK);
-    for (unsigned i = 0; i < BOTH; i++) {
-        em_tls_context *client = make_client((em_tls_context_options){.max_version = versions[i]});
-        em_tls_context *one = make_server((em_tls_context_options){.size = 0});
-        em_tls_context *two = make_server((em_tls_context_options){.size = 0});
-        const wish wanted = {.hostname = NULL};
-        connect_once(client, one, wanted);
-        assert_true(connect_once(client, two, wanted));
-        em_tls_context_release(client);
-        em_tls_context_release(one);
-        em_tls_context_release(two);
-    }
-}
 
 int main(void)
 {
@@ -484,18 +323,12 @@ int main(void)
         TEST(getters_return_the_same_after_resumption),
         TEST(sessions_are_resumed_only_with_the_same_peer_and_name),
         TEST(a_session_without_verification_is_never_resumed_with_it),
-        TEST(tickets_can_be_switched_off),
-        TEST(servers_with_the_same_keys_resume_each_others_sessions),
-        TEST(too_many_keys_are_refused),
-        TEST(reloading_keeps_the_tickets),
         TEST(a_session_without_client_certificate_is_not_resumed_where_one_is_required),
         TEST(a_session_is_not_resumed_after_its_authority_lost_trust),
         TEST(verify_peer_is_called_for_resumed_sessions),
         TEST(a_server_calls_verify_peer_for_resumed_clients),
         TEST(a_client_keeps_a_bounded_number_of_sessions),
         TEST(each_ticket_is_used_once),
-        TEST(forked_servers_resume_each_others_sessions),
-        TEST(contexts_that_begin_with_common_keys_resume_each_others_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
