@@ -252,7 +252,8 @@ EM_API em_status em_tls_context_set_ticket_keys(em_tls_context *context, const e
  * Derives the keys of session tickets from a secret of the process, for contexts that are created from now on and have
  * keys of their own. Forked processes inherit the secret, so contexts that each of them creates resume the sessions of
  * the others if their options are equal. Not for contexts whose ticket_seconds is 21600 or more. Call it before the
- * first fork; later calls change nothing. EM_TLS_FAILED: there are no random numbers. EM_UNSUPPORTED.
+ * first fork; later calls change nothing. It only takes random bytes from the system; OpenSSL is initialised when the
+ * first context is created. EM_TLS_FAILED: there are no random numbers. EM_UNSUPPORTED.
  */
 EM_API em_status em_tls_share_ticket_keys(void);
 

@@ -10,13 +10,12 @@
 #if EMI_HAVE_OPENSSL
 
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 
 #include "base/status_detail.h"
+#include "system/random.h"
 #include "tls/tls_private.h"
 
 enum {
@@ -26,13 +25,12 @@ enum {
     MOST_STEPS = 10000 /* more than a year of hours: then the clock was wrong */
 };
 
-/*
- * Where contexts begin, once the program has asked for it. Such contexts stay equal, also in forked processes. The
- * first key is derived when a context needs it: a program that never uses TLS must not pay for the start of OpenSSL.
- */
+/* Where contexts begin, once the program has asked for it. Such contexts stay equal, also in forked processes. Until
+ * the first of them is created there is only the seed of the period in which the program has asked, because deriving
+ * keys initialises OpenSSL. */
 static struct {
     emi_tls_lock lock;
-    emi_tls_tickets tickets;
+    emi_tls_tickets tickets; /* count 0: no key has been derived yet */
     bool is_set;
 } common;
 
@@ -80,8 +78,6 @@ static bool advance(emi_tls_tickets *tickets)
 
 static void catch_up(emi_tls_tickets *tickets, int64_t now)
 {
-    if (tickets->count == 0 && derive_key(tickets->seed, tickets->keys))
-        tickets->count = 1;
     if (now - tickets->period > MOST_STEPS)
         tickets->period = now - 1;
     while (tickets->period < now && advance(tickets))
@@ -95,44 +91,70 @@ static void rotate(emi_tls_tickets *tickets)
         return;
     catch_up(tickets, period_of_now(tickets));
     emi_tls_lock_take(&common.lock);
-    if (common.is_set)
+    if (common.tickets.count > 0)
         catch_up(&common.tickets, period_of_now(&common.tickets));
     emi_tls_lock_give(&common.lock);
+}
+
+/* Derives the key of the period that the seed is for. */
+static em_status derive_first_key(emi_tls_tickets *tickets)
+{
+    if (!derive_key(tickets->seed, tickets->keys))
+        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+    tickets->count = 1;
+    return EM_OK;
 }
 
 static em_status begin(emi_tls_tickets *tickets)
 {
-    tickets->count = 1;
     tickets->period = period_of_now(tickets);
     ERR_clear_error();
-    if (RAND_priv_bytes(tickets->seed, SEED_BYTES) != 1 || !derive_key(tickets->seed, tickets->keys))
+    if (RAND_priv_bytes(tickets->seed, SEED_BYTES) != 1)
         return emi_tls_refuse(EM_TLS_FAILED, "no random numbers for ticket keys", NULL);
-    return EM_OK;
+    return derive_first_key(tickets);
 }
 
+/* Returns whether there are common keys for this context, and copies what there is of them. */
 static bool copy_common(emi_tls_tickets *tickets)
 {
     emi_tls_lock_take(&common.lock);
     bool is_usable = common.is_set && common.tickets.period_seconds == tickets->period_seconds;
-    if (is_usable) {
-        catch_up(&common.tickets, period_of_now(&common.tickets));
+    if (is_usable)
         *tickets = common.tickets;
-    }
     emi_tls_lock_give(&common.lock);
-    return is_usable && tickets->count > 0;
+    return is_usable;
+}
+
+/* Without the lock: the first time, this initialises OpenSSL. Threads that do it at the same time derive the same. */
+static em_status begin_with_common(emi_tls_tickets *tickets)
+{
+    em_status status = tickets->count > 0 ? EM_OK : derive_first_key(tickets);
+    if (status != EM_OK)
+        return status;
+    catch_up(tickets, period_of_now(tickets));
+    emi_tls_lock_take(&common.lock);
+    if (common.tickets.count == 0 || common.tickets.period < tickets->period)
+        common.tickets = *tickets;
+    emi_tls_lock_give(&common.lock);
+    return EM_OK;
 }
 
 em_status em_tls_share_ticket_keys(void)
 {
+    emi_tls_tickets tickets = {.period_seconds = LEAST_PERIOD_SECONDS};
+    tickets.period = period_of_now(&tickets);
+    if (emi_random_bytes(tickets.seed, SEED_BYTES) != EM_OK) {
+        emi_set_status_detail(EM_TLS_FAILED, "the system has no random numbers for ticket keys");
+        return EM_TLS_FAILED;
+    }
     emi_tls_lock_take(&common.lock);
-    if (!common.is_set && getentropy(common.tickets.seed, SEED_BYTES) == 0) {
-        common.tickets.period_seconds = LEAST_PERIOD_SECONDS;
-        common.tickets.period = period_of_now(&common.tickets);
+    if (!common.is_set) {
+        common.tickets = tickets;
         common.is_set = true;
     }
-    bool is_set = common.is_set;
     emi_tls_lock_give(&common.lock);
-    return is_set ? EM_OK : emi_tls_refuse(EM_TLS_FAILED, "no random numbers for ticket keys", NULL);
+    OPENSSL_cleanse(&tickets, sizeof tickets);
+    return EM_OK;
 }
 
 /* A key encrypts tickets in its first period. In the others it still decrypts them, as long as they are valid. */
@@ -142,7 +164,7 @@ em_status emi_tls_tickets_init(emi_tls_tickets *tickets, unsigned ticket_seconds
     *tickets = (emi_tls_tickets){.period_seconds = period_seconds};
     if (period_seconds < LEAST_PERIOD_SECONDS)
         tickets->period_seconds = LEAST_PERIOD_SECONDS;
-    return copy_common(tickets) ? EM_OK : begin(tickets);
+    return copy_common(tickets) ? begin_with_common(tickets) : begin(tickets);
 }
 
 static em_tls_ticket_key newest_key(em_tls_context *context)
