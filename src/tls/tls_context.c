@@ -17,11 +17,6 @@ int em_has_tls(void)
     return 1;
 }
 
-static em_status out_of_memory(void)
-{
-    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
-}
-
 static void free_addition(emi_tls_addition *addition)
 {
     OPENSSL_free(addition->server_name);
@@ -62,7 +57,7 @@ em_status emi_tls_context_make(const em_tls_context_options *options, em_tls_con
 {
     em_tls_context *context = OPENSSL_zalloc(sizeof *context);
     if (!context)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     atomic_init(&context->uses, 1);
     atomic_init(&context->lock.holder, 0);
     atomic_init(&context->changes.holder, 0);
@@ -162,13 +157,13 @@ static em_status make_addition(const char *server_name, const em_tls_certificate
 {
     emi_tls_addition *addition = OPENSSL_zalloc(sizeof *addition);
     if (!addition)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     emi_list_init(&addition->link);
     em_status status = emi_tls_copy_certificate_options(&addition->options, options);
     if (status == EM_OK && server_name) {
         addition->server_name = OPENSSL_strdup(server_name);
         if (!addition->server_name)
-            status = out_of_memory();
+            status = emi_tls_out_of_memory();
     }
     if (status == EM_OK)
         *made = addition;

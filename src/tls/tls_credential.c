@@ -106,14 +106,14 @@ static em_status copy_response(emi_tls_credential *credential, const em_tls_cert
         return EM_OK;
     credential->ocsp_response = OPENSSL_memdup(options->ocsp_response, options->ocsp_response_bytes);
     credential->ocsp_response_bytes = options->ocsp_response_bytes;
-    return credential->ocsp_response ? EM_OK : emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+    return credential->ocsp_response ? EM_OK : emi_tls_out_of_memory();
 }
 
 em_status emi_tls_credential_load(const em_tls_certificate_options *options, emi_tls_credential **credential)
 {
     *credential = OPENSSL_zalloc(sizeof **credential);
     if (!*credential)
-        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+        return emi_tls_out_of_memory();
     atomic_init(&(*credential)->uses, 1);
     em_status status = read_chain(*credential, options);
     if (status == EM_OK)

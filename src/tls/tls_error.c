@@ -48,4 +48,9 @@ em_status emi_tls_refuse(em_status status, const char *text, const char *subject
     return status;
 }
 
+em_status emi_tls_out_of_memory(void)
+{
+    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+}
+
 #endif

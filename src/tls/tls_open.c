@@ -18,11 +18,6 @@ static em_status refuse(em_status status, const char *text)
     return status;
 }
 
-static em_status out_of_memory(void)
-{
-    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
-}
-
 /* Uses the context given, or else one with all defaults, for clients. */
 static em_status set_context(emi_tls *tls, em_tls_context *given)
 {
@@ -41,7 +36,7 @@ static em_status set_context(emi_tls *tls, em_tls_context *given)
 static em_status copy(const emi_tls_name *name, char **text)
 {
     *text = OPENSSL_strdup(name->text);
-    return *text ? EM_OK : out_of_memory();
+    return *text ? EM_OK : emi_tls_out_of_memory();
 }
 
 /* An address is not sent, RFC 6066, section 3. */
@@ -100,12 +95,12 @@ static em_status open_ssl(emi_tls *tls, const char *peer)
     tls->ssl = SSL_new(tls->setup->ctx);
     BIO *bio = tls->ssl ? emi_tls_bio_create(tls) : NULL;
     if (!bio)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     SSL_set_bio(tls->ssl, bio, bio);
     if (!SSL_set_app_data(tls->ssl, (char *)tls) || !emi_tls_verify_configure(tls))
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     if (!tls->is_server)
-        return set_client(tls, peer) ? EM_OK : out_of_memory();
+        return set_client(tls, peer) ? EM_OK : emi_tls_out_of_memory();
     SSL_set_accept_state(tls->ssl);
     return EM_OK;
 }
@@ -127,7 +122,7 @@ em_status emi_tls_open(const emi_tls_opening *opening, emi_filter **filter)
         return status;
     emi_tls *tls = emi_tls_allocate(opening->memory, opening->wire_pool);
     if (!tls)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     tls->is_server = opening->is_server;
     tls->connection = opening->connection;
     status = fill(tls, opening, &options);

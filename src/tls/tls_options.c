@@ -73,7 +73,7 @@ em_status emi_tls_copy_certificate_options(em_tls_certificate_options *copy, con
     if (is_complete)
         return EM_OK;
     emi_tls_free_certificate_options(copy);
-    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+    return emi_tls_out_of_memory();
 }
 
 /* Removes const from a pointer to memory that this file has allocated, so that it can be freed. */
@@ -134,7 +134,7 @@ em_status emi_tls_copy_options(em_tls_context_options *copy, const em_tls_contex
     if (is_complete && !copy->certificate == !given->certificate && !copy->alpn == !given->alpn)
         return EM_OK;
     emi_tls_free_options(copy);
-    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+    return emi_tls_out_of_memory();
 }
 
 void emi_tls_free_options(em_tls_context_options *copy)

@@ -69,7 +69,7 @@ em_status emi_tls_pem_read_certificates(BIO *source, const char *name, STACK_OF(
     X509 *certificate;
     *certificates = sk_X509_new_null();
     if (!*certificates)
-        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+        return emi_tls_out_of_memory();
     ERR_clear_error();
     while ((certificate = PEM_read_bio_X509(source, NULL, emi_tls_pem_passphrase, NULL)))
         if (sk_X509_push(*certificates, certificate) <= 0) {

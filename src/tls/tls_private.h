@@ -42,6 +42,9 @@ void emi_tls_lock_give(emi_tls_lock *lock);
  * OpenSSL's error queue. Empties the queue. Returns `status`, or EM_NO_MEMORY if that is what the entry says. */
 em_status emi_tls_refuse(em_status status, const char *text, const char *subject);
 
+/** The same for memory that ran out. Returns EM_NO_MEMORY. */
+em_status emi_tls_out_of_memory(void);
+
 /** Writes the first entry of OpenSSL's error queue in words, never empty, and empties the queue. *code: set to the
  * entry; 0: there was none. */
 void emi_tls_take_error(char *text, size_t capacity, unsigned long *code);

@@ -12,11 +12,6 @@
 
 #include "tls/tls_private.h"
 
-static em_status out_of_memory(void)
-{
-    return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
-}
-
 static em_status load_first(emi_tls_setup *setup, const em_tls_context_options *options)
 {
     em_status status = EM_OK;
@@ -34,7 +29,7 @@ static em_status add_named(emi_tls_setup *setup, const char *server_name, emi_tl
     emi_tls_named **place = &setup->named;
     emi_tls_named *named = OPENSSL_zalloc(sizeof *named);
     if (!named)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     named->credential = credential;
     emi_tls_credential_retain(credential);
     while (*place)
@@ -75,7 +70,7 @@ static em_status name_authorities(emi_tls_setup *setup, const em_tls_context_opt
     for (int i = 0; i < sk_X509_OBJECT_num(objects) && i < EMI_TLS_MOST_AUTHORITIES_NAMED; i++) {
         X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
         if (authority && !SSL_CTX_add_client_CA(setup->ctx, authority))
-            return out_of_memory();
+            return emi_tls_out_of_memory();
     }
     return EM_OK;
 }
@@ -99,7 +94,7 @@ static em_status set_protocols(emi_tls_setup *setup, const char *const *alpn)
         return EM_OK;
     setup->alpn = OPENSSL_malloc(bytes);
     if (!setup->alpn)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     unsigned char *place = setup->alpn;
     for (; *alpn; alpn++) {
         size_t length = strlen(*alpn);
@@ -108,7 +103,7 @@ static em_status set_protocols(emi_tls_setup *setup, const char *const *alpn)
         place += length;
     }
     setup->alpn_bytes = (unsigned)bytes;
-    return SSL_CTX_set_alpn_protos(setup->ctx, setup->alpn, setup->alpn_bytes) == 0 ? EM_OK : out_of_memory();
+    return SSL_CTX_set_alpn_protos(setup->ctx, setup->alpn, setup->alpn_bytes) == 0 ? EM_OK : emi_tls_out_of_memory();
 }
 
 static void on_key_log(const SSL *ssl, const char *line)
@@ -139,13 +134,14 @@ static em_status fill(emi_tls_setup *setup, const em_tls_context_options *option
     emi_tls_ocsp_configure(setup->ctx);
     if (options->key_log)
         SSL_CTX_set_keylog_callback(setup->ctx, on_key_log);
-    return emi_tls_digest_setup(setup) ? EM_OK : out_of_memory();
+    return emi_tls_digest_setup(setup) ? EM_OK : emi_tls_out_of_memory();
 }
 
 /* SSL_CTX_new(3) also fails if there are no random numbers. */
 static em_status refuse_ctx(void)
 {
-    return RAND_status() == 1 ? out_of_memory() : emi_tls_refuse(EM_TLS_FAILED, "OpenSSL has no random numbers", NULL);
+    return RAND_status() == 1 ? emi_tls_out_of_memory()
+                              : emi_tls_refuse(EM_TLS_FAILED, "OpenSSL has no random numbers", NULL);
 }
 
 em_status emi_tls_setup_create(const em_tls_context_options *options, emi_list *additions, emi_tls_setup **setup)
@@ -153,7 +149,7 @@ em_status emi_tls_setup_create(const em_tls_context_options *options, emi_list *
     ERR_clear_error();
     *setup = OPENSSL_zalloc(sizeof **setup);
     if (!*setup)
-        return out_of_memory();
+        return emi_tls_out_of_memory();
     atomic_init(&(*setup)->uses, 1);
     (*setup)->options = *options;
     (*setup)->ctx = SSL_CTX_new(TLS_method());

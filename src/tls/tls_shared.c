@@ -69,7 +69,7 @@ static em_status find_or_make(const em_tls_context_options *options, em_tls_cont
 {
     unsigned char key[32];
     if (!emi_tls_digest_options(options, key))
-        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+        return emi_tls_out_of_memory();
     *context = find(key);
     if (*context)
         return EM_OK;

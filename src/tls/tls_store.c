@@ -144,7 +144,7 @@ em_status emi_tls_store_load(const em_tls_context_options *options, X509_STORE *
     ERR_clear_error();
     *store = X509_STORE_new();
     if (!*store)
-        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+        return emi_tls_out_of_memory();
     em_status status = fill(*store, options);
     if (status == EM_OK) {
         read_extensions(*store);

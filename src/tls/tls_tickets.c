@@ -100,7 +100,7 @@ static void rotate(emi_tls_tickets *tickets)
 static em_status derive_first_key(emi_tls_tickets *tickets)
 {
     if (!derive_key(tickets->seed, tickets->keys))
-        return emi_tls_refuse(EM_NO_MEMORY, "out of memory", NULL);
+        return emi_tls_out_of_memory();
     tickets->count = 1;
     return EM_OK;
 }
