@@ -50,7 +50,7 @@ typedef struct emi_filter_operations {
      */
     em_status (*check_end)(emi_filter *filter);
     /** The connection is idle: frees memory that can be allocated again when needed. May be NULL. */
-    void (*rest)(emi_filter *filter);
+    void (*release_buffers)(emi_filter *filter);
     /** Frees the filter, but not what is in `wire`. */
     void (*destroy)(emi_filter *filter);
 } emi_filter_operations;

@@ -36,7 +36,7 @@
 
 /** After this long without traffic a filter frees memory that it can allocate again. If it were longer, many
  * connections would hold such memory at the same time, which leaves holes that malloc does not return to the system. */
-#define EMI_GATE_REST_NS (50 * EM_MILLISECONDS)
+#define EMI_GATE_IDLE_NS (50 * EM_MILLISECONDS)
 
 /** What the gates of a loop share. */
 typedef struct emi_gates emi_gates;
@@ -74,9 +74,9 @@ struct emi_gates {
     em_loop *loop;
     emi_list due;
     emi_list active;
-    emi_loop_timer rest;                        /* calls `rest` of idle filters; pending while a gate is active */
-    emi_outbox_pool wires;                      /* of the wire outboxes. Plain bytes count in the loop's own pool */
-    uint64_t spent_ns;                          /* on handshakes, in this turn */
+    emi_loop_timer idle;   /* calls `release_buffers` of idle filters; pending while a gate is active */
+    emi_outbox_pool wires; /* of the wire outboxes. Plain bytes count in the loop's own pool */
+    uint64_t spent_ns;     /* on handshakes, in this turn */
     unsigned char plain[EMI_FILTER_ROOM_BYTES]; /* decrypted bytes, lent to receive_data */
     unsigned char piece[EMI_FILTER_ROOM_BYTES]; /* small blocks of an outbox, joined to be sealed */
 };

@@ -53,33 +53,33 @@ void emi_gates_turn(emi_gates *gates)
 void emi_gates_note_active(emi_gate *gate)
 {
     emi_gates *gates = gate->gates;
-    if (!gate->filter->operations->rest || emi_list_is_linked(&gate->active))
+    if (!gate->filter->operations->release_buffers || emi_list_is_linked(&gate->active))
         return;
     if (emi_list_is_empty(&gates->active))
-        emi_loop_timer_set(gates->loop, &gates->rest, emi_loop_due_ns(gates->loop, EMI_GATE_REST_NS));
+        emi_loop_timer_set(gates->loop, &gates->idle, emi_loop_due_ns(gates->loop, EMI_GATE_IDLE_NS));
     emi_list_append(&gates->active, &gate->active);
 }
 
 /* A filter in the middle of a record or a message keeps its memory, and is noted as active again later. */
-static void rest(emi_gate *gate)
+static void release_buffers(emi_gate *gate)
 {
     emi_list_remove(&gate->active);
     if (gate->is_starved && gate->held_bytes == 0 && gate->filter->wire.bytes == 0 && !gate->has_failed)
-        gate->filter->operations->rest(gate->filter);
+        gate->filter->operations->release_buffers(gate->filter);
 }
 
-static void rest_idle_ones(emi_loop_timer *timer)
+static void release_idle_ones(emi_loop_timer *timer)
 {
-    emi_gates *gates = EMI_CONTAINER(timer, emi_gates, rest);
+    emi_gates *gates = EMI_CONTAINER(timer, emi_gates, idle);
     em_loop *loop = gates->loop;
     for (emi_list *link = gates->active.next, *next; link != &gates->active; link = next) {
         emi_gate *gate = EMI_CONTAINER(link, emi_gate, active);
         next = link->next;
-        if (emi_loop_due_ns(loop, 0) >= gate->connection->active_ns + EMI_GATE_REST_NS)
-            rest(gate);
+        if (emi_loop_due_ns(loop, 0) >= gate->connection->active_ns + EMI_GATE_IDLE_NS)
+            release_buffers(gate);
     }
     if (!emi_list_is_empty(&gates->active))
-        emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, EMI_GATE_REST_NS));
+        emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, EMI_GATE_IDLE_NS));
 }
 
 /* Creating and destroying them */
@@ -93,7 +93,7 @@ em_status emi_gates_create(em_loop *loop, emi_gates **created)
     gates->spent_ns = 0;
     emi_list_init(&gates->due);
     emi_list_init(&gates->active);
-    emi_loop_timer_init(&gates->rest, rest_idle_ones);
+    emi_loop_timer_init(&gates->idle, release_idle_ones);
     emi_outbox_pool_init(&gates->wires, &loop->memory, 0);
     *created = gates;
     return EM_OK;
@@ -104,7 +104,7 @@ void emi_gates_destroy(emi_gates *gates)
     if (!gates)
         return;
     EMI_INVARIANT(emi_list_is_empty(&gates->due) && emi_list_is_empty(&gates->active) && gates->wires.bytes == 0);
-    emi_loop_timer_cancel(gates->loop, &gates->rest);
+    emi_loop_timer_cancel(gates->loop, &gates->idle);
     emi_outbox_pool_clear(&gates->wires);
     emi_release(&gates->loop->memory, gates);
 }

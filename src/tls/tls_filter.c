@@ -306,7 +306,7 @@ static em_status check_end(emi_filter *filter)
 }
 
 /* Between records only: before OpenSSL 3.0.14 the buffer was freed in the middle of one (CVE-2024-4741). */
-static void rest(emi_filter *filter)
+static void release_buffers(emi_filter *filter)
 {
     emi_tls *tls = tls_of(filter);
     bool is_between = strcmp(SSL_rstate_string(tls->ssl), "RH") == 0; /* the next thing to read is a head */
@@ -335,8 +335,12 @@ static void destroy(emi_filter *filter)
     emi_release(tls->memory, tls);
 }
 
-static const emi_filter_operations operations = {
-    .open = open_input, .seal = seal, .seal_end = seal_end, .check_end = check_end, .rest = rest, .destroy = destroy};
+static const emi_filter_operations operations = {.open = open_input,
+                                                 .seal = seal,
+                                                 .seal_end = seal_end,
+                                                 .check_end = check_end,
+                                                 .release_buffers = release_buffers,
+                                                 .destroy = destroy};
 
 bool emi_tls_is(const emi_filter *filter)
 {

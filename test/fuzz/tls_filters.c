@@ -128,7 +128,7 @@ static void step(bool bends)
     else if (what < 17)
         send_some(from);
     else if (what < 19)
-        from->end->filter->operations->rest(from->end->filter);
+        from->end->filter->operations->release_buffers(from->end->filter);
     else if (below(12) == 0)
         end_sending(from);
 }

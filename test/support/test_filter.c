@@ -327,12 +327,12 @@ static em_status check_end(emi_filter *filter)
     return is_whole ? EM_OK : EM_CONNECTION_ABORTED;
 }
 
-static void rest(emi_filter *filter)
+static void release_buffers(emi_filter *filter)
 {
     test_filter *own = filter_of(filter);
     enter(own);
     if (own->record)
-        own->record->rests++;
+        own->record->releases++;
     own->is_running = false;
 }
 
@@ -354,12 +354,12 @@ static const emi_filter_operations operations = {
     .seal = seal,
     .seal_end = seal_end,
     .check_end = check_end,
-    .rest = rest,
+    .release_buffers = release_buffers,
     .destroy = destroy,
 };
 
-/* For filters without a record: they have no `rest`, so they need no timer. */
-static const emi_filter_operations operations_without_rest = {
+/* For filters without a record: they have no `release_buffers`, so they need no timer. */
+static const emi_filter_operations operations_without_buffers = {
     .open = open_input,
     .seal = seal,
     .seal_end = seal_end,
@@ -371,7 +371,7 @@ test_filter *test_filter_create(const test_filter_options *options, test_filter_
 {
     test_filter *own = calloc(1, sizeof *own);
     check(own, "out of memory");
-    own->filter.operations = record ? &operations : &operations_without_rest;
+    own->filter.operations = record ? &operations : &operations_without_buffers;
     own->options = *options;
     own->record = record;
     own->filter.is_ready = options->handshake_bytes == 0;

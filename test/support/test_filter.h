@@ -29,7 +29,7 @@ typedef struct test_filter_options {
 
 /** Counts the calls of a filter, and outlives it. */
 typedef struct test_filter_record {
-    unsigned opens, seals, ends, rests, destroyed;
+    unsigned opens, seals, ends, releases, destroyed;
     bool forbid_calls; /* any call except `destroy` aborts the program */
 } test_filter_record;
 

@@ -385,15 +385,15 @@ static void memory_is_released_when_idle(void **state)
     filtered_open(&own, *state, NULL, NULL);
     filtered_feed(&own, "x");
     run_turns(*state, 2);
-    assert_int_equal(own.record.rests, 0);
+    assert_int_equal(own.record.releases, 0);
     run_for(*state, 3 * EM_SECONDS);
-    assert_int_equal(own.record.rests, 1);
+    assert_int_equal(own.record.releases, 1);
     run_for(*state, 10 * EM_SECONDS);
-    assert_int_equal(own.record.rests, 1);
+    assert_int_equal(own.record.releases, 1);
     assert_int_equal(stats_of(*state).timers_pending, 0);
     filtered_feed(&own, "x");
     run_for(*state, 3 * EM_SECONDS);
-    assert_int_equal(own.record.rests, 2);
+    assert_int_equal(own.record.releases, 2);
     filtered_free(&own);
 }
 

@@ -418,8 +418,8 @@ static void a_filter_works_after_its_buffers_were_released(void **state)
     fixture *made = *state;
     connect_pair(made);
     for (unsigned i = 0; i < 3; i++) {
-        made->pair.client.filter->operations->rest(made->pair.client.filter);
-        made->pair.server.filter->operations->rest(made->pair.server.filter);
+        made->pair.client.filter->operations->release_buffers(made->pair.client.filter);
+        made->pair.server.filter->operations->release_buffers(made->pair.server.filter);
         tls_pair_check_text(&made->pair, &made->pair.client, &made->pair.server, "awake");
     }
 }
@@ -434,7 +434,7 @@ static void half_a_record_survives_the_release_of_buffers(void **state)
     tls_end_receive(&made->pair.server, wire, length - 1);
     assert_int_equal(made->pair.server.result, EMI_FILTER_STARVED);
     assert_int_equal(bytes_length(&made->pair.server.received), 0);
-    made->pair.server.filter->operations->rest(made->pair.server.filter);
+    made->pair.server.filter->operations->release_buffers(made->pair.server.filter);
     tls_end_receive(&made->pair.server, wire + length - 1, 1);
     assert_true(bytes_equal_text(&made->pair.server.received, "whole"));
 }
