@@ -38,8 +38,8 @@ static em_tls_context *context_of(bool is_server, uint64_t kind)
 {
     static em_tls_context *made[2][CONTEXTS];
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
-    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_world_get()->authority_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
+    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem};
     if (made[is_server][kind])
         return made[is_server][kind];
     if (kind & 1)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void filtered_put_up(filtered *own, const test_filter_options *options, uint64_t handshake_timeout_ns)
+void filtered_install(filtered *own, const test_filter_options *options, uint64_t handshake_timeout_ns)
 {
     const test_filter_options defaults = {.handshake_bytes = 0};
     own->filter = test_filter_create(options ? options : &defaults, &own->record);
@@ -19,7 +19,7 @@ void filtered_open(filtered *own, simulated_loop *fixture, const test_filter_opt
     memset(own, 0, sizeof *own);
     recorder_init(&own->told, fixture);
     own->peer = open_accepted(&own->told, &recording, stream);
-    filtered_put_up(own, options, 0);
+    filtered_install(own, options, 0);
 }
 
 void filtered_free(filtered *own)

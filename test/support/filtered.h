@@ -25,7 +25,7 @@ void filtered_open(filtered *filtered, simulated_loop *fixture, const test_filte
                    const em_stream_options *stream);
 
 /** Installs the filter in a connection that the caller has opened. */
-void filtered_put_up(filtered *filtered, const test_filter_options *options, uint64_t handshake_timeout_ns);
+void filtered_install(filtered *filtered, const test_filter_options *options, uint64_t handshake_timeout_ns);
 
 /** Closes the connection if it is open, checks that the filter was destroyed once, and frees memory. */
 void filtered_free(filtered *filtered);

@@ -140,14 +140,14 @@ static void set_context(system_tls_end *end, em_tls_context_options options)
 void system_tls_set_client(system_tls_pair *pair, em_tls_context_options options)
 {
     if (!options.ca_pem)
-        options.ca_pem = tls_world_get()->authority_pem;
+        options.ca_pem = tls_test_credentials()->authority_pem;
     set_context(&pair->client, options);
 }
 
 void system_tls_set_server(system_tls_pair *pair, em_tls_context_options options)
 {
     const em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                                    .certificate_pem = tls_world_get()->server_pem};
+                                                    .certificate_pem = tls_test_credentials()->server_pem};
     if (!options.certificate && options.self_signed != EM_ON)
         options.certificate = &certificate;
     set_context(&pair->server, options);

@@ -47,8 +47,8 @@ extern const em_handler system_tls_handler;
 extern const em_handler system_tls_open_handler;
 
 /**
- * A pair that is not connected yet. The client wants "example.com" and trusts the authority of tls_world_get, whose
- * certificate the server has; the server echoes. Skips the test if connections have filters of the tests' own.
+ * A pair that is not connected yet. The client wants "example.com" and trusts the authority of tls_test_credentials,
+ * whose certificate the server has; the server echoes. Skips the test if connections have filters of the tests' own.
  */
 system_tls_pair *system_tls_new_pair(em_loop *loop);
 

@@ -25,20 +25,20 @@ char *tls_pem_of(const test_certificate *certificate)
     return both;
 }
 
-const tls_world *tls_world_get(void)
+const tls_credentials *tls_test_credentials(void)
 {
-    static tls_world world;
-    if (world.server_pem)
-        return &world;
+    static tls_credentials credentials;
+    if (credentials.server_pem)
+        return &credentials;
     const certificate_recipe authority = {.common_name = "authority", .is_authority = true};
     const certificate_recipe server = {.common_name = "server",
                                        .alternative_names =
                                            "DNS:example.com,DNS:*.example.com,IP:192.0.2.1,IP:0:0:0:0:0:0:0:1"};
-    world.authority = certificate_make(&authority, NULL);
-    world.authority_pem = certificate_pem(&world.authority);
-    world.server = certificate_make(&server, &world.authority);
-    world.server_pem = tls_pem_of(&world.server);
-    return &world;
+    credentials.authority = certificate_make(&authority, NULL);
+    credentials.authority_pem = certificate_pem(&credentials.authority);
+    credentials.server = certificate_make(&server, &credentials.authority);
+    credentials.server_pem = tls_pem_of(&credentials.server);
+    return &credentials;
 }
 
 em_tls_context *tls_context_make(const em_tls_context_options *options)
@@ -53,14 +53,14 @@ em_tls_context *tls_context_make(const em_tls_context_options *options)
 em_tls_context *tls_server_context(void)
 {
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};
     return tls_context_make(&options);
 }
 
 em_tls_context *tls_client_context(void)
 {
-    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_world_get()->authority_pem};
+    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem};
     return tls_context_make(&options);
 }
 

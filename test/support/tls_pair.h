@@ -31,23 +31,23 @@ typedef struct tls_pair {
 } tls_pair;
 
 /** The authority and the server's certificate that the tests use. */
-typedef struct tls_world {
+typedef struct tls_credentials {
     test_certificate authority;
     char *authority_pem;
     test_certificate server; /* for example.com, *.example.com, 192.0.2.1, ::1 */
     char *server_pem;        /* certificate and key */
-} tls_world;
+} tls_credentials;
 
 /** Returns them. They are made once per program. */
-const tls_world *tls_world_get(void);
+const tls_credentials *tls_test_credentials(void);
 
 /** Returns certificate and key in PEM, to be freed. */
 char *tls_pem_of(const test_certificate *certificate);
 
 /** Create a context, or fail the test. */
 em_tls_context *tls_context_make(const em_tls_context_options *options);
-em_tls_context *tls_server_context(void); /* with the world's certificate */
-em_tls_context *tls_client_context(void); /* trusts the world's authority */
+em_tls_context *tls_server_context(void); /* with the tests' certificate */
+em_tls_context *tls_client_context(void); /* trusts the tests' authority */
 
 /** Opens one side. Returns the status of emi_tls_open. peer: under which its sessions are kept. */
 em_status tls_end_open(tls_end *end, const em_tls_options *options, bool is_server, const char *peer);

@@ -14,10 +14,10 @@
 
 void tls_raw_open(tls_raw *raw)
 {
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     *raw = (tls_raw){.ctx = SSL_CTX_new(TLS_method())};
-    if (!raw->ctx || SSL_CTX_use_certificate(raw->ctx, world->server.certificate) != 1 ||
-        SSL_CTX_use_PrivateKey(raw->ctx, world->server.key) != 1)
+    if (!raw->ctx || SSL_CTX_use_certificate(raw->ctx, credentials->server.certificate) != 1 ||
+        SSL_CTX_use_PrivateKey(raw->ctx, credentials->server.key) != 1)
         stop_test("no SSL_CTX");
 }
 

@@ -22,7 +22,7 @@ typedef struct tls_raw {
     int error;            /* SSL_get_error(3) of the last call that read */
 } tls_raw;
 
-/** It has the world's certificate and verifies nothing. Change `ctx` before tls_raw_start. */
+/** It has the tests' certificate and verifies nothing. Change `ctx` before tls_raw_start. */
 void tls_raw_open(tls_raw *raw);
 void tls_raw_start(tls_raw *raw, bool is_server);
 void tls_raw_close(tls_raw *raw);

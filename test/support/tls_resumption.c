@@ -14,7 +14,7 @@
 em_tls_context *tls_resumption_server(em_tls_context_options options)
 {
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     options.size = sizeof options;
     options.certificate = &certificate;
     return tls_context_make(&options);
@@ -23,7 +23,7 @@ em_tls_context *tls_resumption_server(em_tls_context_options options)
 em_tls_context *tls_resumption_client(em_tls_context_options options)
 {
     options.size = sizeof options;
-    options.ca_pem = options.verify == EM_OFF ? NULL : tls_world_get()->authority_pem;
+    options.ca_pem = options.verify == EM_OFF ? NULL : tls_test_credentials()->authority_pem;
     return tls_context_make(&options);
 }
 

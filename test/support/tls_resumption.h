@@ -7,7 +7,7 @@
 
 #include "support/tls_pair.h"
 
-/** Create a context, or fail the test: with the certificate of tls_world_get; and trusting its authority, unless
+/** Create a context, or fail the test: with the certificate of tls_test_credentials; and trusting its authority, unless
  * `verify` is off. size is filled in. */
 em_tls_context *tls_resumption_server(em_tls_context_options options);
 em_tls_context *tls_resumption_client(em_tls_context_options options);

@@ -15,7 +15,7 @@
 
 enum { LARGE_BYTES = 2 * 1024 * 1024 };
 
-typedef struct scene {
+typedef struct fixture {
     em_loop *loop;
     em_connection *connection;
     test_filter_options options;
@@ -27,11 +27,11 @@ typedef struct scene {
     bool closes; /* within receive_data */
     byte_buffer wire, plain;
     bool client_saw_end;
-} scene;
+} fixture;
 
 static void post_init(em_connection *connection)
 {
-    scene *set = em_connection_get_user(connection);
+    fixture *set = em_connection_get_user(connection);
     set->connection = connection;
     set->filter = test_filter_create(&set->options, &set->record);
     assert_int_equal(emi_gate_open(connection, &set->filter->filter, 0), EM_OK);
@@ -39,7 +39,7 @@ static void post_init(em_connection *connection)
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
-    const scene *set = em_connection_get_user(connection);
+    const fixture *set = em_connection_get_user(connection);
     em_connection_send(connection, data, length);
     if (set->closes)
         em_connection_close_after_writing(connection);
@@ -47,7 +47,7 @@ static void receive_data(em_connection *connection, const void *data, size_t len
 
 static void unbind(em_connection *connection, em_status reason)
 {
-    scene *set = em_connection_get_user(connection);
+    fixture *set = em_connection_get_user(connection);
     set->connection = NULL;
     set->unbound = true;
     set->reason = reason;
@@ -55,11 +55,11 @@ static void unbind(em_connection *connection, em_status reason)
 
 static const em_handler echo = {.post_init = post_init, .receive_data = receive_data, .unbind = unbind};
 
-static scene *set_scene(em_loop *loop, const char *last_message)
+static fixture *fixture_create(em_loop *loop, const char *last_message)
 {
     if (connections_are_filtered())
         system_skip("it has a filter of its own");
-    scene *set = system_memory(sizeof *set);
+    fixture *set = system_memory(sizeof *set);
     set->loop = loop;
     set->options.last_message = last_message;
     set->client = system_connect(system_serve(loop, &echo, set));
@@ -69,14 +69,14 @@ static scene *set_scene(em_loop *loop, const char *last_message)
     return set;
 }
 
-static void strike(scene *set)
+static void fixture_free(fixture *set)
 {
     close(set->client);
     bytes_free(&set->wire);
     bytes_free(&set->plain);
 }
 
-static void say(scene *set, const char *text)
+static void say(fixture *set, const char *text)
 {
     byte_buffer wire = {.data = NULL};
     test_filter_write(&wire, text, strlen(text));
@@ -85,7 +85,7 @@ static void say(scene *set, const char *text)
 }
 
 /* Reads to the end of the wire. */
-static void hear_all(scene *set)
+static void hear_all(fixture *set)
 {
     static char piece[65536];
     size_t length;
@@ -96,18 +96,18 @@ static void hear_all(scene *set)
 
 static void a_close_sends_the_end_of_the_filter(void **state)
 {
-    scene *set = set_scene(*state, NULL);
+    fixture *set = fixture_create(*state, NULL);
     assert_int_equal(em_connection_close(set->connection), EM_OK);
     hear_all(set);
     assert_true(set->client_saw_end);
     assert_int_equal(set->reason, EM_OK);
-    strike(set);
+    fixture_free(set);
 }
 
 static void a_destroyed_loop_sends_the_end_of_the_filter(void **state)
 {
     char end[3];
-    scene *set = set_scene(*state, NULL);
+    fixture *set = fixture_create(*state, NULL);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
     assert_int_equal(recv(set->client, end, sizeof end, 0), 2);
@@ -118,7 +118,7 @@ static void a_destroyed_loop_sends_the_end_of_the_filter(void **state)
 
 static void a_large_response_arrives_whole_before_the_end(void **state)
 {
-    scene *set = set_scene(*state, NULL);
+    fixture *set = fixture_create(*state, NULL);
     char *answer = system_memory(LARGE_BYTES);
     pattern_fill(answer, LARGE_BYTES, 0);
     assert_int_equal(em_connection_send(set->connection, answer, LARGE_BYTES), EM_UNDER_PRESSURE);
@@ -130,13 +130,13 @@ static void a_large_response_arrives_whole_before_the_end(void **state)
     assert_int_equal(bytes_length(&set->plain), LARGE_BYTES);
     assert_true(pattern_matches(bytes_at(&set->plain), LARGE_BYTES, 0));
     assert_true(set->client_saw_end);
-    strike(set);
+    fixture_free(set);
 }
 
 static void the_last_message_of_a_failure_arrives_although_the_peer_sends_on(void **state)
 {
     char got[7] = "";
-    scene *set = set_scene(*state, "alert!");
+    fixture *set = fixture_create(*state, "alert!");
     set->filter->open_failure = EM_PROTOCOL_ERROR;
     for (unsigned i = 0; i < 1000; i++)
         say(set, "bad");
@@ -144,12 +144,12 @@ static void the_last_message_of_a_failure_arrives_although_the_peer_sends_on(voi
     assert_string_equal(got, "alert!");
     assert_true(set->unbound);
     assert_int_equal(set->reason, EM_PROTOCOL_ERROR);
-    strike(set);
+    fixture_free(set);
 }
 
 static void data_of_a_client_that_closes_without_reading_is_received(void **state)
 {
-    scene *set = set_scene(*state, NULL);
+    fixture *set = fixture_create(*state, NULL);
     byte_buffer end = {.data = NULL};
     test_filter_write_end(&end);
     say(set, "whole");
@@ -164,7 +164,7 @@ static void data_of_a_client_that_closes_without_reading_is_received(void **stat
 
 static void a_connection_ends_although_its_peer_does_not_close(void **state)
 {
-    scene *set = set_scene(*state, NULL);
+    fixture *set = fixture_create(*state, NULL);
     byte_buffer end = {.data = NULL};
     set->closes = true;
     test_filter_write(&end, "question", 8);
@@ -176,7 +176,7 @@ static void a_connection_ends_although_its_peer_does_not_close(void **state)
     while (set->record.destroyed == 0)
         system_turn(set->loop);
     assert_int_equal(set->reason, EM_OK);
-    strike(set);
+    fixture_free(set);
 }
 
 int main(void)

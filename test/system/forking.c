@@ -12,18 +12,18 @@
 #include "support/system_test.h"
 
 /* A server with one client, both of the parent's loop, the client also bare. */
-typedef struct scene {
+typedef struct fixture {
     em_loop *loop;
     system_record *served;
     em_connection *connection; /* of the server, to the client */
     int client;
     int port;
     int ends[2]; /* of a pipe that keeps a child waiting until the parent lets it go */
-} scene;
+} fixture;
 
-static scene *set_scene(em_loop *loop)
+static fixture *fixture_create(em_loop *loop)
 {
-    scene *set = system_memory(sizeof *set);
+    fixture *set = system_memory(sizeof *set);
     set->loop = loop;
     set->served = system_new_record(SYSTEM_NONE);
     set->port = system_serve(loop, &system_echo, set->served);
@@ -35,7 +35,7 @@ static scene *set_scene(em_loop *loop)
     return set;
 }
 
-static void strike(scene *set)
+static void fixture_free(fixture *set)
 {
     close(set->client);
     close(set->ends[0]);
@@ -43,7 +43,7 @@ static void strike(scene *set)
 }
 
 /* The connection from before and a new one both work. */
-static void expect_all_goes_on(const scene *set)
+static void expect_all_goes_on(const fixture *set)
 {
     char answer[4];
     for (unsigned i = 0; i < 3; i++) {
@@ -69,7 +69,7 @@ static void nothing(em_loop *loop, void *user)
 
 static void use_loop_in_child(void *user)
 {
-    scene *set = user;
+    fixture *set = user;
     em_loop *loop = set->loop;
     system_child_check(em_loop_run(loop) == EM_FORKED, "run says that the loop is the parent's");
     system_child_check(em_loop_run_once(loop, EM_FOREVER) == EM_FORKED, "so does run_once");
@@ -87,18 +87,18 @@ static void use_loop_in_child(void *user)
 
 static void a_child_that_uses_the_loop_gets_EM_FORKED_and_does_no_harm(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     pid_t child = system_fork(use_loop_in_child, set);
     assert_int_equal(system_wait(child), 0);
     assert_true(system_is_silent(set->client));
     assert_int_equal(em_loop_is_stopping(*state), 0);
     expect_all_goes_on(set);
-    strike(set);
+    fixture_free(set);
 }
 
 static void destroy_loop_in_child(void *user)
 {
-    scene *set = user;
+    fixture *set = user;
     int descriptor = em_connection_get_descriptor(set->connection);
     unsigned open_before = system_descriptors();
     system_child_check(em_loop_destroy(set->loop) == EM_OK, "a child may destroy its copy");
@@ -114,12 +114,12 @@ static void destroy_loop_in_child(void *user)
 
 static void a_child_that_destroys_the_loop_closes_only_its_copies(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     pid_t child = system_fork(destroy_loop_in_child, set);
     assert_int_equal(system_wait(child), 0);
     assert_true(system_is_silent(set->client));
     expect_all_goes_on(set);
-    strike(set);
+    fixture_free(set);
 }
 
 /* What the loop holds that does not run before the child is made. */
@@ -267,7 +267,7 @@ static void handing_over_in_unbind_while_the_loop_is_destroyed_ends_all(void **s
 
 static void stay_alive(void *user)
 {
-    const scene *set = user;
+    const fixture *set = user;
     char byte;
     close(set->ends[1]);
     system_child_check(read(set->ends[0], &byte, 1) == 0, "the parent lets go");
@@ -275,7 +275,7 @@ static void stay_alive(void *user)
 
 static void a_child_that_keeps_running_does_not_keep_the_parents_connections_open(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     pid_t child = system_fork(stay_alive, set);
     expect_all_goes_on(set);
     em_connection_close(set->connection);
@@ -283,12 +283,12 @@ static void a_child_that_keeps_running_does_not_keep_the_parents_connections_ope
     close(set->ends[1]);
     set->ends[1] = -1;
     assert_int_equal(system_wait(child), 0);
-    strike(set);
+    fixture_free(set);
 }
 
 static void a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     pid_t child = system_fork(stay_alive, set);
     em_connection_close(set->connection);
     assert_int_equal(system_read_to_end(*state, set->client), 0);
@@ -299,7 +299,7 @@ static void a_connection_closed_while_a_child_has_a_copy_makes_nothing_spin(void
     close(set->ends[1]);
     set->ends[1] = -1;
     assert_int_equal(system_wait(child), 0);
-    strike(set);
+    fixture_free(set);
 }
 
 static void destroy_at_once(void *loop)

@@ -13,18 +13,18 @@
 #include "support/system_test.h"
 #include "support/test_filter.h"
 
-typedef struct scene {
+typedef struct fixture {
     em_loop *loop;
     em_connection *connection;
     test_filter_record record;
     int client;
     unsigned calls; /* of receive_data */
     bool forks;
-} scene;
+} fixture;
 
 static void post_init(em_connection *connection)
 {
-    scene *set = em_connection_get_user(connection);
+    fixture *set = em_connection_get_user(connection);
     const test_filter_options options = {.plain_bytes = 1};
     test_filter *filter = test_filter_create(&options, &set->record);
     set->connection = connection;
@@ -33,7 +33,7 @@ static void post_init(em_connection *connection)
 
 static void leave(void *user)
 {
-    scene *set = user;
+    fixture *set = user;
     set->record.forbid_calls = true;
     em_connection_send_text(set->connection, "from the child");
     em_connection_close_after_writing(set->connection);
@@ -41,7 +41,7 @@ static void leave(void *user)
     system_child_check(em_loop_run_once(set->loop, 0) == EM_FORKED, "the loop is the parent's");
 }
 
-static void fork_and_leave(scene *set)
+static void fork_and_leave(fixture *set)
 {
     pid_t child = fork();
     if (child == 0) {
@@ -53,7 +53,7 @@ static void fork_and_leave(scene *set)
 
 static void receive_data(em_connection *connection, const void *data, size_t length)
 {
-    scene *set = em_connection_get_user(connection);
+    fixture *set = em_connection_get_user(connection);
     set->calls++;
     if (set->forks && set->calls == 1)
         fork_and_leave(set);
@@ -62,11 +62,11 @@ static void receive_data(em_connection *connection, const void *data, size_t len
 
 static const em_handler echo = {.post_init = post_init, .receive_data = receive_data};
 
-static scene *set_scene(em_loop *loop)
+static fixture *fixture_create(em_loop *loop)
 {
     if (connections_are_filtered())
         system_skip("it has a filter of its own");
-    scene *set = system_memory(sizeof *set);
+    fixture *set = system_memory(sizeof *set);
     set->loop = loop;
     set->client = system_connect(system_serve(loop, &echo, set));
     while (!set->connection)
@@ -74,7 +74,7 @@ static scene *set_scene(em_loop *loop)
     return set;
 }
 
-static void expect_echo(scene *set, const char *text)
+static void expect_echo(fixture *set, const char *text)
 {
     byte_buffer wire = {.data = NULL}, plain = {.data = NULL};
     bool ended = false;
@@ -96,7 +96,7 @@ static void expect_echo(scene *set, const char *text)
 
 static void a_forked_child_sends_nothing(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     expect_echo(set, "before");
     fork_and_leave(set);
     assert_true(system_is_silent(set->client));
@@ -106,7 +106,7 @@ static void a_forked_child_sends_nothing(void **state)
 
 static void destroy(void *user)
 {
-    scene *set = user;
+    fixture *set = user;
     set->record.forbid_calls = true;
     system_child_check(em_loop_destroy(set->loop) == EM_OK, "the loop is destroyed");
     system_child_check(set->record.destroyed == 1, "and the filter with it");
@@ -114,7 +114,7 @@ static void destroy(void *user)
 
 static void a_child_that_destroys_the_loop_destroys_the_filter_only(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     expect_echo(set, "before");
     assert_int_equal(system_wait(system_fork(destroy, set)), 0);
     assert_true(system_is_silent(set->client));
@@ -125,7 +125,7 @@ static void a_child_that_destroys_the_loop_destroys_the_filter_only(void **state
 /* The filter still holds bytes when the child is made. */
 static void a_fork_within_receive_data_loses_nothing_in_the_parent(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     set->forks = true;
     expect_echo(set, "one by one");
     assert_int_equal(set->calls, strlen("one by one"));
@@ -134,7 +134,7 @@ static void a_fork_within_receive_data_loses_nothing_in_the_parent(void **state)
 
 static void take_over(void *user)
 {
-    scene *set = user;
+    fixture *set = user;
     system_child_check(em_loop_take_over(set->loop) == EM_OK, "the child takes the loop over");
     while (set->calls < strlen("to the child"))
         em_loop_run_once(set->loop, EM_SECONDS);
@@ -142,7 +142,7 @@ static void take_over(void *user)
 
 static void a_child_that_takes_over_the_loop_continues_with_the_filter(void **state)
 {
-    scene *set = set_scene(*state);
+    fixture *set = fixture_create(*state);
     byte_buffer wire = {.data = NULL};
     test_filter_write(&wire, "to the child", strlen("to the child"));
     em_loop_hand_over(set->loop);

@@ -242,7 +242,7 @@ static const char *const names[] = {"first", "second"};
 static void write_certificate(const char *path, const char *name)
 {
     const certificate_recipe recipe = {.common_name = name, .alternative_names = "DNS:example.com"};
-    test_certificate made = certificate_make(&recipe, &tls_world_get()->authority);
+    test_certificate made = certificate_make(&recipe, &tls_test_credentials()->authority);
     char *pem = tls_pem_of(&made);
     text_write(path, pem);
     free(pem);

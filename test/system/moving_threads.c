@@ -14,7 +14,7 @@
 enum { BORROWED_BYTES = 32 * 1024 * 1024 };
 
 /* A loop with much under way, and a thread of its own that has run it. */
-typedef struct scene {
+typedef struct fixture {
     em_loop *loop;
     pthread_t thread;
     em_status status;       /* of its run */
@@ -25,7 +25,7 @@ typedef struct scene {
     unsigned released;     /* how often the borrowed memory came back */
     pthread_barrier_t ran; /* where the two threads meet */
     pthread_barrier_t may_go_on;
-} scene;
+} fixture;
 
 static const char borrowed[BORROWED_BYTES];
 
@@ -37,14 +37,14 @@ static void count_release(void *user, const void *data)
 
 static void flood(em_connection *connection)
 {
-    scene *set = em_loop_get_user(em_connection_get_loop(connection));
+    fixture *set = em_loop_get_user(em_connection_get_loop(connection));
     system_recorder.post_init(connection);
     em_connection_send_borrowed(connection, borrowed, sizeof borrowed, count_release, &set->released);
 }
 
 static void *run(void *argument)
 {
-    scene *set = argument;
+    fixture *set = argument;
     set->status = EM_OK;
     while (set->status == EM_OK && (!set->talking->connection || !set->flooded->connection))
         set->status = em_loop_run_once(set->loop, EM_MILLISECONDS);
@@ -55,19 +55,19 @@ static void *run(void *argument)
 
 static void *run_and_stay(void *argument)
 {
-    scene *set = argument;
+    fixture *set = argument;
     run(set);
     pthread_barrier_wait(&set->ran);
     pthread_barrier_wait(&set->may_go_on);
     return NULL;
 }
 
-static scene *set_scene(em_loop *loop, void *(*run_by_thread)(void *scene))
+static fixture *fixture_create(em_loop *loop, void *(*run_by_thread)(void *fixture))
 {
     static em_handler flooding;
     flooding = system_recorder;
     flooding.post_init = flood;
-    scene *set = system_memory(sizeof *set);
+    fixture *set = system_memory(sizeof *set);
     set->loop = loop;
     em_loop_set_user(loop, set);
     pthread_barrier_init(&set->ran, NULL, 2);
@@ -86,7 +86,7 @@ static scene *set_scene(em_loop *loop, void *(*run_by_thread)(void *scene))
     return set;
 }
 
-static void let_go_on(scene *set)
+static void let_go_on(fixture *set)
 {
     pthread_barrier_wait(&set->may_go_on);
     pthread_join(set->thread, NULL);
@@ -104,7 +104,7 @@ static void expect_end(int peer)
 }
 
 /* The loop has been destroyed. */
-static void strike(scene *set)
+static void fixture_free(fixture *set)
 {
     assert_int_equal(set->talking->unbind, 1);
     assert_int_equal(set->flooded->unbind, 1);
@@ -117,35 +117,35 @@ static void strike(scene *set)
 
 static void a_loop_is_destroyed_by_another_thread_when_its_own_has_ended(void **state)
 {
-    scene *set = set_scene(*state, run);
+    fixture *set = fixture_create(*state, run);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
     expect_end(set->client);
     expect_end(set->deaf);
-    strike(set);
+    fixture_free(set);
 }
 
 static void a_loop_is_destroyed_by_another_thread_while_its_own_keeps_running(void **state)
 {
-    scene *set = set_scene(*state, run_and_stay);
+    fixture *set = fixture_create(*state, run_and_stay);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
     expect_end(set->client);
     expect_end(set->deaf);
     let_go_on(set);
-    strike(set);
+    fixture_free(set);
 }
 
 static void another_thread_may_run_a_loop_and_go_on(void **state)
 {
     char answer[5];
-    scene *set = set_scene(*state, run);
+    fixture *set = fixture_create(*state, run);
     system_write(set->client, "still", 5);
     assert_int_equal(system_read(*state, set->client, answer, sizeof answer), sizeof answer);
     assert_memory_equal(answer, "still", 5);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
-    strike(set);
+    fixture_free(set);
 }
 
 int main(void)

@@ -17,15 +17,15 @@
 enum { CLIENTS = 20, WORKERS = 4, BACKLOG = 512 };
 
 /* A listening socket with clients in its queue, who have all asked for something. */
-typedef struct scene {
+typedef struct fixture {
     int listener;
     int port;
     int clients[CLIENTS];
-} scene;
+} fixture;
 
-static scene *set_scene(void)
+static fixture *fixture_create(void)
 {
-    scene *set = system_memory(sizeof *set);
+    fixture *set = system_memory(sizeof *set);
     set->listener = system_listen(BACKLOG, &set->port);
     for (unsigned i = 0; i < CLIENTS; i++) {
         set->clients[i] = system_connect(set->port);
@@ -34,7 +34,7 @@ static scene *set_scene(void)
     return set;
 }
 
-static void strike(scene *set)
+static void fixture_free(fixture *set)
 {
     for (unsigned i = 0; i < CLIENTS; i++)
         close(set->clients[i]);
@@ -42,7 +42,7 @@ static void strike(scene *set)
 }
 
 /* A server of the loop over a copy of the socket; accept_batch 0: the default. */
-static em_server *share(em_loop *loop, const scene *set, const em_handler *handler, unsigned accept_batch, void *user)
+static em_server *share(em_loop *loop, const fixture *set, const em_handler *handler, unsigned accept_batch, void *user)
 {
     em_server_options options = {.size = sizeof options, .accept_batch = accept_batch, .user = user};
     em_server *server;
@@ -65,7 +65,7 @@ typedef struct outcome {
     unsigned ended;
 } outcome;
 
-static outcome await_outcomes(em_loop *loop, const scene *set)
+static outcome await_outcomes(em_loop *loop, const fixture *set)
 {
     outcome sum = {.served = 0};
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -86,7 +86,7 @@ static void stop_in_timer(em_loop *loop, em_timer timer, void *user)
 
 static void a_loop_that_was_stopped_accepts_no_more_clients(void **state)
 {
-    scene *set = set_scene();
+    fixture *set = fixture_create();
     em_loop *other = system_create_loop((em_loop_options){.size = 0});
     share(*state, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
     share(other, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
@@ -96,12 +96,12 @@ static void a_loop_that_was_stopped_accepts_no_more_clients(void **state)
     outcome seen = await_outcomes(other, set);
     assert_int_equal(seen.served, CLIENTS);
     assert_int_equal(em_loop_destroy(other), EM_OK);
-    strike(set);
+    fixture_free(set);
 }
 
 static void a_loop_that_is_stopped_in_post_init_has_accepted_one_client(void **state)
 {
-    scene *set = set_scene();
+    fixture *set = fixture_create();
     em_loop *leaving = system_create_loop((em_loop_options){.size = 0});
     share(leaving, set, &system_echo, 64, system_new_record(SYSTEM_POST_INIT));
     share(*state, set, &system_echo, 64, system_new_record(SYSTEM_NONE));
@@ -111,12 +111,12 @@ static void a_loop_that_is_stopped_in_post_init_has_accepted_one_client(void **s
     outcome seen = await_outcomes(*state, set);
     assert_int_equal(seen.served, CLIENTS - 1);
     assert_int_equal(seen.ended, 1);
-    strike(set);
+    fixture_free(set);
 }
 
 static void a_loop_that_runs_again_goes_on_accepting(void **state)
 {
-    scene *set = set_scene();
+    fixture *set = fixture_create();
     system_record *record = system_new_record(SYSTEM_POST_INIT);
     share(*state, set, &system_echo, 64, record);
     for (unsigned i = 1; i <= CLIENTS; i++) {
@@ -124,7 +124,7 @@ static void a_loop_that_runs_again_goes_on_accepting(void **state)
         assert_int_equal(record->post_init, i);
     }
     assert_int_equal(await_outcomes(*state, set).served, CLIENTS);
-    strike(set);
+    fixture_free(set);
 }
 
 static void stop_server(em_connection *connection)
@@ -141,7 +141,7 @@ static void echo(em_connection *connection, const void *data, size_t length)
 static void a_server_that_stops_serves_whom_it_has_and_leaves_the_rest_to_others(void **state)
 {
     static const em_handler stopping = {.post_init = stop_server, .receive_data = echo};
-    scene *set = set_scene();
+    fixture *set = fixture_create();
     em_loop *other = system_create_loop((em_loop_options){.size = 0});
     em_server *server;
     server = share(*state, set, &stopping, 64, &server);
@@ -155,10 +155,10 @@ static void a_server_that_stops_serves_whom_it_has_and_leaves_the_rest_to_others
         system_turn(other);
     assert_int_equal(await_outcomes(*state, set).served, CLIENTS);
     assert_int_equal(em_loop_destroy(other), EM_OK);
-    strike(set);
+    fixture_free(set);
 }
 
-static void expect_accepts_per_turn(em_loop *loop, const scene *set, unsigned accept_batch, unsigned expected)
+static void expect_accepts_per_turn(em_loop *loop, const fixture *set, unsigned accept_batch, unsigned expected)
 {
     em_server *server = share(loop, set, &system_echo, accept_batch, system_new_record(SYSTEM_NONE));
     uint64_t before = system_stats(loop).connections_accepted;
@@ -171,18 +171,18 @@ static void expect_accepts_per_turn(em_loop *loop, const scene *set, unsigned ac
 
 static void a_socket_that_was_given_is_accepted_from_once_in_a_turn_or_as_often_as_the_user_says(void **state)
 {
-    scene *set = set_scene();
+    fixture *set = fixture_create();
     expect_accepts_per_turn(*state, set, 0, 1);
     expect_accepts_per_turn(*state, set, 1, 1);
     expect_accepts_per_turn(*state, set, 4, 4);
-    strike(set);
+    fixture_free(set);
 }
 
 /* Which would happen if epoll went on watching a socket because there is a copy of it. */
 static void a_server_that_has_stopped_is_not_woken_for_clients_of_others(void **state)
 {
     int port;
-    scene set = {.listener = system_listen(BACKLOG, &port)};
+    fixture set = {.listener = system_listen(BACKLOG, &port)};
     assert_int_equal(em_server_stop(share(*state, &set, &system_echo, 0, NULL)), EM_OK);
     assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
     int client = system_connect(port);

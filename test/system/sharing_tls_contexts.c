@@ -123,7 +123,7 @@ static void loops_in_threads_share_contexts_that_another_thread_changes(void **s
     static worker workers[LOOPS];
     atomic_uint running;
     system_tls_pair *pair = system_tls_new_pair(*state);
-    char *path = text_to_file("shared.pem", tls_world_get()->server_pem);
+    char *path = text_to_file("shared.pem", tls_test_credentials()->server_pem);
     const em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_file = path};
     system_tls_set_server(pair, (em_tls_context_options){.certificate = &certificate});
     atomic_init(&running, LOOPS);

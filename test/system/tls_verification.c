@@ -51,10 +51,10 @@ static void expect_verdict(system_tls_pair *pair, em_status status, const char *
     system_tls_finish(pair);
 }
 
-/* A certificate by the world's authority. */
+/* A certificate by the tests' authority. */
 static char *make_pem(const certificate_recipe *recipe)
 {
-    test_certificate made = certificate_make(recipe, &tls_world_get()->authority);
+    test_certificate made = certificate_make(recipe, &tls_test_credentials()->authority);
     char *pem = tls_pem_of(&made);
     certificate_free(&made);
     return pem;
@@ -121,7 +121,7 @@ static void expect_chain(em_loop *loop, const char *constraints, em_status alone
     const certificate_recipe between = {
         .common_name = "intermediate", .is_authority = true, .name_constraints = constraints};
     const certificate_recipe server = {.alternative_names = "DNS:example.com"};
-    test_certificate intermediate = certificate_make(&between, &tls_world_get()->authority);
+    test_certificate intermediate = certificate_make(&between, &tls_test_credentials()->authority);
     test_certificate leaf = certificate_make(&server, &intermediate);
     char *leaf_pem = tls_pem_of(&leaf);
     char *intermediate_pem = certificate_pem(&intermediate);
@@ -150,11 +150,11 @@ static void an_authority_for_other_names_is_not_enough(void **state)
 
 static void a_revoked_certificate_is_refused(void **state)
 {
-    const tls_world *world = tls_world_get();
-    char *lists[] = {certificate_crl_pem(&world->authority, NULL),
-                     certificate_crl_pem(&world->authority, &world->server)};
+    const tls_credentials *credentials = tls_test_credentials();
+    char *lists[] = {certificate_crl_pem(&credentials->authority, NULL),
+                     certificate_crl_pem(&credentials->authority, &credentials->server)};
     for (unsigned is_revoked = 0; is_revoked < 2; is_revoked++) {
-        system_tls_pair *pair = serve_with(*state, world->server_pem, "example.com");
+        system_tls_pair *pair = serve_with(*state, credentials->server_pem, "example.com");
         system_tls_set_client(pair, (em_tls_context_options){.crl_pem = lists[is_revoked]});
         expect_verdict(pair, is_revoked ? EM_TLS_UNTRUSTED : EM_OK, "certificate revoked");
         free(lists[is_revoked]);
@@ -164,13 +164,13 @@ static void a_revoked_certificate_is_refused(void **state)
 /* With crl_check_chain, each issuer needs a list of its own, and must not be revoked either. */
 static void a_revoked_issuer_is_refused_if_the_chain_is_checked(void **state)
 {
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const certificate_recipe between = {.common_name = "intermediate", .is_authority = true};
     const certificate_recipe server = {.alternative_names = "DNS:example.com"};
-    test_certificate intermediate = certificate_make(&between, &world->authority);
+    test_certificate intermediate = certificate_make(&between, &credentials->authority);
     test_certificate leaf = certificate_make(&server, &intermediate);
     char *texts[] = {tls_pem_of(&leaf), certificate_pem(&intermediate), certificate_crl_pem(&intermediate, NULL),
-                     certificate_crl_pem(&world->authority, &intermediate)};
+                     certificate_crl_pem(&credentials->authority, &intermediate)};
     char *chain = text_join(texts[0], texts[1]);
     char *lists = text_join(texts[2], texts[3]);
     for (unsigned checks = 0; checks < 2; checks++) {
@@ -194,7 +194,7 @@ static void expect_client(em_loop *loop, const char *pem, em_status status, cons
     system_tls_pair *pair = system_tls_new_pair(loop);
     const em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = pem};
     system_tls_set_server(pair, (em_tls_context_options){.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE,
-                                                         .ca_pem = tls_world_get()->authority_pem});
+                                                         .ca_pem = tls_test_credentials()->authority_pem});
     system_tls_set_client(pair, (em_tls_context_options){.certificate = pem ? &certificate : NULL});
     pair->client.greeting = "secret";
     system_tls_begin(pair, &system_tls_handler);
@@ -223,7 +223,7 @@ static void the_reason_says_once_that_the_program_has_rejected_the_certificate(v
 {
     system_tls_pair *pair = system_tls_new_pair(*state);
     system_tls_set_client(
-        pair, (em_tls_context_options){.ca_pem = tls_world_get()->authority_pem, .verify_peer = accept_none});
+        pair, (em_tls_context_options){.ca_pem = tls_test_credentials()->authority_pem, .verify_peer = accept_none});
     system_tls_begin(pair, &system_tls_handler);
     system_tls_expect_end(pair, &pair->client, EM_TLS_REJECTED, em_status_get_text(EM_TLS_REJECTED));
     assert_null(strchr(pair->client.reason_text, '('));

@@ -290,7 +290,7 @@ static void a_long_handshake_is_no_write_timeout(void **state)
     memset(&own, 0, sizeof own);
     recorder_init(&own.told, *state);
     own.peer = open_accepted(&own.told, &recording, &stream);
-    filtered_put_up(&own, &shaking, 1000 * EM_SECONDS);
+    filtered_install(&own, &shaking, 1000 * EM_SECONDS);
     em_connection_send_text(own.told.connection, "queued");
     em_connection_close_after_writing(own.told.connection);
     run_for(*state, 500 * EM_SECONDS);
@@ -309,7 +309,7 @@ static void the_handshake_timeout_can_be_set(void **state)
     memset(&own, 0, sizeof own);
     recorder_init(&own.told, *state);
     own.peer = open_accepted(&own.told, &recording, NULL);
-    filtered_put_up(&own, &shaking, 3 * EM_SECONDS);
+    filtered_install(&own, &shaking, 3 * EM_SECONDS);
     run_for(*state, 3 * EM_SECONDS - EM_MILLISECONDS);
     expect_events(&own.told, "I");
     run_for(*state, 2 * EM_MILLISECONDS);
@@ -323,7 +323,7 @@ static void without_a_timeout_a_handshake_may_take_forever(void **state)
     memset(&own, 0, sizeof own);
     recorder_init(&own.told, *state);
     own.peer = open_accepted(&own.told, &recording, NULL);
-    filtered_put_up(&own, &shaking, EM_FOREVER);
+    filtered_install(&own, &shaking, EM_FOREVER);
     run_for(*state, 100000 * EM_SECONDS);
     expect_events(&own.told, "I");
     filtered_free(&own);
@@ -348,7 +348,7 @@ static void open_many(filtered *own, unsigned count, simulated_loop *fixture, co
         own[i].peer = open_accepted(&own[i].told, &recording, NULL);
     }
     for (unsigned i = 0; i < count; i++) {
-        filtered_put_up(&own[i], options, 0);
+        filtered_install(&own[i], options, 0);
         filtered_feed_handshake(&own[i], HANDSHAKE);
     }
 }

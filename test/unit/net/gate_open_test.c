@@ -24,7 +24,7 @@ static void put_up_now(recorder *told)
     told->on_data = NULL;
     told->on_completed = NULL;
     told->on_init = NULL;
-    filtered_put_up(to_put_up, &shaking, 0);
+    filtered_install(to_put_up, &shaking, 0);
 }
 
 static void begin(filtered *own, simulated_loop *fixture)

@@ -173,7 +173,7 @@ static void begin(game *played, simulated_loop *fixture, uint64_t number)
     played->own.peer = open_accepted(&played->own.told, &recording, NULL);
     played->own.told.user = played;
     played->own.told.on_data = played->own.told.on_end = played->own.told.on_handshake = move_within;
-    filtered_put_up(&played->own, &options, 0);
+    filtered_install(&played->own, &options, 0);
 }
 
 /* Counted over all runs, to check that everything has happened. */

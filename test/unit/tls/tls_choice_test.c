@@ -235,8 +235,8 @@ static int count_authorities(fixture *made, const em_tls_context_options *first,
 static void its_authorities_are_named_to_clients(void **state)
 {
     const em_tls_context_options asks = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK,
-                                         .ca_pem = tls_world_get()->authority_pem};
-    const em_tls_context_options asks_not = {.ca_pem = tls_world_get()->authority_pem};
+                                         .ca_pem = tls_test_credentials()->authority_pem};
+    const em_tls_context_options asks_not = {.ca_pem = tls_test_credentials()->authority_pem};
     assert_int_equal(count_authorities(*state, &asks_not, &asks), 1);
     assert_int_equal(count_authorities(*state, &asks, &asks_not), -1);
 }

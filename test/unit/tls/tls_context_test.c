@@ -58,7 +58,8 @@ static void options_that_contradict_each_other_are_refused(void **state)
     const em_tls_certificate_options twice = {.size = sizeof twice, .certificate_file = "a", .certificate_pem = "b"};
     const em_tls_certificate_options keys = {
         .size = sizeof keys, .certificate_pem = "a", .private_key_file = "b", .private_key_pem = "c"};
-    const em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
+    const em_tls_certificate_options good = {.size = sizeof good,
+                                             .certificate_pem = tls_test_credentials()->server_pem};
     const char *const empty[] = {"", NULL};
     const em_tls_context_options rows[] = {
         {.certificate = &none},
@@ -139,11 +140,11 @@ static void expect_key_failure(em_tls_certificate_options certificate, em_status
 static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
-    char *pem = certificate_pem(&world->server);
-    char *key = certificate_key_pem(&world->server, NULL);
-    char *secret = certificate_key_pem(&world->server, "open sesame");
-    char *other = certificate_key_pem(&world->authority, NULL);
+    const tls_credentials *credentials = tls_test_credentials();
+    char *pem = certificate_pem(&credentials->server);
+    char *key = certificate_key_pem(&credentials->server, NULL);
+    char *secret = certificate_key_pem(&credentials->server, "open sesame");
+    char *other = certificate_key_pem(&credentials->authority, NULL);
     char *certificate_path = text_to_file("certificate.pem", pem);
     char *key_path = text_to_file("key.pem", secret);
     assert_int_equal(load((em_tls_certificate_options){.certificate_pem = pem, .private_key_pem = key}), EM_OK);
@@ -174,9 +175,9 @@ static void keys_are_read_and_checked_without_a_prompt_for_a_passphrase(void **s
 static void what_is_wrong_with_a_file_is_said_with_its_name(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
-    char *pem = certificate_pem(&world->server);
-    char *other = certificate_key_pem(&world->authority, NULL);
+    const tls_credentials *credentials = tls_test_credentials();
+    char *pem = certificate_pem(&credentials->server);
+    char *other = certificate_key_pem(&credentials->authority, NULL);
     char *certificate = text_to_file("certificate.pem", pem);
     char *key = text_to_file("key.pem", other);
     char wanted[400];
@@ -259,8 +260,8 @@ static void without_random_numbers_there_is_no_context(void **state)
 static void an_encrypted_key_without_its_passphrase_is_named(void **state)
 {
     (void)state;
-    char *pem = certificate_pem(&tls_world_get()->server);
-    char *secret = certificate_key_pem(&tls_world_get()->server, "open sesame");
+    char *pem = certificate_pem(&tls_test_credentials()->server);
+    char *secret = certificate_key_pem(&tls_test_credentials()->server, "open sesame");
     char *both = text_join(pem, secret);
     char *path = text_to_file("key.pem", secret);
     char long_passphrase[5000] = "";
@@ -311,14 +312,14 @@ static void equal_options_share_a_context(void **state)
 static void a_changed_file_is_not_served_from_a_shared_context(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
-    char *path = text_to_file("shared.pem", world->server_pem);
+    const tls_credentials *credentials = tls_test_credentials();
+    char *path = text_to_file("shared.pem", credentials->server_pem);
     em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_file = path};
     em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};
     em_tls_context *first;
     em_tls_context *second;
     em_tls_context *third;
-    char *longer = text_join(world->server_pem, "\n");
+    char *longer = text_join(credentials->server_pem, "\n");
     assert_int_equal(em_tls_context_create_shared(&options, &first), EM_OK);
     assert_int_equal(em_tls_context_create_shared(&options, &second), EM_OK);
     text_write(path, longer);
@@ -343,7 +344,7 @@ static void the_last_release_disposes_of_the_user_pointer(void **state)
     (void)state;
     unsigned calls = 0;
     em_tls_context_options options = {
-        .size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .user = &calls, .dispose = count_call};
+        .size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem, .user = &calls, .dispose = count_call};
     em_tls_context *client = tls_context_make(&options);
     em_tls_context *server = tls_server_context();
     em_tls_context *shared;
@@ -369,9 +370,9 @@ static void expect_version(em_tls_context_options client_options, em_tls_context
     tls_pair pair;
     em_tls_info info;
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     client_options.size = sizeof client_options;
-    client_options.ca_pem = tls_world_get()->authority_pem;
+    client_options.ca_pem = tls_test_credentials()->authority_pem;
     server_options.size = sizeof server_options;
     server_options.certificate = &certificate;
     em_tls_context *client = tls_context_make(&client_options);
@@ -417,7 +418,7 @@ static void keys_are_logged_only_on_request(void **state)
     (void)state;
     unsigned lines = 0;
     em_tls_context_options options = {
-        .size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .key_log = log_line, .user = &lines};
+        .size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem, .key_log = log_line, .user = &lines};
     em_tls_context *client = tls_context_make(&options);
     em_tls_context *server = tls_server_context();
     tls_pair pair;

@@ -43,7 +43,7 @@ static void a_thousand_handshakes_leak_nothing(void **state)
 {
     (void)state;
     em_tls_context_options options = {
-        .size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .session_tickets = EM_OFF};
+        .size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem, .session_tickets = EM_OFF};
     em_tls_context *client = tls_context_make(&options);
     em_tls_context *server = tls_server_context();
     for (unsigned i = 0; i < 10; i++)
@@ -75,7 +75,7 @@ static void a_thousand_failures_leak_nothing(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
-    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_world_get()->authority_pem};
+    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem};
     em_tls_context *client = tls_context_make(&options);
     long before = 0;
     for (unsigned i = 0; i < 1010; i++) {
@@ -112,7 +112,8 @@ static void replaced_certificates_are_freed(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
-    em_tls_certificate_options options = {.size = sizeof options, .certificate_pem = tls_world_get()->server_pem};
+    em_tls_certificate_options options = {.size = sizeof options,
+                                          .certificate_pem = tls_test_credentials()->server_pem};
     long before = 0;
     for (unsigned i = 0; i < 110; i++) {
         if (i == 10)
@@ -129,7 +130,7 @@ static void the_number_of_shared_contexts_is_bounded(void **state)
     long before = 0;
     for (unsigned i = 0; i < 100; i++) {
         em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                                  .certificate_pem = tls_world_get()->server_pem};
+                                                  .certificate_pem = tls_test_credentials()->server_pem};
         em_tls_context_options options = {
             .size = sizeof options, .certificate = &certificate, .ticket_seconds = 100 + i};
         em_tls_context *context;
@@ -279,11 +280,11 @@ static void a_handshake_fails_once_when_openssl_runs_out_of_memory(void **state)
 static void a_context_is_not_created_when_openssl_runs_out_of_memory(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const char *const protocols[] = {"h2", NULL};
-    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = world->server_pem};
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = credentials->server_pem};
     em_tls_context_options options = {
-        .size = sizeof options, .certificate = &certificate, .ca_pem = world->authority_pem, .alpn = protocols};
+        .size = sizeof options, .certificate = &certificate, .ca_pem = credentials->authority_pem, .alpn = protocols};
     bool has_failed = true;
     for (unsigned long n = 1; has_failed && n < 20000; n += 3) {
         em_tls_context *context = NULL;

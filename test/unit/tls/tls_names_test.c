@@ -120,7 +120,7 @@ static void a_certificate_that_cannot_be_added_changes_nothing(void **state)
 {
     (void)state;
     em_tls_context *server = tls_server_context();
-    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
+    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_certificate_options bad = {.size = sizeof bad, .certificate_pem = "nothing"};
     const char *const names[] = {"", "*", "a.*.org", "*.", "a*.org", "192.0.2.1", "a b"};
     for (size_t i = 0; i < COUNT(names); i++)
@@ -149,7 +149,7 @@ static void malformed_names_are_refused_with_option_and_value(void **state)
     char long_name[400];
     em_tls_context *client = tls_client_context();
     em_tls_context *server = tls_server_context();
-    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_world_get()->server_pem};
+    em_tls_certificate_options good = {.size = sizeof good, .certificate_pem = tls_test_credentials()->server_pem};
     memset(long_name, '\n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     assert_int_equal(open_client(client, "exam ple.com", NULL), EM_INVALID_ARGUMENT);
@@ -170,7 +170,7 @@ static void unknown_names_are_refused_on_request(void **state)
 {
     (void)state;
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_context_options options = {
         .size = sizeof options, .certificate = &certificate, .refuse_unknown_names = EM_ON};
     em_tls_context *server = tls_context_make(&options);
@@ -193,7 +193,7 @@ static void the_program_may_choose_the_context(void **state)
     em_tls_context_options other_options = {.size = sizeof other_options, .self_signed = EM_ON};
     em_tls_context *other = tls_context_make(&other_options);
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_context_options options = {
         .size = sizeof options, .certificate = &certificate, .choose_context = choose, .user = other};
     em_tls_context *server = tls_context_make(&options);
@@ -208,7 +208,7 @@ static void the_chosen_context_verifies_the_client(void **state)
     (void)state;
     em_tls_context_options other_options = {.size = sizeof other_options,
                                             .self_signed = EM_ON,
-                                            .ca_pem = tls_world_get()->authority_pem,
+                                            .ca_pem = tls_test_credentials()->authority_pem,
                                             .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE};
     em_tls_context *other = tls_context_make(&other_options);
     em_tls_context_options options = {
@@ -264,8 +264,8 @@ static void reloading_takes_valid_files_and_otherwise_changes_nothing(void **sta
     const certificate_recipe recipe = {.common_name = "renewed"};
     test_certificate renewed = certificate_make(&recipe, NULL);
     char *pem = tls_pem_of(&renewed);
-    char *path = text_to_file("reload.pem", tls_world_get()->server_pem);
-    char *named_path = text_to_file("named.pem", tls_world_get()->server_pem);
+    char *path = text_to_file("reload.pem", tls_test_credentials()->server_pem);
+    char *named_path = text_to_file("named.pem", tls_test_credentials()->server_pem);
     em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_file = path};
     em_tls_certificate_options named = {.size = sizeof named, .certificate_file = named_path};
     em_tls_context_options options = {.size = sizeof options, .certificate = &certificate};

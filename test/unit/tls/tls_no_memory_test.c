@@ -28,10 +28,10 @@ typedef struct fixture {
 static int set_up(void **state)
 {
     static fixture made;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     deadline_start(600);
-    made = (fixture){.crl = certificate_crl_pem(&world->authority, NULL)};
-    made.response = certificate_ocsp(&world->authority, &world->server, false, 3600, &made.response_bytes);
+    made = (fixture){.crl = certificate_crl_pem(&credentials->authority, NULL)};
+    made.response = certificate_ocsp(&credentials->authority, &credentials->server, false, 3600, &made.response_bytes);
     *state = &made;
     return 0;
 }
@@ -72,14 +72,14 @@ static const char *const protocols[] = {"h2", "http/1.1", NULL};
 /* A client and a server that use everything. What fails stays NULL. */
 static em_status make_contexts(fixture *made)
 {
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = world->server_pem,
+                                              .certificate_pem = credentials->server_pem,
                                               .ocsp_response = made->response,
                                               .ocsp_response_bytes = made->response_bytes};
     em_tls_context_options options = {.size = sizeof options,
                                       .certificate = &certificate,
-                                      .ca_pem = world->authority_pem,
+                                      .ca_pem = credentials->authority_pem,
                                       .crl_pem = made->crl,
                                       .client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK,
                                       .alpn = protocols,

@@ -262,7 +262,7 @@ static void offer(fixture *made, const unsigned char *protocols, unsigned length
 {
     const char *const ours[] = {"second", "first", NULL};
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_context_options options = {.size = sizeof options, .certificate = &certificate, .alpn = ours};
     em_tls_context_release(made->server);
     made->server = tls_context_make(&options);
@@ -324,7 +324,8 @@ static void a_protocol_that_was_not_offered_is_refused(void **state)
 {
     fixture *made = *state;
     const char *const ours[] = {"h2", NULL};
-    em_tls_context_options options = {.size = sizeof options, .ca_pem = tls_world_get()->authority_pem, .alpn = ours};
+    em_tls_context_options options = {
+        .size = sizeof options, .ca_pem = tls_test_credentials()->authority_pem, .alpn = ours};
     em_tls_context_release(made->client);
     made->client = tls_context_make(&options);
     SSL_CTX_set_alpn_select_cb(made->raw.ctx, choose_other, NULL);
@@ -439,7 +440,7 @@ static void both_sides_report_that_there_is_no_common_version(void **state)
 {
     fixture *made = *state;
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_context_options options = {.size = sizeof options, .certificate = &certificate, .min_version = EM_TLS_1_3};
     em_tls_context_release(made->server);
     made->server = tls_context_make(&options);

@@ -146,7 +146,7 @@ static void after_a_hello_retry_the_server_does_not_choose_again(void **state)
     char name[] = "example.com";
     char groups[] = "X25519:P-256";
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     em_tls_context_options options = {.size = sizeof options, .certificate = &certificate, .groups = "P-256"};
     em_tls_options wanted = {.size = sizeof wanted};
     em_tls_context_release(made->server);

@@ -138,8 +138,9 @@ static void a_session_without_client_certificate_is_not_resumed_where_one_is_req
     for (unsigned i = 0; i < BOTH; i++) {
         em_tls_context *client = tls_resumption_client((em_tls_context_options){.max_version = versions[i]});
         em_tls_context *open = tls_resumption_server((em_tls_context_options){.size = 0});
-        em_tls_context *closed = tls_resumption_server((em_tls_context_options){
-            .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE, .ca_pem = tls_world_get()->authority_pem});
+        em_tls_context *closed =
+            tls_resumption_server((em_tls_context_options){.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE,
+                                                           .ca_pem = tls_test_credentials()->authority_pem});
         tls_pair pair;
         em_tls_context_set_ticket_keys(open, &key, 1);
         em_tls_context_set_ticket_keys(closed, &key, 1);
@@ -159,11 +160,11 @@ static void a_session_without_client_certificate_is_not_resumed_where_one_is_req
 static void a_session_is_not_resumed_after_its_authority_lost_trust(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const certificate_recipe recipe = {.common_name = "another", .is_authority = true};
     test_certificate other = certificate_make(&recipe, NULL);
     char *other_pem = certificate_pem(&other);
-    char *path = text_to_file("trusted.pem", world->authority_pem);
+    char *path = text_to_file("trusted.pem", credentials->authority_pem);
     em_tls_context_options options = {.size = sizeof options, .ca_file = path};
     em_tls_context *client = tls_context_make(&options);
     em_tls_context *server = tls_resumption_server((em_tls_context_options){.size = 0});
@@ -236,17 +237,17 @@ static void verify_peer_is_called_for_resumed_sessions(void **state)
 static void a_server_calls_verify_peer_for_resumed_clients(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
-    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = world->server_pem};
+    const tls_credentials *credentials = tls_test_credentials();
+    em_tls_certificate_options certificate = {.size = sizeof certificate, .certificate_pem = credentials->server_pem};
     for (unsigned i = 0; i < BOTH; i++) {
         witness seen = {.answer = 1};
         em_tls_context_options client_options = {.size = sizeof client_options,
                                                  .certificate = &certificate,
-                                                 .ca_pem = world->authority_pem,
+                                                 .ca_pem = credentials->authority_pem,
                                                  .max_version = versions[i]};
         em_tls_context *client = tls_context_make(&client_options);
         em_tls_context *server =
-            tls_resumption_server((em_tls_context_options){.ca_pem = world->authority_pem,
+            tls_resumption_server((em_tls_context_options){.ca_pem = credentials->authority_pem,
                                                            .client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE,
                                                            .verify_peer = see,
                                                            .user = &seen});

@@ -67,7 +67,7 @@ static void threads_share_contexts_while_they_change(void **state)
     pthread_t threads[THREADS];
     meeting_place place = {.client = tls_client_context(), .server = tls_server_context()};
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = tls_world_get()->server_pem};
+                                              .certificate_pem = tls_test_credentials()->server_pem};
     const em_tls_ticket_key keys[2] = {{.name = "one"}, {.name = "two"}};
     atomic_init(&place.running, THREADS);
     for (unsigned i = 0; i < THREADS; i++)

@@ -2,7 +2,7 @@
 /*
  * What decides about a peer: verify_peer, client certificates, the system's authorities, OCSP.
  */
-#include "support/tls_meeting.h"
+#include "support/tls_handshake.h"
 #include "support/unit.h"
 
 #include "base/features.h"
@@ -57,11 +57,11 @@ static void verify_peer_can_reject_a_valid_certificate(void **state)
 {
     (void)state;
     answers given_answers = {.accepts = false};
-    const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
-                               .hostname = "example.com",
-                               .client = {.verify_peer = answer, .user = &given_answers}};
+    const tls_handshake given = {.server_pem = tls_test_credentials()->server_pem,
+                                 .hostname = "example.com",
+                                 .client = {.verify_peer = answer, .user = &given_answers}};
     tls_pair pair;
-    tls_meeting_hold(&given, &pair);
+    tls_handshake_run(&given, &pair);
     assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
     assert_non_null(strstr(pair.client.filter->detail, "rejected"));
     assert_int_equal(pair.server.filter->failure, EM_TLS_ALERT);
@@ -74,13 +74,13 @@ static void verify_peer_cannot_accept_an_invalid_certificate(void **state)
 {
     (void)state;
     answers given_answers = {.accepts = true};
-    tls_meeting given = {.server_pem = tls_world_get()->server_pem,
-                         .hostname = "example.org",
-                         .client = {.verify_peer = answer, .user = &given_answers}};
-    tls_meeting_expect(&given, EM_TLS_WRONG_NAME, "hostname mismatch");
+    tls_handshake given = {.server_pem = tls_test_credentials()->server_pem,
+                           .hostname = "example.org",
+                           .client = {.verify_peer = answer, .user = &given_answers}};
+    tls_handshake_expect(&given, EM_TLS_WRONG_NAME, "hostname mismatch");
     assert_int_equal(given_answers.worst, EM_TLS_WRONG_NAME);
     given.hostname = "example.com";
-    tls_meeting_expect(&given, EM_OK, "");
+    tls_handshake_expect(&given, EM_OK, "");
     assert_int_equal(given_answers.last_depth, 0);
     assert_true(given_answers.order_is_right);
 }
@@ -113,26 +113,26 @@ static void expect_refused_certificate(const tls_end *end, const test_certificat
 static void the_certificate_of_a_refused_peer_can_be_read(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const certificate_recipe recipe = {.common_name = "client"};
     test_certificate alone = certificate_make(&recipe, NULL);
     char *pem = tls_pem_of(&alone);
     answers none = {.accepts = false};
-    tls_meeting given = {.server_pem = world->server_pem, .hostname = "example.org"};
+    tls_handshake given = {.server_pem = credentials->server_pem, .hostname = "example.org"};
     tls_pair pair;
-    tls_meeting_hold(&given, &pair);
-    expect_refused_certificate(&pair.client, &world->server);
+    tls_handshake_run(&given, &pair);
+    expect_refused_certificate(&pair.client, &credentials->server);
     tls_pair_close(&pair);
     given.hostname = "example.com";
     given.client = (em_tls_context_options){.verify_peer = answer, .user = &none};
-    tls_meeting_hold(&given, &pair);
-    expect_refused_certificate(&pair.client, &world->server);
+    tls_handshake_run(&given, &pair);
+    expect_refused_certificate(&pair.client, &credentials->server);
     tls_pair_close(&pair);
     given.client = (em_tls_context_options){.max_version = EM_TLS_1_2};
     given.client_pem = pem;
     given.server.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE;
     for (unsigned i = 0; i < 2; i++) {
-        tls_meeting_hold(&given, &pair);
+        tls_handshake_run(&given, &pair);
         expect_refused_certificate(&pair.server, &alone);
         tls_pair_close(&pair);
         given.client.max_version = EM_TLS_1_3;
@@ -148,13 +148,13 @@ static void with_verify_override_verify_peer_alone_decides(void **state)
     test_certificate alone = certificate_make(&leaf, NULL);
     char *pem = tls_pem_of(&alone);
     answers given_answers = {.accepts = true};
-    tls_meeting given = {
+    tls_handshake given = {
         .server_pem = pem,
         .hostname = "example.com",
         .client = {.verify = EM_OFF, .verify_override = EM_ON, .verify_peer = answer, .user = &given_answers}};
     tls_pair pair;
     em_tls_info info;
-    tls_meeting_hold(&given, &pair);
+    tls_handshake_run(&given, &pair);
     assert_int_equal(pair.client.filter->failure, EM_OK);
     assert_true(given_answers.calls >= 1);
     assert_int_equal(given_answers.worst, EM_TLS_UNTRUSTED);
@@ -164,7 +164,7 @@ static void with_verify_override_verify_peer_alone_decides(void **state)
     assert_non_null(strstr(info.detail, "self-signed"));
     tls_pair_close(&pair);
     given_answers.accepts = false;
-    tls_meeting_hold(&given, &pair);
+    tls_handshake_run(&given, &pair);
     assert_int_equal(pair.client.filter->failure, EM_TLS_REJECTED);
     tls_pair_close(&pair);
     free(pem);
@@ -176,17 +176,17 @@ static void with_verify_override_verify_peer_alone_decides(void **state)
 static void a_server_that_requires_a_certificate_gets_one(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const certificate_recipe recipe = {.common_name = "client", .usage = "clientAuth"};
-    test_certificate client = certificate_make(&recipe, &world->authority);
+    test_certificate client = certificate_make(&recipe, &credentials->authority);
     char *pem = tls_pem_of(&client);
-    const tls_meeting given = {.server_pem = world->server_pem,
-                               .hostname = "example.com",
-                               .client_pem = pem,
-                               .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
+    const tls_handshake given = {.server_pem = credentials->server_pem,
+                                 .hostname = "example.com",
+                                 .client_pem = pem,
+                                 .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
     tls_pair pair;
     em_tls_info info;
-    tls_meeting_hold(&given, &pair);
+    tls_handshake_run(&given, &pair);
     assert_int_equal(pair.server.filter->failure, EM_OK);
     assert_true(bytes_equal_text(&pair.server.received, "data"));
     emi_tls_get_info(pair.server.filter, &info);
@@ -200,13 +200,13 @@ static void a_server_that_requires_a_certificate_gets_one(void **state)
 /* Data of a client without a valid certificate is never delivered, even if its own handshake is done (TLS 1.3). */
 static void check_refused_client(const char *pem, em_tls_version version, const char *detail)
 {
-    const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
-                               .hostname = "example.com",
-                               .client_pem = pem,
-                               .client = {.max_version = version},
-                               .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
+    const tls_handshake given = {.server_pem = tls_test_credentials()->server_pem,
+                                 .hostname = "example.com",
+                                 .client_pem = pem,
+                                 .client = {.max_version = version},
+                                 .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_REQUIRE}};
     tls_pair pair;
-    tls_meeting_hold(&given, &pair);
+    tls_handshake_run(&given, &pair);
     assert_int_equal(pair.server.filter->failure, EM_TLS_UNTRUSTED);
     assert_non_null(strstr(pair.server.filter->detail, detail));
     assert_int_equal(bytes_length(&pair.server.received), 0);
@@ -222,7 +222,7 @@ static void a_client_without_a_valid_certificate_is_refused(void **state)
     const certificate_recipe recipe = {.common_name = "client"};
     const certificate_recipe server_only = {.common_name = "client", .usage = "serverAuth"};
     test_certificate stranger = certificate_make(&recipe, NULL);
-    test_certificate wrong = certificate_make(&server_only, &tls_world_get()->authority);
+    test_certificate wrong = certificate_make(&server_only, &tls_test_credentials()->authority);
     char *pem = tls_pem_of(&stranger);
     char *wrong_pem = tls_pem_of(&wrong);
     const em_tls_version versions[] = {EM_TLS_1_2, EM_TLS_1_3};
@@ -240,12 +240,12 @@ static void a_client_without_a_valid_certificate_is_refused(void **state)
 static void a_server_that_only_asks_accepts_clients_without_certificate(void **state)
 {
     (void)state;
-    const tls_meeting given = {.server_pem = tls_world_get()->server_pem,
-                               .hostname = "example.com",
-                               .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK}};
+    const tls_handshake given = {.server_pem = tls_test_credentials()->server_pem,
+                                 .hostname = "example.com",
+                                 .server = {.client_certificates = EM_TLS_CLIENT_CERTIFICATES_ASK}};
     tls_pair pair;
     em_tls_info info;
-    tls_meeting_hold(&given, &pair);
+    tls_handshake_run(&given, &pair);
     assert_true(bytes_equal_text(&pair.server.received, "data"));
     emi_tls_get_info(pair.server.filter, &info);
     assert_false(info.is_verified);
@@ -258,8 +258,8 @@ static void a_server_that_only_asks_accepts_clients_without_certificate(void **s
 static void the_systems_authorities_are_the_default(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
-    char *path = text_to_file("system.pem", world->authority_pem);
+    const tls_credentials *credentials = tls_test_credentials();
+    char *path = text_to_file("system.pem", credentials->authority_pem);
     setenv("SSL_CERT_FILE", path, 1);
     em_tls_context *server = tls_server_context();
     em_tls_options client_options = {.size = sizeof client_options, .hostname = "example.com"};
@@ -282,14 +282,16 @@ static void the_systems_authorities_are_the_default(void **state)
 static void expect_response(const unsigned char *der, size_t length, em_switch is_required, em_status status,
                             const char *detail)
 {
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     em_tls_certificate_options certificate = {.size = sizeof certificate,
-                                              .certificate_pem = world->server_pem,
+                                              .certificate_pem = credentials->server_pem,
                                               .ocsp_response = der,
                                               .ocsp_response_bytes = length};
     em_tls_context_options server_context = {.size = sizeof server_context, .certificate = &certificate};
-    em_tls_context_options client_context = {
-        .size = sizeof client_context, .ca_pem = world->authority_pem, .ocsp = EM_ON, .ocsp_require = is_required};
+    em_tls_context_options client_context = {.size = sizeof client_context,
+                                             .ca_pem = credentials->authority_pem,
+                                             .ocsp = EM_ON,
+                                             .ocsp_require = is_required};
     em_tls_context *server = tls_context_make(&server_context);
     em_tls_context *client = tls_context_make(&client_context);
     tls_pair pair;
@@ -312,21 +314,21 @@ static void expect_response(const unsigned char *der, size_t length, em_switch i
 static void stapled_responses_are_checked(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const certificate_recipe recipe = {.alternative_names = "DNS:example.com"};
-    test_certificate other = certificate_make(&recipe, &world->authority);
+    test_certificate other = certificate_make(&recipe, &credentials->authority);
     size_t length;
-    unsigned char *good = certificate_ocsp(&world->authority, &world->server, false, HOUR, &length);
+    unsigned char *good = certificate_ocsp(&credentials->authority, &credentials->server, false, HOUR, &length);
     expect_response(good, length, EM_ON, EM_OK, "");
     expect_response(good, length - 1, EM_OFF, EM_TLS_UNTRUSTED, "malformed");
     free(good);
-    unsigned char *revoked = certificate_ocsp(&world->authority, &world->server, true, HOUR, &length);
+    unsigned char *revoked = certificate_ocsp(&credentials->authority, &credentials->server, true, HOUR, &length);
     expect_response(revoked, length, EM_OFF, EM_TLS_UNTRUSTED, "revoked");
     free(revoked);
-    unsigned char *old = certificate_ocsp(&world->authority, &world->server, false, -HOUR, &length);
+    unsigned char *old = certificate_ocsp(&credentials->authority, &credentials->server, false, -HOUR, &length);
     expect_response(old, length, EM_OFF, EM_TLS_UNTRUSTED, "out of date");
     free(old);
-    unsigned char *of_other = certificate_ocsp(&world->authority, &other, false, HOUR, &length);
+    unsigned char *of_other = certificate_ocsp(&credentials->authority, &other, false, HOUR, &length);
     expect_response(of_other, length, EM_OFF, EM_TLS_UNTRUSTED, "another certificate");
     free(of_other);
     expect_response(NULL, 0, EM_OFF, EM_OK, "");

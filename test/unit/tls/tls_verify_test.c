@@ -2,7 +2,7 @@
 /*
  * Verifying servers: tables of valid and invalid certificates, and of names.
  */
-#include "support/tls_meeting.h"
+#include "support/tls_handshake.h"
 #include "support/unit.h"
 
 #include "base/features.h"
@@ -30,13 +30,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Signed by the world's authority. */
+/* Signed by the tests' authority. */
 static void expect_recipe(const certificate_recipe *recipe, const char *hostname, em_status status, const char *detail)
 {
-    test_certificate certificate = certificate_make(recipe, &tls_world_get()->authority);
+    test_certificate certificate = certificate_make(recipe, &tls_test_credentials()->authority);
     char *pem = tls_pem_of(&certificate);
-    const tls_meeting given = {.server_pem = pem, .hostname = hostname};
-    tls_meeting_expect(&given, status, detail);
+    const tls_handshake given = {.server_pem = pem, .hostname = hostname};
+    tls_handshake_expect(&given, status, detail);
     free(pem);
     certificate_free(&certificate);
 }
@@ -179,14 +179,14 @@ static void self_signed_and_unknown_authorities_are_not_trusted(void **state)
     char *alone_pem = tls_pem_of(&alone);
     char *alone_certificate = certificate_pem(&alone);
     char *stranger_pem = tls_pem_of(&stranger);
-    tls_meeting given = {.server_pem = alone_pem, .hostname = "example.com"};
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "self-signed certificate");
+    tls_handshake given = {.server_pem = alone_pem, .hostname = "example.com"};
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "self-signed certificate");
     given.authority_pem = alone_certificate;
-    tls_meeting_expect(&given, EM_OK, "");
-    given = (tls_meeting){.server_pem = stranger_pem, .hostname = "example.com"};
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
+    tls_handshake_expect(&given, EM_OK, "");
+    given = (tls_handshake){.server_pem = stranger_pem, .hostname = "example.com"};
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
     given.client.verify = EM_OFF;
-    tls_meeting_expect(&given, EM_OK, "");
+    tls_handshake_expect(&given, EM_OK, "");
     free(alone_pem);
     free(alone_certificate);
     free(stranger_pem);
@@ -205,7 +205,7 @@ typedef struct chain {
 
 static void make_chain(chain *made, const certificate_recipe *intermediate, const certificate_recipe *leaf)
 {
-    made->intermediate = certificate_make(intermediate, &tls_world_get()->authority);
+    made->intermediate = certificate_make(intermediate, &tls_test_credentials()->authority);
     made->leaf = certificate_make(leaf, &made->intermediate);
     made->leaf_pem = tls_pem_of(&made->leaf);
     made->intermediate_pem = certificate_pem(&made->intermediate);
@@ -228,10 +228,10 @@ static void a_missing_intermediate_has_its_own_text(void **state)
     const certificate_recipe intermediate = {.common_name = "intermediate", .is_authority = true};
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
     make_chain(&made, &intermediate, &leaf);
-    tls_meeting given = {.server_pem = made.leaf_pem, .hostname = "example.com"};
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
+    tls_handshake given = {.server_pem = made.leaf_pem, .hostname = "example.com"};
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "unable to get local issuer certificate");
     given.server_pem = made.both_pem;
-    tls_meeting_expect(&given, EM_OK, "");
+    tls_handshake_expect(&given, EM_OK, "");
     free_chain(&made);
 }
 
@@ -243,8 +243,8 @@ static void name_constraints_are_enforced(void **state)
         .common_name = "intermediate", .is_authority = true, .name_constraints = "permitted;DNS:example.org"};
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
     make_chain(&made, &intermediate, &leaf);
-    const tls_meeting given = {.server_pem = made.both_pem, .hostname = "example.com"};
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "permitted subtree violation");
+    const tls_handshake given = {.server_pem = made.both_pem, .hostname = "example.com"};
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "permitted subtree violation");
     free_chain(&made);
 }
 
@@ -255,22 +255,22 @@ static void an_issuer_must_be_an_authority(void **state)
     const certificate_recipe no_authority = {.common_name = "no authority"};
     const certificate_recipe leaf = {.alternative_names = "DNS:example.com"};
     make_chain(&made, &no_authority, &leaf);
-    const tls_meeting given = {.server_pem = made.both_pem, .hostname = "example.com"};
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "invalid CA certificate");
+    const tls_handshake given = {.server_pem = made.both_pem, .hostname = "example.com"};
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "invalid CA certificate");
     free_chain(&made);
 }
 
 static void an_expired_root_in_the_chain_does_no_harm(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
+    const tls_credentials *credentials = tls_test_credentials();
     const certificate_recipe old = {
         .common_name = "authority", .is_authority = true, .valid_from = -9 * DAY, .valid_until = -DAY};
     test_certificate expired = certificate_make(&old, NULL);
     char *expired_pem = certificate_pem(&expired);
-    char *chain_pem = text_join(world->server_pem, expired_pem);
-    const tls_meeting given = {.server_pem = chain_pem, .hostname = "example.com"};
-    tls_meeting_expect(&given, EM_OK, "");
+    char *chain_pem = text_join(credentials->server_pem, expired_pem);
+    const tls_handshake given = {.server_pem = chain_pem, .hostname = "example.com"};
+    tls_handshake_expect(&given, EM_OK, "");
     free(chain_pem);
     free(expired_pem);
     certificate_free(&expired);
@@ -279,16 +279,17 @@ static void an_expired_root_in_the_chain_does_no_harm(void **state)
 static void revoked_certificates_are_refused(void **state)
 {
     (void)state;
-    const tls_world *world = tls_world_get();
-    char *revoked = certificate_crl_pem(&world->authority, &world->server);
-    char *none = certificate_crl_pem(&world->authority, NULL);
+    const tls_credentials *credentials = tls_test_credentials();
+    char *revoked = certificate_crl_pem(&credentials->authority, &credentials->server);
+    char *none = certificate_crl_pem(&credentials->authority, NULL);
     char *path = text_to_file("crl.pem", revoked);
-    tls_meeting given = {.server_pem = world->server_pem, .hostname = "example.com", .client = {.crl_pem = none}};
-    tls_meeting_expect(&given, EM_OK, "");
+    tls_handshake given = {
+        .server_pem = credentials->server_pem, .hostname = "example.com", .client = {.crl_pem = none}};
+    tls_handshake_expect(&given, EM_OK, "");
     given.client.crl_pem = revoked;
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
     given.client = (em_tls_context_options){.crl_file = path};
-    tls_meeting_expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
+    tls_handshake_expect(&given, EM_TLS_UNTRUSTED, "certificate revoked");
     remove(path);
     free(path);
     free(revoked);

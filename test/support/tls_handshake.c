@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * One meeting of a client and a server.
+ * A handshake between a client and a server, and some data.
  */
-#include "support/tls_meeting.h"
+#include "support/tls_handshake.h"
 
 #include "base/features.h"
 
@@ -22,9 +22,9 @@ static em_tls_context *make_context(em_tls_context_options options, const char *
     return tls_context_make(&options);
 }
 
-void tls_meeting_hold(const tls_meeting *given, tls_pair *pair)
+void tls_handshake_run(const tls_handshake *given, tls_pair *pair)
 {
-    const char *authority = given->authority_pem ? given->authority_pem : tls_world_get()->authority_pem;
+    const char *authority = given->authority_pem ? given->authority_pem : tls_test_credentials()->authority_pem;
     em_tls_context *client = make_context(given->client, given->client_pem, authority);
     em_tls_context *server = make_context(given->server, given->server_pem, authority);
     em_tls_options client_options = {.size = sizeof client_options, .context = client, .hostname = given->hostname};
@@ -41,11 +41,11 @@ void tls_meeting_hold(const tls_meeting *given, tls_pair *pair)
     tls_pair_run(pair);
 }
 
-void tls_meeting_expect(const tls_meeting *given, em_status status, const char *detail)
+void tls_handshake_expect(const tls_handshake *given, em_status status, const char *detail)
 {
     tls_pair pair;
     em_tls_info info;
-    tls_meeting_hold(given, &pair);
+    tls_handshake_run(given, &pair);
     if (pair.client.filter->failure != status)
         stop_test("%s for %s: %s", em_status_get_name(pair.client.filter->failure), given->hostname,
                   pair.client.filter->detail ? pair.client.filter->detail : "");
