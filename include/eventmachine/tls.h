@@ -238,7 +238,8 @@ EM_API em_status em_tls_context_reload(em_tls_context *context);
 
 /**
  * Sets the keys of session tickets, so that several processes or machines can resume each other's sessions. The first
- * key encrypts, and all keys decrypt. Change them at least once a day, with the new key first. Copied.
+ * key encrypts, and all keys decrypt. Replace the first one at least once a day, in two steps: add the new key as the
+ * last one everywhere, then put it first. Copied.
  *
  * Without this, each context generates its own keys. They change every hour, or less often if ticket_seconds is long,
  * are accepted for as long as a ticket can be used, and are the same in forked processes.
