@@ -183,6 +183,30 @@ unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned c
     return count;
 }
 
+/* Removes the first `length` bytes. Returns the blocks that are empty now. */
+static emi_outbox_block *take_blocks(emi_outbox *outbox, size_t length)
+{
+    emi_outbox_block *taken = NULL;
+    emi_outbox_block **end = &taken;
+    while (length > 0) {
+        emi_outbox_block *block = outbox->first;
+        size_t waiting = block->end - block->begin;
+        if (length < waiting) {
+            block->begin += length;
+            break;
+        }
+        length -= waiting;
+        *end = block;
+        end = &block->next;
+        outbox->first = block->next;
+    }
+    *end = NULL;
+    if (!outbox->first)
+        outbox->last = NULL;
+    return taken;
+}
+
+/* The outbox is in order before the first `release` is called, which may fill it or move its contents elsewhere. */
 void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length)
 {
     if (length > outbox->bytes)
@@ -190,18 +214,11 @@ void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length
     EMI_INVARIANT(outbox->bytes <= pool->bytes);
     outbox->bytes -= length;
     pool->bytes -= length;
-    while (length > 0) {
-        emi_outbox_block *block = outbox->first;
-        size_t waiting = block->end - block->begin;
-        if (length < waiting) {
-            block->begin += length;
-            return;
-        }
-        length -= waiting;
-        outbox->first = block->next;
-        if (!outbox->first)
-            outbox->last = NULL;
+    emi_outbox_block *taken = take_blocks(outbox, length);
+    EMI_INVARIANT((outbox->bytes == 0) == !outbox->first);
+    while (taken) {
+        emi_outbox_block *block = taken;
+        taken = block->next;
         free_block(pool, block);
     }
-    EMI_INVARIANT((outbox->bytes == 0) == !outbox->first);
 }

@@ -199,6 +199,30 @@ static void a_large_queue_leaves_before_the_filters_first_byte(void **state)
 }
 
 /* As a callback of a TLS library may. */
+static void put_up_transparent(void *user, const void *data)
+{
+    const test_filter_options transparent = {.is_transparent = true};
+    (void)data;
+    filtered_put_up(user, &transparent, 0);
+}
+
+/* The system accepts all pieces at once, and the first one is given back before the others. */
+static void a_filter_may_be_installed_while_what_was_sent_is_given_back(void **state)
+{
+    filtered own;
+    begin(&own, *state);
+    own.peer = open_accepted(&own.told, &recording, NULL);
+    em_connection_send_borrowed(own.told.connection, "abc", 3, put_up_transparent, &own);
+    em_connection_send_borrowed(own.told.connection, "def", 3, NULL, NULL);
+    em_connection_send_text(own.told.connection, "ghi");
+    run_turns(*state, 2);
+    em_connection_send_text(own.told.connection, "jkl");
+    run_turns(*state, 2);
+    expect_sent(own.peer, "abcdefghijkl");
+    assert_int_equal(em_connection_get_outbound_bytes(own.told.connection), 0);
+    filtered_free(&own);
+}
+
 static void close_within(void *user)
 {
     assert_int_equal(em_connection_close(((recorder *)user)->connection), EM_OK);
@@ -256,6 +280,7 @@ int main(void)
         GATE_TEST(a_second_filter_and_one_after_an_end_are_refused),
         GATE_TEST(changing_the_handler_keeps_the_filter),
         GATE_TEST(a_large_queue_leaves_before_the_filters_first_byte),
+        GATE_TEST(a_filter_may_be_installed_while_what_was_sent_is_given_back),
         GATE_TEST(a_filters_callback_may_use_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
