@@ -72,15 +72,35 @@ static void after_sent(emi_channel *channel)
         emi_gate_go_on(gate);
 }
 
+static bool is_all_sent(const emi_gate *gate)
+{
+    return gate->connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && gate->filter->piece_bytes > 0 &&
+           gate->was_ready;
+}
+
+/* The peer has closed before it got our end mark. What it has sent is still to be received. */
+static void lose_end(emi_gate *gate)
+{
+    em_connection *connection = gate->connection;
+    gate->end_lost = true;
+    emi_outbox_clear(&gate->filter->wire, gate->filter->pool);
+    emi_connection_act_if_sent(connection);
+    if (emi_connection_is_open(connection))
+        emi_gate_go_on(gate);
+}
+
 /* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. A filter that takes
  * no more may hold some of them back. */
 static void failed(emi_channel *channel, em_status reason)
 {
     em_connection *connection = emi_connection_of(channel);
-    const emi_gate *gate = connection->extras->gate;
-    bool is_all_sent = connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && gate->filter->piece_bytes > 0;
-    if (connection->state == EM_STATE_DRAINING && is_all_sent && gate->was_ready)
+    emi_gate *gate = connection->extras->gate;
+    if (connection->state == EM_STATE_DRAINING && is_all_sent(gate))
         emi_connection_end(connection, EM_OK);
+    else if (connection->write_side == EMI_WRITE_ENDING && gate->end_sealed && is_all_sent(gate))
+        lose_end(gate);
+    else if (gate->end_lost && !connection->is_tcp && reason == EM_BROKEN_PIPE)
+        emi_gate_receive_end(gate);
     else
         emi_connection_failed(channel, reason);
 }

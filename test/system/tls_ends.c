@@ -241,6 +241,32 @@ static void a_server_that_closes_after_writing_before_the_handshake_is_read_to_t
     system_tls_free(pair);
 }
 
+/* On a Unix socket our close_notify fails at once, because nobody is left to receive it. */
+static void what_a_peer_has_sent_is_received_although_it_closed_before_our_end(void **state)
+{
+    int sockets[2];
+    system_tls_pair *pair = system_tls_new_pair(*state);
+    pair->server.tls.role = EM_TLS_SERVER;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+    const em_attach_options server = {.size = sizeof server, .user = &pair->server};
+    const em_attach_options client = {.size = sizeof client, .user = &pair->client};
+    assert_int_equal(em_loop_attach(pair->loop, sockets[0], &system_tls_handler, &server, NULL), EM_OK);
+    assert_int_equal(em_loop_attach(pair->loop, sockets[1], &system_tls_handler, &client, NULL), EM_OK);
+    system_tls_await_ready(pair);
+    em_connection_pause_receiving(pair->client.connection);
+    em_connection_send_text(pair->server.connection, "last words");
+    em_connection_close_after_writing(pair->server.connection);
+    system_tls_expect_end(pair, &pair->server, EM_OK, "");
+    em_connection_close_write(pair->client.connection);
+    for (unsigned turns = 0; turns < 5; turns++)
+        system_turn(*state);
+    assert_int_equal(pair->client.unbound, 0);
+    em_connection_resume_receiving(pair->client.connection);
+    system_tls_expect_end(pair, &pair->client, EM_OK, "");
+    assert_true(bytes_equal_text(&pair->client.received, "last words"));
+    system_tls_free(pair);
+}
+
 static void a_connection_with_tls_is_not_given_back(void **state)
 {
     system_tls_pair *pair = system_tls_new_pair(*state);
@@ -321,6 +347,7 @@ int main(void)
         SYSTEM_TEST(a_reset_within_the_handshake_is_a_reset),
         SYSTEM_TEST(what_is_queued_before_the_handshake_is_sent_although_both_close_at_once),
         SYSTEM_TEST(a_server_that_closes_after_writing_before_the_handshake_is_read_to_the_end),
+        SYSTEM_TEST(what_a_peer_has_sent_is_received_although_it_closed_before_our_end),
         SYSTEM_TEST(a_connection_with_tls_is_not_given_back),
         SYSTEM_TEST(a_silent_peer_has_so_long_for_the_handshake),
         SYSTEM_TEST(a_server_that_accepts_and_says_nothing_has_so_long_for_the_handshake),
