@@ -15,7 +15,11 @@ void emi_connection_request_send(em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
     bool has_output = gate ? emi_gate_has_output(gate) : connection->outbox.bytes > 0 && !connection->paused;
-    if (has_output && emi_connection_is_open(connection))
+    if (!has_output || !emi_connection_is_open(connection))
+        return;
+    if (gate && gate->cannot_write && connection->write_side != EMI_WRITE_FLUSHING)
+        connection->channel.events->failed(&connection->channel, EM_BROKEN_PIPE);
+    else
         emi_channel_send(&connection->channel);
 }
 

@@ -78,11 +78,22 @@ static bool is_all_sent(const emi_gate *gate)
            gate->was_ready;
 }
 
-/* The peer has closed before it got our end mark. What it has sent is still to be received. */
-static void lose_end(emi_gate *gate)
+/* The peer has closed in order. Whether it has missed nothing but what the filter has written for itself: messages such
+ * as session tickets, or the end mark. Without a filter there would have been nothing to send, and so no failure. */
+static bool has_missed_little(const emi_gate *gate)
+{
+    const em_connection *connection = gate->connection;
+    bool is_missing = gate->filter->wire.bytes > 0 || emi_gate_owes_end(gate);
+    return is_missing && is_all_sent(gate) && connection->state == EM_STATE_OPEN &&
+           (connection->write_side == EMI_WRITE_OPEN || connection->write_side == EMI_WRITE_ENDING);
+}
+
+/* What the peer has sent before it closed is still to be received, perhaps after a pause. */
+static void stop_writing(emi_gate *gate)
 {
     em_connection *connection = gate->connection;
-    gate->end_lost = true;
+    gate->cannot_write = true;
+    gate->end_sealed = gate->end_sealed || connection->write_side == EMI_WRITE_ENDING;
     emi_outbox_clear(&gate->filter->wire, gate->filter->pool);
     emi_connection_act_if_sent(connection);
     if (emi_connection_is_open(connection))
@@ -90,16 +101,17 @@ static void lose_end(emi_gate *gate)
 }
 
 /* A peer that has received all bytes need not wait for our end mark: its reset is no failure then. A filter that takes
- * no more may hold some of them back. */
+ * no more may hold some of them back. After stop_writing, the failure is reported again when everything has been read.
+ */
 static void failed(emi_channel *channel, em_status reason)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_gate *gate = connection->extras->gate;
     if (connection->state == EM_STATE_DRAINING && is_all_sent(gate))
         emi_connection_end(connection, EM_OK);
-    else if (connection->write_side == EMI_WRITE_ENDING && gate->end_sealed && is_all_sent(gate))
-        lose_end(gate);
-    else if (gate->end_lost && !connection->is_tcp && reason == EM_BROKEN_PIPE)
+    else if (reason == EM_BROKEN_PIPE && has_missed_little(gate))
+        stop_writing(gate);
+    else if (gate->cannot_write && is_all_sent(gate) && !connection->is_tcp && reason == EM_BROKEN_PIPE)
         emi_gate_receive_end(gate);
     else
         emi_connection_failed(channel, reason);

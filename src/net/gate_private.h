@@ -64,8 +64,8 @@ typedef struct emi_gate {
     bool wire_ended : 1;      /* the system has reported the peer's end */
     bool has_failed : 1;      /* the filter has failed and is no longer called */
     bool end_sealed : 1;
-    bool end_lost : 1;   /* the peer has closed before it got our end mark, and may have sent bytes before */
-    bool has_heard : 1;  /* bytes have arrived on the wire */
+    bool cannot_write : 1; /* a send has failed, but nothing of the program's was lost */
+    bool has_heard : 1;    /* bytes have arrived on the wire */
     bool flushes : 1;    /* the connection has failed, but what is left in the wire outbox is still sent after unbind */
     bool is_excused : 1; /* the handshake got more time because the loop was late */
     bool was_waiting : 1; /* something was waiting when emi_gate_note_waiting was last called */
