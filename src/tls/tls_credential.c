@@ -29,6 +29,10 @@ static em_status read_chain(emi_tls_credential *credential, const em_tls_certifi
     BIO_free(source);
     if (status == EM_OK)
         credential->certificate = sk_X509_shift(credential->chain);
+    if (credential->chain && sk_X509_num(credential->chain) == 0) {
+        sk_X509_free(credential->chain); /* each connection would have a copy of it */
+        credential->chain = NULL;
+    }
     return status;
 }
 

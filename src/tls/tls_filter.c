@@ -55,10 +55,23 @@ static bool begins_record(emi_tls *tls)
     return true;
 }
 
+/*
+ * OpenSSL's buffers are 33 KB. While data flows, OpenSSL keeps them, until release_buffers. Otherwise it frees them as
+ * soon as they are empty: many handshakes at the same time would not only need much memory, but leave holes between
+ * long-lived blocks, which malloc does not return to the system.
+ */
+static void keep_buffers(emi_tls *tls)
+{
+    if (tls->keeps_buffers)
+        return;
+    tls->keeps_buffers = true;
+    SSL_clear_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 /* Counts the peer's messages without data, see SSL_CTX_set_info_callback(3). */
 static void on_event(const SSL *ssl, int where, int value)
 {
-    emi_tls *tls = SSL_get_app_data(ssl);
+    emi_tls *tls = emi_tls_of(ssl);
     if (where == SSL_CB_WRITE_ALERT) {
         if ((value & 0xff) == SSL_AD_NO_RENEGOTIATION)
             tls->unasked += RENEGOTIATION_COST;
@@ -102,9 +115,7 @@ static emi_filter_result finish_handshake(emi_tls *tls)
         return fail(tls, emi_tls_verify_status(tls->verify_error), emi_tls_verify_detail(tls));
     emi_tls_sessions_renew(tls);
     SSL_set_info_callback(tls->ssl, on_event);
-    /* So the next handshake uses the same memory. If many connections kept theirs until they were idle, that would
-     * leave holes between long-lived blocks, which malloc does not return to the system. */
-    SSL_free_buffers(tls->ssl);
+    SSL_free_buffers(tls->ssl); /* one may be left */
     tls->filter.is_ready = true;
     return EMI_FILTER_PROGRESS;
 }
@@ -129,6 +140,10 @@ static emi_filter_result after_call(emi_tls *tls, int result)
 
 static emi_filter_result continue_handshake(emi_tls *tls)
 {
+    if (!tls->has_started && tls->is_server && tls->input->length == 0) {
+        tls->is_starved = true; /* the client begins, and OpenSSL would allocate a buffer of 16 KB to wait for it */
+        return EMI_FILTER_STARVED;
+    }
     if (!tls->has_started && !tls->is_server)
         emi_tls_sessions_offer(tls);
     tls->has_started = true;
@@ -145,6 +160,7 @@ static emi_filter_result continue_handshake(emi_tls *tls)
 
 static void note_sealed(emi_tls *tls, size_t length)
 {
+    keep_buffers(tls);
     tls->unasked = 0;
     tls->sealed_bytes += length;
     tls->filter.piece_bytes = tls->sealed_bytes < SMALL_FOR_BYTES ? SMALL_PIECE_BYTES : LARGE_PIECE_BYTES;
@@ -265,6 +281,7 @@ static emi_filter_result receive(emi_tls *tls, unsigned char *plain, size_t *len
             result = after_call(tls, read);
             break;
         }
+        keep_buffers(tls);
         tls->unasked = 0;
         *length += piece;
         tls->is_starved = tls->input->length == 0 && !SSL_has_pending(tls->ssl);
@@ -310,8 +327,11 @@ static void release_buffers(emi_filter *filter)
 {
     emi_tls *tls = tls_of(filter);
     bool is_between = strcmp(SSL_rstate_string(tls->ssl), "RH") == 0; /* the next thing to read is a head */
-    if (is_between && filter->is_ready && filter->failure == EM_OK)
-        SSL_free_buffers(tls->ssl);
+    if (!is_between || !filter->is_ready || filter->failure != EM_OK)
+        return;
+    SSL_free_buffers(tls->ssl);
+    SSL_set_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+    tls->keeps_buffers = false;
 }
 
 /* OpenSSL does not resume sessions of connections without close_notify, so it is told that both have sent it. */

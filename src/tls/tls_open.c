@@ -97,7 +97,8 @@ static em_status open_ssl(emi_tls *tls, const char *peer)
     if (!bio)
         return emi_tls_out_of_memory();
     SSL_set_bio(tls->ssl, bio, bio);
-    if (!SSL_set_app_data(tls->ssl, (char *)tls) || !emi_tls_verify_configure(tls))
+    SSL_set_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+    if (!emi_tls_verify_configure(tls))
         return emi_tls_out_of_memory();
     if (!tls->is_server)
         return set_client(tls, peer) ? EM_OK : emi_tls_out_of_memory();

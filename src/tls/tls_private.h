@@ -312,6 +312,7 @@ struct emi_tls {
     bool is_starved;      /**< OpenSSL needs more input */
     bool has_started;     /**< `open` was called */
     bool has_hello;       /**< the ClientHello was handled */
+    bool keeps_buffers;   /**< OpenSSL does, see tls_filter.c */
     bool wants_end;       /**< seal_end was called while OpenSSL could not write */
     unsigned unasked;     /**< messages of the peer without data since the last data, see EMI_TLS_MOST_UNASKED */
     int64_t sealed_at;    /**< time(2) of the last `seal` */
@@ -330,9 +331,10 @@ struct emi_tls {
     char *detail;                   /**< the failure in words; OpenSSL's memory */
 };
 
-static inline emi_tls *emi_tls_of(SSL *ssl)
+/** By its BIO, because OpenSSL's application data would cost each connection 200 bytes. */
+static inline emi_tls *emi_tls_of(const SSL *ssl)
 {
-    return SSL_get_app_data(ssl);
+    return BIO_get_data(SSL_get_rbio(ssl));
 }
 
 /** Allocates a filter and sets its operations. NULL: no memory. */

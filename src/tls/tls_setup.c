@@ -108,7 +108,7 @@ static em_status set_protocols(emi_tls_setup *setup, const char *const *alpn)
 
 static void on_key_log(const SSL *ssl, const char *line)
 {
-    const emi_tls *tls = SSL_get_app_data(ssl);
+    const emi_tls *tls = emi_tls_of(ssl);
     const em_tls_context_options *options = &tls->setup->options;
     if (!options->key_log)
         return;

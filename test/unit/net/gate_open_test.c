@@ -203,7 +203,7 @@ static void put_up_transparent(void *user, const void *data)
 {
     const test_filter_options transparent = {.is_transparent = true};
     (void)data;
-    filtered_put_up(user, &transparent, 0);
+    filtered_install(user, &transparent, 0);
 }
 
 /* The system accepts all pieces at once, and the first one is given back before the others. */

@@ -153,16 +153,37 @@ static void an_idle_connection_needs_no_buffers(void **state)
     tls_pair_connect(&first, client, server);
     long before = openssl_memory.live_bytes;
     tls_pair_connect(&second, client, server);
+    /* The server has none. OpenSSL gives the client one when the tickets arrive. */
+    second.client.filter->operations->release_buffers(second.client.filter);
+    long after_handshake = openssl_memory.live_bytes - before;
+    for (unsigned i = 0; i < 2; i++)
+        tls_pair_check_text(&second, &second.client, &second.server, "message");
     long with_buffers = openssl_memory.live_bytes - before;
     second.client.filter->operations->release_buffers(second.client.filter);
     second.server.filter->operations->release_buffers(second.server.filter);
     long at_rest = openssl_memory.live_bytes - before;
-    print_message("two sides: %ld bytes, at rest %ld\n", with_buffers, at_rest);
+    print_message("two sides: %ld bytes, with data %ld, at rest %ld\n", after_handshake, with_buffers, at_rest);
+    assert_true(after_handshake < 32000);
     assert_true(at_rest < 32000);
     assert_true(with_buffers > at_rest + 32000);
     tls_pair_close(&first);
     tls_pair_close(&second);
     em_tls_context_release(client);
+    em_tls_context_release(server);
+}
+
+static void a_server_waits_for_the_client_without_a_buffer(void **state)
+{
+    (void)state;
+    em_tls_context *server = tls_server_context();
+    const em_tls_options options = {.size = sizeof options, .context = server};
+    tls_end end;
+    long before = openssl_memory.live_bytes;
+    assert_int_equal(tls_end_open(&end, &options, true, NULL), EM_OK);
+    tls_end_receive(&end, NULL, 0);
+    assert_int_equal(end.result, EMI_FILTER_STARVED);
+    assert_true(openssl_memory.live_bytes - before < 16000);
+    tls_end_close(&end);
     em_tls_context_release(server);
 }
 
@@ -311,6 +332,7 @@ int main(void)
         TEST(replaced_certificates_are_freed),
         TEST(the_number_of_shared_contexts_is_bounded),
         TEST(an_idle_connection_needs_no_buffers),
+        TEST(a_server_waits_for_the_client_without_a_buffer),
         TEST(messages_allocate_no_buffers_in_steady_state),
         TEST(a_filter_fails_with_a_status_when_memory_of_the_loop_runs_out),
         TEST(a_filter_is_not_created_without_memory),
