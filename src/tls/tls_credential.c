@@ -74,12 +74,10 @@ static em_status refuse_key(const emi_tls_passphrase *passphrase, BIO *source, c
     return emi_tls_refuse(EM_TLS_BAD_KEY, text, name_of(file));
 }
 
-/* OpenSSL's words for it, such as "key values mismatch", say nothing more. */
 static em_status refuse_pair(const char *key_file, const char *certificate_file)
 {
     char text[240];
     snprintf(text, sizeof text, "the private key in %.120s does not belong to the certificate in", name_of(key_file));
-    ERR_clear_error();
     return emi_tls_refuse(EM_TLS_BAD_KEY, text, name_of(certificate_file));
 }
 
