@@ -193,14 +193,25 @@ static VALUE create_tls_context(VALUE self, VALUE settings)
     return object;
 }
 
-/* keys: Strings, which lib/em/tls/values.rb has checked. */
+/* Raises unless it is a String of the length of a key. */
+static em_tls_ticket_key ticket_key(VALUE text)
+{
+    em_tls_ticket_key key;
+    StringValue(text);
+    if (RSTRING_LEN(text) != sizeof key)
+        rb_raise(rb_eArgError, "a ticket key has %d bytes", (int)sizeof key);
+    memcpy(&key, RSTRING_PTR(text), sizeof key);
+    return key;
+}
+
 static VALUE set_tls_ticket_keys(VALUE self, VALUE context, VALUE keys)
 {
     em_tls_ticket_key copies[EM_TLS_MAX_TICKET_KEYS];
-    unsigned count = (unsigned)RARRAY_LEN(keys);
-    for (unsigned i = 0; i < count; i++)
-        memcpy(&copies[i], RSTRING_PTR(rb_ary_entry(keys, i)), sizeof *copies);
-    em_status status = em_tls_context_set_ticket_keys(rb_em_tls_context_of(context), copies, count);
+    Check_Type(keys, T_ARRAY);
+    long count = RARRAY_LEN(keys);
+    for (long i = 0; i < count && i < EM_TLS_MAX_TICKET_KEYS; i++)
+        copies[i] = ticket_key(rb_ary_entry(keys, i));
+    em_status status = em_tls_context_set_ticket_keys(rb_em_tls_context_of(context), copies, (unsigned)count);
     RB_GC_GUARD(context);
     if (status < 0)
         rb_em_raise_tls(status);

@@ -32,6 +32,20 @@ void deadline_stop(void)
     alarm(0);
 }
 
+int deadline_set_up(void **state)
+{
+    (void)state;
+    deadline_start(300);
+    return 0;
+}
+
+int deadline_tear_down(void **state)
+{
+    (void)state;
+    deadline_stop();
+    return 0;
+}
+
 void stop_test(const char *format, ...)
 {
     va_list arguments;

@@ -12,6 +12,10 @@
 void deadline_start(unsigned seconds);
 void deadline_stop(void);
 
+/** For cmocka: a deadline of 300 seconds, for tests that need nothing else. */
+int deadline_set_up(void **state);
+int deadline_tear_down(void **state);
+
 /** Ends the program with a message. For checks within callbacks, which cannot leave the test function. */
 _Noreturn void stop_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -77,6 +77,16 @@ class TLSTicketKeysTest < TLSTest
     tls
   end
 
+  def test_what_is_no_list_of_keys_never_reaches_the_library
+    in_reactor do
+      context = EM.send(:create_tls_context, { self_signed: true })
+      assert_raises(TypeError) { EM.send(:set_tls_ticket_keys, context, nil) }
+      assert_raises(TypeError) { EM.send(:set_tls_ticket_keys, context, [1]) }
+      assert_raises(ArgumentError) { EM.send(:set_tls_ticket_keys, context, ["short"]) }
+      assert_raises(ArgumentError) { EM.send(:set_tls_ticket_keys, context, ["k" * 80] * 9) }
+    end
+  end
+
   def test_processes_with_the_same_keys_resume_each_others_sessions
     secret = key
     first, second, stranger = start(secret), start(secret), start

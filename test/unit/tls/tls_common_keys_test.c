@@ -17,20 +17,6 @@
 
 #include "tls/tls_private.h"
 
-static int set_up(void **state)
-{
-    (void)state;
-    deadline_start(300);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    deadline_stop();
-    return 0;
-}
-
 static void *allocate(size_t bytes, const char *file, int line)
 {
     (void)file;
@@ -118,7 +104,7 @@ static void contexts_that_begin_with_common_keys_resume_each_others_sessions(voi
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, deadline_set_up, deadline_tear_down)
 
 int main(void)
 {

@@ -14,20 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static int set_up(void **state)
-{
-    (void)state;
-    deadline_start(300);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    deadline_stop();
-    return 0;
-}
-
 /* Connects and returns the common name of the server's certificate, to be freed. */
 static char *name_shown_to(em_tls_context *client, em_tls_context *server, const char *hostname)
 {
@@ -300,7 +286,7 @@ static void reloading_takes_valid_files_and_otherwise_changes_nothing(void **sta
     certificate_free(&renewed);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, deadline_set_up, deadline_tear_down)
 
 int main(void)
 {

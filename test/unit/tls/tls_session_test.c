@@ -16,20 +16,6 @@
 enum { BOTH = 2 };
 static const em_tls_version versions[BOTH] = {EM_TLS_1_2, EM_TLS_1_3};
 
-static int set_up(void **state)
-{
-    (void)state;
-    deadline_start(300);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    deadline_stop();
-    return 0;
-}
-
 static void a_second_connection_is_resumed_whatever_the_end_was(void **state)
 {
     (void)state;
@@ -315,7 +301,7 @@ static void each_ticket_is_used_once(void **state)
     em_tls_context_release(server);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, deadline_set_up, deadline_tear_down)
 
 int main(void)
 {

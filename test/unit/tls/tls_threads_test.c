@@ -26,20 +26,6 @@ typedef struct meeting_place {
     atomic_uint running;
 } meeting_place;
 
-static int set_up(void **state)
-{
-    (void)state;
-    deadline_start(300);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    deadline_stop();
-    return 0;
-}
-
 static void *meet(void *argument)
 {
     meeting_place *place = argument;
@@ -129,7 +115,7 @@ static void a_forked_child_sends_nothing(void **state)
     em_tls_context_release(server);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, deadline_set_up, deadline_tear_down)
 
 int main(void)
 {

@@ -15,20 +15,6 @@
 
 static const long HOUR = 3600;
 
-static int set_up(void **state)
-{
-    (void)state;
-    deadline_start(300);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    deadline_stop();
-    return 0;
-}
-
 /* What verify_peer returns, and what it was called with. */
 
 typedef struct answers {
@@ -336,7 +322,7 @@ static void stapled_responses_are_checked(void **state)
     certificate_free(&other);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, deadline_set_up, deadline_tear_down)
 
 int main(void)
 {

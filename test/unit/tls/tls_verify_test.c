@@ -16,20 +16,6 @@
 static const long HOUR = 3600;
 static const long DAY = 86400;
 
-static int set_up(void **state)
-{
-    (void)state;
-    deadline_start(300);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    deadline_stop();
-    return 0;
-}
-
 /* Signed by the tests' authority. */
 static void expect_recipe(const certificate_recipe *recipe, const char *hostname, em_status status, const char *detail)
 {
@@ -296,7 +282,7 @@ static void revoked_certificates_are_refused(void **state)
     free(none);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, deadline_set_up, deadline_tear_down)
 
 int main(void)
 {
