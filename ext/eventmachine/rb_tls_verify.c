@@ -7,6 +7,7 @@
 
 #include <ruby/encoding.h>
 
+#include "rb_clock.h"
 #include "rb_complete.h"
 #include "rb_define.h"
 #include "rb_handler.h"
@@ -16,7 +17,7 @@
 
 /* After this time, the method is called even if the object is not complete. Otherwise a thread that waits for the
  * reactor in `post_init` would deadlock with it. */
-enum { LONGEST_WAIT_MS = 1000 };
+#define LONGEST_WAIT_NS EM_SECONDS
 
 static ID id_ssl_verify_peer, id_pack;
 
@@ -58,12 +59,13 @@ static VALUE ask(VALUE argument)
     return Qnil;
 }
 
-/* Lets other threads run meanwhile. */
+/* Lets other threads run meanwhile. On a busy machine a pause may be much longer than it should. */
 static VALUE await_object(VALUE argument)
 {
     const rb_em_slot *slot = (void *)argument;
     struct timeval pause = {.tv_usec = 1000};
-    for (unsigned i = 0; i < LONGEST_WAIT_MS && slot->flags & RB_EM_HELD && !(slot->flags & RB_EM_READY); i++)
+    uint64_t begun_ns = rb_em_clock_ns();
+    while (slot->flags & RB_EM_HELD && !(slot->flags & RB_EM_READY) && rb_em_clock_ns() - begun_ns < LONGEST_WAIT_NS)
         rb_thread_wait_for(pause);
     return Qnil;
 }
