@@ -51,6 +51,7 @@ static void apply_options(em_loop *loop, const em_loop_options *options)
     loop->now_ns = emi_clock_now_ns();
     emi_outbox_pool_init(&loop->outboxes, &loop->memory, options->outbox_limit_bytes);
     emi_timer_queue_init(&loop->timers, loop->now_ns);
+    emi_objects_init(loop);
 }
 
 /* Of options that have been read. */
@@ -143,43 +144,45 @@ em_status em_loop_create(const em_loop_options *options, em_loop **loop)
 
 /* Waits until everything that was released has ended. A backend may need several turns for that, as the simulated one
  * does. */
-static void end_released(em_loop *loop, emi_service *service)
+static void end_released(em_loop *loop)
 {
     const emi_backend_operations *io = loop->backend->operations;
-    emi_service_reap(service);
+    emi_objects_reap(loop);
     io->reap(loop->backend);
-    while (!emi_loop_is_forked(loop) && service->operations->is_open(service)) {
+    while (!emi_loop_is_forked(loop) && emi_objects_are_open(loop)) {
         io->flush(loop->backend);
         emi_loop_wait(loop, LAST_WAIT_NS);
         io->dispatch(loop->backend, UINT_MAX);
-        emi_service_reap(service);
+        emi_objects_reap(loop);
         io->reap(loop->backend);
     }
 }
 
-static void close_service(em_loop *loop, emi_service *service)
+static void close_objects(em_loop *loop)
 {
-    if (service->operations->close)
-        service->operations->close(service);
-    if (!emi_loop_is_forked(loop) && service->operations->is_open && service->operations->is_open(service))
-        end_released(loop, service);
+    emi_objects_close(loop);
+    if (!emi_loop_is_forked(loop) && emi_objects_are_open(loop))
+        end_released(loop);
 }
 
 static void close_services(em_loop *loop)
 {
-    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
-        emi_service *service = loop->services[kind];
-        if (!service)
-            continue;
-        bool was_forked = emi_loop_is_forked(loop);
-        close_service(loop, service);
-        if (emi_loop_is_forked(loop) == was_forked)
-            continue;
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
+        if (loop->services[kind] && loop->services[kind]->operations->close)
+            loop->services[kind]->operations->close(loop->services[kind]);
+}
+
+static void close_all(em_loop *loop)
+{
+    bool was_forked = emi_loop_is_forked(loop);
+    close_objects(loop);
+    if (emi_loop_is_forked(loop) != was_forked) {
         /* A callback has forked, and this is the child, or it has handed the loop over: the rest ends as it does there.
          */
-        close_service(loop, service);
+        close_objects(loop);
         loop->backend->operations->reap(loop->backend);
     }
+    close_services(loop);
 }
 
 /* Before anything is freed, because what is called may use the loop. */
@@ -208,12 +211,13 @@ em_status em_loop_destroy(em_loop *loop)
     if ((emi_loop_is_in_callback(loop) && !emi_is_forked_since(loop->fork_count)) || loop->closing)
         return EM_INVALID_STATE;
     loop->closing = true;
-    close_services(loop);
+    close_all(loop);
     dispose_of_all(loop);
     if (emi_loop_is_forked(loop))
         loop->backend->operations->abandon(loop->backend);
     else
         loop->backend->operations->destroy(loop->backend);
+    emi_objects_destroy(loop);
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
         if (loop->services[kind])
             loop->services[kind]->operations->destroy(loop->services[kind]);

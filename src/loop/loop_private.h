@@ -14,6 +14,7 @@
 #include "base/outbox.h"
 #include "base/timer_queue.h"
 #include "io/backend.h"
+#include "loop/object.h"
 #include "system/thread.h"
 
 /** A part of the loop that a layer above adds when it is first needed. It is embedded in a struct of that layer. */
@@ -22,14 +23,12 @@ typedef struct emi_service emi_service;
 typedef struct emi_service_operations {
     /** Called in every turn, after posted calls. May be NULL. */
     void (*turn)(emi_service *service);
-    /** Called at the end of every turn, before the backend reaps. May be NULL. */
-    void (*reap)(emi_service *service);
-    /** Returns whether `reap` has something to do. May be NULL. */
+    /** Returns whether `turn` has something to do. May be NULL. */
     bool (*has_work)(const emi_service *service);
-    /** Begins to close everything, because the loop is being destroyed. May be NULL. */
+    /** A descriptor that the loop had was closed. May be NULL. */
+    void (*descriptor_freed)(emi_service *service);
+    /** Ends everything, because the loop is being destroyed; its objects have ended. May be NULL. */
     void (*close)(emi_service *service);
-    /** Returns whether `reap` and the backend still have something to close. May be NULL. */
-    bool (*is_open)(const emi_service *service);
     /** Replaces what the parent's threads may have held, in a forked child that takes over the loop. May be NULL. */
     void (*renew)(emi_service *service);
     /** Frees everything; in a forked child (see emi_loop_is_forked) also what `close` could not close. */
@@ -39,12 +38,6 @@ typedef struct emi_service_operations {
 struct emi_service {
     const emi_service_operations *operations;
 };
-
-static inline void emi_service_reap(emi_service *service)
-{
-    if (service->operations->reap)
-        service->operations->reap(service);
-}
 
 /** The kinds of services, in the order in which they are closed. */
 typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_KINDS } emi_service_kind;
@@ -113,6 +106,7 @@ struct em_loop {
     bool disposing; /* em_loop_destroy calls `dispose`: nothing is accepted any more */
     unsigned fork_count;
     uint64_t runner; /* the thread that ran it last, see emi_thread_number */
+    emi_objects objects;
     emi_service *services[EMI_SERVICE_KINDS];
 
     void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);

@@ -37,6 +37,7 @@ em_status em_loop_take_over(em_loop *loop)
     loop->backend->failure = EM_OK;
     /* A thread may have queued a call and not set this yet. */
     atomic_store(&loop->has_posts, true);
+    emi_objects_renew(loop);
     renew_services(loop);
     if (atomic_exchange(&loop->woken, false))
         em_loop_wake(loop);

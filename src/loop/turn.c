@@ -67,9 +67,7 @@ static void run_services(em_loop *loop)
 
 static void reap(em_loop *loop)
 {
-    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
-        if (loop->services[kind])
-            emi_service_reap(loop->services[kind]);
+    emi_objects_reap(loop);
     if (!emi_loop_is_forked(loop))
         loop->backend->operations->reap(loop->backend);
 }
@@ -78,7 +76,7 @@ static bool has_work(const em_loop *loop)
 {
     if (loop->ticks.count > 0 || loop->ticks_running.count > 0 || loop->posts_running.count > 0)
         return true;
-    if (atomic_load(&loop->has_posts) || atomic_load(&loop->backend->stopping))
+    if (emi_objects_have_work(loop) || atomic_load(&loop->has_posts) || atomic_load(&loop->backend->stopping))
         return true;
     for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
         const emi_service *service = loop->services[kind];

@@ -34,41 +34,21 @@ static bool may_move(em_connection_state from, em_connection_state to)
     return false;
 }
 
-void emi_connection_enter(em_connection *connection, em_connection_state state)
+static em_connection *connection_of(emi_object *object)
 {
-    EMI_INVARIANT(may_move((em_connection_state)connection->state, state));
-    connection->state = (uint8_t)state;
+    return EMI_CONTAINER(object, em_connection, object);
 }
 
-em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
-                                em_connection **created)
+void emi_connection_enter(em_connection *connection, em_connection_state state)
 {
-    em_loop *loop = net->loop;
-    emi_loop_refresh_time(loop);
-    em_connection *connection = emi_allocate_zeroed(&loop->memory, sizeof *connection);
-    if (!connection)
-        return EM_NO_MEMORY;
-    em_status status = emi_handle_table_add(&net->connections, &connection->handle);
-    if (status != EM_OK) {
-        emi_release(&loop->memory, connection);
-        return status;
-    }
-    emi_channel_init(&connection->channel, &emi_connection_events);
-    connection->channel.offers_room = handler->receive_buffer != NULL;
-    connection->loop = loop;
-    connection->handler = handler;
-    connection->user = user;
-    connection->state = (uint8_t)state;
-    connection->active_ns = loop->now_ns;
-    loop->stats.connections_open++;
-    *created = connection;
-    return EM_OK;
+    EMI_INVARIANT(may_move((em_connection_state)connection->object.state, state));
+    connection->object.state = (uint8_t)state;
 }
 
 void emi_connection_free(em_connection *connection)
 {
-    em_loop *loop = connection->loop;
-    EMI_INVARIANT(!connection->is_listed && loop->stats.connections_open > 0);
+    em_loop *loop = connection->object.loop;
+    EMI_INVARIANT(loop->stats.connections_open > 0);
     emi_connector_close(connection);
     if (connection->extras) {
         emi_loop_timer_cancel(loop, &connection->extras->timer);
@@ -80,29 +60,15 @@ void emi_connection_free(em_connection *connection)
     if (connection->extras)
         emi_release(&loop->memory, connection->extras->reason_text);
     emi_release(&loop->memory, connection->extras);
-    emi_handle_table_remove(&emi_net_at(loop)->connections, &connection->handle);
+    emi_object_remove(&connection->object);
     loop->stats.connections_open--;
     emi_release(&loop->memory, connection);
-}
-
-void emi_connection_list(em_connection *connection)
-{
-    emi_net *net = emi_net_at(connection->loop);
-    if (connection->is_listed)
-        return;
-    connection->is_listed = true;
-    connection->next_listed = NULL;
-    if (net->listed_last)
-        net->listed_last->next_listed = connection;
-    else
-        net->listed_first = connection;
-    net->listed_last = connection;
 }
 
 static void cancel_timers(em_connection *connection)
 {
     if (connection->extras)
-        emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+        emi_loop_timer_cancel(connection->object.loop, &connection->extras->timer);
     if (emi_gate_of(connection))
         emi_gate_stop(connection->extras->gate);
 }
@@ -112,12 +78,10 @@ void emi_connection_end(em_connection *connection, em_status reason)
     if (emi_connection_has_ended(connection))
         return;
     emi_connection_enter(connection, EM_STATE_RELEASING);
-    connection->reason = (int16_t)reason;
-    connection->system_error = (unsigned)em_status_get_system_error(reason);
-    if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->loop))
+    emi_object_end(&connection->object, reason);
+    if (connection->channel.backend && connection->channel.receiving && !emi_loop_is_forked(connection->object.loop))
         emi_channel_stop_receiving(&connection->channel);
     cancel_timers(connection);
-    emi_connection_list(connection);
 }
 
 void emi_connection_give_up(em_connection *connection)
@@ -125,14 +89,12 @@ void emi_connection_give_up(em_connection *connection)
     emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_RELEASING);
     emi_connection_enter(connection, EM_STATE_CLOSED);
-    emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
     cancel_timers(connection);
     emi_connection_release(connection);
 }
 
 void emi_connection_leave(em_connection *connection, bool lingers)
 {
-    emi_handle_table_remove(&emi_net_at(connection->loop)->connections, &connection->handle);
     if (!connection->channel.backend)
         emi_connection_free(connection);
     else if (!connection->channel.released && !(lingers && emi_connection_linger(connection)))
@@ -141,13 +103,13 @@ void emi_connection_leave(em_connection *connection, bool lingers)
 
 static void unbind(em_connection *connection)
 {
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     bool lingers = emi_connection_must_linger(connection);
     /* Without memory to wait for the peer, the peer may lose what was sent, so the reason cannot be EM_OK. */
     if (lingers && !emi_connection_extras_of(connection))
-        connection->reason = EM_NO_MEMORY;
+        connection->object.reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
-        connection->handler->unbind(connection, (em_status)connection->reason);
+        connection->handler->unbind(connection, (em_status)connection->object.reason);
     emi_server_uncount(connection);
     emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_CLOSED);
@@ -156,9 +118,10 @@ static void unbind(em_connection *connection)
         emi_connection_leave(connection, lingers);
 }
 
-void emi_connection_reap(em_connection *connection)
+/* Finishes the end with unbind and release, or, if bytes are left to be sent, begins to check the peer's progress. */
+static void reap(emi_object *object)
 {
-    connection->is_listed = false;
+    em_connection *connection = connection_of(object);
     if (emi_connection_has_ended(connection)) {
         unbind(connection);
     } else if (emi_connection_has_unsent(connection)) {
@@ -170,11 +133,68 @@ void emi_connection_reap(em_connection *connection)
     }
 }
 
+static void close_connection(emi_object *object)
+{
+    em_connection *connection = connection_of(object);
+    if (connection->object.state == EM_STATE_CLOSED)
+        emi_connection_stop_lingering(connection);
+    else
+        em_connection_close(connection);
+}
+
+/* Connections that were unbound in the child before it took the loop over still have to be released. */
+static void renew(emi_object *object)
+{
+    em_connection *connection = connection_of(object);
+    if (connection->object.state == EM_STATE_CLOSED && !emi_connection_is_lingering(connection))
+        emi_connection_leave(connection, emi_connection_must_linger(connection));
+}
+
+static void free_connection(emi_object *object)
+{
+    emi_connection_free(connection_of(object));
+}
+
+static const emi_object_operations operations = {
+    .reap = reap,
+    .close = close_connection,
+    .renew = renew,
+    .free = free_connection,
+};
+
+em_connection *em_loop_find_connection(em_loop *loop, em_signature signature)
+{
+    emi_object *object = emi_loop_find_object(loop, EMI_CONNECTION, signature);
+    return object && object->state != EM_STATE_CLOSED ? connection_of(object) : NULL;
+}
+
+em_status emi_connection_create(emi_net *net, const em_handler *handler, void *user, em_connection_state state,
+                                em_connection **created)
+{
+    em_loop *loop = net->loop;
+    emi_loop_refresh_time(loop);
+    em_connection *connection = emi_allocate_zeroed(&loop->memory, sizeof *connection);
+    if (!connection)
+        return EM_NO_MEMORY;
+    em_status status = emi_object_add(&connection->object, loop, EMI_CONNECTION, &operations, user);
+    if (status != EM_OK) {
+        emi_release(&loop->memory, connection);
+        return status;
+    }
+    emi_channel_init(&connection->channel, &emi_connection_events);
+    connection->channel.offers_room = handler->receive_buffer != NULL;
+    connection->handler = handler;
+    connection->object.state = (uint8_t)state;
+    loop->stats.connections_open++;
+    *created = connection;
+    return EM_OK;
+}
+
 emi_connection_extras *emi_connection_extras_of(em_connection *connection)
 {
     if (connection->extras)
         return connection->extras;
-    emi_connection_extras *extras = emi_allocate_zeroed(&connection->loop->memory, sizeof *extras);
+    emi_connection_extras *extras = emi_allocate_zeroed(&connection->object.loop->memory, sizeof *extras);
     if (!extras)
         return NULL;
     extras->connection = connection;
@@ -257,7 +277,7 @@ em_status em_connection_close_after_writing(em_connection *connection)
         return EM_OK;
     }
     connection->write_side = EMI_WRITE_CLOSING;
-    if (connection->state == EM_STATE_OPEN)
+    if (connection->object.state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
     emi_connection_send_end(connection);
     return EM_OK;

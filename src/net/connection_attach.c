@@ -18,7 +18,7 @@ static bool is_tcp(const em_address *peer)
 static em_status take(em_connection *connection, int socket, const em_stream_options *options)
 {
     em_status status =
-        emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_GIVEN);
+        emi_loop_attach_channel(connection->object.loop, &connection->channel, EMI_STREAM, socket, EMI_GIVEN);
     if (status != EM_OK) {
         emi_connection_free(connection);
         return status;
@@ -104,9 +104,9 @@ em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handle
 /* To receive_data, which is called within em_connection_detach. */
 static em_status deliver_held(em_connection *connection)
 {
-    emi_loop_begin_callback(connection->loop);
+    emi_loop_begin_callback(connection->object.loop);
     em_status status = emi_channel_deliver_held(&connection->channel);
-    emi_loop_end_callback(connection->loop);
+    emi_loop_end_callback(connection->object.loop);
     return status;
 }
 
@@ -117,7 +117,7 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
     *descriptor = EMI_NO_SOCKET;
     em_status status = emi_connection_check(connection);
     if (status == EM_OK)
-        status = emi_loop_check(connection->loop);
+        status = emi_loop_check(connection->object.loop);
     if (status == EM_OK && !emi_connection_is_open(connection))
         status = EM_NOT_CONNECTED;
     if (status == EM_OK && emi_gate_of(connection))
@@ -127,7 +127,7 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
     if (status == EM_OK)
         status = emi_connection_check(connection); /* receive_data may have ended it, or forked */
     if (status == EM_OK)
-        status = emi_loop_check(connection->loop);
+        status = emi_loop_check(connection->object.loop);
     if (status != EM_OK)
         return status;
     *descriptor = connection->channel.descriptor;

@@ -10,7 +10,7 @@
 static void data(emi_channel *channel, const void *bytes, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     if (EMI_UNLIKELY(emi_connection_has_ended(connection))) /* within receive_buffer */
         return;
     emi_connection_note_activity(connection);
@@ -23,7 +23,7 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
 void emi_connection_receive_end(em_connection *connection)
 {
     connection->peer_ended = true;
-    if (connection->state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
+    if (connection->object.state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
         return;
     if (connection->handler->receive_end)
         connection->handler->receive_end(connection);
@@ -39,7 +39,7 @@ static void end(emi_channel *channel)
 
 void emi_connection_post_init(em_connection *connection)
 {
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     emi_loop_begin_callback(loop);
     if (connection->handler->post_init)
         connection->handler->post_init(connection);
@@ -50,7 +50,7 @@ void emi_connection_start(em_connection *connection)
 {
     emi_connection_note_activity(connection);
     if (connection->extras) {
-        connection->extras->progress_ns = connection->active_ns;
+        connection->extras->progress_ns = connection->object.active_ns;
         connection->extras->excuses = 0;
     }
     emi_connection_start_receiving(connection);
@@ -60,7 +60,7 @@ void emi_connection_start(em_connection *connection)
 void emi_connection_connected(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
-    if (connection->state != EM_STATE_CONNECTING || emi_connector_has_met_itself(connection))
+    if (connection->object.state != EM_STATE_CONNECTING || emi_connector_has_met_itself(connection))
         return;
     const emi_connector *connector = connection->extras->connector;
     emi_connection_note_peer(connection, &connector->addresses.list[connector->next - 1]);
@@ -70,7 +70,7 @@ void emi_connection_connected(emi_channel *channel)
     emi_connection_arm(connection);
     if (!emi_connection_has_ended(connection) && connection->handler->connection_completed)
         connection->handler->connection_completed(connection);
-    if (connection->write_side == EMI_WRITE_CLOSING && connection->state == EM_STATE_OPEN)
+    if (connection->write_side == EMI_WRITE_CLOSING && connection->object.state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
     emi_connection_send_end(connection);
 }
@@ -78,7 +78,7 @@ void emi_connection_connected(emi_channel *channel)
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
     const em_connection *connection = emi_connection_of(channel);
-    if (connection->paused || connection->state < EM_STATE_OPEN)
+    if (connection->paused || connection->object.state < EM_STATE_OPEN)
         return 0;
     if (emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING)
         return 0;
@@ -87,18 +87,18 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
 
 void emi_connection_note_sent(em_connection *connection, size_t length)
 {
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     emi_connection_note_activity(connection);
     connection->bytes_sent += length;
     loop->stats.bytes_sent += length;
     if (connection->extras)
-        connection->extras->progress_ns = connection->active_ns;
+        connection->extras->progress_ns = connection->object.active_ns;
 }
 
 static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
-    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
     emi_connection_note_sent(connection, length);
     return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN;
 }
@@ -119,7 +119,7 @@ void emi_connection_failed(emi_channel *channel, em_status given)
 {
     em_connection *connection = emi_connection_of(channel);
     em_status reason = plain_reason(connection, given);
-    if (connection->state == EM_STATE_CONNECTING)
+    if (connection->object.state == EM_STATE_CONNECTING)
         emi_connector_failed(connection, reason);
     else
         emi_connection_end(connection, reason);
@@ -128,11 +128,11 @@ void emi_connection_failed(emi_channel *channel, em_status given)
 void emi_connection_released(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
-    EMI_INVARIANT(connection->state != EM_STATE_OPEN);
-    emi_net_note_released(emi_net_at(connection->loop), channel);
-    if (connection->state == EM_STATE_CLOSED)
+    EMI_INVARIANT(connection->object.state != EM_STATE_OPEN);
+    emi_loop_note_released(connection->object.loop, channel);
+    if (connection->object.state == EM_STATE_CLOSED)
         emi_connection_free(connection);
-    else if (connection->state == EM_STATE_CONNECTING)
+    else if (connection->object.state == EM_STATE_CONNECTING)
         emi_connector_released(connection);
 }
 

@@ -69,18 +69,18 @@ em_status em_connection_get_local_address(em_connection *connection, em_address 
 
 em_loop *em_connection_get_loop(const em_connection *connection)
 {
-    return connection ? connection->loop : NULL;
+    return connection ? connection->object.loop : NULL;
 }
 
 void *em_connection_get_user(const em_connection *connection)
 {
-    return connection ? connection->user : NULL;
+    return connection ? connection->object.user : NULL;
 }
 
 void em_connection_set_user(em_connection *connection, void *user)
 {
     if (connection)
-        connection->user = user;
+        connection->object.user = user;
 }
 
 em_status em_connection_set_handler(em_connection *connection, const em_handler *handler)
@@ -94,12 +94,12 @@ em_status em_connection_set_handler(em_connection *connection, const em_handler 
 
 em_signature em_connection_get_signature(const em_connection *connection)
 {
-    return connection ? connection->handle.signature : 0;
+    return connection ? connection->object.handle.signature : 0;
 }
 
 em_connection_state em_connection_get_state(const em_connection *connection)
 {
-    return connection ? (em_connection_state)connection->state : EM_STATE_CLOSED;
+    return connection ? (em_connection_state)connection->object.state : EM_STATE_CLOSED;
 }
 
 int em_connection_has_peer_ended(const em_connection *connection)
@@ -110,9 +110,9 @@ int em_connection_has_peer_ended(const em_connection *connection)
 uint64_t em_connection_get_idle_ns(const em_connection *connection)
 {
     /* What happened in the present turn may be noted by the clock, which is ahead of the loop's time. */
-    if (!connection || connection->active_ns >= connection->loop->now_ns)
+    if (!connection || connection->object.active_ns >= connection->object.loop->now_ns)
         return 0;
-    return connection->loop->now_ns - connection->active_ns;
+    return connection->object.loop->now_ns - connection->object.active_ns;
 }
 
 void em_connection_get_byte_counts(const em_connection *connection, uint64_t *received, uint64_t *sent)

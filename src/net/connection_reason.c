@@ -16,7 +16,7 @@ static const char *present_step(const em_connection *connection)
     const emi_connector *connector = connection->extras->connector;
     if (connector->next > 0)
         return "connect to";
-    if (connection->reason == EM_ADDRESS_NOT_AVAILABLE || connection->reason == EM_ADDRESS_FAMILY)
+    if (connection->object.reason == EM_ADDRESS_NOT_AVAILABLE || connection->object.reason == EM_ADDRESS_FAMILY)
         return "find a local address to reach";
     return connector->host[0] != '\0' ? "resolve" : "connect to";
 }
@@ -49,11 +49,11 @@ static void describe_established(em_connection *connection, char *text, size_t c
 
 static const char *what_happened(const em_connection *connection)
 {
-    if (connection->reason == EM_OK)
+    if (connection->object.reason == EM_OK)
         return connection->peer_ended ? "closed by the peer" : "closed at this end";
-    if (connection->system_error != 0)
-        return emi_system_error_text(connection->system_error);
-    return em_status_get_text((em_status)connection->reason);
+    if (connection->object.system_error != 0)
+        return emi_system_error_text(connection->object.system_error);
+    return em_status_get_text((em_status)connection->object.reason);
 }
 
 static void describe(em_connection *connection, char *text)
@@ -76,11 +76,12 @@ static const char *text_of(em_connection *connection)
 {
     emi_connection_extras *extras = emi_connection_extras_of(connection);
     if (extras && !extras->reason_text) {
-        extras->reason_text = emi_allocate(&connection->loop->memory, TEXT_BYTES);
+        extras->reason_text = emi_allocate(&connection->object.loop->memory, TEXT_BYTES);
         if (extras->reason_text)
             describe(connection, extras->reason_text);
     }
-    return extras && extras->reason_text ? extras->reason_text : em_status_get_text((em_status)connection->reason);
+    return extras && extras->reason_text ? extras->reason_text
+                                         : em_status_get_text((em_status)connection->object.reason);
 }
 
 em_status em_connection_get_reason(em_connection *connection, em_reason *reason)
@@ -92,8 +93,8 @@ em_status em_connection_get_reason(em_connection *connection, em_reason *reason)
     size_t size = reason->size;
     const em_reason own = {
         .size = size,
-        .status = (em_status)connection->reason,
-        .system_error = connection->system_error,
+        .status = (em_status)connection->object.reason,
+        .system_error = connection->object.system_error,
         .text = text_of(connection),
     };
     memset(reason, 0, size);

@@ -65,14 +65,14 @@ void emi_connection_act_if_sent(em_connection *connection)
         relieve(connection);
     if (emi_connection_has_unsent(connection)) {
         if (is_about_to_end(connection) && !emi_drain_has_begun(connection))
-            emi_connection_list(connection);
+            emi_object_list(&connection->object);
         return;
     }
     if (emi_connection_has_ended(connection))
         return;
     if (connection->write_side == EMI_WRITE_CLOSING && !connection->paused)
         emi_connection_end(connection, EM_OK);
-    if (connection->write_side == EMI_WRITE_ENDING && connection->state == EM_STATE_OPEN)
+    if (connection->write_side == EMI_WRITE_ENDING && connection->object.state == EM_STATE_OPEN)
         shut_down(connection);
     if (connection->write_side == EMI_WRITE_ENDED && connection->peer_ended)
         emi_connection_end(connection, EM_OK);
@@ -97,12 +97,12 @@ static bool is_memory(const void *data, size_t length)
  * seal takes the keys and numbers of what the parent seals. */
 static em_status check_room(em_connection *connection, size_t length)
 {
-    if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
+    if (EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
         return EM_CLOSED;
     const emi_connection_extras *extras = connection->extras;
     if (!extras)
         return EM_OK;
-    if (extras->gate && emi_loop_is_forked(connection->loop))
+    if (extras->gate && emi_loop_is_forked(connection->object.loop))
         return EM_FORKED;
     if (extras->outbox_limit_bytes == 0)
         return EM_OK;
@@ -171,8 +171,8 @@ static size_t send_now(em_connection *connection, const emi_span *spans, unsigne
  * nothing half sent. */
 static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
 {
-    if (connection->outbox.bytes > 0 || connection->state != EM_STATE_OPEN || connection->paused ||
-        connection->loop->outboxes.limit_bytes != SIZE_MAX)
+    if (connection->outbox.bytes > 0 || connection->object.state != EM_STATE_OPEN || connection->paused ||
+        connection->object.loop->outboxes.limit_bytes != SIZE_MAX)
         return 0;
     return emi_gate_of(connection) ? seal_large(connection, spans, count) : send_now(connection, spans, count);
 }
@@ -180,13 +180,13 @@ static size_t send_large(em_connection *connection, const emi_span *spans, unsig
 /* Nothing is left for the outbox: all was taken, or sealing has failed. */
 static bool is_done(const em_connection *connection, size_t taken, size_t length)
 {
-    return taken == length || EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING);
+    return taken == length || EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING);
 }
 
 static em_status done(em_connection *connection)
 {
-    if (EMI_UNLIKELY(connection->state >= EM_STATE_RELEASING))
-        return (em_status)connection->reason;
+    if (EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING))
+        return (em_status)connection->object.reason;
     return check_pressure(connection);
 }
 
@@ -215,8 +215,8 @@ em_status em_connection_send(em_connection *connection, const void *data, size_t
             return done(connection);
     }
     size_t before = connection->outbox.bytes;
-    status =
-        emi_outbox_append(&connection->outbox, &connection->loop->outboxes, (const char *)data + taken, length - taken);
+    status = emi_outbox_append(&connection->outbox, &connection->object.loop->outboxes, (const char *)data + taken,
+                               length - taken);
     return queued(connection, status, taken, before);
 }
 
@@ -247,7 +247,7 @@ static size_t send_large_spans(em_connection *connection, const em_span *spans, 
 static em_status append_spans(em_connection *connection, const em_span *spans, size_t taken, size_t length)
 {
     emi_outbox_block *place;
-    em_status status = emi_outbox_reserve(&connection->outbox, &connection->loop->outboxes, length, &place);
+    em_status status = emi_outbox_reserve(&connection->outbox, &connection->object.loop->outboxes, length, &place);
     for (; status == EM_OK && length > 0; spans++) {
         if (spans->length == 0)
             continue; /* NULL cannot be added to */
@@ -289,17 +289,17 @@ em_status em_connection_send_borrowed(em_connection *connection, const void *dat
     em_status status = !connection || !is_memory(data, length) ? EM_INVALID_ARGUMENT : check_room(connection, length);
     if (status == EM_OK && length > 0) {
         size_t before = connection->outbox.bytes;
-        status =
-            emi_outbox_append_borrowed(&connection->outbox, &connection->loop->outboxes, data, length, release, user);
+        status = emi_outbox_append_borrowed(&connection->outbox, &connection->object.loop->outboxes, data, length,
+                                            release, user);
         if (status == EM_OK)
             return added(connection, before);
     }
     if (!release)
         return status;
     if (connection)
-        emi_loop_begin_callback(connection->loop);
+        emi_loop_begin_callback(connection->object.loop);
     release(user, data);
     if (connection)
-        emi_loop_end_callback(connection->loop);
+        emi_loop_end_callback(connection->object.loop);
     return status;
 }

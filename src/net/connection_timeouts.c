@@ -63,8 +63,8 @@ static deadline earliest_deadline(const em_connection *connection)
     deadline earliest = {.due_ns = UINT64_MAX};
     const emi_connection_extras *extras = connection->extras;
     uint64_t created_ns = latest_ns(extras->created_ns, extras->excused_ns);
-    uint64_t active_ns = latest_ns(connection->active_ns, extras->excused_ns);
-    switch ((em_connection_state)connection->state) {
+    uint64_t active_ns = latest_ns(connection->object.active_ns, extras->excused_ns);
+    switch ((em_connection_state)connection->object.state) {
     case EM_STATE_RESOLVING:
         consider(&earliest, created_ns, extras->connect_timeout_ns, EM_RESOLVE_TIMEOUT);
         break;
@@ -89,7 +89,7 @@ static deadline earliest_deadline(const em_connection *connection)
 /* A deadline in the past is due now, so that the lateness of the timer is that of the loop. */
 void emi_connection_arm(em_connection *connection)
 {
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     if (!connection->extras || emi_connection_has_ended(connection))
         return;
     emi_loop_refresh_time(loop);
@@ -103,7 +103,7 @@ void emi_connection_arm(em_connection *connection)
 
 void emi_connection_note_exactly(em_connection *connection)
 {
-    connection->active_ns = emi_clock_now_ns();
+    connection->object.active_ns = emi_clock_now_ns();
     connection->extras->excuses = 0;
 }
 
@@ -178,7 +178,7 @@ static void give_up(em_connection *connection, em_status reason)
 static void fire(emi_loop_timer *timer)
 {
     em_connection *connection = EMI_CONTAINER(timer, emi_connection_extras, timer)->connection;
-    uint64_t now_ns = connection->loop->now_ns;
+    uint64_t now_ns = connection->object.loop->now_ns;
     if (emi_connector_act(connection))
         return;
     deadline earliest = earliest_deadline(connection);
@@ -203,8 +203,8 @@ em_status em_connection_set_inactivity_timeout_ns(em_connection *connection, uin
     em_status status = emi_connection_extras_to_set(connection, &extras);
     if (status == EM_OK) {
         /* Without a timeout, activity of this turn was noted by the turn's time. */
-        if (connection->active_ns >= connection->loop->now_ns)
-            connection->active_ns = emi_clock_now_ns();
+        if (connection->object.active_ns >= connection->object.loop->now_ns)
+            connection->object.active_ns = emi_clock_now_ns();
         extras->inactivity_timeout_ns = timeout_ns;
         emi_connection_arm(connection);
     }

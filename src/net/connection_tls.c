@@ -23,7 +23,7 @@ static em_status check(const em_connection *connection)
 {
     em_status status = emi_connection_check(connection);
     if (status == EM_OK)
-        status = emi_loop_check(connection->loop);
+        status = emi_loop_check(connection->object.loop);
     if (status != EM_OK)
         return status;
     if (emi_gate_of(connection))
@@ -43,7 +43,7 @@ static em_status read_options(const em_connection *connection, const em_tls_opti
         return refuse(EM_INVALID_ARGUMENT, "em_tls_options: reserved must be 0");
     switch (own->role) {
     case EM_TLS_ROLE_DEFAULT:
-        *is_server = connection->server != 0;
+        *is_server = connection->object.parent != 0;
         return EM_OK;
     case EM_TLS_CLIENT:
     case EM_TLS_SERVER:
@@ -80,7 +80,7 @@ static em_status open_filter(em_connection *connection, const em_tls_options *op
 {
     char text[PEER_BYTES];
     emi_gates *gates;
-    em_status status = emi_gates_of(emi_net_at(connection->loop), &gates);
+    em_status status = emi_gates_of(emi_net_at(connection->object.loop), &gates);
     if (status != EM_OK)
         return status;
     const emi_tls_opening opening = {
@@ -88,7 +88,7 @@ static em_status open_filter(em_connection *connection, const em_tls_options *op
         .is_server = is_server,
         .connection = connection,
         .peer = is_server ? NULL : name_peer(connection, text),
-        .memory = &connection->loop->memory,
+        .memory = &connection->object.loop->memory,
         .wire_pool = &gates->wires,
     };
     return emi_tls_open(&opening, filter);

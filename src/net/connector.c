@@ -37,14 +37,14 @@ static void call_connect(em_connection *connection, const em_address *address)
 {
     emi_connector *connector = connection->extras->connector;
     connector->failure = emi_channel_connect(&connection->channel, address);
-    connector->due_ns = connection->loop->now_ns;
+    connector->due_ns = connection->object.loop->now_ns;
     if (!must_try_again(connection))
         return;
     uint64_t longer_ns = connector->pause_ns > 0 ? connector->pause_ns * 2 : SHORTEST_PAUSE_NS;
     connector->pause_ns = longer_ns < LONGEST_PAUSE_NS ? longer_ns : LONGEST_PAUSE_NS;
     /* Spread, so that not all waiting clients try at once when there is room for a few. */
-    uint64_t spread_ns = connector->pause_ns / 16 * (connection->handle.signature % 16);
-    connector->due_ns = emi_loop_due_ns(connection->loop, connector->pause_ns + spread_ns);
+    uint64_t spread_ns = connector->pause_ns / 16 * (connection->object.handle.signature % 16);
+    connector->due_ns = emi_loop_due_ns(connection->object.loop, connector->pause_ns + spread_ns);
 }
 
 /* Attaches the socket and starts connecting. */
@@ -57,7 +57,7 @@ static em_status start(em_connection *connection, int socket, const em_address *
     connection->may_linger = connector->stream.linger_seconds > 0;
     em_status status = emi_apply_socket_options(socket, connection->is_tcp, &connector->stream);
     if (status == EM_OK)
-        status = emi_net_attach(emi_net_at(connection->loop), &connection->channel, EMI_STREAM, socket, EMI_OURS);
+        status = emi_loop_attach_channel(connection->object.loop, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_socket_close(socket);
         return status;
@@ -100,10 +100,10 @@ void emi_connector_failed(em_connection *connection, em_status reason)
 
 bool emi_connector_act(em_connection *connection)
 {
-    if (connection->state != EM_STATE_CONNECTING || connection->channel.released)
+    if (connection->object.state != EM_STATE_CONNECTING || connection->channel.released)
         return false;
     const emi_connector *connector = connection->extras->connector;
-    if (connector->failure == EM_OK || connector->due_ns > connection->loop->now_ns)
+    if (connector->failure == EM_OK || connector->due_ns > connection->object.loop->now_ns)
         return false;
     if (must_try_again(connection)) {
         call_connect(connection, &connector->addresses.list[connector->next - 1]);
@@ -162,7 +162,7 @@ void emi_connector_close(em_connection *connection)
     if (connector->local_resolution)
         emi_resolve_cancel(connector->local_resolution);
     connection->extras->connector = NULL;
-    emi_release(&connection->loop->memory, connector);
+    emi_release(&connection->object.loop->memory, connector);
 }
 
 /* Goes on when the addresses of both ends are known. */
@@ -240,7 +240,7 @@ static em_status prepare(em_loop *loop, const char *host, const em_handler *hand
 /* Starts, or gives up silently; then tells the user and the caller. */
 static em_status begin(em_connection *connection, em_status status, em_connection **made)
 {
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     if (status != EM_OK) {
         emi_connection_free(connection);
         return status;
@@ -260,8 +260,8 @@ static em_status resolve_local_end(em_connection *connection)
     em_connect_options *options = &connector->options;
     em_status status = EM_OK;
     if (options->bind_host)
-        status = emi_resolve(connection->loop, options->bind_host, options->bind_port, finish_resolving_local_end,
-                             connection, &connector->local_resolution);
+        status = emi_resolve(connection->object.loop, options->bind_host, options->bind_port,
+                             finish_resolving_local_end, connection, &connector->local_resolution);
     options->bind_host = NULL;
     return status;
 }

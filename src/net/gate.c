@@ -14,7 +14,7 @@ em_status emi_gate_check(const em_connection *connection)
 {
     em_status status = emi_connection_check(connection);
     if (status == EM_OK)
-        status = emi_loop_check(connection->loop);
+        status = emi_loop_check(connection->object.loop);
     if (status == EM_OK &&
         (emi_gate_of(connection) || connection->write_side != EMI_WRITE_OPEN || connection->peer_ended))
         status = EM_INVALID_STATE;
@@ -24,7 +24,7 @@ em_status emi_gate_check(const em_connection *connection)
 /* How much more time a handshake gets because the loop was late or has not read the peer's input yet. Granted once. */
 static uint64_t excused_ns(const emi_gate *gate)
 {
-    const em_loop *loop = gate->connection->loop;
+    const em_loop *loop = gate->connection->object.loop;
     uint64_t late_ns = loop->now_ns - gate->deadline.timer.due_ns;
     uint64_t most_ns = gate->handshake_timeout_ns;
     uint64_t granted_ns = late_ns < most_ns / LATENESS_FACTOR ? late_ns * LATENESS_FACTOR : most_ns;
@@ -42,7 +42,7 @@ static void expire(emi_loop_timer *timer)
     uint64_t granted_ns = gate->is_excused ? 0 : excused_ns(gate);
     if (granted_ns > 0) {
         gate->is_excused = true;
-        emi_loop_timer_set(connection->loop, timer, emi_loop_due_ns(connection->loop, granted_ns));
+        emi_loop_timer_set(connection->object.loop, timer, emi_loop_due_ns(connection->object.loop, granted_ns));
         return;
     }
     gate->detail =
@@ -52,7 +52,7 @@ static void expire(emi_loop_timer *timer)
 
 void emi_gate_start_deadline(emi_gate *gate)
 {
-    em_loop *loop = gate->connection->loop;
+    em_loop *loop = gate->connection->object.loop;
     if (gate->was_ready || gate->handshake_timeout_ns == EM_FOREVER)
         return;
     emi_loop_refresh_time(loop);
@@ -88,10 +88,10 @@ static em_status make_gate(em_connection *connection, emi_gate **made)
 {
     emi_gates *gates;
     emi_connection_extras *extras = emi_connection_extras_of(connection);
-    em_status status = extras ? emi_gates_of(emi_net_at(connection->loop), &gates) : EM_NO_MEMORY;
+    em_status status = extras ? emi_gates_of(emi_net_at(connection->object.loop), &gates) : EM_NO_MEMORY;
     if (status != EM_OK)
         return status;
-    *made = emi_allocate_zeroed(&connection->loop->memory, sizeof **made);
+    *made = emi_allocate_zeroed(&connection->object.loop->memory, sizeof **made);
     if (!*made)
         return EM_NO_MEMORY;
     (*made)->gates = gates;
@@ -122,14 +122,14 @@ em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t 
 
 void emi_gate_stop(emi_gate *gate)
 {
-    emi_loop_timer_cancel(gate->connection->loop, &gate->deadline);
+    emi_loop_timer_cancel(gate->connection->object.loop, &gate->deadline);
     emi_list_remove(&gate->due);
     emi_list_remove(&gate->active);
 }
 
 void emi_gate_free(emi_gate *gate)
 {
-    em_loop *loop = gate->connection->loop;
+    em_loop *loop = gate->connection->object.loop;
     emi_filter *filter = gate->filter;
     emi_gate_stop(gate);
     emi_outbox_clear(&filter->wire, filter->pool);

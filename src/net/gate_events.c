@@ -43,7 +43,7 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_gate *gate = connection->extras->gate;
-    if (connection->state < EM_STATE_OPEN || is_cut(connection))
+    if (connection->object.state < EM_STATE_OPEN || is_cut(connection))
         return 0;
     if (connection->paused)
         return emi_gate_has_output(gate) ? emi_gate_gather(gate, spans) : 0;
@@ -84,7 +84,7 @@ static bool has_missed_little(const emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
     bool is_missing = gate->filter->wire.bytes > 0 || emi_gate_owes_end(gate);
-    return is_missing && is_all_sent(gate) && connection->state == EM_STATE_OPEN &&
+    return is_missing && is_all_sent(gate) && connection->object.state == EM_STATE_OPEN &&
            (connection->write_side == EMI_WRITE_OPEN || connection->write_side == EMI_WRITE_ENDING);
 }
 
@@ -107,7 +107,7 @@ static void failed(emi_channel *channel, em_status reason)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_gate *gate = connection->extras->gate;
-    if (connection->state == EM_STATE_DRAINING && is_all_sent(gate))
+    if (connection->object.state == EM_STATE_DRAINING && is_all_sent(gate))
         emi_connection_end(connection, EM_OK);
     else if (reason == EM_BROKEN_PIPE && has_missed_little(gate))
         stop_writing(gate);

@@ -73,7 +73,7 @@ static void fail(emi_gate *gate)
     EMI_INVARIANT(gate->filter->failure < 0);
     gate->has_failed = true;
     gate->detail = gate->filter->detail;
-    emi_outbox_clear(&connection->outbox, &connection->loop->outboxes);
+    emi_outbox_clear(&connection->outbox, &connection->object.loop->outboxes);
     end_and_flush(gate, gate->filter->failure);
 }
 
@@ -94,13 +94,13 @@ void emi_gate_receive_end(emi_gate *gate)
     gate->is_busy = true;
     em_status status = filter->operations->check_end(filter);
     gate->is_busy = false;
-    if (status == EM_OK || (connection->state == EM_STATE_DRAINING && filter->is_ready)) {
+    if (status == EM_OK || (connection->object.state == EM_STATE_DRAINING && filter->is_ready)) {
         end_plain_side(gate);
         return;
     }
     gate->detail = filter->detail;
     if (!filter->is_ready)
-        emi_outbox_clear(&connection->outbox, &connection->loop->outboxes);
+        emi_outbox_clear(&connection->outbox, &connection->object.loop->outboxes);
     end_and_flush(gate, status);
 }
 
@@ -126,7 +126,7 @@ static void note_ready(emi_gate *gate)
     if (!gate->filter->is_ready || gate->was_ready)
         return;
     gate->was_ready = true;
-    emi_loop_timer_cancel(connection->loop, &gate->deadline);
+    emi_loop_timer_cancel(connection->object.loop, &gate->deadline);
     emi_gate_note_waiting(gate);
     if (connection->handler->ssl_handshake_completed && !emi_connection_has_ended(connection))
         connection->handler->ssl_handshake_completed(connection);
@@ -137,7 +137,7 @@ static void deliver(em_connection *connection, const void *plain, size_t length)
     if (emi_connection_has_ended(connection))
         return;
     connection->bytes_received += length;
-    connection->loop->stats.bytes_received += length;
+    connection->object.loop->stats.bytes_received += length;
     if (connection->handler->receive_data)
         connection->handler->receive_data(connection, plain, length);
 }
@@ -176,7 +176,7 @@ static bool open_once(emi_gate *gate, emi_bytes *input)
 static void open_all(emi_gate *gate, emi_bytes *input)
 {
     const emi_gates *gates = gate->gates;
-    const em_loop *loop = gate->connection->loop;
+    const em_loop *loop = gate->connection->object.loop;
     for (unsigned calls = 0; calls < MOST_CALLS && may_open(gate) && !emi_loop_is_forked(loop); calls++)
         if ((!gate->filter->is_ready && !emi_gates_has_time(gates)) || !open_once(gate, input))
             break;
@@ -191,7 +191,7 @@ static bool will_not_open(const emi_gate *gate)
 
 static void release_held(emi_gate *gate)
 {
-    emi_release(&gate->connection->loop->memory, gate->held);
+    emi_release(&gate->connection->object.loop->memory, gate->held);
     gate->held = NULL;
     gate->held_begin = 0;
     gate->held_bytes = 0;
@@ -208,7 +208,7 @@ static void hold(emi_gate *gate, const emi_bytes *rest)
         return;
     }
     size_t end = gate->held_begin + gate->held_bytes;
-    unsigned char *held = emi_reallocate(&connection->loop->memory, gate->held, end + rest->length);
+    unsigned char *held = emi_reallocate(&connection->object.loop->memory, gate->held, end + rest->length);
     if (!held) {
         emi_connection_end(connection, EM_NO_MEMORY);
         return;

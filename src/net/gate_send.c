@@ -44,7 +44,7 @@ static void note_taken(emi_gate *gate, size_t plain_bytes)
 {
     EMI_INVARIANT(plain_bytes <= gate->sealed_bytes);
     gate->sealed_bytes -= plain_bytes;
-    gate->connection->loop->outboxes.bytes -= plain_bytes;
+    gate->connection->object.loop->outboxes.bytes -= plain_bytes;
     emi_connection_note_sent(gate->connection, plain_bytes);
 }
 
@@ -54,8 +54,8 @@ static void fail(emi_gate *gate, em_status reason)
     em_connection *connection = gate->connection;
     gate->has_failed = true;
     gate->detail = gate->filter->detail;
-    if (connection->state == EM_STATE_RELEASING && connection->reason == EM_OK)
-        connection->reason = (int16_t)reason; /* closed in the background, and unbind has not been called yet */
+    if (connection->object.state == EM_STATE_RELEASING && connection->object.reason == EM_OK)
+        connection->object.reason = (int16_t)reason; /* closed in the background, and unbind has not been called yet */
     emi_connection_end(connection, reason);
 }
 
@@ -70,7 +70,7 @@ static bool seal(emi_gate *gate, const void *plain, size_t length)
         fail(gate, status);
         return false;
     }
-    gate->connection->loop->outboxes.bytes += length;
+    gate->connection->object.loop->outboxes.bytes += length;
     gate->sealed_bytes += length;
     return true;
 }
@@ -95,7 +95,7 @@ static void seal_piece(emi_gate *gate)
     if (!seal(gate, plain, length))
         return;
     gate->is_busy = true;
-    emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+    emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
     gate->is_busy = false;
     note_if_all_taken(gate);
 }
@@ -124,7 +124,7 @@ bool emi_gate_owes_end(const emi_gate *gate)
         return true;
     case EMI_WRITE_CLOSING:
     case EMI_WRITE_FLUSHING:
-        return gate->filter->is_ready && gate->connection->state >= EM_STATE_OPEN;
+        return gate->filter->is_ready && gate->connection->object.state >= EM_STATE_OPEN;
     case EMI_WRITE_OPEN:
     case EMI_WRITE_ENDED:
         break;
@@ -149,7 +149,7 @@ static bool may_seal(const emi_gate *gate)
 
 static bool may_call_filter(const emi_gate *gate)
 {
-    return gate->was_ready && !gate->is_busy && !emi_loop_is_forked(gate->connection->loop);
+    return gate->was_ready && !gate->is_busy && !emi_loop_is_forked(gate->connection->object.loop);
 }
 
 void emi_gate_fill(emi_gate *gate)
@@ -221,7 +221,7 @@ static bool may_send_end_now(const emi_gate *gate)
     /* The filter's own messages, such as session tickets, leave together with the end mark. */
     bool is_quiet = connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && !gate->is_busy;
     bool is_usable = channel->backend && !channel->released && channel->backend->operations->send_now &&
-                     !emi_loop_is_forked(connection->loop);
+                     !emi_loop_is_forked(connection->object.loop);
     return is_quiet && is_usable && emi_connection_is_open(connection) && gate->was_ready && !gate->end_sealed &&
            !gate->has_failed && gate->filter->piece_bytes > 0 && connection->write_side != EMI_WRITE_ENDED;
 }

@@ -75,7 +75,7 @@ static void release_idle_ones(emi_loop_timer *timer)
     for (emi_list *link = gates->active.next, *next; link != &gates->active; link = next) {
         emi_gate *gate = EMI_CONTAINER(link, emi_gate, active);
         next = link->next;
-        if (emi_loop_due_ns(loop, 0) >= gate->connection->active_ns + EMI_GATE_IDLE_NS)
+        if (emi_loop_due_ns(loop, 0) >= gate->connection->object.active_ns + EMI_GATE_IDLE_NS)
             release_buffers(gate);
     }
     if (!emi_list_is_empty(&gates->active))

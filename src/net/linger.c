@@ -24,7 +24,7 @@ static void stop(em_connection *connection)
 {
     emi_channel *channel = &connection->channel;
     emi_list_remove(&connection->extras->lingering);
-    emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    emi_loop_timer_cancel(connection->object.loop, &connection->extras->timer);
     if (channel->released)
         return;
     if (emi_connection_has_unsent(connection))
@@ -86,7 +86,7 @@ static bool sent(emi_channel *channel, size_t length)
     if (gate) {
         emi_gate_take(gate, length);
     } else {
-        emi_outbox_consume(&connection->outbox, &connection->loop->outboxes, length);
+        emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
         emi_connection_note_sent(connection, length);
     }
     return !emi_connection_has_unsent(connection);
@@ -125,8 +125,8 @@ static const emi_channel_events lingering_events = {
 
 static void wait_for(em_connection *connection, uint64_t due_ns)
 {
-    uint64_t longest_ns = emi_loop_due_ns(connection->loop, LONGEST_WAIT_NS);
-    emi_loop_timer_set(connection->loop, &connection->extras->timer, due_ns < longest_ns ? due_ns : longest_ns);
+    uint64_t longest_ns = emi_loop_due_ns(connection->object.loop, LONGEST_WAIT_NS);
+    emi_loop_timer_set(connection->object.loop, &connection->extras->timer, due_ns < longest_ns ? due_ns : longest_ns);
 }
 
 static void await_end(emi_loop_timer *timer)
@@ -138,7 +138,7 @@ static void await_acknowledgement(emi_loop_timer *timer)
 {
     em_connection *connection = EMI_CONTAINER(timer, emi_connection_extras, timer)->connection;
     const emi_drain *drain = &connection->extras->drain;
-    em_loop *loop = connection->loop;
+    em_loop *loop = connection->object.loop;
     if (!emi_connection_has_unsent(connection) && emi_socket_unacknowledged(connection->channel.descriptor) == 0) {
         emi_loop_timer_init(timer, await_end);
         emi_loop_timer_set(loop, timer, emi_loop_due_ns(loop, GRACE_NS));
@@ -153,13 +153,13 @@ static void await_acknowledgement(emi_loop_timer *timer)
 static bool ends_well(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    return connection->reason == EM_OK || (gate && gate->flushes);
+    return connection->object.reason == EM_OK || (gate && gate->flushes);
 }
 
 bool emi_connection_must_linger(const em_connection *connection)
 {
     if (!connection->channel.backend || connection->channel.released || !ends_well(connection) ||
-        emi_net_at(connection->loop)->closing)
+        connection->object.loop->closing)
         return false;
     if (emi_connection_has_unsent(connection))
         return connection->write_side == EMI_WRITE_FLUSHING;
@@ -178,13 +178,24 @@ bool emi_connection_linger(em_connection *connection)
         return false;
     channel->events = &lingering_events;
     channel->offers_room = false;
-    emi_loop_timer_cancel(connection->loop, &connection->extras->timer);
+    emi_loop_timer_cancel(connection->object.loop, &connection->extras->timer);
     emi_loop_timer_init(&connection->extras->timer, await_acknowledgement);
     wait_for(connection, connection->extras->drain.check_ns);
-    emi_list_append(&emi_net_at(connection->loop)->lingering, &connection->extras->lingering);
+    emi_list_append(&emi_net_at(connection->object.loop)->lingering, &connection->extras->lingering);
     if (emi_connection_has_unsent(connection))
         emi_channel_send(channel);
     return true;
+}
+
+bool emi_connection_is_lingering(const em_connection *connection)
+{
+    return connection->channel.events == &lingering_events;
+}
+
+void emi_connection_stop_lingering(em_connection *connection)
+{
+    if (emi_connection_is_lingering(connection) && !emi_loop_is_forked(connection->object.loop))
+        stop(connection);
 }
 
 void emi_net_stop_lingering(emi_net *net)

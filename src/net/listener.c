@@ -23,16 +23,16 @@ static emi_listener *listener_of(emi_channel *channel)
 static em_status make_connection(const emi_listener *listener, int socket, const em_address *peer, em_connection **made)
 {
     const em_server *server = listener->server;
-    emi_net *net = emi_net_at(server->loop);
+    emi_net *net = emi_net_at(server->object.loop);
     em_connection *connection;
-    em_status status = emi_connection_create(net, server->handler, server->user, EM_STATE_OPEN, &connection);
+    em_status status = emi_connection_create(net, server->handler, server->object.user, EM_STATE_OPEN, &connection);
     if (status != EM_OK)
         return status;
     connection->is_tcp = listener->is_tcp;
     connection->channel.exact_reads = connection->is_tcp;
     status = emi_apply_stream_options(connection, &server->stream);
     if (status == EM_OK)
-        status = emi_net_attach(net, &connection->channel, EMI_STREAM, socket, EMI_OURS);
+        status = emi_loop_attach_channel(net->loop, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_connection_free(connection);
         return status;
@@ -51,14 +51,14 @@ static void accepted(emi_channel *channel, int socket, const em_address *peer)
     if (make_connection(listener, socket, peer, &connection) != EM_OK) {
         emi_socket_forget_linger(socket);
         emi_socket_close(socket);
-        server->loop->stats.connections_shed++;
+        server->object.loop->stats.connections_shed++;
         return;
     }
     em_status status = EM_OK;
     if (!listener->inherits_options)
         status = emi_apply_socket_options(socket, listener->is_tcp, &server->stream);
     listener->back_off_ns = SHORTEST_BACK_OFF_NS;
-    server->loop->stats.connections_accepted++;
+    server->object.loop->stats.connections_accepted++;
     emi_server_count(server, connection);
     emi_connection_post_init(connection);
     if (emi_connection_has_ended(connection))
@@ -79,7 +79,7 @@ void emi_net_open_reserve(emi_net *net)
 
 static void start_back_off(emi_listener *listener)
 {
-    em_loop *loop = listener->server->loop;
+    em_loop *loop = listener->server->object.loop;
     loop->stats.accept_back_offs++;
     emi_loop_timer_set(loop, &listener->back_off, emi_loop_due_ns(loop, listener->back_off_ns));
     emi_list_append(&emi_net_at(loop)->backing_off, &listener->backing_off);
@@ -90,13 +90,13 @@ static void start_back_off(emi_listener *listener)
 static void stop_back_off(emi_listener *listener)
 {
     emi_list_remove(&listener->backing_off);
-    emi_loop_timer_cancel(listener->server->loop, &listener->back_off);
+    emi_loop_timer_cancel(listener->server->object.loop, &listener->back_off);
 }
 
 /* Turns a few clients away, so that they fail now instead of timing out later. */
 static void shed(const emi_listener *listener)
 {
-    em_loop *loop = listener->server->loop;
+    em_loop *loop = listener->server->object.loop;
     emi_net *net = emi_net_at(loop);
     if (net->reserve == EMI_NO_SOCKET)
         return;
@@ -119,7 +119,7 @@ static bool will_never_accept(em_status reason)
 static void failed(emi_channel *channel, em_status reason)
 {
     emi_listener *listener = listener_of(channel);
-    em_loop *loop = listener->server->loop;
+    em_loop *loop = listener->server->object.loop;
     emi_net *net = emi_net_at(loop);
     if (will_never_accept(reason)) {
         listener->is_unusable = true;
@@ -186,7 +186,7 @@ static void released(emi_channel *channel)
 {
     em_server *server = listener_of(channel)->server;
     EMI_INVARIANT(server->attached > 0);
-    emi_net_note_released(emi_net_at(server->loop), channel);
+    emi_loop_note_released(server->object.loop, channel);
     server->attached--;
     emi_server_free_if_unused(server);
 }
@@ -223,7 +223,7 @@ em_status emi_listener_start(emi_listener *listener, int socket, emi_ownership o
     em_server *server = listener->server;
     em_status status = set_options(listener, socket, ownership);
     if (status == EM_OK)
-        status = emi_net_attach(emi_net_at(server->loop), &listener->channel, EMI_LISTENER, socket, ownership);
+        status = emi_loop_attach_channel(server->object.loop, &listener->channel, EMI_LISTENER, socket, ownership);
     if (status != EM_OK)
         return status;
     server->attached++;

@@ -176,7 +176,7 @@ em_status emi_apply_connect_options(em_connection *connection, const em_connect_
     em_status status = emi_apply_stream_options(connection, stream);
     if (status != EM_OK)
         return status;
-    connection->user = options->user;
+    connection->object.user = options->user;
     if (options->connect_timeout_ns > 0)
         connection->extras->connect_timeout_ns = options->connect_timeout_ns;
     return EM_OK;

@@ -14,6 +14,7 @@
 #include "base/status_detail.h"
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
+#include "loop/object.h"
 #include "net/gate_private.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
@@ -85,51 +86,35 @@ typedef struct emi_connection_extras {
 } emi_connection_extras;
 
 struct em_connection {
+    emi_object object; /* its state is an em_connection_state */
     emi_channel channel;
     const em_handler *handler;
-    em_loop *loop;
     emi_outbox outbox;
-    uint64_t active_ns; /* when something was last received or sent; see connection_timeouts.c */
-    void *user;
     emi_connection_extras *extras; /* or NULL */
     uint64_t bytes_received;
     uint64_t bytes_sent;
-    emi_handle handle;
-    em_connection *next_listed;
-    uint32_t peer_ipv4;         /* network order */
-    uint16_t peer_port;         /* network order; of IPv4 */
-    int16_t reason;             /* of the end, an em_status */
-    uint32_t server;            /* the server that counts it: its index plus 1; 0: none */
-    unsigned state : 8;         /* em_connection_state */
-    unsigned write_side : 3;    /* emi_write_side */
-    unsigned system_error : 14; /* behind the reason, an errno; 0: none */
-    bool paused : 1;            /* neither receives nor sends */
-    bool receiving_paused : 1;  /* does not receive, independently of paused */
+    uint32_t peer_ipv4;     /* network order */
+    uint16_t peer_port;     /* network order; of IPv4 */
+    uint8_t write_side : 3; /* emi_write_side */
+    bool paused : 1;        /* neither receives nor sends */
     bool peer_ended : 1;
     bool under_pressure : 1;
-    bool is_listed : 1; /* in the list for reap */
     bool is_tcp : 1;
-    bool may_linger : 1; /* SO_LINGER may be set, so close(2) might wait */
+    bool may_linger : 1;       /* SO_LINGER may be set, so close(2) might wait */
+    bool receiving_paused : 1; /* does not receive, independently of paused */
 };
 
 /* malloc(3) gives memory in steps: eight bytes more would be sixteen for each idle connection. */
 _Static_assert(sizeof(struct em_connection) <= 184, "an idle connection is small");
 
-/** The loop's connections and servers. */
+/** What the connections and servers of a loop share. */
 typedef struct emi_net {
     emi_service service;
     em_loop *loop;
-    emi_handle_table connections;
-    emi_handle_table servers;
-    em_connection
-        *listed_first; /* for reap: connections that wait for unbind, or are about to end and wait for their peer */
-    em_connection *listed_last;
     emi_list backing_off; /* listeners that back off, because descriptors or memory were exhausted */
     emi_list lingering;   /* connections whose sockets stay open after unbind */
-    bool closing;         /* the loop is being destroyed */
     emi_gates *gates;     /* what all gates share; NULL: no connection has had a filter */
     uint64_t shed_ns;     /* when connections were last turned away */
-    unsigned channels;    /* attached, not yet released */
     int reserve;          /* a descriptor to be closed when none is left */
 } emi_net;
 
@@ -146,14 +131,6 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 {
     return EMI_CONTAINER(loop->services[EMI_SERVICE_NET], emi_net, service);
 }
-
-/** Attaches a socket to the backend, and counts the channel until emi_net_note_released. On failure the caller still
- * owns the socket. */
-em_status emi_net_attach(emi_net *net, emi_channel *channel, emi_channel_kind kind, int socket,
-                         emi_ownership ownership);
-
-/** To be called by `released`: the channel is gone, and its descriptor is free unless the owner has kept it. */
-void emi_net_note_released(emi_net *net, const emi_channel *channel);
 
 /** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */
 em_status emi_check_handler(const em_handler *handler);
@@ -199,13 +176,6 @@ void emi_connection_end(em_connection *connection, em_status reason);
 /** Ends a connection that has a channel but for which no callback has been called. Calls none. */
 void emi_connection_give_up(em_connection *connection);
 
-/** Appends the connection to the list for reap, which runs after the outboxes have been offered to the system. */
-void emi_connection_list(em_connection *connection);
-
-/** Called by reap. Finishes the end with unbind and release, or, if bytes are left to be sent, begins to check the
- * peer's progress. */
-void emi_connection_reap(em_connection *connection);
-
 /** After unbind: releases the channel, or keeps its socket open. */
 void emi_connection_leave(em_connection *connection, bool lingers);
 
@@ -216,13 +186,13 @@ static inline em_connection *emi_connection_of(emi_channel *channel)
 
 static inline bool emi_connection_has_ended(const em_connection *connection)
 {
-    return connection->state >= EM_STATE_RELEASING;
+    return connection->object.state >= EM_STATE_RELEASING;
 }
 
 /** Returns whether the connection is established and has not ended. */
 static inline bool emi_connection_is_open(const em_connection *connection)
 {
-    return connection->state == EM_STATE_OPEN || connection->state == EM_STATE_DRAINING;
+    return connection->object.state == EM_STATE_OPEN || connection->object.state == EM_STATE_DRAINING;
 }
 
 /** The gate of its filter; NULL: it has none. */
@@ -328,7 +298,7 @@ static inline void emi_connection_note_activity(em_connection *connection)
     if (EMI_UNLIKELY(extras && (extras->inactivity_timeout_ns | extras->write_timeout_ns) != 0))
         emi_connection_note_exactly(connection);
     else
-        connection->active_ns = connection->loop->now_ns;
+        connection->object.active_ns = connection->object.loop->now_ns;
 }
 
 /* drain.c */
@@ -354,6 +324,11 @@ bool emi_connection_must_linger(const em_connection *connection);
 
 /** After unbind: keeps the socket open until the peer has received everything. Returns false if that is impossible. */
 bool emi_connection_linger(em_connection *connection);
+
+bool emi_connection_is_lingering(const em_connection *connection);
+
+/** Closes the socket if it was kept open. */
+void emi_connection_stop_lingering(em_connection *connection);
 
 /** Closes all sockets that were kept open. */
 void emi_net_stop_lingering(emi_net *net);

@@ -14,24 +14,58 @@ enum { DEFAULT_ACCEPT_BATCH = 64, LARGEST_ACCEPT_BATCH = 4096 };
  */
 enum { GIVEN_ACCEPT_BATCH = 1 };
 
-static em_server *new_server(em_loop *loop, unsigned count, emi_ownership ownership, const em_handler *handler,
-                             const emi_server_settings *settings)
+static em_server *server_of(emi_object *object)
+{
+    return EMI_CONTAINER(object, em_server, object);
+}
+
+static void free_server(emi_object *object)
+{
+    em_server *server = server_of(object);
+    em_loop *loop = object->loop;
+    for (unsigned i = 0; i < server->count; i++)
+        emi_loop_timer_cancel(loop, &server->listeners[i].back_off);
+    emi_object_remove(object);
+    emi_release(&loop->memory, server);
+}
+
+static void close_server(emi_object *object)
+{
+    emi_server_release(server_of(object));
+}
+
+static const emi_object_operations operations = {
+    .close = close_server,
+    .free = free_server,
+};
+
+static em_status new_server(em_loop *loop, unsigned count, const em_handler *handler,
+                            const emi_server_settings *settings, em_server **made)
 {
     const em_server_options *options = &settings->options;
     em_server *server = emi_allocate_zeroed(&loop->memory, sizeof *server + count * sizeof *server->listeners);
     if (!server)
-        return NULL;
-    server->loop = loop;
+        return EM_NO_MEMORY;
+    em_status status = emi_object_add(&server->object, loop, EMI_SERVER, &operations, options->user);
+    if (status != EM_OK) {
+        emi_release(&loop->memory, server);
+        return status;
+    }
+    loop->stats.servers_open++;
     server->handler = handler;
-    server->user = options->user;
     server->stream = settings->stream;
     server->max_connections = options->max_connections;
     server->count = count;
     for (unsigned i = 0; i < count; i++)
         emi_listener_init(&server->listeners[i], server);
+    *made = server;
+    return EM_OK;
+}
+
+static unsigned accept_batch(const em_server_options *options, emi_ownership ownership)
+{
     unsigned otherwise = ownership == EMI_GIVEN ? GIVEN_ACCEPT_BATCH : DEFAULT_ACCEPT_BATCH;
-    em_server_set_accept_batch(server, options->accept_batch ? options->accept_batch : otherwise);
-    return server;
+    return options->accept_batch ? options->accept_batch : otherwise;
 }
 
 /* Ends a server that could not be started. The sockets stay the caller's. */
@@ -51,11 +85,11 @@ static em_status start(em_loop *loop, const emi_server_sockets *sockets, emi_own
     em_status status = emi_net_of(loop, &net);
     if (status != EM_OK)
         return status;
-    em_server *server = new_server(loop, sockets->count, ownership, handler, settings);
-    if (!server)
-        return EM_NO_MEMORY;
-    loop->stats.servers_open++;
-    status = emi_handle_table_add(&net->servers, &server->handle);
+    em_server *server;
+    status = new_server(loop, sockets->count, handler, settings, &server);
+    if (status != EM_OK)
+        return status;
+    em_server_set_accept_batch(server, accept_batch(&settings->options, ownership));
     for (unsigned i = 0; i < sockets->count && status == EM_OK; i++)
         status = emi_listener_start(&server->listeners[i], sockets->list[i], ownership);
     if (status != EM_OK) {
@@ -169,23 +203,15 @@ void emi_server_release(em_server *server)
     if (server->stopped)
         return;
     server->stopped = true;
-    server->loop->stats.servers_open--;
+    server->object.loop->stats.servers_open--;
     for (unsigned i = 0; i < server->count; i++)
         emi_listener_release(&server->listeners[i]);
-}
-
-void emi_server_free(em_server *server)
-{
-    emi_handle_table_remove(&emi_net_at(server->loop)->servers, &server->handle);
-    for (unsigned i = 0; i < server->count; i++)
-        emi_loop_timer_cancel(server->loop, &server->listeners[i].back_off);
-    emi_release(&server->loop->memory, server);
 }
 
 void emi_server_free_if_unused(em_server *server)
 {
     if (server->stopped && server->attached == 0 && server->connections == 0)
-        emi_server_free(server);
+        free_server(&server->object);
 }
 
 /* Accepting */
@@ -204,7 +230,7 @@ static void update_listeners(em_server *server)
 
 void emi_server_count(em_server *server, em_connection *connection)
 {
-    connection->server = emi_handle_get_index(&server->handle) + 1;
+    connection->object.parent = emi_handle_get_index(&server->object.handle) + 1;
     server->connections++;
     if (server->connections == server->max_connections)
         update_listeners(server);
@@ -212,11 +238,10 @@ void emi_server_count(em_server *server, em_connection *connection)
 
 void emi_server_uncount(em_connection *connection)
 {
-    if (connection->server == 0)
+    if (connection->object.parent == 0)
         return;
-    emi_handle *handle = emi_handle_table_at(&emi_net_at(connection->loop)->servers, connection->server - 1);
-    em_server *server = EMI_CONTAINER(handle, em_server, handle);
-    connection->server = 0;
+    em_server *server = server_of(emi_loop_object_at(connection->object.loop, connection->object.parent - 1));
+    connection->object.parent = 0;
     server->connections--;
     if (server->stopped)
         emi_server_free_if_unused(server);
@@ -306,12 +331,12 @@ int em_server_get_port(const em_server *server)
 
 em_loop *em_server_get_loop(const em_server *server)
 {
-    return server ? server->loop : NULL;
+    return server ? server->object.loop : NULL;
 }
 
 void *em_server_get_user(const em_server *server)
 {
-    return server ? server->user : NULL;
+    return server ? server->object.user : NULL;
 }
 
 int em_server_get_descriptor(const em_server *server)
@@ -321,7 +346,7 @@ int em_server_get_descriptor(const em_server *server)
 
 em_signature em_server_get_signature(const em_server *server)
 {
-    return server ? server->handle.signature : 0;
+    return server ? server->object.handle.signature : 0;
 }
 
 em_status em_server_set_socket_option(em_server *server, int level, int option, const void *value, size_t value_bytes)
@@ -332,4 +357,10 @@ em_status em_server_set_socket_option(em_server *server, int level, int option, 
     for (unsigned i = 0; i < server->count && status == EM_OK; i++)
         status = emi_listener_set_option(&server->listeners[i], level, option, value, value_bytes);
     return status;
+}
+
+em_server *em_loop_find_server(em_loop *loop, em_signature signature)
+{
+    emi_object *object = emi_loop_find_object(loop, EMI_SERVER, signature);
+    return object && !server_of(object)->stopped ? server_of(object) : NULL;
 }

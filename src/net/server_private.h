@@ -25,10 +25,8 @@ typedef struct emi_listener {
 
 /* Its memory and its index stay until its last socket is closed and its last connection has ended. */
 struct em_server {
-    em_loop *loop;
+    emi_object object;
     const em_handler *handler;
-    void *user;
-    emi_handle handle;
     em_stream_options stream;
     bool stopped;
     bool paused;
@@ -80,9 +78,6 @@ void emi_server_sockets_discard(const emi_server_sockets *sockets);
 
 /** Ends a server: closes its sockets. Its memory is freed later. */
 void emi_server_release(em_server *server);
-
-/** Frees a server's memory, even if something still refers to it. */
-void emi_server_free(em_server *server);
 
 /** Frees the memory of a server that has ended, if nothing refers to it any more. */
 void emi_server_free_if_unused(em_server *server);
