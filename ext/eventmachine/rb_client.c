@@ -10,46 +10,12 @@
 #include "rb_argument.h"
 #include "rb_define.h"
 #include "rb_handler.h"
-#include "rb_hold.h"
 #include "rb_loop.h"
 #include "rb_module.h"
+#include "rb_open.h"
 #include "rb_state.h"
 #include "rb_status.h"
 #include "rb_table.h"
-
-/*
- * While the reactor is released nothing can be opened any more. A program that connects again in unbind gets an object
- * that is unbound next. If that unbind connects again, the object gets no callback: otherwise the release would never
- * end.
- */
-static bool is_too_late(rb_em_slot *slot)
-{
-    rb_em_reactor *reactor = &rb_em_the_reactor;
-    if (!reactor->releasing)
-        return false;
-    slot->flags = RB_EM_NEVER_OPENED;
-    if (reactor->unbinding && reactor->unbinding->flags & RB_EM_NEVER_OPENED)
-        slot->flags |= RB_EM_SILENT;
-    reactor->never_opened++;
-    return true;
-}
-
-/* For other threads the reactor is gone once its release begins, because nothing could be reported to them later. */
-static em_loop *loop_for(const char *name)
-{
-    em_loop *loop = rb_em_loop(name);
-    if (rb_em_the_reactor.releasing && !rb_em_is_reactor_thread())
-        rb_raise(rb_eRuntimeError, "eventmachine not initialized: evma_%s", name);
-    return loop;
-}
-
-static VALUE opened(rb_em_slot *slot)
-{
-    rb_em_the_reactor.connections++;
-    rb_em_hold(slot);
-    rb_em_changed();
-    return ULL2NUM(slot->signature);
-}
 
 NORETURN(static void refuse(em_status status, bool bound));
 static void refuse(em_status status, bool bound)
@@ -87,7 +53,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
 {
     const char *name = StringValueCStr(host);
     long number = rb_em_port(port);
-    em_loop *loop = loop_for("connect_to_server");
+    em_loop *loop = rb_em_loop_to_open("connect_to_server");
     if (*name == '\0' || number == 0 || number > 65535)
         refuse(EM_INVALID_PORT, false);
     if (number < 0)
@@ -95,7 +61,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
     rb_em_slot *slot = rb_em_table_add(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot, .bind_host = bind_host, .bind_port = bind_port};
     em_status status = EM_OK;
-    if (!is_too_late(slot))
+    if (!rb_em_is_too_late(slot))
         status =
             em_loop_connect(loop, name, (int)number, &rb_em_connection_handler, &options, &slot->native.connection);
     if (status < 0) {
@@ -104,7 +70,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
             refuse_bound(status, bind_host, name);
         refuse(status, bind_host != NULL);
     }
-    return opened(slot);
+    return rb_em_opened(slot);
 }
 
 static VALUE connect_server(VALUE self, VALUE host, VALUE port)
@@ -129,13 +95,13 @@ static VALUE connect_unix_server(VALUE self, VALUE path)
 {
     em_address address;
     em_status status = rb_em_unix_address(path, &address);
-    em_loop *loop = loop_for("connect_to_unix_server");
+    em_loop *loop = rb_em_loop_to_open("connect_to_unix_server");
     rb_em_slot *slot = rb_em_table_add(RB_EM_CONNECTION, Qnil);
     em_connect_options options = {.size = sizeof options, .user = slot};
-    if (!is_too_late(slot) && status >= 0)
+    if (!rb_em_is_too_late(slot) && status >= 0)
         status = em_loop_connect_to(loop, &address, &rb_em_connection_handler, &options, &slot->native.connection);
     if (status >= 0)
-        return opened(slot);
+        return rb_em_opened(slot);
     rb_em_table_delete(slot);
     rb_em_check_memory(status);
     rb_raise(rb_eRuntimeError, status == EM_PATH_TOO_LONG ? "unix-domain server name is too long" : "no connection");

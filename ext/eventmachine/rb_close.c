@@ -23,7 +23,7 @@ static VALUE connection_close(int argc, VALUE *argv, VALUE self)
 static VALUE close_connection(VALUE self, VALUE signature, VALUE after_writing)
 {
     rb_em_loop("close_connection");
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    rb_em_slot *slot = rb_em_find_entry(signature);
     rb_em_slot *server = rb_em_find(signature, RB_EM_SERVER);
     if (slot)
         rb_em_close(slot, after_writing == Qtrue);

@@ -10,6 +10,7 @@
 #include "rb_define.h"
 #include "rb_handler.h"
 #include "rb_hold.h"
+#include "rb_kind.h"
 #include "rb_module.h"
 #include "rb_page.h"
 #include "rb_state.h"
@@ -20,7 +21,7 @@
 static void resume(rb_em_slot *slot)
 {
     if (rb_em_takes_pause(slot))
-        em_connection_resume(slot->native.connection);
+        rb_em_operations_of(slot)->resume(slot);
 }
 
 void rb_em_end_hold(rb_em_slot *slot)
@@ -30,7 +31,7 @@ void rb_em_end_hold(rb_em_slot *slot)
         rb_em_report_completed(slot);
     if (slot->flags & RB_EM_HANDSHAKEN)
         rb_em_report_handshake(slot);
-    if (slot->native.connection)
+    if (slot->native.object)
         resume(slot);
     else
         rb_em_report_end(slot);
@@ -40,7 +41,7 @@ void rb_em_end_hold(rb_em_slot *slot)
 static void report(em_loop *loop, void *user)
 {
     rb_em_slot *slot = rb_em_table_find((uint64_t)(uintptr_t)user);
-    if (slot && slot->kind == RB_EM_CONNECTION && slot->flags & RB_EM_HELD)
+    if (slot && rb_em_is_connection(slot) && slot->flags & RB_EM_HELD)
         rb_em_end_hold(slot);
 }
 
@@ -48,7 +49,7 @@ void rb_em_complete_connection(rb_em_slot *slot)
 {
     if (!(slot->flags & RB_EM_HELD) || slot->flags & RB_EM_READY)
         return;
-    bool happened = slot->flags & RB_EM_COMPLETED || !slot->native.connection;
+    bool happened = slot->flags & (RB_EM_COMPLETED | RB_EM_HELD_BACK) || !slot->native.object;
     if (!happened || rb_em_the_reactor.releasing) {
         rb_em_slot_clear_flags(slot, RB_EM_HELD);
         return;
@@ -59,7 +60,7 @@ void rb_em_complete_connection(rb_em_slot *slot)
 
 static bool has_ended_while_held(const rb_em_slot *slot)
 {
-    return slot->flags & RB_EM_HELD && !slot->native.connection;
+    return slot->flags & RB_EM_HELD && !slot->native.object;
 }
 
 /* The connection has ended, and there is nobody to report it to. */
@@ -74,7 +75,7 @@ static void end_silently(rb_em_slot *slot)
  */
 static VALUE assign_connection(VALUE self, VALUE signature, VALUE connection)
 {
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    rb_em_slot *slot = rb_em_find_entry(signature);
     if (slot)
         rb_em_slot_set(slot, connection);
     return connection;
@@ -86,7 +87,7 @@ static VALUE assign_connection(VALUE self, VALUE signature, VALUE connection)
  */
 static VALUE complete_connection(VALUE self, VALUE signature, VALUE connection, VALUE by_other_thread)
 {
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    rb_em_slot *slot = rb_em_find_entry(signature);
     bool ends_with_reactor = slot && has_ended_while_held(slot) && rb_em_the_reactor.releasing;
     if (ends_with_reactor)
         end_silently(slot);
@@ -100,7 +101,7 @@ static VALUE complete_connection(VALUE self, VALUE signature, VALUE connection, 
 /* The object could not be made: closes the connection without a callback. */
 static VALUE discard_connection(VALUE self, VALUE signature)
 {
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    rb_em_slot *slot = rb_em_find_entry(signature);
     if (!slot)
         return Qnil;
     rb_em_slot_set(slot, Qnil);
@@ -109,7 +110,7 @@ static VALUE discard_connection(VALUE self, VALUE signature)
     } else {
         slot->flags |= RB_EM_SILENT;
         rb_em_slot_clear_flags(slot, RB_EM_HELD);
-        rb_em_close(slot, false);
+        rb_em_end(slot);
     }
     return Qnil;
 }

@@ -4,6 +4,7 @@
  * post_init. A Connection is an ordinary object with the instance variable @signature. Most of the class is written in
  * Ruby, in lib/em/connection.rb.
  */
+#include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_module.h"
 #include "rb_page.h"
@@ -17,7 +18,7 @@ static void enter(VALUE object, VALUE signature)
 {
     if (!FIXNUM_P(signature))
         return;
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    rb_em_slot *slot = rb_em_find_entry(signature);
     if (slot && NIL_P(slot->value))
         rb_em_slot_set(slot, object);
 }

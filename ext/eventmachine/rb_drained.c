@@ -4,6 +4,7 @@
  */
 #include "rb_drained.h"
 
+#include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_module.h"
 #include "rb_protect.h"
@@ -63,10 +64,11 @@ void rb_em_ended_undrained(rb_em_slot *slot)
 
 static VALUE call_when_drained(VALUE self, VALUE signature, VALUE low, VALUE high, VALUE callable)
 {
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
-    if (!slot || !slot->native.connection || NIL_P(slot->value))
+    rb_em_slot *slot = rb_em_find_entry(signature);
+    em_connection *stream = slot ? rb_em_stream_of_slot(slot) : NULL;
+    if (!stream || NIL_P(slot->value))
         return Qfalse;
-    em_status status = em_connection_set_water_marks(slot->native.connection, NUM2SIZET(low), NUM2SIZET(high));
+    em_status status = em_connection_set_water_marks(stream, NUM2SIZET(low), NUM2SIZET(high));
     if (rb_em_check_memory(status) != EM_OK)
         return Qfalse;
     add_callable(slot, callable);

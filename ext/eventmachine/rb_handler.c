@@ -108,12 +108,8 @@ void rb_em_on_end(em_connection *connection)
 void rb_em_on_unbind(em_connection *connection, em_status reason)
 {
     rb_em_slot *slot = em_connection_get_user(connection);
-    if (!slot || rb_em_note_end(slot, reason))
-        return;
-    slot->reason = reason;
-    rb_em_report_end(slot);
-    if (rb_em_the_reactor.releasing)
-        rb_em_run_late_unbinds();
+    if (slot)
+        rb_em_ended(slot, reason);
 }
 
 const em_handler rb_em_connection_handler = {

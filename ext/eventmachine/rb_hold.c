@@ -8,6 +8,7 @@
 #include "rb_hold.h"
 
 #include "rb_connection.h"
+#include "rb_kind.h"
 #include "rb_state.h"
 
 void rb_em_hold(rb_em_slot *slot)
@@ -16,13 +17,26 @@ void rb_em_hold(rb_em_slot *slot)
         slot->flags |= RB_EM_HELD;
 }
 
+static void hold_back(rb_em_slot *slot)
+{
+    const rb_em_operations *operations = rb_em_operations_of(slot);
+    if (operations->pause && operations->pause(slot))
+        slot->flags |= RB_EM_HELD_BACK;
+}
+
+void rb_em_hold_back(rb_em_slot *slot)
+{
+    rb_em_hold(slot);
+    if (slot->flags & RB_EM_HELD && slot->native.object)
+        hold_back(slot);
+}
+
 bool rb_em_note_completed(rb_em_slot *slot)
 {
     if (!(slot->flags & RB_EM_HELD))
         return false;
     slot->flags |= RB_EM_COMPLETED;
-    if (em_connection_pause(slot->native.connection) == EM_OK)
-        slot->flags |= RB_EM_HELD_BACK;
+    hold_back(slot);
     return true;
 }
 
@@ -40,7 +54,7 @@ bool rb_em_note_end(rb_em_slot *slot, em_status reason)
         return false;
     rb_em_schedule_close(slot);
     slot->reason = reason;
-    slot->native.connection = NULL;
+    slot->native.object = NULL;
     /* At the reactor's end nothing can be reported later. An object that is not complete yet is unbound by the thread
      * that makes it. */
     if (rb_em_the_reactor.releasing && slot->flags & RB_EM_READY)

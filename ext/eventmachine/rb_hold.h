@@ -10,6 +10,9 @@
 /* To be called for what was opened just now: holds it unless this is the reactor's thread. */
 void rb_em_hold(rb_em_slot *slot);
 
+/* The same for what can report something at once, because it need not be established: it is paused as well. */
+void rb_em_hold_back(rb_em_slot *slot);
+
 /* Each returns whether the slot is held; then the event is noted. */
 bool rb_em_note_completed(rb_em_slot *slot);
 bool rb_em_note_handshake(rb_em_slot *slot);

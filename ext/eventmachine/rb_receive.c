@@ -86,7 +86,7 @@ static VALUE receive_into(VALUE module, VALUE connection, VALUE buffer)
         rb_str_modify(buffer);
         rb_enc_associate(buffer, rb_ascii8bit_encoding());
     }
-    em_connection *native = rb_em_native_connection_of(connection);
+    em_connection *native = rb_em_stream_of(connection);
     if (!native)
         return Qnil;
     rb_ivar_set(connection, id_receive_into, buffer);

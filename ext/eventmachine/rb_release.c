@@ -9,6 +9,7 @@
 
 #include "rb_accept.h"
 #include "rb_define.h"
+#include "rb_kind.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_page.h"
@@ -24,7 +25,7 @@ typedef struct remaining {
 static bool collect(rb_em_slot *slot, void *data)
 {
     remaining *remaining = data;
-    if (slot->kind == RB_EM_CONNECTION && slot->signature != 0 && slot->native.connection)
+    if (rb_em_is_connection(slot) && slot->signature != 0 && slot->native.object)
         remaining->slots[remaining->count++] = slot;
     return true;
 }
@@ -47,7 +48,7 @@ static void close_in_order(void)
     rb_em_slot_each(collect, &remaining);
     qsort(remaining.slots, remaining.count, sizeof *remaining.slots, compare);
     for (size_t i = 0; i < remaining.count; i++)
-        em_connection_close(remaining.slots[i]->native.connection);
+        rb_em_operations_of(remaining.slots[i])->end(remaining.slots[i]);
     xfree(remaining.slots);
 }
 

@@ -12,6 +12,7 @@
 #include "rb_argument.h"
 #include "rb_define.h"
 #include "rb_hold.h"
+#include "rb_kind.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_page.h"
@@ -120,6 +121,27 @@ static VALUE set_simultaneous_accept_count(VALUE self, VALUE count)
     rb_em_slot_each(apply_accept_batch, NULL);
     return Qnil;
 }
+
+static em_status get_local_address(rb_em_slot *slot, em_address *address)
+{
+    return em_server_get_local_address(slot->native.server, address);
+}
+
+static int get_descriptor(const rb_em_slot *slot)
+{
+    return em_server_get_descriptor(slot->native.server);
+}
+
+static em_status set_socket_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
+{
+    return em_server_set_socket_option(slot->native.server, level, option, value, bytes);
+}
+
+const rb_em_operations rb_em_server_operations = {
+    .get_local_address = get_local_address,
+    .get_descriptor = get_descriptor,
+    .set_socket_option = set_socket_option,
+};
 
 void rb_em_define_server(void)
 {

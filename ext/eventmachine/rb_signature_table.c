@@ -18,9 +18,16 @@ static rb_em_kind kind_of(VALUE self)
     return (rb_em_kind)NUM2INT(rb_ivar_get(self, id_kind));
 }
 
+/* Connections of every kind stand in one table. */
+static bool is_in(const rb_em_slot *slot, rb_em_kind kind)
+{
+    return kind == RB_EM_CONNECTION ? rb_em_is_connection(slot) : slot->kind == kind;
+}
+
 static rb_em_slot *find(VALUE self, VALUE signature)
 {
-    return RB_INTEGER_TYPE_P(signature) ? rb_em_find(signature, kind_of(self)) : NULL;
+    rb_em_slot *slot = RB_INTEGER_TYPE_P(signature) ? rb_em_find_any(signature) : NULL;
+    return slot && is_in(slot, kind_of(self)) ? slot : NULL;
 }
 
 static VALUE fetch(VALUE self, VALUE signature)
@@ -53,7 +60,7 @@ static VALUE store(VALUE self, VALUE signature, VALUE value)
         note_keywords(slot);
         rb_em_accept_early_clients(slot);
     }
-    if (slot->kind == RB_EM_CONNECTION)
+    if (rb_em_is_connection(slot))
         rb_em_complete_connection(slot);
     return value;
 }
@@ -79,7 +86,7 @@ typedef struct collection {
 static bool collect(rb_em_slot *slot, void *data)
 {
     collection *collection = data;
-    if (slot->kind == collection->kind && slot->signature != 0 && !NIL_P(slot->value))
+    if (is_in(slot, collection->kind) && slot->signature != 0 && !NIL_P(slot->value))
         rb_ary_push(collection->signatures, ULL2NUM(slot->signature));
     return true;
 }

@@ -15,10 +15,20 @@
 
 typedef enum rb_em_kind {
     RB_EM_FREE = 0,
-    RB_EM_CONNECTION, /* value: the Connection, nil as long as there is none */
-    RB_EM_SERVER,     /* value: [class, arguments, block or nil, socket or nil] */
-    RB_EM_TIMER,      /* value: the callable */
-    RB_EM_TEXT        /* value: a frozen String that the loop is sending from */
+
+    /* What a Connection may be, see rb_kind.h. Value: the Connection, nil as long as there is none. */
+    RB_EM_CONNECTION, /* a stream */
+    RB_EM_KEYBOARD,
+    RB_EM_DATAGRAM_SOCKET,
+    RB_EM_PROCESS,
+    RB_EM_DESCRIPTOR_WATCH,
+    RB_EM_FILE_WATCH,
+    RB_EM_PROCESS_WATCH,
+    RB_EM_LAST_CONNECTION = RB_EM_PROCESS_WATCH,
+
+    RB_EM_SERVER, /* value: [class, arguments, block or nil, socket or nil] */
+    RB_EM_TIMER,  /* value: the callable */
+    RB_EM_TEXT    /* value: a frozen String that the loop is sending from */
 } rb_em_kind;
 
 enum {
@@ -42,7 +52,8 @@ typedef struct rb_em_slot {
     VALUE value;
     uint64_t signature;
     union {
-        em_connection *connection; /* NULL once it has ended */
+        void *object; /* of any kind; NULL once it has ended */
+        em_connection *connection;
         em_server *server;
         em_timer timer;
         struct rb_em_slot *next;
@@ -52,6 +63,12 @@ typedef struct rb_em_slot {
     uint16_t flags;
     int32_t reason; /* an em_status, for an unbind that waits */
 } rb_em_slot;
+
+/* Whether its value is a Connection. */
+static inline bool rb_em_is_connection(const rb_em_slot *slot)
+{
+    return slot->kind >= RB_EM_CONNECTION && slot->kind <= RB_EM_LAST_CONNECTION;
+}
 
 static inline void rb_em_slot_clear_flags(rb_em_slot *slot, unsigned flags)
 {

@@ -8,6 +8,7 @@
 
 #include "rb_connection.h"
 #include "rb_define.h"
+#include "rb_kind.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_state.h"
@@ -28,33 +29,26 @@ static VALUE get_peername(VALUE self, VALUE signature)
     rb_em_loop("get_peername");
     rb_em_slot *slot = rb_em_find_connection(signature);
     em_address address;
-    if (!slot)
+    if (!slot || !rb_em_operations_of(slot)->get_peer_address)
         return Qnil;
-    em_status status = em_connection_get_peer_address(slot->native.connection, &address);
+    em_status status = rb_em_operations_of(slot)->get_peer_address(slot, &address);
     return address_text(slot, status, &address, "unable to get peer name");
 }
 
 static VALUE get_sockname(VALUE self, VALUE signature)
 {
     rb_em_loop("get_sockname");
-    rb_em_slot *slot = rb_em_find_connection(signature);
-    rb_em_slot *server = rb_em_find(signature, RB_EM_SERVER);
+    rb_em_slot *slot = rb_em_find_socket(signature);
     em_address address;
-    em_status status;
-    if (slot)
-        status = em_connection_get_local_address(slot->native.connection, &address);
-    else if (server)
-        status = em_server_get_local_address(server->native.server, &address);
-    else
+    if (!slot || !rb_em_operations_of(slot)->get_local_address)
         return Qnil;
+    em_status status = rb_em_operations_of(slot)->get_local_address(slot, &address);
     return address_text(slot, status, &address, "unable to get sock name");
 }
 
 static rb_em_slot *slot_of(VALUE signature)
 {
-    rb_em_slot *slot = rb_em_find_connection(signature);
-    if (!slot)
-        slot = rb_em_find(signature, RB_EM_SERVER);
+    rb_em_slot *slot = rb_em_find_socket(signature);
     if (!slot)
         rb_raise(rb_eRuntimeError, "invalid binding to get_fd");
     return slot;
@@ -62,18 +56,16 @@ static rb_em_slot *slot_of(VALUE signature)
 
 static int descriptor_of(VALUE signature)
 {
-    rb_em_slot *slot = slot_of(signature);
-    if (slot->kind == RB_EM_SERVER)
-        return em_server_get_descriptor(slot->native.server);
-    return em_connection_get_descriptor(slot->native.connection);
+    const rb_em_slot *slot = slot_of(signature);
+    return rb_em_operations_of(slot)->get_descriptor(slot);
 }
 
 /* The library has to know what is set: SO_LINGER, for example, would make close(2) wait. */
 static em_status set_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
 {
-    if (slot->kind == RB_EM_SERVER)
-        return em_server_set_socket_option(slot->native.server, level, option, value, bytes);
-    return em_connection_set_socket_option(slot->native.connection, level, option, value, bytes);
+    const rb_em_operations *operations = rb_em_operations_of(slot);
+    return operations->set_socket_option ? operations->set_socket_option(slot, level, option, value, bytes)
+                                         : EM_NOT_A_SOCKET;
 }
 
 static VALUE get_file_descriptor(VALUE self, VALUE signature)
@@ -118,17 +110,17 @@ static VALUE set_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option
 static VALUE report_connection_error_status(VALUE self, VALUE signature)
 {
     rb_em_loop("report_connection_error_status");
-    rb_em_slot *slot = rb_em_find(signature, RB_EM_CONNECTION);
+    rb_em_slot *slot = rb_em_find_entry(signature);
     if (!slot)
         return INT2FIX(rb_em_find(signature, RB_EM_SERVER) ? 0 : -1);
-    if (!slot->native.connection)
+    if (!slot->native.object || !rb_em_operations_of(slot)->take_error)
         return INT2FIX(0);
-    return INT2NUM(rb_em_status_errno(em_connection_take_error(slot->native.connection)));
+    return INT2NUM(rb_em_status_errno(rb_em_operations_of(slot)->take_error(slot)));
 }
 
 static em_connection *connection_for_keepalive(VALUE self)
 {
-    em_connection *connection = rb_em_native_connection_of(self);
+    em_connection *connection = rb_em_stream_of(self);
     if (!connection)
         rb_raise(rb_eRuntimeError, "invalid binding to enable keepalive");
     return connection;

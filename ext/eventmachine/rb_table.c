@@ -120,12 +120,17 @@ rb_em_slot *rb_em_table_find(uint64_t signature)
     return entry->signature ? entry->slot : NULL;
 }
 
-rb_em_slot *rb_em_find(VALUE signature, rb_em_kind kind)
+rb_em_slot *rb_em_find_any(VALUE signature)
 {
     if (!RB_INTEGER_TYPE_P(signature))
         rb_raise(rb_eTypeError, "wrong argument type %" PRIsVALUE " (expected Integer)", rb_obj_class(signature));
     if (!FIXNUM_P(signature) || FIX2LONG(signature) <= 0)
         return NULL;
-    rb_em_slot *slot = rb_em_table_find((uint64_t)FIX2LONG(signature));
+    return rb_em_table_find((uint64_t)FIX2LONG(signature));
+}
+
+rb_em_slot *rb_em_find(VALUE signature, rb_em_kind kind)
+{
+    rb_em_slot *slot = rb_em_find_any(signature);
     return slot && slot->kind == kind ? slot : NULL;
 }

@@ -20,6 +20,9 @@ rb_em_slot *rb_em_table_find(uint64_t signature);
 /* Returns NULL if there is no such object of this kind. Raises TypeError unless the signature is an Integer. */
 rb_em_slot *rb_em_find(VALUE signature, rb_em_kind kind);
 
+/* The same, of any kind. */
+rb_em_slot *rb_em_find_any(VALUE signature);
+
 /* The latest signature. */
 uint64_t rb_em_last_signature(void);
 

@@ -6,6 +6,7 @@
 #include "rb_argument.h"
 #include "rb_connection.h"
 #include "rb_define.h"
+#include "rb_kind.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_state.h"
@@ -16,17 +17,13 @@ static VALUE seconds(uint64_t ns)
     return DBL2NUM((double)ns / 1e9);
 }
 
-/* 0.0 for a connection that is gone. */
-static VALUE get_timeout(const char *name, VALUE signature, uint64_t (*get_ns)(const em_connection *connection))
-{
-    rb_em_loop(name);
-    const em_connection *connection = rb_em_find_native_connection(signature);
-    return seconds(connection ? get_ns(connection) : 0);
-}
-
 static VALUE get_comm_inactivity_timeout(VALUE self, VALUE signature)
 {
-    return get_timeout("get_comm_inactivity_timeout", signature, em_connection_get_inactivity_timeout_ns);
+    rb_em_loop("get_comm_inactivity_timeout");
+    const rb_em_slot *slot = rb_em_find_connection(signature);
+    if (!slot || !rb_em_operations_of(slot)->get_inactivity_timeout_ns)
+        return seconds(0);
+    return seconds(rb_em_operations_of(slot)->get_inactivity_timeout_ns(slot));
 }
 
 static VALUE finish_change(em_status status)
@@ -41,8 +38,18 @@ static VALUE set_comm_inactivity_timeout(VALUE self, VALUE signature, VALUE time
 {
     rb_em_loop("set_comm_inactivity_timeout");
     uint64_t timeout_ns = rb_em_seconds_to_ns(NUM2DBL(timeout));
-    em_connection *connection = rb_em_find_native_connection(signature);
-    return connection ? finish_change(em_connection_set_inactivity_timeout_ns(connection, timeout_ns)) : Qfalse;
+    rb_em_slot *slot = rb_em_find_connection(signature);
+    if (!slot || !rb_em_operations_of(slot)->set_inactivity_timeout_ns)
+        return Qfalse;
+    return finish_change(rb_em_operations_of(slot)->set_inactivity_timeout_ns(slot, timeout_ns));
+}
+
+/* 0.0 for what is not a stream, or is gone. */
+static VALUE get_timeout(const char *name, VALUE signature, uint64_t (*get_ns)(const em_connection *connection))
+{
+    rb_em_loop(name);
+    const em_connection *connection = rb_em_find_stream(signature);
+    return seconds(connection ? get_ns(connection) : 0);
 }
 
 static VALUE get_pending_connect_timeout(VALUE self, VALUE signature)
@@ -54,7 +61,7 @@ static VALUE set_pending_connect_timeout(VALUE self, VALUE signature, VALUE time
 {
     rb_em_loop("set_pending_connect_timeout");
     double number = NUM2DBL(timeout);
-    em_connection *connection = rb_em_find_native_connection(signature);
+    em_connection *connection = rb_em_find_stream(signature);
     if (!connection || !(number >= 0.001))
         return Qfalse;
     return finish_change(em_connection_set_connect_timeout_ns(connection, rb_em_seconds_to_ns(number)));
@@ -72,7 +79,7 @@ static VALUE set_drain_timeout(VALUE self, VALUE signature, VALUE timeout)
     double number = NUM2DBL(timeout);
     if (!(number >= 0))
         rb_raise(rb_eArgError, "the drain timeout must be at least 0 seconds");
-    em_connection *connection = rb_em_find_native_connection(signature);
+    em_connection *connection = rb_em_find_stream(signature);
     if (!connection)
         return Qfalse;
     return finish_change(em_connection_set_drain_timeout_ns(connection, rb_em_seconds_to_ns(number)));
@@ -82,10 +89,10 @@ static VALUE set_drain_timeout(VALUE self, VALUE signature, VALUE timeout)
 static VALUE get_idle_time(VALUE self, VALUE signature)
 {
     rb_em_loop("get_idle_time");
-    em_connection *connection = rb_em_find_native_connection(signature);
-    if (!connection)
+    const rb_em_slot *slot = rb_em_find_connection(signature);
+    if (!slot || !rb_em_operations_of(slot)->get_idle_ns)
         return Qnil;
-    uint64_t idle_ns = em_connection_get_idle_ns(connection);
+    uint64_t idle_ns = rb_em_operations_of(slot)->get_idle_ns(slot);
     return idle_ns == 0 ? INT2FIX(0) : seconds(idle_ns);
 }
 

@@ -27,7 +27,7 @@ static bool get_info(const em_connection *connection, em_tls_info *info)
 static bool find_info(const char *name, VALUE signature, em_tls_info *info)
 {
     rb_em_loop(name);
-    return get_info(rb_em_find_native_connection(signature), info);
+    return get_info(rb_em_find_stream(signature), info);
 }
 
 /* Returns :server, :client or, once TLS was started, :running; nil for a connection that is gone, ending, or closing
@@ -61,7 +61,7 @@ static VALUE start_tls_with(VALUE self, VALUE signature, VALUE context, VALUE se
         .server_name = text_or_null(&server_name),
         .handshake_timeout_ns = NIL_P(seconds) ? 0 : rb_em_seconds_to_ns(NUM2DBL(seconds)),
     };
-    em_connection *connection = rb_em_find_native_connection(signature);
+    em_connection *connection = rb_em_find_stream(signature);
     em_status status = connection ? em_connection_start_tls(connection, &options) : EM_CLOSED;
     RB_GC_GUARD(context);
     RB_GC_GUARD(server_name);
@@ -102,7 +102,7 @@ static VALUE get_peer_cert(VALUE self, VALUE signature)
     em_tls_info info;
     if (!find_info("get_peer_cert", signature, &info))
         return Qnil;
-    return peer_certificate(rb_em_find_native_connection(signature), 0);
+    return peer_certificate(rb_em_find_stream(signature), 0);
 }
 
 static VALUE get_peer_cert_chain(VALUE self, VALUE signature)
@@ -112,7 +112,7 @@ static VALUE get_peer_cert_chain(VALUE self, VALUE signature)
         return Qnil;
     VALUE chain = rb_ary_new();
     for (unsigned i = 0; i < info.peer_chain_count; i++)
-        rb_ary_push(chain, peer_certificate(rb_em_find_native_connection(signature), i));
+        rb_ary_push(chain, peer_certificate(rb_em_find_stream(signature), i));
     return chain;
 }
 
@@ -161,7 +161,7 @@ static VALUE get_tls_verdict(VALUE self, VALUE signature)
     em_tls_info info;
     if (!find_info("get_tls_verdict", signature, &info))
         return Qnil;
-    const em_tls_peer_certificate *judged = rb_em_tls_judged(rb_em_find_native_connection(signature));
+    const em_tls_peer_certificate *judged = rb_em_tls_judged(rb_em_find_stream(signature));
     if (judged)
         return verdict(judged->verdict, judged->detail);
     if (!info.is_checked || (info.peer_chain_count == 0 && info.verdict >= 0))

@@ -8,6 +8,8 @@
 #include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_drained.h"
+#include "rb_hold.h"
+#include "rb_kind.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_page.h"
@@ -41,6 +43,8 @@ static void call_unbind(rb_em_slot *slot)
         reactor->unbinding = slot;
         rb_em_call_unbind(unbind, (VALUE)slot);
         reactor->unbinding = outer;
+        if (rb_em_operations_of(slot)->after_unbind)
+            rb_em_operations_of(slot)->after_unbind(slot);
         rb_em_ended_undrained(slot);
     }
     reactor->close_scheduled--;
@@ -68,11 +72,21 @@ void rb_em_report_end(rb_em_slot *slot)
         call_unbind(slot);
 }
 
+void rb_em_ended(rb_em_slot *slot, em_status reason)
+{
+    if (rb_em_note_end(slot, reason))
+        return;
+    slot->reason = reason;
+    rb_em_report_end(slot);
+    if (rb_em_the_reactor.releasing)
+        rb_em_run_late_unbinds();
+}
+
 /* The report that was posted will not run any more. */
 static bool put_off_held(rb_em_slot *slot, void *data)
 {
     unsigned ready = RB_EM_HELD | RB_EM_READY;
-    if (slot->kind != RB_EM_CONNECTION || (slot->flags & ready) != ready || slot->native.connection)
+    if (!rb_em_is_connection(slot) || (slot->flags & ready) != ready || slot->native.object)
         return true;
     rb_em_slot_clear_flags(slot, RB_EM_HELD);
     rb_em_table_remove(slot);
@@ -87,7 +101,7 @@ void rb_em_put_off_held(void)
 
 static bool put_off_never_opened(rb_em_slot *slot, void *data)
 {
-    if (slot->kind != RB_EM_CONNECTION || !(slot->flags & RB_EM_NEVER_OPENED) || slot->signature == 0)
+    if (!rb_em_is_connection(slot) || !(slot->flags & RB_EM_NEVER_OPENED) || slot->signature == 0)
         return true;
     rb_em_table_remove(slot);
     slot->signature = 0;
@@ -102,7 +116,7 @@ static void run_those_put_off(void)
     while (reactor->late_first && !rb_em_is_leaving()) {
         rb_em_slot *slot = reactor->late_first;
         reactor->late_first = slot->native.next;
-        slot->native.connection = NULL;
+        slot->native.object = NULL;
         call_unbind(slot);
     }
 }
@@ -120,9 +134,9 @@ void rb_em_run_late_unbinds(void)
 static VALUE get_reason_text(VALUE self, VALUE signature)
 {
     rb_em_loop("get_reason_text");
-    em_connection *connection = rb_em_find_native_connection(signature);
+    rb_em_slot *slot = rb_em_find_connection(signature);
     em_reason reason = {.size = sizeof reason};
-    if (!connection || em_connection_get_reason(connection, &reason) < 0)
+    if (!slot || !rb_em_operations_of(slot)->get_reason || rb_em_operations_of(slot)->get_reason(slot, &reason) < 0)
         return Qnil;
     return rb_utf8_str_new_cstr(reason.text);
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The table of each kind.
+ */
+#include "rb_kind.h"
+
+const rb_em_operations *rb_em_operations_of(const rb_em_slot *slot)
+{
+    static const rb_em_operations *const tables[] = {
+        [RB_EM_CONNECTION] = &rb_em_stream_operations,
+        [RB_EM_SERVER] = &rb_em_server_operations,
+    };
+    return tables[slot->kind];
+}
