@@ -123,6 +123,17 @@ static inline void emi_channel_init(emi_channel *channel, const emi_channel_even
     emi_list_init(&channel->flush);
 }
 
+/** For the owner of a stream that may be anything but a socket: tells the channel, before attach, what the descriptor
+ * can do. A stream that cannot send must not be asked to. An EMI_SHARED stream may wait in write(2), so it cannot send.
+ */
+static inline void emi_channel_set_descriptor(emi_channel *channel, const emi_descriptor *found)
+{
+    channel->descriptor_kind = found->kind;
+    channel->cannot_receive = !found->can_receive;
+    channel->cannot_send = !found->can_send;
+    channel->exact_reads = channel->exact_reads && found->kind == EMI_SOCKET;
+}
+
 /* The operations on attached channels. */
 
 static inline void emi_channel_release(emi_channel *channel)

@@ -13,21 +13,24 @@
 
 #include "base/list.h"
 #include "base/span.h"
+#include "system/descriptor.h"
 
 typedef struct emi_backend emi_backend;
 typedef struct emi_channel emi_channel;
 
 typedef enum emi_channel_kind {
-    EMI_STREAM,   /**< bytes both ways */
+    EMI_STREAM,   /**< bytes, to or from a descriptor of any kind */
     EMI_LISTENER, /**< accepts streams */
     EMI_POLLED    /**< a descriptor that the user reads and writes; only its readiness is reported */
 } emi_channel_kind;
 
 /** Who the descriptor belongs to, which decides about its blocking mode. */
 typedef enum emi_ownership {
-    EMI_OURS,  /**< opened by this library, non-blocking already; closed with the channel */
-    EMI_GIVEN, /**< given to the library by the user: made non-blocking, closed with the channel */
-    EMI_SHARED /**< used by others, too: its mode is never changed, and it is never closed. Polled channels only */
+    EMI_OURS, /**< opened by this library, non-blocking already; closed with the channel */
+    /** Given to the library by the user: made non-blocking, closed with the channel. A socket also becomes
+     * close-on-exec, unless it is a standard stream. */
+    EMI_GIVEN,
+    EMI_SHARED /**< used by others, too: its mode is never changed, and it is never closed. Not for listeners */
 } emi_ownership;
 
 /** What is asked and reported for a polled channel; bits. */
@@ -50,7 +53,8 @@ typedef struct emi_channel_events {
      * follows if there were none. */
     void *(*room)(emi_channel *channel, size_t *capacity);
     /** Stream: the peer has sent its last byte. Called at most once. If the peer resets the connection afterwards,
-     * `failed` is called, whether the owner receives or not. */
+     * `failed` is called, whether the owner receives or not. A stream that is open for writing only has no end: while
+     * it receives, `failed` is called when nobody can read any more what is written. */
     void (*end)(emi_channel *channel);
     /** Stream: the connection that connect began is established. */
     void (*connected)(emi_channel *channel);
@@ -88,6 +92,10 @@ struct emi_channel {
     bool exact_reads : 1;
     /** The owner's: `room` may be called. */
     bool offers_room : 1;
+    /** The owner's, before attach, by emi_channel_set_descriptor; when zeroed a socket. */
+    uint8_t descriptor_kind : 2; /**< emi_descriptor_kind */
+    bool cannot_receive : 1;
+    bool cannot_send : 1;
     /** emi_ownership, as given to attach. The owner may change it to EMI_SHARED, which keeps the socket open. */
     uint8_t ownership;
 
@@ -110,8 +118,10 @@ struct emi_channel {
     bool hung_up : 1;         /**< the poller has reported an error, or the end of both directions */
     bool send_failed : 1;     /**< a send failed while the owner did not receive; `failure` is to be reported */
     bool is_over : 1;         /**< a failure after the end, or of such a send, was reported: nothing else follows */
-    bool always_ready : 1;    /**< polled: the poller refuses the descriptor, as epoll refuses regular files */
+    bool always_ready : 1;    /**< the poller refuses the descriptor, as epoll refuses regular files */
     bool released : 1;        /**< release was called */
+    bool polls_first : 1;     /**< a stream whose mode is not ours: read only when poll(2) says that it is readable */
+    bool was_blocking : 1;    /**< attach has made it non-blocking */
     emi_list work;            /**< in the list of work, or, once released, in the list of channels to reap */
     emi_list flush;           /**< in the list of channels to flush */
 };

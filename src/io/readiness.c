@@ -40,13 +40,22 @@ static void abandon(emi_backend *backend)
 
 /* Operations on channels */
 
+/* Of level-triggered pollers: whether to report a hang-up though nothing is read. A pipe without a writer is hung up
+ * from its end on, and nothing can follow. */
+static bool wants_hangup(const emi_channel *channel)
+{
+    if (channel->descriptor_kind != EMI_SOCKET)
+        return channel->receiving && channel->cannot_receive;
+    return channel->ended && !channel->is_over;
+}
+
 static unsigned wanted_interest(const emi_readiness *readiness, const emi_channel *channel)
 {
     bool blocked = channel->connecting || (channel->blocked && channel->sending);
     if (readiness->poller_operations->edge_triggered)
         return EMI_POLL_IN | (blocked || (channel->interest & EMI_POLL_OUT) ? EMI_POLL_OUT : 0U);
-    return (channel->receiving ? EMI_POLL_IN : 0U) | (blocked ? EMI_POLL_OUT : 0U) |
-           (channel->ended && !channel->is_over ? EMI_POLL_HANGUP : 0U);
+    return (channel->receiving && !channel->cannot_receive ? EMI_POLL_IN : 0U) | (blocked ? EMI_POLL_OUT : 0U) |
+           (wants_hangup(channel) ? EMI_POLL_HANGUP : 0U);
 }
 
 static em_status watch(const emi_readiness *readiness, const emi_channel *channel, unsigned bits)
@@ -55,14 +64,43 @@ static em_status watch(const emi_readiness *readiness, const emi_channel *channe
                                                channel->generation, channel->interest, bits);
 }
 
+/* epoll_ctl(2) refuses regular files and the like with EPERM. Reading and writing them never blocks, so they are always
+ * ready, as they are with poll(2). */
+static em_status note_always_ready(emi_readiness *readiness, emi_channel *channel)
+{
+    channel->always_ready = true;
+    channel->readable = true;
+    channel->blocked = false;
+    emi_readiness_add_work(readiness, channel);
+    return EM_OK;
+}
+
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel)
 {
     unsigned wanted = wanted_interest(readiness, channel);
-    if (wanted == channel->interest || emi_readiness_is_forked(readiness))
+    if (wanted == channel->interest || channel->always_ready || emi_readiness_is_forked(readiness))
         return EM_OK; /* the poller may be the parent's; renew updates the interest */
     em_status status = watch(readiness, channel, wanted);
     if (status == EM_OK)
         channel->interest = (uint8_t)wanted;
+    else if (status == EM_PERMISSION_DENIED && channel->interest == 0)
+        return note_always_ready(readiness, channel);
+    return status;
+}
+
+/* The poller is told to report a descriptor in the mode of another as any other, because a report only leads to a look
+ * at it. */
+static em_status set_mode(emi_channel *channel, emi_channel_kind kind, int descriptor, emi_ownership ownership)
+{
+    bool was_blocking = false;
+    em_status status = EM_OK;
+    if (ownership == EMI_GIVEN)
+        status = emi_descriptor_set_blocking(descriptor, false, &was_blocking);
+    if (status == EM_OK && ownership == EMI_GIVEN && channel->descriptor_kind == EMI_SOCKET &&
+        !emi_descriptor_is_standard(descriptor))
+        status = emi_socket_set_close_on_exec(descriptor);
+    channel->was_blocking = was_blocking;
+    channel->polls_first = kind == EMI_STREAM && ownership == EMI_SHARED;
     return status;
 }
 
@@ -74,7 +112,7 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
      * user has given can be attached already. */
     if (ownership == EMI_GIVEN && emi_bit_set_has(&readiness->attached, (unsigned)descriptor))
         return EM_FILE_EXISTS;
-    em_status status = ownership == EMI_GIVEN ? emi_socket_set_nonblocking(descriptor) : EM_OK;
+    em_status status = set_mode(channel, kind, descriptor, ownership);
     if (status == EM_OK)
         status = emi_bit_set_reserve(&readiness->attached, readiness->memory, (unsigned)descriptor);
     if (status == EM_OK)
@@ -120,7 +158,8 @@ static void stop_watching(emi_readiness *readiness, emi_channel *channel)
 
 static void close_descriptor(const emi_readiness *readiness, const emi_channel *channel)
 {
-    bool is_ours = channel->kind == EMI_STREAM && !emi_readiness_is_forked(readiness);
+    bool is_ours =
+        channel->kind == EMI_STREAM && channel->descriptor_kind == EMI_SOCKET && !emi_readiness_is_forked(readiness);
     /* If a forked child may hold a copy, close(2) alone does not send the end. */
     if (is_ours && emi_has_forked())
         emi_socket_shutdown_write(channel->descriptor);
@@ -128,6 +167,13 @@ static void close_descriptor(const emi_readiness *readiness, const emi_channel *
     else if (is_ours && (channel->has_kept || emi_readiness_has_early_bytes(readiness, channel)))
         emi_socket_set_linger(channel->descriptor, 0);
     emi_socket_close(channel->descriptor);
+}
+
+/* The mode belongs to the open file, which other programs go on using if it is a standard stream. */
+static void restore_mode(const emi_readiness *readiness, const emi_channel *channel)
+{
+    if (channel->was_blocking && emi_descriptor_is_standard(channel->descriptor) && !emi_readiness_is_forked(readiness))
+        emi_descriptor_set_blocking(channel->descriptor, true, NULL);
 }
 
 static void release(emi_channel *channel)
@@ -143,6 +189,8 @@ static void release(emi_channel *channel)
         stop_watching(readiness, channel);
     if (channel->ownership != EMI_SHARED)
         close_descriptor(readiness, channel);
+    else
+        restore_mode(readiness, channel);
     channel->descriptor = EMI_NO_SOCKET;
     emi_readiness_drop_kept(readiness, channel);
     emi_list_remove(&channel->flush);
@@ -184,8 +232,6 @@ static em_status start_connecting(emi_channel *channel, const em_address *addres
     return status;
 }
 
-/* epoll_ctl(2) refuses regular files and the like with EPERM. Reading and writing them never blocks, so they are always
- * ready, as they are with poll(2). */
 static em_status watch_polled(emi_readiness *readiness, emi_channel *channel, unsigned bits)
 {
     if (channel->always_ready) {
@@ -195,9 +241,7 @@ static em_status watch_polled(emi_readiness *readiness, emi_channel *channel, un
     em_status status = watch(readiness, channel, bits);
     if (status != EM_PERMISSION_DENIED || channel->interest != 0)
         return status;
-    channel->always_ready = true;
-    emi_readiness_add_work(readiness, channel);
-    return EM_OK;
+    return note_always_ready(readiness, channel);
 }
 
 static em_status set_interest(emi_channel *channel, unsigned interests)
@@ -230,7 +274,7 @@ static size_t send_now(emi_channel *channel, const emi_span *spans, unsigned cou
         emi_readiness_is_forked(emi_readiness_of(channel)))
         return 0;
     size_t taken;
-    em_status status = emi_socket_send(channel->descriptor, spans, count, &taken);
+    em_status status = emi_readiness_write(channel, spans, count, &taken);
     /* The kernel reports ECONNRESET only once; a later send would return EPIPE. */
     if (status != EM_OK && status != EM_WOULD_BLOCK && status != EM_INTERRUPTED)
         emi_readiness_fail_sending(emi_readiness_of(channel), channel, status);
@@ -262,8 +306,10 @@ static int get_descriptor(const emi_backend *backend)
 
 static unsigned renewed_interest(const emi_readiness *readiness, const emi_channel *channel)
 {
+    if (channel->always_ready)
+        return 0;
     if (channel->kind == EMI_POLLED)
-        return channel->always_ready ? 0 : channel->interest;
+        return channel->interest;
     bool was_asked = channel->interest != 0 || channel->receiving || channel->connecting;
     return was_asked ? wanted_interest(readiness, channel) : 0;
 }

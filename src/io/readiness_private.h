@@ -8,6 +8,7 @@
  *   readiness_receive.c   reading, for one stream or for a row of streams at once
  *   readiness_kept.c      bytes that a batch has read for a stream that was paused before it got them
  *   readiness_send.c      sending, for one stream or for a row of streams at once
+ *   readiness_other.c     reading and writing descriptors that are no sockets
  */
 #ifndef EMI_READINESS_PRIVATE_H
 #define EMI_READINESS_PRIVATE_H
@@ -19,6 +20,7 @@
 #include "io/batcher.h"
 #include "io/poller.h"
 #include "io/slice.h"
+#include "system/socket.h"
 #include "system/thread.h"
 
 enum {
@@ -164,5 +166,28 @@ bool emi_readiness_has_much_to_send(emi_channel *channel);
 
 /** Sends for all channels whose owners called send. */
 void emi_readiness_send_all(emi_readiness *readiness);
+
+/* readiness_other.c */
+
+/** Reads once from a stream that is not a socket, or whose mode is not ours. */
+em_status emi_readiness_read_other(emi_channel *channel, void *buffer, size_t capacity, size_t *length);
+
+/** Reads once; *length 0: the end, unless another status than EM_OK is returned. */
+static inline em_status emi_readiness_read(emi_channel *channel, void *buffer, size_t capacity, size_t *length)
+{
+    if (EMI_LIKELY(channel->descriptor_kind == EMI_SOCKET && !channel->polls_first))
+        return emi_socket_receive(channel->descriptor, buffer, capacity, length);
+    return emi_readiness_read_other(channel, buffer, capacity, length);
+}
+
+/** Sends once; *length: how many bytes the system took. */
+static inline em_status emi_readiness_write(const emi_channel *channel, const emi_span *spans, unsigned count,
+                                            size_t *length)
+{
+    if (EMI_LIKELY(channel->descriptor_kind == EMI_SOCKET))
+        return emi_socket_send(channel->descriptor, spans, count, length);
+    return emi_descriptor_write(channel->descriptor, (emi_descriptor_kind)channel->descriptor_kind, spans, count,
+                                length);
+}
 
 #endif

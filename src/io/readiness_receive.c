@@ -10,7 +10,6 @@
 
 #include "io/bulk.h"
 #include "io/readiness_private.h"
-#include "system/socket.h"
 
 /* Before bytes that were read longer ago are delivered, more is read. */
 #define LONGEST_EARLY_NS 1000000
@@ -36,7 +35,7 @@ static em_status read_behind(emi_readiness *readiness, emi_channel *channel, siz
     *got = (piece){.bytes = readiness->buffer, .length = before, .fills = true};
     if (capacity == 0)
         return EM_OK;
-    em_status status = emi_socket_receive(channel->descriptor, readiness->buffer + before, capacity, &length);
+    em_status status = emi_readiness_read(channel, readiness->buffer + before, capacity, &length);
     got->length += length;
     if (status == EM_OK && length > 0)
         got->fills = length == capacity;
@@ -70,7 +69,7 @@ static em_status read_plainly(emi_readiness *readiness, emi_channel *channel, pi
     *got = (piece){.bytes = emi_bulk_room(channel, readiness->buffer, &capacity)};
     if (EMI_UNLIKELY(!channel->receiving || emi_readiness_is_over(readiness, channel)))
         return EM_INTERRUPTED; /* the owner did so within `room` */
-    em_status status = emi_socket_receive(channel->descriptor, got->bytes, capacity, &got->length);
+    em_status status = emi_readiness_read(channel, got->bytes, capacity, &got->length);
     got->fills = got->length == capacity;
     return status;
 }

@@ -4,7 +4,6 @@
  * kernel as a batch.
  */
 #include "io/readiness_private.h"
-#include "system/socket.h"
 
 static bool may_send(const emi_channel *channel)
 {
@@ -50,7 +49,7 @@ static bool send_once(emi_readiness *readiness, emi_channel *channel)
         return false;
     }
     size_t length = 0;
-    em_status status = emi_socket_send(channel->descriptor, spans, count, &length);
+    em_status status = emi_readiness_write(channel, spans, count, &length);
     send_result result = note_send(readiness, channel, status, length);
     if (EMI_UNLIKELY(result.acts))
         channel->events->after_sent(channel);
@@ -76,7 +75,8 @@ typedef struct send_row {
     send_result results[EMI_BATCH_MOST_CALLS];
 } send_row;
 
-/* Returns false if the channel has too many bytes for a row, so that they are sent by a call of their own. */
+/* Returns false if the channel has too many bytes for a row, or no socket, so that they are sent by a call of their
+ * own. */
 static bool gather_into(emi_channel *channel, send_row *row)
 {
     emi_span spans[EMI_MAX_SPANS];
@@ -85,7 +85,7 @@ static bool gather_into(emi_channel *channel, send_row *row)
         channel->sending = false;
         return true;
     }
-    if (emi_slice_is_large(spans, count))
+    if (emi_slice_is_large(spans, count) || channel->descriptor_kind != EMI_SOCKET)
         return false;
     row->channels[row->count] = channel;
     row->calls[row->count++] = (emi_call){
@@ -93,7 +93,7 @@ static bool gather_into(emi_channel *channel, send_row *row)
     return true;
 }
 
-/* Fills a row. Ends at a channel that has too many bytes for it, and returns that channel; NULL: there is none. */
+/* Fills a row. Ends at a channel that cannot be in it, and returns that channel; NULL: there is none. */
 static emi_channel *fill_row(emi_list *asked, send_row *row)
 {
     row->count = 0;

@@ -34,12 +34,13 @@ void emi_readiness_fail_later(emi_readiness *readiness, emi_channel *channel, em
  */
 static void look_after_end(emi_channel *channel)
 {
-    em_status status = emi_socket_take_error(channel->descriptor);
+    bool is_socket = channel->descriptor_kind == EMI_SOCKET;
+    em_status status = is_socket ? emi_socket_take_error(channel->descriptor) : EM_OK;
     channel->hung_up = false;
     if (channel->failure != EM_OK && (status == EM_OK || channel->failure != EM_BROKEN_PIPE))
         status = (em_status)channel->failure;
     /* A Unix socket polls as hung up also before it is connected, while the server's queue is full. */
-    if (status == EM_OK && (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP))
+    if (status == EM_OK && is_socket && (emi_socket_look(channel->descriptor) & EMI_SOCKET_HUNG_UP))
         status = EM_BROKEN_PIPE;
     if (status == EM_OK)
         return;

@@ -60,6 +60,8 @@ em_status emi_socket_take_error(int socket);
 em_status emi_socket_set_option(int socket, int level, int option, const void *value, size_t bytes);
 em_status emi_socket_get_option(int socket, int level, int option, void *value, size_t *bytes);
 
+em_status emi_socket_set_close_on_exec(int socket);
+
 /** Also close-on-exec. */
 em_status emi_socket_set_nonblocking(int socket);
 

@@ -135,12 +135,17 @@ em_status emi_socket_take_error(int fd)
     return emi_status_from_errno(error);
 }
 
+em_status emi_socket_set_close_on_exec(int fd)
+{
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? emi_last_status() : EM_OK;
+}
+
 em_status emi_socket_set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return emi_last_status();
-    return EM_OK;
+    return emi_socket_set_close_on_exec(fd);
 }
 
 em_status emi_socket_get_modes(int fd, emi_socket_modes *modes)
