@@ -21,7 +21,8 @@ typedef struct emi_channel emi_channel;
 typedef enum emi_channel_kind {
     EMI_STREAM,   /**< bytes, to or from a descriptor of any kind */
     EMI_LISTENER, /**< accepts streams */
-    EMI_POLLED    /**< a descriptor that the user reads and writes; only its readiness is reported */
+    EMI_POLLED    /**< a descriptor that the user reads and writes; only its readiness is reported. It may have several
+                     such channels, beside one of another kind */
 } emi_channel_kind;
 
 /** Who the descriptor belongs to, which decides about its blocking mode. */
@@ -72,7 +73,8 @@ typedef struct emi_channel_events {
     /** Polled: the descriptor is ready for these interests (emi_interest). */
     void (*ready)(emi_channel *channel, unsigned interests);
     /** Stream, listener: connecting, receiving, sending or accepting failed, and has stopped. The owner decides what to
-     * do. */
+     * do. Polled: the descriptor was closed by others (EM_BAD_DESCRIPTOR), and nothing is polled any more. Only poll(2)
+     * notices that. For polled channels it may be NULL. */
     void (*failed)(emi_channel *channel, em_status reason);
     /** The last event of every channel: the descriptor is closed unless it is EMI_SHARED, and the channel's memory
      * belongs to the owner alone. */
@@ -122,6 +124,7 @@ struct emi_channel {
     bool released : 1;        /**< release was called */
     bool polls_first : 1;     /**< a stream whose mode is not ours: read only when poll(2) says that it is readable */
     bool was_blocking : 1;    /**< attach has made it non-blocking */
+    bool is_exclusive : 1;    /**< no other such channel may have its descriptor */
     emi_list work;            /**< in the list of work, or, once released, in the list of channels to reap */
     emi_list flush;           /**< in the list of channels to flush */
 };

@@ -32,7 +32,9 @@ enum {
     EMI_POLL_LEVEL = 16,
     /** Asked of level-triggered pollers: watch the descriptor also if nothing else is asked, so that EMI_POLL_ERROR is
      * reported. */
-    EMI_POLL_HANGUP = 32
+    EMI_POLL_HANGUP = 32,
+    /** Reported with the others: the descriptor is not open. Pollers that cannot find out never report it. */
+    EMI_POLL_INVALID = 64
 };
 
 /** One report: the numbers given to watch, and what holds. */
@@ -53,9 +55,11 @@ typedef struct emi_poller_operations {
      * that the child shares with its parent. */
     void (*destroy)(emi_poller *poller);
     /** Changes what is watched on a descriptor from `old_bits` to `new_bits`; 0 means not watched. The descriptor's
-     * events carry `slot` and `generation`. Slots are small numbers; each stands for one descriptor at a time.
-     * EM_FILE_EXISTS if the descriptor is to be watched with EMI_POLL_LEVEL and is watched already.
-     * EM_PERMISSION_DENIED for a descriptor that is always ready and cannot be watched, such as a regular file. */
+     * events carry `slot` and `generation`. Slots are small numbers; each stands for one descriptor at a time. Several
+     * slots may stand for the same descriptor, and each gets its events. EM_PERMISSION_DENIED for a descriptor that is
+     * always ready and cannot be watched, such as a regular file. EM_BAD_DESCRIPTOR if it was closed meanwhile, as far
+     * as the poller can tell; then nothing is watched any more if `new_bits` is 0. EM_LIMIT if it is watched too often.
+     */
     em_status (*watch)(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned old_bits,
                        unsigned new_bits);
     /** The slot's descriptor is watched and about to be closed, and nothing else refers to its open file. */

@@ -13,12 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/epoll_layers.h"
 #include "io/poller.h"
 #include "system/clock.h"
 #include "system/system_error.h"
 #include "system/waker.h"
 
-enum { BATCH = 256 };
+enum { BATCH = 256, LAYER_BATCH = 16 };
 
 /* Marks the waker's events. */
 #define WAKER UINT64_MAX
@@ -26,7 +27,8 @@ enum { BATCH = 256 };
 struct emi_poller {
     const emi_memory *memory;
     int epoll;
-    bool has_pwait2; /* epoll_pwait2(2) with nanoseconds: Linux 5.11 */
+    emi_epoll_layers layers; /* further instances, if a descriptor is watched more than once */
+    bool has_pwait2;         /* epoll_pwait2(2) with nanoseconds: Linux 5.11 */
     emi_waker waker;
     struct epoll_event batch[BATCH];
 };
@@ -56,6 +58,7 @@ static em_status create(const emi_memory *memory, emi_poller **created)
     status = watch_waker(poller);
     if (status != EM_OK)
         goto not_watched;
+    emi_epoll_layers_init(&poller->layers, memory, poller->epoll);
     *created = poller;
     return EM_OK;
 not_watched:
@@ -70,6 +73,7 @@ no_epoll:
 static void destroy(emi_poller *poller)
 {
     emi_waker_close(&poller->waker);
+    emi_epoll_layers_clear(&poller->layers);
     close(poller->epoll);
     emi_release(poller->memory, poller);
 }
@@ -91,15 +95,17 @@ static em_status watch(emi_poller *poller, int descriptor, uint32_t slot, uint32
         .events = to_epoll(new_bits),
         .data.u64 = (uint64_t)generation << 32 | slot,
     };
-    int operation = old_bits == 0 ? EPOLL_CTL_ADD : new_bits == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    return epoll_ctl(poller->epoll, operation, descriptor, &event) < 0 ? emi_last_status() : EM_OK;
+    if (old_bits == 0)
+        return emi_epoll_layers_add(&poller->layers, descriptor, slot, &event);
+    if (new_bits == 0)
+        return emi_epoll_layers_remove(&poller->layers, descriptor, slot);
+    return emi_epoll_layers_modify(&poller->layers, descriptor, slot, &event);
 }
 
 /* close(2) ends the registration. If a forked child keeps it alive, its events have an old generation. */
 static void forget(emi_poller *poller, uint32_t slot)
 {
-    (void)poller;
-    (void)slot;
+    emi_epoll_layers_forget(&poller->layers, slot);
 }
 
 static int wait_for_batch(emi_poller *poller, uint64_t timeout_ns, int capacity)
@@ -132,22 +138,41 @@ static uint32_t from_epoll(uint32_t events)
     return bits;
 }
 
+static emi_poll_event event_of(const struct epoll_event *reported)
+{
+    return (emi_poll_event){
+        .slot = (uint32_t)reported->data.u64,
+        .generation = (uint32_t)(reported->data.u64 >> 32),
+        .bits = from_epoll(reported->events),
+    };
+}
+
+/* Takes events of a further instance. Those that there is no room for are reported by the next wait. */
+static int take_from_layer(int layer, emi_poll_event *events, int capacity)
+{
+    struct epoll_event batch[LAYER_BATCH];
+    int found = capacity > 0 ? epoll_wait(layer, batch, capacity < LAYER_BATCH ? capacity : LAYER_BATCH, 0) : 0;
+    for (int i = 0; i < found; i++)
+        events[i] = event_of(&batch[i]);
+    return found > 0 ? found : 0;
+}
+
 static int wait(emi_poller *poller, uint64_t timeout_ns, emi_poll_event *events, unsigned capacity)
 {
     int found = wait_for_batch(poller, timeout_ns, capacity < BATCH ? (int)capacity : BATCH);
     if (found < 0)
         return errno == EINTR ? 0 : (int)emi_last_status();
     int count = 0;
+    int layers = 0; /* moved to the front of the batch; they come last, because each may have several events */
     for (int i = 0; i < found; i++) {
         uint64_t number = poller->batch[i].data.u64;
-        if (number == WAKER)
-            continue;
-        events[count++] = (emi_poll_event){
-            .slot = (uint32_t)number,
-            .generation = (uint32_t)(number >> 32),
-            .bits = from_epoll(poller->batch[i].events),
-        };
+        if (EMI_UNLIKELY(emi_epoll_layer_of(number) >= 0))
+            poller->batch[layers++] = poller->batch[i];
+        else if (number != WAKER)
+            events[count++] = event_of(&poller->batch[i]);
     }
+    for (int i = 0; i < layers; i++)
+        count += take_from_layer(emi_epoll_layer_of(poller->batch[i].data.u64), events + count, (int)capacity - count);
     return count;
 }
 

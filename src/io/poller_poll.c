@@ -147,20 +147,9 @@ static short to_poll(unsigned bits)
     return (short)events;
 }
 
-/* Only polled channels are checked: streams and listeners never share a descriptor. */
-static bool is_watched(const emi_poller *poller, int descriptor)
-{
-    for (unsigned i = 0; i < poller->watched.count; i++)
-        if (poller->watched.descriptors[i].fd == descriptor)
-            return true;
-    return false;
-}
-
 static em_status add(emi_poller *poller, int descriptor, uint32_t slot, uint32_t generation, unsigned bits)
 {
     watch_list *watched = &poller->watched;
-    if (bits & EMI_POLL_LEVEL && is_watched(poller, descriptor))
-        return EM_FILE_EXISTS;
     em_status status = reserve_all(poller, watched->count + 1);
     if (status == EM_OK && slot >= poller->slots)
         status = grow_slots(poller, slot);
@@ -214,6 +203,8 @@ static uint32_t from_poll(int events)
         bits |= EMI_POLL_OUT;
     if (events & (POLLHUP | POLLERR | POLLNVAL))
         bits |= EMI_POLL_IN | EMI_POLL_OUT | EMI_POLL_END | EMI_POLL_ERROR;
+    if (events & POLLNVAL)
+        bits |= EMI_POLL_INVALID;
     return bits;
 }
 

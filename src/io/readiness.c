@@ -104,13 +104,26 @@ static em_status set_mode(emi_channel *channel, emi_channel_kind kind, int descr
     return status;
 }
 
+static bool is_the_users(emi_channel_kind kind, emi_ownership ownership)
+{
+    return ownership == EMI_GIVEN || (ownership == EMI_SHARED && kind != EMI_POLLED);
+}
+
+/* UINT32_MAX is for the poller's own events. */
+static uint32_t next_generation(emi_readiness *readiness)
+{
+    if (++readiness->generation == UINT32_MAX)
+        readiness->generation = 1;
+    return readiness->generation;
+}
+
 static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_kind kind, int descriptor,
                         emi_ownership ownership)
 {
     emi_readiness *readiness = emi_readiness_at(backend);
-    /* epoll refuses a descriptor that is watched already; this refuses it for every poller. Only a descriptor that the
-     * user has given can be attached already. */
-    if (ownership == EMI_GIVEN && emi_bit_set_has(&readiness->attached, (unsigned)descriptor))
+    /* Two channels that read, or close, the same descriptor would take it from each other. Only a descriptor of the
+     * user's can be attached already. */
+    if (is_the_users(kind, ownership) && emi_bit_set_has(&readiness->attached, (unsigned)descriptor))
         return EM_FILE_EXISTS;
     em_status status = set_mode(channel, kind, descriptor, ownership);
     if (status == EM_OK)
@@ -119,12 +132,14 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
         status = emi_index_table_add(&readiness->channels, channel, &channel->slot);
     if (status != EM_OK)
         return status;
-    emi_bit_set_add(&readiness->attached, (unsigned)descriptor);
-    channel->generation = ++readiness->generation;
+    channel->generation = next_generation(readiness);
     channel->backend = backend;
     channel->descriptor = descriptor;
     channel->kind = (uint8_t)kind;
     channel->ownership = (uint8_t)ownership;
+    channel->is_exclusive = kind != EMI_POLLED || ownership != EMI_SHARED;
+    if (channel->is_exclusive)
+        emi_bit_set_add(&readiness->attached, (unsigned)descriptor);
     channel->interest = 0;
     channel->receiving = false;
     channel->readable = false;
@@ -181,7 +196,8 @@ static void release(emi_channel *channel)
     emi_readiness *readiness = emi_readiness_of(channel);
     if (channel->released)
         return;
-    emi_bit_set_remove(&readiness->attached, (unsigned)channel->descriptor);
+    if (channel->is_exclusive)
+        emi_bit_set_remove(&readiness->attached, (unsigned)channel->descriptor);
     channel->released = true;
     channel->receiving = false;
     channel->sending = false;
@@ -255,6 +271,8 @@ static em_status set_interest(emi_channel *channel, unsigned interests)
         return EM_OK;
     }
     em_status status = watch_polled(readiness, channel, bits);
+    if (bits == 0)
+        status = EM_OK; /* nothing is watched either if the descriptor was closed meanwhile */
     if (status == EM_OK)
         channel->interest = (uint8_t)bits;
     return status;

@@ -109,9 +109,22 @@ static void serve_listener(emi_readiness *readiness, emi_channel *channel)
         emi_readiness_add_work(readiness, channel);
 }
 
+static void fail_polled(emi_channel *channel)
+{
+    em_status failure = (em_status)channel->failure;
+    channel->failure = EM_OK;
+    emi_channel_poll(channel, EMI_NO_INTEREST);
+    if (channel->events->failed)
+        emi_channel_fail(channel, failure);
+}
+
 /* Level-triggered: the poller reports again what is still true after the event. */
 static void serve_polled(emi_readiness *readiness, emi_channel *channel)
 {
+    if (EMI_UNLIKELY(channel->failure != EM_OK)) {
+        fail_polled(channel);
+        return;
+    }
     unsigned ready = channel->always_ready
                          ? EMI_READABLE | EMI_WRITABLE
                          : (channel->readable ? EMI_READABLE : 0U) | (channel->blocked ? 0U : EMI_WRITABLE);

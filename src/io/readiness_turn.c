@@ -40,6 +40,8 @@ static void take_event(emi_readiness *readiness, const emi_poll_event *event)
         channel->hung_up = true;
     if (event->bits & EMI_POLL_END)
         channel->read_to_the_end = true;
+    if (EMI_UNLIKELY(event->bits & EMI_POLL_INVALID) && channel->kind == EMI_POLLED)
+        channel->failure = EM_BAD_DESCRIPTOR;
     emi_readiness_add_work(readiness, channel);
 }
 
