@@ -8,6 +8,7 @@
 
 #include <eventmachine/address.h>
 #include <eventmachine/connection.h>
+#include <eventmachine/datagram.h>
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
 #include <eventmachine/server.h>

@@ -60,6 +60,21 @@
 #define EMI_HAVE_TCP_TIMERS 0
 #endif
 
+/* recvmmsg(2) and sendmmsg(2): several datagrams by one system call. */
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
+#define EMI_HAVE_MMSG 1
+#else
+#define EMI_HAVE_MMSG 0
+#endif
+
+/* What a packet says besides its bytes (IP_PKTINFO, ip(7)), segmentation of UDP (udp(7)), and the error queue of a
+ * socket (IP_RECVERR). */
+#if defined(__linux__)
+#define EMI_HAVE_PACKET_INFO 1
+#else
+#define EMI_HAVE_PACKET_INFO 0
+#endif
+
 /* Accepted sockets have the options of the listening one, tcp(7). */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__APPLE__)
 #define EMI_ACCEPTED_INHERIT_OPTIONS 1

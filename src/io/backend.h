@@ -78,21 +78,21 @@ typedef struct emi_backend_operations {
                         emi_ownership ownership);
     /** Detaches the channel and closes the descriptor unless it is EMI_SHARED; see rule 7. */
     void (*release)(emi_channel *channel);
-    /** Stream, listener: bytes or connections are reported from now on. */
+    /** Stream, listener, datagram: bytes, connections or datagrams are reported from now on. */
     em_status (*start_receiving)(emi_channel *channel);
     void (*stop_receiving)(emi_channel *channel);
-    /** Stream, before a release that leaves the socket to others (EMI_SHARED): delivers bytes that were read and not
-     * yet delivered, whether the channel receives or not, so that they are not lost. The only operation that calls an
-     * event: `data`, at most once. Any status but EM_OK is a failure that was taken off the socket and would be lost;
-     * then nothing has happened. */
+    /** Stream, datagram, before a release that leaves the socket to others (EMI_SHARED): delivers bytes that were read
+     * and not yet delivered, whether the channel receives or not, so that they are not lost. The only operation that
+     * calls an event: `data`, at most once. Any status but EM_OK is a failure that was taken off the socket and would
+     * be lost; then nothing has happened. */
     em_status (*deliver_held)(emi_channel *channel);
     /** Stream, before any other operation: connects. After EM_OK, `connected` or `failed` follows. After any other
      * status no event follows, and connect may be called again. */
     em_status (*connect)(emi_channel *channel, const em_address *address);
     /** Polled: sets what `ready` is called for (emi_interest), level-triggered, until it is changed. */
     em_status (*poll)(emi_channel *channel, unsigned interests);
-    /** Stream: there are bytes to send, which `gather` will return. While the stream is connecting, this is remembered
-     * until the connection is established. */
+    /** Stream, datagram: there are bytes or datagrams to send, which `gather` or `gather_datagrams` will return. While
+     * the stream is connecting, this is remembered until the connection is established. */
     void (*send)(emi_channel *channel);
     /** Stream: gives up to EMI_MAX_SPANS spans to the system at once, without gathering them, and returns how many
      * bytes it took. Returns 0 if the system takes none now, if bytes that were asked for earlier must be sent first,

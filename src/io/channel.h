@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/span.h"
 #include "system/descriptor.h"
+#include "system/datagrams.h"
 
 typedef struct emi_backend emi_backend;
 typedef struct emi_channel emi_channel;
@@ -21,6 +22,7 @@ typedef struct emi_channel emi_channel;
 typedef enum emi_channel_kind {
     EMI_STREAM,   /**< bytes, to or from a descriptor of any kind */
     EMI_LISTENER, /**< accepts streams */
+    EMI_DATAGRAM, /**< datagrams both ways */
     EMI_POLLED    /**< a descriptor that the user reads and writes; only its readiness is reported. It may have several
                      such channels, beside one of another kind */
 } emi_channel_kind;
@@ -70,11 +72,27 @@ typedef struct emi_channel_events {
     void (*after_sent)(emi_channel *channel);
     /** Listener: a connection was accepted. Its socket belongs to the owner now. */
     void (*accepted)(emi_channel *channel, int socket, const em_address *peer);
+    /** Datagram: datagrams have arrived, at least one, lent until the event returns. Returns how many of them the owner
+     * has taken, from the first on. The backend keeps the others for the next start_receiving; so there are some only
+     * if the owner has stopped receiving, has released the channel, or has forked. */
+    unsigned (*datagrams)(emi_channel *channel, const em_datagram *batch, unsigned count);
+    /** Datagram: fills in up to EMI_MOST_SENT datagrams to be sent next, and returns how many; 0: there are none. What
+     * they refer to must stay unchanged until datagrams_sent, or until the channel is released. */
+    unsigned (*gather_datagrams)(emi_channel *channel, emi_outgoing *list);
+    /** Datagram: the system has taken `count` of the gathered datagrams. status: EM_OK, or why it has not taken the
+     * next one. With EM_WOULD_BLOCK, sending goes on when there is room. With EM_NO_BUFFERS, when the owner calls send
+     * again, after a while. With any other status the owner removes that datagram, and sending goes on with the rest.
+     */
+    void (*datagrams_sent)(emi_channel *channel, unsigned count, em_status status);
+    /** Datagram: the network has reported that a datagram has not arrived. peer, reporter: may be empty. Called also
+     * if the channel does not receive. */
+    void (*datagram_lost)(emi_channel *channel, const emi_datagram_error *error);
     /** Polled: the descriptor is ready for these interests (emi_interest). */
     void (*ready)(emi_channel *channel, unsigned interests);
-    /** Stream, listener: connecting, receiving, sending or accepting failed, and has stopped. The owner decides what to
-     * do. Polled: the descriptor was closed by others (EM_BAD_DESCRIPTOR), and nothing is polled any more. Only poll(2)
-     * notices that. For polled channels it may be NULL. */
+    /** Stream, listener, datagram: connecting, receiving, sending or accepting failed, and has stopped. The owner
+     * decides what to do. A datagram channel fails only if the system cannot watch it any more. Polled: the descriptor
+     * was closed by others (EM_BAD_DESCRIPTOR), and nothing is polled any more. Only poll(2) notices that. For polled
+     * channels it may be NULL. */
     void (*failed)(emi_channel *channel, em_status reason);
     /** The last event of every channel: the descriptor is closed unless it is EMI_SHARED, and the channel's memory
      * belongs to the owner alone. */
@@ -98,6 +116,11 @@ struct emi_channel {
     uint8_t descriptor_kind : 2; /**< emi_descriptor_kind */
     bool cannot_receive : 1;
     bool cannot_send : 1;
+    /** The owner's: datagrams of equal size to one peer may be sent together (UDP_SEGMENT). The backend clears it where
+     * that turns out to be impossible. */
+    bool segments : 1;
+    /** The owner's: errors are to be read from the error queue of the socket (IP_RECVERR). */
+    bool has_error_queue : 1;
     /** emi_ownership, as given to attach. The owner may change it to EMI_SHARED, which keeps the socket open. */
     uint8_t ownership;
 

@@ -17,6 +17,7 @@ static void destroy(emi_backend *backend)
     emi_readiness *readiness = emi_readiness_at(backend);
     readiness->poller_operations->destroy(readiness->poller);
     emi_batcher_destroy(readiness->batcher);
+    emi_datagram_reader_destroy(readiness->reader);
     emi_index_table_clear(&readiness->channels);
     emi_bit_set_clear(&readiness->attached, readiness->memory);
     emi_release(readiness->memory, readiness->kept);
@@ -128,6 +129,8 @@ static em_status attach(emi_backend *backend, emi_channel *channel, emi_channel_
     em_status status = set_mode(channel, kind, descriptor, ownership);
     if (status == EM_OK)
         status = emi_bit_set_reserve(&readiness->attached, readiness->memory, (unsigned)descriptor);
+    if (status == EM_OK && kind == EMI_DATAGRAM)
+        status = emi_readiness_prepare_datagrams(readiness);
     if (status == EM_OK)
         status = emi_index_table_add(&readiness->channels, channel, &channel->slot);
     if (status != EM_OK)
@@ -221,7 +224,7 @@ static em_status start_receiving(emi_channel *channel)
     em_status status = emi_readiness_update_interest(readiness, channel);
     if (status != EM_OK)
         channel->receiving = false;
-    else if (channel->readable)
+    else if (channel->readable || channel->has_kept)
         emi_readiness_add_work(readiness, channel);
     return status;
 }
@@ -352,7 +355,7 @@ static void put_on_lists(emi_readiness *readiness, emi_channel *channel)
         channel->interest = (uint8_t)renewed_interest(readiness, channel);
     else if (channel->always_ready)
         emi_readiness_add_work(readiness, channel);
-    if (channel->kind == EMI_STREAM && channel->sending)
+    if (channel->kind != EMI_POLLED && channel->sending)
         ask_to_send(channel);
     if (channel->receiving && channel->readable)
         emi_readiness_add_work(readiness, channel);

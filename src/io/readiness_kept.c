@@ -63,6 +63,10 @@ void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel)
 {
     if (!channel->has_kept)
         return;
+    if (channel->kind == EMI_DATAGRAM) {
+        emi_readiness_drop_kept_datagrams(readiness, channel);
+        return;
+    }
     emi_release(readiness->memory, readiness->kept[channel->slot]);
     channel->has_kept = false;
 }
@@ -79,6 +83,10 @@ static void deliver_kept(emi_readiness *readiness, emi_channel *channel)
 em_status emi_readiness_deliver_held(emi_channel *channel)
 {
     emi_readiness *readiness = emi_readiness_of(channel);
+    if (channel->kind == EMI_DATAGRAM) {
+        emi_readiness_deliver_kept_datagrams(readiness, channel);
+        return EM_OK;
+    }
     const emi_call **early = channel->early > 0 ? &readiness->row.early[channel->early - 1] : NULL;
     const emi_call *call = early ? *early : NULL;
     if (call && call->done == 0) {

@@ -9,6 +9,8 @@
  *   readiness_kept.c      bytes that a batch has read for a stream that was paused before it got them
  *   readiness_send.c      sending, for one stream or for a row of streams at once
  *   readiness_other.c     reading and writing descriptors that are no sockets
+ *   readiness_datagrams.c receiving and sending datagrams
+ *   kept_datagrams.c      datagrams that were received for a channel that was paused before it got them
  */
 #ifndef EMI_READINESS_PRIVATE_H
 #define EMI_READINESS_PRIVATE_H
@@ -20,6 +22,7 @@
 #include "io/batcher.h"
 #include "io/poller.h"
 #include "io/slice.h"
+#include "system/datagrams.h"
 #include "system/socket.h"
 #include "system/thread.h"
 
@@ -68,8 +71,11 @@ typedef struct emi_readiness {
     void *buffer_allocation; /* … and the allocation that holds it */
     struct emi_kept **kept;  /* by slot, allocated when first needed; see readiness_kept.c */
     uint32_t kept_capacity;
-    size_t early_bytes;   /* the size of a batch's memory for each stream … */
-    unsigned char *early; /* … and the memory for all of them; with a batcher only */
+    emi_datagram_reader *reader;               /* of datagrams; NULL: no channel has needed it */
+    unsigned datagram_messages;                /* how many messages to receive at once: fewer if callbacks are slow */
+    struct emi_kept_datagrams *kept_datagrams; /* of all channels, see kept_datagrams.c */
+    size_t early_bytes;                        /* the size of a batch's memory for each stream … */
+    unsigned char *early;                      /* … and the memory for all of them; with a batcher only */
 } emi_readiness;
 
 static inline emi_readiness *emi_readiness_at(emi_backend *backend)
@@ -150,7 +156,7 @@ static inline bool emi_readiness_has_early_bytes(const emi_readiness *readiness,
 /** Moves the kept bytes to the backend's buffer, and returns how many they are. */
 size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel);
 
-/** Drops the kept bytes, if there are any. */
+/** Drops the kept bytes or datagrams, if there are any. */
 void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
 
 /** Delivers what a batch has read, kept or not yet; see backend.h. */
@@ -189,5 +195,27 @@ static inline em_status emi_readiness_write(const emi_channel *channel, const em
     return emi_descriptor_write(channel->descriptor, (emi_descriptor_kind)channel->descriptor_kind, spans, count,
                                 length);
 }
+/* readiness_datagrams.c */
+
+/** Allocates what all datagram channels share, unless that is done. EM_NO_MEMORY. */
+em_status emi_readiness_prepare_datagrams(emi_readiness *readiness);
+
+/** Does what a datagram channel is ready for. */
+void emi_readiness_serve_datagrams(emi_readiness *readiness, emi_channel *channel);
+
+/** Sends datagrams until the owner has none left, the system takes no more, or the burst ends. */
+void emi_readiness_send_datagrams(emi_readiness *readiness, emi_channel *channel);
+
+/* kept_datagrams.c */
+
+/** Keeps datagrams that the owner has not taken. Those for which there is no memory are lost. */
+void emi_readiness_keep_datagrams(emi_readiness *readiness, emi_channel *channel, const em_datagram *list,
+                                  unsigned count);
+
+/** Delivers kept datagrams, as far as the owner takes them. */
+void emi_readiness_deliver_kept_datagrams(emi_readiness *readiness, emi_channel *channel);
+
+/** Drops all datagrams that are kept for the channel. */
+void emi_readiness_drop_kept_datagrams(emi_readiness *readiness, emi_channel *channel);
 
 #endif

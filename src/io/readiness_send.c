@@ -61,6 +61,10 @@ void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
     emi_list_remove(&channel->flush);
     if (emi_readiness_is_forked(readiness))
         return;
+    if (channel->kind == EMI_DATAGRAM) {
+        emi_readiness_send_datagrams(readiness, channel);
+        return;
+    }
     for (unsigned writes = 0; writes < channel->burst; writes++)
         if (!send_once(readiness, channel) || emi_readiness_is_over(readiness, channel) || !channel->sending)
             return;
@@ -75,10 +79,12 @@ typedef struct send_row {
     send_result results[EMI_BATCH_MOST_CALLS];
 } send_row;
 
-/* Returns false if the channel has too many bytes for a row, or no socket, so that they are sent by a call of their
- * own. */
+/* Returns false if the channel has too many bytes for a row, or no socket, or datagrams, so that they are sent by a
+ * call of their own. */
 static bool gather_into(emi_channel *channel, send_row *row)
 {
+    if (channel->kind == EMI_DATAGRAM)
+        return false;
     emi_span spans[EMI_MAX_SPANS];
     unsigned count = channel->events->gather(channel, spans);
     if (count == 0) {

@@ -146,6 +146,9 @@ void emi_readiness_serve(emi_readiness *readiness, emi_channel *channel, const e
     case EMI_LISTENER:
         serve_listener(readiness, channel);
         break;
+    case EMI_DATAGRAM:
+        emi_readiness_serve_datagrams(readiness, channel);
+        break;
     case EMI_POLLED:
         serve_polled(readiness, channel);
         break;

@@ -55,7 +55,7 @@ unsigned simulated_count_channels(const simulated_backend *backend);
 
 /* Making connections */
 
-/** Returns the descriptor of a connected stream, to be attached. */
+/** Returns the descriptor of a connected stream, or of a datagram socket, to be attached. */
 int simulated_open_stream(simulated_backend *backend, simulated_peer **peer);
 
 /** The peer of the channel with this descriptor; NULL if there is none. */
@@ -95,6 +95,19 @@ void simulated_fail_sending(simulated_peer *peer, em_status status);
 void simulated_owe(simulated_peer *peer, const void *bytes, size_t length);
 /** Sets how many bytes the system buffers for the peer. */
 void simulated_set_window(simulated_peer *peer, size_t window_bytes);
+
+/* Datagrams, see simulated_datagrams.c. `simulated_waiting` and `simulated_set_window` count their bytes. */
+
+/** The channel receives a datagram. */
+void simulated_feed_datagram(simulated_peer *peer, const em_address *from, const void *data, size_t length);
+/** Takes the oldest datagram that was sent. to: empty if it was sent to the fixed peer. Returns false if there is none.
+ */
+bool simulated_take_datagram(simulated_peer *peer, em_address *to, void *data, size_t capacity, size_t *length);
+/** Sends fail like this from now on; EM_OK: no longer. Those that are about one datagram happen once. */
+void simulated_fail_datagrams(simulated_peer *peer, em_status status);
+/** The network reports that a datagram to this address has not arrived. */
+void simulated_lose_datagram(simulated_peer *peer, const em_address *to, em_status status);
+
 /** Sets what a polled descriptor is ready for (emi_interest). */
 void simulated_make_ready(simulated_backend *backend, int descriptor, unsigned interests);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * What the files of the simulated backend share: simulated_backend.c has the operations and phases, simulated_serve.c
- * serves channels, simulated_peer.c has the actions of peers.
+ * serves channels, simulated_datagrams.c serves those of datagrams, simulated_peer.c has the actions of peers.
  */
 #ifndef TEST_SIMULATED_PRIVATE_H
 #define TEST_SIMULATED_PRIVATE_H
@@ -51,6 +51,11 @@ struct simulated_peer {
     size_t client_count;
     size_t accepted_count;
     em_status accept_failure;
+
+    /* datagrams: inbound and outbound hold them, each behind a simulated_datagram */
+    em_status datagram_failure; /* of the next send */
+    em_status lost_status;      /* EM_OK: the network reports nothing */
+    em_address lost_address;
 
     unsigned ready;      /* polled: emi_interest */
     unsigned reaps_left; /* after release: `released` is called so many reaps later */
@@ -112,5 +117,17 @@ void simulated_send(simulated_peer *peer);
 
 /** Gives gathered memory back to the owner, after checking that it was not changed. Some of it may have been sent. */
 void simulated_drop_gathered(simulated_peer *peer);
+
+/* simulated_datagrams.c */
+
+/** What precedes each datagram in the buffers of a peer. */
+typedef struct simulated_datagram {
+    em_address address; /* the sender's or the receiver's */
+    size_t length;
+} simulated_datagram;
+
+uint64_t simulated_datagrams_due_ns(const simulated_peer *peer);
+void simulated_serve_datagrams(simulated_peer *peer);
+void simulated_send_datagrams(simulated_peer *peer);
 
 #endif

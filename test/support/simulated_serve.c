@@ -60,6 +60,8 @@ uint64_t simulated_due_ns(const simulated_peer *peer)
         return channel->receiving && (peer->accept_failure || peer->accepted_count < peer->client_count)
                    ? peer->inbound_ns
                    : UINT64_MAX;
+    case EMI_DATAGRAM:
+        return simulated_datagrams_due_ns(peer);
     case EMI_POLLED:
         return peer->ready & channel->interest ? peer->inbound_ns : UINT64_MAX;
     }
@@ -241,6 +243,10 @@ static bool send_once(simulated_peer *peer)
 void simulated_send(simulated_peer *peer)
 {
     emi_list_remove(&peer->channel->flush);
+    if (peer->channel->kind == EMI_DATAGRAM) {
+        simulated_send_datagrams(peer);
+        return;
+    }
     for (unsigned writes = 0; writes < peer->channel->burst; writes++)
         if (!send_once(peer) || peer->channel->released)
             return;
@@ -318,6 +324,9 @@ void simulated_serve(simulated_peer *peer)
         break;
     case EMI_LISTENER:
         serve_listener(peer);
+        break;
+    case EMI_DATAGRAM:
+        simulated_serve_datagrams(peer);
         break;
     case EMI_POLLED:
         if (peer->ready & channel->interest)
