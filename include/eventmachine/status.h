@@ -48,6 +48,8 @@ EM_BEGIN_DECLARATIONS
     X(EM_TLS_BAD_KEY, -28, "unusable private key")                                                                     \
     X(EM_TLS_BAD_OPTION, -29, "unusable TLS option")                                                                   \
     X(EM_TLS_NO_HOSTNAME, -30, "verification needs the peer's host name")                                              \
+    X(EM_NOT_A_FILE, -31, "not a regular file")                                                                        \
+    X(EM_FILE_TRUNCATED, -32, "the file has become shorter while it was sent")                                         \
     /* From the operating system. */                                                                                   \
     X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \

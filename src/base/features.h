@@ -82,6 +82,20 @@
 #define EMI_ACCEPTED_INHERIT_OPTIONS 0
 #endif
 
+/* sendfile(2) from a file to any socket, without a copy in user memory. */
+#if defined(__linux__)
+#define EMI_HAVE_SENDFILE 1
+#else
+#define EMI_HAVE_SENDFILE 0
+#endif
+
+/* preadv2(2) with RWF_NOWAIT reads only what the page cache holds. */
+#if defined(__linux__)
+#define EMI_HAVE_CACHED_READS 1
+#else
+#define EMI_HAVE_CACHED_READS 0
+#endif
+
 #if defined(_WIN32)
 #define EMI_HAVE_POSIX 0
 #else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The outbox. A block either holds copied bytes behind its header or refers to borrowed ones.
+ * The outbox. A block holds copied bytes behind its header, refers to borrowed ones, or is a mark.
  */
 #include "base/outbox.h"
 
@@ -17,12 +17,12 @@ enum {
 
 struct emi_outbox_block {
     emi_outbox_block *next;
-    const unsigned char *data; /* of copied bytes: the memory behind this header */
+    const unsigned char *data; /* of copied bytes: the memory behind this header; of a mark: NULL */
     size_t begin;              /* what is still to be sent lies from here … */
     size_t end;                /* … to here */
     size_t capacity;           /* for copied bytes; 0 for borrowed ones */
     void (*release)(void *user, const void *data);
-    void *user;
+    void *user; /* for release, or the mark's owner */
 };
 
 void emi_outbox_pool_init(emi_outbox_pool *pool, const emi_memory *memory, size_t limit_bytes)
@@ -78,6 +78,20 @@ static void free_block(emi_outbox_pool *pool, emi_outbox_block *block)
     }
 }
 
+static void free_blocks(emi_outbox_pool *pool, emi_outbox_block *blocks)
+{
+    while (blocks) {
+        emi_outbox_block *block = blocks;
+        blocks = block->next;
+        free_block(pool, block);
+    }
+}
+
+static bool is_mark(const emi_outbox_block *block)
+{
+    return !block->data;
+}
+
 static void link_block(emi_outbox *outbox, emi_outbox_block *block)
 {
     if (outbox->last)
@@ -97,10 +111,7 @@ static emi_outbox_block *new_blocks(emi_outbox_pool *pool, size_t length)
     while (length > 0) {
         emi_outbox_block *block = new_block(pool, length);
         if (!block) {
-            while ((block = first)) {
-                first = block->next;
-                free_block(pool, block);
-            }
+            free_blocks(pool, first);
             return NULL;
         }
         length -= length < block->capacity ? length : block->capacity;
@@ -215,10 +226,76 @@ void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length
     outbox->bytes -= length;
     pool->bytes -= length;
     emi_outbox_block *taken = take_blocks(outbox, length);
-    EMI_INVARIANT((outbox->bytes == 0) == !outbox->first);
-    while (taken) {
-        emi_outbox_block *block = taken;
-        taken = block->next;
+    EMI_INVARIANT(outbox->bytes > 0 ? outbox->first != NULL : !outbox->first || is_mark(outbox->first));
+    free_blocks(pool, taken);
+}
+
+void emi_outbox_clear(emi_outbox *outbox, emi_outbox_pool *pool)
+{
+    emi_outbox_block *blocks = outbox->first;
+    EMI_INVARIANT(outbox->bytes <= pool->bytes);
+    pool->bytes -= outbox->bytes;
+    *outbox = (emi_outbox){.bytes = 0};
+    free_blocks(pool, blocks);
+}
+
+/* Marks */
+
+em_status emi_outbox_append_mark(emi_outbox *outbox, emi_outbox_pool *pool, void *owner)
+{
+    emi_outbox_block *block = emi_allocate(pool->memory, sizeof *block);
+    if (!block)
+        return EM_NO_MEMORY;
+    *block = (emi_outbox_block){.user = owner};
+    link_block(outbox, block);
+    return EM_OK;
+}
+
+void *emi_outbox_first_mark(const emi_outbox *outbox)
+{
+    return outbox->first && is_mark(outbox->first) ? outbox->first->user : NULL;
+}
+
+void emi_outbox_remove_mark(emi_outbox *outbox, emi_outbox_pool *pool)
+{
+    emi_outbox_block *block = outbox->first;
+    EMI_INVARIANT(is_mark(block));
+    outbox->first = block->next;
+    if (!outbox->first)
+        outbox->last = NULL;
+    emi_release(pool->memory, block);
+}
+
+unsigned emi_outbox_gather_to_mark(const emi_outbox *outbox, emi_span *spans, unsigned capacity)
+{
+    unsigned count = 0;
+    const emi_outbox_block *block = outbox->first;
+    for (; block && !is_mark(block) && count < capacity; block = block->next)
+        spans[count++] = emi_span_of(block->data + block->begin, block->end - block->begin);
+    return count;
+}
+
+emi_outbox_block *emi_outbox_make_block(emi_outbox_pool *pool, size_t *bytes, void **room)
+{
+    emi_outbox_block *block = new_block(pool, *bytes);
+    if (!block)
+        return NULL;
+    *bytes = block->capacity;
+    *room = memory_of(block);
+    return block;
+}
+
+void emi_outbox_put_first(emi_outbox *outbox, emi_outbox_pool *pool, emi_outbox_block *block, size_t length)
+{
+    if (length == 0) {
         free_block(pool, block);
+        return;
     }
+    block->end = length;
+    block->next = outbox->first;
+    outbox->first = block;
+    if (!outbox->last)
+        outbox->last = block;
+    outbox->bytes += length;
+    pool->bytes += length;
 }

@@ -3,6 +3,10 @@
  * What a connection still has to send: a chain of blocks that never move, so that bytes that were gathered stay where
  * they are until they are consumed. Copied bytes are packed into blocks from the loop's pool. Borrowed bytes are
  * referred to. An empty outbox owns no memory.
+ *
+ * Bytes that are not in memory, such as a file's, are represented by a mark in the chain. A mark has no bytes, so an
+ * outbox of 0 bytes may still have marks. Who appends marks gathers by emi_outbox_gather_to_mark, and so never consumes
+ * what is behind one.
  */
 #ifndef EMI_OUTBOX_H
 #define EMI_OUTBOX_H
@@ -59,10 +63,28 @@ unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned c
 /** Removes `length` bytes, at most all, from the front. */
 void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length);
 
-/** Drops everything. */
-static inline void emi_outbox_clear(emi_outbox *outbox, emi_outbox_pool *pool)
-{
-    emi_outbox_consume(outbox, pool, outbox->bytes);
-}
+/** Drops everything, marks included. */
+void emi_outbox_clear(emi_outbox *outbox, emi_outbox_pool *pool);
+
+/* Marks */
+
+/** Appends a mark for `owner`, which is not NULL. EM_NO_MEMORY. */
+em_status emi_outbox_append_mark(emi_outbox *outbox, emi_outbox_pool *pool, void *owner);
+
+/** Returns the owner of the mark that is at the front; NULL if bytes are, or nothing. */
+void *emi_outbox_first_mark(const emi_outbox *outbox);
+
+/** Removes the mark that is at the front. */
+void emi_outbox_remove_mark(emi_outbox *outbox, emi_outbox_pool *pool);
+
+/** As emi_outbox_gather, but only the bytes before the first mark. */
+unsigned emi_outbox_gather_to_mark(const emi_outbox *outbox, emi_span *spans, unsigned capacity);
+
+/** Allocates a block for bytes that are to go before a mark. *bytes: how many there is room for, at least; set to the
+ * block's capacity. *room: where they go. Returns NULL without memory. */
+emi_outbox_block *emi_outbox_make_block(emi_outbox_pool *pool, size_t *bytes, void **room);
+
+/** Puts such a block, into which `length` bytes were written, before everything else; with 0 bytes it is freed. */
+void emi_outbox_put_first(emi_outbox *outbox, emi_outbox_pool *pool, emi_outbox_block *block, size_t length);
 
 #endif

@@ -261,6 +261,81 @@ static void random_steps_agree_with_a_flat_buffer(void **state)
     assert_true(atomic_load(&fixture->allocator.failures) > 50);
 }
 
+static void bytes_before_a_mark_are_gathered_and_those_behind_it_wait(void **state)
+{
+    outbox_fixture *fixture = *state;
+    emi_outbox *outbox = &fixture->outbox;
+    emi_span spans[EMI_MAX_SPANS];
+    int owner;
+    assert_null(emi_outbox_first_mark(outbox));
+    assert_int_equal(append(fixture, 10), EM_OK);
+    assert_int_equal(emi_outbox_append_mark(outbox, &fixture->pool, &owner), EM_OK);
+    assert_int_equal(append(fixture, 20), EM_OK);
+    assert_int_equal(emi_outbox_gather_to_mark(outbox, spans, EMI_MAX_SPANS), 1);
+    assert_int_equal(spans[0].length, 10);
+    assert_null(emi_outbox_first_mark(outbox));
+    consume(fixture, 10);
+    assert_int_equal(emi_outbox_gather_to_mark(outbox, spans, EMI_MAX_SPANS), 0);
+    assert_ptr_equal(emi_outbox_first_mark(outbox), &owner);
+    assert_int_equal(outbox->bytes, 20);
+    emi_outbox_remove_mark(outbox, &fixture->pool);
+    check(fixture, EMI_MAX_SPANS);
+}
+
+static void bytes_put_before_a_mark_leave_first(void **state)
+{
+    outbox_fixture *fixture = *state;
+    emi_outbox *outbox = &fixture->outbox;
+    emi_span spans[EMI_MAX_SPANS];
+    int owner;
+    void *room;
+    size_t capacity = 65536;
+    assert_int_equal(emi_outbox_append_mark(outbox, &fixture->pool, &owner), EM_OK);
+    emi_outbox_block *block = emi_outbox_make_block(&fixture->pool, &capacity, &room);
+    assert_non_null(block);
+    assert_int_equal(capacity, 65536);
+    memset(room, 'f', 5);
+    emi_outbox_put_first(outbox, &fixture->pool, block, 5);
+    assert_int_equal(outbox->bytes, 5);
+    assert_int_equal(emi_outbox_gather_to_mark(outbox, spans, EMI_MAX_SPANS), 1);
+    assert_memory_equal(spans[0].data, "fffff", 5);
+    emi_outbox_consume(outbox, &fixture->pool, 5);
+    assert_ptr_equal(emi_outbox_first_mark(outbox), &owner);
+    block = emi_outbox_make_block(&fixture->pool, &capacity, &room);
+    emi_outbox_put_first(outbox, &fixture->pool, block, 0);
+    assert_int_equal(outbox->bytes, 0);
+    assert_ptr_equal(emi_outbox_first_mark(outbox), &owner);
+}
+
+static void clearing_drops_marks_and_what_is_between_them(void **state)
+{
+    outbox_fixture *fixture = *state;
+    int owner;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(emi_outbox_append_mark(&fixture->outbox, &fixture->pool, &owner), EM_OK);
+        assert_int_equal(append(fixture, 5000), EM_OK);
+        assert_int_equal(borrow(fixture, 10), EM_OK);
+    }
+    assert_int_equal(emi_outbox_append_mark(&fixture->outbox, &fixture->pool, &owner), EM_OK);
+    emi_outbox_clear(&fixture->outbox, &fixture->pool);
+    assert_int_equal(fixture->released, 3);
+    assert_null(fixture->outbox.first);
+    assert_int_equal(fixture->pool.bytes, 0);
+}
+
+static void without_memory_no_mark_is_appended(void **state)
+{
+    outbox_fixture *fixture = *state;
+    int owner;
+    void *room;
+    size_t capacity = 65536;
+    failing_allocator_fail(&fixture->allocator, 1, EM_OFF);
+    assert_int_equal(emi_outbox_append_mark(&fixture->outbox, &fixture->pool, &owner), EM_NO_MEMORY);
+    failing_allocator_fail(&fixture->allocator, 1, EM_OFF);
+    assert_null(emi_outbox_make_block(&fixture->pool, &capacity, &room));
+    assert_null(fixture->outbox.first);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -275,6 +350,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(borrowing_without_a_release_function_is_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_limit_of_all_outboxes_holds_to_the_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_all_or_nothing_is_appended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_before_a_mark_are_gathered_and_those_behind_it_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_put_before_a_mark_leave_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(clearing_drops_marks_and_what_is_between_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_memory_no_mark_is_appended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_steps_agree_with_a_flat_buffer, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
