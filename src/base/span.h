@@ -6,6 +6,7 @@
 #define EMI_SPAN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct emi_span {
     void *data;
@@ -21,6 +22,13 @@ static inline emi_span emi_span_of(const void *data, size_t length)
     } bytes = {.constant = data};
     return (emi_span){.data = bytes.writable, .length = length};
 }
+
+/** A piece of a file to be sent. */
+typedef struct emi_file_span {
+    int descriptor;
+    uint64_t offset;
+    size_t length; /**< not 0 */
+} emi_file_span;
 
 /** The most spans that one gathering may fill. */
 #define EMI_MAX_SPANS 16

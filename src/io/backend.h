@@ -98,6 +98,8 @@ typedef struct emi_backend_operations {
      * bytes it took. Returns 0 if the system takes none now, if bytes that were asked for earlier must be sent first,
      * or on an error, which is reported later. Calls no event. NULL: this backend cannot do it. */
     size_t (*send_now)(emi_channel *channel, const emi_span *spans, unsigned count);
+    /** Whether the backend sends files, see gather_file. If not, the owner of a stream reads them. */
+    bool sends_files;
 } emi_backend_operations;
 
 /** What every backend begins with. */

@@ -64,6 +64,14 @@ typedef struct emi_channel_events {
     /** Stream: fills in up to EMI_MAX_SPANS spans of bytes to be sent next, and returns how many; 0: there are none.
      * The bytes must stay unchanged until sent, failed or released. */
     unsigned (*gather)(emi_channel *channel, emi_span *spans);
+    /** Stream, when `gather` has returned 0: the bytes to be sent next are in a file. Fills in a piece of it, whose
+     * bytes the backend may send without waiting for the disk for long. Returns false if there is none. NULL, as long
+     * as the owner has no file to send. Only backends that send files ask, see emi_backend_operations. */
+    bool (*gather_file)(emi_channel *channel, emi_file_span *piece);
+    /** Stream: the piece of a file that was gathered last cannot be sent: EM_FILE_TRUNCATED (the file ends before it),
+     * EM_UNSUPPORTED (the system refuses this file: it may be read and sent), EM_IO_ERROR. Sending goes on: the owner
+     * decides what to do. */
+    void (*file_failed)(emi_channel *channel, em_status reason);
     /** Stream: the system has taken `length` of the gathered bytes, at least one. The owner only notes that: several
      * sends may have been made at once, and what the owner does about one must see the results of all. Returns whether
      * after_sent is to be called. */

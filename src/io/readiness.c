@@ -417,6 +417,7 @@ static const emi_backend_operations operations = {
     .poll = set_interest,
     .send = ask_to_send,
     .send_now = send_now,
+    .sends_files = EMI_HAVE_SENDFILE,
 };
 
 /* The memory that data events lend: for plain reads, and behind it for batches. */

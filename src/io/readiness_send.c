@@ -4,6 +4,12 @@
  * kernel as a batch.
  */
 #include "io/readiness_private.h"
+#include "system/file.h"
+#include "system/socket.h"
+
+/* Of a file, by one call. Larger pieces take no less time per byte; with as many calls as a burst allows, a channel
+ * with a fast peer takes less than a millisecond. */
+enum { MOST_FILE_BYTES = 256 * 1024 };
 
 static bool may_send(const emi_channel *channel)
 {
@@ -39,21 +45,44 @@ static send_result note_send(emi_readiness *readiness, emi_channel *channel, em_
     return (send_result){.goes_on = false};
 }
 
+/* Returns whether the next send may follow. */
+static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_status status, size_t length)
+{
+    send_result result = note_send(readiness, channel, status, length);
+    if (EMI_UNLIKELY(result.acts))
+        channel->events->after_sent(channel);
+    return result.goes_on;
+}
+
+/* Sends a piece of a file, if the owner has one. Nothing in memory is to be sent before it. */
+static bool send_file(emi_readiness *readiness, emi_channel *channel)
+{
+    emi_file_span piece;
+    if (!channel->events->gather_file || !channel->events->gather_file(channel, &piece)) {
+        channel->sending = false;
+        return false;
+    }
+    size_t length = piece.length < MOST_FILE_BYTES ? piece.length : MOST_FILE_BYTES;
+    size_t sent = 0;
+    em_status status = emi_file_send(channel->descriptor, piece.descriptor, piece.offset, length, &sent);
+    if (status == EM_OK && sent == 0)
+        status = EM_FILE_TRUNCATED;
+    if (status != EM_FILE_TRUNCATED && status != EM_UNSUPPORTED && status != EM_IO_ERROR)
+        return finish_send(readiness, channel, status, sent);
+    channel->events->file_failed(channel, status);
+    return true;
+}
+
 /* One send of what the owner gathers. Returns false if there is nothing more to do now. */
 static bool send_once(emi_readiness *readiness, emi_channel *channel)
 {
     emi_span spans[EMI_MAX_SPANS];
     unsigned count = channel->events->gather(channel, spans);
-    if (count == 0) {
-        channel->sending = false;
-        return false;
-    }
+    if (EMI_UNLIKELY(count == 0))
+        return send_file(readiness, channel);
     size_t length = 0;
     em_status status = emi_readiness_write(channel, spans, count, &length);
-    send_result result = note_send(readiness, channel, status, length);
-    if (EMI_UNLIKELY(result.acts))
-        channel->events->after_sent(channel);
-    return result.goes_on;
+    return finish_send(readiness, channel, status, length);
 }
 
 void emi_readiness_send(emi_readiness *readiness, emi_channel *channel)
@@ -79,14 +108,16 @@ typedef struct send_row {
     send_result results[EMI_BATCH_MOST_CALLS];
 } send_row;
 
-/* Returns false if the channel has too many bytes for a row, or no socket, or datagrams, so that they are sent by a
- * call of their own. */
+/* Returns false if the channel has too many bytes for a row, or no socket, datagrams or a file, so that they are sent
+ * by a call of their own. */
 static bool gather_into(emi_channel *channel, send_row *row)
 {
     if (channel->kind == EMI_DATAGRAM)
         return false;
     emi_span spans[EMI_MAX_SPANS];
     unsigned count = channel->events->gather(channel, spans);
+    if (count == 0 && channel->events->gather_file)
+        return false;
     if (count == 0) {
         channel->sending = false;
         return true;

@@ -27,10 +27,6 @@ void emi_file_close(int descriptor);
 /** Reads up to `capacity` bytes. EM_OK with *length 0 is the end of the file. May wait for the disk. */
 em_status emi_file_read(int descriptor, uint64_t offset, void *bytes, size_t capacity, size_t *length);
 
-/** As emi_file_read, without waiting: EM_WOULD_BLOCK if the first byte is not in the page cache, EM_UNSUPPORTED if this
- * system, or this file system, cannot tell. */
-em_status emi_file_read_cached(int descriptor, uint64_t offset, void *bytes, size_t capacity, size_t *length);
-
 /** Whether a range seems to be in the page cache. Samples it; false if the system cannot tell. Does not wait. */
 bool emi_file_is_cached(int descriptor, uint64_t offset, size_t length);
 
@@ -39,9 +35,6 @@ em_status emi_file_fetch(int descriptor, uint64_t offset, size_t length);
 
 /** Tells the system that the file will be read from begin to end, so that it reads further ahead. */
 void emi_file_expect_sequential(int descriptor);
-
-/** Whether emi_file_send can do anything here. */
-extern const bool emi_file_can_be_sent;
 
 /**
  * Sends bytes of a file to a non-blocking socket. *sent: how many the socket took; EM_OK with 0 is the end of the file.

@@ -12,28 +12,25 @@
 #include <sys/uio.h>
 
 #include "system/file.h"
-#include "system/system_error.h"
 
 /* Between two samples. The system reads ahead and gives up memory in larger pieces, mostly; with a sample of each page
  * sending a file would take twice the time. */
 enum { SAMPLE_BYTES = 64 * 1024 };
 
-em_status emi_file_read_cached(int descriptor, uint64_t offset, void *bytes, size_t capacity, size_t *length)
-{
-    struct iovec room = {.iov_base = bytes, .iov_len = capacity};
-    ssize_t result = preadv2(descriptor, &room, 1, (off_t)offset, RWF_NOWAIT);
-    *length = result < 0 ? 0 : (size_t)result;
-    return result < 0 ? emi_last_status() : EM_OK;
-}
-
-bool emi_file_is_cached(int descriptor, uint64_t offset, size_t length)
+static bool is_byte_cached(int descriptor, uint64_t offset)
 {
     char byte;
-    size_t got;
+    struct iovec room = {.iov_base = &byte, .iov_len = 1};
+    return preadv2(descriptor, &room, 1, (off_t)offset, RWF_NOWAIT) >= 0;
+}
+
+/* Also where the file ends before. A file system that cannot tell fails with EOPNOTSUPP. */
+bool emi_file_is_cached(int descriptor, uint64_t offset, size_t length)
+{
     for (uint64_t at = 0; at < length; at += SAMPLE_BYTES)
-        if (emi_file_read_cached(descriptor, offset + at, &byte, 1, &got) != EM_OK)
+        if (!is_byte_cached(descriptor, offset + at))
             return false;
-    return length == 0 || emi_file_read_cached(descriptor, offset + length - 1, &byte, 1, &got) == EM_OK;
+    return length == 0 || is_byte_cached(descriptor, offset + length - 1);
 }
 
 #endif

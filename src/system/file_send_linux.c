@@ -17,8 +17,6 @@
 #include "system/file.h"
 #include "system/system_error.h"
 
-const bool emi_file_can_be_sent = true;
-
 static void block_pipe_signal(sigset_t *pipe_signal, sigset_t *before)
 {
     sigemptyset(pipe_signal);

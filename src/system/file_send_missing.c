@@ -9,8 +9,6 @@
 #include "base/status_detail.h"
 #include "system/file.h"
 
-const bool emi_file_can_be_sent = false;
-
 em_status emi_file_send(int socket, int descriptor, uint64_t offset, size_t length, size_t *sent)
 {
     (void)socket;
