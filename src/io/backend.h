@@ -86,6 +86,9 @@ typedef struct emi_backend_operations {
      * calls an event: `data`, at most once. Any status but EM_OK is a failure that was taken off the socket and would
      * be lost; then nothing has happened. */
     em_status (*deliver_held)(emi_channel *channel);
+    /** Stream, within its own `data` event: the last `length` bytes that were lent are given back. They are held, and
+     * are reported first when the channel receives again, which may be at once. EM_NO_MEMORY: they are lost. */
+    em_status (*put_back)(emi_channel *channel, const void *bytes, size_t length);
     /** Stream, before any other operation: connects. After EM_OK, `connected` or `failed` follows. After any other
      * status no event follows, and connect may be called again. */
     em_status (*connect)(emi_channel *channel, const em_address *address);

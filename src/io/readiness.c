@@ -413,6 +413,7 @@ static const emi_backend_operations operations = {
     .start_receiving = start_receiving,
     .stop_receiving = stop_receiving,
     .deliver_held = emi_readiness_deliver_held,
+    .put_back = emi_readiness_put_back,
     .connect = start_connecting,
     .poll = set_interest,
     .send = ask_to_send,

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Bytes that a batch has read for a stream whose owner had stopped receiving before they could be delivered. This is
- * rare, so they are kept in a table beside the table of channels and not in each channel.
+ * Bytes that a batch has read for a stream whose owner had stopped receiving before they could be delivered, and those
+ * that an owner has given back. Both are rare, so they are kept in a table beside the table of channels and not in each
+ * channel.
  */
 #include <string.h>
 
 #include "io/readiness_private.h"
 
 struct emi_kept {
-    size_t length;
+    size_t begin; /* of those that have not been delivered yet */
+    size_t end;
     unsigned char bytes[];
 };
 
@@ -25,14 +27,15 @@ static bool reserve(emi_readiness *readiness, uint32_t slot)
     return true;
 }
 
-static bool keep_bytes(emi_readiness *readiness, emi_channel *channel, const emi_call *early)
+static bool keep_bytes(emi_readiness *readiness, emi_channel *channel, const void *bytes, size_t length)
 {
     struct emi_kept *kept =
-        reserve(readiness, channel->slot) ? emi_allocate(readiness->memory, sizeof *kept + early->done) : NULL;
+        reserve(readiness, channel->slot) ? emi_allocate(readiness->memory, sizeof *kept + length) : NULL;
     if (!kept)
         return false;
-    kept->length = early->done;
-    memcpy(kept->bytes, early->bytes, early->done);
+    kept->begin = 0;
+    kept->end = length;
+    memcpy(kept->bytes, bytes, length);
     readiness->kept[channel->slot] = kept;
     channel->has_kept = true;
     return true;
@@ -43,19 +46,35 @@ void emi_readiness_keep(emi_readiness *readiness, emi_channel *channel, const em
     channel->early = 0;
     channel->readable = early->status != EM_WOULD_BLOCK || channel->failure != EM_OK;
     if (early->status == EM_OK && early->done > 0) {
-        if (!keep_bytes(readiness, channel, early))
+        if (!keep_bytes(readiness, channel, early->bytes, early->done))
             channel->failure = EM_NO_MEMORY;
     } else if (early->status != EM_OK && early->status != EM_WOULD_BLOCK && early->status != EM_INTERRUPTED) {
         channel->failure = (int16_t)early->status;
     }
 }
 
+/* If not all of the kept bytes have been taken, what is given back was just taken from them. */
+em_status emi_readiness_put_back(emi_channel *channel, const void *bytes, size_t length)
+{
+    emi_readiness *readiness = emi_readiness_of(channel);
+    if (channel->has_kept)
+        readiness->kept[channel->slot]->begin -= length;
+    else if (!keep_bytes(readiness, channel, bytes, length))
+        return EM_NO_MEMORY;
+    channel->readable = true;
+    return EM_OK;
+}
+
+/* An owner may give back more than the buffer holds: what it has received into its own memory. */
 size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel)
 {
-    const struct emi_kept *kept = readiness->kept[channel->slot];
-    size_t length = kept->length;
-    memcpy(readiness->buffer, kept->bytes, length);
-    emi_readiness_drop_kept(readiness, channel);
+    struct emi_kept *kept = readiness->kept[channel->slot];
+    size_t left = kept->end - kept->begin;
+    size_t length = left < readiness->buffer_bytes ? left : readiness->buffer_bytes;
+    memcpy(readiness->buffer, kept->bytes + kept->begin, length);
+    kept->begin += length;
+    if (kept->begin == kept->end)
+        emi_readiness_drop_kept(readiness, channel);
     return length;
 }
 
@@ -76,7 +95,7 @@ static void deliver_kept(emi_readiness *readiness, emi_channel *channel)
 {
     struct emi_kept *kept = readiness->kept[channel->slot];
     channel->has_kept = false;
-    channel->events->data(channel, kept->bytes, kept->length);
+    channel->events->data(channel, kept->bytes + kept->begin, kept->end - kept->begin);
     emi_release(readiness->memory, kept);
 }
 

@@ -6,7 +6,8 @@
  *   readiness_turn.c      the phases of a turn: wait, dispatch, flush, reap
  *   readiness_serve.c     serving a channel that is ready: connecting, accepting, polling
  *   readiness_receive.c   reading, for one stream or for a row of streams at once
- *   readiness_kept.c      bytes that a batch has read for a stream that was paused before it got them
+ *   readiness_kept.c      bytes that a batch has read for a stream that was paused before it got them, and those
+ *                         that an owner has given back
  *   readiness_send.c      sending, for one stream or for a row of streams at once
  *   readiness_other.c     reading and writing descriptors that are no sockets
  *   readiness_datagrams.c receiving and sending datagrams
@@ -153,7 +154,7 @@ static inline bool emi_readiness_has_early_bytes(const emi_readiness *readiness,
     return channel->early > 0 && readiness->row.early[channel->early - 1]->done > 0;
 }
 
-/** Moves the kept bytes to the backend's buffer, and returns how many they are. */
+/** Moves the kept bytes to the backend's buffer, as many as fit, and returns how many they are. */
 size_t emi_readiness_take_kept(emi_readiness *readiness, emi_channel *channel);
 
 /** Drops the kept bytes or datagrams, if there are any. */
@@ -161,6 +162,9 @@ void emi_readiness_drop_kept(emi_readiness *readiness, emi_channel *channel);
 
 /** Delivers what a batch has read, kept or not yet; see backend.h. */
 em_status emi_readiness_deliver_held(emi_channel *channel);
+
+/** Keeps what the owner gives back; see backend.h. */
+em_status emi_readiness_put_back(emi_channel *channel, const void *bytes, size_t length);
 
 /* readiness_send.c */
 

@@ -37,6 +37,20 @@ size_t bytes_take(byte_buffer *buffer, void *data, size_t length)
     return length;
 }
 
+void bytes_untake(byte_buffer *buffer, const void *data, size_t length)
+{
+    if (buffer->begin < length) {
+        byte_buffer moved = {.data = NULL};
+        bytes_append(&moved, data, length);
+        bytes_append(&moved, bytes_at(buffer), bytes_length(buffer));
+        bytes_free(buffer);
+        *buffer = moved;
+    } else if (length > 0) {
+        buffer->begin -= length;
+        memcpy(buffer->data + buffer->begin, data, length);
+    }
+}
+
 void bytes_free(byte_buffer *buffer)
 {
     free(buffer->data);

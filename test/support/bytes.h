@@ -32,6 +32,9 @@ void bytes_append(byte_buffer *buffer, const void *data, size_t length);
 /** Removes up to `length` bytes from the front, copies them to `data` unless it is NULL, and returns how many. */
 size_t bytes_take(byte_buffer *buffer, void *data, size_t length);
 
+/** Puts bytes back at the front, where bytes_take has taken them from. */
+void bytes_untake(byte_buffer *buffer, const void *data, size_t length);
+
 void bytes_free(byte_buffer *buffer);
 
 /** Whether the buffer holds exactly this text. */

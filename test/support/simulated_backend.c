@@ -125,6 +125,16 @@ static em_status deliver_held(emi_channel *channel)
     return status;
 }
 
+static em_status put_back(emi_channel *channel, const void *bytes, size_t length)
+{
+    check_usable(channel, "put_back");
+    simulated_peer *peer = simulated_peer_at(channel);
+    em_status status = take_failure(peer->backend, SIMULATED_PUT_BACK);
+    if (status == EM_OK)
+        simulated_put_back(peer, bytes, length);
+    return status;
+}
+
 static em_status start_connecting(emi_channel *channel, const em_address *address)
 {
     check_usable(channel, "connect");
@@ -355,6 +365,7 @@ static const emi_backend_operations operations = {
     .start_receiving = start_receiving,
     .stop_receiving = stop_receiving,
     .deliver_held = deliver_held,
+    .put_back = put_back,
     .connect = start_connecting,
     .poll = set_interest,
     .send = ask_to_send,

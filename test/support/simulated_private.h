@@ -25,6 +25,7 @@ struct simulated_peer {
     byte_buffer inbound;
     uint64_t inbound_ns; /* when it arrives */
     size_t held_bytes;   /* of inbound, from its front: read for the owner and not delivered */
+    size_t lent_bytes;   /* by the present data event */
     bool ended;
     bool end_reported;
     em_status reset;          /* EM_OK: none */
@@ -111,6 +112,9 @@ void simulated_serve(simulated_peer *peer);
 
 /** Delivers what was read and held. */
 void simulated_deliver_held(simulated_peer *peer);
+
+/** The owner gives back what was lent to it last. */
+void simulated_put_back(simulated_peer *peer, const void *bytes, size_t length);
 
 /** Gathers and sends. */
 void simulated_send(simulated_peer *peer);

@@ -81,7 +81,9 @@ static void lend_piece(simulated_peer *peer, size_t length)
     if (!lent)
         stop_test("no memory");
     bytes_take(&peer->inbound, lent, length);
+    peer->lent_bytes = length;
     peer->channel->events->data(peer->channel, lent, length);
+    peer->lent_bytes = 0;
     free(lent);
 }
 
@@ -91,6 +93,16 @@ void simulated_deliver_held(simulated_peer *peer)
     peer->held_bytes = 0;
     if (length > 0)
         lend_piece(peer, length);
+}
+
+/* The front of `inbound` is where the bytes were, so they must be the same. */
+void simulated_put_back(simulated_peer *peer, const void *bytes, size_t length)
+{
+    if (length > peer->lent_bytes)
+        stop_test("%zu bytes were given back of %zu that were lent", length, peer->lent_bytes);
+    bytes_untake(&peer->inbound, bytes, length);
+    peer->lent_bytes -= length;
+    peer->held_bytes += length;
 }
 
 static void lend(simulated_peer *peer)
@@ -108,7 +120,9 @@ static void lend(simulated_peer *peer)
         return;
     }
     bytes_take(&peer->inbound, offered, length);
+    peer->lent_bytes = length;
     peer->channel->events->data(peer->channel, offered, length);
+    peer->lent_bytes = 0;
 }
 
 /* One read. Returns false if there is nothing more. */
@@ -122,7 +136,7 @@ static bool receive_once(simulated_peer *peer)
     }
     if (!channel->receiving || peer->inbound_ns > emi_clock_now_ns())
         return false;
-    if (peer->reset != EM_OK) {
+    if (peer->reset != EM_OK && peer->held_bytes == 0) {
         em_status reason = peer->reset;
         bytes_take(&peer->inbound, NULL, SIZE_MAX);
         fail(peer, reason);
