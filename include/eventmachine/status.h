@@ -79,7 +79,9 @@ EM_BEGIN_DECLARATIONS
     X(EM_INTERRUPTED, -125, "interrupted by a signal")                                                                 \
     X(EM_IN_PROGRESS, -126, "operation in progress")                                                                   \
     X(EM_PROTOCOL_ERROR, -127, "protocol error")                                                                       \
-    X(EM_NO_PROTOCOL_OPTION, -128, "no such socket option")
+    X(EM_NO_PROTOCOL_OPTION, -128, "no such socket option")                                                            \
+    X(EM_NO_SUCH_PROCESS, -129, "no such process")                                                                     \
+    X(EM_ARGUMENTS_TOO_LONG, -130, "the arguments and the environment are too long")
 
 /**
  * EM_OK (0) is success, and negative values are failures. The only positive value, EM_UNDER_PRESSURE, is success with

@@ -6,6 +6,8 @@
 #ifndef EMI_FEATURES_H
 #define EMI_FEATURES_H
 
+#include <limits.h>
+
 #if defined(__linux__)
 #define EMI_HAVE_EPOLL 1
 #define EMI_HAVE_EVENTFD 1
@@ -94,6 +96,20 @@
 #define EMI_HAVE_CACHED_READS 1
 #else
 #define EMI_HAVE_CACHED_READS 0
+#endif
+
+/* A process as a descriptor, pidfd_open(2): Linux 5.3. Whether the running kernel has it is found out at run time. */
+#if defined(__linux__)
+#define EMI_HAVE_PIDFD 1
+#else
+#define EMI_HAVE_PIDFD 0
+#endif
+
+/* posix_spawn_file_actions_addclosefrom_np(3): glibc 2.34, FreeBSD 13.1. __GLIBC__ comes with any header of glibc's. */
+#if (defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)) || defined(__FreeBSD__)
+#define EMI_HAVE_SPAWN_CLOSEFROM 1
+#else
+#define EMI_HAVE_SPAWN_CLOSEFROM 0
 #endif
 
 #if defined(_WIN32)

@@ -7,6 +7,7 @@
 #if EMI_HAVE_POSIX && !EMI_HAVE_ACCEPT4
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "system/new_socket.h"
@@ -41,6 +42,15 @@ int emi_new_socketpair(int domain, int type, int sockets[2])
     close(sockets[0] < 0 ? other : sockets[0]);
     errno = saved;
     return -1;
+}
+
+int emi_new_pipe(int ends[2])
+{
+    if (pipe(ends) < 0)
+        return -1;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    return 0;
 }
 
 int emi_new_accept(int listener, struct sockaddr *address, socklen_t *length)
