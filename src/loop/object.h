@@ -53,6 +53,9 @@ typedef struct emi_object_operations {
     /** The loop is being destroyed: begins the end. Called for every object, also for those that have ended and only
      * wait for something, which give that up. */
     void (*close)(emi_object *object);
+    /** An object whose parent is this one has called unbind, and no longer refers to it. NULL for kinds that are no
+     * parents. */
+    void (*child_unbound)(emi_object *object, emi_object *child);
     /** In a forked child that takes over the loop: releases what ended in the child before that. May be NULL. */
     void (*renew)(emi_object *object);
     /** Frees the memory. The loop calls it for what is left when it is destroyed in a forked child, where no channel is
@@ -82,6 +85,15 @@ void emi_object_list(emi_object *object);
 
 /** Notes why the object ends, and lists it. The kind sees to it that it ends only once. */
 void emi_object_end(emi_object *object, em_status reason);
+
+/** Makes one the parent of another, which lasts until emi_object_leave_parent. The parent must not be freed before. */
+void emi_object_set_parent(emi_object *object, const emi_object *parent);
+
+/** To be called after unbind: tells the parent, if there is one. */
+void emi_object_leave_parent(emi_object *object);
+
+/** Returns whether the object has a parent of this kind. */
+bool emi_object_has_parent(const emi_object *object, emi_kind kind);
 
 /** Returns the object of a signature, or NULL if there is none of this kind. The loop may be NULL. */
 emi_object *emi_loop_find_object(const em_loop *loop, emi_kind kind, em_signature signature);

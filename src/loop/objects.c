@@ -121,6 +121,28 @@ bool emi_objects_are_open(const em_loop *loop)
     return loop->objects.listed_first || loop->objects.channels > 0;
 }
 
+/* Parents */
+
+void emi_object_set_parent(emi_object *object, const emi_object *parent)
+{
+    EMI_INVARIANT(object->parent == 0);
+    object->parent = index_of(parent) + 1;
+}
+
+void emi_object_leave_parent(emi_object *object)
+{
+    if (object->parent == 0)
+        return;
+    emi_object *parent = emi_loop_object_at(object->loop, object->parent - 1);
+    object->parent = 0;
+    operations_of(parent)->child_unbound(parent, object);
+}
+
+bool emi_object_has_parent(const emi_object *object, emi_kind kind)
+{
+    return object->parent != 0 && emi_loop_object_at(object->loop, object->parent - 1)->kind == kind;
+}
+
 /* Finding them */
 
 emi_object *emi_loop_find_object(const em_loop *loop, emi_kind kind, em_signature signature)

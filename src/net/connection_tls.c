@@ -43,7 +43,7 @@ static em_status read_options(const em_connection *connection, const em_tls_opti
         return refuse(EM_INVALID_ARGUMENT, "em_tls_options: reserved must be 0");
     switch (own->role) {
     case EM_TLS_ROLE_DEFAULT:
-        *is_server = connection->object.parent != 0;
+        *is_server = emi_object_has_parent(&connection->object, EMI_SERVER);
         return EM_OK;
     case EM_TLS_CLIENT:
     case EM_TLS_SERVER:

@@ -34,8 +34,27 @@ static void close_server(emi_object *object)
     emi_server_release(server_of(object));
 }
 
+static void update_listeners(em_server *server)
+{
+    for (unsigned i = 0; i < server->count; i++)
+        emi_listener_update(&server->listeners[i]);
+}
+
+/* A connection that the server has accepted makes room for another one. */
+static void child_unbound(emi_object *object, emi_object *child)
+{
+    em_server *server = server_of(object);
+    (void)child;
+    server->connections--;
+    if (server->stopped)
+        emi_server_free_if_unused(server);
+    else if (server->max_connections > 0)
+        update_listeners(server);
+}
+
 static const emi_object_operations operations = {
     .close = close_server,
+    .child_unbound = child_unbound,
     .free = free_server,
 };
 
@@ -222,30 +241,11 @@ bool emi_server_may_accept(const em_server *server)
     return has_room && !server->paused && !server->stopped;
 }
 
-static void update_listeners(em_server *server)
-{
-    for (unsigned i = 0; i < server->count; i++)
-        emi_listener_update(&server->listeners[i]);
-}
-
 void emi_server_count(em_server *server, em_connection *connection)
 {
-    connection->object.parent = emi_handle_get_index(&server->object.handle) + 1;
+    emi_object_set_parent(&connection->object, &server->object);
     server->connections++;
     if (server->connections == server->max_connections)
-        update_listeners(server);
-}
-
-void emi_server_uncount(em_connection *connection)
-{
-    if (connection->object.parent == 0)
-        return;
-    em_server *server = server_of(emi_loop_object_at(connection->object.loop, connection->object.parent - 1));
-    connection->object.parent = 0;
-    server->connections--;
-    if (server->stopped)
-        emi_server_free_if_unused(server);
-    else if (server->max_connections > 0)
         update_listeners(server);
 }
 

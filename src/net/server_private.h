@@ -85,11 +85,8 @@ void emi_server_free_if_unused(em_server *server);
 /** Returns whether neither a pause nor the maximum of connections keeps the server from accepting. */
 bool emi_server_may_accept(const em_server *server);
 
-/** Counts a connection that the server has accepted, until emi_server_uncount. */
+/** Counts a connection that the server has accepted, until its unbind has returned. */
 void emi_server_count(em_server *server, em_connection *connection);
-
-/** After unbind: makes room for another connection. For every connection, accepted or not. */
-void emi_server_uncount(em_connection *connection);
 
 /* listener.c */
 
