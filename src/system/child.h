@@ -16,6 +16,10 @@
  */
 em_status emi_child_reap(int pid, int descriptor, int *wait_status);
 
+/** The signal that has ended the process, or 0. has_dumped: set to 1 if there is a core dump, otherwise 0. */
+int emi_wait_status_get_signal(int wait_status, int *has_dumped);
+int emi_wait_status_get_exit_status(int wait_status);
+
 /** Whether a process has ended, a child or not: EM_OK, or EM_WOULD_BLOCK while it runs. Reaps nothing. */
 em_status emi_process_look(int pid);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -45,6 +46,18 @@ em_status emi_child_reap(int pid, int descriptor, int *wait_status)
     else if (status != EM_WOULD_BLOCK && descriptor >= 0 && emi_pidfd_get_wait_status(descriptor, wait_status) == EM_OK)
         return EM_OK;
     return status == EM_OK || status == EM_WOULD_BLOCK ? status : EM_NO_SUCH_PROCESS;
+}
+
+int emi_wait_status_get_signal(int wait_status, int *has_dumped)
+{
+    bool was_signaled = WIFSIGNALED(wait_status);
+    *has_dumped = was_signaled && WCOREDUMP(wait_status) ? 1 : 0;
+    return was_signaled ? WTERMSIG(wait_status) : 0;
+}
+
+int emi_wait_status_get_exit_status(int wait_status)
+{
+    return WEXITSTATUS(wait_status);
 }
 
 em_status emi_process_look(int pid)

@@ -21,6 +21,9 @@ em_status emi_program_find(const char *name, const char *folders, const char *di
 /** EM_OK if the file is there, which does not say that it can be executed. */
 em_status emi_program_exists(const char *path, const char *directory);
 
+/** The environment of this process, environ(7). */
+const char *const *emi_own_environment(void);
+
 /** EM_OK if a process can have this as its working directory. */
 em_status emi_directory_check(const char *path);
 

@@ -95,6 +95,11 @@ em_status emi_program_exists(const char *path, const char *directory)
     return path && access(path, F_OK) == 0 ? EM_OK : EM_NO_SUCH_FILE;
 }
 
+const char *const *emi_own_environment(void)
+{
+    return (const char *const *)environ;
+}
+
 em_status emi_directory_check(const char *path)
 {
     struct stat file;
