@@ -11,6 +11,7 @@
 #include <eventmachine/datagram.h>
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
+#include <eventmachine/process.h>
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>
