@@ -12,6 +12,7 @@
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
 #include <eventmachine/process.h>
+#include <eventmachine/pool.h>
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>

@@ -54,8 +54,8 @@ typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 
  * A source of memory. reallocate(user, NULL, bytes) allocates, reallocate(user, pointer, bytes) resizes, and
  * reallocate(user, pointer, 0) frees and returns NULL. Memory is aligned as by malloc(3). The function may return NULL
  * if there is no memory: the call that needed it then fails with EM_NO_MEMORY and nothing is lost. It must be
- * thread-safe if other threads call em_loop_post. Name resolution always uses malloc(3), because its threads may
- * outlive the loop.
+ * thread-safe if other threads call em_loop_post. The work of threads (name resolution, jobs) always uses malloc(3),
+ * because its threads may outlive the loop.
  */
 typedef struct em_allocator {
     void *(*reallocate)(void *user, void *pointer, size_t bytes);
@@ -102,13 +102,18 @@ typedef struct em_loop_options {
     size_t receive_buffer_bytes;
 
     /**
-     * The number of threads for name resolution. They are started when first needed. 0: 4. At most 64. A thread whose
+     * The most threads for each kind of work that blocks: resolving names, reading files, and the program's jobs (see
+     * pool.h). No kind waits for another. Threads are started when they are needed. 0: 4. At most 64. A thread whose
      * look-up was given up (because of a close or a timeout) but has not returned does not count: another one is
      * started in its place. There are at most 64 such threads; beyond that, names wait until a look-up returns.
      */
     unsigned pool_threads;
 
-    unsigned reserved; /**< for an option to come; must be 0 */
+    /** The most jobs of em_loop_submit_job that may be submitted and not done at once. 0: 1024. At most 2^28. */
+    unsigned job_limit;
+
+    /** How long a thread waits for work before it ends. 0: 10 seconds. EM_FOREVER: until the loop is destroyed. */
+    uint64_t pool_idle_ns;
 } em_loop_options;
 
 /**
@@ -136,6 +141,10 @@ typedef struct em_loop_stats {
     uint64_t bytes_received; /**< by all connections */
     uint64_t bytes_sent;     /**< by all connections: accepted by the system */
     uint64_t outbox_bytes;   /**< now; waiting to be sent */
+    uint64_t jobs_open;      /**< now; submitted by em_loop_submit_job and not done */
+    uint64_t jobs_done;      /**< includes those that were cancelled */
+    uint64_t jobs_cancelled; /**< by em_loop_cancel_job before they began */
+    uint64_t pool_threads;   /**< now; for names, files and jobs together */
 } em_loop_stats;
 
 /**

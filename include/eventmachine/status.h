@@ -50,6 +50,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_TLS_NO_HOSTNAME, -30, "verification needs the peer's host name")                                              \
     X(EM_NOT_A_FILE, -31, "not a regular file")                                                                        \
     X(EM_FILE_TRUNCATED, -32, "the file has become shorter while it was sent")                                         \
+    X(EM_CANCELLED, -33, "cancelled before it began")                                                                  \
     /* From the operating system. */                                                                                   \
     X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \

@@ -219,7 +219,7 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
     emi_resolution *made = calloc(1, sizeof *made);
     if (!made)
         return EM_NO_MEMORY;
-    made->job = (emi_job){.work = work, .done = finish, .dispose = dispose};
+    made->job = (emi_job){.lane = EMI_POOL_NAMES, .work = work, .done = finish, .dispose = dispose};
     made->done = done;
     made->user = user;
     made->port = port;

@@ -18,8 +18,12 @@ enum {
     DEFAULT_RECEIVE_BUFFER_BYTES = 64 * 1024,
     LARGEST_RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024,
     DEFAULT_POOL_THREADS = 4,
-    MOST_POOL_THREADS = 64
+    MOST_POOL_THREADS = 64,
+    DEFAULT_JOB_LIMIT = 1024,
+    LARGEST_JOB_LIMIT = 1 << 28
 };
+
+#define DEFAULT_POOL_IDLE_NS (10 * EM_SECONDS)
 
 /* How long each wait for the last events may take while the loop is destroyed. */
 #define LAST_WAIT_NS (10 * EM_MILLISECONDS)
@@ -33,9 +37,14 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
     if (own->pool_threads == 0)
         own->pool_threads = DEFAULT_POOL_THREADS;
-    if (own->reserved != 0 || (own->allocator && !own->allocator->reallocate))
+    if (own->job_limit == 0)
+        own->job_limit = DEFAULT_JOB_LIMIT;
+    if (own->pool_idle_ns == 0)
+        own->pool_idle_ns = DEFAULT_POOL_IDLE_NS;
+    if (own->allocator && !own->allocator->reallocate)
         return EM_INVALID_ARGUMENT;
-    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS)
+    if (own->receive_buffer_bytes > LARGEST_RECEIVE_BUFFER_BYTES || own->pool_threads > MOST_POOL_THREADS ||
+        own->job_limit > LARGEST_JOB_LIMIT)
         return EM_INVALID_ARGUMENT;
     return EM_OK;
 }
@@ -47,6 +56,8 @@ static void apply_options(em_loop *loop, const em_loop_options *options)
     loop->log = options->log;
     loop->log_user = options->log_user;
     loop->pool_threads = options->pool_threads;
+    loop->pool_idle_ns = options->pool_idle_ns;
+    loop->job_limit = options->job_limit;
     loop->fork_count = emi_fork_count();
     loop->now_ns = emi_clock_now_ns();
     emi_outbox_pool_init(&loop->outboxes, &loop->memory, options->outbox_limit_bytes);
@@ -182,13 +193,13 @@ static void close_all(em_loop *loop)
         close_objects(loop);
         loop->backend->operations->reap(loop->backend);
     }
+    loop->disposing = true; /* services dispose of what was not done, too */
     close_services(loop);
 }
 
 /* Before anything is freed, because what is called may use the loop. */
 static void dispose_of_all(em_loop *loop)
 {
-    loop->disposing = true;
     emi_call_queue_dispose(&loop->posts_running);
     emi_call_queue_dispose(&loop->posts);
     emi_call_queue_dispose(&loop->ticks_running);
@@ -344,6 +355,7 @@ em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t st
     em_loop_stats now = loop->stats;
     now.timers_pending = loop->timers.count;
     now.outbox_bytes = loop->outboxes.bytes;
+    now.pool_threads = atomic_load_explicit(&loop->pool_threads_open, memory_order_relaxed);
     memset(stats, 0, stats_bytes);
     memcpy(stats, &now, stats_bytes < sizeof now ? stats_bytes : sizeof now);
     return EM_OK;

@@ -40,7 +40,12 @@ struct emi_service {
 };
 
 /** The kinds of services, in the order in which they are closed. */
-typedef enum emi_service_kind { EMI_SERVICE_NET, EMI_SERVICE_POOL, EMI_SERVICE_KINDS } emi_service_kind;
+typedef enum emi_service_kind {
+    EMI_SERVICE_NET,
+    EMI_SERVICE_POOL,
+    EMI_SERVICE_JOBS,
+    EMI_SERVICE_KINDS
+} emi_service_kind;
 
 /** A queue of calls, in order. */
 typedef struct emi_call_entry {
@@ -114,6 +119,9 @@ struct em_loop {
     void (*log)(void *user, em_log_level level, const char *message);
     void *log_user;
     unsigned pool_threads;
+    atomic_uint pool_threads_open;
+    uint64_t pool_idle_ns;
+    unsigned job_limit;
     void *user;
 };
 

@@ -23,6 +23,10 @@ void emi_mutex_unlock(emi_mutex *mutex);
 em_status emi_condition_open(emi_condition *condition);
 void emi_condition_close(emi_condition *condition);
 void emi_condition_wait(emi_condition *condition, emi_mutex *mutex);
+
+/** Like emi_condition_wait, but returns false after timeout_ns (EM_FOREVER: never) without a signal. It follows the
+ * wall clock, so only for waits whose length is of no consequence. */
+bool emi_condition_wait_for(emi_condition *condition, emi_mutex *mutex, uint64_t timeout_ns);
 void emi_condition_signal(emi_condition *condition);
 void emi_condition_broadcast(emi_condition *condition);
 

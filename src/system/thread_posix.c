@@ -8,9 +8,12 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "system/system_error.h"
 #include "system/thread.h"
+
+enum { NANOSECONDS = 1000000000, LONGEST_WAIT_SECONDS = 1000000000 };
 
 em_status emi_mutex_open(emi_mutex *mutex)
 {
@@ -45,6 +48,22 @@ void emi_condition_close(emi_condition *condition)
 void emi_condition_wait(emi_condition *condition, emi_mutex *mutex)
 {
     pthread_cond_wait(condition, mutex);
+}
+
+/* The monotonic clock would need pthread_condattr_setclock(3), which macOS does not have. */
+bool emi_condition_wait_for(emi_condition *condition, emi_mutex *mutex, uint64_t timeout_ns)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t seconds = timeout_ns / NANOSECONDS;
+    if (seconds > LONGEST_WAIT_SECONDS) {
+        emi_condition_wait(condition, mutex);
+        return true;
+    }
+    uint64_t nanoseconds = (uint64_t)until.tv_nsec + timeout_ns % NANOSECONDS;
+    until.tv_sec += (time_t)(seconds + nanoseconds / NANOSECONDS);
+    until.tv_nsec = (long)(nanoseconds % NANOSECONDS);
+    return pthread_cond_timedwait(condition, mutex, &until) == 0;
 }
 
 void emi_condition_signal(emi_condition *condition)

@@ -43,10 +43,34 @@ static void connecting_to_an_address_needs_none(void **state)
     assert_int_equal(record->completed, 1);
 }
 
+static void do_nothing(void *user)
+{
+    (void)user;
+}
+
+static void never_done(em_loop *loop, em_job job, em_status status, void *user)
+{
+    (void)loop;
+    (void)job;
+    (void)status;
+    (void)user;
+    fail();
+}
+
+static void a_job_fails_at_once(void **state)
+{
+    em_job job = 1;
+    assert_int_equal(em_loop_submit_job(*state, do_nothing, never_done, NULL, do_nothing, &job), EM_LIMIT);
+    assert_int_equal(job, 0);
+    assert_int_equal(system_stats(*state).jobs_open, 0);
+    system_turn(*state);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(connecting_to_a_name_fails_at_once),
+        SYSTEM_TEST(a_job_fails_at_once),
         SYSTEM_TEST(connecting_to_an_address_needs_none),
     };
     return SYSTEM_RUN(tests);

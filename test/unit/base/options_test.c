@@ -16,7 +16,7 @@
 /* A field to come must not lie where programs built today have padding, which may hold anything. */
 #define ENDS_WITHOUT_PADDING(type, last)                                                                               \
     _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type), #type)
-ENDS_WITHOUT_PADDING(em_loop_options, reserved);
+ENDS_WITHOUT_PADDING(em_loop_options, pool_idle_ns);
 ENDS_WITHOUT_PADDING(em_stream_options, drain_timeout_ns);
 ENDS_WITHOUT_PADDING(em_connect_options, stream);
 ENDS_WITHOUT_PADDING(em_attach_options, stream);

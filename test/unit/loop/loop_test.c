@@ -165,8 +165,8 @@ static void options_out_of_range_are_refused(void **state)
     em_loop_options many = {.size = sizeof many, .pool_threads = 65};
     static const em_allocator empty = {.reallocate = NULL};
     em_loop_options without_memory = {.size = sizeof without_memory, .allocator = &empty};
-    em_loop_options unknown = {.size = sizeof unknown, .reserved = 1};
-    assert_int_equal(em_loop_create(&unknown, &loop), EM_INVALID_ARGUMENT);
+    em_loop_options jobs = {.size = sizeof jobs, .job_limit = (1 << 28) + 1};
+    assert_int_equal(em_loop_create(&jobs, &loop), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_create(&without_memory, &loop), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_create(&large, &loop), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_create(&many, &loop), EM_INVALID_ARGUMENT);
