@@ -9,6 +9,7 @@
 #include <eventmachine/address.h>
 #include <eventmachine/connection.h>
 #include <eventmachine/datagram.h>
+#include <eventmachine/file.h>
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
 #include <eventmachine/process.h>

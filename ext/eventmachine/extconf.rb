@@ -16,7 +16,7 @@ $VPATH.concat(core_sources.map { |source| File.dirname(source) }.uniq)
 $INCFLAGS << " " << "-I#{root}/include".quote << " " << "-I#{root}/src".quote
 
 $CFLAGS << " -std=gnu11 -O2 -fvisibility=hidden -pthread"
-$CPPFLAGS << " -D_GNU_SOURCE"
+$CPPFLAGS << " -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64"
 # Instead of Ruby's own choice, which forbids declarations between statements.
 $warnflags = +"-Wall -Wextra -Wno-unused-parameter"
 $warnflags << " -Werror" if ENV["EM_WERROR"] == "1"

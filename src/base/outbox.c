@@ -266,6 +266,22 @@ void emi_outbox_remove_mark(emi_outbox *outbox, emi_outbox_pool *pool)
     emi_release(pool->memory, block);
 }
 
+void emi_outbox_cut(emi_outbox *outbox, emi_outbox_pool *pool)
+{
+    emi_outbox kept = {.bytes = 0};
+    while (outbox->first && !is_mark(outbox->first)) {
+        emi_outbox_block *block = outbox->first;
+        outbox->first = block->next;
+        block->next = NULL;
+        kept.bytes += block->end - block->begin;
+        link_block(&kept, block);
+    }
+    outbox->bytes -= kept.bytes;
+    emi_outbox dropped = *outbox;
+    *outbox = kept;
+    emi_outbox_clear(&dropped, pool);
+}
+
 unsigned emi_outbox_gather_to_mark(const emi_outbox *outbox, emi_span *spans, unsigned capacity)
 {
     unsigned count = 0;

@@ -77,6 +77,9 @@ void *emi_outbox_first_mark(const emi_outbox *outbox);
 /** Removes the mark that is at the front. */
 void emi_outbox_remove_mark(emi_outbox *outbox, emi_outbox_pool *pool);
 
+/** Drops the first mark and everything behind it, if there is one. */
+void emi_outbox_cut(emi_outbox *outbox, emi_outbox_pool *pool);
+
 /** As emi_outbox_gather, but only the bytes before the first mark. */
 unsigned emi_outbox_gather_to_mark(const emi_outbox *outbox, emi_span *spans, unsigned capacity);
 

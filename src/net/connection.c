@@ -57,6 +57,7 @@ void emi_connection_free(em_connection *connection)
     emi_outbox_clear(&connection->outbox, &loop->outboxes);
     if (emi_gate_of(connection))
         emi_gate_free(connection->extras->gate);
+    emi_files_free(connection);
     if (connection->extras)
         emi_release(&loop->memory, connection->extras->reason_text);
     emi_release(&loop->memory, connection->extras);
@@ -104,6 +105,7 @@ void emi_connection_leave(em_connection *connection, bool lingers)
 static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->object.loop;
+    emi_files_give_up(connection);
     bool lingers = emi_connection_must_linger(connection);
     /* Without memory to wait for the peer, the peer may lose what was sent, so the reason cannot be EM_OK. */
     if (lingers && !emi_connection_extras_of(connection))
@@ -118,13 +120,17 @@ static void unbind(em_connection *connection)
         emi_connection_leave(connection, lingers);
 }
 
-/* Finishes the end with unbind and release, or, if bytes are left to be sent, begins to check the peer's progress. */
+/* Finishes the end with unbind and release, or calls back for files that were sent, and, if the connection is about to
+ * end, begins to check the peer's progress. */
 static void reap(emi_object *object)
 {
     em_connection *connection = connection_of(object);
     if (emi_connection_has_ended(connection)) {
         unbind(connection);
-    } else if (emi_connection_has_unsent(connection)) {
+        return;
+    }
+    emi_files_finish(connection);
+    if (emi_connection_has_unsent(connection) && emi_connection_is_about_to_end(connection)) {
         em_status status = emi_drain_begin(connection);
         if (status == EM_OK)
             emi_connection_arm(connection);
@@ -235,7 +241,7 @@ em_status em_connection_close(em_connection *connection)
 static bool must_wait_for_filter(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    return gate && !gate->was_ready && emi_connection_is_open(connection) && connection->outbox.bytes > 0;
+    return gate && !gate->was_ready && emi_connection_is_open(connection) && connection->outbox.first;
 }
 
 /* Sealing is tried before unbind, because a filter that needs more from the wire first gets none after it. */
@@ -253,7 +259,7 @@ em_status em_connection_close_in_background(em_connection *connection)
     em_status status = emi_connection_check(connection);
     if (status != EM_OK)
         return status;
-    if (must_wait_for_filter(connection))
+    if (must_wait_for_filter(connection) || emi_files_are_waiting(connection))
         return em_connection_close_after_writing(connection);
     if (emi_connection_is_open(connection)) {
         connection->write_side = EMI_WRITE_FLUSHING;

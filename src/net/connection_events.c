@@ -75,14 +75,17 @@ void emi_connection_connected(emi_channel *channel)
     emi_connection_send_end(connection);
 }
 
+static bool may_send(const em_connection *connection)
+{
+    if (connection->paused || connection->object.state < EM_STATE_OPEN)
+        return false;
+    return !emi_connection_has_ended(connection) || connection->write_side == EMI_WRITE_FLUSHING;
+}
+
 static unsigned gather(emi_channel *channel, emi_span *spans)
 {
     const em_connection *connection = emi_connection_of(channel);
-    if (connection->paused || connection->object.state < EM_STATE_OPEN)
-        return 0;
-    if (emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING)
-        return 0;
-    return emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS);
+    return may_send(connection) ? emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS) : 0;
 }
 
 void emi_connection_note_sent(em_connection *connection, size_t length)
@@ -91,14 +94,48 @@ void emi_connection_note_sent(em_connection *connection, size_t length)
     emi_connection_note_activity(connection);
     connection->bytes_sent += length;
     loop->stats.bytes_sent += length;
-    if (connection->extras)
+    if (connection->extras) {
         connection->extras->progress_ns = connection->object.active_ns;
+        if (connection->extras->files)
+            emi_files_note_sent(connection);
+    }
 }
 
 static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
+    emi_connection_note_sent(connection, length);
+    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN;
+}
+
+/* With files: */
+
+static unsigned gather_to_file(emi_channel *channel, emi_span *spans)
+{
+    em_connection *connection = emi_connection_of(channel);
+    if (!may_send(connection) || !emi_files_provide(connection))
+        return 0;
+    return emi_outbox_gather_to_mark(&connection->outbox, spans, EMI_MAX_SPANS);
+}
+
+static bool gather_file(emi_channel *channel, emi_file_span *piece)
+{
+    em_connection *connection = emi_connection_of(channel);
+    return may_send(connection) && emi_files_gather(connection, piece);
+}
+
+static void file_failed(emi_channel *channel, em_status reason)
+{
+    emi_files_refuse(emi_connection_of(channel), reason);
+}
+
+static bool file_sent(emi_channel *channel, size_t length)
+{
+    em_connection *connection = emi_connection_of(channel);
+    if (!emi_outbox_first_mark(&connection->outbox))
+        return sent(channel, length);
+    emi_files_note_taken(connection, length);
     emi_connection_note_sent(connection, length);
     return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN;
 }
@@ -136,6 +173,13 @@ void emi_connection_released(emi_channel *channel)
         emi_connector_released(connection);
 }
 
+const emi_channel_events *emi_connection_choose_events(const em_connection *connection)
+{
+    if (emi_gate_of(connection))
+        return &emi_gate_events;
+    return emi_files_are_waiting(connection) ? &emi_events_with_files : &emi_connection_events;
+}
+
 static void *room(emi_channel *channel, size_t *capacity)
 {
     em_connection *connection = emi_connection_of(channel);
@@ -149,6 +193,20 @@ const emi_channel_events emi_connection_events = {
     .connected = emi_connection_connected,
     .gather = gather,
     .sent = sent,
+    .after_sent = after_sent,
+    .failed = emi_connection_failed,
+    .released = emi_connection_released,
+};
+
+const emi_channel_events emi_events_with_files = {
+    .data = data,
+    .room = room,
+    .end = end,
+    .connected = emi_connection_connected,
+    .gather = gather_to_file,
+    .gather_file = gather_file,
+    .file_failed = file_failed,
+    .sent = file_sent,
     .after_sent = after_sent,
     .failed = emi_connection_failed,
     .released = emi_connection_released,

@@ -130,5 +130,9 @@ em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t
 
 size_t em_connection_get_outbound_bytes(const em_connection *connection)
 {
-    return connection && !emi_connection_has_ended(connection) ? emi_connection_outbound_bytes(connection) : 0;
+    if (!connection || emi_connection_has_ended(connection))
+        return 0;
+    size_t bytes = emi_connection_outbound_bytes(connection);
+    uint64_t of_files = emi_files_unsent_bytes(connection);
+    return of_files < SIZE_MAX - bytes ? bytes + (size_t)of_files : SIZE_MAX;
 }

@@ -14,7 +14,7 @@ enum { LARGE_BYTES = 4096 };
 void emi_connection_request_send(em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    bool has_output = gate ? emi_gate_has_output(gate) : connection->outbox.bytes > 0 && !connection->paused;
+    bool has_output = gate ? emi_gate_has_output(gate) : connection->outbox.first && !connection->paused;
     if (!has_output || !emi_connection_is_open(connection))
         return;
     if (gate && gate->cannot_write && connection->write_side != EMI_WRITE_FLUSHING)
@@ -26,7 +26,7 @@ void emi_connection_request_send(em_connection *connection)
 bool emi_connection_has_unsent(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    return connection->outbox.bytes > 0 ||
+    return connection->outbox.first || emi_files_are_waiting(connection) ||
            (gate && (gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || emi_gate_owes_end(gate)));
 }
 
@@ -48,9 +48,7 @@ static void shut_down(em_connection *connection)
         emi_connection_end(connection, status);
 }
 
-/* Whether the connection ends as soon as the peer has received the remaining bytes, so that only the peer can delay it.
- */
-static bool is_about_to_end(const em_connection *connection)
+bool emi_connection_is_about_to_end(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
     if (!emi_connection_is_open(connection) || (gate && !gate->was_ready))
@@ -64,7 +62,7 @@ void emi_connection_act_if_sent(em_connection *connection)
     if (connection->under_pressure)
         relieve(connection);
     if (emi_connection_has_unsent(connection)) {
-        if (is_about_to_end(connection) && !emi_drain_has_begun(connection))
+        if (emi_connection_is_about_to_end(connection) && !emi_drain_has_begun(connection))
             emi_object_list(&connection->object);
         return;
     }
@@ -93,9 +91,8 @@ static bool is_memory(const void *data, size_t length)
     return length <= PTRDIFF_MAX && (data || length == 0);
 }
 
-/* Whether `length` more bytes may be queued. Exceeding the connection's own limit ends it. What a forked child would
- * seal takes the keys and numbers of what the parent seals. */
-static em_status check_room(em_connection *connection, size_t length)
+/* What a forked child would seal takes the keys and numbers of what the parent seals. */
+em_status emi_connection_check_room(em_connection *connection, size_t length)
 {
     if (EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
         return EM_CLOSED;
@@ -124,11 +121,10 @@ static em_status check_pressure(em_connection *connection)
     return EM_UNDER_PRESSURE;
 }
 
-/* Something was added to the outbox, which held `before` bytes. */
-static em_status added(em_connection *connection, size_t before)
+em_status emi_connection_note_added(em_connection *connection, bool was_empty)
 {
     emi_connection_extras *extras = connection->extras;
-    if (before == 0) {
+    if (was_empty) {
         if (extras && extras->write_timeout_ns > 0) {
             extras->progress_ns = emi_clock_now_ns();
             emi_connection_arm(connection);
@@ -171,7 +167,7 @@ static size_t send_now(em_connection *connection, const emi_span *spans, unsigne
  * nothing half sent. */
 static size_t send_large(em_connection *connection, const emi_span *spans, unsigned count)
 {
-    if (connection->outbox.bytes > 0 || connection->object.state != EM_STATE_OPEN || connection->paused ||
+    if (connection->outbox.first || connection->object.state != EM_STATE_OPEN || connection->paused ||
         connection->object.loop->outboxes.limit_bytes != SIZE_MAX)
         return 0;
     return emi_gate_of(connection) ? seal_large(connection, spans, count) : send_now(connection, spans, count);
@@ -190,11 +186,11 @@ static em_status done(em_connection *connection)
     return check_pressure(connection);
 }
 
-/* status: whether the bytes that the system had not accepted were added to the outbox, which held `before` bytes. */
-static em_status queued(em_connection *connection, em_status status, size_t taken, size_t before)
+/* status: whether the bytes that the system had not accepted were added to the outbox. */
+static em_status queued(em_connection *connection, em_status status, size_t taken, bool was_empty)
 {
     if (status == EM_OK)
-        return added(connection, before);
+        return emi_connection_note_added(connection, was_empty);
     if (taken > 0)
         emi_connection_end(connection, status); /* the peer has the first part only */
     return status;
@@ -204,7 +200,7 @@ em_status em_connection_send(em_connection *connection, const void *data, size_t
 {
     if (!connection || !is_memory(data, length))
         return EM_INVALID_ARGUMENT;
-    em_status status = check_room(connection, length);
+    em_status status = emi_connection_check_room(connection, length);
     if (status != EM_OK || length == 0)
         return status;
     const emi_span span = emi_span_of(data, length);
@@ -214,10 +210,10 @@ em_status em_connection_send(em_connection *connection, const void *data, size_t
         if (is_done(connection, taken, length))
             return done(connection);
     }
-    size_t before = connection->outbox.bytes;
+    bool was_empty = !connection->outbox.first;
     status = emi_outbox_append(&connection->outbox, &connection->object.loop->outboxes, (const char *)data + taken,
                                length - taken);
-    return queued(connection, status, taken, before);
+    return queued(connection, status, taken, was_empty);
 }
 
 /* Several spans */
@@ -264,7 +260,7 @@ em_status em_connection_send_spans(em_connection *connection, const em_span *spa
     size_t length;
     if (!connection || (!spans && count > 0) || add_up(spans, count, &length) != EM_OK)
         return EM_INVALID_ARGUMENT;
-    em_status status = check_room(connection, length);
+    em_status status = emi_connection_check_room(connection, length);
     if (status != EM_OK || length == 0)
         return status;
     size_t taken = 0;
@@ -273,9 +269,9 @@ em_status em_connection_send_spans(em_connection *connection, const em_span *spa
         if (is_done(connection, taken, length))
             return done(connection);
     }
-    size_t before = connection->outbox.bytes;
+    bool was_empty = !connection->outbox.first;
     status = append_spans(connection, spans, taken, length - taken);
-    return queued(connection, status, taken, before);
+    return queued(connection, status, taken, was_empty);
 }
 
 em_status em_connection_send_text(em_connection *connection, const char *text)
@@ -286,13 +282,14 @@ em_status em_connection_send_text(em_connection *connection, const char *text)
 em_status em_connection_send_borrowed(em_connection *connection, const void *data, size_t length,
                                       void (*release)(void *user, const void *data), void *user)
 {
-    em_status status = !connection || !is_memory(data, length) ? EM_INVALID_ARGUMENT : check_room(connection, length);
+    em_status status =
+        !connection || !is_memory(data, length) ? EM_INVALID_ARGUMENT : emi_connection_check_room(connection, length);
     if (status == EM_OK && length > 0) {
-        size_t before = connection->outbox.bytes;
+        bool was_empty = !connection->outbox.first;
         status = emi_outbox_append_borrowed(&connection->outbox, &connection->object.loop->outboxes, data, length,
                                             release, user);
         if (status == EM_OK)
-            return added(connection, before);
+            return emi_connection_note_added(connection, was_empty);
     }
     if (!release)
         return status;

@@ -48,11 +48,11 @@ static void consider_check(deadline *earliest, const em_connection *connection)
             (deadline){.due_ns = connection->extras->drain.check_ns, .reason = EM_WRITE_TIMEOUT, .is_check = true};
 }
 
-/* Not what waits for a handshake. */
+/* Not what waits for a handshake or for the disk. */
 static bool waits_for_system(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    bool waits = connection->outbox.bytes > 0;
+    bool waits = connection->outbox.first && !emi_files_await_disk(connection);
     if (!gate)
         return waits;
     return gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || (waits && gate->was_ready);

@@ -148,7 +148,7 @@ void emi_connector_released(em_connection *connection)
 {
     em_status failure = connection->extras->connector->failure;
     connection->extras->connector->failure = EM_OK;
-    emi_channel_init(&connection->channel, emi_gate_of(connection) ? &emi_gate_events : &emi_connection_events);
+    emi_channel_init(&connection->channel, emi_connection_choose_events(connection));
     go_on(connection, failure);
 }
 

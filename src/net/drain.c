@@ -71,7 +71,7 @@ bool emi_drain_check(em_connection *connection)
     if (drain->checks < CHECKS / 2)
         drain->checks++;
     unsigned most = drain->checks < CHECKS / 2 ? CHECKS : MOST_PATIENCE;
-    if (!connection->paused)
+    if (!connection->paused && !emi_files_await_disk(connection))
         drain->patience--;
     drain->patience = earned < most - drain->patience ? (uint8_t)(drain->patience + earned) : (uint8_t)most;
     check_again_later(connection);

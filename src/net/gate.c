@@ -15,8 +15,8 @@ em_status emi_gate_check(const em_connection *connection)
     em_status status = emi_connection_check(connection);
     if (status == EM_OK)
         status = emi_loop_check(connection->object.loop);
-    if (status == EM_OK &&
-        (emi_gate_of(connection) || connection->write_side != EMI_WRITE_OPEN || connection->peer_ended))
+    if (status == EM_OK && (emi_gate_of(connection) || emi_files_are_waiting(connection) ||
+                            connection->write_side != EMI_WRITE_OPEN || connection->peer_ended))
         status = EM_INVALID_STATE;
     return status;
 }

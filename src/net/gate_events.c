@@ -74,7 +74,7 @@ static void after_sent(emi_channel *channel)
 
 static bool is_all_sent(const emi_gate *gate)
 {
-    return gate->connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && gate->filter->piece_bytes > 0 &&
+    return !gate->connection->outbox.first && gate->sealed_bytes == 0 && gate->filter->piece_bytes > 0 &&
            gate->was_ready;
 }
 

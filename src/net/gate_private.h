@@ -90,7 +90,8 @@ struct emi_gates {
  * leaves unfiltered. What is being delivered to receive_data stays the program's, and what follows goes to the filter.
  * handshake_timeout_ns: from now, or from when the connection is established; 0: 10 seconds; EM_FOREVER: none. A filter
  * that is already ready has no handshake, so ssl_handshake_completed is not called. EM_CLOSED; EM_NO_MEMORY; EM_FORKED;
- * EM_INVALID_STATE if it has a filter, if either side has ended, or while the loop is being destroyed.
+ * EM_INVALID_STATE if it has a filter, if a file waits to be sent, if either side has ended, or while the loop is being
+ * destroyed.
  */
 em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t handshake_timeout_ns);
 

@@ -16,7 +16,7 @@
 static const void *next_piece(const emi_gate *gate, size_t *length)
 {
     emi_span spans[EMI_MAX_SPANS];
-    unsigned count = emi_outbox_gather(&gate->connection->outbox, spans, EMI_MAX_SPANS);
+    unsigned count = emi_outbox_gather_to_mark(&gate->connection->outbox, spans, EMI_MAX_SPANS);
     if (count == 1 || spans[0].length >= *length) {
         *length = spans[0].length < *length ? spans[0].length : *length;
         return spans[0].data;
@@ -138,7 +138,7 @@ bool emi_gate_has_output(const emi_gate *gate)
     if (connection->paused)
         return gate->filter->wire.bytes > 0 && plain_bytes_on_wire(gate) == 0;
     return gate->filter->wire.bytes > 0 || (gate->filter->is_ready && gate->filter->piece_bytes > 0 &&
-                                            (connection->outbox.bytes > 0 || emi_gate_owes_end(gate)));
+                                            (connection->outbox.first || emi_gate_owes_end(gate)));
 }
 
 static bool may_seal(const emi_gate *gate)
@@ -158,9 +158,9 @@ void emi_gate_fill(emi_gate *gate)
     const emi_filter *filter = gate->filter;
     if (!may_call_filter(gate))
         return;
-    while (connection->outbox.bytes > 0 && may_seal(gate))
+    while (may_seal(gate) && emi_files_provide(gate->connection))
         seal_piece(gate);
-    if (connection->outbox.bytes == 0 && filter->piece_bytes > 0 && emi_gate_owes_end(gate))
+    if (!connection->outbox.first && filter->piece_bytes > 0 && emi_gate_owes_end(gate))
         seal_end(gate);
 }
 
@@ -184,7 +184,7 @@ void emi_gate_note_waiting(emi_gate *gate)
     const em_connection *connection = gate->connection;
     emi_connection_extras *extras = connection->extras;
     bool waits = gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 ||
-                 (connection->outbox.bytes > 0 && gate->was_ready && !connection->paused);
+                 (connection->outbox.first && gate->was_ready && !connection->paused);
     if (waits && !gate->was_waiting && extras->write_timeout_ns > 0) {
         extras->progress_ns = emi_clock_now_ns();
         emi_connection_arm(gate->connection);
@@ -219,7 +219,7 @@ static bool may_send_end_now(const emi_gate *gate)
     const em_connection *connection = gate->connection;
     const emi_channel *channel = &connection->channel;
     /* The filter's own messages, such as session tickets, leave together with the end mark. */
-    bool is_quiet = connection->outbox.bytes == 0 && gate->sealed_bytes == 0 && !gate->is_busy;
+    bool is_quiet = !connection->outbox.first && gate->sealed_bytes == 0 && !gate->is_busy;
     bool is_usable = channel->backend && !channel->released && channel->backend->operations->send_now &&
                      !emi_loop_is_forked(connection->object.loop);
     return is_quiet && is_usable && emi_connection_is_open(connection) && gate->was_ready && !gate->end_sealed &&

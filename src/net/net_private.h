@@ -15,6 +15,7 @@
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
 #include "loop/object.h"
+#include "net/files_private.h"
 #include "net/gate_private.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
@@ -79,6 +80,7 @@ typedef struct emi_connection_extras {
     size_t outbox_limit_bytes; /* 0: none */
     emi_connector *connector;  /* until it is established */
     emi_gate *gate;            /* of its filter, see gate_private.h; NULL: none */
+    emi_files *files;          /* that it sends, see files_private.h; NULL: it has not sent any */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
@@ -201,10 +203,14 @@ static inline emi_gate *emi_gate_of(const em_connection *connection)
     return connection->extras ? connection->extras->gate : NULL;
 }
 
-/** How many bytes wait to be sent, as the program counts them. */
+/** How many bytes wait to be sent, as the program counts them, without those of files. */
 static inline size_t emi_connection_outbound_bytes(const em_connection *connection)
 {
-    return connection->outbox.bytes + (emi_gate_of(connection) ? connection->extras->gate->sealed_bytes : 0);
+    const emi_connection_extras *extras = connection->extras;
+    size_t bytes = connection->outbox.bytes;
+    if (extras && extras->gate)
+        bytes += extras->gate->sealed_bytes;
+    return extras && extras->files ? bytes - emi_files_bytes_in_memory(connection) : bytes;
 }
 
 /** The first check of all calls that change a connection: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */
@@ -234,6 +240,12 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 
 /** Channels of connections whose handler has receive_buffer offer room. */
 extern const emi_channel_events emi_connection_events;
+
+/** The same while files wait to be sent. */
+extern const emi_channel_events emi_events_with_files;
+
+/** Returns the events of a connection that has not ended: with a filter, with files, or plain. */
+const emi_channel_events *emi_connection_choose_events(const em_connection *connection);
 
 /** It is established. */
 void emi_connection_connected(emi_channel *channel);
@@ -272,6 +284,16 @@ bool emi_connection_has_unsent(const em_connection *connection);
 
 /** Requests sending, if the state allows it and bytes are waiting. */
 void emi_connection_request_send(em_connection *connection);
+
+/** Whether `length` more bytes may be queued: EM_OK, EM_CLOSED, EM_FORKED, EM_OUTBOX_LIMIT. Exceeding the connection's
+ * own limit ends it. */
+em_status emi_connection_check_room(em_connection *connection, size_t length);
+
+/** Something was added to the outbox, which was empty before, or not. Returns EM_OK or EM_UNDER_PRESSURE. */
+em_status emi_connection_note_added(em_connection *connection, bool was_empty);
+
+/** Whether it ends as soon as the peer has received the remaining bytes, so that only the peer can delay it. */
+bool emi_connection_is_about_to_end(const em_connection *connection);
 
 /** To be called after a change of the outbox, or of what follows when it is empty. Acts if it is empty. */
 void emi_connection_act_if_sent(em_connection *connection);

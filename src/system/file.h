@@ -31,7 +31,7 @@ em_status emi_file_read(int descriptor, uint64_t offset, void *bytes, size_t cap
 bool emi_file_is_cached(int descriptor, uint64_t offset, size_t length);
 
 /** Reads a range into the page cache and drops the bytes; stops at the end of the file. Waits for the disk. */
-em_status emi_file_fetch(int descriptor, uint64_t offset, size_t length);
+em_status emi_file_fetch_range(int descriptor, uint64_t offset, size_t length);
 
 /** Tells the system that the file will be read from begin to end, so that it reads further ahead. */
 void emi_file_expect_sequential(int descriptor);

@@ -3,8 +3,6 @@
  * What the page cache holds of a file, by preadv2(2) with RWF_NOWAIT. mincore(2) would tell it exactly, but only to
  * those who may write the file.
  */
-#define _FILE_OFFSET_BITS 64
-
 #include "base/features.h"
 
 #if EMI_HAVE_CACHED_READS

@@ -2,8 +2,6 @@
 /*
  * Files on POSIX systems.
  */
-#define _FILE_OFFSET_BITS 64
-
 #include "base/features.h"
 
 #if EMI_HAVE_POSIX
@@ -73,7 +71,7 @@ em_status emi_file_read(int descriptor, uint64_t offset, void *bytes, size_t cap
 }
 
 /* One byte of each page is enough, and the whole range is requested from the disk at once before that. */
-em_status emi_file_fetch(int descriptor, uint64_t offset, size_t length)
+em_status emi_file_fetch_range(int descriptor, uint64_t offset, size_t length)
 {
     uint64_t end = offset + length;
     posix_fadvise(descriptor, (off_t)offset, (off_t)length, POSIX_FADV_WILLNEED);

@@ -3,8 +3,6 @@
  * Sending a file to a socket by sendfile(2). The call has no MSG_NOSIGNAL, so SIGPIPE is blocked in this thread
  * meanwhile, and taken if it was raised.
  */
-#define _FILE_OFFSET_BITS 64
-
 #include "base/features.h"
 
 #if EMI_HAVE_SENDFILE
