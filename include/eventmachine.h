@@ -14,6 +14,7 @@
 #include <eventmachine/loop.h>
 #include <eventmachine/process.h>
 #include <eventmachine/pool.h>
+#include <eventmachine/process_watch.h>
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>
