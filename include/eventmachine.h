@@ -15,6 +15,7 @@
 #include <eventmachine/process.h>
 #include <eventmachine/pool.h>
 #include <eventmachine/process_watch.h>
+#include <eventmachine/proxy.h>
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>

@@ -78,7 +78,15 @@ typedef struct em_handler {
      */
     void (*ssl_handshake_completed)(em_connection *connection);
 
-    void (*reserved[8])(void);
+    /** The proxy of this connection, see em_connection_start_proxy, has relayed as many bytes as it was to, and has
+     * ended. What was received behind them goes to receive_data next, or to a proxy that is started here. */
+    void (*proxy_completed)(em_connection *connection);
+
+    /** The target of the proxy of this connection has ended: its unbind has just returned. The proxy has ended, and
+     * what is received from now on goes to receive_data. */
+    void (*proxy_target_unbound)(em_connection *connection);
+
+    void (*reserved[6])(void);
 } em_handler;
 
 EM_END_DECLARATIONS

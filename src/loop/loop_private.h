@@ -42,6 +42,7 @@ struct emi_service {
 /** The kinds of services, in the order in which they are closed. */
 typedef enum emi_service_kind {
     EMI_SERVICE_NET,
+    EMI_SERVICE_PROXIES,
     EMI_SERVICE_POOL,
     EMI_SERVICE_JOBS,
     EMI_SERVICE_KINDS

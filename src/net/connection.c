@@ -58,8 +58,10 @@ void emi_connection_free(em_connection *connection)
     if (emi_gate_of(connection))
         emi_gate_free(connection->extras->gate);
     emi_files_free(connection);
-    if (connection->extras)
+    if (connection->extras) {
+        emi_proxy_free(connection->extras->proxy);
         emi_release(&loop->memory, connection->extras->reason_text);
+    }
     emi_release(&loop->memory, connection->extras);
     emi_object_remove(&connection->object);
     loop->stats.connections_open--;
@@ -112,6 +114,7 @@ static void unbind(em_connection *connection)
         connection->object.reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
         connection->handler->unbind(connection, (em_status)connection->object.reason);
+    emi_connection_end_proxies(connection);
     emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;

@@ -101,12 +101,14 @@ em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handle
     return EM_OK;
 }
 
-/* To receive_data, which is called within em_connection_detach. */
+/* To receive_data, which is called within em_connection_detach. A proxy no longer gets anything. */
 static em_status deliver_held(em_connection *connection)
 {
+    connection->channel.events = &emi_connection_events;
     emi_loop_begin_callback(connection->object.loop);
     em_status status = emi_channel_deliver_held(&connection->channel);
     emi_loop_end_callback(connection->object.loop);
+    emi_connection_route(connection);
     return status;
 }
 
@@ -130,6 +132,8 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
         status = emi_loop_check(connection->object.loop);
     if (status != EM_OK)
         return status;
+    if (connection->extras)
+        emi_proxy_stop(connection->extras->proxy);
     *descriptor = connection->channel.descriptor;
     connection->channel.ownership = EMI_SHARED;
     emi_channel_release(&connection->channel);

@@ -20,14 +20,27 @@ static void data(emi_channel *channel, const void *bytes, size_t length)
         connection->handler->receive_data(connection, bytes, length);
 }
 
+void emi_connection_deliver(em_connection *connection, const void *bytes, size_t length)
+{
+    emi_proxy *proxy = emi_connection_proxy(connection);
+    connection->bytes_received += length;
+    connection->object.loop->stats.bytes_received += length;
+    if (proxy)
+        emi_proxy_relay(proxy, bytes, length);
+    else if (connection->handler->receive_data)
+        connection->handler->receive_data(connection, bytes, length);
+}
+
 void emi_connection_receive_end(em_connection *connection)
 {
     connection->peer_ended = true;
     if (connection->object.state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
         return;
+    if (emi_connection_proxy(connection))
+        emi_proxy_pass_end(connection->extras->proxy);
     if (connection->handler->receive_end)
         connection->handler->receive_end(connection);
-    else
+    else if (!emi_connection_is_kept_open(connection))
         em_connection_close_after_writing(connection);
     emi_connection_act_if_sent(connection);
 }
@@ -101,12 +114,18 @@ void emi_connection_note_sent(em_connection *connection, size_t length)
     }
 }
 
+/* Whether something follows when fewer bytes wait. */
+static bool must_act(const em_connection *connection)
+{
+    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN || connection->holds_source;
+}
+
 static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
     emi_connection_note_sent(connection, length);
-    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN;
+    return must_act(connection);
 }
 
 /* With files: */
@@ -137,7 +156,7 @@ static bool file_sent(emi_channel *channel, size_t length)
         return sent(channel, length);
     emi_files_note_taken(connection, length);
     emi_connection_note_sent(connection, length);
-    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN;
+    return must_act(connection);
 }
 
 static void after_sent(emi_channel *channel)
@@ -173,17 +192,32 @@ void emi_connection_released(emi_channel *channel)
         emi_connector_released(connection);
 }
 
+static bool has_extra_events(const em_connection *connection)
+{
+    return emi_files_are_waiting(connection) || emi_connection_proxy(connection) ||
+           (connection->extras && connection->extras->feeder);
+}
+
 const emi_channel_events *emi_connection_choose_events(const em_connection *connection)
 {
     if (emi_gate_of(connection))
         return &emi_gate_events;
-    return emi_files_are_waiting(connection) ? &emi_events_with_files : &emi_connection_events;
+    return has_extra_events(connection) ? &emi_connection_events_with_extras : &emi_connection_events;
 }
 
 static void *room(emi_channel *channel, size_t *capacity)
 {
     em_connection *connection = emi_connection_of(channel);
     return connection->handler->receive_buffer(connection, capacity);
+}
+
+static void relay_data(emi_channel *channel, const void *bytes, size_t length)
+{
+    em_connection *connection = emi_connection_of(channel);
+    if (emi_connection_has_ended(connection))
+        return;
+    emi_connection_note_activity(connection);
+    emi_connection_deliver(connection, bytes, length);
 }
 
 const emi_channel_events emi_connection_events = {
@@ -198,8 +232,8 @@ const emi_channel_events emi_connection_events = {
     .released = emi_connection_released,
 };
 
-const emi_channel_events emi_events_with_files = {
-    .data = data,
+const emi_channel_events emi_connection_events_with_extras = {
+    .data = relay_data,
     .room = room,
     .end = end,
     .connected = emi_connection_connected,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Flow control: pauses, and the marks and limits for the bytes waiting to be sent. There are two independent pauses, of
- * both directions and of receiving alone. A connection receives only while neither is in effect.
+ * Flow control: pauses, and the marks and limits for the bytes waiting to be sent. There are three independent pauses:
+ * of both directions, of receiving alone, and that of a proxy. A connection receives only while none is in effect.
  */
 #include "net/net_private.h"
 
@@ -9,7 +9,8 @@ static bool wants_input(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
     return gate ? emi_gate_wants_input(gate)
-                : !connection->paused && !connection->receiving_paused && !connection->peer_ended;
+                : !connection->paused && !connection->receiving_paused && !connection->is_held &&
+                      !connection->peer_ended;
 }
 
 /* The bytes that a filter holds are delivered before those that the system holds. */
@@ -104,6 +105,15 @@ int em_connection_is_receiving_paused(const em_connection *connection)
     return connection && connection->receiving_paused && !emi_connection_has_ended(connection);
 }
 
+void emi_connection_hold(em_connection *connection, bool is_held)
+{
+    connection->is_held = is_held;
+    if (is_held)
+        stop_receiving(connection);
+    else
+        emi_connection_start_receiving(connection);
+}
+
 em_status em_connection_set_water_marks(em_connection *connection, size_t low_bytes, size_t high_bytes)
 {
     if (high_bytes == 0 || low_bytes > high_bytes)
@@ -123,9 +133,12 @@ em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t
 {
     emi_connection_extras *extras;
     em_status status = emi_connection_extras_to_set(connection, &extras);
-    if (status == EM_OK)
-        extras->outbox_limit_bytes = limit_bytes;
-    return status;
+    if (status != EM_OK)
+        return status;
+    extras->outbox_limit_bytes = limit_bytes;
+    if (extras->feeder)
+        emi_proxy_note_room(extras->feeder);
+    return EM_OK;
 }
 
 size_t em_connection_get_outbound_bytes(const em_connection *connection)

@@ -88,7 +88,8 @@ em_status em_connection_set_handler(em_connection *connection, const em_handler 
     if (!connection || emi_check_handler(handler) != EM_OK)
         return EM_INVALID_ARGUMENT;
     connection->handler = handler;
-    connection->channel.offers_room = handler->receive_buffer != NULL && !emi_gate_of(connection);
+    if (!emi_connection_has_ended(connection))
+        emi_connection_route(connection);
     return EM_OK;
 }
 

@@ -213,8 +213,8 @@ void emi_files_note_sent(em_connection *connection)
         emi_list_append(&files->finished, &file->link);
         emi_object_list(&connection->object);
     }
-    if (connection->channel.events == &emi_events_with_files)
-        connection->channel.events = &emi_connection_events;
+    if (connection->channel.events == &emi_connection_events_with_extras)
+        connection->channel.events = emi_connection_choose_events(connection);
 }
 
 /* The file is in no list any more. */

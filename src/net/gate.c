@@ -136,5 +136,6 @@ void emi_gate_free(emi_gate *gate)
     loop->outboxes.bytes -= gate->sealed_bytes;
     filter->operations->destroy(filter);
     emi_release(&loop->memory, gate->held);
+    emi_release(&loop->memory, gate->plain);
     emi_release(&loop->memory, gate);
 }

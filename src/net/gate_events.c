@@ -37,6 +37,12 @@ static bool is_cut(const em_connection *connection)
     return emi_connection_has_ended(connection) && connection->write_side != EMI_WRITE_FLUSHING;
 }
 
+/* Whether something follows when fewer bytes wait. */
+static bool must_act(const em_connection *connection)
+{
+    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN || connection->holds_source;
+}
+
 /* During a pause the program's bytes wait. The filter's own messages leave if none of the program's bytes are before
  * them. */
 static unsigned gather(emi_channel *channel, emi_span *spans)
@@ -49,7 +55,7 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
         return emi_gate_has_output(gate) ? emi_gate_gather(gate, spans) : 0;
     emi_gate_fill(gate);
     unsigned count = is_cut(connection) ? 0 : emi_gate_gather(gate, spans);
-    if (count == 0 && (connection->under_pressure || connection->write_side != EMI_WRITE_OPEN))
+    if (count == 0 && must_act(connection))
         emi_connection_act_if_sent(connection);
     return count;
 }
@@ -59,14 +65,14 @@ static bool sent(emi_channel *channel, size_t length)
     const em_connection *connection = emi_connection_of(channel);
     emi_gate *gate = connection->extras->gate;
     emi_gate_take(gate, length);
-    return connection->under_pressure || connection->write_side != EMI_WRITE_OPEN || emi_gate_needs_turn(gate);
+    return must_act(connection) || emi_gate_needs_turn(gate);
 }
 
 static void after_sent(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
     emi_gate *gate = connection->extras->gate;
-    if (connection->under_pressure || connection->write_side != EMI_WRITE_OPEN)
+    if (must_act(connection))
         emi_connection_act_if_sent(connection);
     if (emi_gate_needs_turn(gate))
         emi_gate_go_on(gate);

@@ -52,6 +52,8 @@ typedef struct emi_gate {
     unsigned char *held; /* wire bytes that the filter has not consumed yet, or NULL */
     size_t held_begin;
     size_t held_bytes;
+    unsigned char *plain; /* bytes that the filter has returned and a proxy has put back, or NULL */
+    size_t plain_bytes;
     size_t dropped_bytes;     /* wire bytes that were received after the peer's end */
     size_t sealed_bytes;      /* plain bytes that the filter has and that wait to be sent, also those that it holds */
     uint64_t wire_sent_bytes; /* wire bytes that the system has accepted; read by drain.c */
@@ -120,6 +122,9 @@ void emi_gate_receive(emi_gate *gate, emi_bytes input);
 
 /** Called by a turn: does the same with the bytes that the gate or the filter holds. */
 void emi_gate_serve(emi_gate *gate);
+
+/** While plain bytes are delivered: the last ones are delivered again before anything else. EM_NO_MEMORY. */
+em_status emi_gate_put_back(emi_gate *gate, const void *plain, size_t length);
 
 /** The wire has ended. */
 void emi_gate_receive_end(emi_gate *gate);

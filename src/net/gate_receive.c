@@ -21,7 +21,7 @@ enum {
 static bool is_paused(const emi_gate *gate)
 {
     const em_connection *connection = gate->connection;
-    return gate->filter->is_ready && (connection->paused || connection->receiving_paused);
+    return gate->filter->is_ready && (connection->paused || connection->receiving_paused || connection->is_held);
 }
 
 /* Whether the filter may be called, apart from the time that it would take. */
@@ -134,12 +134,29 @@ static void note_ready(emi_gate *gate)
 
 static void deliver(em_connection *connection, const void *plain, size_t length)
 {
-    if (emi_connection_has_ended(connection))
-        return;
-    connection->bytes_received += length;
-    connection->object.loop->stats.bytes_received += length;
-    if (connection->handler->receive_data)
-        connection->handler->receive_data(connection, plain, length);
+    if (!emi_connection_has_ended(connection))
+        emi_connection_deliver(connection, plain, length);
+}
+
+/* As long as they are there, the filter does not count as starved, so the wire's next bytes and its end come later. */
+em_status emi_gate_put_back(emi_gate *gate, const void *plain, size_t length)
+{
+    EMI_INVARIANT(!gate->plain);
+    gate->plain = emi_allocate(&gate->connection->object.loop->memory, length);
+    if (!gate->plain)
+        return EM_NO_MEMORY;
+    memcpy(gate->plain, plain, length);
+    gate->plain_bytes = length;
+    gate->is_starved = false;
+    return EM_OK;
+}
+
+static void deliver_again(emi_gate *gate)
+{
+    unsigned char *plain = gate->plain;
+    gate->plain = NULL;
+    deliver(gate->connection, plain, gate->plain_bytes);
+    emi_release(&gate->connection->object.loop->memory, plain);
 }
 
 /* After our end mark nothing may follow on the wire. */
@@ -153,6 +170,10 @@ static void drop_unsendable(emi_gate *gate)
  * Returns whether another call should follow. */
 static bool open_once(emi_gate *gate, emi_bytes *input)
 {
+    if (gate->plain) {
+        deliver_again(gate);
+        return true;
+    }
     unsigned char *plain = gate->gates->plain;
     emi_bytes none = {.length = 0};
     bool is_first = !gate->has_begun;

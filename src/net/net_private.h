@@ -17,6 +17,7 @@
 #include "loop/object.h"
 #include "net/files_private.h"
 #include "net/gate_private.h"
+#include "net/proxy_private.h"
 
 #define EMI_DEFAULT_HIGH_WATER_BYTES ((size_t)1024 * 1024)
 #define EMI_DEFAULT_DRAIN_TIMEOUT_NS (30 * EM_SECONDS)
@@ -81,6 +82,8 @@ typedef struct emi_connection_extras {
     emi_connector *connector;  /* until it is established */
     emi_gate *gate;            /* of its filter, see gate_private.h; NULL: none */
     emi_files *files;          /* that it sends, see files_private.h; NULL: it has not sent any */
+    emi_proxy *proxy;          /* whose source it is, or was; NULL: none so far */
+    emi_proxy *feeder;         /* whose target it is; NULL: none */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
@@ -101,9 +104,11 @@ struct em_connection {
     bool paused : 1;        /* neither receives nor sends */
     bool peer_ended : 1;
     bool under_pressure : 1;
+    bool holds_source : 1; /* of a proxy, until it has sent some of what is waiting */
     bool is_tcp : 1;
     bool may_linger : 1;       /* SO_LINGER may be set, so close(2) might wait */
     bool receiving_paused : 1; /* does not receive, independently of paused */
+    bool is_held : 1;          /* does not receive because the target of its proxy has no room, independently of both */
 };
 
 /* malloc(3) gives memory in steps: eight bytes more would be sixteen for each idle connection. */
@@ -203,6 +208,12 @@ static inline emi_gate *emi_gate_of(const em_connection *connection)
     return connection->extras ? connection->extras->gate : NULL;
 }
 
+/** The proxy whose source it is now; NULL: it has none. */
+static inline emi_proxy *emi_connection_proxy(const em_connection *connection)
+{
+    return connection->extras && emi_proxy_is_on(connection->extras->proxy) ? connection->extras->proxy : NULL;
+}
+
 /** How many bytes wait to be sent, as the program counts them, without those of files. */
 static inline size_t emi_connection_outbound_bytes(const em_connection *connection)
 {
@@ -241,14 +252,17 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
 /** Channels of connections whose handler has receive_buffer offer room. */
 extern const emi_channel_events emi_connection_events;
 
-/** The same while files wait to be sent. */
-extern const emi_channel_events emi_events_with_files;
+/** The same for those that send files or take part in a proxy. */
+extern const emi_channel_events emi_connection_events_with_extras;
 
-/** Returns the events of a connection that has not ended: with a filter, with files, or plain. */
+/** Returns the events of a connection that has not ended: with a filter, with files or a proxy, or plain. */
 const emi_channel_events *emi_connection_choose_events(const em_connection *connection);
 
 /** It is established. */
 void emi_connection_connected(emi_channel *channel);
+
+/** The tap: bytes were received, and go to the proxy if there is one, otherwise to the handler. */
+void emi_connection_deliver(em_connection *connection, const void *bytes, size_t length);
 
 /** The peer has sent its last byte. */
 void emi_connection_receive_end(em_connection *connection);
@@ -276,6 +290,9 @@ em_status emi_connection_start_receiving(em_connection *connection);
 
 /** Receives, or does not, after something has changed that this depends on. Of a connection that is attached. */
 void emi_connection_update_receiving(em_connection *connection);
+
+/** For proxies: receives nothing, or does again as far as no pause forbids it. */
+void emi_connection_hold(em_connection *connection, bool is_held);
 
 /* connection_send.c */
 
@@ -338,6 +355,17 @@ static inline bool emi_drain_has_begun(const em_connection *connection)
 {
     return connection->extras && connection->extras->drain.patience > 0;
 }
+
+/* proxy_connection.c */
+
+/** Chooses the channel's events, after a change of the filter, the handler or a proxy. */
+void emi_connection_route(em_connection *connection);
+
+/** After unbind: ends the proxies that it is the source and the target of. */
+void emi_connection_end_proxies(em_connection *connection);
+
+/** Whether it stays open after its peer's end, because it is one of two connections that relay half-closes. */
+bool emi_connection_is_kept_open(const em_connection *connection);
 
 /* linger.c */
 

@@ -146,6 +146,18 @@ static void ssl_handshake_completed(em_connection *connection)
     call(record->on_handshake, record);
 }
 
+static void proxy_completed(em_connection *connection)
+{
+    recorder *record = note(connection, 'P');
+    call(record->on_proxy_completed, record);
+}
+
+static void proxy_target_unbound(em_connection *connection)
+{
+    recorder *record = note(connection, 'T');
+    call(record->on_target_unbound, record);
+}
+
 static void unbind(em_connection *connection, em_status reason)
 {
     recorder *record = note(connection, 'U');
@@ -164,6 +176,8 @@ const em_handler recording = {
     .receive_end = receive_end,
     .drained = drained,
     .ssl_handshake_completed = ssl_handshake_completed,
+    .proxy_completed = proxy_completed,
+    .proxy_target_unbound = proxy_target_unbound,
     .unbind = unbind,
 };
 
@@ -173,6 +187,8 @@ const em_handler recording_without_end = {
     .receive_data = receive_data,
     .drained = drained,
     .ssl_handshake_completed = ssl_handshake_completed,
+    .proxy_completed = proxy_completed,
+    .proxy_target_unbound = proxy_target_unbound,
     .unbind = unbind,
 };
 

@@ -47,7 +47,7 @@ struct recorder {
     em_connection *connection; /* NULL after unbind */
     em_signature signature;
     char events[256]; /* I: post_init, C: connection_completed, H: ssl_handshake_completed, D: receive_data, E:
-                         receive_end, R: drained, U: unbind */
+                         receive_end, R: drained, P: proxy_completed, T: proxy_target_unbound, U: unbind */
     size_t event_count;
     byte_buffer received;
     unsigned unbinds;
@@ -55,6 +55,7 @@ struct recorder {
     em_connection_state last_state;
     int peer_had_ended;
     recorder_hook on_init, on_completed, on_data, on_end, on_drained, on_handshake, on_unbind;
+    recorder_hook on_proxy_completed, on_target_unbound;
     void *user;
 };
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Proxies: what one connection (the source) receives is sent by another (the target), within the library, without the
+ * program touching the bytes. Both may be of any kind: TCP, Unix-domain, with TLS (decrypted bytes are relayed, and
+ * encrypted again if the target has TLS). A proxy has one direction. For both directions start two, in either order.
+ * Chains (a to b, b to c) are possible, too.
+ *
+ * All functions here are for the loop's thread, and any callback may call them.
+ */
+#ifndef EVENTMACHINE_PROXY_H
+#define EVENTMACHINE_PROXY_H
+
+#include <eventmachine/connection.h>
+
+EM_BEGIN_DECLARATIONS
+
+/** What the end of the source means for the target. */
+typedef enum em_proxy_end {
+    /** Nothing: the program decides, in the source's receive_end or unbind. */
+    EM_PROXY_LEAVE_OPEN = 0,
+
+    /**
+     * When the source's peer has sent its last byte, and everything was relayed, the target's sending ends as by
+     * em_connection_close_write, and the target goes on receiving. If the source is itself the target of a proxy, it
+     * stays open for that direction even if its handler has no receive_end: so two proxies that pass the end on like
+     * this relay half-closes both ways, and both connections end when both peers have ended. If the source ends in any
+     * other way, for instance by a reset, the target is closed as by em_connection_close_after_writing. So it is if the
+     * source ends after its peer while the proxy in the other direction is still there.
+     */
+    EM_PROXY_CLOSE_WRITE = 1,
+
+    /** When the source's peer has sent its last byte, or the source ends in any other way, the target is closed as by
+     * em_connection_close_after_writing. */
+    EM_PROXY_CLOSE_AFTER_WRITING = 2
+} em_proxy_end;
+
+/** Options of em_connection_start_proxy. Begin with `.size = sizeof options`; zero means the default. Copied. */
+typedef struct em_proxy_options {
+    size_t size; /**< sizeof (em_proxy_options) */
+
+    /**
+     * Flow control: while more bytes than this wait to be sent by the target (em_connection_get_outbound_bytes), the
+     * source is not read. At most this many bytes and those of one more read (receive_buffer_bytes in em_loop_options)
+     * wait for one proxy. 0: 256 KiB. SIZE_MAX: no limit.
+     */
+    size_t buffer_bytes;
+
+    /** The proxy ends after it has relayed so many bytes: proxy_completed is called, and what was received behind them
+     * goes to receive_data right after that. 0: no end. */
+    uint64_t length_bytes;
+
+    em_proxy_end at_end; /**< default: EM_PROXY_LEAVE_OPEN */
+    unsigned reserved;   /**< for an option to come; must be 0 */
+} em_proxy_options;
+
+/**
+ * From now on, the bytes that `from` receives are sent by `to` and are not passed to receive_data. What is just being
+ * passed to receive_data stays the program's. Either may still be connecting. What the program sends by `to` itself
+ * comes between the relayed pieces, in the order of the calls.
+ *
+ * If `from` has a proxy already, this replaces it, and counts from 0 again. A connection is the target of one proxy at
+ * most. options: NULL for defaults.
+ *
+ * The source is held back, which means that nothing is read from it, while more than buffer_bytes wait in the target,
+ * while the target accepts no more data to send (em_connection_close_write and the like), and while the target's
+ * outbox_limit_bytes, or the loop's, leave no room: a proxy never exceeds those limits and loses nothing by them. Other
+ * pauses are independent of this one: bytes are received only while none is in effect, and em_connection_is_paused and
+ * em_connection_is_receiving_paused do not report it. The end of `from` is noticed after the bytes before it were
+ * relayed.
+ *
+ * A proxy ends:
+ * - after length_bytes, when proxy_completed is called;
+ * - after the target's unbind, when proxy_target_unbound is called, and later bytes go to receive_data;
+ * - by em_connection_stop_proxy, or em_connection_detach of `from`;
+ * - after the unbind of `from`. Then nothing is called on `to` but what at_end says.
+ * Bytes that were relayed belong to the target: they are sent, and dropped, like those of em_connection_send. Bytes
+ * that have been received, but could not be relayed before the proxy has ended, go to receive_data or to the next
+ * proxy.
+ *
+ * EM_INVALID_ARGUMENT: NULL, `from` and `to` are the same or of different loops, invalid options. EM_CLOSED: `from` has
+ * ended, or its peer has. EM_NOT_FOUND: `to` has ended. EM_INVALID_STATE: `to` is the target of another proxy, or the
+ * loop is being destroyed. EM_NO_MEMORY, EM_FORKED. On failure nothing has changed; a former proxy goes on.
+ *
+ * If there is no memory for bytes that must wait, `from` ends with EM_NO_MEMORY.
+ */
+EM_API em_status em_connection_start_proxy(em_connection *from, em_connection *to, const em_proxy_options *options);
+
+/** Ends the proxy of `from`: what it receives from now on goes to receive_data. EM_INVALID_STATE if it has none;
+ * EM_CLOSED if it has ended; EM_INVALID_ARGUMENT for NULL. */
+EM_API em_status em_connection_stop_proxy(em_connection *from);
+
+/** Returns how many bytes the latest proxy of `from` has relayed, also after it has ended and within unbind; 0 if there
+ * was none. */
+EM_API uint64_t em_connection_get_proxied_bytes(const em_connection *from);
+
+/** Returns the target of the proxy of `from`; NULL if it has none now. */
+EM_API em_connection *em_connection_get_proxy_target(const em_connection *from);
+
+EM_END_DECLARATIONS
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * A connection as source and as target of a proxy.
+ */
+#include "net/net_private.h"
+
+static em_connection *connection_at(emi_object *object)
+{
+    return EMI_CONTAINER(object, em_connection, object);
+}
+
+static const em_connection *connection_seen(const emi_object *object)
+{
+    return (const em_connection *)(const void *)object;
+}
+
+static void route(emi_object *object)
+{
+    emi_connection_route(connection_at(object));
+}
+
+/* As a source */
+
+static void hold(emi_object *from, bool is_held)
+{
+    emi_connection_hold(connection_at(from), is_held);
+}
+
+/* They will be received again, so they do not count yet. */
+static void put_back(emi_object *from, const void *bytes, size_t length)
+{
+    em_connection *connection = connection_at(from);
+    emi_gate *gate = emi_gate_of(connection);
+    emi_channel *channel = &connection->channel;
+    connection->bytes_received -= length;
+    from->loop->stats.bytes_received -= length;
+    if (emi_connection_has_ended(connection))
+        return;
+    em_status status =
+        gate ? emi_gate_put_back(gate, bytes, length) : channel->backend->operations->put_back(channel, bytes, length);
+    if (status != EM_OK)
+        emi_connection_end(connection, status);
+}
+
+static void fail(emi_object *from, em_status reason)
+{
+    emi_connection_end(connection_at(from), reason);
+}
+
+static void completed(emi_object *from)
+{
+    em_connection *connection = connection_at(from);
+    if (connection->handler->proxy_completed && !emi_connection_has_ended(connection))
+        connection->handler->proxy_completed(connection);
+}
+
+static void target_unbound(emi_object *from)
+{
+    em_connection *connection = connection_at(from);
+    if (connection->handler->proxy_target_unbound && !emi_connection_has_ended(connection))
+        connection->handler->proxy_target_unbound(connection);
+}
+
+static const emi_proxy_source as_source = {
+    .route = route,
+    .hold = hold,
+    .put_back = put_back,
+    .fail = fail,
+    .completed = completed,
+    .target_unbound = target_unbound,
+};
+
+/* As a target */
+
+static size_t outbox_limit(const em_connection *to)
+{
+    size_t limit_bytes = to->extras->outbox_limit_bytes;
+    return limit_bytes > 0 ? limit_bytes : SIZE_MAX;
+}
+
+static bool takes_bytes(const em_connection *to)
+{
+    return !emi_connection_has_ended(to) && to->write_side == EMI_WRITE_OPEN &&
+           !(emi_gate_of(to) && emi_loop_is_forked(to->object.loop));
+}
+
+static size_t room_of(const em_connection *to)
+{
+    size_t queued = emi_connection_outbound_bytes(to);
+    size_t limit = outbox_limit(to);
+    size_t own_bytes = queued < limit ? limit - queued : 0;
+    size_t loop_bytes = emi_proxies_room_bytes(to->object.loop);
+    if (!takes_bytes(to))
+        return 0;
+    return own_bytes < loop_bytes ? own_bytes : loop_bytes;
+}
+
+/* Bytes that a target drops because it ends just now have been relayed, as those that wait in its outbox. */
+static em_status send_copy(emi_object *object, const void *bytes, size_t *length)
+{
+    em_connection *to = connection_at(object);
+    size_t room = room_of(to);
+    size_t piece = *length < room ? *length : room;
+    *length = 0;
+    if (piece == 0)
+        return EM_OK;
+    em_status status = em_connection_send(to, bytes, piece);
+    if (status < 0 && !emi_connection_has_ended(to))
+        return status;
+    *length = piece;
+    return EM_OK;
+}
+
+static size_t count_outbound(const emi_object *to)
+{
+    return emi_connection_outbound_bytes(connection_seen(to));
+}
+
+/* Half of the limit, so that sources do not go on for a few bytes. */
+static bool has_room(const emi_object *object)
+{
+    const em_connection *to = connection_seen(object);
+    return takes_bytes(to) && emi_connection_outbound_bytes(to) <= outbox_limit(to) / 2;
+}
+
+static void watch(emi_object *to, bool is_watched)
+{
+    connection_at(to)->holds_source = is_watched;
+}
+
+static void end(emi_object *to, em_proxy_end at_end)
+{
+    if (at_end == EM_PROXY_CLOSE_WRITE)
+        em_connection_close_write(connection_at(to));
+    else
+        em_connection_close_after_writing(connection_at(to));
+}
+
+static const emi_proxy_target as_target = {
+    .route = route,
+    .send = send_copy,
+    .count_outbound = count_outbound,
+    .has_room = has_room,
+    .watch = watch,
+    .end = end,
+};
+
+/* Of connections in general */
+
+void emi_connection_route(em_connection *connection)
+{
+    emi_channel *channel = &connection->channel;
+    channel->events = emi_connection_choose_events(connection);
+    channel->offers_room =
+        connection->handler->receive_buffer && !emi_gate_of(connection) && !emi_connection_proxy(connection);
+}
+
+void emi_connection_end_proxies(em_connection *connection)
+{
+    const emi_connection_extras *extras = connection->extras;
+    if (!extras)
+        return;
+    emi_proxy *feeder = extras->feeder, *proxy = extras->proxy;
+    bool was_fed_by_target = feeder && proxy && feeder->from == proxy->to;
+    if (feeder)
+        emi_proxy_target_unbound(feeder);
+    if (proxy)
+        emi_proxy_source_unbound(proxy, was_fed_by_target);
+}
+
+bool emi_connection_is_kept_open(const em_connection *connection)
+{
+    const emi_proxy *proxy = emi_connection_proxy(connection);
+    return proxy && proxy->at_end == EM_PROXY_CLOSE_WRITE && connection->extras->feeder;
+}
+
+/* The public functions */
+
+static em_status check(const em_connection *from, const em_connection *to)
+{
+    if (!from || !to || from == to || from->object.loop != to->object.loop)
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
+    if (emi_connection_has_ended(from) || from->peer_ended)
+        return EM_CLOSED;
+    if (emi_connection_has_ended(to))
+        return EM_NOT_FOUND;
+    const emi_proxy *feeder = to->extras ? to->extras->feeder : NULL;
+    return feeder && feeder->from != &from->object ? emi_status_without_detail(EM_INVALID_STATE)
+                                                   : emi_loop_check(from->object.loop);
+}
+
+em_status em_connection_start_proxy(em_connection *from, em_connection *to, const em_proxy_options *given)
+{
+    em_proxy_options options;
+    em_status status = check(from, to);
+    if (status == EM_OK)
+        status = emi_proxy_read_options(&options, given);
+    if (status == EM_OK && (!emi_connection_extras_of(from) || !emi_connection_extras_of(to)))
+        status = EM_NO_MEMORY;
+    if (status == EM_OK)
+        status = emi_proxy_prepare(&from->object, &as_source, &from->extras->proxy);
+    if (status == EM_OK)
+        emi_proxy_start(from->extras->proxy, &to->object, &as_target, &to->extras->feeder, &options);
+    return status;
+}
+
+em_status em_connection_stop_proxy(em_connection *from)
+{
+    em_status status = emi_connection_check(from);
+    if (status == EM_OK && !emi_connection_proxy(from))
+        status = EM_INVALID_STATE;
+    if (status == EM_OK)
+        emi_proxy_stop(from->extras->proxy);
+    return status;
+}
+
+uint64_t em_connection_get_proxied_bytes(const em_connection *from)
+{
+    return from && from->extras && from->extras->proxy ? from->extras->proxy->relayed_bytes : 0;
+}
+
+em_connection *em_connection_get_proxy_target(const em_connection *from)
+{
+    const emi_proxy *proxy = from ? emi_connection_proxy(from) : NULL;
+    return proxy && proxy->target == &as_target ? connection_at(proxy->to) : NULL;
+}
