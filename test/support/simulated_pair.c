@@ -31,7 +31,7 @@ void expect_proxy(em_connection *from, em_connection *to, const em_proxy_options
     assert_ptr_equal(em_connection_get_proxy_target(from), to);
 }
 
-void expect_received(recorder *record, const char *text)
+void pair_expect_received(recorder *record, const char *text)
 {
     assert_true(bytes_equal_text(&record->received, text));
     bytes_take(&record->received, NULL, SIZE_MAX);

@@ -26,6 +26,6 @@ void pair_free(simulated_pair *pair);
 void expect_proxy(em_connection *from, em_connection *to, const em_proxy_options *options);
 
 /** Checks what `from` has received since the last call. */
-void expect_received(recorder *record, const char *text);
+void pair_expect_received(recorder *record, const char *text);
 
 #endif

@@ -22,7 +22,7 @@ static void when_the_target_ends_the_source_is_told_after_unbind_and_receives_it
     run_turns(*state, 3);
     expect_events(&pair.to, "IU");
     expect_events(&pair.from, "ITD");
-    expect_received(&pair.from, "too late");
+    pair_expect_received(&pair.from, "too late");
     assert_null(em_connection_get_proxy_target(pair.from.connection));
     pair_free(&pair);
 }
@@ -195,7 +195,7 @@ static void a_handler_with_receive_end_is_told_of_an_end_that_was_passed_on(void
     assert_int_equal(em_connection_get_state(pair.to.connection), EM_STATE_OPEN);
     feed_text(pair.to_peer, "x");
     run_turns(*state, 3);
-    expect_received(&pair.to, "x");
+    pair_expect_received(&pair.to, "x");
     pair_free(&pair);
 }
 
@@ -308,7 +308,7 @@ static void detaching_the_source_ends_the_proxy_without_passing_an_end_on(void *
     feed_text(pair.from_peer, "held back");
     run_turns(*state, 3);
     assert_int_equal(em_connection_detach(pair.from.connection, &descriptor), EM_OK);
-    expect_received(&pair.from, "held back");
+    pair_expect_received(&pair.from, "held back");
     run_turns(*state, 3);
     expect_events(&pair.from, "IDU");
     expect_events(&pair.to, "I");

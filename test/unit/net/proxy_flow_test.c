@@ -246,7 +246,7 @@ static void a_target_that_is_being_closed_holds_the_source_back_until_unbind(voi
     run_turns(*state, 5);
     expect_sent(pair.to_peer, "last");
     expect_events(&pair.from, "ITD");
-    expect_received(&pair.from, "not lost");
+    pair_expect_received(&pair.from, "not lost");
     pair_free(&pair);
 }
 
@@ -260,7 +260,7 @@ static void a_half_closed_target_holds_the_source_back_until_the_proxy_is_stoppe
     expect_events(&pair.from, "I");
     assert_int_equal(em_connection_stop_proxy(pair.from.connection), EM_OK);
     run_turns(*state, 5);
-    expect_received(&pair.from, "not lost");
+    pair_expect_received(&pair.from, "not lost");
     pair_free(&pair);
 }
 

@@ -31,7 +31,7 @@ static void a_proxy_has_one_direction(void **state)
     pair_open_proxied(&pair, *state, NULL);
     feed_text(pair.to_peer, "back");
     run_turns(*state, 2);
-    expect_received(&pair.to, "back");
+    pair_expect_received(&pair.to, "back");
     expect_sent(pair.from_peer, "");
     assert_null(em_connection_get_proxy_target(pair.to.connection));
     assert_int_equal(em_connection_get_proxied_bytes(pair.to.connection), 0);
@@ -133,13 +133,13 @@ static void after_its_length_a_proxy_is_complete_and_the_surplus_is_received(voi
     feed_text(pair.from_peer, "helloworld");
     run_turns(*state, 2);
     expect_sent(pair.to_peer, "hello");
-    expect_received(&pair.from, "world");
+    pair_expect_received(&pair.from, "world");
     expect_events(&pair.from, "IPD");
     assert_null(em_connection_get_proxy_target(pair.from.connection));
     assert_int_equal(em_connection_get_proxied_bytes(pair.from.connection), 5);
     feed_text(pair.from_peer, "!");
     run_turns(*state, 2);
-    expect_received(&pair.from, "!");
+    pair_expect_received(&pair.from, "!");
     expect_sent(pair.to_peer, "");
     pair_free(&pair);
 }
@@ -177,7 +177,7 @@ static void a_proxy_that_is_started_when_one_is_complete_gets_the_surplus(void *
     feed_text(pair.from_peer, "1223344");
     run_turns(*state, 3);
     expect_sent(pair.to_peer, "12233");
-    expect_received(&pair.from, "44");
+    pair_expect_received(&pair.from, "44");
     expect_events(&pair.from, "IPPPD");
     assert_int_equal(em_connection_get_proxied_bytes(pair.from.connection), 2);
     pair_free(&pair);
@@ -199,7 +199,7 @@ static void a_pause_when_a_proxy_is_complete_keeps_the_surplus(void **state)
     expect_events(&pair.from, "IP");
     assert_int_equal(em_connection_resume(pair.from.connection), EM_OK);
     run_turns(*state, 2);
-    expect_received(&pair.from, "surplus");
+    pair_expect_received(&pair.from, "surplus");
     pair_free(&pair);
 }
 
@@ -237,7 +237,7 @@ static void a_source_that_is_detached_when_its_proxy_is_complete_gets_the_surplu
     pair.from.on_proxy_completed = detach_now;
     feed_text(pair.from_peer, "1surplus");
     run_turns(*state, 3);
-    expect_received(&pair.from, "surplus");
+    pair_expect_received(&pair.from, "surplus");
     expect_events(&pair.from, "IPDU");
     assert_true(descriptor >= 0);
     emi_socket_close(descriptor);
@@ -290,7 +290,7 @@ static void after_stopping_bytes_are_received_and_the_count_stays(void **state)
     feed_text(pair.from_peer, "received");
     run_turns(*state, 2);
     expect_sent(pair.to_peer, "relayed");
-    expect_received(&pair.from, "received");
+    pair_expect_received(&pair.from, "received");
     assert_int_equal(em_connection_get_proxied_bytes(pair.from.connection), 7);
     pair_free(&pair);
 }
@@ -311,7 +311,7 @@ static void a_proxy_that_is_started_in_receive_data_gets_what_follows(void **sta
     run_turns(*state, 2);
     feed_text(pair.from_peer, "body");
     run_turns(*state, 2);
-    expect_received(&pair.from, "head");
+    pair_expect_received(&pair.from, "head");
     expect_sent(pair.to_peer, "body");
     pair_free(&pair);
 }
@@ -339,7 +339,7 @@ static void a_second_source_for_a_target_is_refused_and_nothing_changes(void **s
     feed_text(other.from_peer, "mine");
     feed_text(pair.from_peer, "first");
     run_turns(*state, 2);
-    expect_received(&other.from, "mine");
+    pair_expect_received(&other.from, "mine");
     expect_sent(pair.to_peer, "first");
     pair_free(&other);
     feed_text(pair.from_peer, " still");
