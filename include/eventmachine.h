@@ -7,6 +7,7 @@
 #define EVENTMACHINE_H
 
 #include <eventmachine/address.h>
+#include <eventmachine/attach.h>
 #include <eventmachine/connection.h>
 #include <eventmachine/datagram.h>
 #include <eventmachine/file.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections: streams of bytes over TCP and Unix-domain sockets. A server accepts them, em_loop_connect opens them,
- * and em_loop_attach makes them of sockets that exist already.
+ * Connections: streams of bytes over TCP and Unix-domain sockets, pipes, terminals and other descriptors. A server
+ * accepts them, em_loop_connect opens them, and em_loop_attach (attach.h) makes them of descriptors that exist already.
  *
  * All functions here are for the loop's thread, and any callback may call them. Once a connection has ended, also
  * within unbind, the functions that send, close, pause, detach or set timeouts and limits return EM_CLOSED. The others
@@ -149,55 +149,6 @@ EM_API em_status em_loop_connect_unix_domain(em_loop *loop, const char *path, co
 EM_API em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
                                     const em_connect_options *options, em_connection **connection);
 
-/* Attaching and detaching sockets */
-
-/** Options of em_loop_attach. Begin with `.size = sizeof options`; zero means the default. Copied. */
-typedef struct em_attach_options {
-    size_t size; /**< sizeof (em_attach_options) */
-    void *user;  /**< the connection's user pointer, set before post_init */
-
-    /** NULL: all defaults. They are set on the socket, including the default of no_delay (on). */
-    const em_stream_options *stream;
-} em_attach_options;
-
-/**
- * Makes a connection of a stream socket that is connected already, TCP or Unix-domain: for instance one end of
- * socketpair(2), or a socket that was inherited or received from another process.
- *
- * On success the loop owns the descriptor: it makes it non-blocking and close-on-exec, and closes it when the
- * connection ends. The program no longer reads, writes or closes it. When this returns, post_init has been called;
- * connection_completed is not called, and receive_data follows later. On failure the caller still owns the
- * descriptor, and its modes are as before. Socket options before the one that the system refused stay set.
- *
- * If the socket has sent its end already (shutdown(2), SHUT_WR), the connection is as after
- * em_connection_close_write.
- *
- * handler: required. options: NULL for defaults. connection: set to the handle, NULL on failure; may be NULL.
- * EM_BAD_DESCRIPTOR, EM_NOT_A_SOCKET; EM_INVALID_ARGUMENT (a listening socket, a socket that is not a stream, invalid
- * options); EM_NOT_CONNECTED (also if it is still connecting or was reset); EM_FILE_EXISTS (attached to this loop
- * already); EM_NO_MEMORY, EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
- */
-EM_API em_status em_loop_attach(em_loop *loop, int descriptor, const em_handler *handler,
-                                const em_attach_options *options, em_connection **connection);
-
-/**
- * Detaches the socket from the loop and returns it to the caller: the counterpart of em_loop_attach, for any
- * established connection. unbind(EM_OK) follows at the end of the present turn, as after em_connection_close.
- *
- * When this returns EM_OK, the caller owns *descriptor, and the loop no longer uses it. It is open, still non-blocking
- * and close-on-exec, and may be used, closed or attached again at once. Bytes waiting to be sent are dropped; to send
- * them first, wait until em_connection_get_outbound_bytes is 0.
- *
- * Bytes that have arrived stay in the socket for the caller to read. Those that the library has read already are passed
- * to receive_data before this returns, also during a pause. Within the connection's own receive_data there are none.
- *
- * descriptor: set to the descriptor, -1 on failure. EM_CLOSED if the connection has ended, or ends within that
- * receive_data. EM_INVALID_STATE with TLS: the caller could not continue it. EM_NOT_CONNECTED while it is being
- * resolved or established. EM_FORKED. EM_CONNECTION_RESET and the like: the connection has failed already, and this
- * will be unbind's reason.
- */
-EM_API em_status em_connection_detach(em_connection *connection, int *descriptor);
-
 /* Sending */
 
 /**
@@ -281,8 +232,9 @@ EM_API em_status em_connection_close_in_background(em_connection *connection);
 
 /**
  * Half-close: ends sending when everything has been sent (shutdown(2), SHUT_WR). Receiving goes on. From now on
- * em_connection_send returns EM_CLOSED. When both sides have ended, the connection ends. EM_CLOSED if it has ended
- * already.
+ * em_connection_send returns EM_CLOSED. When both sides have ended, the connection ends; so it does if its descriptor
+ * is open for writing only. EM_CLOSED if it has ended already. EM_UNSUPPORTED for a descriptor that is no socket and
+ * open for both.
  */
 EM_API em_status em_connection_close_write(em_connection *connection);
 
@@ -420,11 +372,12 @@ EM_API em_status em_connection_get_reason(em_connection *connection, em_reason *
 /**
  * Gets the peer's address. For TCP it is remembered, so it is known in unbind, too, even after a reset.
  * EM_NOT_CONNECTED before the connection is established, or when the system no longer knows the address.
+ * EM_NOT_A_SOCKET for other attached descriptors, which have no address.
  */
 EM_API em_status em_connection_get_peer_address(em_connection *connection, em_address *address);
 
-/** Gets the address of this end, getsockname(2). EM_NOT_CONNECTED if there is no socket, and what the system returns.
- */
+/** Gets the address of this end, getsockname(2). EM_NOT_CONNECTED if there is no socket, EM_NOT_A_SOCKET for other
+ * attached descriptors, and what the system returns. */
 EM_API em_status em_connection_get_local_address(em_connection *connection, em_address *address);
 
 /** Returns the nanoseconds of loop time since bytes were last received or sent, or since the connection was created.
@@ -434,13 +387,13 @@ EM_API uint64_t em_connection_get_idle_ns(const em_connection *connection);
 /** Gets the numbers of bytes received and sent so far. Either pointer may be NULL. 0 for a connection of NULL. */
 EM_API void em_connection_get_byte_counts(const em_connection *connection, uint64_t *received, uint64_t *sent);
 
-/** Returns the socket's descriptor; -1 if there is no socket (not yet, or no longer). The library owns it: do not read,
- * write or close it. */
+/** Returns the descriptor; -1 if there is none (not yet, or no longer). The library owns it: do not read, write or
+ * close it. */
 EM_API int em_connection_get_descriptor(const em_connection *connection);
 
 /**
- * Returns the pending error of the socket and clears it (SO_ERROR, socket(7)). EM_OK if there is none; EM_CLOSED if the
- * connection has ended.
+ * Returns the pending error of the socket and clears it (SO_ERROR, socket(7)). EM_OK if there is none, as with every
+ * descriptor that is no socket; EM_CLOSED if the connection has ended.
  */
 EM_API em_status em_connection_take_error(em_connection *connection);
 
@@ -448,7 +401,8 @@ EM_API em_status em_connection_take_error(em_connection *connection);
 
 /**
  * Sets a socket option by the system's numbers, setsockopt(2). value_bytes: the length of the value. EM_CLOSED if there
- * is no socket (not yet, while a name is being resolved, or no longer); EM_INVALID_ARGUMENT; EM_NO_PROTOCOL_OPTION.
+ * is no socket (not yet, while a name is being resolved, or no longer); EM_NOT_A_SOCKET for other attached descriptors;
+ * EM_INVALID_ARGUMENT; EM_NO_PROTOCOL_OPTION.
  */
 EM_API em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
                                                  size_t value_bytes);

@@ -42,6 +42,12 @@ void emi_set_status_detail(em_status status, const char *text)
     snprintf(detail, sizeof detail, "%s", text);
 }
 
+em_status emi_status_with_detail(em_status status, const char *text)
+{
+    emi_set_status_detail(status, text);
+    return status;
+}
+
 em_status emi_status_without_detail(em_status status)
 {
     if (status == detailed_status)

@@ -12,6 +12,9 @@
  */
 void emi_set_status_detail(em_status status, const char *text);
 
+/** Sets the details and returns the status. */
+em_status emi_status_with_detail(em_status status, const char *text);
+
 /** Returns the status of a failure that has no details, so that an earlier failure's are not taken for its own. The
  * functions that most calls check their arguments with use it. */
 em_status emi_status_without_detail(em_status status);

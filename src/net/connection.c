@@ -295,6 +295,9 @@ em_status em_connection_close_after_writing(em_connection *connection)
 em_status em_connection_close_write(em_connection *connection)
 {
     em_status status = emi_connection_check(connection);
+    if (status == EM_OK && connection->channel.descriptor_kind != EMI_SOCKET && !connection->channel.cannot_send &&
+        !connection->channel.cannot_receive)
+        status = emi_status_with_detail(EM_UNSUPPORTED, "only a socket can end one direction alone");
     if (status != EM_OK)
         return status;
     if (connection->write_side == EMI_WRITE_OPEN)

@@ -135,7 +135,7 @@ em_status em_connection_take_error(em_connection *connection)
         return EM_INVALID_ARGUMENT;
     if (emi_connection_has_ended(connection))
         return EM_CLOSED;
-    if (connection->channel.descriptor == EMI_NO_SOCKET)
+    if (connection->channel.descriptor == EMI_NO_SOCKET || connection->channel.descriptor_kind != EMI_SOCKET)
         return EM_OK;
     return emi_socket_take_error(connection->channel.descriptor);
 }

@@ -40,9 +40,12 @@ static void relieve(em_connection *connection)
         connection->handler->drained(connection);
 }
 
+/* What is no socket has no half-close. If it cannot receive either, it ends as a whole. */
 static void shut_down(em_connection *connection)
 {
     connection->write_side = EMI_WRITE_ENDED;
+    if (connection->channel.descriptor_kind != EMI_SOCKET)
+        return;
     em_status status = emi_socket_shutdown_write(connection->channel.descriptor);
     if (status != EM_OK && status != EM_NOT_CONNECTED)
         emi_connection_end(connection, status);
@@ -54,7 +57,7 @@ bool emi_connection_is_about_to_end(const em_connection *connection)
     if (!emi_connection_is_open(connection) || (gate && !gate->was_ready))
         return false;
     return connection->write_side == EMI_WRITE_CLOSING ||
-           (connection->write_side == EMI_WRITE_ENDING && connection->peer_ended);
+           (connection->write_side == EMI_WRITE_ENDING && emi_connection_receives_no_more(connection));
 }
 
 void emi_connection_act_if_sent(em_connection *connection)
@@ -74,7 +77,7 @@ void emi_connection_act_if_sent(em_connection *connection)
         emi_connection_end(connection, EM_OK);
     if (connection->write_side == EMI_WRITE_ENDING && connection->object.state == EM_STATE_OPEN)
         shut_down(connection);
-    if (connection->write_side == EMI_WRITE_ENDED && connection->peer_ended)
+    if (connection->write_side == EMI_WRITE_ENDED && emi_connection_receives_no_more(connection))
         emi_connection_end(connection, EM_OK);
 }
 
@@ -93,11 +96,17 @@ static bool is_memory(const void *data, size_t length)
     return length <= PTRDIFF_MAX && (data || length == 0);
 }
 
+static em_status refuse_to_send(const em_connection *connection)
+{
+    bool never_could = connection->channel.cannot_send && !emi_connection_has_ended(connection);
+    return never_could ? emi_status_without_detail(EM_BAD_DESCRIPTOR) : EM_CLOSED;
+}
+
 /* What a forked child would seal takes the keys and numbers of what the parent seals. */
 em_status emi_connection_check_room(em_connection *connection, size_t length)
 {
     if (EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
-        return EM_CLOSED;
+        return refuse_to_send(connection);
     const emi_connection_extras *extras = connection->extras;
     if (!extras)
         return EM_OK;

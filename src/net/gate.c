@@ -16,7 +16,7 @@ em_status emi_gate_check(const em_connection *connection)
     if (status == EM_OK)
         status = emi_loop_check(connection->object.loop);
     if (status == EM_OK && (emi_gate_of(connection) || emi_files_are_waiting(connection) ||
-                            connection->write_side != EMI_WRITE_OPEN || connection->peer_ended))
+                            connection->write_side != EMI_WRITE_OPEN || emi_connection_receives_no_more(connection)))
         status = EM_INVALID_STATE;
     return status;
 }

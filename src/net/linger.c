@@ -158,8 +158,9 @@ static bool ends_well(const em_connection *connection)
 
 bool emi_connection_must_linger(const em_connection *connection)
 {
+    /* A descriptor that stays open is the caller's from unbind on. */
     if (!connection->channel.backend || connection->channel.released || !ends_well(connection) ||
-        connection->object.loop->closing)
+        connection->object.loop->closing || connection->channel.ownership == EMI_SHARED)
         return false;
     if (emi_connection_has_unsent(connection))
         return connection->write_side == EMI_WRITE_FLUSHING;

@@ -125,7 +125,9 @@ em_status emi_read_server_options(emi_server_settings *own, const em_server_opti
 
 em_status emi_read_attach_options(em_attach_options *own, em_stream_options *stream, const em_attach_options *given)
 {
-    em_status status = emi_read_options(own, sizeof *own, given);
+    em_status status = emi_read_named_options("em_attach_options", own, sizeof *own, given);
+    if (status == EM_OK && (!is_switch(own->close_descriptor) || !is_switch(own->nonblocking)))
+        status = EM_INVALID_ARGUMENT;
     if (status == EM_OK)
         status = read_stream_options(stream, own->stream);
     own->stream = stream;

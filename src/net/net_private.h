@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include <eventmachine/attach.h>
 #include <eventmachine/connection.h>
 
 #include "base/features.h"
@@ -200,6 +201,12 @@ static inline bool emi_connection_has_ended(const em_connection *connection)
 static inline bool emi_connection_is_open(const em_connection *connection)
 {
     return connection->object.state == EM_STATE_OPEN || connection->object.state == EM_STATE_DRAINING;
+}
+
+/** Returns whether the peer has ended, or the descriptor is open for writing only. */
+static inline bool emi_connection_receives_no_more(const em_connection *connection)
+{
+    return connection->peer_ended || connection->channel.cannot_receive;
 }
 
 /** The gate of its filter; NULL: it has none. */
