@@ -11,6 +11,7 @@
 #include <eventmachine/connection.h>
 #include <eventmachine/datagram.h>
 #include <eventmachine/file.h>
+#include <eventmachine/file_watch.h>
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
 #include <eventmachine/process.h>

@@ -45,6 +45,7 @@ typedef enum emi_service_kind {
     EMI_SERVICE_PROXIES,
     EMI_SERVICE_POOL,
     EMI_SERVICE_JOBS,
+    EMI_SERVICE_FILE_WATCHES,
     EMI_SERVICE_KINDS
 } emi_service_kind;
 
