@@ -137,29 +137,33 @@ static size_t least_of(uint64_t a, uint64_t b, uint64_t c)
     return (size_t)(least < c ? least : c);
 }
 
+/* Reads up to *length bytes, and sets *length. */
+static em_status read_into(const emi_outgoing_file *file, void *room, size_t *length)
+{
+    size_t capacity = *length;
+    em_status status;
+    do
+        status = emi_file_read(file->descriptor, file->offset, room, capacity, length);
+    while (status == EM_INTERRUPTED);
+    return status == EM_OK && *length == 0 ? EM_FILE_TRUNCATED : status;
+}
+
 /* Returns false if the connection has ended. */
 static bool read_piece(emi_outgoing_file *file)
 {
     em_connection *connection = file->connection;
     emi_outbox_pool *pool = &connection->object.loop->outboxes;
-    size_t capacity = least_of(file->unread_bytes, file->cached_until - file->offset, EMI_FILE_PIECE_BYTES);
-    size_t room_bytes = capacity;
-    size_t length = 0;
+    size_t length = least_of(file->unread_bytes, file->cached_until - file->offset, EMI_FILE_PIECE_BYTES);
+    size_t room_bytes = length;
     void *room;
-    em_status status = EM_NO_MEMORY;
     emi_outbox_block *block = emi_outbox_make_block(pool, &room_bytes, &room);
-    if (block) {
-        do
-            status = emi_file_read(file->descriptor, file->offset, room, capacity, &length);
-        while (status == EM_INTERRUPTED);
-        if (status == EM_OK && length == 0)
-            status = EM_FILE_TRUNCATED;
-        emi_outbox_put_first(&connection->outbox, pool, block, length);
-    }
+    em_status status = block ? read_into(file, room, &length) : EM_NO_MEMORY;
     if (status == EM_OK)
         advance(file, length);
     else
         emi_files_fail(connection, status);
+    if (block)
+        emi_outbox_put_first(&connection->outbox, pool, block, status == EM_OK ? length : 0);
     return status == EM_OK;
 }
 
