@@ -5,6 +5,8 @@
  */
 #include <stdio.h>
 
+#include <eventmachine/attach.h>
+
 #include "process/process_private.h"
 #include "system/child_streams.h"
 #include "system/socket.h"

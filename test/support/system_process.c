@@ -73,7 +73,7 @@ system_process *system_start_shell(em_loop *loop, const char *command)
     return system_start_shell_with(loop, command, (em_process_options){0});
 }
 
-void system_await_unbind(em_loop *loop, const system_process *process)
+void system_await_process_unbind(em_loop *loop, const system_process *process)
 {
     while (!process->unbind)
         system_turn(loop);
@@ -83,7 +83,7 @@ void system_await_unbind(em_loop *loop, const system_process *process)
 int system_run_shell(em_loop *loop, const char *command)
 {
     system_process *process = system_start_shell(loop, command);
-    system_await_unbind(loop, process);
+    system_await_process_unbind(loop, process);
     assert_int_equal(process->exited, 1);
     assert_int_equal(process->status.end, EM_PROCESS_EXITED);
     return process->status.exit_status;

@@ -36,7 +36,7 @@ system_process *system_start_shell(em_loop *loop, const char *command);
 system_process *system_start_shell_with(em_loop *loop, const char *command, em_process_options options);
 
 /** Turns the loop until unbind was called. */
-void system_await_unbind(em_loop *loop, const system_process *process);
+void system_await_process_unbind(em_loop *loop, const system_process *process);
 
 /** Starts a command, waits for its end, and returns its exit status. */
 int system_run_shell(em_loop *loop, const char *command);

@@ -36,7 +36,7 @@ static void a_signal_ends_a_process_and_is_told(void **state)
     assert_int_equal(em_process_kill(process->process, 12345), EM_INVALID_ARGUMENT);
     assert_int_equal(em_process_kill_group(process->process, SIGTERM), EM_INVALID_STATE);
     assert_int_equal(em_process_kill(process->process, SIGINT), EM_OK);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.end, EM_PROCESS_SIGNALED);
     assert_int_equal(process->status.signal, SIGINT);
     assert_int_equal(process->status.exit_status, -1);
@@ -84,7 +84,7 @@ static void a_process_that_ends_when_its_input_ends_is_not_signalled(void **stat
     system_process *process = system_start_shell(*state, "cat; exit 6");
     assert_int_equal(em_process_terminate(process->process), EM_OK);
     assert_int_equal(em_process_terminate(process->process), EM_INVALID_STATE);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.end, EM_PROCESS_EXITED);
     assert_int_equal(process->status.exit_status, 6);
 }
@@ -105,7 +105,7 @@ static void a_process_that_stays_is_terminated(void **state)
     await_output(*state, process, "ready");
     uint64_t begun_ns = em_loop_get_time_ns(*state);
     em_process_terminate(process->process);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 5);
     assert_string_equal(process->output->text, "ready\ntidy\n");
     assert_true(process->exited_ns - begun_ns >= STEP_MS * EM_MILLISECONDS);
@@ -127,7 +127,7 @@ static void a_process_that_ignores_term_is_killed_while_the_loop_goes_on(void **
     uint64_t begun_ns = em_loop_get_time_ns(*state);
     em_loop_add_periodic_timer(*state, EM_MILLISECONDS, count_beat, beats, NULL, NULL);
     em_process_terminate(process->process);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.end, EM_PROCESS_SIGNALED);
     assert_int_equal(process->status.signal, SIGKILL);
     assert_true(process->exited_ns - begun_ns >= 2 * STEP_MS * EM_MILLISECONDS);
@@ -141,7 +141,7 @@ static void a_group_is_terminated_with_its_leader(void **state)
     system_process *process = system_start_shell_with(*state, "sleep 1000 & echo ready; wait", options);
     await_output(*state, process, "ready");
     em_process_terminate(process->process);
-    system_await_unbind(*state, process); /* the sleeping one has the streams */
+    system_await_process_unbind(*state, process); /* the sleeping one has the streams */
     assert_int_equal(process->status.signal, SIGTERM);
     assert_int_equal(process->output->reason, EM_OK);
 }
@@ -153,7 +153,7 @@ static void closing_the_output_does_not_end_a_process(void **state)
         system_turn(*state);
     assert_int_equal(process->exited + process->unbind, 0);
     em_connection_send_text(process->input->connection, "go on\n");
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 8);
 }
 
@@ -162,7 +162,7 @@ static void a_process_that_ends_with_its_input_open_is_reaped(void **state)
     static const char block[1024 * 1024];
     system_process *process = system_start_shell(*state, "exec <&-; echo printed; exit 2");
     em_connection_send_borrowed(process->input->connection, block, sizeof block, NULL, NULL);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "printed\n");
     assert_int_equal(process->status.exit_status, 2);
     assert_int_equal(system_run_shell(*state, "exit 3"), 3);
@@ -174,7 +174,7 @@ static void the_output_of_a_grandchild_belongs_to_the_stream(void **state)
     while (!process->exited)
         system_turn(*state);
     assert_int_equal(process->unbind, 0);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "early\nlate\n");
 }
 
@@ -190,7 +190,7 @@ static void waiting_for_a_grandchild_costs_nothing_and_ends_at_will(void **state
     assert_int_equal(process->open_streams, 3);
     for (int stream = EM_PROCESS_INPUT; stream <= EM_PROCESS_ERROR; stream++)
         em_connection_close(em_process_get_stream(process->process, (em_process_stream)stream));
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 0);
     kill(atoi(process->output->text), SIGKILL);
 }
@@ -200,7 +200,7 @@ static void silence_after_the_end_can_have_a_limit(void **state)
     system_process *process =
         system_start_shell_with(*state, "(sleep 0.1; echo one; sleep 0.1; echo two; exec sleep 1000) & echo $!",
                                 (em_process_options){.silence_timeout_ns = 400 * EM_MILLISECONDS});
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_non_null(strstr(process->output->text, "\none\ntwo\n"));
     assert_int_equal(process->output->reason, EM_INACTIVITY_TIMEOUT);
     assert_int_equal(process->status.exit_status, 0);
@@ -213,7 +213,7 @@ static void terminating_after_the_end_limits_the_silence(void **state)
     while (!process->exited)
         system_turn(*state);
     em_process_terminate(process->process);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     kill(atoi(process->output->text), SIGKILL);
 }
 
@@ -225,7 +225,7 @@ static void an_output_that_is_never_read_holds_up_nobody(void **state)
     assert_int_equal(process->output->bytes, 0);
     assert_int_equal(process->exited, 0);
     em_connection_close(process->output->connection); /* the next write fails */
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_not_equal(process->status.end, EM_PROCESS_RUNNING);
 }
 
@@ -247,7 +247,7 @@ static void await_end(em_loop *loop, const char *command, em_process_end expecte
     if (expected == EM_PROCESS_RUNNING)
         while (waitpid(em_process_get_pid(process->process), NULL, 0) < 0) /* before the loop can */
             assert_int_equal(errno, EINTR);
-    system_await_unbind(loop, process);
+    system_await_process_unbind(loop, process);
     /* Linux 6.15 still knows the status of a process that others have waited for. */
     if (process->status.end != EM_PROCESS_LOST) {
         assert_int_equal(process->status.end, EM_PROCESS_EXITED);
@@ -295,7 +295,7 @@ static void a_thousand_processes_at_once_all_end(void **state)
     for (unsigned i = 0; i < MANY; i++)
         em_connection_send_text(processes[i]->input->connection, "all\n");
     for (unsigned i = 0; i < MANY; i++) {
-        system_await_unbind(*state, processes[i]);
+        system_await_process_unbind(*state, processes[i]);
         assert_string_equal(processes[i]->output->text, "all\n");
         assert_int_equal(processes[i]->status.exit_status, 0);
     }
@@ -343,7 +343,7 @@ static void a_forked_child_that_destroys_the_loop_leaves_the_process_alone(void 
     system_run_for(*state, 20 * EM_MILLISECONDS);
     assert_int_equal(process->exited, 0);
     em_connection_close_write(process->input->connection);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 3);
 }
 

@@ -111,7 +111,7 @@ static void the_end_of_a_process_that_is_no_child_is_reported(void **state)
     assert_int_equal(record->exited, 0);
     kill(pid, SIGKILL);
     await_exit(*state, record);
-    system_await_unbind(*state, shell);
+    system_await_process_unbind(*state, shell);
 }
 
 static void a_process_of_the_librarys_can_be_watched_too(void **state)
@@ -120,7 +120,7 @@ static void a_process_of_the_librarys_can_be_watched_too(void **state)
     watched *record = start_watch(*state, em_process_get_pid(shell->process));
     em_connection_close_write(shell->input->connection);
     await_exit(*state, record);
-    system_await_unbind(*state, shell);
+    system_await_process_unbind(*state, shell);
     assert_int_equal(shell->status.exit_status, 3);
 }
 

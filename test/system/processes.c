@@ -31,7 +31,7 @@ static void a_process_reads_its_input_and_writes_output_and_error_apart(void **s
     assert_ptr_equal(em_process_get_stream(process->process, EM_PROCESS_ERROR), process->error->connection);
     assert_int_equal(process->output->post_init, 1);
     em_connection_send_text(process->input->connection, "hello\n");
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "out hello\n");
     assert_string_equal(process->error->text, "err hello\n");
     assert_int_equal(process->exited, 1);
@@ -48,7 +48,7 @@ static void closing_the_input_alone_is_the_end_for_the_program(void **state)
     system_process *process = system_start_shell(*state, "cat; echo done");
     em_connection_send_text(process->input->connection, "text ");
     em_connection_close_write(process->input->connection);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "text done\n");
     assert_int_equal(process->status.exit_status, 0);
 }
@@ -58,7 +58,7 @@ static void closing_the_input_after_writing_is_the_end_for_the_program(void **st
     system_process *process = system_start_shell(*state, "cat; echo done");
     em_connection_send_text(process->input->connection, "text ");
     em_connection_close_after_writing(process->input->connection);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "text done\n");
 }
 
@@ -69,7 +69,7 @@ static void the_tail_of_the_output_arrives_whole_before_unbind(void **state)
     for (unsigned i = 0; i < CHILDREN; i++)
         processes[i] = system_start_shell(*state, "head -c 70000 /dev/zero");
     for (unsigned i = 0; i < CHILDREN; i++) {
-        system_await_unbind(*state, processes[i]);
+        system_await_process_unbind(*state, processes[i]);
         assert_int_equal(processes[i]->output->bytes, BYTES);
         assert_int_equal(processes[i]->status.exit_status, 0);
     }
@@ -82,7 +82,7 @@ static void both_ways_at_once_neither_side_blocks(void **state)
     system_process *process = system_start_shell(*state, "cat");
     em_connection_send_borrowed(process->input->connection, block, BYTES, NULL, NULL);
     em_connection_close_after_writing(process->input->connection);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->output->bytes, BYTES);
 }
 
@@ -98,7 +98,7 @@ static void one_socket_is_input_and_output(void **state)
     while (both->bytes < 14)
         system_turn(*state);
     em_connection_close_write(both->connection);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(both->text, "there and back");
     assert_int_equal(process->status.exit_status, 3);
 }
@@ -108,7 +108,7 @@ static void the_error_can_be_merged_into_the_output(void **state)
     em_process_stream_options error = {.size = sizeof error, .kind = EM_PROCESS_TO_OUTPUT};
     system_process *process =
         system_start_shell_with(*state, "echo one; echo two >&2; echo three", (em_process_options){.error = &error});
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "one\ntwo\nthree\n");
 }
 
@@ -119,7 +119,7 @@ static void a_stream_can_be_nothing(void **state)
         system_start_shell_with(*state, "cat; echo lost; cat <&2; exit 4",
                                 (em_process_options){.input = &null, .output = &null, .error = &null});
     assert_null(em_process_get_stream(process->process, EM_PROCESS_INPUT));
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 4);
 }
 
@@ -131,7 +131,7 @@ static void a_stream_can_be_a_descriptor_of_the_program(void **state)
     em_process_stream_options given = {.size = sizeof given, .kind = EM_PROCESS_DESCRIPTOR, .descriptor = ends[1]};
     system_process *process = system_start_shell_with(*state, "echo written", (em_process_options){.output = &given});
     close(ends[1]);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(read(ends[0], text, sizeof text), 8);
     assert_string_equal(text, "written\n");
     close(ends[0]);
@@ -147,7 +147,7 @@ static void further_descriptors_are_passed_under_their_numbers(void **state)
                                       {.descriptor = ends[0], .number = ends[1]}};
     system_process *process = system_start_shell_with(
         *state, "echo fifty > /proc/self/fd/50", (em_process_options){.descriptors = passed, .descriptor_count = 2});
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(read(ends[0], text, sizeof text), 6);
     assert_string_equal(text, "fifty\n");
     assert_int_equal(fcntl(ends[1], F_GETFD), FD_CLOEXEC);
@@ -170,15 +170,15 @@ static void a_process_inherits_no_descriptor_unless_it_is_to(void **state)
     system_process *between =
         system_start_shell_with(*state, "test ! -e /proc/self/fd/200 && test -e /proc/self/fd/210",
                                 (em_process_options){.descriptors = &passed, .descriptor_count = 1});
-    system_await_unbind(*state, tidy);
-    system_await_unbind(*state, open);
-    system_await_unbind(*state, between);
+    system_await_process_unbind(*state, tidy);
+    system_await_process_unbind(*state, open);
+    system_await_process_unbind(*state, between);
     close(leaked);
     assert_int_equal(tidy->status.exit_status, 0);
     assert_int_equal(open->status.exit_status, 0);
     assert_int_equal(between->status.exit_status, 0);
     system_process *listed = system_start_shell(*state, list_descriptors);
-    system_await_unbind(*state, listed);
+    system_await_process_unbind(*state, listed);
     assert_string_equal(listed->output->text, "0 1 2 ");
 }
 
@@ -195,7 +195,7 @@ static void the_process_starts_with_default_signals_and_blocking_streams(void **
     system_process *process = system_start_shell(*state, command);
     sigprocmask(SIG_SETMASK, &saved, NULL);
     sigaction(SIGPIPE, &before, NULL);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_non_null(strstr(process->output->text, "SigBlk:\t0000000000000000"));
     const char *line = strstr(process->output->text, "SigIgn:\t");
     assert_non_null(line);
@@ -218,9 +218,9 @@ static void the_environment_is_given_whole_or_changed(void **state)
         system_start_shell_with(*state, command,
                                 (em_process_options){.environment = WORDS("EM_TEST_NEW=a", "EM_TEST_KEPT=b"),
                                                      .environment_changes = WORDS("EM_TEST_NEW=c")});
-    system_await_unbind(*state, changed);
-    system_await_unbind(*state, whole);
-    system_await_unbind(*state, both);
+    system_await_process_unbind(*state, changed);
+    system_await_process_unbind(*state, whole);
+    system_await_process_unbind(*state, both);
     assert_string_equal(changed->output->text, "kept  new\n");
     assert_string_equal(whole->output->text, "  only\n");
     assert_string_equal(both->output->text, "b  c\n");
@@ -233,7 +233,7 @@ static void the_directory_is_the_processs_alone(void **state)
     char before[4096], after[4096];
     assert_non_null(getcwd(before, sizeof before));
     system_process *process = system_start_shell_with(*state, "pwd", (em_process_options){.directory = "/usr"});
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(process->output->text, "/usr\n");
     assert_non_null(getcwd(after, sizeof after));
     assert_string_equal(before, after);
@@ -247,7 +247,7 @@ static void a_process_leads_a_group_or_a_session_if_asked(void **state)
         int pid, group, session;
         system_process *process = system_start_shell_with(*state, command, options[i]);
         int expected = em_process_get_pid(process->process);
-        system_await_unbind(*state, process);
+        system_await_process_unbind(*state, process);
         assert_int_equal(sscanf(process->output->text, "%d %d %d", &pid, &group, &session), 3);
         assert_int_equal(pid, expected);
         assert_int_equal(group == pid, i > 0);
@@ -350,13 +350,13 @@ static void path_is_searched_as_the_process_sees_it(void **state)
     expect_refusal(*state, &options, EM_NO_SUCH_FILE, "em-program");
     options.environment_changes = WORDS(path);
     assert_int_equal(em_loop_start_process(*state, &options, &system_process_recorder, &record->process), EM_OK);
-    system_await_unbind(*state, record);
+    system_await_process_unbind(*state, record);
     assert_int_equal(record->status.exit_status, 5);
     record->unbind = 0;
     options.directory = folder; /* relative folders begin there */
     options.environment_changes = WORDS("PATH=.");
     assert_int_equal(em_loop_start_process(*state, &options, &system_process_recorder, &record->process), EM_OK);
-    system_await_unbind(*state, record);
+    system_await_process_unbind(*state, record);
     assert_int_equal(record->status.exit_status, 5);
     unlink(file);
     rmdir(folder);
@@ -428,7 +428,7 @@ static void numbers_find_a_process_until_its_unbind_returns(void **state)
     assert_ptr_equal(em_loop_find_process(*state, number), process->process);
     assert_null(em_loop_find_connection(*state, number));
     assert_ptr_equal(em_process_get_loop(process->process), *state);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_null(em_loop_find_process(*state, number));
 }
 

@@ -69,7 +69,7 @@ static void too_many_processes_are_a_status(void **state)
     spawn_error = 0;
     expect_nothing(*state, record);
     assert_int_equal(start(*state, record), EM_OK);
-    system_await_unbind(*state, record);
+    system_await_process_unbind(*state, record);
     assert_int_equal(record->status.exit_status, 3);
 }
 
@@ -99,7 +99,7 @@ static void too_few_descriptors_are_a_status(void **state)
         refusals++;
     }
     assert_in_range(refusals, 4, 20);
-    system_await_unbind(*state, record);
+    system_await_process_unbind(*state, record);
     assert_int_equal(record->status.exit_status, 3);
 }
 
@@ -122,7 +122,7 @@ static void too_little_memory_is_a_status_at_every_allocation(void **state)
         expect_nothing(loop, record);
     }
     assert_true(refusals > 5);
-    system_await_unbind(loop, record);
+    system_await_process_unbind(loop, record);
     assert_int_equal(record->status.exit_status, 3);
     assert_int_equal(em_loop_destroy(loop), EM_OK);
     assert_int_equal(allocator.live, 0);
@@ -139,7 +139,7 @@ static void too_little_memory_while_it_runs_loses_no_end(void **state)
         assert_int_equal(start(loop, record), EM_OK);
         failing_allocator_fail(&allocator, request, EM_ON);
         em_process_terminate(record->process);
-        system_await_unbind(loop, record);
+        system_await_process_unbind(loop, record);
         assert_int_equal(record->exited, 1);
         failing_allocator_fail(&allocator, 0, EM_DEFAULT);
         assert_int_equal(em_loop_destroy(loop), EM_OK);

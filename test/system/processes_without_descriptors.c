@@ -50,7 +50,7 @@ static void the_statuses_of_many_processes_are_known(void **state)
     for (unsigned i = 0; i < MANY; i++)
         processes[i] = system_start_shell(*state, i % 2 ? "echo text; exit 3" : "kill -9 $$");
     for (unsigned i = 0; i < MANY; i++) {
-        system_await_unbind(*state, processes[i]);
+        system_await_process_unbind(*state, processes[i]);
         assert_int_equal(processes[i]->exited, 1);
         assert_int_equal(i % 2 ? processes[i]->status.exit_status : processes[i]->status.signal, i % 2 ? 3 : 9);
     }
@@ -64,7 +64,7 @@ static void a_process_can_be_terminated(void **state)
     while (!process->output->bytes)
         system_turn(*state);
     em_process_terminate(process->process);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.signal, SIGKILL);
 }
 
@@ -73,7 +73,7 @@ static void a_status_that_others_have_taken_is_lost_but_not_waited_for(void **st
     system_process *process = system_start_shell(*state, "exit 4");
     while (waitpid(em_process_get_pid(process->process), NULL, 0) < 0)
         assert_int_equal(errno, EINTR);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.end, EM_PROCESS_LOST);
     assert_int_equal(process->status.exit_status, -1);
 }
@@ -86,7 +86,7 @@ static void waiting_is_cheap(void **state)
     system_run_for(*state, 500 * EM_MILLISECONDS);
     assert_in_range(system_stats(*state).turns - before, 0, 50);
     em_process_kill(process->process, SIGKILL);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
 }
 
 static void count_exit(em_process_watch *watch)
@@ -111,7 +111,7 @@ static void strangers_and_children_can_be_watched(void **state)
     kill(pids[0], SIGKILL);
     while (exits[0] + exits[1] < 2)
         system_turn(*state);
-    system_await_unbind(*state, shell);
+    system_await_process_unbind(*state, shell);
     assert_int_equal(shell->status.exit_status, 5);
 }
 
