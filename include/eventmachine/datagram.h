@@ -185,7 +185,8 @@ EM_API em_status em_loop_open_datagram_socket_at(em_loop *loop, const em_address
 
 /**
  * Takes over a datagram socket that exists already, for instance one inherited from a parent process or one end of
- * socketpair(2). Options that are given are set on it; all others stay as they are. On success the loop owns the
+ * socketpair(2). Options that are given are set on it; all others stay as they are,
+ * except that receive_destination and report_network_errors have their usual defaults. On success the loop owns the
  * descriptor: it makes it non-blocking and close-on-exec, and closes it when the socket ends. On failure the caller
  * still owns it: EM_BAD_DESCRIPTOR, EM_NOT_A_SOCKET, EM_INVALID_ARGUMENT (no datagram socket), EM_FILE_EXISTS (attached
  * to this loop already), and what em_loop_open_datagram_socket returns.
@@ -326,7 +327,7 @@ EM_API em_signature em_datagram_socket_get_signature(const em_datagram_socket *s
 /** Returns the datagram socket with this number; NULL if its unbind has returned or it never existed. */
 EM_API em_datagram_socket *em_loop_find_datagram_socket(em_loop *loop, em_signature signature);
 
-/** Gets the address that the socket is bound to. EM_CLOSED once it has ended, and what getsockname(2) returns. */
+/** Gets the address that the socket is bound to. EM_CLOSED once it was given back, and what getsockname(2) returns. */
 EM_API em_status em_datagram_socket_get_local_address(const em_datagram_socket *socket, em_address *address);
 
 /** Returns the UDP port that the socket is bound to, also the one that the system chose; 0 if there is none. */

@@ -146,6 +146,10 @@ typedef struct em_loop_stats {
     uint64_t jobs_cancelled;    /**< by em_loop_cancel_job before they began */
     uint64_t pool_threads;      /**< now; for names, files and jobs together */
     uint64_t file_watches_open; /**< now; includes those that are ending */
+
+    uint64_t datagram_sockets_open; /**< now; includes those that are ending */
+    uint64_t datagrams_received;    /**< by all datagram sockets */
+    uint64_t datagrams_sent;        /**< by all datagram sockets: accepted by the system */
 } em_loop_stats;
 
 /**

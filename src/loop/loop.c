@@ -357,6 +357,7 @@ em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t st
     now.outbox_bytes = loop->outboxes.bytes;
     now.file_watches_open = loop->objects.open[EMI_FILE_WATCH];
     now.pool_threads = atomic_load_explicit(&loop->pool_threads_open, memory_order_relaxed);
+    now.datagram_sockets_open = loop->objects.open[EMI_DATAGRAM_SOCKET];
     memset(stats, 0, stats_bytes);
     memcpy(stats, &now, stats_bytes < sizeof now ? stats_bytes : sizeof now);
     return EM_OK;

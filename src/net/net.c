@@ -34,6 +34,7 @@ static void destroy(emi_service *service)
 {
     emi_net *net = net_of(service);
     emi_gates_destroy(net->gates);
+    emi_datagram_pool_clear(&net->datagrams);
     emi_socket_close(net->reserve);
     emi_release(&net->loop->memory, net);
 }
@@ -67,6 +68,7 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     made->service.operations = &operations;
     made->loop = loop;
     made->reserve = EMI_NO_SOCKET;
+    made->datagrams.outboxes = &loop->outboxes;
     emi_list_init(&made->backing_off);
     emi_list_init(&made->lingering);
     loop->services[EMI_SERVICE_NET] = &made->service;

@@ -17,6 +17,7 @@
 #include "loop/loop_private.h"
 #include "loop/object.h"
 #include "net/files_private.h"
+#include "net/datagram_queue.h"
 #include "net/gate_private.h"
 #include "net/proxy_private.h"
 
@@ -122,8 +123,9 @@ typedef struct emi_net {
     emi_list backing_off; /* listeners that back off, because descriptors or memory were exhausted */
     emi_list lingering;   /* connections whose sockets stay open after unbind */
     emi_gates *gates;     /* what all gates share; NULL: no connection has had a filter */
-    uint64_t shed_ns;     /* when connections were last turned away */
-    int reserve;          /* a descriptor to be closed when none is left */
+    emi_datagram_pool datagrams;
+    uint64_t shed_ns; /* when connections were last turned away */
+    int reserve;      /* a descriptor to be closed when none is left */
 } emi_net;
 
 /* net.c */

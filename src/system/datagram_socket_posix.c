@@ -19,14 +19,14 @@ static em_status set_integer(int fd, int level, int option, int value)
     return emi_socket_set_option(fd, level, option, &value, sizeof value);
 }
 
-em_status emi_datagram_socket_open(em_address_family family, int *fd)
+em_status emi_datagram_open(em_address_family family, int *fd)
 {
     int domain = family == EM_ADDRESS_IPV4 ? AF_INET : family == EM_ADDRESS_IPV6 ? AF_INET6 : AF_UNIX;
     *fd = emi_new_socket(domain, SOCK_DGRAM);
     return *fd < 0 ? emi_last_status() : EM_OK;
 }
 
-em_status emi_datagram_socket_check(int fd, em_address *local)
+em_status emi_datagram_check(int fd, em_address *local)
 {
     int type = 0;
     size_t bytes = sizeof type;
@@ -38,7 +38,7 @@ em_status emi_datagram_socket_check(int fd, em_address *local)
     return status;
 }
 
-em_status emi_datagram_socket_disconnect(int fd)
+em_status emi_datagram_undo_connect(int fd)
 {
     const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
     return connect(fd, &unspecified, sizeof unspecified) < 0 ? emi_last_status() : EM_OK;

@@ -21,14 +21,14 @@ enum {
 };
 
 /** Opens a non-blocking datagram socket of the address's family; EM_ADDRESS_NONE: of the Unix domain. */
-em_status emi_datagram_socket_open(em_address_family family, int *socket);
+em_status emi_datagram_open(em_address_family family, int *socket);
 
 /** EM_OK for a datagram socket of the Internet or the Unix domain; *local: its address. EM_NOT_A_SOCKET,
  * EM_BAD_DESCRIPTOR, EM_INVALID_ARGUMENT. */
-em_status emi_datagram_socket_check(int socket, em_address *local);
+em_status emi_datagram_check(int socket, em_address *local);
 
 /** Ends what connect(2) has begun. */
-em_status emi_datagram_socket_disconnect(int socket);
+em_status emi_datagram_undo_connect(int socket);
 
 /* Receiving */
 

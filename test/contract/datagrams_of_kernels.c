@@ -32,7 +32,7 @@ static int unix_socket(em_address *address)
     int made;
     int length = snprintf(name, sizeof name, "%cem-datagrams-%d", 0, (int)getpid());
     assert_int_equal(em_address_from_unix_name(name, (size_t)length, address), EM_OK);
-    assert_int_equal(emi_datagram_socket_open(EM_ADDRESS_UNIX, &made), EM_OK);
+    assert_int_equal(emi_datagram_open(EM_ADDRESS_UNIX, &made), EM_OK);
     assert_int_equal(emi_socket_bind(made, address), EM_OK);
     return made;
 }
@@ -45,7 +45,7 @@ static void a_full_unix_peer_stops_sending_without_a_spin_until_the_owner_asks_a
     int ours;
     datagram_peer peer = {.owner = &owner, .socket = unix_socket(&address)};
     unsigned next = 0;
-    assert_int_equal(emi_datagram_socket_open(EM_ADDRESS_UNIX, &ours), EM_OK);
+    assert_int_equal(emi_datagram_open(EM_ADDRESS_UNIX, &ours), EM_OK);
     attach_datagrams(c, &owner, ours);
     for (unsigned i = 0; i < MANY; i++)
         queue_number(&address, i);

@@ -162,7 +162,7 @@ int udp_socket(const char *host, em_address *address)
     em_address bound;
     assert_int_equal(em_address_from_text(host, 0, &bound), EM_OK);
     int made;
-    assert_int_equal(emi_datagram_socket_open(em_address_get_family(&bound), &made), EM_OK);
+    assert_int_equal(emi_datagram_open(em_address_get_family(&bound), &made), EM_OK);
     assert_int_equal(emi_socket_bind(made, &bound), EM_OK);
     assert_int_equal(emi_socket_local_address(made, address), EM_OK);
     return made;
