@@ -14,10 +14,11 @@
 #include <eventmachine/file_watch.h>
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
-#include <eventmachine/process.h>
 #include <eventmachine/pool.h>
+#include <eventmachine/process.h>
 #include <eventmachine/process_watch.h>
 #include <eventmachine/proxy.h>
+#include <eventmachine/resolver.h>
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>

@@ -30,6 +30,11 @@ static void descriptor_freed(emi_service *service)
     emi_net_descriptor_freed(net_of(service));
 }
 
+static void close_service(emi_service *service)
+{
+    emi_net_give_up_lookups(net_of(service));
+}
+
 static void destroy(emi_service *service)
 {
     emi_net *net = net_of(service);
@@ -43,6 +48,7 @@ static const emi_service_operations operations = {
     .turn = turn,
     .has_work = has_work,
     .descriptor_freed = descriptor_freed,
+    .close = close_service,
     .destroy = destroy,
 };
 
@@ -71,6 +77,7 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     made->datagrams.outboxes = &loop->outboxes;
     emi_list_init(&made->backing_off);
     emi_list_init(&made->lingering);
+    emi_list_init(&made->lookups);
     loop->services[EMI_SERVICE_NET] = &made->service;
     *net = made;
     return EM_OK;

@@ -124,6 +124,7 @@ typedef struct emi_net {
     emi_list lingering;   /* connections whose sockets stay open after unbind */
     emi_gates *gates;     /* what all gates share; NULL: no connection has had a filter */
     emi_datagram_pool datagrams;
+    emi_list lookups; /* of em_loop_resolve, in progress */
     uint64_t shed_ns; /* when connections were last turned away */
     int reserve;      /* a descriptor to be closed when none is left */
 } emi_net;
@@ -144,6 +145,11 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 
 /** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */
 em_status emi_check_handler(const em_handler *handler);
+
+/* lookup.c */
+
+/** Cancels the look-ups of em_loop_resolve. */
+void emi_net_give_up_lookups(emi_net *net);
 
 /* net_options.c */
 
