@@ -46,6 +46,7 @@ require "em/streamer"
 require "em/protocols"
 require "em/servers"
 require "em/clients"
+require "em/datagrams"
 require "em/settings"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.

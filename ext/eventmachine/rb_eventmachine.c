@@ -37,6 +37,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_server();
     rb_em_define_client();
     rb_em_define_send();
+    rb_em_define_datagram();
     rb_em_define_close();
     rb_em_define_pause();
     rb_em_define_timeout();

@@ -54,5 +54,6 @@ const rb_em_operations *rb_em_operations_of(const rb_em_slot *slot);
 /* Each defined by its own file. */
 extern const rb_em_operations rb_em_stream_operations;
 extern const rb_em_operations rb_em_server_operations;
+extern const rb_em_operations rb_em_datagram_operations;
 
 #endif

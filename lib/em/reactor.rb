@@ -116,6 +116,7 @@ module EventMachine
       release_machine
     ensure
       close_attached_sockets(sockets)
+      @datagram_names.clear
       cleanup_machine
       @reactor_running = false
       @reactor_thread = nil
