@@ -7,6 +7,7 @@
  *   accept  connections per second that are opened, echo one message and are reset; processor time of each
  *   idle    memory of the server per open connection that has nothing to do
  *   bulk    processor time of the server for receiving and discarding, over one connection
+ *   datagrams  as echo, over UDP; --connections are sockets
  *
  * With --tls, echo, accept and idle speak TLS 1.3. Then accept measures handshakes, and with --resume, resumed ones.
  *
@@ -25,7 +26,7 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: load [options] PORT\n"
-                            "  --mode NAME        what to measure: echo, accept, idle or bulk (echo)\n"
+                            "  --mode NAME        what to measure: echo, accept, idle, bulk or datagrams (echo)\n"
                             "  --host ADDRESS     IPv4 address of the server (127.0.0.1)\n"
                             "  --connections N    connections open at a time (100)\n"
                             "  --size BYTES       of a message (64)\n"
@@ -35,7 +36,8 @@ static const char usage[] = "usage: load [options] PORT\n"
                             "  --warmup S         before it (0.3)\n"
                             "  --pid PID          the server's process, for its processor time and memory\n"
                             "  --tls              TLS 1.3 (not in the bulk mode)\n"
-                            "  --resume           resume TLS sessions (in the accept mode)\n";
+                            "  --resume           resume TLS sessions (in the accept mode)\n"
+                            "  --segments         let the system cut datagrams (UDP_SEGMENT)\n";
 
 static const struct option long_options[] = {
     {"mode", required_argument, NULL, 'm'},
@@ -49,6 +51,7 @@ static const struct option long_options[] = {
     {"pid", required_argument, NULL, 'P'},
     {"tls", no_argument, NULL, 't'},
     {"resume", no_argument, NULL, 'r'},
+    {"segments", no_argument, NULL, 'g'},
     {"help", no_argument, NULL, '?'},
     {NULL, 0, NULL, 0},
 };
@@ -118,6 +121,9 @@ static struct load_options parse(int argc, char **argv)
         case 'r':
             options.resume = true;
             break;
+        case 'g':
+            options.segments = true;
+            break;
         default:
             refuse();
         }
@@ -159,5 +165,7 @@ int main(int argc, char **argv)
         return load_idle(&options);
     if (strcmp(options.mode, "bulk") == 0 && !options.tls)
         return load_bulk(&options);
+    if (strcmp(options.mode, "datagrams") == 0 && !options.tls)
+        return load_datagrams(&options);
     refuse();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Shared by the parts of the load generator: its options, its clock, how it connects, what it sends and how it observes
- * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c and load_bulk.c. All but the last can
- * use TLS.
+ * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c, load_bulk.c and load_datagrams.c. The
+ * first three can use TLS.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -24,7 +24,8 @@ struct load_options {
     double seconds;
     double warmup_seconds;
     bool tls;
-    bool resume; /* TLS sessions */
+    bool resume;   /* TLS sessions */
+    bool segments; /* of the datagrams mode: the system cuts messages into datagrams */
 };
 
 /* The modes. Each prints one line of JSON and returns the exit status of the program. */
@@ -32,6 +33,7 @@ int load_echo(const struct load_options *options);
 int load_accept(const struct load_options *options);
 int load_idle(const struct load_options *options);
 int load_bulk(const struct load_options *options);
+int load_datagrams(const struct load_options *options);
 
 /* Prints what failed, with errno's text where errno is not 0, and ends the program. */
 _Noreturn void load_fail(const char *what);

@@ -1,0 +1,18 @@
+#!/usr/bin/env ruby
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+# The echo server for datagrams on our EventMachine, in Ruby.
+
+require_relative "library"
+port = Library.port
+Library.load "ours"
+
+module Echo
+  def receive_data(data)
+    send_data(data)
+  end
+end
+
+EM.run { EM.open_datagram_socket("127.0.0.1", port, Echo) }
