@@ -37,7 +37,7 @@ static const char usage[] = "usage: load [options] PORT\n"
                             "  --pid PID          the server's process, for its processor time and memory\n"
                             "  --tls              TLS 1.3 (not in the bulk mode)\n"
                             "  --resume           resume TLS sessions (in the accept mode)\n"
-                            "  --segments         let the system cut datagrams (UDP_SEGMENT)\n";
+                            "  --segments         datagrams: UDP_SEGMENT and UDP_GRO\n";
 
 static const struct option long_options[] = {
     {"mode", required_argument, NULL, 'm'},

@@ -25,7 +25,7 @@ struct load_options {
     double warmup_seconds;
     bool tls;
     bool resume;   /* TLS sessions */
-    bool segments; /* of the datagrams mode: the system cuts messages into datagrams */
+    bool segments; /* of the datagrams mode: several datagrams are sent and received as one message */
 };
 
 /* The modes. Each prints one line of JSON and returns the exit status of the program. */

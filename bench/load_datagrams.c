@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST_IN_FLIGHT = 64, EVENTS = 64, LONGEST_WAIT_MS = 1000, BUFFER_BYTES = 2048 };
+enum { MOST_IN_FLIGHT = 64, EVENTS = 64, LONGEST_WAIT_MS = 1000, LARGEST_BYTES = 2048, BUFFER_BYTES = 65536 };
 
 struct peer {
     int fd;
@@ -52,6 +52,8 @@ static void open_peer(const struct load_options *options, struct peer *peer)
     peer->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (peer->fd < 0 || connect(peer->fd, (struct sockaddr *)&address, sizeof address) != 0)
         load_fail("opening a datagram socket");
+    if (options->segments && setsockopt(peer->fd, IPPROTO_UDP, UDP_GRO, &(int){1}, sizeof(int)) != 0)
+        load_fail("UDP_GRO");
     peer->sent_at = load_allocate(options->pipeline, sizeof *peer->sent_at);
 }
 
@@ -116,10 +118,23 @@ static void check(struct run *run, struct peer *peer, const unsigned char *data,
     run->datagrams++;
 }
 
+/* With segments a message consists of several datagrams, all of one size. */
+static unsigned check_all(struct run *run, struct peer *peer, const unsigned char *data, unsigned length)
+{
+    unsigned size = run->options->size_bytes;
+    unsigned count = 0;
+
+    for (; run->options->segments && length > size; data += size, length -= size, count++)
+        check(run, peer, data, size);
+    check(run, peer, data, length);
+    return count + 1;
+}
+
 static void receive(struct run *run, struct peer *peer)
 {
     struct iovec pieces[MOST_IN_FLIGHT];
     struct mmsghdr messages[MOST_IN_FLIGHT];
+    unsigned datagrams = 0;
     int count;
 
     memset(messages, 0, sizeof messages);
@@ -133,9 +148,8 @@ static void receive(struct run *run, struct peer *peer)
         load_fail("receiving datagrams");
     run->now_ns = load_now_ns();
     for (int i = 0; i < count; i++)
-        check(run, peer, buffers[i], messages[i].msg_len);
-    if (count > 0)
-        send_some(run, peer, (unsigned)count);
+        datagrams += check_all(run, peer, buffers[i], messages[i].msg_len);
+    send_some(run, peer, datagrams);
 }
 
 static void turn(struct run *run)
@@ -182,7 +196,7 @@ int load_datagrams(const struct load_options *options)
     struct reading before, after;
 
     errno = 0;
-    if (options->pipeline > MOST_IN_FLIGHT || options->size_bytes > BUFFER_BYTES)
+    if (options->pipeline > MOST_IN_FLIGHT || options->size_bytes > LARGEST_BYTES)
         load_fail("at most 64 datagrams of at most 2048 bytes for each socket");
     run.peers = load_allocate(options->connections, sizeof *run.peers);
     run.epoll = epoll_create1(EPOLL_CLOEXEC);

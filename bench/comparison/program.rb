@@ -14,14 +14,15 @@ module Comparison
   BASELINE = "epoll"
   BARE = [BASELINE, "batch", "uring"].freeze
   IPERF3 = "iperf3"
+  DATAGRAMS = "datagrams"
   SERVERS = %w[echo sink tls].freeze
   OPENSSL = %w[-lssl -lcrypto].freeze
 
   # One of the libraries that are compared, and the programs that bench/ has for it.
   #
   # name: as given to --programs. label: its name in tables. group: "C" or "others", which the plot separates; nil for
-  # what is not drawn. kinds: the programs that exist: the servers "echo", "sink" and "tls", and "timers" and "ticks",
-  # which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments for the
+  # what is not drawn. kinds: the programs that exist: the servers "echo", "sink", "tls" and "datagrams", and "timers"
+  # and "ticks", which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link: arguments for the
   # C compiler, without OpenSSL. foreign: instead of a source, the command of a server that is not in bench/; its last
   # argument will be the port. package: the Debian package, for its version. checkout: for our programs, where they come
   # from. backend: for our programs, the value of EM_BACKEND; nil for the default.
@@ -60,7 +61,7 @@ module Comparison
     def command(kind)
       return foreign if foreign
       return [File.join(BUILD, *("before" if before?), "#{kind}_#{File.basename(source, '.*')}")] if c? || go?
-      return [file("#{kind}_#{source}")] if SERVERS.include?(kind)
+      return [file("#{kind}_#{source}")] if [*SERVERS, DATAGRAMS].include?(kind)
 
       [file("#{kind}.rb"), "--library", ours? ? "ours" : "original"]
     end
@@ -82,7 +83,7 @@ module Comparison
   # Our programs: on the default backend, on each backend that can be requested, and that of the other checkout.
   def self.ours(before, name:, label:, source:, group:)
     common = { source: source, group: group, checkout: HERE, link: HERE.link, kinds: SERVERS }
-    here = [Program.new(**common, name: name, label: label, kinds: [*SERVERS, "timers", "ticks"]),
+    here = [Program.new(**common, name: name, label: label, kinds: [*SERVERS, DATAGRAMS, "timers", "ticks"]),
             Program.new(**common, name: "#{name}-epoll", label: "#{label}, epoll", backend: "epoll"),
             Program.new(**common, name: "#{name}-uring", label: "#{label}, io_uring", backend: "uring")]
     return here unless before
@@ -95,6 +96,8 @@ module Comparison
   # @return [Array<Program>] everything that can be compared, in the order of the tables
   def self.programs(before = nil)
     [*bare_loops, *ours(before, name: "eventmachine-c", label: "EventMachine, C", source: "eventmachine.c", group: "C"),
+     Program.new(name: "eventmachine-c-segments", label: "EventMachine, C, segmentation", group: "C",
+                 kinds: [DATAGRAMS], source: "eventmachine_segments.c", checkout: HERE, link: HERE.link),
      *peers_in_c,
      *ours(before, name: "eventmachine-ruby", label: "EventMachine, Ruby", source: "eventmachine.rb", group: "others"),
      Program.new(name: "eventmachine-ruby-into", label: "EventMachine, Ruby, receive_into", group: "others",
@@ -104,7 +107,7 @@ module Comparison
 
   # The cost of the kernel alone: plain calls, calls in batches, completions.
   def self.bare_loops
-    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: SERVERS, source: "epoll.c"),
+    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: [*SERVERS, DATAGRAMS], source: "epoll.c"),
      Program.new(name: "batch", label: "bare batched loop", group: "C", kinds: %w[echo], source: "batch.c",
                  link: ["-luring"]),
      Program.new(name: "uring", label: "bare io_uring loop", group: "C", kinds: %w[echo sink], source: "uring.c",
@@ -124,7 +127,7 @@ module Comparison
 
   def self.peers_in_other_languages
     [Program.new(name: "original", label: "original EventMachine", group: "others",
-                 kinds: [*SERVERS, "timers", "ticks"], source: "original.rb", package: "ruby-eventmachine"),
+                 kinds: [*SERVERS, DATAGRAMS, "timers", "ticks"], source: "original.rb", package: "ruby-eventmachine"),
      Program.new(name: "nio4r", label: "nio4r", group: "others", kinds: %w[echo sink], source: "nio4r.rb",
                  package: "ruby-nio4r"),
      Program.new(name: "async", label: "async", group: "others", kinds: %w[echo], source: "async.rb",

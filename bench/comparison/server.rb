@@ -2,6 +2,7 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "io/wait"
 require "json"
 require "open3"
 require "socket"
@@ -38,7 +39,7 @@ module Comparison
       @errors = Tempfile.new("bench")
       @pid = start([*machine.pin(:server), *program.command(kind), @port.to_s, *certificate&.files],
                    program.environment)
-      await_port
+      kind == DATAGRAMS ? await_answer : await_port
     rescue Failure
       stop
       raise
@@ -108,6 +109,27 @@ module Comparison
         sleep 0.01
         retry
       end
+    end
+
+    # Of a server for datagrams, to which nobody can connect.
+    def await_answer
+      deadline = now + START_SECONDS
+      socket = UDPSocket.new
+      socket.connect("127.0.0.1", @port)
+      until answers?(socket)
+        raise Failure, last_words if ended?
+        raise Failure, "does not answer" if now > deadline
+      end
+    ensure
+      socket&.close
+    end
+
+    def answers?(socket)
+      socket.send("ready?", 0)
+      socket.wait_readable(0.02) && socket.recv(16)
+    rescue SystemCallError
+      sleep 0.01
+      false
     end
 
     def ended?

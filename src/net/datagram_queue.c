@@ -8,7 +8,7 @@
 
 #include "base/invariant.h"
 
-enum { BLOCK_BYTES = 32 * 1024, ALIGNMENT = 8 };
+enum { BLOCK_BYTES = 64 * 1024, ALIGNMENT = 8 };
 
 struct emi_datagram_block {
     emi_datagram_block *next;

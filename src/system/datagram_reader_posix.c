@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Receiving datagrams in batches. A batch has memory for the largest datagram in each place, of which the system
- * provides pages as they are first used.
+ * Receiving datagrams in batches. Each place has memory for a datagram of the usual size, close to those of the others,
+ * so that a batch stays in the processor's cache. What is longer continues in another memory, in front of which there
+ * is room for its beginning. The system provides pages of that as they are first used.
  */
 #include "base/features.h"
 
@@ -15,13 +16,14 @@
 #include "system/system_error.h"
 
 enum {
-    PLACE_BYTES = EMI_LARGEST_DATAGRAM_BYTES + 1 + 64, /* without the 64 all places would use the same cache sets */
+    USUAL_BYTES = 2048, /* what fits into a packet of most networks, and more */
+    LARGE_BYTES = EMI_LARGEST_DATAGRAM_BYTES + 1,
     MOST_LISTED = 64
 };
 
 /* The memory for one message. */
 typedef struct place {
-    struct iovec piece;
+    struct iovec pieces[2];
     em_address peer;
     em_address local;
     em_address destination;
@@ -31,12 +33,14 @@ typedef struct place {
 struct emi_datagram_reader {
     const emi_memory *memory;
     void *allocation;
-    unsigned char *bytes;
-    unsigned used;        /* messages that were received */
-    unsigned next;        /* the message to report next … */
-    size_t reported;      /* … and how many of its bytes were */
-    size_t segment_bytes; /* of the datagrams that it consists of */
-    em_datagram template; /* for them */
+    unsigned char *usual;      /* for the beginning of each message … */
+    unsigned char *large;      /* … and for the whole of each that is longer */
+    const unsigned char *data; /* of the message that is being reported */
+    unsigned used;             /* messages that were received */
+    unsigned next;             /* the message to report next … */
+    size_t reported;           /* … and how many of its bytes were */
+    size_t segment_bytes;      /* of the datagrams that it consists of */
+    em_datagram template;      /* for them */
     em_datagram list[MOST_LISTED];
     emi_message messages[EMI_MOST_RECEIVED];
     place places[EMI_MOST_RECEIVED];
@@ -51,18 +55,37 @@ static void prepare(emi_datagram_reader *reader, unsigned i)
     header->msg_flags = 0;
 }
 
+static unsigned char *usual_of(emi_datagram_reader *reader, unsigned i)
+{
+    return reader->usual + (size_t)i * USUAL_BYTES;
+}
+
+static unsigned char *large_of(emi_datagram_reader *reader, unsigned i)
+{
+    return reader->large + (size_t)i * LARGE_BYTES;
+}
+
 static void set_up(emi_datagram_reader *reader, unsigned i)
 {
     place *here = &reader->places[i];
-    here->piece =
-        (struct iovec){.iov_base = reader->bytes + (size_t)i * PLACE_BYTES, .iov_len = EMI_LARGEST_DATAGRAM_BYTES};
+    here->pieces[0] = (struct iovec){.iov_base = usual_of(reader, i), .iov_len = USUAL_BYTES};
+    here->pieces[1] = (struct iovec){.iov_base = large_of(reader, i) + USUAL_BYTES,
+                                     .iov_len = EMI_LARGEST_DATAGRAM_BYTES - USUAL_BYTES};
     reader->messages[i].header = (struct msghdr){
         .msg_name = here->peer.storage.bytes,
-        .msg_iov = &here->piece,
-        .msg_iovlen = 1,
+        .msg_iov = here->pieces,
+        .msg_iovlen = 2,
         .msg_control = here->control,
     };
     prepare(reader, i);
+}
+
+/* Where the bytes of a message are in one piece. */
+static const unsigned char *bytes_of(emi_datagram_reader *reader, unsigned i)
+{
+    if (EMI_LIKELY(reader->messages[i].length <= USUAL_BYTES))
+        return usual_of(reader, i);
+    return memcpy(large_of(reader, i), usual_of(reader, i), USUAL_BYTES);
 }
 
 em_status emi_datagram_reader_create(const emi_memory *memory, emi_datagram_reader **created)
@@ -71,11 +94,13 @@ em_status emi_datagram_reader_create(const emi_memory *memory, emi_datagram_read
     if (!reader)
         return EM_NO_MEMORY;
     reader->memory = memory;
-    reader->bytes = emi_allocate_page_aligned(memory, (size_t)EMI_MOST_RECEIVED * PLACE_BYTES, &reader->allocation);
-    if (!reader->bytes) {
+    size_t bytes = (size_t)EMI_MOST_RECEIVED * (USUAL_BYTES + LARGE_BYTES);
+    reader->usual = emi_allocate_page_aligned(memory, bytes, &reader->allocation);
+    if (!reader->usual) {
         emi_release(memory, reader);
         return EM_NO_MEMORY;
     }
+    reader->large = reader->usual + (size_t)EMI_MOST_RECEIVED * USUAL_BYTES;
     for (unsigned i = 0; i < EMI_MOST_RECEIVED; i++)
         set_up(reader, i);
     *created = reader;
@@ -102,7 +127,7 @@ static void drop_rest(emi_datagram_reader *reader)
 void *emi_datagram_reader_borrow(emi_datagram_reader *reader)
 {
     drop_rest(reader);
-    return reader->bytes;
+    return reader->large;
 }
 
 em_status emi_datagram_reader_receive(emi_datagram_reader *reader, int fd, unsigned most, bool *is_last)
@@ -125,6 +150,7 @@ static void begin(emi_datagram_reader *reader)
     here->peer.length = header->msg_namelen < most ? header->msg_namelen : most;
     reader->template =
         (em_datagram){.peer = &here->peer, .ttl = -1, .ecn = -1, .is_truncated = (header->msg_flags & MSG_TRUNC) != 0};
+    reader->data = bytes_of(reader, reader->next);
     reader->segment_bytes = 0;
     if (header->msg_controllen > 0)
         reader->segment_bytes = emi_packet_info_read(header, &reader->template, &here->local, &here->destination);
@@ -138,7 +164,7 @@ static void list_one(emi_datagram_reader *reader, em_datagram *datagram)
 {
     size_t left = reader->messages[reader->next].length - reader->reported;
     *datagram = reader->template;
-    datagram->data = (const unsigned char *)reader->places[reader->next].piece.iov_base + reader->reported;
+    datagram->data = reader->data + reader->reported;
     datagram->length = left < reader->segment_bytes ? left : reader->segment_bytes;
     reader->reported += datagram->length;
 }
