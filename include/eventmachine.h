@@ -10,6 +10,7 @@
 #include <eventmachine/attach.h>
 #include <eventmachine/connection.h>
 #include <eventmachine/datagram.h>
+#include <eventmachine/descriptor_watch.h>
 #include <eventmachine/file.h>
 #include <eventmachine/file_watch.h>
 #include <eventmachine/handler.h>

@@ -263,8 +263,19 @@ static em_status watch_polled(emi_readiness *readiness, emi_channel *channel, un
     return note_always_ready(readiness, channel);
 }
 
+/* What the poller has reported and is no longer asked for is forgotten: it may not hold any more when it is asked for
+ * again. */
+static void forget_reported(emi_channel *channel, unsigned interests)
+{
+    if (!(interests & EMI_READABLE))
+        channel->readable = false;
+    if (!(interests & EMI_WRITABLE))
+        channel->blocked = true;
+}
+
 static em_status set_interest(emi_channel *channel, unsigned interests)
 {
+    forget_reported(channel, interests);
     unsigned bits = interests ? interests | EMI_POLL_LEVEL : 0;
     if (bits == channel->interest)
         return EM_OK;

@@ -20,6 +20,7 @@ ENDS_WITHOUT_PADDING(em_loop_options, pool_idle_ns);
 ENDS_WITHOUT_PADDING(em_stream_options, drain_timeout_ns);
 ENDS_WITHOUT_PADDING(em_connect_options, stream);
 ENDS_WITHOUT_PADDING(em_attach_options, nonblocking);
+ENDS_WITHOUT_PADDING(em_descriptor_watch_options, notify_writable);
 ENDS_WITHOUT_PADDING(em_server_options, stream);
 ENDS_WITHOUT_PADDING(em_file_watch_options, reserved);
 
