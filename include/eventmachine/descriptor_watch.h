@@ -98,6 +98,9 @@ EM_API void em_descriptor_watch_set_user(em_descriptor_watch *watch, void *user)
 /** Returns the descriptor; -1 for NULL, or once the watch has ended. */
 EM_API int em_descriptor_watch_get_descriptor(const em_descriptor_watch *watch);
 
+/** Returns the nanoseconds of loop time since a callback was last called, or since the watch was made. */
+EM_API uint64_t em_descriptor_watch_get_idle_ns(const em_descriptor_watch *watch);
+
 /** Returns the watch's number; 0 for NULL. */
 EM_API em_signature em_descriptor_watch_get_signature(const em_descriptor_watch *watch);
 

@@ -283,6 +283,11 @@ int em_descriptor_watch_get_descriptor(const em_descriptor_watch *watch)
     return watch && watch->object.state == WATCHING ? watch->channel.descriptor : -1;
 }
 
+uint64_t em_descriptor_watch_get_idle_ns(const em_descriptor_watch *watch)
+{
+    return watch ? watch->object.loop->now_ns - watch->object.active_ns : 0;
+}
+
 em_signature em_descriptor_watch_get_signature(const em_descriptor_watch *watch)
 {
     return watch ? watch->object.handle.signature : 0;

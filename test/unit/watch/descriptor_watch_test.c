@@ -163,6 +163,7 @@ static void a_watch_is_found_by_its_signature_until_unbind_has_returned(void **s
     assert_int_equal(em_descriptor_watch_get_descriptor(user.watch), user.ends[0]);
     assert_int_equal(em_descriptor_watch_detach(user.watch), EM_OK);
     assert_ptr_equal(em_loop_find_descriptor_watch(fixture->loop, signature), user.watch);
+    assert_int_equal(em_descriptor_watch_get_idle_ns(user.watch), 0);
     run_turns(fixture, 2);
     assert_null(em_loop_find_descriptor_watch(fixture->loop, signature));
     close_pipe(&user);
