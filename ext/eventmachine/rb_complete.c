@@ -24,6 +24,12 @@ static void resume(rb_em_slot *slot)
         rb_em_operations_of(slot)->resume(slot);
 }
 
+static void complete(rb_em_slot *slot)
+{
+    if (slot->native.object && rb_em_operations_of(slot)->complete)
+        rb_em_operations_of(slot)->complete(slot);
+}
+
 void rb_em_end_hold(rb_em_slot *slot)
 {
     rb_em_slot_clear_flags(slot, RB_EM_HELD | RB_EM_READY);
@@ -31,6 +37,7 @@ void rb_em_end_hold(rb_em_slot *slot)
         rb_em_report_completed(slot);
     if (slot->flags & RB_EM_HANDSHAKEN)
         rb_em_report_handshake(slot);
+    complete(slot);
     if (slot->native.object)
         resume(slot);
     else
@@ -52,6 +59,7 @@ void rb_em_complete_connection(rb_em_slot *slot)
     bool happened = slot->flags & (RB_EM_COMPLETED | RB_EM_HELD_BACK) || !slot->native.object;
     if (!happened || rb_em_the_reactor.releasing) {
         rb_em_slot_clear_flags(slot, RB_EM_HELD);
+        complete(slot);
         return;
     }
     slot->flags |= RB_EM_READY;

@@ -7,6 +7,7 @@
 
 void rb_em_define_accept(void);
 void rb_em_define_argument(void);
+void rb_em_define_attach(void);
 void rb_em_define_client(void);
 void rb_em_define_close(void);
 void rb_em_define_complete(void);
@@ -39,5 +40,6 @@ void rb_em_define_tls(void);
 void rb_em_define_tls_context(void);
 void rb_em_define_tls_verify(void);
 void rb_em_define_unbind(void);
+void rb_em_define_watch(void);
 
 #endif

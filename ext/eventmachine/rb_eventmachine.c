@@ -36,6 +36,8 @@ void Init_rubyeventmachine(void)
     rb_em_define_queue();
     rb_em_define_server();
     rb_em_define_client();
+    rb_em_define_attach();
+    rb_em_define_watch();
     rb_em_define_send();
     rb_em_define_datagram();
     rb_em_define_close();

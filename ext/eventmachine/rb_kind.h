@@ -41,6 +41,8 @@ typedef struct rb_em_operations {
     em_status (*take_error)(rb_em_slot *slot); /* NULL: it never has one */
     em_status (*get_reason)(rb_em_slot *slot, em_reason *reason);
 
+    /* Does what waited for the object to be complete, because another thread has made it (rb_hold.c). */
+    void (*complete)(rb_em_slot *slot);
     /* What follows when unbind has returned; the native object may be gone. */
     void (*after_unbind)(rb_em_slot *slot);
 
@@ -55,5 +57,7 @@ const rb_em_operations *rb_em_operations_of(const rb_em_slot *slot);
 extern const rb_em_operations rb_em_stream_operations;
 extern const rb_em_operations rb_em_server_operations;
 extern const rb_em_operations rb_em_datagram_operations;
+extern const rb_em_operations rb_em_descriptor_watch_operations;
+extern const rb_em_operations rb_em_keyboard_operations;
 
 #endif

@@ -45,7 +45,11 @@ enum {
     RB_EM_READY = 1 << 8,      /* the object is complete, the report is posted */
     RB_EM_HANDSHAKEN = 1 << 9, /* noted: ssl_handshake_completed */
 
-    RB_EM_ACCEPTED = 1 << 10 /* by a server, so it is a server if TLS starts */
+    RB_EM_ACCEPTED = 1 << 10, /* by a server, so it is a server if TLS starts */
+
+    RB_EM_ATTACHED = 1 << 13,          /* made of an open descriptor, see rb_attach.c */
+    RB_EM_NOTIFIES_READABLE = 1 << 14, /* of watches, see rb_watch.c */
+    RB_EM_NOTIFIES_WRITABLE = 1 << 15
 };
 
 typedef struct rb_em_slot {
@@ -55,6 +59,7 @@ typedef struct rb_em_slot {
         void *object; /* of any kind; NULL once it has ended */
         em_connection *connection;
         em_server *server;
+        em_descriptor_watch *descriptor_watch; /* also of the keyboard */
         em_timer timer;
         struct rb_em_slot *next;
     } native;

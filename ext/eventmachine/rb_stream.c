@@ -8,7 +8,9 @@
 #include "rb_hold.h"
 #include "rb_kind.h"
 #include "rb_loop.h"
+#include "rb_module.h"
 #include "rb_page.h"
+#include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
 
@@ -62,6 +64,11 @@ static void close_stream(rb_em_slot *slot, bool after_writing)
 static void end_stream(rb_em_slot *slot)
 {
     em_connection_close(slot->native.connection);
+}
+
+static em_status detach_stream(rb_em_slot *slot, int *descriptor)
+{
+    return em_connection_detach(slot->native.connection, descriptor);
 }
 
 /* A connection that is paused only because it is held (rb_hold.c) is not paused for the program. */
@@ -126,6 +133,17 @@ static em_status get_reason(rb_em_slot *slot, em_reason *reason)
     return em_connection_get_reason(slot->native.connection, reason);
 }
 
+static VALUE close_io(VALUE connection)
+{
+    return rb_funcall(rb_em_module, rb_intern("close_attached_io"), 1, connection);
+}
+
+static void after_unbind(rb_em_slot *slot)
+{
+    if (slot->flags & RB_EM_ATTACHED && !rb_em_is_leaving())
+        rb_em_call_unbind(close_io, slot->value);
+}
+
 static em_connection *get_stream(const rb_em_slot *slot)
 {
     return slot->native.connection;
@@ -136,6 +154,7 @@ const rb_em_operations rb_em_stream_operations = {
     .get_outbound_bytes = get_outbound_bytes,
     .close = close_stream,
     .end = end_stream,
+    .detach = detach_stream,
     .pause = pause_stream,
     .resume = resume_stream,
     .is_paused = is_paused,
@@ -148,5 +167,6 @@ const rb_em_operations rb_em_stream_operations = {
     .set_socket_option = set_socket_option,
     .take_error = take_error,
     .get_reason = get_reason,
+    .after_unbind = after_unbind,
     .get_stream = get_stream,
 };

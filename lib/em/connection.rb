@@ -98,10 +98,40 @@ module EventMachine
       EventMachine.connection_paused?(@signature)
     end
 
-    # Whether only readiness is reported and nothing is read or written. No connection that carries bytes is like that.
-    # @return [false]
+    # Whether only readiness is reported and nothing is read or written, see {EventMachine.watch}.
     def watch_only?
-      false
+      EventMachine.watch_only?(@signature)
+    end
+
+    # Whether `notify_readable` is called while the watched descriptor can be read.
+    def notify_readable?
+      EventMachine.is_notify_readable(@signature)
+    end
+
+    # @param mode [Boolean] only true switches it on
+    # @raise [RuntimeError] unless it is a watch, or if its descriptor was closed
+    def notify_readable=(mode)
+      EventMachine.set_notify_readable(@signature, mode)
+    end
+
+    # Whether `notify_writable` is called while the watched descriptor can be written.
+    def notify_writable?
+      EventMachine.is_notify_writable(@signature)
+    end
+
+    # @param mode [Boolean] only true switches it on
+    # @raise [RuntimeError] unless it is a watch, or if its descriptor was closed
+    def notify_writable=(mode)
+      EventMachine.set_notify_writable(@signature, mode)
+    end
+
+    # Takes the connection from the reactor and leaves its descriptor open; it belongs to the caller from now on.
+    # Nothing is received any more, and what was queued is dropped. `unbind` is called at the end of the turn, except
+    # for a connection that was made in the same turn.
+    # @return [Integer] the descriptor
+    # @raise [RuntimeError] if the connection is gone, is not established yet, or uses TLS
+    def detach
+      EventMachine.detach_fd(@signature)
     end
 
     # @return [Float] seconds without sending or receiving after which the connection is closed (Errno::ETIMEDOUT); 0.0

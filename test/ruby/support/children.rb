@@ -31,11 +31,12 @@ module Children
   end
 
   # Runs a Ruby program that has EventMachine loaded.
+  # @param input [IO, String] its standard input
   # @return [Program]
-  def program(source, limit: 20)
+  def program(source, limit: 20, input: File::NULL)
     files = Array.new(2) { Tempfile.new("program") }
     source = "$stdout.sync = true\nrequire 'eventmachine'\n#{source}"
-    pid = spawn(RbConfig.ruby, "-I", LIBRARY, "-I", SUPPORT, "-e", source, in: File::NULL, out: files[0], err: files[1])
+    pid = spawn(RbConfig.ruby, "-I", LIBRARY, "-I", SUPPORT, "-e", source, in: input, out: files[0], err: files[1])
     status = await_exit(pid, limit)
     Program.new(*files.map { |file| File.read(file.path) }, status)
   ensure
@@ -43,8 +44,8 @@ module Children
   end
 
   # Runs a program and expects it to print these lines, nothing on standard error, and to succeed.
-  def assert_prints(*lines, source, limit: 20)
-    run = program(source, limit: limit)
+  def assert_prints(*lines, source, limit: 20, input: File::NULL)
+    run = program(source, limit: limit, input: input)
     assert_equal [lines.map { |line| "#{line}\n" }.join, ""], [run.output, run.errors], run.status.inspect
     assert_predicate run.status, :success?, run.status.inspect
   end

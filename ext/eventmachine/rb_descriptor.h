@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * What the kinds of Connection share that are made of a descriptor of the program's.
+ */
+#ifndef RB_DESCRIPTOR_H
+#define RB_DESCRIPTOR_H
+
+#include "rb_slot.h"
+
+/* Whether a Connection has this descriptor already that was made of it. */
+bool rb_em_is_registered(int descriptor);
+
+/* Remembers which one it is. */
+void rb_em_register(int descriptor, const rb_em_slot *slot);
+
+/* Raises RuntimeError as 1.x words it. */
+NORETURN(void rb_em_refuse_descriptor(em_status status));
+
+/* Returns a signature; see rb_watch.c. */
+VALUE rb_em_watch_descriptor(int descriptor);
+
+#endif
