@@ -48,6 +48,7 @@ require "em/servers"
 require "em/clients"
 require "em/datagrams"
 require "em/descriptors"
+require "em/proxy"
 require "em/settings"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.

@@ -169,6 +169,8 @@ const em_handler rb_em_accepted_handler = {
     .receive_end = rb_em_on_end,
     .drained = rb_em_on_drained,
     .ssl_handshake_completed = rb_em_on_handshake_completed,
+    .proxy_completed = rb_em_on_proxy_completed,
+    .proxy_target_unbound = rb_em_on_proxy_target_unbound,
     .unbind = rb_em_on_unbind,
 };
 

@@ -21,6 +21,7 @@ void rb_em_define_module(void);
 void rb_em_define_pages(void);
 void rb_em_define_pause(void);
 void rb_em_define_protect(void);
+void rb_em_define_proxy(void);
 void rb_em_define_queue(void);
 void rb_em_define_reactor(void);
 void rb_em_define_receive(void);

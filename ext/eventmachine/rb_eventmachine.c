@@ -42,6 +42,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_datagram();
     rb_em_define_close();
     rb_em_define_pause();
+    rb_em_define_proxy();
     rb_em_define_timeout();
     rb_em_define_socket();
     rb_em_define_tls_verify();

@@ -14,7 +14,8 @@
 #include "rb_status.h"
 #include "rb_unbind.h"
 
-static ID id_receive_data, id_connection_completed, id_ssl_handshake_completed;
+static ID id_receive_data, id_connection_completed, id_ssl_handshake_completed, id_proxy_completed,
+    id_proxy_target_unbound;
 
 VALUE rb_em_receiver(const rb_em_message *message)
 {
@@ -54,6 +55,18 @@ static VALUE handshake_completed(VALUE argument)
 {
     const rb_em_message *message = (void *)argument;
     return rb_funcallv(rb_em_object_of(message->slot), id_ssl_handshake_completed, 0, NULL);
+}
+
+static VALUE proxy_completed(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    return rb_funcallv(rb_em_object_of(message->slot), id_proxy_completed, 0, NULL);
+}
+
+static VALUE proxy_target_unbound(VALUE argument)
+{
+    const rb_em_message *message = (void *)argument;
+    return rb_funcallv(rb_em_object_of(message->slot), id_proxy_target_unbound, 0, NULL);
 }
 
 void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message)
@@ -99,6 +112,18 @@ void rb_em_on_handshake_completed(em_connection *connection)
         rb_em_report_handshake(slot);
 }
 
+void rb_em_on_proxy_completed(em_connection *connection)
+{
+    rb_em_message message = {.slot = em_connection_get_user(connection)};
+    rb_em_deliver(proxy_completed, &message);
+}
+
+void rb_em_on_proxy_target_unbound(em_connection *connection)
+{
+    rb_em_message message = {.slot = em_connection_get_user(connection)};
+    rb_em_deliver(proxy_target_unbound, &message);
+}
+
 /* There is no half-open state in Ruby: unbind is called at once, and what is queued is sent afterwards. */
 void rb_em_on_end(em_connection *connection)
 {
@@ -118,6 +143,8 @@ const em_handler rb_em_connection_handler = {
     .receive_end = rb_em_on_end,
     .drained = rb_em_on_drained,
     .ssl_handshake_completed = rb_em_on_handshake_completed,
+    .proxy_completed = rb_em_on_proxy_completed,
+    .proxy_target_unbound = rb_em_on_proxy_target_unbound,
     .unbind = rb_em_on_unbind,
 };
 
@@ -126,4 +153,6 @@ void rb_em_define_handler(void)
     id_receive_data = rb_intern("receive_data");
     id_connection_completed = rb_intern("connection_completed");
     id_ssl_handshake_completed = rb_intern("ssl_handshake_completed");
+    id_proxy_completed = rb_intern("proxy_completed");
+    id_proxy_target_unbound = rb_intern("proxy_target_unbound");
 }

@@ -15,6 +15,8 @@ void rb_em_on_completed(em_connection *connection);
 void rb_em_on_data(em_connection *connection, const void *data, size_t length);
 void rb_em_on_end(em_connection *connection);
 void rb_em_on_handshake_completed(em_connection *connection);
+void rb_em_on_proxy_completed(em_connection *connection);
+void rb_em_on_proxy_target_unbound(em_connection *connection);
 void rb_em_on_unbind(em_connection *connection, em_status reason);
 
 /* connection_completed and ssl_handshake_completed, for a connection that was held. */

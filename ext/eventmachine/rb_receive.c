@@ -76,6 +76,8 @@ static const em_handler into_handler = {
     .receive_end = rb_em_on_end,
     .drained = rb_em_on_drained,
     .ssl_handshake_completed = rb_em_on_handshake_completed,
+    .proxy_completed = rb_em_on_proxy_completed,
+    .proxy_target_unbound = rb_em_on_proxy_target_unbound,
     .unbind = rb_em_on_unbind,
 };
 

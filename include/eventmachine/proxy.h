@@ -78,8 +78,9 @@ typedef struct em_proxy_options {
  * proxy.
  *
  * EM_INVALID_ARGUMENT: NULL, `from` and `to` are the same or of different loops, invalid options. EM_CLOSED: `from` has
- * ended, or its peer has. EM_NOT_FOUND: `to` has ended. EM_INVALID_STATE: `to` is the target of another proxy, or the
- * loop is being destroyed. EM_NO_MEMORY, EM_FORKED. On failure nothing has changed; a former proxy goes on.
+ * ended, or its peer has. EM_NOT_FOUND: the unbind of `to` has returned. (While it is still to
+ * come, the call succeeds, and proxy_target_unbound follows.) EM_INVALID_STATE: `to` is the target of another proxy, or
+ * the loop is being destroyed. EM_NO_MEMORY, EM_FORKED. On failure nothing has changed; a former proxy goes on.
  *
  * If there is no memory for bytes that must wait, `from` ends with EM_NO_MEMORY.
  */

@@ -114,10 +114,10 @@ static void unbind(em_connection *connection)
         connection->object.reason = EM_NO_MEMORY;
     if (connection->handler->unbind)
         connection->handler->unbind(connection, (em_status)connection->object.reason);
-    emi_connection_end_proxies(connection);
     emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;
+    emi_connection_end_proxies(connection);
     emi_object_leave_parent(&connection->object);
     if (!emi_loop_is_forked(loop)) /* else the channel ends with the backend, the memory after it */
         emi_connection_leave(connection, lingers);

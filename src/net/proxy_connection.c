@@ -182,7 +182,7 @@ static em_status check(const em_connection *from, const em_connection *to)
         return emi_status_without_detail(EM_INVALID_ARGUMENT);
     if (emi_connection_has_ended(from) || from->peer_ended)
         return EM_CLOSED;
-    if (emi_connection_has_ended(to))
+    if (to->object.state == EM_STATE_CLOSED)
         return EM_NOT_FOUND;
     const emi_proxy *feeder = to->extras ? to->extras->feeder : NULL;
     return feeder && feeder->from != &from->object ? emi_status_without_detail(EM_INVALID_STATE)

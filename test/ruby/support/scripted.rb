@@ -39,6 +39,14 @@ class Scripted < EM::Connection
     play(:unbind, reason)
   end
 
+  def proxy_completed
+    play(:proxy_completed)
+  end
+
+  def proxy_target_unbound
+    play(:proxy_target_unbound)
+  end
+
   private
 
   def play(callback, *arguments)

@@ -99,6 +99,37 @@ static void another_proxy_may_be_started_when_the_target_has_ended(void **state)
     pair_free(&pair);
 }
 
+static void a_target_that_is_about_to_end_is_accepted_and_its_end_told(void **state)
+{
+    simulated_pair pair;
+    pair_open(&pair, *state, &recording, NULL);
+    em_connection_close(pair.to.connection);
+    expect_proxy(pair.from.connection, pair.to.connection, NULL);
+    feed_text(pair.from_peer, "x");
+    run_turns(*state, 3);
+    expect_events(&pair.from, "ITD");
+    pair_free(&pair);
+}
+
+static em_connection *ended;
+
+static void try_ended(recorder *from)
+{
+    assert_int_equal(em_connection_start_proxy(from->connection, ended, NULL), EM_NOT_FOUND);
+}
+
+static void a_target_whose_unbind_has_returned_is_refused(void **state)
+{
+    simulated_pair pair;
+    pair_open_proxied(&pair, *state, NULL);
+    ended = pair.to.connection;
+    pair.from.on_target_unbound = try_ended;
+    em_connection_close(pair.to.connection);
+    run_turns(*state, 3);
+    expect_events(&pair.from, "IT");
+    pair_free(&pair);
+}
+
 /* The source ends */
 
 static void when_the_source_ends_nothing_is_called_on_the_target(void **state)
@@ -339,6 +370,8 @@ int main(void)
         TEST(a_source_may_be_closed_when_its_target_has_ended),
         TEST(a_source_that_ends_together_with_its_target_is_not_told),
         TEST(another_proxy_may_be_started_when_the_target_has_ended),
+        TEST(a_target_that_is_about_to_end_is_accepted_and_its_end_told),
+        TEST(a_target_whose_unbind_has_returned_is_refused),
         TEST(when_the_source_ends_nothing_is_called_on_the_target),
         TEST(the_count_can_be_read_in_unbind),
         TEST(everything_is_relayed_before_the_end_although_the_target_is_slow),

@@ -102,7 +102,6 @@ static void start(members_set *set, member *from, member *to)
         .length_bytes = random_below(&set->seed, 2) ? 1 + random_below(&set->seed, MOST_FED) : 0,
     };
     bool may = from != to && !em_connection_has_peer_ended(from->told.connection) && !is_target(set, to, from) &&
-               em_connection_get_state(to->told.connection) < EM_STATE_RELEASING &&
                em_connection_get_state(from->told.connection) < EM_STATE_RELEASING;
     note_relayed(from);
     em_status status = em_connection_start_proxy(from->told.connection, to->told.connection, &options);
