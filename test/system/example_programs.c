@@ -109,6 +109,34 @@ static example_program start_chat(em_loop *loop, int *port)
     return chat;
 }
 
+static void proxy_relays_both_ways_and_half_closes(void **state)
+{
+    int port, server_port;
+    char text[16], server_text[16];
+    int listener = system_listen(4, &server_port);
+    port = quiet_port();
+    snprintf(text, sizeof text, "%d", port);
+    snprintf(server_text, sizeof server_text, "%d", server_port);
+    example_program proxy = example_start("proxy", text, "127.0.0.1", server_text);
+    close(connect_when_ready(*state, port));
+    close(system_accept(listener));
+    close(system_accept(listener));
+    int client = system_connect(port);
+    int served = system_accept(listener);
+    example_send(client, "request");
+    shutdown(client, SHUT_WR);
+    example_expect(served, "request");
+    char byte;
+    assert_int_equal(system_receive(served, &byte, 1), 0);
+    example_send(served, "reply");
+    close(served);
+    example_expect(client, "reply");
+    assert_int_equal(system_receive(client, &byte, 1), 0);
+    close(client);
+    close(listener);
+    example_end(&proxy);
+}
+
 static int enter(int port, const char *name)
 {
     int member = system_connect(port);
@@ -224,6 +252,7 @@ int main(void)
         SYSTEM_TEST(client_prints_the_answer),
         SYSTEM_TEST(client_says_why_it_failed),
         SYSTEM_TEST(timers_tick_are_put_off_and_end),
+        SYSTEM_TEST(proxy_relays_both_ways_and_half_closes),
         SYSTEM_TEST(chat_tells_the_others),
         SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
         SYSTEM_TEST(chat_has_a_limited_number_of_places),
