@@ -21,6 +21,7 @@
 #include <eventmachine/proxy.h>
 #include <eventmachine/resolver.h>
 #include <eventmachine/server.h>
+#include <eventmachine/signal_watch.h>
 #include <eventmachine/status.h>
 #include <eventmachine/timer.h>
 #include <eventmachine/tls.h>

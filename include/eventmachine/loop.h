@@ -138,16 +138,17 @@ typedef struct em_loop_stats {
      * or memory were exhausted, for instance. */
     uint64_t accept_back_offs;
 
-    uint64_t bytes_received;    /**< by all connections */
-    uint64_t bytes_sent;        /**< by all connections: accepted by the system */
-    uint64_t outbox_bytes;      /**< now; waiting to be sent */
-    uint64_t jobs_open;         /**< now; submitted by em_loop_submit_job and not done */
-    uint64_t jobs_done;         /**< includes those that were cancelled */
-    uint64_t jobs_cancelled;    /**< by em_loop_cancel_job before they began */
-    uint64_t pool_threads;      /**< now; for names, files and jobs together */
-    uint64_t file_watches_open; /**< now; includes those that are ending */
+    uint64_t bytes_received; /**< by all connections */
+    uint64_t bytes_sent;     /**< by all connections: accepted by the system */
+    uint64_t outbox_bytes;   /**< now; waiting to be sent */
+    uint64_t jobs_open;      /**< now; submitted by em_loop_submit_job and not done */
+    uint64_t jobs_done;      /**< includes those that were cancelled */
+    uint64_t jobs_cancelled; /**< by em_loop_cancel_job before they began */
+    uint64_t pool_threads;   /**< now; for names, files and jobs together */
 
-    uint64_t datagram_sockets_open; /**< now; includes those that are ending */
+    uint64_t file_watches_open;     /**< now; includes those that are ending */
+    uint64_t signal_watches_open;   /**< now; the same */
+    uint64_t datagram_sockets_open; /**< now; the same */
     uint64_t datagrams_received;    /**< by all datagram sockets */
     uint64_t datagrams_sent;        /**< by all datagram sockets: accepted by the system */
 } em_loop_stats;

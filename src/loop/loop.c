@@ -355,6 +355,7 @@ em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t st
     em_loop_stats now = loop->stats;
     now.timers_pending = loop->timers.count;
     now.outbox_bytes = loop->outboxes.bytes;
+    now.signal_watches_open = loop->objects.open[EMI_SIGNAL_WATCH];
     now.file_watches_open = loop->objects.open[EMI_FILE_WATCH];
     now.pool_threads = atomic_load_explicit(&loop->pool_threads_open, memory_order_relaxed);
     now.datagram_sockets_open = loop->objects.open[EMI_DATAGRAM_SOCKET];

@@ -46,6 +46,7 @@ typedef enum emi_service_kind {
     EMI_SERVICE_POOL,
     EMI_SERVICE_JOBS,
     EMI_SERVICE_FILE_WATCHES,
+    EMI_SERVICE_SIGNAL_WATCHES,
     EMI_SERVICE_KINDS
 } emi_service_kind;
 

@@ -23,6 +23,7 @@ ENDS_WITHOUT_PADDING(em_attach_options, nonblocking);
 ENDS_WITHOUT_PADDING(em_descriptor_watch_options, notify_writable);
 ENDS_WITHOUT_PADDING(em_server_options, stream);
 ENDS_WITHOUT_PADDING(em_file_watch_options, reserved);
+ENDS_WITHOUT_PADDING(em_signal_watch_options, user);
 
 typedef struct present {
     size_t size;
