@@ -49,6 +49,7 @@ require "em/clients"
 require "em/datagrams"
 require "em/descriptors"
 require "em/proxy"
+require "em/file_watch"
 require "em/settings"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.

@@ -8,6 +8,7 @@
 
 #include "rb_connection.h"
 #include "rb_define.h"
+#include "rb_file_watch.h"
 #include "rb_handler.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
@@ -38,6 +39,8 @@ void rb_em_end_hold(rb_em_slot *slot)
     if (slot->flags & RB_EM_HANDSHAKEN)
         rb_em_report_handshake(slot);
     complete(slot);
+    if (slot->flags & RB_EM_CHANGED)
+        rb_em_report_change(slot);
     if (slot->native.object)
         resume(slot);
     else
@@ -56,7 +59,7 @@ void rb_em_complete_connection(rb_em_slot *slot)
 {
     if (!(slot->flags & RB_EM_HELD) || slot->flags & RB_EM_READY)
         return;
-    bool happened = slot->flags & (RB_EM_COMPLETED | RB_EM_HELD_BACK) || !slot->native.object;
+    bool happened = slot->flags & (RB_EM_COMPLETED | RB_EM_HELD_BACK | RB_EM_CHANGED) || !slot->native.object;
     if (!happened || rb_em_the_reactor.releasing) {
         rb_em_slot_clear_flags(slot, RB_EM_HELD);
         complete(slot);

@@ -48,6 +48,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_tls_verify();
     rb_em_define_tls_context();
     rb_em_define_tls();
+    rb_em_define_file_watch();
     rb_em_define_settings();
     rb_em_define_stats();
 }

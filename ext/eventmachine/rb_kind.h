@@ -59,5 +59,6 @@ extern const rb_em_operations rb_em_server_operations;
 extern const rb_em_operations rb_em_datagram_operations;
 extern const rb_em_operations rb_em_descriptor_watch_operations;
 extern const rb_em_operations rb_em_keyboard_operations;
+extern const rb_em_operations rb_em_file_watch_operations;
 
 #endif

@@ -44,6 +44,7 @@ enum {
     RB_EM_HELD_BACK = 1 << 7,  /* paused only because it is held */
     RB_EM_READY = 1 << 8,      /* the object is complete, the report is posted */
     RB_EM_HANDSHAKEN = 1 << 9, /* noted: ssl_handshake_completed */
+    RB_EM_CHANGED = 1 << 11,   /* noted: something has happened to a watched file */
 
     RB_EM_ACCEPTED = 1 << 10, /* by a server, so it is a server if TLS starts */
 

@@ -96,6 +96,10 @@ EM_API void em_file_watch_stop(em_file_watch *watch);
 /** Returns the path as it was given; "" for NULL. Valid as long as the watch. */
 EM_API const char *em_file_watch_get_path(const em_file_watch *watch);
 
+/** Returns the watch of the same file that began first, of those in this loop that have not ended, whatever path they
+ * were given: the watch itself if there is no other. NULL for NULL, and for a watch that has ended. */
+EM_API em_file_watch *em_file_watch_get_first(const em_file_watch *watch);
+
 /** Returns the loop of the watch; NULL for NULL. */
 EM_API em_loop *em_file_watch_get_loop(const em_file_watch *watch);
 

@@ -158,6 +158,16 @@ const char *em_file_watch_get_path(const em_file_watch *watch)
     return watch ? watch->path : "";
 }
 
+em_file_watch *em_file_watch_get_first(const em_file_watch *watch)
+{
+    if (!watch || !emi_file_watch_is_open(watch))
+        return NULL;
+    emi_list *link = watch->file->watches.next;
+    while (!emi_file_watch_is_open(EMI_CONTAINER(link, em_file_watch, link)))
+        link = link->next;
+    return EMI_CONTAINER(link, em_file_watch, link);
+}
+
 em_loop *em_file_watch_get_loop(const em_file_watch *watch)
 {
     return watch ? watch->object.loop : NULL;

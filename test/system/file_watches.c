@@ -227,7 +227,10 @@ static void every_watch_of_a_file_is_served_until_it_is_stopped(void **state)
         settle_watches(*state);
         for (unsigned i = 0; i < 4; i++)
             assert_int_equal(records[i]->modified, i < stopped ? i + 1 : stopped + 1);
+        for (unsigned i = stopped; i < 4; i++)
+            assert_ptr_equal(em_file_watch_get_first(records[i]->watch), records[stopped]->watch);
         em_file_watch_stop(records[stopped]->watch);
+        assert_null(em_file_watch_get_first(records[stopped]->watch));
         settle_watches(*state);
         assert_int_equal(records[stopped]->unbind, 1);
         assert_int_equal(records[stopped]->reason, EM_OK);

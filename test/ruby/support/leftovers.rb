@@ -53,7 +53,13 @@ module Leftovers
     (Thread.list - @threads_before).reject { |thread| thread.join(1) }
   end
 
+  # The descriptor of file watches is closed by a thread of the engine, which takes some milliseconds.
   def leaked_descriptors
+    1000.times { leaked_now.empty? ? break : sleep(0.001) }
+    leaked_now
+  end
+
+  def leaked_now
     after = descriptors.merge(@descriptors_before) { |_, mine, before| mine - before }
     after.select { |kind, count| count.positive? && descriptors.fetch(kind, 0) >= count }
   end
