@@ -70,6 +70,7 @@ static void start_fetch(emi_outgoing_file *file, uint64_t offset, size_t length)
 {
     emi_file_fetch *fetch = calloc(1, sizeof *fetch);
     if (fetch) {
+        fetch->job.lane = EMI_POOL_FILES;
         fetch->job.work = work;
         fetch->job.done = done;
         fetch->job.dispose = dispose;

@@ -98,13 +98,19 @@ static void dispose(emi_job *job)
     count(scene, &scene->disposed);
 }
 
-static test_job *submit(test_scene *scene, bool waits)
+static test_job *submit_to(test_scene *scene, emi_pool_lane lane, bool waits)
 {
     test_job *made = calloc(1, sizeof *made);
     assert_non_null(made);
-    *made = (test_job){.job = {.work = work, .done = finish, .dispose = dispose}, .scene = scene, .waits = waits};
+    *made = (test_job){
+        .job = {.lane = lane, .work = work, .done = finish, .dispose = dispose}, .scene = scene, .waits = waits};
     assert_int_equal(emi_pool_submit(scene->loop, &made->job), EM_OK);
     return made;
+}
+
+static test_job *submit(test_scene *scene, bool waits)
+{
+    return submit_to(scene, EMI_POOL_NAMES, waits);
 }
 
 /* A job that is under way, and not before. */
@@ -263,6 +269,38 @@ static void each_of_several_jobs_gets_a_thread_while_there_may_be_more(void **st
     run_until_done(scene, 4);
 }
 
+/* Each kind of work has a queue and threads of its own. */
+static void work_of_one_kind_does_not_wait_for_that_of_another(void **state)
+{
+    enum { MANY = 1000 };
+    test_scene *scene = new_scene(state, 1);
+    unsigned done = 0;
+    for (unsigned i = 0; i < MANY; i++)
+        submit_to(scene, EMI_POOL_JOBS, true);
+    submit_to(scene, EMI_POOL_FILES, false);
+    run_until_done(scene, ++done);
+    for (unsigned i = 0; i < MANY; i++)
+        submit_to(scene, EMI_POOL_FILES, true);
+    submit_to(scene, EMI_POOL_NAMES, false);
+    run_until_done(scene, ++done);
+    open_scene(scene);
+    run_until_done(scene, done + 2 * MANY);
+}
+
+static void a_job_that_waits_can_be_taken_out_of_the_queue_but_is_done(void **state)
+{
+    test_scene *scene = new_scene(state, 1);
+    test_job *running = start(scene);
+    test_job *waiting = submit(scene, true);
+    assert_false(emi_pool_cancel(&running->job));
+    assert_true(emi_pool_cancel(&waiting->job));
+    assert_false(emi_pool_cancel(&waiting->job));
+    run_until_done(scene, 1);
+    assert_int_equal(value_of(scene, &scene->started), 1);
+    open_scene(scene);
+    run_until_done(scene, 2);
+}
+
 static int set_up(void **state)
 {
     /* One for each test: a thread of the test before may be about to leave the mutex. */
@@ -312,6 +350,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_finished_job_can_be_given_up_by_another_one_delivered_with_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(jobs_given_up_and_others_are_freed_after_the_loop_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(work_of_one_kind_does_not_wait_for_that_of_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_that_waits_can_be_taken_out_of_the_queue_but_is_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_of_several_jobs_gets_a_thread_while_there_may_be_more, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, start_first_thread, NULL);
