@@ -42,9 +42,13 @@ static scene *new_scene(void)
 
 static void work(void *user)
 {
-    scene *own = user;
-    own->work_thread = pthread_self();
-    atomic_fetch_add(&own->worked, 1);
+    atomic_fetch_add(&((scene *)user)->worked, 1);
+}
+
+static void note_thread(void *user)
+{
+    ((scene *)user)->work_thread = pthread_self();
+    work(user);
 }
 
 static void block(void *user)
@@ -112,7 +116,7 @@ static void open_and_finish(em_loop *loop, scene *own, unsigned done)
 static void work_runs_in_a_thread_and_done_in_the_loop(void **state)
 {
     scene *own = new_scene();
-    submit(*state, work, own);
+    submit(*state, note_thread, own);
     assert_int_equal(own->done, 0);
     run_until_done(*state, own, 1);
     assert_int_equal(own->latest, EM_OK);

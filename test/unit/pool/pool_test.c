@@ -85,6 +85,7 @@ static void work(emi_job *job)
 static void finish(emi_job *job)
 {
     test_job *own = test_job_of(job);
+    em_loop_wake(own->scene->loop); /* the turn ends without waiting for more */
     count(own->scene, &own->scene->done);
     if (own->gives_up)
         emi_pool_give_up(&own->gives_up->job);
