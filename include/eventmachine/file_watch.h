@@ -50,7 +50,8 @@ typedef struct em_file_watch_handler {
     void (*file_deleted)(em_file_watch *watch);
 
     /** Events were lost, because the program was slower than the system's queue (fs.inotify.max_queued_events) allows.
-     * Anything may have happened to the file, so look at it. Later events are reported. */
+     * Anything may have happened to the file, so look at it. Later events are reported. If the file was deleted and the
+     * system lost that, too, the watch stays open and reports nothing: stop it, and watch the path again. */
     void (*events_lost)(em_file_watch *watch);
 
     /**

@@ -80,6 +80,17 @@ class DeferTest < ReactorTest
     assert_operator ticks, :>=, 10
   end
 
+  def test_operations_that_block_delay_no_name_and_no_connection
+    connected = false
+    reactor do
+      gate = Thread::Queue.new
+      100.times { EM.defer { gate.pop } }
+      script = { connection_completed: ->(_) { (connected = true) && EM.stop } }
+      EM.connect("localhost", server, Scripted, script)
+    end
+    assert connected
+  end
+
   def test_the_pool_has_threadpool_size_threads_and_runs_that_many_operations_at_a_time
     pool = nil
     together = Thread::Queue.new

@@ -137,6 +137,50 @@ class FileWatchTest < ReactorTest
     end
   end
 
+  def test_stopping_after_the_file_was_deleted_raises
+    reactor do
+      watch = EM.watch_file(@path, Recorder, events = [])
+      File.unlink(@path)
+      as_soon_as(-> { events.include?([:unbind, nil]) }) do
+        assert_raises(EM::InvalidSignature) { watch.stop_watching }
+        EM.stop
+      end
+    end
+  end
+
+  def test_a_callback_may_stop_another_watch_that_has_events
+    other = "#{@path}2"
+    File.write(other, "")
+    called = []
+    reactor do
+      watches = [@path, other].map { |path| EM.watch_file(path) }
+      watches.each do |watch|
+        watch.define_singleton_method(:file_modified) do
+          called << path
+          watches.each(&:stop_watching)
+          EM.add_timer(0.02) { EM.stop }
+        end
+      end
+      [@path, other].each { |path| File.write(path, "x") }
+    end
+    assert_equal 1, called.size
+  end
+
+  def test_without_descriptors_the_error_names_the_limits
+    in_reactor do
+      soft, hard = Process.getrlimit(:NOFILE)
+      begin
+        Process.setrlimit(:NOFILE, 1, hard)
+        error = assert_raises(EM::Unsupported) { EM.watch_file(@path) }
+      ensure
+        Process.setrlimit(:NOFILE, soft, hard)
+      end
+      assert_match(/\Aerror registering file .* for watching: Too many open files/, error.message)
+      assert_includes error.message, "fs.inotify.max_user_instances"
+      EM.watch_file(@path).stop_watching
+    end
+  end
+
   def test_a_stopped_watch_hears_nothing_of_what_was_pending
     events = []
     reactor do
