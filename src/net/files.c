@@ -169,8 +169,9 @@ static bool read_piece(emi_outgoing_file *file)
 
 static bool must_be_read(const emi_outgoing_file *file)
 {
-    const em_connection *connection = file->connection;
-    return file->must_be_read || emi_gate_of(connection) || !connection->channel.backend->operations->sends_files;
+    const emi_channel *channel = &file->connection->channel;
+    return file->must_be_read || emi_gate_of(file->connection) || channel->descriptor_kind != EMI_SOCKET ||
+           !channel->backend->operations->sends_files;
 }
 
 bool emi_files_provide(em_connection *connection)

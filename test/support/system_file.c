@@ -45,12 +45,6 @@ system_file *system_new_file(uint64_t length)
     return system_new_sparse_file(length, length);
 }
 
-void system_file_drop(const system_file *file)
-{
-    assert_int_equal(fdatasync(file->descriptor), 0);
-    posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_DONTNEED);
-}
-
 void system_file_close(const system_file *file)
 {
     close(file->descriptor);
@@ -75,6 +69,12 @@ static void done(em_connection *connection, void *user, em_status status, uint64
 em_file_options system_file_options(system_sent *sent)
 {
     return (em_file_options){.size = sizeof(em_file_options), .done = done, .user = sent};
+}
+
+em_status system_send_whole(em_connection *connection, const system_file *file, system_sent *sent)
+{
+    em_file_options options = system_file_options(sent);
+    return em_connection_send_file(connection, file->path, 0, EM_TO_END_OF_FILE, &options);
 }
 
 /* Turns the loop until something is there. */

@@ -26,9 +26,6 @@ system_file *system_new_file(uint64_t length);
 /** A file that is a hole, except for the pattern in its last `tail` bytes. */
 system_file *system_new_sparse_file(uint64_t length, uint64_t tail);
 
-/** Writes it to the disk and drops it from the page cache, as far as the system does that. */
-void system_file_drop(const system_file *file);
-
 /** Closes and removes it. */
 void system_file_close(const system_file *file);
 
@@ -44,6 +41,9 @@ system_sent *system_new_sent(void);
 
 /** Options with such a `done`. */
 em_file_options system_file_options(system_sent *sent);
+
+/** Sends all of a file with them. */
+em_status system_send_whole(em_connection *connection, const system_file *file, system_sent *sent);
 
 /** Turns the loop and reads so many bytes, which must be the pattern from an offset on. */
 void system_expect_pattern(em_loop *loop, int client, uint64_t length, uint64_t offset);

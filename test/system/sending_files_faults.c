@@ -28,7 +28,7 @@ static atomic_uint fetches;   /* reads by threads of the first byte of a window 
 static atomic_int read_error; /* of all reads in threads */
 static int probe_error;       /* what preadv2 fails with; 0: it works */
 static int send_error;        /* what sendfile fails with */
-static unsigned sends_left;   /* before it fails; */
+static unsigned sends_left;   /* before it fails */
 static size_t most_sent;      /* by one sendfile; 0: no limit */
 static bool fails_after_part; /* sendfile fails after it has sent a part, as its `offset` shows */
 static bool has_no_threads;
@@ -37,12 +37,9 @@ static pthread_t loop_thread;
 ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
     if (send_error != 0 && sends_left-- == 0) {
-        int error = send_error;
-        if (error == EINTR)
-            send_error = 0;
-        else
-            sends_left = 0;
-        errno = error;
+        errno = send_error;
+        send_error = errno == EINTR ? 0 : send_error;
+        sends_left = 0;
         return -1;
     }
     if (most_sent > 0 && count > most_sent)
@@ -129,8 +126,7 @@ static int set_up(void **state)
     release_disk();
     atomic_store(&fetches, 0);
     atomic_store(&read_error, 0);
-    probe_error = 0;
-    send_error = 0;
+    probe_error = send_error = 0;
     sends_left = 0;
     most_sent = 0;
     fails_after_part = false;
@@ -160,9 +156,7 @@ static transfer begin(em_loop *loop, uint64_t length)
                     .file = system_new_file(length),
                     .sent = system_new_sent()};
     own.client = system_connected_client(loop, &system_recorder, own.served);
-    em_file_options options = system_file_options(own.sent);
-    assert_int_equal(em_connection_send_file(own.served->connection, own.file->path, 0, EM_TO_END_OF_FILE, &options),
-                     EM_OK);
+    assert_int_equal(system_send_whole(own.served->connection, own.file, own.sent), EM_OK);
     return own;
 }
 
@@ -300,9 +294,8 @@ static void a_disk_that_does_not_answer_holds_up_nobody_else(void **state)
     uint64_t turns = system_stats(loop).turns;
     system_run_for(loop, 50 * EM_MILLISECONDS);
     assert_in_range(system_stats(loop).turns - turns, 1, 20); /* and does not spin */
-    char answer;
     system_write(other, "?", 1);
-    assert_int_equal(system_read(loop, other, &answer, 1), 1);
+    system_expect_text(loop, other, "?");
     assert_true(system_is_silent(own.client));
     assert_int_equal(em_connection_get_outbound_bytes(own.served->connection), 3 * MIB);
     release_disk();
@@ -468,11 +461,8 @@ static void a_forked_child_that_takes_over_sends_the_rest(void **state)
     system_expect_pattern(*state, own.client, 100, 0);
     pid_t child = system_fork(finish_in_child, &own);
     assert_int_equal(em_loop_hand_over(*state), EM_OK);
-    static char piece[64 * KIB];
-    uint64_t received = 100;
-    for (ssize_t got; received < 20 * MIB && (got = system_receive(own.client, piece, sizeof piece)) > 0;)
-        received += (uint64_t)got;
-    assert_int_equal(received, 20 * MIB);
+    static char rest[20 * MIB - 100];
+    system_receive_exactly(own.client, rest, sizeof rest);
     assert_int_equal(system_wait(child), 0);
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
