@@ -15,6 +15,7 @@ void rb_em_define_connection_class(void);
 void rb_em_define_datagram(void);
 void rb_em_define_drained(void);
 void rb_em_define_file_watch(void);
+void rb_em_define_file(void);
 void rb_em_define_fork(void);
 void rb_em_define_handler(void);
 void rb_em_define_loop(void);

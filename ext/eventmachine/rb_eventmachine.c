@@ -40,6 +40,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_watch();
     rb_em_define_send();
     rb_em_define_datagram();
+    rb_em_define_file();
     rb_em_define_close();
     rb_em_define_pause();
     rb_em_define_proxy();

@@ -28,7 +28,8 @@ typedef enum rb_em_kind {
 
     RB_EM_SERVER, /* value: [class, arguments, block or nil, socket or nil] */
     RB_EM_TIMER,  /* value: the callable */
-    RB_EM_TEXT    /* value: a frozen String that the loop is sending from */
+    RB_EM_TEXT,   /* value: a frozen String that the loop is sending from */
+    RB_EM_FILE    /* value: the callable for when the loop has sent a file */
 } rb_em_kind;
 
 enum {

@@ -31,6 +31,50 @@ module EventMachine
     end
   end
 
+  # Sends a file, or a range of it, after everything that was sent before. This is not in EventMachine 1.x. The system
+  # takes the bytes from its page cache (with TLS, the library reads them in pieces), so they never become Strings, and
+  # the reactor does not wait for the disk. They are not subject to back-pressure; {Connection#get_outbound_data_size}
+  # counts them. What is sent meanwhile follows the file, and {Connection#close_connection_after_writing} waits for it.
+  #
+  #   EventMachine.send_file(connection, "video.mp4", offset: 1000).callback { connection.close_connection_after_writing }
+  #
+  # Exactly the bytes of the range are sent. If the file becomes shorter meanwhile, or cannot be read, the connection
+  # ends, and its peer sees a reset.
+  # @param connection [Connection]
+  # @param file [String, #to_path, IO] a name, or an open file, whose position is neither used nor changed. It may be
+  #   closed, removed or replaced as soon as this returns.
+  # @param offset [Integer] where the range begins, in bytes
+  # @param length [Integer, nil] the number of bytes; nil: up to the end that the file has now
+  # @return [DefaultDeferrable] succeeds with the number of bytes once the system has taken all of them; fails with a
+  #   reason (String) and the number of bytes that were sent, if the connection has ended before
+  # @raise [SystemCallError] if the file cannot be opened
+  # @raise [IOError] if it is not a regular file
+  # @raise [ArgumentError] if it does not have all of that range
+  def self.send_file(connection, file, offset: 0, length: nil)
+    return open_to_send(file) { |io| send_file(connection, io, offset: offset, length: length) } unless file.is_a?(IO)
+
+    raise IOError, "not a regular file: #{file.inspect}" unless file.stat.file?
+
+    offset, length = range_in(file, Integer(offset), length && Integer(length))
+    deferrable = DefaultDeferrable.new
+    done = ->(reason, bytes) { reason ? deferrable.fail(reason, bytes) : deferrable.succeed(bytes) }
+    done.call("the connection is closed", 0) unless send_open_file(connection.signature, file.fileno, offset, length, done)
+    deferrable
+  end
+
+  # Opening a pipe does not wait for its other end.
+  private_class_method def self.open_to_send(name, &block)
+    File.open(name, File::RDONLY | File::NONBLOCK | File::BINARY, &block)
+  end
+
+  private_class_method def self.range_in(file, offset, length)
+    size = file.stat.size
+    length ||= size - offset
+    return [offset, length] if offset >= 0 && length >= 0 && offset + length <= size
+
+    raise ArgumentError, "#{length} bytes from #{offset} on are not in the file, which has #{size} bytes"
+  end
+
   class Connection
     # Sends a small file after everything that was sent before. It is read at once, which may block the reactor.
     # @param filename [String]
