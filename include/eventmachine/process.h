@@ -197,11 +197,14 @@ EM_API em_status em_process_kill_group(em_process *process, int signal);
 
 /**
  * Ends the process in steps, while the loop goes on. First its input ends, when what waits there is sent
- * (em_connection_close_write). If it still runs terminate_after_ns later, it gets SIGTERM; kill_after_ns after that,
- * SIGKILL. With new_group or new_session its group gets them. When it has ended, its streams are closed as soon as
- * nothing has arrived on them for terminate_after_ns. If even SIGKILL does not end it, unbind is called after
- * give_up_after_ns, with EM_PROCESS_RUNNING. EM_INVALID_STATE if that is going on already; EM_CLOSED in unbind;
- * EM_FORKED; EM_INVALID_ARGUMENT for NULL.
+ * (em_connection_close_write). If it still runs terminate_after_ns later, it gets SIGTERM; as long as it goes on reading
+ * what waits, that time begins again. kill_after_ns after SIGTERM it gets SIGKILL. With new_group or new_session its
+ * group gets the signals.
+ *
+ * What the process still writes is received. Once it has ended, a stream on which nothing arrives for
+ * terminate_after_ns is closed (EM_INACTIVITY_TIMEOUT), though other processes may still have it. If even SIGKILL does
+ * not end the process, unbind is called after give_up_after_ns, with EM_PROCESS_RUNNING. EM_INVALID_STATE if all this
+ * is going on already; EM_CLOSED after unbind; EM_FORKED; EM_INVALID_ARGUMENT for NULL.
  */
 EM_API em_status em_process_terminate(em_process *process);
 

@@ -36,6 +36,7 @@ struct em_process {
     uint64_t silence_timeout_ns;               /* once it has ended; 0: no limit */
     uint64_t delays_ns[EMI_TERMINATE_STEPS];   /* before each step */
     emi_loop_timer timer;                      /* for the next step */
+    size_t input_bytes;                        /* that waited to be sent when that was scheduled */
     int destroy_signal;
     uint8_t step;         /* emi_terminate_step */
     uint8_t open_streams; /* connections whose unbind has not returned */

@@ -40,11 +40,23 @@ static void give_up(em_process *process)
     emi_object_list(&process->object);
 }
 
+/* Whether it has read something of what waits in its input since the step was scheduled. */
+static bool still_reads(em_process *process)
+{
+    size_t before = process->input_bytes;
+    process->input_bytes = em_connection_get_outbound_bytes(em_process_get_stream(process, EM_PROCESS_INPUT));
+    return process->input_bytes < before;
+}
+
 static void fire(emi_loop_timer *timer)
 {
     em_process *process = EMI_CONTAINER(timer, em_process, timer);
     switch ((emi_terminate_step)process->step) {
     case EMI_TERMINATE_SIGTERM:
+        if (still_reads(process)) {
+            schedule(process, EMI_TERMINATE_SIGTERM);
+            break;
+        }
         send_signal(process, SIGTERM, process->leads_group);
         schedule(process, EMI_TERMINATE_SIGKILL);
         break;
@@ -107,6 +119,7 @@ em_status em_process_terminate(em_process *process)
         return EM_OK;
     }
     emi_process_end_input(process);
+    still_reads(process); /* notes how much waits */
     schedule(process, EMI_TERMINATE_SIGTERM);
     return EM_OK;
 }
