@@ -6,9 +6,12 @@
  */
 #include "rb_handler.h"
 
+#include <string.h>
+
 #include "rb_define.h"
 #include "rb_drained.h"
 #include "rb_hold.h"
+#include "rb_kind.h"
 #include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
@@ -80,6 +83,12 @@ void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message)
     rb_em_the_reactor.current = outer;
 }
 
+void rb_em_deliver_text(rb_em_slot *slot, const char *text)
+{
+    rb_em_message message = {slot, text, strlen(text)};
+    rb_em_deliver(receive_data, &message);
+}
+
 void rb_em_on_data(em_connection *connection, const void *data, size_t length)
 {
     rb_em_message message = {em_connection_get_user(connection), data, length};
@@ -89,7 +98,10 @@ void rb_em_on_data(em_connection *connection, const void *data, size_t length)
 void rb_em_report_completed(rb_em_slot *slot)
 {
     rb_em_message message = {.slot = slot};
-    rb_em_deliver(connection_completed, &message);
+    if (rb_em_operations_of(slot)->report_completed)
+        rb_em_operations_of(slot)->report_completed(slot);
+    else
+        rb_em_deliver(connection_completed, &message);
 }
 
 void rb_em_on_completed(em_connection *connection)
@@ -133,7 +145,11 @@ void rb_em_on_end(em_connection *connection)
 void rb_em_on_unbind(em_connection *connection, em_status reason)
 {
     rb_em_slot *slot = em_connection_get_user(connection);
-    if (slot)
+    if (!slot)
+        return;
+    if (rb_em_operations_of(slot)->stream_unbound)
+        rb_em_operations_of(slot)->stream_unbound(slot);
+    else
         rb_em_ended(slot, reason);
 }
 

@@ -33,6 +33,9 @@ typedef struct rb_em_message {
 /* Calls the function with the message, under rb_em_call, as a callback of its connection. */
 void rb_em_deliver(VALUE (*function)(VALUE), const rb_em_message *message);
 
+/* Calls receive_data with a text of the library's own. */
+void rb_em_deliver_text(rb_em_slot *slot, const char *text);
+
 /* For that function: the object to call. Raises ConnectionNotBound if there is none. */
 VALUE rb_em_object_of(const rb_em_slot *slot);
 

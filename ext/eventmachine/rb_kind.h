@@ -43,6 +43,10 @@ typedef struct rb_em_operations {
 
     /* Does what waited for the object to be complete, because another thread has made it (rb_hold.c). */
     void (*complete)(rb_em_slot *slot);
+    /* Its stream has ended, and nobody was told; NULL: that is its own end. */
+    void (*stream_unbound)(rb_em_slot *slot);
+    /* What was noted by rb_em_note_completed is to be reported; NULL: connection_completed. */
+    void (*report_completed)(rb_em_slot *slot);
     /* What follows when unbind has returned; the native object may be gone. */
     void (*after_unbind)(rb_em_slot *slot);
 
@@ -60,5 +64,7 @@ extern const rb_em_operations rb_em_datagram_operations;
 extern const rb_em_operations rb_em_descriptor_watch_operations;
 extern const rb_em_operations rb_em_keyboard_operations;
 extern const rb_em_operations rb_em_file_watch_operations;
+extern const rb_em_operations rb_em_process_operations;
+extern const rb_em_operations rb_em_process_watch_operations;
 
 #endif

@@ -4,6 +4,8 @@
  * with the caller's, which Ruby copies when the caller changes it, and a slot keeps it alive until the bytes have been
  * sent.
  */
+#include "rb_stream.h"
+
 #include "rb_fork.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
@@ -13,6 +15,13 @@
 #include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
+
+/* A stream may be a part of something else. NULL: it has ended before that. */
+static em_connection *stream_of(const rb_em_slot *slot)
+{
+    return RB_LIKELY(slot->kind == RB_EM_CONNECTION) ? slot->native.connection
+                                                     : rb_em_operations_of(slot)->get_stream(slot);
+}
 
 /* From this length on sharing a String costs less than copying it. */
 enum { BORROW_BYTES = 16 * 1024 };
@@ -35,9 +44,9 @@ static em_status send_native(em_connection *connection, VALUE text, size_t lengt
                                  : send_borrowed(connection, text, length);
 }
 
-static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
+VALUE rb_em_stream_send(rb_em_slot *slot, VALUE text, size_t length)
 {
-    em_connection *connection = slot->native.connection;
+    em_connection *connection = stream_of(slot);
     if (length == 0)
         return INT2FIX(0);
     em_status status = send_native(connection, text, length);
@@ -48,22 +57,22 @@ static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
     return status < 0 ? INT2FIX(0) : ULL2NUM(length);
 }
 
-static size_t get_outbound_bytes(const rb_em_slot *slot)
+size_t rb_em_stream_get_outbound_bytes(const rb_em_slot *slot)
 {
-    return em_connection_get_outbound_bytes(slot->native.connection);
+    return em_connection_get_outbound_bytes(stream_of(slot));
 }
 
 static void close_stream(rb_em_slot *slot, bool after_writing)
 {
     if (after_writing)
-        em_connection_close_after_writing(slot->native.connection);
+        em_connection_close_after_writing(stream_of(slot));
     else
-        em_connection_close(slot->native.connection);
+        em_connection_close(stream_of(slot));
 }
 
-static void end_stream(rb_em_slot *slot)
+void rb_em_stream_end(rb_em_slot *slot)
 {
-    em_connection_close(slot->native.connection);
+    em_connection_close(stream_of(slot));
 }
 
 static em_status detach_stream(rb_em_slot *slot, int *descriptor)
@@ -73,64 +82,64 @@ static em_status detach_stream(rb_em_slot *slot, int *descriptor)
 
 /* A connection that is paused only because it is held (rb_hold.c) is not paused for the program. */
 
-static bool pause_stream(rb_em_slot *slot)
+bool rb_em_stream_pause(rb_em_slot *slot)
 {
-    return rb_em_takes_pause(slot) || em_connection_pause(slot->native.connection) == EM_OK;
+    return rb_em_takes_pause(slot) || em_connection_pause(stream_of(slot)) == EM_OK;
 }
 
-static bool resume_stream(rb_em_slot *slot)
+bool rb_em_stream_resume(rb_em_slot *slot)
 {
-    return !(slot->flags & RB_EM_HELD_BACK) && em_connection_resume(slot->native.connection) == EM_OK;
+    return !(slot->flags & RB_EM_HELD_BACK) && em_connection_resume(stream_of(slot)) == EM_OK;
 }
 
-static bool is_paused(const rb_em_slot *slot)
+bool rb_em_stream_is_paused(const rb_em_slot *slot)
 {
-    return em_connection_is_paused(slot->native.connection) && !(slot->flags & RB_EM_HELD_BACK);
+    return em_connection_is_paused(stream_of(slot)) && !(slot->flags & RB_EM_HELD_BACK);
 }
 
-static uint64_t get_idle_ns(const rb_em_slot *slot)
+uint64_t rb_em_stream_get_idle_ns(const rb_em_slot *slot)
 {
-    return em_connection_get_idle_ns(slot->native.connection);
+    return em_connection_get_idle_ns(stream_of(slot));
 }
 
-static uint64_t get_inactivity_timeout_ns(const rb_em_slot *slot)
+uint64_t rb_em_stream_get_inactivity_timeout_ns(const rb_em_slot *slot)
 {
-    return em_connection_get_inactivity_timeout_ns(slot->native.connection);
+    return em_connection_get_inactivity_timeout_ns(stream_of(slot));
 }
 
-static em_status set_inactivity_timeout_ns(rb_em_slot *slot, uint64_t timeout_ns)
+em_status rb_em_stream_set_inactivity_timeout_ns(rb_em_slot *slot, uint64_t timeout_ns)
 {
-    return em_connection_set_inactivity_timeout_ns(slot->native.connection, timeout_ns);
+    return em_connection_set_inactivity_timeout_ns(stream_of(slot), timeout_ns);
 }
 
-static em_status get_peer_address(rb_em_slot *slot, em_address *address)
+em_status rb_em_stream_get_peer_address(rb_em_slot *slot, em_address *address)
 {
-    return em_connection_get_peer_address(slot->native.connection, address);
+    return em_connection_get_peer_address(stream_of(slot), address);
 }
 
-static em_status get_local_address(rb_em_slot *slot, em_address *address)
+em_status rb_em_stream_get_local_address(rb_em_slot *slot, em_address *address)
 {
-    return em_connection_get_local_address(slot->native.connection, address);
+    return em_connection_get_local_address(stream_of(slot), address);
 }
 
-static int get_descriptor(const rb_em_slot *slot)
+int rb_em_stream_get_descriptor(const rb_em_slot *slot)
 {
-    return em_connection_get_descriptor(slot->native.connection);
+    return em_connection_get_descriptor(stream_of(slot));
 }
 
-static em_status set_socket_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
+em_status rb_em_stream_set_socket_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
 {
-    return em_connection_set_socket_option(slot->native.connection, level, option, value, bytes);
+    return em_connection_set_socket_option(stream_of(slot), level, option, value, bytes);
 }
 
-static em_status take_error(rb_em_slot *slot)
+em_status rb_em_stream_take_error(rb_em_slot *slot)
 {
-    return em_connection_take_error(slot->native.connection);
+    return em_connection_take_error(stream_of(slot));
 }
 
 static em_status get_reason(rb_em_slot *slot, em_reason *reason)
 {
-    return em_connection_get_reason(slot->native.connection, reason);
+    return em_connection_get_reason(stream_of(slot), reason);
 }
 
 static VALUE close_io(VALUE connection)
@@ -150,22 +159,9 @@ static em_connection *get_stream(const rb_em_slot *slot)
 }
 
 const rb_em_operations rb_em_stream_operations = {
-    .send = send_text,
-    .get_outbound_bytes = get_outbound_bytes,
+    RB_EM_STREAM_OPERATIONS,
     .close = close_stream,
-    .end = end_stream,
     .detach = detach_stream,
-    .pause = pause_stream,
-    .resume = resume_stream,
-    .is_paused = is_paused,
-    .get_idle_ns = get_idle_ns,
-    .get_inactivity_timeout_ns = get_inactivity_timeout_ns,
-    .set_inactivity_timeout_ns = set_inactivity_timeout_ns,
-    .get_peer_address = get_peer_address,
-    .get_local_address = get_local_address,
-    .get_descriptor = get_descriptor,
-    .set_socket_option = set_socket_option,
-    .take_error = take_error,
     .get_reason = get_reason,
     .after_unbind = after_unbind,
     .get_stream = get_stream,
