@@ -50,6 +50,10 @@ require "em/datagrams"
 require "em/descriptors"
 require "em/proxy"
 require "em/file_watch"
+require "em/processes"
+require "em/system_cmd"
+require "em/deferrable_child_process"
+require "em/process_watch"
 require "em/settings"
 
 # An event loop for network programs: servers, clients and timers, whose callbacks all run on one thread.

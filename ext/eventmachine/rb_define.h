@@ -22,6 +22,8 @@ void rb_em_define_loop(void);
 void rb_em_define_module(void);
 void rb_em_define_pages(void);
 void rb_em_define_pause(void);
+void rb_em_define_process(void);
+void rb_em_define_process_watch(void);
 void rb_em_define_protect(void);
 void rb_em_define_proxy(void);
 void rb_em_define_queue(void);

@@ -50,6 +50,8 @@ void Init_rubyeventmachine(void)
     rb_em_define_tls_context();
     rb_em_define_tls();
     rb_em_define_file_watch();
+    rb_em_define_process();
+    rb_em_define_process_watch();
     rb_em_define_settings();
     rb_em_define_stats();
 }
