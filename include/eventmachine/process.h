@@ -197,9 +197,9 @@ EM_API em_status em_process_kill_group(em_process *process, int signal);
 
 /**
  * Ends the process in steps, while the loop goes on. First its input ends, when what waits there is sent
- * (em_connection_close_write). If it still runs terminate_after_ns later, it gets SIGTERM; as long as it goes on reading
- * what waits, that time begins again. kill_after_ns after SIGTERM it gets SIGKILL. With new_group or new_session its
- * group gets the signals.
+ * (em_connection_close_write). If it still runs terminate_after_ns later, it gets SIGTERM; as long as it goes on
+ * reading what waits, that time begins again. kill_after_ns after SIGTERM it gets SIGKILL. With new_group or
+ * new_session its group gets the signals.
  *
  * What the process still writes is received. Once it has ended, a stream on which nothing arrives for
  * terminate_after_ns is closed (EM_INACTIVITY_TIMEOUT), though other processes may still have it. If even SIGKILL does
