@@ -142,6 +142,9 @@ static void further_descriptors_are_passed_under_their_numbers(void **state)
     int ends[2];
     char text[16] = "";
     assert_return_code(pipe2(ends, O_CLOEXEC), errno);
+    int given = fcntl(ends[1], F_DUPFD_CLOEXEC, 10);
+    close(ends[1]);
+    ends[1] = given;
     /* One number is that of the other descriptor here. */
     em_process_descriptor passed[] = {{.descriptor = ends[1], .number = 50},
                                       {.descriptor = ends[0], .number = ends[1]}};
@@ -161,7 +164,9 @@ static const char list_descriptors[] = "exec 9</dev/null; exec 9<&-; for n in /p
 
 static void a_process_inherits_no_descriptor_unless_it_is_to(void **state)
 {
-    int leaked = dup2(STDERR_FILENO, 200); /* not close-on-exec */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int leaked = dup2(null, 200); /* not close-on-exec */
+    close(null);
     assert_int_equal(leaked, 200);
     system_process *tidy = system_start_shell(*state, "test ! -e /proc/self/fd/200");
     system_process *open = system_start_shell_with(*state, "test -e /proc/self/fd/200",
