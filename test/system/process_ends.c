@@ -143,7 +143,7 @@ static void a_process_that_goes_on_reading_its_input_is_not_terminated(void **st
     uint64_t begun_ns = em_loop_get_time_ns(*state);
     em_connection_send_borrowed(process->input->connection, block, sizeof block, NULL, NULL);
     em_process_terminate(process->process);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 4);
     assert_true(process->exited_ns - begun_ns >= 600 * EM_MILLISECONDS);
 }

@@ -37,7 +37,7 @@ static void all_streams_are_the_terminal_that_controls_the_session(void **state)
     assert_ptr_equal(em_process_get_stream(process->process, EM_PROCESS_INPUT), record->connection);
     assert_ptr_equal(em_process_get_stream(process->process, EM_PROCESS_OUTPUT), record->connection);
     assert_null(em_process_get_stream(process->process, EM_PROCESS_ERROR));
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 3);
     assert_string_equal(record->text, "to-tty\r\n");
     assert_int_equal(record->reason, EM_OK);
@@ -49,7 +49,7 @@ static void what_is_typed_is_read_and_echoed(void **state)
     system_process *process =
         start_in_terminal(*state, "read line; echo \"read $line\"", (em_process_options){0}, record);
     em_connection_send_text(record->connection, "typed\r");
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(record->text, "typed\r\nread typed\r\n");
 }
 
@@ -59,7 +59,7 @@ static void the_interrupt_character_is_a_signal(void **state)
     system_process *process = start_in_terminal(*state, "echo ready; exec sleep 1000", (em_process_options){0}, record);
     await_text(*state, record, "ready");
     em_connection_send_text(record->connection, "\003");
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.signal, SIGINT);
 }
 
@@ -73,11 +73,11 @@ static void the_terminal_has_a_size_which_can_change(void **state)
     assert_int_equal(em_process_set_terminal_size(process->process, 0, 80), EM_INVALID_ARGUMENT);
     assert_int_equal(em_process_set_terminal_size(process->process, 40, 65536), EM_INVALID_ARGUMENT);
     assert_int_equal(em_process_set_terminal_size(process->process, 40, 132), EM_OK);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_non_null(strstr(record->text, "40 132"));
     system_record *default_size = system_new_record(SYSTEM_NONE);
     process = start_in_terminal(*state, "stty size", (em_process_options){0}, default_size);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(default_size->text, "24 80\r\n");
 }
 
@@ -89,7 +89,7 @@ static void the_error_can_be_apart_from_the_terminal(void **state)
         .size = sizeof pipe, .kind = EM_PROCESS_PIPE, .handler = &system_recorder, .user = error};
     system_process *process =
         start_in_terminal(*state, "echo out; echo err >&2", (em_process_options){.error = &pipe}, record);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_string_equal(record->text, "out\r\n");
     assert_string_equal(error->text, "err\n");
 }
@@ -100,7 +100,7 @@ static void closing_the_connection_hangs_up(void **state)
     system_process *process = start_in_terminal(*state, "echo ready; exec sleep 1000", (em_process_options){0}, record);
     await_text(*state, record, "ready");
     em_connection_close(record->connection);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.signal, SIGHUP);
 }
 
@@ -111,7 +111,7 @@ static void a_process_in_a_terminal_can_be_terminated(void **state)
                                                 (em_process_options){.terminate_after_ns = EM_MILLISECONDS}, record);
     await_text(*state, record, "ready");
     em_process_terminate(process->process);
-    system_await_unbind(*state, process);
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.signal, SIGTERM);
 }
 
