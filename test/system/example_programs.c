@@ -99,6 +99,22 @@ static int quiet_port(void)
     return port;
 }
 
+static void capitals_copies_its_input_until_it_ends(void **state)
+{
+    (void)state;
+    char text[16];
+    example_program capitals = example_start("capitals", NULL, NULL, NULL);
+    assert_int_equal(write(capitals.input, "hello", 5), 5);
+    example_expect(capitals.output, "HELLO");
+    assert_int_equal(write(capitals.input, " world", 6), 6);
+    close(capitals.input);
+    capitals.input = -1;
+    example_expect(capitals.output, " WORLD");
+    assert_true(example_has_output(capitals.output, EXAMPLE_PATIENCE_MILLISECONDS));
+    assert_int_equal(read(capitals.output, text, sizeof text), 0);
+    assert_int_equal(example_finish(&capitals), 0);
+}
+
 static example_program start_chat(em_loop *loop, int *port)
 {
     char text[16];
@@ -253,6 +269,7 @@ int main(void)
         SYSTEM_TEST(client_says_why_it_failed),
         SYSTEM_TEST(timers_tick_are_put_off_and_end),
         SYSTEM_TEST(proxy_relays_both_ways_and_half_closes),
+        SYSTEM_TEST(capitals_copies_its_input_until_it_ends),
         SYSTEM_TEST(chat_tells_the_others),
         SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
         SYSTEM_TEST(chat_has_a_limited_number_of_places),
