@@ -5,7 +5,8 @@
 require "open3"
 require "programs_helper"
 
-# mysql2's adapter for EventMachine, which watches the descriptor of libmariadb, with MariaDB. All tests share one server.
+# mysql2's adapter for EventMachine, which watches the descriptor of libmariadb, with MariaDB. All tests share one
+# server.
 class Mysql2Test < ProgramTest
   # The server, on a Unix-domain socket in a separate directory, without passwords.
   class Server
