@@ -299,7 +299,8 @@ EM_API uint64_t em_datagram_socket_get_inactivity_timeout_ns(const em_datagram_s
 /* Multicast, RFC 1112, RFC 3678 */
 
 /**
- * Joins a multicast group on one interface: call it once per interface. group: its address; the port is ignored.
+ * Joins a multicast group on one interface: call it once per interface. A socket that this library has opened receives
+ * the datagrams of the groups that it has joined itself, and of no others. group: its address; the port is ignored.
  * interface_index: if_nametoindex(3); 0: the system chooses one, by its routing table. source: NULL, or the only sender
  * whose datagrams are wanted (source-specific multicast, RFC 4607); may be called for several sources.
  * EM_INVALID_ARGUMENT (no multicast address), EM_ADDRESS_FAMILY (not the socket's family), EM_ADDRESS_IN_USE (joined

@@ -29,6 +29,7 @@ static em_status open_at(const em_address *address, const em_datagram_options *o
     em_status status = emi_datagram_open(em_address_get_family(address), descriptor);
     if (status != EM_OK)
         return status;
+    emi_datagram_receive_joined_groups_only(*descriptor, em_address_get_family(address));
     status = emi_apply_options_before_bind(*descriptor, options);
     if (status == EM_OK && address->length > 0)
         status = emi_socket_bind(*descriptor, address);

@@ -29,13 +29,27 @@ em_status em_datagram_socket_connect(em_datagram_socket *socket, const em_addres
     return EM_OK;
 }
 
+/* Linux takes away a port that it has chosen itself, so the socket is bound to it again. */
+static em_status undo_connect(int descriptor)
+{
+    em_address before, after;
+    em_status status = emi_socket_local_address(descriptor, &before);
+    if (status == EM_OK)
+        status = emi_datagram_undo_connect(descriptor);
+    if (status == EM_OK)
+        status = emi_socket_local_address(descriptor, &after);
+    if (status == EM_OK && em_address_get_port(&after) == 0 && em_address_get_port(&before) > 0)
+        status = emi_socket_bind(descriptor, &before);
+    return status;
+}
+
 em_status em_datagram_socket_disconnect(em_datagram_socket *socket)
 {
     em_status status = check(socket);
     if (status == EM_OK && socket->peer.length == 0)
         status = EM_NOT_CONNECTED;
     if (status == EM_OK)
-        status = emi_datagram_undo_connect(socket->channel.descriptor);
+        status = undo_connect(socket->channel.descriptor);
     if (status != EM_OK)
         return status;
     emi_datagram_queue_unfix(&socket->queue);

@@ -108,6 +108,10 @@ em_status emi_datagram_set_multicast_ttl(int socket, em_address_family family, i
 em_status emi_datagram_set_multicast_loop(int socket, em_address_family family, bool on);
 em_status emi_datagram_set_multicast_interface(int socket, em_address_family family, unsigned interface_index);
 
+/** Datagrams of groups that only other sockets of the machine have joined are not received (IP_MULTICAST_ALL, ip(7)).
+ * Where the system has no such option, that is so anyway. */
+void emi_datagram_receive_joined_groups_only(int socket, em_address_family family);
+
 /** Joins a group, or leaves it. source: NULL for all sources. */
 em_status emi_datagram_change_group(int socket, bool join, const em_address *group, unsigned interface_index,
                                     const em_address *source);

@@ -182,6 +182,14 @@ em_status emi_datagram_set_report_errors(int fd, em_address_family family, bool 
     return set_for_both(fd, family, IP_RECVERR, IPV6_RECVERR, on);
 }
 
+void emi_datagram_receive_joined_groups_only(int fd, em_address_family family)
+{
+    if (family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6)
+        set_integer(fd, IPPROTO_IP, IP_MULTICAST_ALL, false);
+    if (family == EM_ADDRESS_IPV6)
+        set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, false);
+}
+
 em_status emi_datagram_set_receive_offload(int fd, bool on)
 {
     return set_integer(fd, IPPROTO_UDP, UDP_GRO, on);

@@ -40,6 +40,11 @@ em_status emi_datagram_set_report_errors(int fd, em_address_family family, bool 
     return emi_datagram_set_receive_destination(fd, family, on);
 }
 
+void emi_datagram_receive_joined_groups_only(int fd, em_address_family family)
+{
+    (void)fd, (void)family;
+}
+
 em_status emi_datagram_set_receive_offload(int fd, bool on)
 {
     return emi_datagram_set_receive_destination(fd, EM_ADDRESS_NONE, on);
