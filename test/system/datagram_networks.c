@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Datagram sockets and their networks: what a packet says besides its bytes, errors that ICMP reports, fixed peers,
- * multicast, broadcast, IPv4 on IPv6 sockets, Unix-domain sockets, an interface that goes away.
+ * multicast, broadcast, IPv4 on IPv6 sockets, an interface that goes away.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -323,80 +323,6 @@ static void several_sockets_share_a_port(void **state)
     assert_true(one->received > 0 && other->received > 0);
 }
 
-/* The Unix domain */
-
-static em_address unix_address(void)
-{
-    static unsigned number;
-    char name[64];
-    int length = snprintf(name, sizeof name, "%cem-test-%d-%u", 0, (int)getpid(), number++);
-    em_address address;
-    assert_int_equal(em_address_from_unix_name(name, (size_t)length, &address), EM_OK);
-    return address;
-}
-
-static datagram_record *open_at(em_loop *loop, const em_address *address)
-{
-    datagram_record *record = system_memory(sizeof *record);
-    em_datagram_options options = datagram_options();
-    options.user = record;
-    assert_int_equal(em_loop_open_datagram_socket_at(loop, address, &datagram_recorder, &options, NULL), EM_OK);
-    return record;
-}
-
-static void unix_datagrams_are_answered_and_those_without_a_name_cannot_be(void **state)
-{
-    em_address server_address = unix_address(), client_address = unix_address(), none = {.length = 0};
-    datagram_record *server = open_at(*state, &server_address);
-    datagram_record *client = open_at(*state, &client_address);
-    datagram_record *nameless = open_at(*state, &none);
-    server->on_datagram = datagram_echo;
-    datagram_send_text(client, &server_address, "question");
-    while (client->received < 1)
-        system_turn(*state);
-    server->on_datagram = NULL;
-    datagram_send_text(nameless, &server_address, "from nobody");
-    while (server->received < 2)
-        system_turn(*state);
-    em_datagram from_nobody = {.peer = &server->peer};
-    assert_int_equal(em_datagram_socket_reply(server->socket, &from_nobody, "x", 1), EM_INVALID_ADDRESS);
-    em_datagram_options options = datagram_options();
-    options.ttl = 3;
-    assert_int_equal(em_loop_open_datagram_socket_at(*state, &none, &datagram_recorder, &options, NULL),
-                     EM_INVALID_ARGUMENT);
-    em_address nowhere = unix_address();
-    datagram_send_text(client, &nowhere, "x");
-    while (client->failures < 1)
-        system_turn(*state);
-    assert_int_equal(client->failure.status, EM_CONNECTION_REFUSED);
-}
-
-static void a_full_unix_peer_loses_nothing_and_causes_no_spin(void **state)
-{
-    enum { MANY = 1000 };
-    em_address address = unix_address(), none = {.length = 0};
-    datagram_record *server = open_at(*state, &address);
-    datagram_record *client = open_at(*state, &none);
-    char text[16];
-    em_datagram_socket_pause(server->socket);
-    for (unsigned i = 0; i < MANY; i++) {
-        snprintf(text, sizeof text, "%u", i);
-        assert_int_equal(datagram_send_text(client, &address, text), EM_OK);
-    }
-    system_run_for(*state, 10 * EM_MILLISECONDS);
-    uint64_t turns = system_stats(*state).turns;
-    system_run_for(*state, 200 * EM_MILLISECONDS);
-    assert_in_range(system_stats(*state).turns - turns, 0, 60);
-    assert_true(em_datagram_socket_get_outbound_count(client->socket) > 0);
-    em_datagram_socket_resume(server->socket);
-    while (server->received < MANY)
-        system_turn(*state);
-    for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(atoi(server->texts[i]), i);
-    assert_int_equal(client->failures, 0);
-    assert_int_equal(em_datagram_socket_get_outbound_bytes(client->socket), 0);
-}
-
 /* Offloads */
 
 static void offloads_change_nothing_but_speed(void **state)
@@ -497,8 +423,6 @@ int main(void)
         SYSTEM_TEST(an_ipv6_group_is_joined),
         SYSTEM_TEST(broadcast_needs_its_option),
         SYSTEM_TEST(several_sockets_share_a_port),
-        SYSTEM_TEST(unix_datagrams_are_answered_and_those_without_a_name_cannot_be),
-        SYSTEM_TEST(a_full_unix_peer_loses_nothing_and_causes_no_spin),
         SYSTEM_TEST(offloads_change_nothing_but_speed),
         SYSTEM_TEST(an_interface_that_goes_away_and_comes_back_ends_nothing),
     };
