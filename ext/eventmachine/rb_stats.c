@@ -59,6 +59,9 @@ static VALUE stats(VALUE self)
     put(hash, "bytes_received", stats.bytes_received);
     put(hash, "bytes_sent", stats.bytes_sent);
     put(hash, "outbox_bytes", stats.outbox_bytes);
+    put(hash, "datagram_sockets_open", stats.datagram_sockets_open);
+    put(hash, "datagrams_received", stats.datagrams_received);
+    put(hash, "datagrams_sent", stats.datagrams_sent);
     put(hash, "tls_unverified_clients", rb_em_the_reactor.unverified_clients);
     return hash;
 }

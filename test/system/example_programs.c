@@ -55,6 +55,24 @@ static void echo_says_what_it_was_sent(void **state)
     example_end(&echo);
 }
 
+static void udp_echo_sends_datagrams_back_and_ends_when_it_is_told_to(void **state)
+{
+    (void)state;
+    char data[64];
+    example_program echo = example_start("udp_echo", NULL, NULL, NULL);
+    em_address address;
+    assert_int_equal(em_address_from_text("127.0.0.1", example_get_port(&echo), &address), EM_OK);
+    int client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)(const void *)address.storage.bytes, address.length), 0);
+    assert_int_equal(send(client, "hello", 5, 0), 5);
+    assert_int_equal(recv(client, data, sizeof data, 0), 5);
+    assert_memory_equal(data, "hello", 5);
+    assert_int_equal(send(client, "quit", 4, 0), 4);
+    assert_int_equal(recv(client, data, sizeof data, 0), 4);
+    close(client);
+    assert_int_equal(example_finish(&echo), 0);
+}
+
 static void client_prints_the_answer(void **state)
 {
     (void)state;
@@ -265,6 +283,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(echo_says_what_it_was_sent),
+        SYSTEM_TEST(udp_echo_sends_datagrams_back_and_ends_when_it_is_told_to),
         SYSTEM_TEST(client_prints_the_answer),
         SYSTEM_TEST(client_says_why_it_failed),
         SYSTEM_TEST(timers_tick_are_put_off_and_end),
