@@ -60,7 +60,10 @@ em_status emi_terminal_set_size(int master, unsigned rows, unsigned columns)
 em_status emi_descriptor_copy_above(int descriptor, int least, int *copy)
 {
     *copy = fcntl(descriptor, F_DUPFD_CLOEXEC, least);
-    return *copy < 0 ? emi_last_status() : EM_OK;
+    if (*copy >= 0)
+        return EM_OK;
+    return errno == EINVAL ? emi_status_from_errno(EMFILE)
+                           : emi_last_status(); /* EINVAL: `least` is beyond the limit */
 }
 
 em_status emi_descriptor_check(int descriptor)
