@@ -108,6 +108,17 @@ static void timers_tick_are_put_off_and_end(void **state)
     assert_int_equal(example_finish(&timers), 0);
 }
 
+static void run_programs_prints_what_commands_print_and_how_they_end(void **state)
+{
+    (void)state;
+    example_program first = example_start("run_programs", "echo text; exit 3", NULL, NULL);
+    example_expect(first.output, "[echo text; exit 3] text\n[echo text; exit 3] has exited with 3\n");
+    assert_int_equal(example_finish(&first), 0);
+    example_program second = example_start("run_programs", "kill -15 $$", NULL, NULL);
+    example_expect(second.output, "[kill -15 $$] was ended by signal 15\n");
+    assert_int_equal(example_finish(&second), 0);
+}
+
 /* Below those that the system chooses for clients. */
 static int quiet_port(void)
 {
@@ -289,6 +300,7 @@ int main(void)
         SYSTEM_TEST(timers_tick_are_put_off_and_end),
         SYSTEM_TEST(proxy_relays_both_ways_and_half_closes),
         SYSTEM_TEST(capitals_copies_its_input_until_it_ends),
+        SYSTEM_TEST(run_programs_prints_what_commands_print_and_how_they_end),
         SYSTEM_TEST(chat_tells_the_others),
         SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
         SYSTEM_TEST(chat_has_a_limited_number_of_places),
