@@ -82,7 +82,7 @@ static em_status make_connection(emi_net *net, const attachment *given, const em
     if (status != EM_OK)
         return status;
     emi_connection_note_peer(connection, &given->peer);
-    connection->may_linger = emi_socket_waits_at_close(given->descriptor);
+    connection->may_linger = given->found.kind == EMI_SOCKET && emi_socket_waits_at_close(given->descriptor);
     if (has_sent_end(connection))
         connection->write_side = EMI_WRITE_ENDED;
     emi_connection_arm(connection);
