@@ -20,10 +20,13 @@ module EventMachine
       @output = "".b
     end
 
+    # Collects what the program prints.
+    # @param data [String]
     def receive_data(data)
       @output << data
     end
 
+    # Succeeds with the output.
     def unbind
       succeed(@output)
     end

@@ -43,7 +43,7 @@ module EventMachine
     # @yieldparam output [String]
     # @yieldparam status [Process::Status, nil] nil if it was lost, see {Connection#get_status}
     # @return [Integer] the process's number
-    # @raise as {popen}
+    # @raise [RuntimeError, ArgumentError, TypeError] as {popen}
     def system(cmd, *args, &callback)
       callback ||= args.pop if args.last.is_a?(Proc)
       init = args.pop if args.last.is_a?(Proc)

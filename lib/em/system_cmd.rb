@@ -12,10 +12,13 @@ module EventMachine
       @output = "".b
     end
 
+    # Collects what the program prints.
+    # @param data [String]
     def receive_data(data)
       @output << data
     end
 
+    # Calls the callback.
     def unbind
       @callback&.call(@output, get_status)
     end
