@@ -24,6 +24,9 @@ struct emi_signal_receiver {
 /** Begins to receive a signal. EM_INVALID_ARGUMENT, with details: it cannot be received. */
 em_status emi_signal_receiver_open(emi_signal_receiver *receiver, int signal_number);
 
+/** In a forked child that receives from now on: a signal may have put back what was there before. */
+void emi_signal_receiver_renew(const emi_signal_receiver *receiver);
+
 /** Ends that. `arrived` is not called any more. */
 void emi_signal_receiver_close(emi_signal_receiver *receiver);
 

@@ -15,6 +15,11 @@ em_status emi_signal_receiver_open(emi_signal_receiver *receiver, int signal_num
     return EM_UNSUPPORTED;
 }
 
+void emi_signal_receiver_renew(const emi_signal_receiver *receiver)
+{
+    (void)receiver;
+}
+
 void emi_signal_receiver_close(emi_signal_receiver *receiver)
 {
     (void)receiver;

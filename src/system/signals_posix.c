@@ -126,13 +126,29 @@ static em_status check(int signal_number)
     return EM_OK;
 }
 
+/* For SIGCHLD, which child processes leave zombies and which of their changes count stays as it was. Who ignores the
+ * signal wants none, sigaction(2). */
+static int flags_about_children(const struct sigaction *before)
+{
+    bool is_ignored = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN;
+    return (before->sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) | (is_ignored ? SA_NOCLDWAIT : 0);
+}
+
 /* With the lock. System calls that the signal interrupts are restarted, as far as signal(7) says so. */
-static em_status install(int signal_number)
+static int set_handler(int signal_number)
 {
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+    if (signal_number == SIGCHLD)
+        action.sa_flags |= flags_about_children(&all.before[signal_number]);
     action.sa_sigaction = handle;
     fill_mask(&action.sa_mask);
-    if (sigaction(signal_number, &action, &all.before[signal_number]) == 0)
+    return sigaction(signal_number, &action, NULL);
+}
+
+/* With the lock. */
+static em_status install(int signal_number)
+{
+    if (sigaction(signal_number, NULL, &all.before[signal_number]) == 0 && set_handler(signal_number) == 0)
         return EM_OK;
     return errno == EINVAL ? refuse("the system reserves this signal, or has none with this number")
                            : emi_last_status();
@@ -146,16 +162,28 @@ static void uninstall(int signal_number)
         sigaction(signal_number, &all.before[signal_number], NULL);
 }
 
+/* Whoever changes the lists has all signals blocked, as the handler has. */
+static void begin(sigset_t *mask_before)
+{
+    sigset_t mask;
+    fill_mask(&mask);
+    pthread_sigmask(SIG_BLOCK, &mask, mask_before);
+    take_lock();
+}
+
+static void end(const sigset_t *mask_before)
+{
+    give_lock();
+    pthread_sigmask(SIG_SETMASK, mask_before, NULL);
+}
+
 em_status emi_signal_receiver_open(emi_signal_receiver *receiver, int signal_number)
 {
     em_status status = check(signal_number);
     if (status != EM_OK)
         return status;
-    sigset_t mask;
     sigset_t mask_before;
-    fill_mask(&mask);
-    pthread_sigmask(SIG_BLOCK, &mask, &mask_before);
-    take_lock();
+    begin(&mask_before);
     if (!all.receivers[signal_number])
         status = install(signal_number);
     if (status == EM_OK) {
@@ -163,26 +191,31 @@ em_status emi_signal_receiver_open(emi_signal_receiver *receiver, int signal_num
         receiver->next = all.receivers[signal_number];
         all.receivers[signal_number] = receiver;
     }
-    give_lock();
-    pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+    end(&mask_before);
     return status;
+}
+
+void emi_signal_receiver_renew(const emi_signal_receiver *receiver)
+{
+    struct sigaction now;
+    sigset_t mask_before;
+    begin(&mask_before);
+    if (sigaction(receiver->signal_number, NULL, &now) == 0 && is_default(&now))
+        set_handler(receiver->signal_number);
+    end(&mask_before);
 }
 
 void emi_signal_receiver_close(emi_signal_receiver *receiver)
 {
-    sigset_t mask;
     sigset_t mask_before;
-    fill_mask(&mask);
-    pthread_sigmask(SIG_BLOCK, &mask, &mask_before);
-    take_lock();
+    begin(&mask_before);
     emi_signal_receiver **link = &all.receivers[receiver->signal_number];
     while (*link != receiver)
         link = &(*link)->next;
     *link = receiver->next;
     if (!all.receivers[receiver->signal_number])
         uninstall(receiver->signal_number);
-    give_lock();
-    pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+    end(&mask_before);
 }
 
 #endif

@@ -80,6 +80,16 @@ static void report_all(emi_service *service)
     }
 }
 
+static void renew(emi_service *service)
+{
+    signals_service *signals = service_of(service);
+    for (emi_list *link = signals->watches.next; link != &signals->watches; link = link->next) {
+        const em_signal_watch *watch = EMI_CONTAINER(link, em_signal_watch, link);
+        if (watch->object.state == WATCH_OPEN)
+            emi_signal_receiver_renew(&watch->receiver);
+    }
+}
+
 static bool has_signals(const emi_service *service)
 {
     return atomic_load(&((const signals_service *)(const void *)service)->has_arrived);
@@ -93,6 +103,7 @@ static void free_service(emi_service *service)
 static const emi_service_operations service_operations = {
     .turn = report_all,
     .has_work = has_signals,
+    .renew = renew,
     .destroy = free_service,
 };
 

@@ -302,6 +302,52 @@ static void a_child_that_does_not_take_over_gets_the_signal_as_before(void **sta
     assert_int_equal(record->count, 0);
 }
 
+static void watch_late_in_child(void *user)
+{
+    signal_record *record = user;
+    em_loop *loop = em_signal_watch_get_loop(record->watch);
+    raise(SIGWINCH); /* does nothing by default */
+    system_child_check(em_loop_take_over(loop) == EM_OK, "taken over");
+    raise(SIGWINCH);
+    run_until_count(loop, record, 1);
+    system_child_check(em_loop_destroy(loop) == EM_OK, "destroyed");
+    system_child_check(record->count == 1, "only what came after that is reported");
+}
+
+static void a_signal_before_a_child_takes_over_does_not_end_its_watches(void **state)
+{
+    signal_record *record = watch(*state, SIGWINCH);
+    pid_t child = system_fork(watch_late_in_child, record);
+    em_loop_hand_over(*state);
+    assert_int_equal(system_wait(child), 0);
+}
+
+static void children_leave_no_zombies_if_their_signal_was_ignored_before(void **state)
+{
+    struct sigaction ignored = {.sa_handler = SIG_IGN};
+    struct sigaction original;
+    sigaction(SIGCHLD, &ignored, &original);
+    signal_record *record = watch(*state, SIGCHLD);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), -1); /* ECHILD, once it has ended */
+    em_signal_watch_stop(record->watch);
+    assert_true(handler_of(SIGCHLD) == SIG_IGN);
+    sigaction(SIGCHLD, &original, NULL);
+}
+
+static void watching_blocks_no_signal(void **state)
+{
+    sigset_t before;
+    sigset_t after;
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    watch(*state, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    for (int signal_number = 1; signal_number < 65; signal_number++)
+        assert_int_equal(sigismember(&before, signal_number), sigismember(&after, signal_number));
+}
+
 static void watch_in_child(void *user)
 {
     signal_record *record = user;
@@ -363,6 +409,9 @@ int main(void)
         SYSTEM_TEST(a_watch_is_found_by_its_number_until_it_has_ended),
         SYSTEM_TEST(bursts_from_a_thread_lose_no_watch_and_no_turn),
         SYSTEM_TEST(a_child_that_does_not_take_over_gets_the_signal_as_before),
+        SYSTEM_TEST(a_signal_before_a_child_takes_over_does_not_end_its_watches),
+        SYSTEM_TEST(children_leave_no_zombies_if_their_signal_was_ignored_before),
+        SYSTEM_TEST(watching_blocks_no_signal),
         SYSTEM_TEST(watches_go_on_in_a_child_that_takes_over_the_loop),
         SYSTEM_TEST(without_memory_a_watch_is_refused_and_the_signal_left_alone),
     };
