@@ -31,13 +31,16 @@ typedef struct emi_file_event {
 /** What one event takes at most, with its name. */
 #define EMI_FILE_EVENT_BYTES ((size_t)16 + 256)
 
-/** Opens a descriptor that polls readable when there are events. EM_UNSUPPORTED; EM_NO_DESCRIPTORS, EM_NO_MEMORY with
+/** Opens a descriptor that polls readable when there are events; -1 on failure. EM_UNSUPPORTED; EM_NO_DESCRIPTORS with
  * details. */
 em_status emi_file_events_open(int *descriptor);
 void emi_file_events_close(int descriptor);
 
 /** Closes it in a thread, because that takes milliseconds. If no thread can be started, it is closed at once. */
 void emi_file_events_close_in_background(int descriptor);
+
+/** Returns whether there is such a file. EM_NO_SUCH_FILE, EM_PERMISSION_DENIED, EM_PATH_TOO_LONG. */
+em_status emi_file_events_check(const char *path, bool follows_links);
 
 /** Begins to watch a file. Its number is the one that it has already, if it is watched by this descriptor. Failures
  * that limits cause have details: EM_LIMIT (too many watches), EM_NO_MEMORY. */

@@ -7,11 +7,13 @@
 #if EMI_HAVE_INOTIFY
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/status_detail.h"
@@ -72,6 +74,12 @@ void emi_file_events_close_in_background(int descriptor)
 {
     if (emi_thread_start(close_in_thread, (void *)(intptr_t)descriptor) != EM_OK)
         close(descriptor);
+}
+
+em_status emi_file_events_check(const char *path, bool follows_links)
+{
+    struct stat status;
+    return fstatat(AT_FDCWD, path, &status, follows_links ? 0 : AT_SYMLINK_NOFOLLOW) == 0 ? EM_OK : emi_last_status();
 }
 
 em_status emi_file_events_add(int descriptor, const char *path, bool follows_links, int *number)

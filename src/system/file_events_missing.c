@@ -24,6 +24,13 @@ void emi_file_events_close_in_background(int descriptor)
     (void)descriptor;
 }
 
+em_status emi_file_events_check(const char *path, bool follows_links)
+{
+    (void)path;
+    (void)follows_links;
+    return EM_UNSUPPORTED;
+}
+
 em_status emi_file_events_add(int descriptor, const char *path, bool follows_links, int *number)
 {
     (void)descriptor;

@@ -260,7 +260,8 @@ static void discard(emi_file_notifier *notifier)
     if (notifier->is_attached)
         return;
     service_of(notifier->loop)->notifier = NULL;
-    emi_file_events_close(notifier->descriptor);
+    if (notifier->descriptor >= 0)
+        emi_file_events_close(notifier->descriptor);
     free_notifier(notifier);
 }
 
@@ -318,8 +319,8 @@ static em_status attach(emi_file_notifier *notifier)
     return status;
 }
 
-/* Returns the loop's notifier, which is opened if there is none. */
-static em_status open_notifier(em_loop *loop, emi_file_notifier **notifier)
+/* Returns the loop's notifier, which is made if there is none. */
+static em_status notifier_of_loop(em_loop *loop, emi_file_notifier **notifier)
 {
     em_status status = open_service(loop);
     if (status != EM_OK)
@@ -336,11 +337,7 @@ static em_status open_notifier(em_loop *loop, emi_file_notifier **notifier)
     use_own_bytes(made);
     emi_channel_init(&made->channel, &events);
     emi_loop_timer_init(&made->timer, go_on);
-    status = emi_file_events_open(&made->descriptor);
-    if (status != EM_OK) {
-        emi_release(&loop->memory, made);
-        return status;
-    }
+    made->descriptor = -1;
     emi_list_append(&service->notifiers, &made->link);
     service->notifier = *notifier = made;
     return EM_OK;
@@ -370,6 +367,20 @@ static emi_watched_file *choose(emi_file_notifier *notifier, emi_watched_file *m
     return known->open == 0 || read_what_is_queued(notifier) == EM_OK ? known : NULL;
 }
 
+/* For the first watch, what most often fails is found out before a descriptor is opened, since closing it may take
+ * milliseconds. */
+static em_status watch_in_kernel(emi_file_notifier *notifier, const char *path, bool follows_links, int *number)
+{
+    em_status status = EM_OK;
+    if (notifier->descriptor < 0)
+        status = emi_file_events_check(path, follows_links);
+    if (status == EM_OK && notifier->descriptor < 0)
+        status = emi_file_events_open(&notifier->descriptor);
+    if (status == EM_OK)
+        status = emi_file_events_add(notifier->descriptor, path, follows_links, number);
+    return status;
+}
+
 static em_status add(emi_file_notifier *notifier, em_file_watch *watch, bool follows_links)
 {
     const emi_memory *memory = &notifier->loop->memory;
@@ -379,7 +390,7 @@ static em_status add(emi_file_notifier *notifier, em_file_watch *watch, bool fol
         return emi_status_without_detail(EM_NO_MEMORY);
     emi_list_init(&made->watches);
     int number;
-    status = emi_file_events_add(notifier->descriptor, watch->path, follows_links, &number);
+    status = watch_in_kernel(notifier, watch->path, follows_links, &number);
     if (status != EM_OK) {
         emi_release(memory, made);
         return status;
@@ -396,7 +407,7 @@ static em_status add(emi_file_notifier *notifier, em_file_watch *watch, bool fol
 em_status emi_file_notifier_add(em_file_watch *watch, bool follows_links)
 {
     emi_file_notifier *notifier;
-    em_status status = open_notifier(watch->object.loop, &notifier);
+    em_status status = notifier_of_loop(watch->object.loop, &notifier);
     if (status != EM_OK)
         return status;
     status = add(notifier, watch, follows_links);
