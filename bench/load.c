@@ -8,6 +8,7 @@
  *   idle    memory of the server per open connection that has nothing to do
  *   bulk    processor time of the server for receiving and discarding, over one connection
  *   datagrams  as echo, over UDP; --connections are sockets
+ *   file    processor time and memory of the server for sending a file to each connection
  *
  * With --tls, echo, accept and idle speak TLS 1.3. Then accept measures handshakes, and with --resume, resumed ones.
  *
@@ -26,16 +27,16 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: load [options] PORT\n"
-                            "  --mode NAME        what to measure: echo, accept, idle, bulk or datagrams (echo)\n"
+                            "  --mode NAME        what to measure: echo, accept, idle, bulk, file or datagrams (echo)\n"
                             "  --host ADDRESS     IPv4 address of the server (127.0.0.1)\n"
                             "  --connections N    connections open at a time (100)\n"
                             "  --size BYTES       of a message (64)\n"
                             "  --pipeline N       messages in flight per connection (1)\n"
-                            "  --bytes N          in all, of the bulk mode (1 GiB)\n"
+                            "  --bytes N          in all, of the bulk mode; of each connection, of the file mode (1 GiB)\n"
                             "  --seconds S        measured interval (1)\n"
                             "  --warmup S         before it (0.3)\n"
                             "  --pid PID          the server's process, for its processor time and memory\n"
-                            "  --tls              TLS 1.3 (not in the bulk mode)\n"
+                            "  --tls              TLS 1.3 (not in the bulk and file modes)\n"
                             "  --resume           resume TLS sessions (in the accept mode)\n"
                             "  --segments         datagrams: UDP_SEGMENT and UDP_GRO\n";
 
@@ -167,5 +168,7 @@ int main(int argc, char **argv)
         return load_bulk(&options);
     if (strcmp(options.mode, "datagrams") == 0 && !options.tls)
         return load_datagrams(&options);
+    if (strcmp(options.mode, "file") == 0 && !options.tls)
+        return load_file(&options);
     refuse();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Shared by the parts of the load generator: its options, its clock, how it connects, what it sends and how it observes
- * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c, load_bulk.c and load_datagrams.c. The
- * first three can use TLS.
+ * the server's process. The modes are in load_echo.c, load_accept.c, load_idle.c, load_bulk.c, load_file.c and
+ * load_datagrams.c. The first three can use TLS.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -20,7 +20,7 @@ struct load_options {
     unsigned connections;
     unsigned size_bytes;
     unsigned pipeline; /* messages in flight per connection */
-    uint64_t bytes;    /* in all, of the bulk mode */
+    uint64_t bytes;    /* in all, of the bulk mode; of each connection, of the file mode */
     double seconds;
     double warmup_seconds;
     bool tls;
@@ -34,6 +34,7 @@ int load_accept(const struct load_options *options);
 int load_idle(const struct load_options *options);
 int load_bulk(const struct load_options *options);
 int load_datagrams(const struct load_options *options);
+int load_file(const struct load_options *options);
 
 /* Prints what failed, with errno's text where errno is not 0, and ends the program. */
 _Noreturn void load_fail(const char *what);

@@ -39,7 +39,8 @@ module Comparison
     # @return [Array<Program>] those that can run, with the kinds that can run; prints the reason for everything else
     def available(programs)
       programs.filter_map do |program|
-        reason = program.checkout&.missing(c: program.c?) || unusable(program, "echo", "sink", DATAGRAMS, "timers", "ticks")
+        reason = program.checkout&.missing(c: program.c?) ||
+                 unusable(program, "echo", "sink", DATAGRAMS, "file", "timers", "ticks")
         next skip(program.label, reason) if reason
 
         reason = unusable(program, "tls")

@@ -15,16 +15,17 @@ module Comparison
   BARE = [BASELINE, "batch", "uring"].freeze
   IPERF3 = "iperf3"
   DATAGRAMS = "datagrams"
-  SERVERS = %w[echo sink tls].freeze
+  SERVERS = %w[echo sink tls file].freeze
+  WITHOUT_FILES = SERVERS - ["file"]
   OPENSSL = %w[-lssl -lcrypto].freeze
 
   # One of the libraries that are compared, and the programs that bench/ has for it.
   #
   # name: as given to --programs. label: its name in tables. group: "C" or "others", which the plot separates; nil for
-  # what is not drawn. kinds: the programs that exist: the servers "echo", "sink", "tls" and "datagrams", and "timers"
-  # and "ticks", which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c. link:
-  # arguments for the C compiler, without OpenSSL. foreign: instead of a source, the command of a server that is not in
-  # bench/; its last argument will be the port. package: the Debian package, for its version. checkout: for our
+  # what is not drawn. kinds: the programs that exist: the servers "echo", "sink", "tls", "file" and "datagrams", and
+  # "timers" and "ticks", which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c.
+  # link: arguments for the C compiler, without OpenSSL. foreign: instead of a source, the command of a server that is
+  # not in bench/; its last argument will be the port. package: the Debian package, for its version. checkout: for our
   # programs, where they come from. backend: for our programs, the value of EM_BACKEND; nil for the default.
   Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :checkout,
                        :backend, keyword_init: true) do
@@ -102,6 +103,8 @@ module Comparison
      *ours(before, name: "eventmachine-ruby", label: "EventMachine, Ruby", source: "eventmachine.rb", group: "others"),
      Program.new(name: "eventmachine-ruby-into", label: "EventMachine, Ruby, receive_into", group: "others",
                  kinds: %w[sink], source: "eventmachine_into.rb", checkout: HERE),
+     Program.new(name: "eventmachine-ruby-stream", label: "EventMachine, Ruby, stream_file_data", group: "others",
+                 kinds: %w[file], source: "eventmachine_stream.rb", checkout: HERE),
      *peers_in_other_languages]
   end
 
@@ -135,8 +138,8 @@ module Comparison
      Program.new(name: "threads", label: "Ruby threads", group: "others", kinds: %w[echo tls], source: "threads.rb"),
      Program.new(name: "uvloop", label: "uvloop (Python)", group: "others", kinds: %w[echo], source: "uvloop.py",
                  package: "python3-uvloop"),
-     Program.new(name: "node", label: "Node", group: "others", kinds: SERVERS, source: "node.js", package: "nodejs"),
-     Program.new(name: "go", label: "Go", group: "others", kinds: SERVERS, source: "goroutines.go",
+     Program.new(name: "node", label: "Node", group: "others", kinds: WITHOUT_FILES, source: "node.js", package: "nodejs"),
+     Program.new(name: "go", label: "Go", group: "others", kinds: WITHOUT_FILES, source: "goroutines.go",
                  package: "golang-go")]
   end
 end
