@@ -2,7 +2,9 @@
 /*
  * Each program of examples/c, run as a child process and talked to. Those with TLS are in example_programs_tls.c.
  */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,6 +144,39 @@ static void capitals_copies_its_input_until_it_ends(void **state)
     assert_true(example_has_output(capitals.output, EXAMPLE_PATIENCE_MILLISECONDS));
     assert_int_equal(read(capitals.output, text, sizeof text), 0);
     assert_int_equal(example_finish(&capitals), 0);
+static void expect_reply(int port, const char *request, const char *reply)
+{
+    int client = system_connect(port);
+    example_send(client, request);
+    example_expect(client, reply);
+    char byte;
+    assert_int_equal(system_receive(client, &byte, 1), 0);
+    close(client);
+}
+
+static void file_server_sends_files_and_ranges_of_them(void **state)
+{
+    char text[16], directory[] = "/tmp/eventmachine_files_XXXXXX", path[64];
+    int port = quiet_port();
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/name", directory);
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_int_equal(write(file, "0123456789", 10), 10);
+    close(file);
+    snprintf(text, sizeof text, "%d", port);
+    example_program server = example_start("file_server", directory, text, NULL);
+    close(connect_when_ready(*state, port));
+    expect_reply(port, "GET /name HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n0123456789");
+    expect_reply(port, "GET /name HTTP/1.0\r\nRange: bytes=3-5\r\n\r\n",
+                 "HTTP/1.0 206 Partial Content\r\nContent-Length: 3\r\nContent-Range: bytes 3-5/10\r\n\r\n345");
+    expect_reply(port, "GET /name HTTP/1.0\r\nRange: bytes=8-\r\n\r\n",
+                 "HTTP/1.0 206 Partial Content\r\nContent-Length: 2\r\nContent-Range: bytes 8-9/10\r\n\r\n89");
+    expect_reply(port, "GET /name HTTP/1.0\r\nRange: bytes=10-\r\n\r\n",
+                 "HTTP/1.0 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n");
+    expect_reply(port, "GET /../name HTTP/1.0\r\n\r\n", "HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    example_end(&server);
+    unlink(path);
+    rmdir(directory);
 }
 
 static example_program start_chat(em_loop *loop, int *port)
@@ -297,6 +332,7 @@ int main(void)
         SYSTEM_TEST(udp_echo_sends_datagrams_back_and_ends_when_it_is_told_to),
         SYSTEM_TEST(client_prints_the_answer),
         SYSTEM_TEST(client_says_why_it_failed),
+        SYSTEM_TEST(file_server_sends_files_and_ranges_of_them),
         SYSTEM_TEST(timers_tick_are_put_off_and_end),
         SYSTEM_TEST(proxy_relays_both_ways_and_half_closes),
         SYSTEM_TEST(capitals_copies_its_input_until_it_ends),
