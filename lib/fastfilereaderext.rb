@@ -16,8 +16,8 @@ module EventMachine
 
       # With NONBLOCK, opening a FIFO does not wait for its other end.
       # @param filename [String]
-      # @raise [SystemCallError] if it cannot be opened; Errno::ENODEV if it is not a file, Errno::EISDIR for a
-      #   directory
+      # @raise [SystemCallError] if it cannot be opened; Errno::EISDIR for a directory, Errno::ENODEV for anything else
+      #   that is not a regular file
       def initialize(filename)
         @file = File.open(filename, File::RDONLY | File::NONBLOCK | File::BINARY)
         stat = @file.stat

@@ -36,8 +36,7 @@ module EventMachine
   # the reactor does not wait for the disk. They are not subject to back-pressure; {Connection#get_outbound_data_size}
   # counts them. What is sent meanwhile follows the file, and {Connection#close_connection_after_writing} waits for it.
   #
-  #   sending = EventMachine.send_file(connection, "video.mp4", offset: 1000)
-  #   sending.callback { connection.close_connection_after_writing }
+  #   EventMachine.send_file(connection, "video.mp4", offset: 1000).callback { |bytes| puts bytes }
   #
   # Exactly the bytes of the range are sent. If the file becomes shorter meanwhile, or cannot be read, the connection
   # ends, and its peer sees a reset.

@@ -73,8 +73,6 @@ static em_status append(em_connection *connection, const request *own, int descr
         .done = own->options.done,
         .user = own->options.user,
     };
-    if (own->length > EMI_FILE_WINDOW_BYTES)
-        emi_file_expect_sequential(descriptor);
     return emi_files_append(connection, &file);
 }
 
@@ -93,6 +91,8 @@ em_status em_connection_send_file(em_connection *connection, const char *path, u
     if (status != EM_OK)
         return refuse(&own, status);
     status = fit_range(&own, size);
+    if (own.length > EMI_FILE_WINDOW_BYTES)
+        emi_file_stop_reading_ahead(descriptor);
     if (status == EM_OK)
         status = append(connection, &own, descriptor);
     if (status != EM_OK)

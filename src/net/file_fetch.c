@@ -5,6 +5,9 @@
  * probed. If bytes are missing, a job of the pool reads the window into the page cache, and the window is sent after
  * that. While a disk is slow, the next window is fetched during the sending of the present one.
  *
+ * The kernel's own reading ahead is switched off for files that the library has opened: it would be the loop's thread
+ * that submits those reads, and waits if the disk's queue is full.
+ *
  * A file in the page cache costs no job, and no thread is started for it. If no thread can be started, the loop reads
  * the window itself.
  */

@@ -33,8 +33,9 @@ bool emi_file_is_cached(int descriptor, uint64_t offset, size_t length);
 /** Reads a range into the page cache and drops the bytes; stops at the end of the file. Waits for the disk. */
 em_status emi_file_fetch_range(int descriptor, uint64_t offset, size_t length);
 
-/** Tells the system that the file will be read from begin to end, so that it reads further ahead. */
-void emi_file_expect_sequential(int descriptor);
+/** Stops the system from reading ahead when bytes of this open file are read or sent: who does that would have to wait
+ * until the disk's queue has room. emi_file_fetch_range reads as much as it is asked for at once. */
+void emi_file_stop_reading_ahead(int descriptor);
 
 /**
  * Sends bytes of a file to a non-blocking socket. *sent: how many the socket took; EM_OK with 0 is the end of the file.

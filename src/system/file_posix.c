@@ -87,9 +87,9 @@ em_status emi_file_fetch_range(int descriptor, uint64_t offset, size_t length)
     return EM_OK;
 }
 
-void emi_file_expect_sequential(int descriptor)
+void emi_file_stop_reading_ahead(int descriptor)
 {
-    posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM);
 }
 
 #endif
