@@ -43,6 +43,13 @@
 #define EMI_HAVE_SIOCOUTQ 0
 #endif
 
+/* splice(2) and F_SETPIPE_SZ. */
+#if defined(__linux__)
+#define EMI_HAVE_SPLICE 1
+#else
+#define EMI_HAVE_SPLICE 0
+#endif
+
 /* IP_BIND_ADDRESS_NO_PORT: a bound socket gets its port when it is connected, ip(7). */
 #if defined(__linux__)
 #define EMI_HAVE_BIND_ADDRESS_NO_PORT 1

@@ -121,6 +121,14 @@ static emi_outbox_block *new_blocks(emi_outbox_pool *pool, size_t length)
     return first;
 }
 
+void emi_outbox_move(emi_outbox *to, emi_outbox *from)
+{
+    if (from->first)
+        link_block(to, from->first);
+    to->bytes += from->bytes;
+    *from = (emi_outbox){.bytes = 0};
+}
+
 static size_t room_in(const emi_outbox_block *block)
 {
     return block && block->capacity ? block->capacity - block->end : 0;

@@ -63,6 +63,9 @@ unsigned emi_outbox_gather(const emi_outbox *outbox, emi_span *spans, unsigned c
 /** Removes `length` bytes, at most all, from the front. */
 void emi_outbox_consume(emi_outbox *outbox, emi_outbox_pool *pool, size_t length);
 
+/** Moves everything from `from` behind what is in `to`. */
+void emi_outbox_move(emi_outbox *to, emi_outbox *from);
+
 /** Drops everything, marks included. */
 void emi_outbox_clear(emi_outbox *outbox, emi_outbox_pool *pool);
 

@@ -36,6 +36,7 @@
 #include "base/invariant.h"
 #include "base/memory.h"
 #include "io/channel.h"
+#include "system/pipe.h"
 
 typedef struct emi_backend_settings {
     const emi_memory *memory;
@@ -103,6 +104,14 @@ typedef struct emi_backend_operations {
     size_t (*send_now)(emi_channel *channel, const emi_span *spans, unsigned count);
     /** Whether the backend sends files, see gather_file. If not, the owner of a stream reads them. */
     bool sends_files;
+    /** Stream, within `room`: moves up to `most` bytes that have arrived into an empty pipe, and returns how many. 0:
+     * nothing has arrived if the channel is no longer readable; otherwise the next read finds out why. Calls no event.
+     * NULL: this backend cannot do it. */
+    size_t (*receive_into_pipe)(emi_channel *channel, emi_pipe *pipe, size_t most);
+    /** Stream, within `gather`, or where send_now would be allowed: moves bytes from the pipe to the system and returns
+     * how many. What is left is to be moved by a later `gather`, which follows; errors are reported later. Calls no
+     * event. NULL as above. */
+    size_t (*send_from_pipe)(emi_channel *channel, emi_pipe *pipe);
 } emi_backend_operations;
 
 /** What every backend begins with. */

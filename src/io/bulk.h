@@ -24,13 +24,25 @@ static inline void emi_bulk_note(emi_channel *channel, size_t length)
         channel->bulk = EMI_BULK_PATIENCE;
 }
 
-/** Returns what to receive the next piece into: the owner's memory, whose size *capacity is set to, or `memory`. */
+/** The same for an owner that receives by itself: only large pieces are worth it. */
+static inline void emi_bulk_note_large(emi_channel *channel, size_t length)
+{
+    if (length >= EMI_BULK_WITHOUT_ROOM_BYTES)
+        channel->bulk = EMI_BULK_PATIENCE;
+    else
+        channel->bulk -= channel->bulk > 0;
+}
+
+/** Returns what to receive the next piece into: the owner's memory, whose size *capacity is set to, or `memory`. NULL:
+ * the owner has received by itself. */
 static inline unsigned char *emi_bulk_room(emi_channel *channel, unsigned char *memory, size_t *capacity)
 {
     if (EMI_LIKELY(channel->bulk == 0) || !channel->offers_room)
         return memory;
     size_t offered_bytes = 0;
     void *offered = channel->events->room(channel, &offered_bytes);
+    if (offered_bytes == EMI_ROOM_NOT_NEEDED)
+        return NULL;
     if (!offered || offered_bytes == 0)
         return memory;
     *capacity = offered_bytes;

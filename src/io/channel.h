@@ -36,6 +36,9 @@ typedef enum emi_ownership {
     EMI_SHARED /**< used by others, too: its mode is never changed, and it is never closed. Not for listeners */
 } emi_ownership;
 
+/** See `room`. */
+#define EMI_ROOM_NOT_NEEDED SIZE_MAX
+
 /** What is asked and reported for a polled channel; bits. */
 typedef enum emi_interest {
     EMI_NO_INTEREST = 0,
@@ -53,7 +56,7 @@ typedef struct emi_channel_events {
     void (*data)(emi_channel *channel, const void *bytes, size_t length);
     /** Stream that offers room, on which much arrives (bulk.h): returns memory of the owner, of *capacity bytes, to
      * receive the next bytes into, or NULL for none. The next event of the channel reports those bytes. No event
-     * follows if there were none. */
+     * follows if there were none. If it sets *capacity to EMI_ROOM_NOT_NEEDED, it has received bytes itself. */
     void *(*room)(emi_channel *channel, size_t *capacity);
     /** Stream: the peer has sent its last byte. Called at most once. If the peer resets the connection afterwards,
      * `failed` is called, whether the owner receives or not. A stream that is open for writing only has no end: while

@@ -430,6 +430,8 @@ static const emi_backend_operations operations = {
     .send = ask_to_send,
     .send_now = send_now,
     .sends_files = EMI_HAVE_SENDFILE,
+    .receive_into_pipe = emi_readiness_receive_into_pipe,
+    .send_from_pipe = emi_readiness_send_from_pipe,
 };
 
 /* The memory that data events lend: for plain reads, and behind it for batches. */

@@ -8,6 +8,7 @@
  *   readiness_receive.c   reading, for one stream or for a row of streams at once
  *   readiness_kept.c      bytes that a batch has read for a stream that was paused before it got them, and those
  *                         that an owner has given back
+ *   readiness_pipe.c      receiving into pipes and sending from them
  *   readiness_send.c      sending, for one stream or for a row of streams at once
  *   readiness_other.c     reading and writing descriptors that are no sockets
  *   readiness_datagrams.c receiving and sending datagrams
@@ -165,6 +166,12 @@ em_status emi_readiness_deliver_held(emi_channel *channel);
 
 /** Keeps what the owner gives back; see backend.h. */
 em_status emi_readiness_put_back(emi_channel *channel, const void *bytes, size_t length);
+
+/* readiness_pipe.c */
+
+/** See backend.h. */
+size_t emi_readiness_receive_into_pipe(emi_channel *channel, emi_pipe *pipe, size_t most);
+size_t emi_readiness_send_from_pipe(emi_channel *channel, emi_pipe *pipe);
 
 /* readiness_send.c */
 

@@ -67,8 +67,8 @@ static em_status read_plainly(emi_readiness *readiness, emi_channel *channel, pi
 {
     size_t capacity = readiness->buffer_bytes;
     *got = (piece){.bytes = emi_bulk_room(channel, readiness->buffer, &capacity)};
-    if (EMI_UNLIKELY(!channel->receiving || emi_readiness_is_over(readiness, channel)))
-        return EM_INTERRUPTED; /* the owner did so within `room` */
+    if (EMI_UNLIKELY(!got->bytes || !channel->receiving || emi_readiness_is_over(readiness, channel)))
+        return EM_INTERRUPTED; /* the owner has received by itself, or did so within `room` */
     em_status status = emi_readiness_read(channel, got->bytes, capacity, &got->length);
     got->fills = got->length == capacity;
     return status;

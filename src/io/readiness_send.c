@@ -59,7 +59,7 @@ static bool send_file(emi_readiness *readiness, emi_channel *channel)
 {
     emi_file_span piece;
     if (!channel->events->gather_file || !channel->events->gather_file(channel, &piece)) {
-        channel->sending = false;
+        channel->sending = channel->blocked; /* the owner may have sent from a pipe */
         return false;
     }
     size_t length = piece.length < MOST_FILE_BYTES ? piece.length : MOST_FILE_BYTES;
@@ -119,7 +119,7 @@ static bool gather_into(emi_channel *channel, send_row *row)
     if (count == 0 && channel->events->gather_file)
         return false;
     if (count == 0) {
-        channel->sending = false;
+        channel->sending = channel->blocked; /* the owner may have sent from a pipe */
         return true;
     }
     if (emi_slice_is_large(spans, count) || channel->descriptor_kind != EMI_SOCKET)

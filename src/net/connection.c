@@ -60,6 +60,7 @@ void emi_connection_free(em_connection *connection)
     emi_files_free(connection);
     if (connection->extras) {
         emi_proxy_free(connection->extras->proxy);
+        emi_connection_drop_pipe(connection);
         emi_release(&loop->memory, connection->extras->reason_text);
     }
     emi_release(&loop->memory, connection->extras);

@@ -141,7 +141,7 @@ static unsigned gather_to_file(emi_channel *channel, emi_span *spans)
 static bool gather_file(emi_channel *channel, emi_file_span *piece)
 {
     em_connection *connection = emi_connection_of(channel);
-    return may_send(connection) && emi_files_gather(connection, piece);
+    return may_send(connection) && !connection->extras->pipe && emi_files_gather(connection, piece);
 }
 
 static void file_failed(emi_channel *channel, em_status reason)
@@ -195,7 +195,7 @@ void emi_connection_released(emi_channel *channel)
 static bool has_extra_events(const em_connection *connection)
 {
     return emi_files_are_waiting(connection) || emi_connection_proxy(connection) ||
-           (connection->extras && connection->extras->feeder);
+           (connection->extras && (connection->extras->feeder || connection->extras->pipe));
 }
 
 const emi_channel_events *emi_connection_choose_events(const em_connection *connection)
@@ -217,7 +217,34 @@ static void relay_data(emi_channel *channel, const void *bytes, size_t length)
     if (emi_connection_has_ended(connection))
         return;
     emi_connection_note_activity(connection);
+    if (emi_connection_proxy(connection))
+        emi_proxy_note_read(connection->extras->proxy, connection, length);
     emi_connection_deliver(connection, bytes, length);
+}
+
+/* A source offers no memory of its handler's, see emi_connection_route, but may receive into a pipe. */
+static void *room_or_pipe(emi_channel *channel, size_t *capacity)
+{
+    em_connection *connection = emi_connection_of(channel);
+    if (!emi_connection_proxy(connection))
+        return room(channel, capacity);
+    if (emi_connection_splice(connection))
+        *capacity = EMI_ROOM_NOT_NEEDED;
+    return NULL;
+}
+
+/* What is in a pipe is sent before the outbox. */
+static unsigned gather_behind_pipe(emi_channel *channel, emi_span *spans)
+{
+    em_connection *connection = emi_connection_of(channel);
+    if (!connection->extras->pipe || !may_send(connection))
+        return gather_to_file(channel, spans);
+    bool is_empty = emi_connection_send_pipe(connection);
+    if (is_empty)
+        emi_connection_route(connection);
+    if (!is_empty || !connection->outbox.first)
+        emi_connection_act_if_sent(connection);
+    return is_empty ? gather_to_file(channel, spans) : 0;
 }
 
 const emi_channel_events emi_connection_events = {
@@ -234,10 +261,10 @@ const emi_channel_events emi_connection_events = {
 
 const emi_channel_events emi_connection_events_with_extras = {
     .data = relay_data,
-    .room = room,
+    .room = room_or_pipe,
     .end = end,
     .connected = emi_connection_connected,
-    .gather = gather_to_file,
+    .gather = gather_behind_pipe,
     .gather_file = gather_file,
     .file_failed = file_failed,
     .sent = file_sent,

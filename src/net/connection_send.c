@@ -14,7 +14,7 @@ enum { LARGE_BYTES = 4096 };
 void emi_connection_request_send(em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    bool has_output = gate ? emi_gate_has_output(gate) : connection->outbox.first && !connection->paused;
+    bool has_output = gate ? emi_gate_has_output(gate) : emi_connection_has_unsent(connection) && !connection->paused;
     if (!has_output || !emi_connection_is_open(connection))
         return;
     if (gate && gate->cannot_write && connection->write_side != EMI_WRITE_FLUSHING)
@@ -26,7 +26,9 @@ void emi_connection_request_send(em_connection *connection)
 bool emi_connection_has_unsent(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    return connection->outbox.first || emi_files_are_waiting(connection) ||
+    if (connection->outbox.first || emi_files_are_waiting(connection))
+        return true;
+    return (connection->extras && connection->extras->pipe) ||
            (gate && (gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || emi_gate_owes_end(gate)));
 }
 

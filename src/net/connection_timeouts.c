@@ -52,7 +52,7 @@ static void consider_check(deadline *earliest, const em_connection *connection)
 static bool waits_for_system(const em_connection *connection)
 {
     const emi_gate *gate = emi_gate_of(connection);
-    bool waits = connection->outbox.first && !emi_files_await_disk(connection);
+    bool waits = (connection->outbox.first && !emi_files_await_disk(connection)) || connection->extras->pipe;
     if (!gate)
         return waits;
     return gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || (waits && gate->was_ready);

@@ -103,6 +103,8 @@ em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t 
     emi_gate *gate;
     em_status status = emi_gate_check(connection);
     if (status == EM_OK)
+        status = emi_connection_empty_pipe(connection);
+    if (status == EM_OK)
         status = make_gate(connection, &gate);
     if (status != EM_OK)
         return status;

@@ -171,7 +171,7 @@ bool emi_connection_must_linger(const em_connection *connection)
 bool emi_connection_linger(em_connection *connection)
 {
     emi_channel *channel = &connection->channel;
-    if (emi_drain_begin(connection) != EM_OK)
+    if (emi_drain_begin(connection) != EM_OK || emi_connection_empty_pipe(connection) != EM_OK)
         return false;
     if (!emi_connection_has_unsent(connection) && finish_sending(connection) != EM_OK)
         return false;

@@ -86,6 +86,7 @@ typedef struct emi_connection_extras {
     emi_files *files;          /* that it sends, see files_private.h; NULL: it has not sent any */
     emi_proxy *proxy;          /* whose source it is, or was; NULL: none so far */
     emi_proxy *feeder;         /* whose target it is; NULL: none */
+    emi_proxy_pipe *pipe;      /* with bytes that are to be sent before those of the outbox; NULL: none */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
@@ -233,10 +234,11 @@ static inline emi_proxy *emi_connection_proxy(const em_connection *connection)
 static inline size_t emi_connection_outbound_bytes(const em_connection *connection)
 {
     const emi_connection_extras *extras = connection->extras;
-    size_t bytes = connection->outbox.bytes;
-    if (extras && extras->gate)
-        bytes += extras->gate->sealed_bytes;
-    return extras && extras->files ? bytes - emi_files_bytes_in_memory(connection) : bytes;
+    if (!extras)
+        return connection->outbox.bytes;
+    size_t bytes = connection->outbox.bytes + (extras->gate ? extras->gate->sealed_bytes : 0) +
+                   (extras->pipe ? extras->pipe->pipe.bytes : 0);
+    return extras->files ? bytes - emi_files_bytes_in_memory(connection) : bytes;
 }
 
 /** The first check of all calls that change a connection: EM_INVALID_ARGUMENT for NULL, EM_CLOSED if it has ended. */
@@ -379,8 +381,30 @@ void emi_connection_route(em_connection *connection);
 /** After unbind: ends the proxies that it is the source and the target of. */
 void emi_connection_end_proxies(em_connection *connection);
 
+/** The target of a proxy that is on; NULL: it is no connection. */
+em_connection *emi_connection_target(const emi_proxy *proxy);
+
 /** Whether it stays open after its peer's end, because it is one of two connections that relay half-closes. */
 bool emi_connection_is_kept_open(const em_connection *connection);
+
+/* proxy_splice.c */
+
+/** A source has received a piece the ordinary way. Decides whether the next ones may go into pipes. */
+void emi_proxy_note_read(emi_proxy *proxy, em_connection *from, size_t length);
+
+/** Moves a piece from a source to its target by a pipe. Returns false if a piece should be received the ordinary way.
+ */
+bool emi_connection_splice(em_connection *from);
+
+/** Sends from the pipe that a target has. Returns whether it is empty, and gone, now. */
+bool emi_connection_send_pipe(em_connection *to);
+
+/** Moves what is in a target's pipe to the front of its outbox. EM_NO_MEMORY, EM_LOOP_OUTBOX_LIMIT: nothing has
+ * happened. */
+em_status emi_connection_empty_pipe(em_connection *to);
+
+/** Drops what is in the pipe. For connections that have extras. */
+void emi_connection_drop_pipe(em_connection *to);
 
 /* linger.c */
 

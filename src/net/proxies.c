@@ -4,20 +4,32 @@
  * connections have used them up, no event of a proxy's target reports that there is room again. So those proxies wait
  * in a list, which a turn serves when there is.
  */
+#include "base/invariant.h"
 #include "net/proxy_private.h"
 
 /* With less room than this, pieces would become too small to be worth it. */
 enum { WORTHWHILE_BYTES = 4096 };
 
+/* Pipes have two descriptors each, and the system limits the pages of all pipes of a user, pipe(7). */
+enum { MOST_PIPES = 32, PIPE_BYTES = 256 * 1024, LEAST_PIPE_BYTES = 64 * 1024 };
+
 typedef struct proxies {
     emi_service service;
     em_loop *loop;
     emi_list waiting;
+    emi_list spare;      /* pipes */
+    unsigned pipes;      /* that are open */
+    unsigned most_pipes; /* that may be */
 } proxies;
 
 static proxies *proxies_of(emi_service *service)
 {
     return EMI_CONTAINER(service, proxies, service);
+}
+
+static proxies *proxies_at(const em_loop *loop)
+{
+    return proxies_of(loop->services[EMI_SERVICE_PROXIES]);
 }
 
 size_t emi_proxies_room_bytes(const em_loop *loop)
@@ -38,8 +50,61 @@ void emi_proxies_add_waiting(emi_proxy *proxy)
 {
     em_loop *loop = proxy->from->loop;
     if (loop->outboxes.limit_bytes != SIZE_MAX && !emi_list_is_linked(&proxy->waiting))
-        emi_list_append(&proxies_of(loop->services[EMI_SERVICE_PROXIES])->waiting, &proxy->waiting);
+        emi_list_append(&proxies_at(loop)->waiting, &proxy->waiting);
 }
+
+/* Pipes */
+
+static bool open_pipe(emi_proxy_pipe *pipe)
+{
+    if (emi_pipe_open(&pipe->pipe, PIPE_BYTES) != EM_OK)
+        return false;
+    if (pipe->pipe.capacity_bytes >= LEAST_PIPE_BYTES)
+        return true;
+    emi_pipe_close(&pipe->pipe);
+    return false;
+}
+
+/* Where the system gives no more pipes, it is not asked again for each piece. */
+static emi_proxy_pipe *new_pipe(proxies *shared)
+{
+    const emi_memory *memory = &shared->loop->memory;
+    if (shared->pipes >= shared->most_pipes)
+        return NULL;
+    emi_proxy_pipe *pipe = emi_allocate_zeroed(memory, sizeof *pipe);
+    if (!pipe)
+        return NULL;
+    if (!open_pipe(pipe)) {
+        shared->most_pipes = shared->pipes;
+        emi_release(memory, pipe);
+        return NULL;
+    }
+    emi_list_init(&pipe->spare);
+    shared->pipes++;
+    return pipe;
+}
+
+emi_proxy_pipe *emi_proxies_take_pipe(em_loop *loop)
+{
+    proxies *shared = proxies_at(loop);
+    emi_list *link = emi_list_take_first(&shared->spare);
+    return link ? EMI_CONTAINER(link, emi_proxy_pipe, spare) : new_pipe(shared);
+}
+
+void emi_proxies_give_back(em_loop *loop, emi_proxy_pipe *pipe)
+{
+    EMI_INVARIANT(pipe->pipe.bytes == 0);
+    emi_list_append(&proxies_at(loop)->spare, &pipe->spare);
+}
+
+void emi_proxies_close_pipe(em_loop *loop, emi_proxy_pipe *pipe)
+{
+    proxies_at(loop)->pipes--;
+    emi_pipe_close(&pipe->pipe);
+    emi_release(&loop->memory, pipe);
+}
+
+/* Turns */
 
 static bool has_work(const emi_service *service)
 {
@@ -63,6 +128,9 @@ static void turn(emi_service *service)
 static void destroy(emi_service *service)
 {
     proxies *shared = proxies_of(service);
+    for (emi_list *link; (link = emi_list_take_first(&shared->spare));)
+        emi_proxies_close_pipe(shared->loop, EMI_CONTAINER(link, emi_proxy_pipe, spare));
+    EMI_INVARIANT(shared->pipes == 0);
     emi_release(&shared->loop->memory, shared);
 }
 
@@ -81,7 +149,9 @@ em_status emi_proxies_prepare(em_loop *loop)
         return EM_NO_MEMORY;
     made->service.operations = &operations;
     made->loop = loop;
+    made->most_pipes = MOST_PIPES;
     emi_list_init(&made->waiting);
+    emi_list_init(&made->spare);
     loop->services[EMI_SERVICE_PROXIES] = &made->service;
     return EM_OK;
 }

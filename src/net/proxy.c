@@ -112,6 +112,7 @@ void emi_proxy_start(emi_proxy *proxy, emi_object *to, const emi_proxy_target *t
     proxy->at_end = options->at_end;
     proxy->relayed_bytes = 0;
     proxy->has_passed_end = false;
+    proxy->full_reads = 0;
     *feeder = proxy;
     proxy->target->route(to);
     proxy->source->route(proxy->from);
@@ -134,6 +135,21 @@ static void complete(emi_proxy *proxy)
     proxy->source->completed(proxy->from);
 }
 
+/* After bytes were relayed. */
+static void go_on(emi_proxy *proxy)
+{
+    if (proxy->left_bytes == 0)
+        complete(proxy);
+    else if (!may_go_on(proxy))
+        hold(proxy);
+}
+
+void emi_proxy_note_relayed(emi_proxy *proxy, size_t length)
+{
+    count(proxy, length);
+    go_on(proxy);
+}
+
 /* What is behind the last byte is put back first, so that it comes to whom the program decides on in proxy_completed.
  */
 void emi_proxy_relay(emi_proxy *proxy, const void *bytes, size_t length)
@@ -147,10 +163,7 @@ void emi_proxy_relay(emi_proxy *proxy, const void *bytes, size_t length)
     }
     if (taken < length)
         proxy->source->put_back(proxy->from, (const char *)bytes + taken, length - taken);
-    if (proxy->left_bytes == 0)
-        complete(proxy);
-    else if (!may_go_on(proxy))
-        hold(proxy);
+    go_on(proxy);
 }
 
 /* The ends of the two */

@@ -116,11 +116,11 @@ static size_t count_outbound(const emi_object *to)
     return emi_connection_outbound_bytes(connection_seen(to));
 }
 
-/* Half of the limit, so that sources do not go on for a few bytes. */
+/* Half of the limit, so that sources do not go on for a few bytes. What is read while a pipe waits would be copied. */
 static bool has_room(const emi_object *object)
 {
     const em_connection *to = connection_seen(object);
-    return takes_bytes(to) && emi_connection_outbound_bytes(to) <= outbox_limit(to) / 2;
+    return takes_bytes(to) && !to->extras->pipe && emi_connection_outbound_bytes(to) <= outbox_limit(to) / 2;
 }
 
 static void watch(emi_object *to, bool is_watched)
@@ -153,6 +153,11 @@ void emi_connection_route(em_connection *connection)
     channel->events = emi_connection_choose_events(connection);
     channel->offers_room =
         connection->handler->receive_buffer && !emi_gate_of(connection) && !emi_connection_proxy(connection);
+}
+
+em_connection *emi_connection_target(const emi_proxy *proxy)
+{
+    return proxy->target == &as_target ? connection_at(proxy->to) : NULL;
 }
 
 void emi_connection_end_proxies(em_connection *connection)
@@ -222,5 +227,5 @@ uint64_t em_connection_get_proxied_bytes(const em_connection *from)
 em_connection *em_connection_get_proxy_target(const em_connection *from)
 {
     const emi_proxy *proxy = from ? emi_connection_proxy(from) : NULL;
-    return proxy && proxy->target == &as_target ? connection_at(proxy->to) : NULL;
+    return proxy ? emi_connection_target(proxy) : NULL;
 }

@@ -13,7 +13,8 @@
  *
  *   proxy.c              starting, relaying, holding the source back, the ends
  *   proxy_connection.c   a connection as source and as target
- *   proxies.c            what all proxies of a loop share: those that wait for room in the loop's outboxes
+ *   proxy_splice.c       the fast path between plain TCP connections
+ *   proxies.c            what all proxies of a loop share: those that wait for room in the loop's outboxes, and pipes
  */
 #ifndef EMI_PROXY_PRIVATE_H
 #define EMI_PROXY_PRIVATE_H
@@ -23,6 +24,7 @@
 #include "base/list.h"
 #include "loop/loop_private.h"
 #include "loop/object.h"
+#include "system/pipe.h"
 
 #define EMI_DEFAULT_PROXY_BUFFER_BYTES ((size_t)256 * 1024)
 
@@ -68,6 +70,7 @@ struct emi_proxy {
     uint64_t left_bytes; /* until it is complete; UINT64_MAX: no end */
     emi_list waiting;    /* for room in the loop's outboxes */
     em_proxy_end at_end;
+    uint8_t full_reads;  /* in a row, see proxy_splice.c */
     bool is_held;        /* the source is held back */
     bool has_passed_end; /* of the source's peer */
 };
@@ -91,6 +94,9 @@ void emi_proxy_stop(emi_proxy *proxy);
 
 /** The source has received bytes. */
 void emi_proxy_relay(emi_proxy *proxy, const void *bytes, size_t length);
+
+/** The source has received bytes that were relayed already. */
+void emi_proxy_note_relayed(emi_proxy *proxy, size_t length);
 
 /** The target has sent something, or its limits have changed. */
 void emi_proxy_note_room(emi_proxy *proxy);
@@ -127,5 +133,20 @@ bool emi_proxies_have_room(const em_loop *loop);
 
 /** From now on it is asked again when the loop has room. */
 void emi_proxies_add_waiting(emi_proxy *proxy);
+
+/** A pipe of the loop's pool. */
+typedef struct emi_proxy_pipe {
+    emi_pipe pipe;
+    emi_list spare; /* in the list of those that are not used */
+} emi_proxy_pipe;
+
+/** Takes an empty pipe from the pool; NULL: there is none to be had. */
+emi_proxy_pipe *emi_proxies_take_pipe(em_loop *loop);
+
+/** Gives an empty pipe back. */
+void emi_proxies_give_back(em_loop *loop, emi_proxy_pipe *pipe);
+
+/** Closes a pipe that may have bytes in it. */
+void emi_proxies_close_pipe(em_loop *loop, emi_proxy_pipe *pipe);
 
 #endif

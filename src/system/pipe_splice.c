@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Pipes for splice(2).
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_SPLICE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "system/pipe.h"
+#include "system/system_error.h"
+
+em_status emi_pipe_open(emi_pipe *pipe, size_t capacity_bytes)
+{
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+        return emi_last_status();
+    int capacity = fcntl(ends[1], F_SETPIPE_SZ, (int)capacity_bytes);
+    if (capacity < 0) /* the user has too many pages in pipes, pipe(7) */
+        capacity = fcntl(ends[1], F_GETPIPE_SZ);
+    *pipe =
+        (emi_pipe){.read_end = ends[0], .write_end = ends[1], .capacity_bytes = capacity > 0 ? (size_t)capacity : 0};
+    return EM_OK;
+}
+
+void emi_pipe_close(const emi_pipe *pipe)
+{
+    close(pipe->read_end);
+    close(pipe->write_end);
+}
+
+em_status emi_pipe_fill(emi_pipe *pipe, int socket, size_t most, size_t *length)
+{
+    *length = 0;
+    ssize_t n = splice(socket, NULL, pipe->write_end, NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (n < 0)
+        return emi_last_status();
+    *length = (size_t)n;
+    pipe->bytes += *length;
+    return EM_OK;
+}
+
+/* splice(2) has no MSG_NOSIGNAL. The kernel sends SIGPIPE to the thread that makes the call. One that was pending
+ * before is the program's. */
+static ssize_t splice_without_signal(const emi_pipe *pipe, int socket)
+{
+    sigset_t broken_pipe, before, pending;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    ssize_t n = splice(pipe->read_end, NULL, socket, NULL, pipe->bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    int error = n < 0 ? errno : 0;
+    if (error == EPIPE && !sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE))
+        sigtimedwait(&broken_pipe, NULL, &(struct timespec){.tv_sec = 0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return n;
+}
+
+em_status emi_pipe_drain(emi_pipe *pipe, int socket, size_t *length)
+{
+    *length = 0;
+    ssize_t n = splice_without_signal(pipe, socket);
+    if (n <= 0)
+        return n < 0 ? emi_last_status() : EM_IO_ERROR;
+    *length = (size_t)n;
+    pipe->bytes -= *length;
+    return EM_OK;
+}
+
+size_t emi_pipe_read(emi_pipe *pipe, void *memory, size_t capacity)
+{
+    ssize_t n = read(pipe->read_end, memory, capacity < pipe->bytes ? capacity : pipe->bytes);
+    size_t length = n > 0 ? (size_t)n : 0;
+    pipe->bytes -= length;
+    return length;
+}
+
+#endif
