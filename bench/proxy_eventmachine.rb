@@ -10,7 +10,7 @@ port, server_port = ARGV.map(&:to_i)
 abort "usage: #{$PROGRAM_NAME} PORT SERVER_PORT" unless ARGV.size == 2
 Library.load "ours"
 
-BUFFER_BYTES = 256 * 1024
+BUFFER_BYTES = 1024 * 1024
 
 class Upstream < EventMachine::Connection
   def initialize(client)

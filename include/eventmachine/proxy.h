@@ -41,7 +41,8 @@ typedef struct em_proxy_options {
     /**
      * Flow control: while more bytes than this wait to be sent by the target (em_connection_get_outbound_bytes), the
      * source is not read. At most this many bytes and those of one more read (receive_buffer_bytes in em_loop_options)
-     * wait for one proxy. 0: 256 KiB. SIZE_MAX: no limit.
+     * wait for one proxy. 0: 256 KiB, but the kernel may hold up to 1 MiB of bulk between plain TCP connections, for at
+     * most 32 proxies of a loop at a time. SIZE_MAX: no limit.
      */
     size_t buffer_bytes;
 

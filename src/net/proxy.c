@@ -18,8 +18,6 @@ em_status emi_proxy_read_options(em_proxy_options *own, const em_proxy_options *
         emi_set_status_detail(EM_INVALID_ARGUMENT, "proxy options: at_end is not one of em_proxy_end");
         return EM_INVALID_ARGUMENT;
     }
-    if (own->buffer_bytes == 0)
-        own->buffer_bytes = EMI_DEFAULT_PROXY_BUFFER_BYTES;
     if (own->length_bytes == 0)
         own->length_bytes = UINT64_MAX;
     return EM_OK;
@@ -107,7 +105,8 @@ void emi_proxy_start(emi_proxy *proxy, emi_object *to, const emi_proxy_target *t
     proxy->to = to;
     proxy->target = target;
     proxy->feeder = feeder;
-    proxy->buffer_bytes = options->buffer_bytes;
+    proxy->buffer_bytes = options->buffer_bytes > 0 ? options->buffer_bytes : EMI_DEFAULT_PROXY_BUFFER_BYTES;
+    proxy->piece_bytes = options->buffer_bytes > 0 ? options->buffer_bytes : SIZE_MAX;
     proxy->left_bytes = options->length_bytes;
     proxy->at_end = options->at_end;
     proxy->relayed_bytes = 0;

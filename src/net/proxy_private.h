@@ -66,6 +66,7 @@ struct emi_proxy {
     const emi_proxy_target *target;
     emi_proxy **feeder; /* where the target refers to this proxy */
     size_t buffer_bytes;
+    size_t piece_bytes; /* the most in a pipe */
     uint64_t relayed_bytes;
     uint64_t left_bytes; /* until it is complete; UINT64_MAX: no end */
     emi_list waiting;    /* for room in the loop's outboxes */

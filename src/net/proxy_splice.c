@@ -11,9 +11,9 @@
 #include "system/clock.h"
 
 enum {
-    FULL_READS = 4,                 /* in a row, after which a source is read into pipes */
-    FULL_BYTES = 32 * 1024,         /* of a full read */
-    LEAST_BUFFER_BYTES = 64 * 1024, /* with smaller buffers, pieces would be too small */
+    FULL_READS = 4,                /* in a row, after which a source is read into pipes */
+    FULL_BYTES = 32 * 1024,        /* of a full read */
+    LEAST_PIECE_BYTES = 64 * 1024, /* smaller ones are not worth it */
     COPY_BYTES = 16 * 1024
 };
 
@@ -21,7 +21,7 @@ void emi_proxy_note_read(emi_proxy *proxy, em_connection *from, size_t length)
 {
     proxy->full_reads = length < FULL_BYTES ? 0 : proxy->full_reads < FULL_READS ? proxy->full_reads + 1 : FULL_READS;
     from->channel.offers_room = proxy->full_reads == FULL_READS && from->is_tcp && !emi_gate_of(from) &&
-                                proxy->buffer_bytes >= LEAST_BUFFER_BYTES &&
+                                proxy->piece_bytes >= LEAST_PIECE_BYTES &&
                                 from->channel.backend->operations->receive_into_pipe;
 }
 
@@ -38,8 +38,8 @@ static size_t most_bytes(const emi_proxy *proxy, const em_connection *to)
         return 0;
     if (limit_bytes > 0 && limit_bytes < most)
         most = limit_bytes;
-    if (proxy->buffer_bytes < most)
-        most = proxy->buffer_bytes;
+    if (proxy->piece_bytes < most)
+        most = proxy->piece_bytes;
     return proxy->left_bytes < most ? (size_t)proxy->left_bytes : most;
 }
 
