@@ -8,16 +8,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/status_detail.h"
 #include "system/descriptor.h"
+#include "system/pipe_signal.h"
 #include "system/system_error.h"
 
 #define MOST_WRITTEN_BYTES ((size_t)256 * 1024)
@@ -88,28 +87,12 @@ static em_status write_pieces(int fd, const struct iovec *pieces, int count, siz
     return result < 0 ? emi_last_status() : EM_OK;
 }
 
-static bool is_pending(int number)
-{
-    sigset_t pending;
-    sigemptyset(&pending);
-    return sigpending(&pending) == 0 && sigismember(&pending, number);
-}
-
-/* The kernel sends SIGPIPE to the thread that writes. While the thread blocks it, it stays pending and can be taken. If
- * it was pending before, it is the program's. That is only possible if the thread blocked it already. */
 static em_status write_without_signal(int fd, const struct iovec *pieces, int count, size_t *length)
 {
-    static const struct timespec at_once;
-    sigset_t signals, mask;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &signals, &mask);
-    bool was_pending = sigismember(&mask, SIGPIPE) && is_pending(SIGPIPE);
+    emi_pipe_signal state;
+    emi_pipe_signal_block(&state);
     em_status status = write_pieces(fd, pieces, count, length);
-    if (status == EM_BROKEN_PIPE && !was_pending)
-        while (sigtimedwait(&signals, NULL, &at_once) < 0 && emi_last_status() == EM_INTERRUPTED)
-            ;
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    emi_pipe_signal_restore(&state, status == EM_BROKEN_PIPE);
     return status;
 }
 
