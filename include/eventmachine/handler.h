@@ -22,7 +22,7 @@ typedef struct em_connection em_connection;
  * The user's protocol: the callbacks of a connection, which the loop's thread calls. Any of them may be NULL. The
  * struct is not copied and must outlive the connections that use it; usually it is static and const. The `reserved`
  * fields are for future callbacks and must be NULL. A callback that this library does not know is refused with
- * EM_INVALID_ARGUMENT, never ignored. This struct is for streams; datagram sockets, for instance, will have their own.
+ * EM_INVALID_ARGUMENT, never ignored. This struct is for streams; datagram sockets have their own, see datagram.h.
  */
 typedef struct em_handler {
     /** The connection exists. From a server or em_loop_attach it is established already; from em_loop_connect it is

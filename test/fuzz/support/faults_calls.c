@@ -189,8 +189,19 @@ static ssize_t send_first(int fd, const struct msghdr *message, int flags, size_
     return __real_send(fd, message->msg_iov[0].iov_base, length < first ? length : first, flags);
 }
 
+static bool is_datagram_socket(int fd)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM;
+}
+
 WRAPPED(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
+    if (is_datagram_socket(fd)) { /* a datagram is sent whole, or not at all */
+        FAIL_WITH(ECONNREFUSED, ENETUNREACH, EPERM, ENOBUFS, ENOMEM, EINTR);
+        return is_refused(fd) ? -1 : __real_sendmsg(fd, message, flags);
+    }
     FAIL_WITH(EPIPE, ECONNRESET, ETIMEDOUT, ENOBUFS, ENOMEM, EINTR);
     if (is_refused(fd))
         return -1;
