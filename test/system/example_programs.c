@@ -144,6 +144,8 @@ static void capitals_copies_its_input_until_it_ends(void **state)
     assert_true(example_has_output(capitals.output, EXAMPLE_PATIENCE_MILLISECONDS));
     assert_int_equal(read(capitals.output, text, sizeof text), 0);
     assert_int_equal(example_finish(&capitals), 0);
+}
+
 static void expect_reply(int port, const char *request, const char *reply)
 {
     int client = system_connect(port);
