@@ -9,6 +9,8 @@ require "ipaddr"
 require "socket"
 
 class DatagramTest < ReactorTest
+  repeat_under_gc_pressure except: [/flood/]
+
   # Records what happens to it.
   class Recorder < EventMachine::Connection
     attr_reader :received, :reasons, :peers
