@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The processor time that a program itself uses for each child process that it starts and reaps, printed as one figure.
+ * The processor time that a program itself uses for each child process that it starts and reaps, printed as one line of
+ * JSON.
  */
 #ifndef PROCESSES_MEASURE_H
 #define PROCESSES_MEASURE_H
@@ -34,7 +35,7 @@ static void processes_begin(void)
 
 static void processes_end(unsigned children)
 {
-    printf("child_us=%.1f\n", (processes_cpu_us() - processes_begun_us) / children);
+    printf("{\"count\":%u,\"child_us\":%.2f}\n", children, (processes_cpu_us() - processes_begun_us) / children);
 }
 
 #endif

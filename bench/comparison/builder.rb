@@ -40,7 +40,7 @@ module Comparison
     def available(programs)
       programs.filter_map do |program|
         reason = program.checkout&.missing(c: program.c?) ||
-                 unusable(program, "echo", "sink", DATAGRAMS, "file", "timers", "ticks")
+                 unusable(program, "echo", "sink", DATAGRAMS, "file", *ALONE)
         next skip(program.label, reason) if reason
 
         reason = unusable(program, "tls")

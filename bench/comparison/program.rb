@@ -17,15 +17,18 @@ module Comparison
   DATAGRAMS = "datagrams"
   SERVERS = %w[echo sink tls file].freeze
   WITHOUT_FILES = SERVERS - ["file"]
+  PROCESSES = "processes"
+  ALONE = ["timers", "ticks", PROCESSES].freeze
   OPENSSL = %w[-lssl -lcrypto].freeze
 
   # One of the libraries that are compared, and the programs that bench/ has for it.
   #
   # name: as given to --programs. label: its name in tables. group: "C" or "others", which the plot separates; nil for
   # what is not drawn. kinds: the programs that exist: the servers "echo", "sink", "tls", "file" and "datagrams", and
-  # "timers" and "ticks", which run alone. source: the ending of their files, for instance "libuv.c" of echo_libuv.c.
-  # link: arguments for the C compiler, without OpenSSL. foreign: instead of a source, the command of a server that is
-  # not in bench/; its last argument will be the port. package: the Debian package, for its version. checkout: for our
+  # "timers", "ticks" and "processes", which run alone. source: the ending of their files, for instance "libuv.c" of
+  # echo_libuv.c. link: arguments for the C compiler, without OpenSSL. foreign: instead of a source, the command of a
+  # server that is not in bench/; its last argument will be the port. package: the Debian package, for its version.
+  # checkout: for our
   # programs, where they come from. backend: for our programs, the value of EM_BACKEND; nil for the default.
   Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :checkout,
                        :backend, keyword_init: true) do
@@ -84,7 +87,7 @@ module Comparison
   # Our programs: on the default backend, on each backend that can be requested, and that of the other checkout.
   def self.ours(before, name:, label:, source:, group:)
     common = { source: source, group: group, checkout: HERE, link: HERE.link, kinds: SERVERS }
-    here = [Program.new(**common, name: name, label: label, kinds: [*SERVERS, DATAGRAMS, "timers", "ticks"]),
+    here = [Program.new(**common, name: name, label: label, kinds: [*SERVERS, DATAGRAMS, *ALONE]),
             Program.new(**common, name: "#{name}-epoll", label: "#{label}, epoll", backend: "epoll"),
             Program.new(**common, name: "#{name}-uring", label: "#{label}, io_uring", backend: "uring")]
     return here unless before
@@ -110,7 +113,8 @@ module Comparison
 
   # The cost of the kernel alone: plain calls, calls in batches, completions.
   def self.bare_loops
-    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: [*SERVERS, DATAGRAMS], source: "epoll.c"),
+    [Program.new(name: BASELINE, label: "bare epoll loop", group: "C", kinds: [*SERVERS, DATAGRAMS, PROCESSES],
+                 source: "epoll.c"),
      Program.new(name: "batch", label: "bare batched loop", group: "C", kinds: %w[echo], source: "batch.c",
                  link: ["-luring"]),
      Program.new(name: "uring", label: "bare io_uring loop", group: "C", kinds: %w[echo sink], source: "uring.c",
@@ -130,7 +134,7 @@ module Comparison
 
   def self.peers_in_other_languages
     [Program.new(name: "original", label: "original EventMachine", group: "others",
-                 kinds: [*SERVERS, DATAGRAMS, "timers", "ticks"], source: "original.rb", package: "ruby-eventmachine"),
+                 kinds: [*SERVERS, DATAGRAMS, *ALONE], source: "original.rb", package: "ruby-eventmachine"),
      Program.new(name: "nio4r", label: "nio4r", group: "others", kinds: %w[echo sink], source: "nio4r.rb",
                  package: "ruby-nio4r"),
      Program.new(name: "async", label: "async", group: "others", kinds: %w[echo], source: "async.rb",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The limit for child processes: posix_spawn(3), three pipes, poll(2), waitpid(2), and nothing else.
+ * The limit for child processes: posix_spawn(3), three pipes, poll(2), which is enough for two of them, waitpid(2), and
+ * nothing else.
  */
 #include <fcntl.h>
 #include <poll.h>
