@@ -169,6 +169,11 @@ class CGuideTest < LibraryTest
     assert_equal ["", 0], [@program.read, @program.status.exitstatus]
   end
 
+  def test_step_child_processes
+    output, status = Open3.capture2e(self.class.executable(/Child processes/))
+    assert_equal ["gamma\nbeta\nalpha\nsort has exited with 0\n", true], [output, status.success?]
+  end
+
   def test_step_several_loops
     serve(/Several loops/)
     # The system chooses which one.
