@@ -28,8 +28,8 @@ module Comparison
   # "timers", "ticks" and "processes", which run alone. source: the ending of their files, for instance "libuv.c" of
   # echo_libuv.c. link: arguments for the C compiler, without OpenSSL. foreign: instead of a source, the command of a
   # server that is not in bench/; its last argument will be the port. package: the Debian package, for its version.
-  # checkout: for our
-  # programs, where they come from. backend: for our programs, the value of EM_BACKEND; nil for the default.
+  # checkout: for our programs, where they come from. backend: for our programs, the value of EM_BACKEND; nil for the
+  # default.
   Program = Struct.new(:name, :label, :group, :kinds, :source, :link, :foreign, :package, :checkout,
                        :backend, keyword_init: true) do
     def c?
