@@ -4,7 +4,7 @@
  * receive_data; lib/em/file_watch.rb calls the callbacks.
  *
  * As in 1.x only the first watch of a file is served. A further one has a signature and an object, but nothing native:
- * it is told nothing, not even unbind, and is forgotten when it is stopped or the reactor is released.
+ * it reports nothing and gets no unbind, and is forgotten when it is stopped or the reactor is released.
  */
 #include "rb_file_watch.h"
 
@@ -70,7 +70,7 @@ static void on_lost(em_file_watch *watch)
     on_event(watch, "modified");
 }
 
-/* That the file is gone was said by "deleted". */
+/* "deleted" has reported that the file is gone. */
 static void on_unbind(em_file_watch *watch, em_status reason)
 {
     rb_em_slot *slot = em_file_watch_get_user(watch);

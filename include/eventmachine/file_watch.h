@@ -37,7 +37,7 @@ typedef enum em_file_change {
 typedef struct em_file_watch_handler {
     /**
      * The content has changed. name: for a directory, the name of the entry that is meant, without the directory, and
-     * NULL if the system does not tell it; for a file NULL. It is valid until the callback returns. Renaming an entry
+     * NULL if the system does not report it; for a file NULL. It is valid until the callback returns. Renaming an entry
      * within a directory is EM_FILE_ENTRY_REMOVED of the old name, then EM_FILE_ENTRY_ADDED of the new one.
      */
     void (*file_modified)(em_file_watch *watch, em_file_change change, const char *name);

@@ -9,7 +9,7 @@
  * them, so that the program's handlers run in the program's own threads.
  *
  * Nothing grows without bound: at most em_loop_options.job_limit jobs may be submitted and not done. Beyond that
- * em_loop_submit_job returns EM_WOULD_BLOCK, and em_loop_await_job_room tells when to go on.
+ * em_loop_submit_job returns EM_WOULD_BLOCK, and em_loop_await_job_room calls a function when there is room.
  *
  * Threads: the functions below are for the loop's thread, like all others. `work` runs in a thread of the pool. There
  * it may use what `user` points to, em_loop_post, and the other functions marked "any thread".

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Signal watches report signals of the process in the loop's thread, where everything is allowed that a signal handler
- * must not do. A signal may have any number of watches, in any number of loops, and each of them is told.
+ * must not do. A signal may have any number of watches, in any number of loops, and each of them reports it.
  *
  * The first watch of a signal installs a handler, sigaction(2), and the last one puts back what was there before. While
  * the signal is watched it does not do what it does by default: SIGTERM does not end the process. A function that
@@ -11,8 +11,8 @@
  * No signal is blocked. The signal may arrive in any thread of the process. System calls that it interrupts are
  * restarted (SA_RESTART, signal(7)).
  *
- * The system may merge signals that follow each other faster than they are handled, and so does a watch: it is told
- * once, with a count. For SIGCHLD, wait for children until there is none left; or use em_loop_start_process, which
+ * The system may merge signals that follow each other faster than they are handled, and so does a watch: it reports
+ * them once, with a count. For SIGCHLD, wait for children until there is none left; or use em_loop_start_process, which
  * needs no signal.
  *
  * Fork: a forked child inherits the handler, but its watches report nothing unless it takes over the loop

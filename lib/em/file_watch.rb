@@ -49,7 +49,7 @@ module EventMachine
 
   class << self
     # Watches a file or a directory for changes, by inotify(7). Of several watches of one file only the first is served,
-    # whatever names it has; the others are told nothing.
+    # whatever names it has; the others report nothing.
     #
     # @param filename [String] a symbolic link stands for the file that it leads to now
     # @param handler [Class, Module, nil] see {klass_from_handler}; the base class is {FileWatch}

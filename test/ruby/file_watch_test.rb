@@ -9,7 +9,7 @@ require "test_helper"
 class FileWatchTest < ReactorTest
   repeat_under_gc_pressure except: [/many|lost|limit/]
 
-  # Records what it is told, and stops the reactor once that is `stop_at`.
+  # Records its callbacks, and stops the reactor once that is `stop_at`.
   module Recorder
     attr_reader :events
 

@@ -22,6 +22,7 @@ static struct {
     int add;
     int read;
     int descriptor; /* of inotify */
+    bool unmounts;  /* changes of content are read as the end of the file system */
     int shift;      /* between the kernel's numbers and those that the library sees */
 } failing;
 
@@ -63,6 +64,8 @@ ssize_t read(int descriptor, void *memory, size_t bytes)
         memcpy(&event, (char *)memory + at, sizeof event);
         /* Numbers at or below the shift belong to files of before, as if the kernel had begun again at 1. */
         event.wd -= event.wd > failing.shift ? failing.shift : 0;
+        if (failing.unmounts && event.mask & IN_MODIFY)
+            event.mask = IN_UNMOUNT;
         memcpy((char *)memory + at, &event, sizeof event);
         at += (ssize_t)(sizeof event + event.len);
     }
@@ -158,6 +161,22 @@ static void a_failing_read_ends_all_watches_with_its_reason_and_does_not_spin(vo
     assert_int_equal(records[0]->modified, 1);
 }
 
+static void an_unmounted_file_system_ends_its_watches(void **state)
+{
+    watch_record *records[] = {system_memory(sizeof **records), system_memory(sizeof **records)};
+    write_file("file", "");
+    for (unsigned i = 0; i < 2; i++)
+        watch_path(*state, "file", records[i]);
+    failing.unmounts = true;
+    write_file("file", "x");
+    settle_watches(*state);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(records[i]->unbind, 1);
+        assert_int_equal(records[i]->reason, EM_NO_SUCH_FILE);
+        assert_int_equal(watch_reports(records[i]), 1);
+    }
+}
+
 static void a_read_that_finds_nothing_or_is_interrupted_is_harmless(void **state)
 {
     watch_record *record = system_memory(sizeof *record);
@@ -227,6 +246,7 @@ int main(void)
         WATCH_TEST(other_failures_are_returned_as_they_are),
         WATCH_TEST(a_refused_watch_leaves_the_others_alone),
         WATCH_TEST(a_failing_read_ends_all_watches_with_its_reason_and_does_not_spin),
+        WATCH_TEST(an_unmounted_file_system_ends_its_watches),
         WATCH_TEST(a_read_that_finds_nothing_or_is_interrupted_is_harmless),
         WATCH_TEST(unread_events_of_a_former_file_with_the_same_number_are_dropped),
         WATCH_TEST(watches_take_a_bounded_amount_of_memory_each),

@@ -25,7 +25,7 @@ static watch_record *watch(em_loop *loop, const char *path)
     return record;
 }
 
-static void lost_events_are_told_to_every_watch_and_later_ones_are_reported(void **state)
+static void lost_events_are_reported_by_every_watch_and_later_ones_as_well(void **state)
 {
     enum { MORE_THAN_THE_QUEUE_TAKES = 70000 };
     write_file("a", "");
@@ -240,7 +240,7 @@ static void watches_go_on_in_a_child_that_takes_over_the_loop(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WATCH_TEST(lost_events_are_told_to_every_watch_and_later_ones_are_reported),
+        WATCH_TEST(lost_events_are_reported_by_every_watch_and_later_ones_as_well),
         WATCH_TEST(many_events_do_not_hold_up_the_loop),
         WATCH_TEST(a_loop_has_one_descriptor_as_long_as_it_watches),
         WATCH_TEST(destroying_the_loop_ends_its_watches),

@@ -251,7 +251,7 @@ static void a_link_itself_can_be_watched(void **state)
     assert_int_equal(record->deleted, 1);
 }
 
-static void watching_the_directory_tells_that_a_link_was_switched(void **state)
+static void a_watch_of_the_directory_reports_that_a_link_was_switched(void **state)
 {
     write_file("first", "");
     write_file("second", "");
@@ -350,7 +350,7 @@ int main(void)
         WATCH_TEST(the_next_file_can_be_watched_in_file_deleted),
         WATCH_TEST(every_watch_of_a_file_is_served_until_it_is_stopped),
         WATCH_TEST(a_link_itself_can_be_watched),
-        WATCH_TEST(watching_the_directory_tells_that_a_link_was_switched),
+        WATCH_TEST(a_watch_of_the_directory_reports_that_a_link_was_switched),
         WATCH_TEST(events_from_before_a_watch_are_not_reported_to_it),
         WATCH_TEST(stopping_and_watching_again_in_a_callback_is_quiet),
         WATCH_TEST(a_callback_may_stop_its_watch_and_others_with_events),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Signal watches: who is told, what happens to the handler of before, bursts of signals, threads and forks.
+ * Signal watches: which of them report, what happens to the handler of before, bursts of signals, threads and forks.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -102,7 +102,7 @@ static void a_signal_wakes_a_loop_that_waits(void **state)
     timer_delete(timer);
 }
 
-static void every_watch_in_every_loop_is_told(void **state)
+static void every_watch_in_every_loop_reports_the_signal(void **state)
 {
     em_loop *other = system_create_loop((em_loop_options){.size = 0});
     signal_record *records[] = {watch(*state, SIGUSR1), watch(*state, SIGUSR1), watch(other, SIGUSR1)};
@@ -399,7 +399,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_signal_is_reported_in_the_loop),
         SYSTEM_TEST(a_signal_wakes_a_loop_that_waits),
-        SYSTEM_TEST(every_watch_in_every_loop_is_told),
+        SYSTEM_TEST(every_watch_in_every_loop_reports_the_signal),
         SYSTEM_TEST(signals_that_arrive_together_are_reported_once_with_their_count),
         SYSTEM_TEST(a_handler_of_before_is_called_and_put_back),
         SYSTEM_TEST(a_handler_installed_meanwhile_stays),
