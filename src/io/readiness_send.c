@@ -54,12 +54,19 @@ static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_statu
     return result.goes_on;
 }
 
+/* Nothing was gathered. Within that, the owner may have asked to send again, or the system may have taken no more from
+ * a pipe. */
+static void note_idle(emi_channel *channel)
+{
+    channel->sending = channel->blocked || emi_list_is_linked(&channel->flush);
+}
+
 /* Sends a piece of a file, if the owner has one. Nothing in memory is to be sent before it. */
 static bool send_file(emi_readiness *readiness, emi_channel *channel)
 {
     emi_file_span piece;
     if (!channel->events->gather_file || !channel->events->gather_file(channel, &piece)) {
-        channel->sending = channel->blocked; /* the owner may have sent from a pipe */
+        note_idle(channel);
         return false;
     }
     size_t length = piece.length < MOST_FILE_BYTES ? piece.length : MOST_FILE_BYTES;
@@ -119,7 +126,7 @@ static bool gather_into(emi_channel *channel, send_row *row)
     if (count == 0 && channel->events->gather_file)
         return false;
     if (count == 0) {
-        channel->sending = channel->blocked; /* the owner may have sent from a pipe */
+        note_idle(channel);
         return true;
     }
     if (emi_slice_is_large(spans, count) || channel->descriptor_kind != EMI_SOCKET)
