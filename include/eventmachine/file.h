@@ -42,6 +42,11 @@ typedef struct em_file_options {
     /** Only for em_connection_send_file_descriptor. EM_ON: the library owns the descriptor if the call succeeds, and
      * closes it after its last use. Default: off, the caller keeps it, see there. */
     em_switch close_descriptor;
+
+    /** EM_ON: the file is read in pieces and copies are sent, also where sendfile(2) would do. Then bytes that `done`
+     * has reported no longer change with the file, and it helps with file systems whose sendfile(2) is faulty, as some
+     * have been for the shared folders of virtual machines. It costs about twice the processor time. Default: off. */
+    em_switch copy;
 } em_file_options;
 
 /**
@@ -53,7 +58,7 @@ typedef struct em_file_options {
  * fails, the connection ends with EM_FILE_TRUNCATED or EM_IO_ERROR, and the peer sees a reset, so that it cannot take
  * what it has received for the whole. A file that grows is sent up to the promised length. If its bytes are changed in
  * place meanwhile, the peer may receive old and new ones, even those of bytes that `done` has reported: the system
- * sends what the file contains when the network takes it.
+ * sends what the file contains when the network takes it. See `copy`.
  *
  * Opening a file reads directories and may wait for the disk. To open it elsewhere, or to know its length before its
  * bytes leave, use em_connection_send_file_descriptor.

@@ -39,6 +39,11 @@ static em_status refuse_range(const request *given, uint64_t size)
     return EM_INVALID_ARGUMENT;
 }
 
+static bool is_switch(em_switch value)
+{
+    return (unsigned)value <= EM_OFF;
+}
+
 static em_status read_request(request *own, em_connection *connection, uint64_t offset, uint64_t length,
                               const em_file_options *options)
 {
@@ -47,7 +52,7 @@ static em_status read_request(request *own, em_connection *connection, uint64_t 
     own->offset = offset;
     own->length = length;
     em_status status = emi_read_named_options("em_file_options", &own->options, sizeof own->options, options);
-    if (status == EM_OK && (own->options.close_descriptor < EM_DEFAULT || own->options.close_descriptor > EM_OFF))
+    if (status == EM_OK && !(is_switch(own->options.close_descriptor) && is_switch(own->options.copy)))
         status = emi_status_without_detail(EM_INVALID_ARGUMENT);
     return status == EM_OK ? emi_connection_check_room(connection, 0) : status;
 }
@@ -70,6 +75,7 @@ static em_status append(em_connection *connection, const request *own, int descr
         .offset = own->offset,
         .unread_bytes = own->length,
         .length = own->length,
+        .must_be_read = own->options.copy == EM_ON,
         .done = own->options.done,
         .user = own->options.user,
     };

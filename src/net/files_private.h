@@ -44,7 +44,7 @@ typedef struct emi_outgoing_file {
     uint64_t length;
     emi_file_fetch *fetch; /* under way, or NULL */
     bool is_cold;          /* the last fetch had to wait for the disk: the next range is fetched early */
-    bool must_be_read;     /* the system refuses to send it */
+    bool must_be_read;     /* the program wants copies, or the system refuses to send it */
     void (*done)(em_connection *connection, void *user, em_status status, uint64_t sent_bytes);
     void *user;
 } emi_outgoing_file;

@@ -206,6 +206,8 @@ static void arguments_that_make_no_sense_are_refused(void **state)
     options.close_descriptor = (em_switch)3;
     assert_int_equal(em_connection_send_file_descriptor(connection, file->descriptor, 0, 1, &options),
                      EM_INVALID_ARGUMENT);
+    options = (em_file_options){.size = sizeof options, .copy = (em_switch)-1};
+    assert_int_equal(em_connection_send_file(connection, file->path, 0, 1, &options), EM_INVALID_ARGUMENT);
     options = (em_file_options){.size = 0};
     assert_int_equal(em_connection_send_file(connection, file->path, 0, 1, &options), EM_INVALID_ARGUMENT);
     assert_true(fcntl(file->descriptor, F_GETFD) >= 0);
@@ -358,6 +360,46 @@ static void a_file_leaves_through_a_unix_socket(void **state)
     expect_file_through(*state, ends);
 }
 
+static void a_file_leaves_through_a_pipe(void **state)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    expect_file_through(*state, ends);
+}
+
+/* The file changes after its last byte was taken and before the peer has received anything. */
+static void copies_do_not_change_with_the_file(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    system_file *file = system_new_file(100);
+    system_sent *sent = system_new_sent();
+    em_file_options options = system_file_options(sent);
+    options.copy = EM_ON;
+    int client = system_connected_client(*state, &system_recorder, served);
+    assert_int_equal(em_connection_send_file(served->connection, file->path, 0, 100, &options), EM_OK);
+    while (sent->done == 0)
+        system_turn(*state);
+    assert_int_equal(pwrite(file->descriptor, "changed", 7, 0), 7);
+    system_expect_pattern(*state, client, 100, 0);
+    system_file_close(file);
+    close(client);
+}
+
+static void a_pseudo_file_that_claims_to_be_empty_sends_nothing(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    system_sent *sent = system_new_sent();
+    em_file_options options = system_file_options(sent);
+    int client = system_connected_client(*state, &system_recorder, served);
+    if (em_connection_send_file(served->connection, "/proc/self/maps", 0, EM_TO_END_OF_FILE, &options) == EM_OK) {
+        while (sent->done == 0)
+            system_turn(*state);
+        assert_int_equal(sent->bytes, 0);
+    }
+    assert_true(system_is_silent(client));
+    close(client);
+}
+
 static void many_files_on_one_connection_arrive_in_order_and_leave_no_descriptor(void **state)
 {
     system_record *served = system_new_record(SYSTEM_NONE);
@@ -446,6 +488,9 @@ int main(void)
         SYSTEM_TEST(a_peer_that_reads_slowly_gets_every_byte_once),
         SYSTEM_TEST(a_file_may_be_sent_before_the_connection_is_established),
         SYSTEM_TEST(a_file_leaves_through_a_unix_socket),
+        SYSTEM_TEST(a_file_leaves_through_a_pipe),
+        SYSTEM_TEST(copies_do_not_change_with_the_file),
+        SYSTEM_TEST(a_pseudo_file_that_claims_to_be_empty_sends_nothing),
         SYSTEM_TEST(many_files_on_one_connection_arrive_in_order_and_leave_no_descriptor),
         SYSTEM_TEST(the_end_of_a_file_beyond_two_gigabytes_arrives),
         SYSTEM_TEST(more_than_two_gigabytes_arrive_whole),
