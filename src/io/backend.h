@@ -142,7 +142,7 @@ static inline void emi_channel_init(emi_channel *channel, const emi_channel_even
  */
 static inline void emi_channel_set_descriptor(emi_channel *channel, const emi_descriptor *found)
 {
-    channel->descriptor_kind = found->kind;
+    channel->descriptor_kind = (uint8_t)found->kind;
     channel->cannot_receive = !found->can_receive;
     channel->cannot_send = !found->can_send;
     channel->exact_reads = channel->exact_reads && found->kind == EMI_SOCKET;

@@ -102,8 +102,8 @@ static void a_blocked_pipe_fails_when_its_last_reader_leaves(void **state)
     test_channel channel;
     open_pipe(ends);
     open_other(*state, &channel, 'A', ends[1], EMI_GIVEN);
-    test_channel_prepare(&channel, 1000 * 1000);
-    test_channel_send(&channel, 1000 * 1000);
+    test_channel_prepare(&channel, 1000000);
+    test_channel_send(&channel, 1000000);
     expect_quiet(*state);
     close(ends[0]);
     run_until(*state, channel.failed_events == 1);
