@@ -13,7 +13,7 @@
 /** A pipe: [0] reads, [1] writes. */
 em_status emi_child_pipe(int ends[2]);
 
-/** A pair of sockets. */
+/** A pair of sockets, of which [1] is for the child: [0] is non-blocking. */
 em_status emi_child_sockets(int ends[2]);
 
 /** /dev/null, for both directions. */

@@ -27,8 +27,7 @@ em_status emi_child_sockets(int ends[2])
 {
     if (emi_new_socketpair(AF_UNIX, SOCK_STREAM, ends) < 0)
         return emi_last_status();
-    for (int i = 0; i < 2; i++)
-        fcntl(ends[i], F_SETFL, fcntl(ends[i], F_GETFL) & ~O_NONBLOCK);
+    fcntl(ends[1], F_SETFL, fcntl(ends[1], F_GETFL) & ~O_NONBLOCK);
     return EM_OK;
 }
 
