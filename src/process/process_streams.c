@@ -9,6 +9,7 @@
 
 #include "process/process_private.h"
 #include "system/child_streams.h"
+#include "system/clock.h"
 #include "system/socket.h"
 
 static const em_handler no_handler = {0};
@@ -212,11 +213,19 @@ void emi_process_adopt_connections(em_process *process, emi_process_setup *setup
 
 /* Once the process has ended */
 
+/* The time begins now, however long the stream has been silent before. */
+static void begin_silence(em_connection *connection)
+{
+    em_signature signature = em_connection_get_signature(connection);
+    emi_loop_find_object(em_connection_get_loop(connection), EMI_CONNECTION, signature)->active_ns = emi_clock_now_ns();
+}
+
 static void limit_silence(em_connection *connection, uint64_t timeout_ns)
 {
     uint64_t own_ns = em_connection_get_inactivity_timeout_ns(connection);
     if (timeout_ns == 0 || (own_ns > 0 && own_ns <= timeout_ns))
         return;
+    begin_silence(connection);
     if (em_connection_set_inactivity_timeout_ns(connection, timeout_ns) == EM_NO_MEMORY)
         em_connection_close(connection);
 }

@@ -221,6 +221,15 @@ static void silence_after_the_end_can_have_a_limit(void **state)
     kill(atoi(process->output->text), SIGKILL);
 }
 
+static void silence_before_the_end_does_not_count(void **state)
+{
+    system_process *process = system_start_shell_with(*state, "echo early; (sleep 2.5; echo late) & sleep 1.5",
+                                                      (em_process_options){.silence_timeout_ns = 2 * EM_SECONDS});
+    system_await_process_unbind(*state, process);
+    assert_string_equal(process->output->text, "early\nlate\n");
+    assert_int_equal(process->output->reason, EM_OK);
+}
+
 static void terminating_after_the_end_limits_the_silence(void **state)
 {
     system_process *process = system_start_shell_with(*state, "sleep 1000 & echo $!", short_steps());
@@ -403,6 +412,7 @@ int main(void)
         SYSTEM_TEST(the_output_of_a_grandchild_belongs_to_the_stream),
         SYSTEM_TEST(waiting_for_a_grandchild_costs_nothing_and_ends_at_will),
         SYSTEM_TEST(silence_after_the_end_can_have_a_limit),
+        SYSTEM_TEST(silence_before_the_end_does_not_count),
         SYSTEM_TEST(terminating_after_the_end_limits_the_silence),
         SYSTEM_TEST(an_output_that_is_never_read_holds_up_nobody),
         SYSTEM_TEST(children_of_the_programs_own_are_left_to_it),
