@@ -95,13 +95,15 @@ static em_process_options short_steps(void)
 {
     return (em_process_options){.terminate_after_ns = STEP_MS * EM_MILLISECONDS,
                                 .kill_after_ns = STEP_MS * EM_MILLISECONDS,
-                                .give_up_after_ns = STEP_MS * EM_MILLISECONDS};
+                                .give_up_after_ns = 100 * EM_SECONDS};
 }
 
 static void a_process_that_stays_is_terminated(void **state)
 {
+    em_process_options options = short_steps();
+    options.kill_after_ns = 100 * EM_SECONDS; /* a busy machine is slow to react to SIGTERM */
     system_process *process = system_start_shell_with(
-        *state, "trap 'echo tidy; exit 5' TERM; echo ready; while :; do sleep 0.01; done", short_steps());
+        *state, "trap 'echo tidy; exit 5' TERM; echo ready; while :; do sleep 0.01; done", options);
     await_output(*state, process, "ready");
     uint64_t begun_ns = em_loop_get_time_ns(*state);
     em_process_terminate(process->process);
@@ -152,6 +154,7 @@ static void a_group_is_terminated_with_its_leader(void **state)
 {
     em_process_options options = short_steps();
     options.new_group = EM_ON;
+    options.kill_after_ns = 100 * EM_SECONDS;
     system_process *process = system_start_shell_with(*state, "sleep 1000 & echo ready; wait", options);
     await_output(*state, process, "ready");
     em_process_terminate(process->process);

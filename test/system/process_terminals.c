@@ -107,8 +107,9 @@ static void closing_the_connection_hangs_up(void **state)
 static void a_process_in_a_terminal_can_be_terminated(void **state)
 {
     system_record *record = system_new_record(SYSTEM_NONE);
-    system_process *process = start_in_terminal(*state, "echo ready; exec sleep 1000",
-                                                (em_process_options){.terminate_after_ns = EM_MILLISECONDS}, record);
+    system_process *process = start_in_terminal(
+        *state, "echo ready; exec sleep 1000",
+        (em_process_options){.terminate_after_ns = EM_MILLISECONDS, .kill_after_ns = 100 * EM_SECONDS}, record);
     await_text(*state, record, "ready");
     em_process_terminate(process->process);
     system_await_process_unbind(*state, process);
