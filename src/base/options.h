@@ -32,4 +32,16 @@ static inline em_status emi_read_options(void *own, size_t own_bytes, const void
     return emi_read_named_options("options", own, own_bytes, given);
 }
 
+/** Whether a handler is given and has none of the callbacks that this library does not know yet. */
+#define EMI_IS_HANDLER(handler)                                                                                        \
+    ((handler) && emi_are_null((handler)->reserved, sizeof(handler)->reserved / sizeof(handler)->reserved[0]))
+
+static inline bool emi_are_null(void (*const *callbacks)(void), size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (callbacks[i])
+            return false;
+    return true;
+}
+
 #endif

@@ -16,12 +16,7 @@ typedef struct origin {
 
 static em_status check_handler(const em_datagram_handler *handler)
 {
-    if (!handler)
-        return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    return EM_OK;
+    return EMI_IS_HANDLER(handler) ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
 }
 
 static em_status open_at(const em_address *address, const em_datagram_options *options, int *descriptor)

@@ -85,10 +85,5 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
 
 em_status emi_check_handler(const em_handler *handler)
 {
-    if (!handler)
-        return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    return EM_OK;
+    return EMI_IS_HANDLER(handler) ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/status_detail.h"
 #include "process/process_private.h"
 #include "system/program.h"
@@ -109,10 +110,7 @@ static em_status start(em_process *process, emi_process_setup *setup)
 
 static em_status check_handler(const em_process_handler *handler)
 {
-    for (size_t i = 0; handler && i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    return EM_OK;
+    return !handler || EMI_IS_HANDLER(handler) ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
 }
 
 em_status em_loop_start_process(em_loop *loop, const em_process_options *given, const em_process_handler *handler,

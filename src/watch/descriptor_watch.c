@@ -130,12 +130,7 @@ static bool is_switch(em_switch given)
 
 static em_status check_handler(const em_descriptor_watch_handler *handler)
 {
-    if (!handler)
-        return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    return EM_OK;
+    return EMI_IS_HANDLER(handler) ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
 }
 
 static em_status read_options(em_descriptor_watch_options *own, const em_descriptor_watch_options *given)

@@ -84,16 +84,6 @@ void emi_file_watch_report(em_file_watch *watch, const emi_file_event *event)
 
 /* Beginning */
 
-static bool is_usable(const em_file_watch_handler *handler)
-{
-    if (!handler)
-        return false;
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return false;
-    return true;
-}
-
 static em_status read_options(em_file_watch_options *own, const em_file_watch_options *given)
 {
     em_status status = emi_read_named_options("em_file_watch_options", own, sizeof *own, given);
@@ -133,7 +123,7 @@ em_status em_loop_watch_file(em_loop *loop, const char *path, const em_file_watc
     em_status status = emi_loop_check(loop);
     if (status != EM_OK)
         return status;
-    if (!path || path[0] == '\0' || !is_usable(handler))
+    if (!path || path[0] == '\0' || !EMI_IS_HANDLER(handler))
         return emi_status_without_detail(EM_INVALID_ARGUMENT);
     em_file_watch_options options;
     status = read_options(&options, given);

@@ -97,12 +97,7 @@ static em_status check(em_loop *loop, int pid, const em_process_watch_handler *h
     em_status status = emi_loop_check(loop);
     if (status != EM_OK)
         return status;
-    if (pid < 1 || !handler)
-        return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    return EM_OK;
+    return pid > 0 && EMI_IS_HANDLER(handler) ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
 }
 
 static em_status create(em_loop *loop, const em_process_watch_handler *handler, void *user, em_process_watch **made)

@@ -158,16 +158,6 @@ void em_signal_watch_stop(em_signal_watch *watch)
 
 /* Beginning */
 
-static bool is_usable(const em_signal_watch_handler *handler)
-{
-    if (!handler)
-        return false;
-    for (size_t i = 0; i < sizeof handler->reserved / sizeof handler->reserved[0]; i++)
-        if (handler->reserved[i])
-            return false;
-    return true;
-}
-
 static em_status new_watch(em_loop *loop, const em_signal_watch_handler *handler,
                            const em_signal_watch_options *options, em_signal_watch **made)
 {
@@ -197,7 +187,7 @@ em_status em_loop_watch_signal(em_loop *loop, int signal_number, const em_signal
     em_status status = emi_loop_check(loop);
     if (status != EM_OK)
         return status;
-    if (!is_usable(handler))
+    if (!EMI_IS_HANDLER(handler))
         return emi_status_without_detail(EM_INVALID_ARGUMENT);
     em_signal_watch_options options;
     status = emi_read_named_options("em_signal_watch_options", &options, sizeof options, given);
