@@ -26,7 +26,7 @@ em_status emi_file_send(int socket, int descriptor, uint64_t offset, size_t leng
     emi_pipe_signal_block(&state);
     ssize_t result = sendfile(socket, descriptor, &at, length);
     int error = result < 0 ? errno : 0;
-    emi_pipe_signal_restore(&state, error == EPIPE);
+    emi_pipe_signal_restore(&state, error == EPIPE || (result > 0 && (size_t)result < length));
     /* What was sent before a failure counts, and the failure is found again by the next call. */
     *sent = result < 0 ? (size_t)((uint64_t)at - offset) : (size_t)result;
     return *sent > 0 || error == 0 ? EM_OK : status_of(error);

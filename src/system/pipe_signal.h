@@ -17,7 +17,8 @@ typedef struct emi_pipe_signal {
 
 void emi_pipe_signal_block(emi_pipe_signal *state);
 
-/** To be called after the call. was_raised: it has failed with EPIPE. */
-void emi_pipe_signal_restore(const emi_pipe_signal *state, bool was_raised);
+/** To be called after the call. may_be_raised: it has failed with EPIPE, or has moved only a part of what it was to
+ * move, because the kernel moves piece by piece, and raises the signal also if a later piece fails. */
+void emi_pipe_signal_restore(const emi_pipe_signal *state, bool may_be_raised);
 
 #endif

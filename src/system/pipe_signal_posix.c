@@ -33,12 +33,12 @@ void emi_pipe_signal_block(emi_pipe_signal *state)
     state->was_pending = sigismember(&state->mask, SIGPIPE) && is_pending();
 }
 
-void emi_pipe_signal_restore(const emi_pipe_signal *state, bool was_raised)
+void emi_pipe_signal_restore(const emi_pipe_signal *state, bool may_be_raised)
 {
     static const struct timespec at_once;
     sigset_t signals;
     set_to_pipe_signal(&signals);
-    if (was_raised && !state->was_pending)
+    if (may_be_raised && !state->was_pending)
         while (sigtimedwait(&signals, NULL, &at_once) < 0 && errno == EINTR)
             ;
     pthread_sigmask(SIG_SETMASK, &state->mask, NULL);

@@ -8,12 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "system/pipe.h"
+#include "system/pipe_signal.h"
 #include "system/system_error.h"
 
 em_status emi_pipe_open(emi_pipe *pipe, size_t capacity_bytes)
@@ -46,19 +44,14 @@ em_status emi_pipe_fill(emi_pipe *pipe, int socket, size_t most, size_t *length)
     return EM_OK;
 }
 
-/* splice(2) has no MSG_NOSIGNAL. The kernel sends SIGPIPE to the thread that makes the call. One that was pending
- * before is the program's. */
+/* splice(2) has no MSG_NOSIGNAL. */
 static ssize_t splice_without_signal(const emi_pipe *pipe, int socket)
 {
-    sigset_t broken_pipe, before, pending;
-    sigemptyset(&broken_pipe);
-    sigaddset(&broken_pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    emi_pipe_signal state;
+    emi_pipe_signal_block(&state);
     ssize_t n = splice(pipe->read_end, NULL, socket, NULL, pipe->bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     int error = n < 0 ? errno : 0;
-    if (error == EPIPE && !sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE))
-        sigtimedwait(&broken_pipe, NULL, &(struct timespec){.tv_sec = 0});
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    emi_pipe_signal_restore(&state, error == EPIPE || (n > 0 && (size_t)n < pipe->bytes));
     errno = error;
     return n;
 }

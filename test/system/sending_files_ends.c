@@ -3,6 +3,7 @@
  * The ends of connections that send files: closing before and after the last byte, resets, the end of the loop; and
  * files that change while they are sent.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,35 @@
 #include "support/system_test.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+/* The first pieces are answered by a reset, and a later one of the same sendfile(2) fails. */
+static void a_peer_that_has_closed_raises_no_signal_in_the_middle_of_a_file(void **state)
+{
+    system_record *served = system_new_record(SYSTEM_NONE);
+    system_file *file = system_new_file(20 * MIB);
+    system_sent *sent = system_new_sent();
+    int client = system_connected_client(*state, &system_open_recorder, served);
+    signals = 0;
+    signal(SIGPIPE, count_signal);
+    close(client);
+    while (!em_connection_has_peer_ended(served->connection))
+        system_turn(*state);
+    system_send_whole(served->connection, file, sent);
+    system_await_unbind(*state, served);
+    assert_int_equal(served->reason, EM_CONNECTION_RESET);
+    assert_int_equal(sent->status, EM_CONNECTION_RESET);
+    assert_int_equal(signals, 0);
+    signal(SIGPIPE, SIG_DFL);
+    system_file_close(file);
+}
 
 /* Closing */
 
@@ -208,6 +238,7 @@ static void a_file_that_is_replaced_is_sent_in_its_old_version(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(a_peer_that_has_closed_raises_no_signal_in_the_middle_of_a_file),
         SYSTEM_TEST(closing_after_writing_waits_for_the_file),
         SYSTEM_TEST(closing_in_the_background_and_half_closing_wait_for_it_too),
         SYSTEM_TEST(closing_in_the_middle_reports_how_much_was_sent),

@@ -111,6 +111,35 @@ static void a_closed_peer_is_an_error_and_no_signal(void **state)
     signal(SIGPIPE, SIG_DFL);
 }
 
+/* A socket whose peer has closed: the first piece is answered by a reset, and the second one fails. */
+static void a_failure_in_the_middle_of_a_call_raises_no_signal(void **state)
+{
+    static const char zeros[PIPE_BYTES];
+    int from[2], to[2];
+    size_t length;
+    emi_pipe pipe = open_pipe();
+    emi_pipe_close(&pipe);
+    (void)state;
+    assert_int_equal(emi_pipe_open(&pipe, PIPE_BYTES * 8), EM_OK);
+    tcp_pair(from);
+    tcp_pair(to);
+    signals = 0;
+    signal(SIGPIPE, count_signal);
+    close(to[1]);
+    for (unsigned i = 0; i < 6; i++) {
+        send_now(from[1], zeros, sizeof zeros);
+        emi_pipe_fill(&pipe, from[0], sizeof zeros, &length);
+    }
+    while (emi_pipe_drain(&pipe, to[0], &length) == EM_OK)
+        ;
+    assert_int_equal(signals, 0);
+    signal(SIGPIPE, SIG_DFL);
+    emi_pipe_close(&pipe);
+    close(from[0]);
+    close(from[1]);
+    close(to[0]);
+}
+
 static void a_signal_that_the_program_has_blocked_stays_pending(void **state)
 {
     sigset_t set, before, pending;
@@ -135,6 +164,7 @@ int main(void)
         cmocka_unit_test(bytes_move_from_socket_to_socket_and_are_counted),
         cmocka_unit_test(bytes_can_be_read_out_of_it),
         cmocka_unit_test(a_closed_peer_is_an_error_and_no_signal),
+        cmocka_unit_test(a_failure_in_the_middle_of_a_call_raises_no_signal),
         cmocka_unit_test(a_signal_that_the_program_has_blocked_stays_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
