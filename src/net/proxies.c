@@ -6,6 +6,7 @@
  */
 #include "base/invariant.h"
 #include "net/proxy_private.h"
+#include "system/thread.h"
 
 /* With less room than this, pieces would become too small to be worth it. */
 enum { WORTHWHILE_BYTES = 4096 };
@@ -81,15 +82,28 @@ static emi_proxy_pipe *new_pipe(proxies *shared)
         return NULL;
     }
     emi_list_init(&pipe->spare);
+    pipe->fork_count = emi_fork_count();
     shared->pipes++;
     return pipe;
+}
+
+/* Of spare pipes, a child that has taken the loop over uses none that it shares with its parent. */
+static emi_proxy_pipe *spare_pipe(proxies *shared)
+{
+    for (emi_list *link; (link = emi_list_take_first(&shared->spare));) {
+        emi_proxy_pipe *pipe = EMI_CONTAINER(link, emi_proxy_pipe, spare);
+        if (!emi_is_forked_since(pipe->fork_count))
+            return pipe;
+        emi_proxies_close_pipe(shared->loop, pipe);
+    }
+    return NULL;
 }
 
 emi_proxy_pipe *emi_proxies_take_pipe(em_loop *loop)
 {
     proxies *shared = proxies_at(loop);
-    emi_list *link = emi_list_take_first(&shared->spare);
-    return link ? EMI_CONTAINER(link, emi_proxy_pipe, spare) : new_pipe(shared);
+    emi_proxy_pipe *pipe = spare_pipe(shared);
+    return pipe ? pipe : new_pipe(shared);
 }
 
 void emi_proxies_give_back(em_loop *loop, emi_proxy_pipe *pipe)

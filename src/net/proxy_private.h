@@ -138,7 +138,8 @@ void emi_proxies_add_waiting(emi_proxy *proxy);
 /** A pipe of the loop's pool. */
 typedef struct emi_proxy_pipe {
     emi_pipe pipe;
-    emi_list spare; /* in the list of those that are not used */
+    unsigned fork_count; /* when it was opened, because a forked child must not use its parent's */
+    emi_list spare;      /* in the list of those that are not used */
 } emi_proxy_pipe;
 
 /** Takes an empty pipe from the pool; NULL: there is none to be had. */

@@ -219,6 +219,47 @@ static void a_child_that_takes_the_loop_over_relays_the_rest(void **state)
     close(all->to_peer);
 }
 
+/* Both have the loop, and the parent one of its pipes, which is not in use. */
+typedef struct two_processes {
+    em_loop *loop;
+    int told[2], done[2]; /* pipes: the child's bytes wait; the parent has relayed */
+} two_processes;
+
+static void relay_in_child(void *user)
+{
+    two_processes *both = user;
+    char byte = 0;
+    system_child_check(em_loop_take_over(both->loop) == EM_OK, "the child takes the loop over");
+    system_relay *all = system_open_proxied(both->loop, &system_relay_bounded);
+    system_relay_fill(all);
+    system_child_check(write(both->told[1], &byte, 1) == 1, "it tells its parent");
+    close(both->done[1]);
+    system_child_check(read(both->done[0], &byte, 1) == 0, "its parent is done");
+    system_relay_until(all, all->written, all->written);
+    system_child_check(all->wrong == 0, "its bytes arrive");
+    system_close_relay(all);
+    system_child_check(em_loop_destroy(both->loop) == EM_OK, "it ends");
+}
+
+static void a_child_that_takes_the_loop_over_shares_no_pipe_with_its_parent(void **state)
+{
+    two_processes both = {.loop = *state};
+    char byte;
+    system_relay *all = system_open_proxied(*state, &system_relay_bounded);
+    system_relay_until(all, RELAY_BULK_BYTES, RELAY_BULK_BYTES);
+    assert_int_equal(pipe(both.told), 0);
+    assert_int_equal(pipe(both.done), 0);
+    pid_t child = system_fork(relay_in_child, &both);
+    assert_int_equal(read(both.told[0], &byte, 1), 1);
+    system_relay_until(all, RELAY_BULK_BYTES * 2, RELAY_BULK_BYTES * 2);
+    system_close_relay(all);
+    for (unsigned i = 0; i < 2; i++) {
+        close(both.told[i]);
+        close(both.done[i]);
+    }
+    assert_int_equal(system_wait(child), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -234,6 +275,7 @@ int main(void)
         SYSTEM_TEST(a_target_with_a_write_timeout_that_never_reads_ends),
         SYSTEM_TEST(a_loop_may_be_destroyed_in_the_middle_of_bulk),
         SYSTEM_TEST(a_child_that_takes_the_loop_over_relays_the_rest),
+        SYSTEM_TEST(a_child_that_takes_the_loop_over_shares_no_pipe_with_its_parent),
     };
     return SYSTEM_RUN(tests);
 }
