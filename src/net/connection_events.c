@@ -177,6 +177,8 @@ void emi_connection_failed(emi_channel *channel, em_status given)
     em_status reason = plain_reason(connection, given);
     if (connection->object.state == EM_STATE_CONNECTING)
         emi_connector_failed(connection, reason);
+    else if (emi_connection_has_ended(connection))
+        connection->write_side = EMI_WRITE_ENDED; /* a failure is reported once, so nothing may wait for another */
     else
         emi_connection_end(connection, reason);
 }

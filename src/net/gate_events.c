@@ -117,7 +117,8 @@ static void failed(emi_channel *channel, em_status reason)
         emi_connection_end(connection, EM_OK);
     else if (reason == EM_BROKEN_PIPE && has_missed_little(gate))
         stop_writing(gate);
-    else if (gate->cannot_write && is_all_sent(gate) && !connection->is_tcp && reason == EM_BROKEN_PIPE)
+    else if (gate->cannot_write && is_all_sent(gate) && !connection->is_tcp && reason == EM_BROKEN_PIPE &&
+             !emi_connection_has_ended(connection))
         emi_gate_receive_end(gate);
     else
         emi_connection_failed(channel, reason);

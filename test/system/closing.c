@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/sockets.h"
 #include "support/system_peer.h"
 #include "support/system_record.h"
 #include "support/system_test.h"
@@ -257,9 +258,30 @@ static void closing_at_once_drops_what_waits(void **state)
     assert_int_equal(system_stats(*state).outbox_bytes, 0);
 }
 
+/* A send fails while the peer's end is still to be read, and receive_end closes with bytes that nobody can receive. */
+static void close_in_background(em_connection *connection)
+{
+    em_connection_close_in_background(connection);
+}
+
+static void what_a_closed_peer_cannot_receive_does_not_keep_the_socket_open(void **state)
+{
+    static const em_handler handler = {.receive_end = close_in_background};
+    int sockets[2];
+    em_connection *connection;
+    unix_pair(sockets);
+    assert_int_equal(em_loop_attach(*state, sockets[0], &handler, NULL, &connection), EM_OK);
+    assert_int_equal(em_connection_set_drain_timeout_ns(connection, EM_FOREVER), EM_OK);
+    close(sockets[1]);
+    assert_int_equal(em_connection_send_text(connection, "hello"), EM_OK);
+    while (system_stats(*state).connections_open > 0)
+        system_turn(*state);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(what_a_closed_peer_cannot_receive_does_not_keep_the_socket_open),
         SYSTEM_TEST(closing_in_any_callback_leads_to_unbind_and_nothing_else),
         SYSTEM_TEST(closing_in_any_callback_of_an_accepted_connection_leads_to_unbind),
         SYSTEM_TEST(closing_after_writing_in_any_callback_leads_to_unbind),
