@@ -38,6 +38,8 @@ void emi_connection_receive_end(em_connection *connection)
         return;
     if (emi_connection_proxy(connection))
         emi_proxy_pass_end(connection->extras->proxy);
+    if (emi_connection_has_ended(connection)) /* within the target's `drained` */
+        return;
     if (connection->handler->receive_end)
         connection->handler->receive_end(connection);
     else if (!emi_connection_is_kept_open(connection))

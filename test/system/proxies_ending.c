@@ -219,6 +219,60 @@ static void a_child_that_takes_the_loop_over_relays_the_rest(void **state)
     close(all->to_peer);
 }
 
+/* Both ends; what `drained` of the target closes, and what comes after that. */
+typedef struct closing_pair {
+    em_connection *from, *to;
+    unsigned drained, ends, unbound;
+} closing_pair;
+
+static void close_source(em_connection *connection)
+{
+    closing_pair *pair = em_connection_get_user(connection);
+    if (pair->drained++ == 0)
+        em_connection_close(pair->from);
+}
+
+static void count_end(em_connection *connection)
+{
+    closing_pair *pair = em_connection_get_user(connection);
+    pair->ends += connection == pair->from;
+}
+
+static void count_unbind(em_connection *connection, em_status reason)
+{
+    closing_pair *pair = em_connection_get_user(connection);
+    (void)reason;
+    pair->unbound++;
+}
+
+/* To pass the end on may call `drained` of the target, here because the water marks were raised. */
+static void a_source_that_is_closed_while_its_end_is_passed_on_gets_unbind_only(void **state)
+{
+    static const em_handler handler = {.receive_end = count_end, .drained = close_source, .unbind = count_unbind};
+    closing_pair pair = {.drained = 0};
+    const em_attach_options user = {.size = sizeof user, .user = &pair};
+    const em_proxy_options options = {.size = sizeof options, .at_end = EM_PROXY_CLOSE_WRITE};
+    int from[2], to[2];
+    unix_pair(from);
+    unix_pair(to);
+    assert_int_equal(em_loop_attach(*state, from[0], &handler, &user, &pair.from), EM_OK);
+    assert_int_equal(em_loop_attach(*state, to[0], &handler, &user, &pair.to), EM_OK);
+    assert_int_equal(em_connection_start_proxy(pair.from, pair.to, &options), EM_OK);
+    assert_int_equal(em_connection_set_water_marks(pair.to, 0, 1), EM_OK);
+    assert_int_equal(em_connection_pause(pair.to), EM_OK);
+    assert_int_equal(em_connection_send_text(pair.to, "hello"), EM_UNDER_PRESSURE);
+    assert_int_equal(em_connection_set_water_marks(pair.to, 100, 200), EM_OK);
+    close(from[1]);
+    while (pair.unbound == 0)
+        system_turn(*state);
+    assert_int_equal(pair.drained, 1);
+    assert_int_equal(pair.ends, 0);
+    em_connection_close(pair.to);
+    while (pair.unbound < 2)
+        system_turn(*state);
+    close(to[1]);
+}
+
 /* Both have the loop, and the parent one of its pipes, which is not in use. */
 typedef struct two_processes {
     em_loop *loop;
@@ -274,6 +328,7 @@ int main(void)
         SYSTEM_TEST(both_directions_carry_bulk_at_once),
         SYSTEM_TEST(a_target_with_a_write_timeout_that_never_reads_ends),
         SYSTEM_TEST(a_loop_may_be_destroyed_in_the_middle_of_bulk),
+        SYSTEM_TEST(a_source_that_is_closed_while_its_end_is_passed_on_gets_unbind_only),
         SYSTEM_TEST(a_child_that_takes_the_loop_over_relays_the_rest),
         SYSTEM_TEST(a_child_that_takes_the_loop_over_shares_no_pipe_with_its_parent),
     };
