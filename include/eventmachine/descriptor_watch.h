@@ -57,7 +57,8 @@ typedef struct em_descriptor_watch_options {
  * The descriptor must stay open until the watch is detached. If the program closes it before, nothing worse happens
  * than this: where the system reports it (poll), the watch ends with EM_BAD_DESCRIPTOR; where it does not (epoll), the
  * watch is silent. But if a copy of the descriptor is open elsewhere, in a child for instance, the system goes on
- * reporting.
+ * reporting. epoll does so even after em_descriptor_watch_detach, because what was registered can only be removed by
+ * the descriptor: no callback is called then, but the loop does not sleep while the copy is open and ready.
  *
  * handler: required. options: NULL for defaults. watch: set to the handle, NULL on failure; may be NULL.
  * EM_BAD_DESCRIPTOR (not open); EM_INVALID_ARGUMENT (a directory, invalid options); EM_LIMIT (it has 256 watches);
