@@ -271,7 +271,7 @@ static VALUE open_udp_socket(VALUE self, VALUE host, VALUE port)
 {
     const char *name = StringValueCStr(host);
     long number = rb_em_port(port);
-    em_loop *loop = rb_em_loop_to_open("open_udp_socket");
+    em_loop *loop = rb_em_loop_to_open("open_datagram_socket");
     rb_em_slot *slot = rb_em_table_add(RB_EM_DATAGRAM_SOCKET, Qnil);
     em_status status = EM_OK;
     if (number < 0 || number > 65535)

@@ -382,6 +382,11 @@ class DatagramTest < ReactorTest
     end
   end
 
+  def test_without_a_reactor_the_exception_names_the_call
+    error = assert_raises(RuntimeError) { open }
+    assert_equal "eventmachine not initialized: evma_open_datagram_socket", error.message
+  end
+
   def test_what_waits_for_names_is_limited
     reactor do
       socket = open
