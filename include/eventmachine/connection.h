@@ -203,8 +203,8 @@ EM_API size_t em_connection_get_outbound_bytes(const em_connection *connection);
 
 /**
  * Closes at the end of the present turn, when unbind is called. Bytes waiting to be sent are dropped, and nothing is
- * received any more: of the handler's callbacks, only unbind is called after this. EM_CLOSED if the connection has
- * ended already.
+ * received any more: of the handler's callbacks, only unbind is called after this, and before it proxy_target_unbound
+ * if the target of this connection's proxy ends in the same turn. EM_CLOSED if the connection has ended already.
  */
 EM_API em_status em_connection_close(em_connection *connection);
 

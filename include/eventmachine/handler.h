@@ -83,7 +83,8 @@ typedef struct em_handler {
     void (*proxy_completed)(em_connection *connection);
 
     /** The target of the proxy of this connection has ended: its unbind has just returned. The proxy has ended, and
-     * what is received from now on goes to receive_data. */
+     * what is received from now on goes to receive_data. Also called if this connection is closed already, but its
+     * unbind is still to come: a program may close it in the target's unbind. */
     void (*proxy_target_unbound)(em_connection *connection);
 
     void (*reserved[6])(void);

@@ -54,10 +54,12 @@ static void completed(emi_object *from)
         connection->handler->proxy_completed(connection);
 }
 
+/* Also after the program has closed the source, as it often does in the target's unbind: the two belong together. After
+ * the source's unbind there is no proxy any more. */
 static void target_unbound(emi_object *from)
 {
     em_connection *connection = connection_at(from);
-    if (connection->handler->proxy_target_unbound && !emi_connection_has_ended(connection))
+    if (connection->handler->proxy_target_unbound)
         connection->handler->proxy_target_unbound(connection);
 }
 

@@ -143,6 +143,27 @@ class ProxyTest < ReactorTest
     assert_equal 1, from.events.count(:proxy_target_unbound)
   end
 
+  # The usual handler of a target closes the source, and that of the source writes a log.
+  def test_a_source_that_is_closed_in_the_unbind_of_its_target_is_told_before_its_own_unbind
+    %i[close_connection close_connection_after_writing].each do |close|
+      order = []
+      source = nil
+      script = {
+        from: { proxy_target_unbound: ->(_) { order << :told }, unbind: ->(*) { order << :source_unbind } },
+        to: { unbind: ->(*) { order << :target_unbind and source.__send__(close) } }
+      }
+      reactor do
+        pair(**script) do |from, to, *|
+          source = from
+          EM.enable_proxy(from, to)
+          to.close_connection
+          stop_when { order.include?(:source_unbind) }
+        end
+      end
+      assert_equal %i[target_unbind told source_unbind], order
+    end
+  end
+
   def test_a_source_that_is_held_back_is_resumed_when_its_target_ends
     relayed = from = nil
     reactor do
