@@ -150,17 +150,26 @@ static void a_process_that_goes_on_reading_its_input_is_not_terminated(void **st
     assert_true(process->exited_ns - begun_ns >= 600 * EM_MILLISECONDS);
 }
 
+/* All of the group have the pipe, which ends with the last of them. */
 static void a_group_is_terminated_with_its_leader(void **state)
 {
+    int ends[2];
+    char nothing;
+    assert_int_equal(pipe(ends), 0);
+    em_process_descriptor held = {.descriptor = ends[1], .number = 5};
     em_process_options options = short_steps();
     options.new_group = EM_ON;
     options.kill_after_ns = 100 * EM_SECONDS;
+    options.descriptors = &held;
+    options.descriptor_count = 1;
     system_process *process = system_start_shell_with(*state, "sleep 1000 & echo ready; wait", options);
+    close(ends[1]);
     await_output(*state, process, "ready");
     em_process_terminate(process->process);
-    system_await_process_unbind(*state, process); /* the sleeping one has the streams */
+    system_await_process_unbind(*state, process);
     assert_int_equal(process->status.signal, SIGTERM);
-    assert_int_equal(process->output->reason, EM_OK);
+    assert_int_equal(read(ends[0], &nothing, 1), 0);
+    close(ends[0]);
 }
 
 static void closing_the_output_does_not_end_a_process(void **state)
@@ -195,9 +204,18 @@ static void the_output_of_a_grandchild_belongs_to_the_stream(void **state)
     assert_string_equal(process->output->text, "early\nlate\n");
 }
 
+/* The shell has printed the number of a process that it has started. */
+static void kill_the_one_that_was_printed(const system_process *process)
+{
+    int pid = atoi(process->output->text);
+    assert_true(pid > 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
 static void waiting_for_a_grandchild_costs_nothing_and_ends_at_will(void **state)
 {
     system_process *process = system_start_shell(*state, "sleep 1000 & echo $!");
+    await_output(*state, process, "\n");
     while (!process->exited)
         system_turn(*state);
     uint64_t before = system_stats(*state).turns;
@@ -209,7 +227,7 @@ static void waiting_for_a_grandchild_costs_nothing_and_ends_at_will(void **state
         em_connection_close(em_process_get_stream(process->process, (em_process_stream)stream));
     system_await_process_unbind(*state, process);
     assert_int_equal(process->status.exit_status, 0);
-    kill(atoi(process->output->text), SIGKILL);
+    kill_the_one_that_was_printed(process);
 }
 
 static void silence_after_the_end_can_have_a_limit(void **state)
@@ -221,7 +239,7 @@ static void silence_after_the_end_can_have_a_limit(void **state)
     assert_non_null(strstr(process->output->text, "\none\ntwo\n"));
     assert_int_equal(process->output->reason, EM_INACTIVITY_TIMEOUT);
     assert_int_equal(process->status.exit_status, 0);
-    kill(atoi(process->output->text), SIGKILL);
+    kill_the_one_that_was_printed(process);
 }
 
 static void silence_before_the_end_does_not_count(void **state)
@@ -236,11 +254,12 @@ static void silence_before_the_end_does_not_count(void **state)
 static void terminating_after_the_end_limits_the_silence(void **state)
 {
     system_process *process = system_start_shell_with(*state, "sleep 1000 & echo $!", short_steps());
+    await_output(*state, process, "\n");
     while (!process->exited)
         system_turn(*state);
     em_process_terminate(process->process);
     system_await_process_unbind(*state, process);
-    kill(atoi(process->output->text), SIGKILL);
+    kill_the_one_that_was_printed(process);
 }
 
 static void an_output_that_is_never_read_holds_up_nobody(void **state)

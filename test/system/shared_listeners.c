@@ -158,14 +158,24 @@ static void a_server_that_stops_serves_whom_it_has_and_leaves_the_rest_to_others
     fixture_free(set);
 }
 
+/* A turn that another event has woken may accept none. */
+static void accept_in_turns(em_loop *loop, unsigned batch, unsigned batches)
+{
+    uint64_t before = system_stats(loop).connections_accepted;
+    for (unsigned seen = 0; seen < batches;) {
+        assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
+        uint64_t accepted = system_stats(loop).connections_accepted - before;
+        if (accepted == seen * batch)
+            continue;
+        seen++;
+        assert_int_equal(accepted, seen * batch);
+    }
+}
+
 static void expect_accepts_per_turn(em_loop *loop, const fixture *set, unsigned accept_batch, unsigned expected)
 {
     em_server *server = share(loop, set, &system_echo, accept_batch, system_new_record(SYSTEM_NONE));
-    uint64_t before = system_stats(loop).connections_accepted;
-    for (unsigned turns = 1; turns <= 3; turns++) {
-        assert_int_equal(em_loop_run_once(loop, EM_FOREVER), EM_OK);
-        assert_int_equal(system_stats(loop).connections_accepted - before, turns * expected);
-    }
+    accept_in_turns(loop, expected, 3);
     assert_int_equal(em_server_stop(server), EM_OK);
 }
 
@@ -183,11 +193,13 @@ static void a_server_that_has_stopped_is_not_woken_for_clients_of_others(void **
 {
     int port;
     fixture set = {.listener = system_listen(BACKLOG, &port)};
-    assert_int_equal(em_server_stop(share(*state, &set, &system_echo, 0, NULL)), EM_OK);
-    assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
-    int client = system_connect(port);
     struct pollfd polled = {.fd = -1, .events = POLLIN};
     em_status status = em_loop_get_descriptor(*state, &polled.fd);
+    assert_int_equal(em_server_stop(share(*state, &set, &system_echo, 0, NULL)), EM_OK);
+    do
+        assert_int_equal(em_loop_run_once(*state, 0), EM_OK);
+    while (system_stats(*state).servers_open > 0 || (status == EM_OK && poll(&polled, 1, 0) > 0));
+    int client = system_connect(port);
     int found = poll(&polled, 1, 0);
     close(client);
     close(set.listener);
@@ -204,10 +216,7 @@ static void a_socket_of_its_own_is_accepted_from_as_often_in_a_turn_as_the_user_
     int port = system_serve_with(*state, &system_echo, options, &server);
     for (unsigned i = 0; i < 6; i++)
         clients[i] = system_connect(port);
-    for (unsigned turns = 1; turns <= 3; turns++) {
-        assert_int_equal(em_loop_run_once(*state, EM_FOREVER), EM_OK);
-        assert_int_equal(system_stats(*state).connections_accepted, turns * 2);
-    }
+    accept_in_turns(*state, 2, 3);
     for (unsigned i = 0; i < 6; i++)
         close(clients[i]);
 }
