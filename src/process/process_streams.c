@@ -179,14 +179,22 @@ void emi_process_close_streams(em_loop *loop, emi_process_setup *setup)
     emi_release(&loop->memory, setup->descriptors);
 }
 
+/* Its descriptor is closed now and not at the end of the turn: a callback may try many programs. */
+static void drop_connection(em_connection *connection)
+{
+    int descriptor;
+    em_connection_set_handler(connection, &no_handler);
+    if (em_connection_detach(connection, &descriptor) == EM_OK)
+        emi_socket_close(descriptor);
+    else
+        em_connection_close(connection);
+}
+
 void emi_process_drop_connections(emi_process_setup *setup)
 {
-    for (unsigned i = 0; i < EMI_PROCESS_STREAMS; i++) {
-        if (!setup->connections[i])
-            continue;
-        em_connection_set_handler(setup->connections[i], &no_handler);
-        em_connection_close(setup->connections[i]);
-    }
+    for (unsigned i = 0; i < EMI_PROCESS_STREAMS; i++)
+        if (setup->connections[i])
+            drop_connection(setup->connections[i]);
 }
 
 void emi_process_adopt_connections(em_process *process, emi_process_setup *setup)

@@ -103,6 +103,28 @@ static void too_few_descriptors_are_a_status(void **state)
     assert_int_equal(record->status.exit_status, 3);
 }
 
+/* Within one turn, with descriptors for one attempt only. */
+static void programs_that_cannot_be_executed_leave_no_descriptors(void **state)
+{
+    struct rlimit saved, limit;
+    system_process *record = system_new_process();
+    assert_int_equal(system_run_shell(*state, "exit 0"), 0);
+    system_turn(*state);
+    unsigned descriptors = system_descriptors();
+    getrlimit(RLIMIT_NOFILE, &saved);
+    limit = saved;
+    limit.rlim_cur = descriptors + 20;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    spawn_error = ENOEXEC;
+    for (unsigned i = 0; i < 50; i++) {
+        assert_int_equal(start(*state, record), EM_SYSTEM_ERROR);
+        assert_int_equal(system_descriptors(), descriptors);
+    }
+    spawn_error = 0;
+    setrlimit(RLIMIT_NOFILE, &saved);
+    expect_nothing(*state, record);
+}
+
 static void too_little_memory_is_a_status_at_every_allocation(void **state)
 {
     failing_allocator allocator;
@@ -152,6 +174,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(too_many_processes_are_a_status),
         SYSTEM_TEST(too_few_descriptors_are_a_status),
+        SYSTEM_TEST(programs_that_cannot_be_executed_leave_no_descriptors),
         SYSTEM_TEST(too_little_memory_is_a_status_at_every_allocation),
         SYSTEM_TEST(too_little_memory_while_it_runs_loses_no_end),
     };
