@@ -30,7 +30,13 @@ static struct {
     atomic_long holder;
     emi_signal_receiver *receivers[SIGNALS];
     struct sigaction before[SIGNALS]; /* what was there before the handler */
+    /* Others have installed a handler over ours, which may call ours: what was there before both. */
+    struct sigaction before_covered[SIGNALS];
+    atomic_bool is_covered[SIGNALS];
 } all;
+
+/* The signal that this thread handles, if others have once covered the handler. */
+static _Thread_local volatile sig_atomic_t handled;
 
 /* Those that the kernel sends because of what a thread has just done, and that must be handled right there. */
 static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
@@ -70,6 +76,8 @@ static void fill_mask(sigset_t *mask)
         sigdelset(mask, synchronous[i]);
 }
 
+static void handle(int signal_number, siginfo_t *info, void *context);
+
 /* What would have happened without the handler. */
 static void act_as_before(const struct sigaction *before, int signal_number, siginfo_t *info, void *context)
 {
@@ -84,18 +92,26 @@ static bool is_default(const struct sigaction *action)
     return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL;
 }
 
-/* It takes effect when the handler returns, because the signal is blocked until then. */
+static bool is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle;
+}
+
+/* It takes effect when the handler returns, because the signal is blocked until then. A handler that others have
+ * installed and that has called ours stays: for it, the default was no handler to call. */
 static void send_again(const struct sigaction *before, int signal_number)
 {
+    struct sigaction now;
+    if (sigaction(signal_number, NULL, &now) < 0 || !is_ours(&now))
+        return;
     sigaction(signal_number, before, NULL);
     raise(signal_number);
 }
 
 /* A child that has not taken over the loop has inherited the handler, but nobody there looks at what arrives. So the
  * signal does what it did before, such as ending the process. */
-static void handle(int signal_number, siginfo_t *info, void *context)
+static void receive(int signal_number, siginfo_t *info, void *context)
 {
-    int saved = errno;
     bool is_received = false;
     take_lock();
     for (emi_signal_receiver *receiver = all.receivers[signal_number]; receiver; receiver = receiver->next)
@@ -106,6 +122,27 @@ static void handle(int signal_number, siginfo_t *info, void *context)
         send_again(&before, signal_number);
     else
         act_as_before(&before, signal_number, info, context);
+}
+
+/*
+ * The handler of before may be one that others had installed over ours, and that calls ours in turn. Such a call goes
+ * on with what was there before both. If a handler has left by siglongjmp(3), one later signal is taken for such a
+ * call.
+ */
+static void handle(int signal_number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    sig_atomic_t outer = handled;
+    if (!atomic_load(&all.is_covered[signal_number])) {
+        receive(signal_number, info, context);
+    } else if (outer == signal_number) {
+        handled = 0;
+        act_as_before(&all.before_covered[signal_number], signal_number, info, context);
+    } else {
+        handled = signal_number;
+        receive(signal_number, info, context);
+        handled = outer;
+    }
     errno = saved;
 }
 
@@ -154,12 +191,25 @@ static em_status install(int signal_number)
                            : emi_last_status();
 }
 
+/* With the lock. */
+static void note_covered(int signal_number)
+{
+    if (atomic_load(&all.is_covered[signal_number]))
+        return;
+    all.before_covered[signal_number] = all.before[signal_number];
+    atomic_store(&all.is_covered[signal_number], true);
+}
+
 /* With the lock. A handler that others have installed meanwhile stays. */
 static void uninstall(int signal_number)
 {
     struct sigaction now;
-    if (sigaction(signal_number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handle)
+    if (sigaction(signal_number, NULL, &now) < 0)
+        return;
+    if (is_ours(&now))
         sigaction(signal_number, &all.before[signal_number], NULL);
+    else
+        note_covered(signal_number);
 }
 
 /* Whoever changes the lists has all signals blocked, as the handler has. */

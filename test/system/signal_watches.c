@@ -178,6 +178,61 @@ static void a_handler_installed_meanwhile_stays(void **state)
     sigaction(SIGUSR1, &original, NULL);
 }
 
+static struct sigaction action_below;
+static atomic_uint called_above;
+
+/* As a program's own handler that goes on with the one it has replaced. */
+static void call_below(int signal_number, siginfo_t *info, void *context)
+{
+    atomic_fetch_add(&called_above, 1);
+    if (action_below.sa_flags & SA_SIGINFO)
+        action_below.sa_sigaction(signal_number, info, context);
+}
+
+static void install_above(int signal_number)
+{
+    struct sigaction action = {.sa_flags = SA_SIGINFO};
+    action.sa_sigaction = call_below;
+    atomic_store(&called_above, 0);
+    sigaction(signal_number, &action, &action_below);
+}
+
+static void a_handler_that_calls_ours_is_called_once_for_each_signal(void **state)
+{
+    struct sigaction action = {.sa_handler = count_handled};
+    struct sigaction original;
+    sigaction(SIGUSR2, &action, &original);
+    atomic_store(&handled_before, 0);
+    signal_record *first = watch(*state, SIGUSR2);
+    install_above(SIGUSR2);
+    raise(SIGUSR2);
+    em_signal_watch_stop(first->watch);
+    raise(SIGUSR2);
+    assert_int_equal(atomic_load(&called_above), 2);
+    signal_record *second = watch(*state, SIGUSR2);
+    raise(SIGUSR2);
+    raise(SIGUSR2);
+    settle(*state);
+    assert_int_equal(second->count, 2);
+    assert_int_equal(atomic_load(&called_above), 4);
+    assert_int_equal(atomic_load(&handled_before), 4);
+    em_signal_watch_stop(second->watch);
+    sigaction(SIGUSR2, &original, NULL);
+}
+
+static void a_handler_that_calls_ours_after_the_last_watch_keeps_the_process_alive(void **state)
+{
+    struct sigaction original;
+    sigaction(SIGTERM, NULL, &original);
+    signal_record *record = watch(*state, SIGTERM);
+    install_above(SIGTERM);
+    em_signal_watch_stop(record->watch);
+    raise(SIGTERM);
+    raise(SIGTERM);
+    assert_int_equal(atomic_load(&called_above), 2);
+    sigaction(SIGTERM, &original, NULL);
+}
+
 static void a_deadly_signal_ends_the_process_again_after_the_last_watch(void **state)
 {
     signal_record *record = watch(*state, SIGTERM);
@@ -403,6 +458,8 @@ int main(void)
         SYSTEM_TEST(signals_that_arrive_together_are_reported_once_with_their_count),
         SYSTEM_TEST(a_handler_of_before_is_called_and_put_back),
         SYSTEM_TEST(a_handler_installed_meanwhile_stays),
+        SYSTEM_TEST(a_handler_that_calls_ours_is_called_once_for_each_signal),
+        SYSTEM_TEST(a_handler_that_calls_ours_after_the_last_watch_keeps_the_process_alive),
         SYSTEM_TEST(a_deadly_signal_ends_the_process_again_after_the_last_watch),
         SYSTEM_TEST(a_callback_may_stop_its_watch_and_others),
         SYSTEM_TEST(signals_that_cannot_be_watched_are_refused),
