@@ -14,6 +14,9 @@
  * waits for a child of this library, or ignores SIGCHLD, the status of that child may be lost: then it ends with
  * EM_PROCESS_LOST.
  *
+ * In a forked child that takes over the loop (em_loop_take_over), the processes are still the parent's children. Their
+ * ends are noticed, but with EM_PROCESS_LOST, unless the system tells the status of processes that are not children.
+ *
  * All functions are for the loop's thread, and any callback may call them. A process is valid until its unbind returns.
  */
 #ifndef EVENTMACHINE_PROCESS_H
@@ -203,8 +206,9 @@ EM_API em_status em_process_kill_group(em_process *process, int signal);
  *
  * What the process still writes is received. Once it has ended, a stream on which nothing arrives for
  * terminate_after_ns is closed (EM_INACTIVITY_TIMEOUT), though other processes may still have it. If even SIGKILL does
- * not end the process, unbind is called after give_up_after_ns, with EM_PROCESS_RUNNING. EM_INVALID_STATE if all this
- * is going on already; EM_CLOSED after unbind; EM_FORKED; EM_INVALID_ARGUMENT for NULL.
+ * not end the process, unbind is called after give_up_after_ns, with EM_PROCESS_RUNNING; the loop still reaps the
+ * process if it ends later. EM_INVALID_STATE if all this is going on already; EM_CLOSED after unbind; EM_FORKED;
+ * EM_INVALID_ARGUMENT for NULL.
  */
 EM_API em_status em_process_terminate(em_process *process);
 

@@ -21,12 +21,15 @@ static int descriptor_of(const emi_exit_watch *watch)
     return watch->channel.backend ? watch->channel.descriptor : EMI_NO_SOCKET;
 }
 
+/* As emi_exit_watch_reap. */
 static em_status look(emi_exit_watch *watch, int *wait_status)
 {
     *wait_status = 0;
     if (watch->is_child)
         return emi_child_reap(watch->pid, descriptor_of(watch), wait_status);
-    return emi_process_look(watch->pid);
+    if (descriptor_of(watch) >= 0 && emi_pidfd_get_wait_status(descriptor_of(watch), wait_status) == EM_OK)
+        return EM_OK;
+    return emi_process_look(watch->pid) == EM_OK ? EM_NO_SUCH_PROCESS : EM_WOULD_BLOCK;
 }
 
 static void end(emi_exit_watch *watch, bool is_known, int wait_status)
@@ -38,6 +41,13 @@ static void end(emi_exit_watch *watch, bool is_known, int wait_status)
     watch->events->exited(watch, is_known, wait_status);
 }
 
+static void schedule(emi_exit_watch *watch)
+{
+    emi_loop_timer_set(watch->loop, &watch->timer, emi_loop_due_ns(watch->loop, watch->interval_ns));
+}
+
+/* The descriptor is readable as soon as the process has ended. A child may have to be waited for nevertheless: while a
+ * debugger traces it, the debugger gets its status first. */
 static void ready(emi_channel *channel, unsigned interests)
 {
     emi_exit_watch *watch = watch_of(channel);
@@ -46,8 +56,12 @@ static void ready(emi_channel *channel, unsigned interests)
     if (watch->has_ended)
         return;
     em_status status = look(watch, &wait_status);
-    if (status != EM_WOULD_BLOCK || !watch->is_child) /* the descriptor of any process is readable at its end only */
-        end(watch, watch->is_child && status == EM_OK, wait_status);
+    if (status != EM_WOULD_BLOCK || !watch->is_child) {
+        end(watch, status == EM_OK, wait_status);
+        return;
+    }
+    emi_channel_poll(channel, EMI_NO_INTEREST);
+    schedule(watch);
 }
 
 static void released(emi_channel *channel)
@@ -60,18 +74,13 @@ static void released(emi_channel *channel)
 
 static const emi_channel_events channel_events = {.ready = ready, .released = released};
 
-static void schedule(emi_exit_watch *watch)
-{
-    emi_loop_timer_set(watch->loop, &watch->timer, emi_loop_due_ns(watch->loop, watch->interval_ns));
-}
-
 static void fire(emi_loop_timer *timer)
 {
     emi_exit_watch *watch = EMI_CONTAINER(timer, emi_exit_watch, timer);
     int wait_status;
     em_status status = look(watch, &wait_status);
     if (status != EM_WOULD_BLOCK) {
-        end(watch, watch->is_child && status == EM_OK, wait_status);
+        end(watch, status == EM_OK, wait_status);
         return;
     }
     if (watch->interval_ns < LONGEST_INTERVAL_NS)
@@ -124,6 +133,11 @@ em_status emi_exit_watch_start(emi_exit_watch *watch, em_loop *loop, int pid, co
         return status;
     begin(watch, loop, pid, events);
     return EM_OK;
+}
+
+void emi_exit_watch_disown(emi_exit_watch *watch)
+{
+    watch->is_child = false;
 }
 
 bool emi_exit_watch_stop(emi_exit_watch *watch)

@@ -36,6 +36,9 @@ void emi_exit_watch_start_child(emi_exit_watch *watch, em_loop *loop, int pid, c
 /** Begins for any process, in zeroed memory, and reaps nothing. EM_NO_SUCH_PROCESS. */
 em_status emi_exit_watch_start(emi_exit_watch *watch, em_loop *loop, int pid, const emi_exit_watch_events *events);
 
+/** After em_loop_take_over: the process is a child of the parent, which reaps it. */
+void emi_exit_watch_disown(emi_exit_watch *watch);
+
 /** Ends the wait. Returns whether `released` will be called; otherwise the memory is free at once. Also for a watch
  * that was never started or has ended. */
 bool emi_exit_watch_stop(emi_exit_watch *watch);

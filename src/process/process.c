@@ -7,7 +7,7 @@
  *     └───────────────────┘ given up, or the loop is destroyed
  *
  * It has ended when it was reaped. It is unbound when its streams have been unbound, too; its channel is released after
- * that.
+ * that. One that was given up is reaped after it was unbound, whenever that is possible.
  */
 #include <string.h>
 
@@ -66,8 +66,10 @@ static void end(em_process *process, bool is_known, int wait_status)
 static void exited(emi_exit_watch *watch, bool is_known, int wait_status)
 {
     em_process *process = EMI_CONTAINER(watch, em_process, exit);
-    end(process, is_known, wait_status);
-    emi_process_end_streams(process);
+    if (process->object.state != EMI_PROCESS_UNBOUND) {
+        end(process, is_known, wait_status);
+        emi_process_end_streams(process);
+    }
     emi_object_list(&process->object);
 }
 
@@ -96,9 +98,25 @@ static void look_last(em_process *process)
         emi_exit_watch_send_signal(&process->exit, process->destroy_signal);
 }
 
+/* One that was given up is still to be reaped, unless it belongs to another process. */
+static bool is_to_be_reaped(const em_process *process)
+{
+    return process->status.end == EM_PROCESS_RUNNING && process->exit.is_child && !process->exit.has_ended;
+}
+
 static void leave(em_process *process)
 {
-    if (!emi_loop_is_forked(process->object.loop) && !emi_exit_watch_stop(&process->exit))
+    em_loop *loop = process->object.loop;
+    int wait_status;
+    if (emi_loop_is_forked(loop))
+        return;
+    if (is_to_be_reaped(process) && !loop->closing) {
+        process->is_awaited = true;
+        return;
+    }
+    if (is_to_be_reaped(process) && process->is_awaited)
+        emi_exit_watch_reap(&process->exit, &wait_status);
+    if (!emi_exit_watch_stop(&process->exit))
         emi_process_free(process);
 }
 
@@ -133,10 +151,12 @@ static void reap(emi_object *object)
 static void close_process(emi_object *object)
 {
     em_process *process = process_of(object);
-    if (object->state == EMI_PROCESS_UNBOUND)
+    if (object->state != EMI_PROCESS_UNBOUND) {
+        process->is_given_up = true;
+        emi_process_drop_streams(process);
+    } else if (!process->is_awaited) {
         return;
-    process->is_given_up = true;
-    emi_process_drop_streams(process);
+    }
     emi_object_list(object);
 }
 
@@ -151,6 +171,7 @@ static void child_unbound(emi_object *object, emi_object *child)
 /* One that was unbound in the child before it took the loop over still has a channel. */
 static void renew(emi_object *object)
 {
+    emi_exit_watch_disown(&process_of(object)->exit);
     if (object->state == EMI_PROCESS_UNBOUND && !object->is_listed)
         leave(process_of(object));
 }

@@ -43,6 +43,7 @@ struct em_process {
     bool leads_group;
     bool has_terminal;
     bool is_given_up; /* unbind does not wait for its end */
+    bool is_awaited;  /* it was unbound, and is reaped when it ends */
 };
 
 /* process.c */

@@ -419,6 +419,29 @@ static void a_forked_child_that_takes_over_the_loop_notices_the_end(void **state
     assert_int_equal(system_wait(child), 0);
 }
 
+static void destroy_after_take_over(void *argument)
+{
+    system_process *process = argument;
+    em_loop *loop = em_process_get_loop(process->process);
+    system_child_check(em_loop_take_over(loop) == EM_OK, "the loop is taken over");
+    em_loop_run_once(loop, 0);
+    system_child_check(em_loop_destroy(loop) == EM_OK, "the loop is destroyed");
+    system_child_check(process->exited == 0, "a process that runs has not ended");
+    system_child_check(process->status.end == EM_PROCESS_RUNNING, "it runs");
+}
+
+static void a_process_that_runs_is_not_lost_in_a_child_that_takes_over_the_loop(void **state)
+{
+    int status;
+    system_process *process =
+        system_start_shell_with(*state, "exec sleep 1000", (em_process_options){.destroy_signal = SIGUSR1});
+    pid_t pid = em_process_get_pid(process->process);
+    assert_int_equal(em_loop_hand_over(*state), EM_OK);
+    assert_int_equal(system_wait(system_fork(destroy_after_take_over, process)), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WTERMSIG(status), SIGUSR1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -444,6 +467,7 @@ int main(void)
         SYSTEM_TEST(destroying_the_loop_unbinds_all_and_waits_for_none),
         SYSTEM_TEST(a_forked_child_that_destroys_the_loop_leaves_the_process_alone),
         SYSTEM_TEST(a_forked_child_that_takes_over_the_loop_notices_the_end),
+        SYSTEM_TEST(a_process_that_runs_is_not_lost_in_a_child_that_takes_over_the_loop),
     };
     return SYSTEM_RUN(tests);
 }

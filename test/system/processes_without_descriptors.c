@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/system_peer.h"
 #include "support/system_process.h"
 #include "support/system_test.h"
 
@@ -131,6 +132,30 @@ static void a_child_of_the_programs_own_is_not_reaped(void **state)
     assert_int_equal(WEXITSTATUS(status), 6);
 }
 
+static void kill_after_take_over(void *argument)
+{
+    system_process *process = argument;
+    em_loop *loop = em_process_get_loop(process->process);
+    system_child_check(em_loop_take_over(loop) == EM_OK, "the loop is taken over");
+    for (unsigned i = 0; i < 10; i++)
+        system_run_for(loop, EM_MILLISECONDS);
+    system_child_check(process->exited == 0, "a process that runs is not lost");
+    system_child_check(em_process_kill(process->process, SIGKILL) == EM_OK, "it can be killed");
+    while (!process->unbind)
+        em_loop_run_once(loop, EM_FOREVER);
+    system_child_check(process->status.end == EM_PROCESS_LOST, "then its end is noticed");
+}
+
+static void a_child_that_takes_over_the_loop_notices_the_end(void **state)
+{
+    system_process *process = system_start_shell(*state, "exec sleep 1000");
+    pid_t pid = em_process_get_pid(process->process);
+    assert_int_equal(em_loop_hand_over(*state), EM_OK);
+    pid_t child = system_fork(kill_after_take_over, process);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(system_wait(child), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -140,6 +165,7 @@ int main(void)
         SYSTEM_TEST(waiting_is_cheap),
         SYSTEM_TEST(strangers_and_children_can_be_watched),
         SYSTEM_TEST(a_child_of_the_programs_own_is_not_reaped),
+        SYSTEM_TEST(a_child_that_takes_over_the_loop_notices_the_end),
     };
     forbid_process_descriptors();
     return SYSTEM_RUN(tests);
