@@ -38,28 +38,29 @@ static void add_callable(rb_em_slot *slot, VALUE callable)
     slot->flags |= RB_EM_AWAITS_DRAIN;
 }
 
-/* If one of them ends the reactor, those after it wait for the end of the connection. */
-void rb_em_on_drained(em_connection *connection)
+/* Those after one that leaves the loop wait on. */
+static void call_all(rb_em_slot *slot, bool (*protect)(VALUE (*function)(VALUE), VALUE argument))
 {
-    rb_em_slot *slot = em_connection_get_user(connection);
-    if (!slot || !(slot->flags & RB_EM_AWAITS_DRAIN) || rb_em_is_leaving())
+    if (!(slot->flags & RB_EM_AWAITS_DRAIN) || rb_em_is_leaving())
         return;
     VALUE callables = take_callables(slot);
     while (RARRAY_LEN(callables) > 0 && !rb_em_is_leaving())
-        rb_em_call(call, rb_ary_shift(callables));
+        protect(call, rb_ary_shift(callables));
     while (RARRAY_LEN(callables) > 0 && !NIL_P(slot->value))
         add_callable(slot, rb_ary_shift(callables));
     RB_GC_GUARD(callables);
 }
 
+void rb_em_on_drained(em_connection *connection)
+{
+    rb_em_slot *slot = em_connection_get_user(connection);
+    if (slot)
+        call_all(slot, rb_em_call);
+}
+
 void rb_em_ended_undrained(rb_em_slot *slot)
 {
-    if (!(slot->flags & RB_EM_AWAITS_DRAIN))
-        return;
-    VALUE callables = take_callables(slot);
-    while (RARRAY_LEN(callables) > 0)
-        rb_em_call_unbind(call, rb_ary_shift(callables));
-    RB_GC_GUARD(callables);
+    call_all(slot, rb_em_call_unbind);
 }
 
 static VALUE call_when_drained(VALUE self, VALUE signature, VALUE low, VALUE high, VALUE callable)

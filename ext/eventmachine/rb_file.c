@@ -3,6 +3,8 @@
  * Sending files by the library itself, so that their bytes never become Strings. EventMachine.send_file in
  * lib/em/files.rb opens them.
  */
+#include "rb_file.h"
+
 #include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_fork.h"
@@ -12,20 +14,9 @@
 #include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
-#include "rb_table.h"
+#include "rb_unbind.h"
 
-typedef struct report {
-    VALUE callable;
-    VALUE reason; /* nil: all of it was sent */
-    uint64_t sent_bytes;
-} report;
-
-static VALUE call(VALUE argument)
-{
-    const report *own = (const report *)argument;
-    VALUE arguments[] = {own->reason, ULL2NUM(own->sent_bytes)};
-    return rb_funcallv(own->callable, rb_em_id_call, 2, arguments);
-}
+/* The value of a slot for a file is an Array: the callable, then its arguments. */
 
 static VALUE reason_of(em_status status)
 {
@@ -34,17 +25,33 @@ static VALUE reason_of(em_status status)
     return rb_utf8_str_new_cstr(status == EM_CLOSED ? "the connection is closed" : em_status_get_text(status));
 }
 
+static VALUE call(VALUE report)
+{
+    VALUE callable = rb_ary_shift(report);
+    return rb_funcallv(callable, rb_em_id_call, (int)RARRAY_LEN(report), RARRAY_CONST_PTR(report));
+}
+
+void rb_em_report_file(rb_em_slot *slot)
+{
+    VALUE report = slot->value;
+    bool has_failed = !NIL_P(rb_ary_entry(report, 1));
+    rb_em_slot_give_back(slot);
+    if (has_failed)
+        rb_em_call_unbind(call, report);
+    else
+        rb_em_call(call, report);
+    RB_GC_GUARD(report);
+}
+
 static void done(em_connection *connection, void *user, em_status status, uint64_t sent_bytes)
 {
-    rb_em_slot *holder = user;
-    report own = {.callable = holder->value, .reason = reason_of(status), .sent_bytes = sent_bytes};
-    rb_em_slot_give_back(holder);
-    if (status == EM_OK)
-        rb_em_call(call, (VALUE)&own);
+    rb_em_slot *slot = user;
+    rb_ary_push(slot->value, reason_of(status));
+    rb_ary_push(slot->value, ULL2NUM(sent_bytes));
+    if (rb_em_is_leaving())
+        rb_em_put_off(slot);
     else
-        rb_em_call_unbind(call, (VALUE)&own);
-    RB_GC_GUARD(own.callable);
-    RB_GC_GUARD(own.reason);
+        rb_em_report_file(slot);
 }
 
 static VALUE send_open_file(VALUE self, VALUE signature, VALUE file, VALUE begin, VALUE bytes, VALUE callable)
@@ -55,7 +62,7 @@ static VALUE send_open_file(VALUE self, VALUE signature, VALUE file, VALUE begin
     em_connection *stream = rb_em_find_stream(signature);
     if (!stream)
         return Qfalse;
-    rb_em_slot *holder = rb_em_slot_take(RB_EM_FILE, callable);
+    rb_em_slot *holder = rb_em_slot_take(RB_EM_FILE, rb_ary_new_from_args(1, callable));
     em_file_options options = {.size = sizeof options, .done = done, .user = holder};
     em_status status = em_connection_send_file_descriptor(stream, descriptor, offset, length, &options);
     if (status == EM_FORKED && rb_em_take_over_to_send())

@@ -47,7 +47,7 @@ typedef struct rb_em_operations {
     void (*stream_unbound)(rb_em_slot *slot);
     /* What was noted by rb_em_note_completed is to be reported; NULL: connection_completed. */
     void (*report_completed)(rb_em_slot *slot);
-    /* What follows when unbind has returned; the native object may be gone. */
+    /* What follows when unbind has returned; the native object may be gone. Called again if it is left by a jump. */
     void (*after_unbind)(rb_em_slot *slot);
 
     /* The stream it consists of: methods that exist for streams alone use it. NULL: it is none. */

@@ -29,7 +29,7 @@ typedef enum rb_em_kind {
     RB_EM_SERVER, /* value: [class, arguments, block or nil, socket or nil] */
     RB_EM_TIMER,  /* value: the callable */
     RB_EM_TEXT,   /* value: a frozen String that the loop is sending from */
-    RB_EM_FILE    /* value: the callable for when the loop has sent a file */
+    RB_EM_FILE    /* for when the loop has sent a file, see rb_file.c */
 } rb_em_kind;
 
 enum {
@@ -48,6 +48,8 @@ enum {
     RB_EM_CHANGED = 1 << 11,   /* noted: something has happened to a watched file */
 
     RB_EM_ACCEPTED = 1 << 10, /* by a server, so it is a server if TLS starts */
+
+    RB_EM_UNBOUND = 1 << 12, /* unbind has returned, but not what follows it */
 
     RB_EM_ATTACHED = 1 << 13,          /* made of an open descriptor, see rb_attach.c */
     RB_EM_NOTIFIES_READABLE = 1 << 14, /* of watches, see rb_watch.c */

@@ -149,7 +149,7 @@ static VALUE close_io(VALUE connection)
 
 static void after_unbind(rb_em_slot *slot)
 {
-    if (slot->flags & RB_EM_ATTACHED && !rb_em_is_leaving())
+    if (slot->flags & RB_EM_ATTACHED)
         rb_em_call_unbind(close_io, slot->value);
 }
 
@@ -159,10 +159,6 @@ static em_connection *get_stream(const rb_em_slot *slot)
 }
 
 const rb_em_operations rb_em_stream_operations = {
-    RB_EM_STREAM_OPERATIONS,
-    .close = close_stream,
-    .detach = detach_stream,
-    .get_reason = get_reason,
-    .after_unbind = after_unbind,
-    .get_stream = get_stream,
+    RB_EM_STREAM_OPERATIONS,  .close = close_stream,        .detach = detach_stream,
+    .get_reason = get_reason, .after_unbind = after_unbind, .get_stream = get_stream,
 };

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Calling unbind. Most connections are unbound when the loop reports their end. If the loop is being left just then, or
- * if a connection was opened while the reactor is released, its unbind is put off until rb_release.c runs those.
+ * if a connection was opened while the reactor is released, its unbind is put off until rb_release.c runs those. So are
+ * the reports of files that were being sent (rb_file.c).
  */
 #include "rb_unbind.h"
 
 #include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_drained.h"
+#include "rb_file.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
 #include "rb_loop.h"
@@ -34,25 +36,7 @@ static VALUE unbind(VALUE argument)
     return Qnil;
 }
 
-static void call_unbind(rb_em_slot *slot)
-{
-    rb_em_reactor *reactor = &rb_em_the_reactor;
-    rb_em_schedule_close(slot);
-    if (!NIL_P(slot->value) && !(slot->flags & RB_EM_SILENT)) {
-        rb_em_slot *outer = reactor->unbinding;
-        reactor->unbinding = slot;
-        rb_em_call_unbind(unbind, (VALUE)slot);
-        reactor->unbinding = outer;
-        if (rb_em_operations_of(slot)->after_unbind)
-            rb_em_operations_of(slot)->after_unbind(slot);
-        rb_em_ended_undrained(slot);
-    }
-    reactor->close_scheduled--;
-    reactor->connections--;
-    rb_em_slot_give_back(slot);
-}
-
-static void put_off(rb_em_slot *slot)
+void rb_em_put_off(rb_em_slot *slot)
 {
     rb_em_reactor *reactor = &rb_em_the_reactor;
     slot->native.next = NULL;
@@ -63,13 +47,57 @@ static void put_off(rb_em_slot *slot)
     reactor->late_last = slot;
 }
 
+static void call_unbind(rb_em_slot *slot)
+{
+    rb_em_slot *outer = rb_em_the_reactor.unbinding;
+    rb_em_the_reactor.unbinding = slot;
+    rb_em_call_unbind(unbind, (VALUE)slot);
+    rb_em_the_reactor.unbinding = outer;
+    slot->flags |= RB_EM_UNBOUND;
+}
+
+/* What follows unbind. It may be done again after a jump out of it. */
+static void follow_unbind(rb_em_slot *slot)
+{
+    if (slot->flags & RB_EM_UNBOUND && rb_em_operations_of(slot)->after_unbind)
+        rb_em_operations_of(slot)->after_unbind(slot);
+    rb_em_ended_undrained(slot);
+}
+
+static bool is_silent(const rb_em_slot *slot)
+{
+    return slot->flags & RB_EM_SILENT || NIL_P(slot->value);
+}
+
+static bool has_anything_to_call(const rb_em_slot *slot)
+{
+    return !is_silent(slot) || slot->flags & RB_EM_AWAITS_DRAIN;
+}
+
+/* Unless a jump leaves the loop: then the rest is put off. */
+static void end(rb_em_slot *slot)
+{
+    rb_em_schedule_close(slot);
+    if (!is_silent(slot) && !(slot->flags & RB_EM_UNBOUND))
+        call_unbind(slot);
+    if (!rb_em_is_leaving())
+        follow_unbind(slot);
+    if (rb_em_is_leaving() && has_anything_to_call(slot)) {
+        rb_em_put_off(slot);
+        return;
+    }
+    rb_em_the_reactor.close_scheduled--;
+    rb_em_the_reactor.connections--;
+    rb_em_slot_give_back(slot);
+}
+
 void rb_em_report_end(rb_em_slot *slot)
 {
     rb_em_table_remove(slot);
-    if (rb_em_is_leaving() && !(slot->flags & RB_EM_SILENT))
-        put_off(slot);
+    if (rb_em_is_leaving() && has_anything_to_call(slot))
+        rb_em_put_off(slot);
     else
-        call_unbind(slot);
+        end(slot);
 }
 
 void rb_em_ended(rb_em_slot *slot, em_status reason)
@@ -90,7 +118,7 @@ static bool put_off_held(rb_em_slot *slot, void *data)
         return true;
     rb_em_slot_clear_flags(slot, RB_EM_HELD);
     rb_em_table_remove(slot);
-    put_off(slot);
+    rb_em_put_off(slot);
     return true;
 }
 
@@ -106,7 +134,7 @@ static bool put_off_never_opened(rb_em_slot *slot, void *data)
     rb_em_table_remove(slot);
     slot->signature = 0;
     slot->reason = EM_OK;
-    put_off(slot);
+    rb_em_put_off(slot);
     return --rb_em_the_reactor.never_opened > 0;
 }
 
@@ -117,7 +145,10 @@ static void run_those_put_off(void)
         rb_em_slot *slot = reactor->late_first;
         reactor->late_first = slot->native.next;
         slot->native.object = NULL;
-        call_unbind(slot);
+        if (slot->kind == RB_EM_FILE)
+            rb_em_report_file(slot);
+        else
+            end(slot);
     }
 }
 

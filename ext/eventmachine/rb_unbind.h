@@ -16,6 +16,9 @@ void rb_em_ended(rb_em_slot *slot, em_status reason);
 /* The connection has ended with the slot's reason: calls unbind, or puts it off until the loop has been left. */
 void rb_em_report_end(rb_em_slot *slot);
 
+/* No Ruby code may run now: the connection's unbind, or the report of a file, is called when the loop has been left. */
+void rb_em_put_off(rb_em_slot *slot);
+
 /* Calls those that were put off. */
 void rb_em_run_late_unbinds(void);
 

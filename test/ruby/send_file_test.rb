@@ -192,4 +192,30 @@ class SendFileTest < ReactorTest
     end
     assert_equal [[:error, "the connection is closed"]], @log.map { |entry| entry[0, 2] }
   end
+
+  # What its errback does must not replace what is thrown.
+  def test_a_throw_in_the_turn_in_which_the_connection_closes_arrives_and_fails_the_file_afterwards
+    caught = catch(:out) { close_in_the_middle_and { throw :out, :thrown } }
+    assert_equal [:thrown, [[:error, "the connection is closed"]]], [caught, @log.map { |entry| entry[0, 2] }]
+  end
+
+  def test_an_error_in_the_turn_in_which_the_connection_closes_arrives_and_fails_the_file_afterwards
+    assert_raises(ZeroDivisionError) { close_in_the_middle_and { 1 / 0 } }
+    assert_equal [[:error, "the connection is closed"]], @log.map { |entry| entry[0, 2] }
+  end
+
+  private
+
+  def close_in_the_middle_and
+    with_file("") do |path, file|
+      file.truncate(50_000_000)
+      reactor_with_silent_peer do |it|
+        note(EM.send_file(it, path)).errback { catch(:inner) { Integer("none") rescue throw(:inner) } }
+        EM.next_tick do
+          it.close_connection
+          yield
+        end
+      end
+    end
+  end
 end
