@@ -161,9 +161,9 @@ static long length_to_send(VALUE text, VALUE length)
 static VALUE send_to_literal(VALUE self, VALUE signature, VALUE text, VALUE length, VALUE host, VALUE port)
 {
     StringValue(text);
-    const char *name = StringValueCStr(host);
     long number = rb_em_port(port);
     long bytes = length_to_send(text, length);
+    const char *name = StringValueCStr(host);
     rb_em_slot *slot = socket_to_send(signature);
     em_address peer;
     if (*name == '\0' || number == 0)
@@ -174,6 +174,8 @@ static VALUE send_to_literal(VALUE self, VALUE signature, VALUE text, VALUE leng
         return Qnil;
     em_status status =
         note_result(slot, em_datagram_socket_send_to(socket_of(slot), RSTRING_PTR(text), (size_t)bytes, &peer));
+    RB_GC_GUARD(text);
+    RB_GC_GUARD(host);
     if (status == EM_CLOSED)
         return INT2FIX(0);
     if (status < 0)
@@ -269,8 +271,8 @@ static em_status open_socket(em_loop *loop, const char *host, int port, rb_em_sl
 
 static VALUE open_udp_socket(VALUE self, VALUE host, VALUE port)
 {
-    const char *name = StringValueCStr(host);
     long number = rb_em_port(port);
+    const char *name = StringValueCStr(host);
     em_loop *loop = rb_em_loop_to_open("open_datagram_socket");
     rb_em_slot *slot = rb_em_table_add(RB_EM_DATAGRAM_SOCKET, Qnil);
     em_status status = EM_OK;
@@ -278,6 +280,7 @@ static VALUE open_udp_socket(VALUE self, VALUE host, VALUE port)
         status = EM_INVALID_PORT;
     else if (!rb_em_is_too_late(slot))
         status = open_socket(loop, name, (int)number, slot);
+    RB_GC_GUARD(host);
     if (status >= 0)
         return rb_em_opened_ready(slot);
     rb_em_table_delete(slot);
