@@ -59,6 +59,12 @@ static VALUE stats(VALUE self)
     put(hash, "bytes_received", stats.bytes_received);
     put(hash, "bytes_sent", stats.bytes_sent);
     put(hash, "outbox_bytes", stats.outbox_bytes);
+    put(hash, "jobs_open", stats.jobs_open);
+    put(hash, "jobs_done", stats.jobs_done);
+    put(hash, "jobs_cancelled", stats.jobs_cancelled);
+    put(hash, "pool_threads", stats.pool_threads);
+    put(hash, "file_watches_open", stats.file_watches_open);
+    put(hash, "signal_watches_open", stats.signal_watches_open);
     put(hash, "datagram_sockets_open", stats.datagram_sockets_open);
     put(hash, "datagrams_received", stats.datagrams_received);
     put(hash, "datagrams_sent", stats.datagrams_sent);

@@ -14,7 +14,8 @@ module EventMachine
   #   Counters of the reactor since its start, and how many objects it has now.
   #   @return [Hash{Symbol => Integer}] turns, waits, timers_pending, timers_fired, ticks_run, connections_open,
   #     servers_open, connections_accepted, connections_opened, connections_closed, connections_shed,
-  #     accept_back_offs, bytes_received, bytes_sent, outbox_bytes, datagrams_received, datagrams_sent,
+  #     accept_back_offs, bytes_received, bytes_sent, outbox_bytes, jobs_open, jobs_done, jobs_cancelled, pool_threads,
+  #     file_watches_open, signal_watches_open, datagram_sockets_open, datagrams_received, datagrams_sent,
   #     tls_unverified_clients and others
 
   # @!method self.receive_into(connection, buffer)
