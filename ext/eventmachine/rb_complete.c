@@ -8,7 +8,6 @@
 
 #include "rb_connection.h"
 #include "rb_define.h"
-#include "rb_file_watch.h"
 #include "rb_handler.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
@@ -33,14 +32,15 @@ static void complete(rb_em_slot *slot)
 
 void rb_em_end_hold(rb_em_slot *slot)
 {
+    uint64_t signature = slot->signature;
     rb_em_slot_clear_flags(slot, RB_EM_HELD | RB_EM_READY);
     if (slot->flags & RB_EM_COMPLETED)
         rb_em_report_completed(slot);
+    if (rb_em_table_find(signature) != slot)
+        return; /* stop_watching ends a watch at once */
     if (slot->flags & RB_EM_HANDSHAKEN)
         rb_em_report_handshake(slot);
     complete(slot);
-    if (slot->flags & RB_EM_CHANGED)
-        rb_em_report_change(slot);
     if (slot->native.object)
         resume(slot);
     else
@@ -59,7 +59,7 @@ void rb_em_complete_connection(rb_em_slot *slot)
 {
     if (!(slot->flags & RB_EM_HELD) || slot->flags & RB_EM_READY)
         return;
-    bool happened = slot->flags & (RB_EM_COMPLETED | RB_EM_HELD_BACK | RB_EM_CHANGED) || !slot->native.object;
+    bool happened = slot->flags & (RB_EM_COMPLETED | RB_EM_HELD_BACK) || !slot->native.object;
     if (!happened || rb_em_the_reactor.releasing) {
         rb_em_slot_clear_flags(slot, RB_EM_HELD);
         complete(slot);
@@ -123,6 +123,8 @@ static VALUE discard_connection(VALUE self, VALUE signature)
         slot->flags |= RB_EM_SILENT;
         rb_em_slot_clear_flags(slot, RB_EM_HELD);
         rb_em_end(slot);
+        if (rb_em_operations_of(slot)->discard)
+            rb_em_operations_of(slot)->discard(slot);
     }
     return Qnil;
 }

@@ -6,8 +6,6 @@
  * As in 1.x only the first watch of a file is served. A further one has a signature and an object, but nothing native:
  * it reports nothing and gets no unbind, and is forgotten when it is stopped or the reactor is released.
  */
-#include "rb_file_watch.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -36,38 +34,54 @@ static void deliver(rb_em_slot *slot, const char *word)
     rb_em_deliver(receive_word, &message);
 }
 
-void rb_em_report_change(rb_em_slot *slot)
+/* The words, and the flags that note them while the watch is held. */
+static const struct {
+    const char *word;
+    uint16_t flag;
+} changes[] = {{"modified", RB_EM_MODIFIED}, {"moved", RB_EM_MOVED}, {"deleted", RB_EM_DELETED}};
+
+enum { MODIFIED, MOVED, DELETED, CHANGES };
+
+/* A callback may stop the watch. */
+static void report_held(rb_em_slot *slot)
 {
-    deliver(slot, "modified");
+    uint64_t signature = slot->signature;
+    for (unsigned i = 0; i < CHANGES && rb_em_table_find(signature) == slot; i++)
+        if (slot->flags & changes[i].flag)
+            deliver(slot, changes[i].word);
 }
 
 /* The native watch may outlive the slot until its own unbind, see unwatch_filename. */
-static void on_event(em_file_watch *watch, const char *word)
+static void on_event(em_file_watch *watch, unsigned change)
 {
     rb_em_slot *slot = em_file_watch_get_user(watch);
-    if (slot && !rb_em_note_change(slot))
-        deliver(slot, word);
+    if (!slot)
+        return;
+    if (rb_em_note_completed(slot))
+        slot->flags |= changes[change].flag;
+    else
+        deliver(slot, changes[change].word);
 }
 
 static void on_modified(em_file_watch *watch, em_file_change change, const char *name)
 {
-    on_event(watch, "modified");
+    on_event(watch, MODIFIED);
 }
 
 static void on_moved(em_file_watch *watch)
 {
-    on_event(watch, "moved");
+    on_event(watch, MOVED);
 }
 
 static void on_deleted(em_file_watch *watch)
 {
-    on_event(watch, "deleted");
+    on_event(watch, DELETED);
 }
 
 /* Anything may have happened. */
 static void on_lost(em_file_watch *watch)
 {
-    on_event(watch, "modified");
+    on_event(watch, MODIFIED);
 }
 
 /* "deleted" has reported that the file is gone. */
@@ -98,7 +112,24 @@ static int get_descriptor(const rb_em_slot *slot)
     return -1;
 }
 
-const rb_em_operations rb_em_file_watch_operations = {.end = end_watch, .get_descriptor = get_descriptor};
+/* A further watch of a file has nothing native whose end would free it. */
+static bool is_further(const rb_em_slot *slot)
+{
+    return !slot->native.object && !(slot->flags & (RB_EM_HELD | RB_EM_NEVER_OPENED));
+}
+
+static void discard(rb_em_slot *slot)
+{
+    if (is_further(slot))
+        rb_em_table_delete(slot);
+}
+
+const rb_em_operations rb_em_file_watch_operations = {
+    .end = end_watch,
+    .get_descriptor = get_descriptor,
+    .report_completed = report_held,
+    .discard = discard,
+};
 
 /* Beginning and ending */
 
@@ -149,21 +180,23 @@ static VALUE watch_filename(VALUE self, VALUE name)
     return is_first(watch) ? rb_em_opened(slot) : make_silent(slot);
 }
 
-/* unbind is called within this method. The native watch, which ends later, does not report to the slot any more. */
+/*
+ * unbind is called within this method. The native watch, which ends later, does not report to the slot any more. Other
+ * threads only end the native watch, because callbacks run on the reactor's.
+ */
 static VALUE unwatch_filename(VALUE self, VALUE signature)
 {
     rb_em_loop("unwatch_filename");
     rb_em_slot *slot = rb_em_find(signature, RB_EM_FILE_WATCH);
-    em_file_watch *watch = slot ? slot->native.object : NULL;
-    if (slot && !watch && !(slot->flags & (RB_EM_HELD | RB_EM_NEVER_OPENED)))
+    em_file_watch *watch = slot && !(slot->flags & RB_EM_CLOSING) ? slot->native.object : NULL;
+    if (slot && is_further(slot))
         rb_em_table_delete(slot);
     if (!watch)
         rb_em_raise("InvalidSignature", "attempted to remove invalid watch signature");
-    em_file_watch_set_user(watch, NULL);
+    if (rb_em_is_reactor_thread())
+        em_file_watch_set_user(watch, NULL);
     em_file_watch_stop(watch);
-    slot->native.object = NULL;
-    rb_em_ended(slot, EM_OK);
-    rb_em_changed();
+    rb_em_watch_stopped(slot);
     return Qnil;
 }
 

@@ -48,14 +48,6 @@ bool rb_em_note_handshake(rb_em_slot *slot)
     return true;
 }
 
-bool rb_em_note_change(rb_em_slot *slot)
-{
-    if (!(slot->flags & RB_EM_HELD))
-        return false;
-    slot->flags |= RB_EM_CHANGED;
-    return true;
-}
-
 bool rb_em_note_end(rb_em_slot *slot, em_status reason)
 {
     if (!(slot->flags & RB_EM_HELD))

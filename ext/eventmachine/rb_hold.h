@@ -16,7 +16,6 @@ void rb_em_hold_back(rb_em_slot *slot);
 /* Each returns whether the slot is held; then the event is noted. */
 bool rb_em_note_completed(rb_em_slot *slot);
 bool rb_em_note_handshake(rb_em_slot *slot);
-bool rb_em_note_change(rb_em_slot *slot);
 bool rb_em_note_end(rb_em_slot *slot, em_status reason);
 
 /* Returns whether the connection was paused only because it is held. From now on the pause is the caller's. */

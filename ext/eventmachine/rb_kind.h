@@ -41,6 +41,8 @@ typedef struct rb_em_operations {
     em_status (*take_error)(rb_em_slot *slot); /* NULL: it never has one */
     em_status (*get_reason)(rb_em_slot *slot, em_reason *reason);
 
+    /* Its object could not be made, so `end` was called. NULL: that is all. */
+    void (*discard)(rb_em_slot *slot);
     /* Does what waited for the object to be complete, because another thread has made it (rb_hold.c). */
     void (*complete)(rb_em_slot *slot);
     /* Its stream has ended, and nobody was told; NULL: that is its own end. */

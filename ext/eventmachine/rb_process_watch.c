@@ -77,19 +77,18 @@ static VALUE watch_pid(VALUE self, VALUE number)
     return rb_em_opened(slot);
 }
 
-/* unbind is called within this method. The native watch, which ends later, does not report to the slot any more. */
+/* As unwatch_filename. */
 static VALUE unwatch_pid(VALUE self, VALUE signature)
 {
     rb_em_loop("unwatch_pid");
     rb_em_slot *slot = rb_em_find(signature, RB_EM_PROCESS_WATCH);
-    em_process_watch *watch = slot ? slot->native.object : NULL;
+    em_process_watch *watch = slot && !(slot->flags & RB_EM_CLOSING) ? slot->native.object : NULL;
     if (!watch)
         rb_em_raise("InvalidSignature", "attempted to remove invalid pid signature");
-    em_process_watch_set_user(watch, NULL);
+    if (rb_em_is_reactor_thread())
+        em_process_watch_set_user(watch, NULL);
     em_process_watch_stop(watch);
-    slot->native.object = NULL;
-    rb_em_ended(slot, EM_OK);
-    rb_em_changed();
+    rb_em_watch_stopped(slot);
     return Qnil;
 }
 

@@ -41,15 +41,18 @@ enum {
 
     /* For what another thread has opened, see rb_hold.c. */
     RB_EM_HELD = 1 << 5,       /* the object is not complete, or a noted event is not reported yet */
-    RB_EM_COMPLETED = 1 << 6,  /* noted: connection_completed */
+    RB_EM_COMPLETED = 1 << 6,  /* noted: connection_completed, or report_completed of rb_kind.h */
     RB_EM_HELD_BACK = 1 << 7,  /* paused only because it is held */
     RB_EM_READY = 1 << 8,      /* the object is complete, the report is posted */
     RB_EM_HANDSHAKEN = 1 << 9, /* noted: ssl_handshake_completed */
-    RB_EM_CHANGED = 1 << 11,   /* noted: something has happened to a watched file */
 
     RB_EM_ACCEPTED = 1 << 10, /* by a server, so it is a server if TLS starts */
 
     RB_EM_UNBOUND = 1 << 12, /* unbind has returned, but not what follows it */
+
+    RB_EM_MODIFIED = 1 << 13, /* of held file watches: what is noted */
+    RB_EM_MOVED = 1 << 14,
+    RB_EM_DELETED = 1 << 15,
 
     RB_EM_ATTACHED = 1 << 13,          /* made of an open descriptor, see rb_attach.c */
     RB_EM_NOTIFIES_READABLE = 1 << 14, /* of watches, see rb_watch.c */

@@ -110,6 +110,16 @@ void rb_em_ended(rb_em_slot *slot, em_status reason)
         rb_em_run_late_unbinds();
 }
 
+void rb_em_watch_stopped(rb_em_slot *slot)
+{
+    rb_em_schedule_close(slot);
+    rb_em_changed();
+    if (!rb_em_is_reactor_thread())
+        return;
+    slot->native.object = NULL;
+    rb_em_ended(slot, EM_OK);
+}
+
 /* The report that was posted will not run any more. */
 static bool put_off_held(rb_em_slot *slot, void *data)
 {

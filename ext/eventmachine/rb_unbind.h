@@ -13,6 +13,9 @@ void rb_em_unbind_object(VALUE object, em_status reason);
 /* The native object has ended: calls unbind, now or later. */
 void rb_em_ended(rb_em_slot *slot, em_status reason);
 
+/* A watch was stopped: calls unbind at once on the reactor's thread. For other threads the native end does. */
+void rb_em_watch_stopped(rb_em_slot *slot);
+
 /* The connection has ended with the slot's reason: calls unbind, or puts it off until the loop has been left. */
 void rb_em_report_end(rb_em_slot *slot);
 

@@ -38,8 +38,8 @@ module EventMachine
       klass = klass_from_handler(Connection, handler, *args)
       by_other_thread = !reactor_thread?
       signature = open_connection(bind_addr, bind_port, server, port)
-      connection = make_connection(klass, signature, args) { tls&.start(signature, port && server) }
-      connection.instance_variable_set(:@em_tls, tls) if tls
+      variables = { "@em_tls": tls } if tls
+      connection = make_connection(klass, signature, args, variables) { tls&.start(signature, port && server) }
       finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :bind_connect
@@ -82,10 +82,13 @@ module EventMachine
       bind_connect_server(bind_addr, bind_port.to_i, server, port)
     end
 
-    # If the object cannot be created, the connection is closed without a callback.
-    def make_connection(klass, signature, args)
-      yield
-      connection = assign_connection(signature, klass.new(signature, *args))
+    # If the object cannot be created, or is frozen and cannot get its variables, the connection is closed without a
+    # callback.
+    def make_connection(klass, signature, args, variables = nil)
+      yield if block_given?
+      made = assign_connection(signature, klass.new(signature, *args))
+      variables&.each { |name, value| made.instance_variable_set(name, value) }
+      connection = made
     ensure
       discard_connection(signature) unless connection
     end

@@ -26,7 +26,7 @@ module EventMachine
       klass = klass_from_handler(Connection, handler, *args)
       by_other_thread = !reactor_thread?
       signature = open_udp_socket(DatagramNames.to_bind(address), port.to_i)
-      connection = make_connection(klass, signature, args) {}
+      connection = make_connection(klass, signature, args)
       finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :open_datagram_socket

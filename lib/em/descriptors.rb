@@ -47,10 +47,8 @@ module EventMachine
       descriptor = io.respond_to?(:fileno) ? io.fileno : io
       by_other_thread = !reactor_thread?
       signature = attach_fd(descriptor, watch_mode)
-      connection = make_connection(klass, signature, args) { nil }
-      connection.instance_variable_set(:@io, io)
-      connection.instance_variable_set(:@watch_mode, watch_mode)
-      connection.instance_variable_set(:@fd, descriptor)
+      variables = { "@io": io, "@watch_mode": watch_mode, "@fd": descriptor }
+      connection = make_connection(klass, signature, args, variables)
       finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :attach_io
@@ -67,7 +65,7 @@ module EventMachine
       klass = klass_from_handler(Connection, handler, *args)
       by_other_thread = !reactor_thread?
       signature = read_keyboard
-      connection = make_connection(klass, signature, args) { nil }
+      connection = make_connection(klass, signature, args)
       finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :open_keyboard

@@ -39,7 +39,8 @@ module EventMachine
 
     # @!endgroup
 
-    # Ends the watch. `unbind` is called before this method returns.
+    # Ends the watch. `unbind` is called before this method returns; if another thread than the reactor's calls it, soon
+    # afterwards on the reactor's.
     # @return [nil]
     # @raise [InvalidSignature] if it has ended, and for a further watch of a file that was watched already
     def stop_watching
@@ -63,8 +64,7 @@ module EventMachine
       klass = klass_from_handler(FileWatch, handler, *args)
       by_other_thread = !reactor_thread?
       signature = watch_filename(filename)
-      watch = make_connection(klass, signature, args) {} # nothing to be done before
-      watch.instance_variable_set(:@path, filename)
+      watch = make_connection(klass, signature, args, { "@path": filename })
       finish_connection(watch, signature, by_other_thread, &block)
     end
     ruby2_keywords :watch_file

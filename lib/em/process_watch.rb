@@ -32,7 +32,8 @@ module EventMachine
 
     # @!endgroup
 
-    # Ends the watch. `unbind` is called before this method returns.
+    # Ends the watch. `unbind` is called before this method returns; if another thread than the reactor's calls it, soon
+    # afterwards on the reactor's.
     # @return [nil]
     # @raise [InvalidSignature] if it has ended
     def stop_watching
@@ -56,8 +57,7 @@ module EventMachine
       klass = klass_from_handler(ProcessWatch, handler, *args)
       by_other_thread = !reactor_thread?
       signature = watch_pid(pid)
-      watch = make_connection(klass, signature, args) {} # nothing to be done before
-      watch.instance_variable_set(:@pid, pid)
+      watch = make_connection(klass, signature, args, { "@pid": pid })
       finish_connection(watch, signature, by_other_thread, &block)
     end
     ruby2_keywords :watch_process

@@ -28,7 +28,7 @@ module EventMachine
       words = split_command(cmd)
       by_other_thread = !reactor_thread?
       signature = invoke_popen(words.first(1) + words)
-      connection = make_connection(klass, signature, args) {} # nothing to be done before
+      connection = make_connection(klass, signature, args)
       finish_connection(connection, signature, by_other_thread, &block)
     end
     ruby2_keywords :popen

@@ -332,6 +332,52 @@ class AttachTest < ReactorTest
     end
   end
 
+  def test_a_file_that_is_streamed_to_what_vanishes_fails
+    failures = []
+    pipe do |_, writer|
+      reactor do
+        connection = EM.attach(writer)
+        Tempfile.create("streamed") do |file|
+          file.truncate(1_000_000)
+          connection.stream_file_data(file.path).errback { |reason| (failures << reason) && EM.stop }
+        end
+        connection.detach
+      end
+    end
+    assert_equal ["the connection is closed"], failures
+  end
+
+  def test_a_throw_out_of_unbind_closes_the_io_and_fails_what_is_streamed
+    failures = []
+    pipe do |_, writer|
+      Tempfile.create("streamed") do |file|
+        file.truncate(1_000_000)
+        caught = catch(:out) do
+          reactor do
+            connection = EM.attach(writer, Scripted, unbind: ->(*) { throw :out, :thrown })
+            2.times { connection.stream_file_data(file.path).errback { |reason| failures << reason } }
+            connection.close_connection
+          end
+        end
+        assert_equal :thrown, caught
+      end
+      assert_predicate writer, :closed?
+    end
+    assert_equal ["the connection is closed"] * 2, failures
+  end
+
+  def test_an_object_that_is_frozen_cannot_be_attached_and_leaves_nothing
+    frozen = Class.new(EM::Connection) { def post_init = freeze }
+    pipe do |reader, writer|
+      reactor do
+        assert_raises(FrozenError) { EM.attach(reader, frozen) }
+        assert_raises(FrozenError) { EM.watch(writer, frozen) }
+        as_soon_as(-> { EM.connection_count.zero? }) { EM.stop }
+      end
+      refute_predicate reader, :closed?
+    end
+  end
+
   def test_standard_input_is_left_open_and_gets_its_blocking_mode_back
     pipe do |reader, writer|
       writer.write("typed")

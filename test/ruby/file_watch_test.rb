@@ -7,7 +7,7 @@
 require "test_helper"
 
 class FileWatchTest < ReactorTest
-  repeat_under_gc_pressure except: [/many|lost|limit/]
+  repeat_under_gc_pressure except: [/many|lost|limit|entries/]
 
   # Records its callbacks, and stops the reactor once that is `stop_at`.
   module Recorder
@@ -399,6 +399,101 @@ class FileWatchTest < ReactorTest
     end
     reactor { Thread.new { EM.watch_file(path, handler, events, :modified) } }
     assert_equal :modified, events.first
+  end
+
+  # A watch by another thread, whose object is made once the reactor has seen what the block does.
+  # @return [Thread]
+  def watch_held_until_seen(handler, *args)
+    Thread.new do
+      make = method(:append)
+      seen = Thread::Queue.new
+      work = -> { yield make }
+      klass = Class.new(handler) do
+        define_method(:post_init) do
+          work.call
+          EM.schedule { EM.add_timer(0.01) { seen << true } }
+          seen.pop
+        end
+      end
+      EM.watch_file(@path, klass, *args)
+    end
+  end
+
+  class RecorderWatch < EM::FileWatch
+    include Recorder
+  end
+
+  def test_a_deletion_while_another_thread_constructs_the_object_is_reported_as_such
+    events = []
+    reactor { watch_held_until_seen(RecorderWatch, events, [:unbind, nil]) { File.unlink(@path) } }
+    assert_equal [:deleted, [:unbind, nil]], events
+  end
+
+  def test_all_that_happens_while_another_thread_constructs_the_object_is_reported
+    events = []
+    reactor do
+      watch_held_until_seen(RecorderWatch, events, [:unbind, nil]) do |write|
+        write.call
+        File.rename(@path, "#{@path}2")
+        File.unlink("#{@path}2")
+      end
+    end
+    assert_equal [:modified, :moved, :deleted, [:unbind, nil]], events
+  end
+
+  def test_a_watch_made_by_another_thread_may_be_stopped_when_that_is_reported
+    stopping = Class.new(RecorderWatch) do
+      def file_modified
+        super
+        stop_watching
+      end
+    end
+    events = []
+    reactor do
+      watch_held_until_seen(stopping, events, [:unbind, nil]) do |write|
+        write.call
+        File.rename(@path, "#{@path}2")
+      end
+    end
+    assert_equal [:modified, [:unbind, nil]], events
+  end
+
+  def test_a_watch_that_another_thread_stops_is_unbound_on_the_reactor_s_thread
+    thread = nil
+    errors = []
+    handler = Class.new(EM::FileWatch) { define_method(:unbind) { (thread = Thread.current) && EM.stop } }
+    reactor do
+      watch = EM.watch_file(@path, handler)
+      Thread.new do
+        watch.stop_watching
+        watch.stop_watching
+      rescue EM::InvalidSignature => e
+        errors << e.message
+      end.join
+    end
+    assert_equal [Thread.current, ["attempted to remove invalid watch signature"]], [thread, errors]
+  end
+
+  def test_an_object_that_is_frozen_cannot_watch_and_leaves_nothing
+    frozen = Class.new(EM::FileWatch) { def post_init = freeze }
+    reactor do
+      assert_raises(FrozenError) { EM.watch_file(@path, frozen) }
+      as_soon_as(-> { EM.connection_count.zero? }) { EM.stop }
+    end
+  end
+
+  # Each page of entries that the extension keeps is an object.
+  def test_further_watches_whose_constructors_raise_leave_no_entries
+    handler = Class.new(EM::FileWatch) { def post_init = raise("no") }
+    in_reactor do
+      EM.watch_file(@path)
+      GC.start
+      before = ObjectSpace.count_objects[:T_DATA]
+      10_000.times { assert_raises(RuntimeError) { EM.watch_file(@path, handler) } }
+      GC.start
+      assert_operator ObjectSpace.count_objects[:T_DATA] - before, :<, 20
+      assert_equal 1, EM.connection_count
+    end
   end
 
   def test_many_watches

@@ -121,4 +121,27 @@ class ProcessWatchTest < ReactorTest
     assert_equal [:process_exited, [:unbind, nil]], watch.calls
     Process.wait(pid)
   end
+
+  def test_a_watch_that_another_thread_stops_is_unbound_on_the_reactor_s_thread
+    thread = nil
+    errors = []
+    reactor do
+      watch = EM.watch_process(Process.pid, Watch, -> { (thread = Thread.current) && EM.stop })
+      Thread.new do
+        watch.stop_watching
+        watch.stop_watching
+      rescue EM::InvalidSignature => e
+        errors << e.message
+      end.join
+    end
+    assert_equal [Thread.current, ["attempted to remove invalid pid signature"]], [thread, errors]
+  end
+
+  def test_an_object_that_is_frozen_cannot_watch_and_leaves_nothing
+    frozen = Class.new(EM::ProcessWatch) { def post_init = freeze }
+    reactor do
+      assert_raises(FrozenError) { EM.watch_process(Process.pid, frozen) }
+      as_soon_as(-> { EM.connection_count.zero? }) { EM.stop }
+    end
+  end
 end
