@@ -30,18 +30,19 @@ static bool find_info(const char *name, VALUE signature, em_tls_info *info)
     return get_info(rb_em_find_stream(signature), info);
 }
 
-/* Returns :server, :client or, once TLS was started, :running; nil for a connection that is gone, ending, or closing
- * after what is queued. */
+/* Returns :server, :client or, once TLS was started, :running; nil for what is no stream, and for a connection that is
+ * gone, ending, or closing after what is queued. */
 static VALUE tls_role(VALUE self, VALUE signature)
 {
     rb_em_loop("start_tls");
     const rb_em_slot *slot = rb_em_find_connection(signature);
+    const em_connection *stream = rb_em_stream_of_slot(slot);
     em_tls_info info;
-    if (!slot || slot->flags & RB_EM_CLOSING || em_connection_get_state(slot->native.connection) >= EM_STATE_DRAINING)
+    if (!stream || slot->flags & RB_EM_CLOSING || em_connection_get_state(stream) >= EM_STATE_DRAINING)
         return Qnil;
     if (rb_em_the_reactor.forks > 0)
         rb_em_raise_tls(EM_FORKED);
-    if (get_info(slot->native.connection, &info))
+    if (get_info(stream, &info))
         return ID2SYM(id_running);
     return ID2SYM(slot->flags & RB_EM_ACCEPTED ? id_server : id_client);
 }

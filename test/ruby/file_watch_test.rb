@@ -246,6 +246,7 @@ class FileWatchTest < ReactorTest
       assert_nil watch.close_connection
       assert_nil watch.close_connection_after_writing
       assert_equal(-1, watch.send_data("x"))
+      assert_nil watch.start_tls
       refute watch.pause
       refute watch.paused?
       refute watch.resume

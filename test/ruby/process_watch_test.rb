@@ -100,6 +100,7 @@ class ProcessWatchTest < ReactorTest
     reactor do
       watch = EM.watch_process(Process.pid, Watch)
       assert_equal [nil, -1, false, false], [watch.close_connection, watch.send_data("x"), watch.pause, watch.paused?]
+      assert_nil watch.start_tls
       assert_equal [nil, nil, 0], [watch.get_peername, watch.get_pid, watch.get_outbound_data_size]
       EM.next_tick do
         assert_empty watch.calls
