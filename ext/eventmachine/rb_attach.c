@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Descriptors of the program's: attaching them as streams, and detaching the descriptor of any Connection. The library
- * never closes what was attached. If it was attached as an IO, lib/em/descriptors.rb closes that after unbind.
+ * Descriptors of the program's: attaching them as streams or datagram sockets, and detaching the descriptor of any
+ * Connection. The library never closes what was attached. If it was attached as an IO, lib/em/descriptors.rb closes
+ * that after unbind.
  */
 #include "rb_descriptor.h"
 
@@ -16,6 +17,7 @@
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_open.h"
+#include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
 #include "rb_table.h"
@@ -67,7 +69,20 @@ static VALUE attach_stream(int descriptor)
 static VALUE attach_fd(VALUE self, VALUE descriptor, VALUE watch_mode)
 {
     int number = NUM2INT(descriptor);
-    return RTEST(watch_mode) ? rb_em_watch_descriptor(number) : attach_stream(number);
+    if (RTEST(watch_mode))
+        return rb_em_watch_descriptor(number);
+    return rb_em_is_datagram_socket(number) ? rb_em_attach_datagram_socket(number) : attach_stream(number);
+}
+
+static VALUE close_io(VALUE connection)
+{
+    return rb_funcall(rb_em_module, rb_intern("close_attached_io"), 1, connection);
+}
+
+void rb_em_close_attached(rb_em_slot *slot)
+{
+    if (slot->flags & RB_EM_ATTACHED)
+        rb_em_call_unbind(close_io, slot->value);
 }
 
 /* What was made in the same turn, before it waited for events, vanishes without a call to unbind, as in 1.x. */

@@ -3,11 +3,15 @@
  * Connections that are datagram sockets. As in 1.x, send_data answers the sender of the datagram that was received
  * last, and a datagram that the system refuses to send ends the socket. What the network reports later (ICMP) does not.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "rb_argument.h"
 #include "rb_connection.h"
 #include "rb_define.h"
+#include "rb_descriptor.h"
 #include "rb_handler.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
@@ -29,6 +33,7 @@ typedef struct datagram_state {
     em_status failure; /* of a send, which is the reason of the end; EM_OK: none */
     unsigned waiting;  /* datagrams whose peer's name is being resolved */
     bool closes_then;  /* after them */
+    int attached;      /* the program's descriptor that the socket is a copy of, dup(2); -1: it is the reactor's own */
     bool has_peer;
     bool has_local;
     em_address peer;  /* of the datagram received last */
@@ -120,12 +125,27 @@ static em_status note_result(rb_em_slot *slot, em_status status)
     return status;
 }
 
+/* Only a socket of the program's can have one. */
+static bool has_fixed_peer(rb_em_slot *slot)
+{
+    em_address peer;
+    return state_of(slot)->attached >= 0 && em_datagram_socket_get_peer_address(socket_of(slot), &peer) == EM_OK;
+}
+
+static VALUE send_to_fixed_peer(rb_em_slot *slot, VALUE text, size_t length)
+{
+    em_status status = note_result(slot, em_datagram_socket_send(socket_of(slot), RSTRING_PTR(text), length));
+    return status < 0 ? INT2FIX(0) : ULL2NUM(length);
+}
+
 static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
 {
     datagram_state *state = state_of(slot);
     em_datagram last = {.peer = &state->peer, .local = state->has_local ? &state->local : NULL};
     if (slot->flags & RB_EM_CLOSING)
         return INT2FIX(0);
+    if (has_fixed_peer(slot))
+        return send_to_fixed_peer(slot, text, length);
     if (!state->has_peer) {
         fail(slot, EM_INVALID_ARGUMENT);
         return ULL2NUM(length);
@@ -249,12 +269,21 @@ static VALUE resolve_datagram_name(VALUE self, VALUE host)
 
 /* Opening */
 
-static em_status open_socket(em_loop *loop, const char *host, int port, rb_em_slot *slot)
+static datagram_state *make_state(rb_em_slot *slot, int attached)
 {
     datagram_state *state = calloc(1, sizeof *state);
     if (!state)
-        return EM_NO_MEMORY;
+        return NULL;
     state->slot = slot;
+    state->attached = attached;
+    return state;
+}
+
+static em_status open_socket(em_loop *loop, const char *host, int port, rb_em_slot *slot)
+{
+    datagram_state *state = make_state(slot, -1);
+    if (!state)
+        return EM_NO_MEMORY;
     em_datagram_socket *socket;
     em_datagram_options options = {.size = sizeof options,
                                    .user = state,
@@ -288,6 +317,56 @@ static VALUE open_udp_socket(VALUE self, VALUE host, VALUE port)
     rb_raise(rb_eRuntimeError, "no datagram socket");
 }
 
+static int socket_number(int descriptor, int option)
+{
+    int number;
+    socklen_t length = sizeof number;
+    return getsockopt(descriptor, SOL_SOCKET, option, &number, &length) == 0 ? number : -1;
+}
+
+/* The loop closes a datagram socket when it ends, and the program's is not to be closed. */
+static em_status attach_copy(em_loop *loop, int descriptor, rb_em_slot *slot)
+{
+    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (copy < 0)
+        return EM_NO_DESCRIPTORS;
+    bool is_unix = socket_number(descriptor, SO_DOMAIN) == AF_UNIX; /* has no errors of a network */
+    datagram_state *state = make_state(slot, descriptor);
+    em_datagram_options options = {
+        .size = sizeof options, .user = state, .report_network_errors = is_unix ? EM_DEFAULT : EM_OFF};
+    em_datagram_socket *socket = NULL;
+    em_status status = EM_NO_MEMORY;
+    if (state)
+        status = em_loop_attach_datagram_socket(loop, copy, &handler, &options, &socket);
+    slot->native.object = socket;
+    if (status < 0) {
+        close(copy);
+        free(state);
+    }
+    return status;
+}
+
+bool rb_em_is_datagram_socket(int descriptor)
+{
+    return socket_number(descriptor, SO_TYPE) == SOCK_DGRAM;
+}
+
+VALUE rb_em_attach_datagram_socket(int descriptor)
+{
+    em_loop *loop = rb_em_loop_to_open("attach_fd");
+    rb_em_slot *slot = rb_em_table_add(RB_EM_DATAGRAM_SOCKET, Qnil);
+    em_status status = EM_OK;
+    if (!rb_em_is_too_late(slot))
+        status = rb_em_is_registered(descriptor) ? EM_FILE_EXISTS : attach_copy(loop, descriptor, slot);
+    if (status < 0) {
+        rb_em_table_delete(slot);
+        rb_em_refuse_descriptor(status);
+    }
+    rb_em_register(descriptor, slot);
+    slot->flags |= RB_EM_ATTACHED;
+    return rb_em_opened_ready(slot);
+}
+
 /* The kind */
 
 static size_t get_outbound_bytes(const rb_em_slot *slot)
@@ -312,7 +391,13 @@ static void end_socket(rb_em_slot *slot)
 
 static em_status detach(rb_em_slot *slot, int *descriptor)
 {
-    return em_datagram_socket_detach(socket_of(slot), descriptor);
+    int attached = state_of(slot)->attached;
+    em_status status = em_datagram_socket_detach(socket_of(slot), descriptor);
+    if (status < 0 || attached < 0)
+        return status;
+    close(*descriptor);
+    *descriptor = attached;
+    return status;
 }
 
 static bool pause_socket(rb_em_slot *slot)
@@ -345,11 +430,12 @@ static em_status set_inactivity_timeout_ns(rb_em_slot *slot, uint64_t timeout_ns
     return em_datagram_socket_set_inactivity_timeout_ns(socket_of(slot), timeout_ns);
 }
 
-/* Zeros before the first datagram. */
+/* The fixed peer, or the sender; zeros before the first datagram. */
 static em_status get_peer_address(rb_em_slot *slot, em_address *address)
 {
-    const datagram_state *state = state_of(slot);
-    *address = state->peer;
+    *address = state_of(slot)->peer;
+    if (has_fixed_peer(slot))
+        em_datagram_socket_get_peer_address(socket_of(slot), address);
     if (em_address_get_family(address) != EM_ADDRESS_UNIX && address->length < PEERNAME_BYTES) {
         memset(address->storage.bytes + address->length, 0, PEERNAME_BYTES - address->length);
         address->length = PEERNAME_BYTES;
@@ -364,7 +450,8 @@ static em_status get_local_address(rb_em_slot *slot, em_address *address)
 
 static int get_descriptor(const rb_em_slot *slot)
 {
-    return em_datagram_socket_get_descriptor(socket_of(slot));
+    int descriptor = em_datagram_socket_get_descriptor(socket_of(slot));
+    return descriptor >= 0 && state_of(slot)->attached >= 0 ? state_of(slot)->attached : descriptor;
 }
 
 static em_status set_socket_option(rb_em_slot *slot, int level, int option, const void *value, size_t bytes)
@@ -388,6 +475,7 @@ const rb_em_operations rb_em_datagram_operations = {
     .get_local_address = get_local_address,
     .get_descriptor = get_descriptor,
     .set_socket_option = set_socket_option,
+    .after_unbind = rb_em_close_attached,
 };
 
 void rb_em_define_datagram(void)

@@ -16,6 +16,13 @@ void rb_em_register(int descriptor, const rb_em_slot *slot);
 /* Raises RuntimeError as 1.x words it. */
 NORETURN(void rb_em_refuse_descriptor(em_status status));
 
+/* What follows unbind: closes the IO that was attached, unless it was detached. */
+void rb_em_close_attached(rb_em_slot *slot);
+
+/* See rb_datagram.c. Attaching returns a signature. */
+bool rb_em_is_datagram_socket(int descriptor);
+VALUE rb_em_attach_datagram_socket(int descriptor);
+
 /* Returns a signature; see rb_watch.c. */
 VALUE rb_em_watch_descriptor(int descriptor);
 

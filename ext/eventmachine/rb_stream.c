@@ -6,6 +6,7 @@
  */
 #include "rb_stream.h"
 
+#include "rb_descriptor.h"
 #include "rb_fork.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
@@ -142,23 +143,16 @@ static em_status get_reason(rb_em_slot *slot, em_reason *reason)
     return em_connection_get_reason(stream_of(slot), reason);
 }
 
-static VALUE close_io(VALUE connection)
-{
-    return rb_funcall(rb_em_module, rb_intern("close_attached_io"), 1, connection);
-}
-
-static void after_unbind(rb_em_slot *slot)
-{
-    if (slot->flags & RB_EM_ATTACHED)
-        rb_em_call_unbind(close_io, slot->value);
-}
-
 static em_connection *get_stream(const rb_em_slot *slot)
 {
     return slot->native.connection;
 }
 
 const rb_em_operations rb_em_stream_operations = {
-    RB_EM_STREAM_OPERATIONS,  .close = close_stream,        .detach = detach_stream,
-    .get_reason = get_reason, .after_unbind = after_unbind, .get_stream = get_stream,
+    RB_EM_STREAM_OPERATIONS,
+    .close = close_stream,
+    .detach = detach_stream,
+    .get_reason = get_reason,
+    .after_unbind = rb_em_close_attached,
+    .get_stream = get_stream,
 };

@@ -5,7 +5,8 @@
 module EventMachine
   class << self
     # Takes over a descriptor that is open already: the reactor reads and writes it, and the object gets `receive_data`
-    # and `unbind` as for a TCP connection. It may be a connected socket, a pipe, a terminal, a device, a regular file.
+    # and `unbind` as for a TCP connection. It may be a connected socket, a pipe, a terminal, a device, a regular file;
+    # or a datagram socket, which then is as one of {open_datagram_socket}, and sends to its fixed peer, if it has one.
     # It is made non-blocking. After `unbind` an IO object is closed, by its own `close`; an Integer and the standard
     # streams 0 to 2 stay open.
     #

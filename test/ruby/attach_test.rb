@@ -189,6 +189,56 @@ class AttachTest < ReactorTest
     assert_raises(Errno::EBADF) { IO.for_fd(number, autoclose: false).stat }
   end
 
+  def test_a_udp_socket_receives_datagrams_and_answers_and_is_closed_after_unbind
+    socket = UDPSocket.new
+    socket.bind("127.0.0.1", 0)
+    peer = UDPSocket.new
+    peer.connect("127.0.0.1", socket.local_address.ip_port)
+    %w[one two].each { |text| peer.send(text, 0) }
+    received = []
+    reactor do
+      connection = EM.attach(socket, Scripted, receive_data: lambda { |it, data|
+        received << data
+        it.send_data(data.upcase)
+        it.close_connection_after_writing if received.size == 2
+      }, unbind: ->(*) { EM.stop })
+      assert_equal socket.fileno, EM.get_file_descriptor(connection.signature)
+      assert_raises(RuntimeError) { EM.attach(socket) }
+    end
+    assert_equal [%w[one two], %w[ONE TWO]], [received, Array.new(2) { peer.recv(10) }]
+    assert_predicate socket, :closed?
+  ensure
+    peer.close
+  end
+
+  def test_a_datagram_socket_with_a_fixed_peer_sends_to_it
+    ends = UNIXSocket.pair(:DGRAM)
+    udp = Array.new(2) { UDPSocket.new.tap { |socket| socket.bind("127.0.0.1", 0) } }
+    udp[0].connect("127.0.0.1", udp[1].local_address.ip_port)
+    [ends, udp].each do |own, peer|
+      in_reactor do
+        connection = EM.attach(own)
+        assert_equal 3, connection.send_data("one")
+        EM.next_tick { connection.close_connection_after_writing }
+      end
+      assert_equal "one", peer.recv_nonblock(10)
+    end
+  ensure
+    [*ends, *udp].each { |socket| socket.close unless socket.closed? }
+  end
+
+  def test_a_datagram_socket_that_is_detached_stays_open
+    ends = UNIXSocket.pair(:DGRAM)
+    reactor do
+      connection = EM.attach(ends[0], Scripted, unbind: ->(*) { EM.stop })
+      EM.add_timer(0.001) { assert_equal ends[0].fileno, connection.detach }
+    end
+    ends[0].send("still open", 0)
+    assert_equal "still open", ends[1].recv(20)
+  ensure
+    ends.each(&:close)
+  end
+
   def test_what_is_not_open_or_no_stream_is_refused
     closed = IO.pipe.each(&:close).then { 987 }
     assert_equal "Bad file descriptor", refusal { EM.attach(closed, Reader) }
