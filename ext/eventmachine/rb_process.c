@@ -2,7 +2,8 @@
 /*
  * Child processes: invoke_popen, and the status. Standard input and output of the process are one socket, and the
  * stream behind it is what the methods of Connection reach. unbind is called when the process has been reaped. When its
- * stream ends before that, the process is terminated in steps, while the reactor goes on.
+ * stream ends before that, the process is terminated in steps, while the reactor goes on. When its stream is detached,
+ * the process goes on, without a slot: the loop only reaps it.
  *
  * What is known of an ended process, its Process::Status or only its number, is kept by its signature until unbind has
  * returned, and in the object from then on.
@@ -65,18 +66,30 @@ static VALUE end_left_process(VALUE pid)
     return rb_funcallv(rb_em_module, id_end_left_process, 1, &pid);
 }
 
+static VALUE reap_left_process(VALUE pid)
+{
+    return rb_detach_process(NUM2INT(pid));
+}
+
+static void note_end(const process_end *end)
+{
+    int state = 0;
+    if (end->slot->flags & RB_EM_SILENT)
+        return;
+    rb_protect(note, (VALUE)end, &state);
+    if (state != 0)
+        rb_set_errinfo(Qnil); /* no memory */
+}
+
 static void on_unbind(em_process *process, const em_process_status *status)
 {
     rb_em_slot *slot = em_process_get_user(process);
     process_end end = {slot, em_process_get_pid(process), status};
     if (status->end == EM_PROCESS_RUNNING && rb_em_the_reactor.pid == getpid())
-        rb_em_call(end_left_process, INT2NUM(end.pid));
-    if (!(slot->flags & RB_EM_SILENT)) {
-        int state = 0;
-        rb_protect(note, (VALUE)&end, &state);
-        if (state != 0)
-            rb_set_errinfo(Qnil); /* no memory */
-    }
+        rb_em_call(slot ? end_left_process : reap_left_process, INT2NUM(end.pid));
+    if (!slot)
+        return;
+    note_end(&end);
     rb_em_ended(slot, EM_OK);
 }
 
@@ -99,9 +112,26 @@ static void close_process(rb_em_slot *slot, bool after_writing)
         em_connection_close(get_stream(slot));
 }
 
+/* The process goes on. */
+static em_status detach_stream(rb_em_slot *slot, int *descriptor)
+{
+    em_status status = em_connection_detach(get_stream(slot), descriptor);
+    if (status == EM_OK)
+        em_process_set_user(slot->native.object, NULL);
+    return status;
+}
+
 static void stream_unbound(rb_em_slot *slot)
 {
-    em_process_terminate(slot->native.object);
+    em_process *process = slot->native.object;
+    if (em_process_get_user(process)) {
+        em_process_terminate(process);
+        return;
+    }
+    em_process_status status = {.size = sizeof status, .end = EM_PROCESS_RUNNING};
+    process_end end = {slot, em_process_get_pid(process), &status};
+    note_end(&end);
+    rb_em_ended(slot, EM_OK);
 }
 
 /* From now on only the object knows. It may be frozen. */
@@ -114,8 +144,8 @@ static void after_unbind(rb_em_slot *slot)
 }
 
 const rb_em_operations rb_em_process_operations = {
-    RB_EM_STREAM_OPERATIONS,      .close = close_process,   .stream_unbound = stream_unbound,
-    .after_unbind = after_unbind, .get_stream = get_stream,
+    RB_EM_STREAM_OPERATIONS,          .close = close_process,       .detach = detach_stream,
+    .stream_unbound = stream_unbound, .after_unbind = after_unbind, .get_stream = get_stream,
 };
 
 /* Starting */

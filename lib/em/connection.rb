@@ -127,7 +127,7 @@ module EventMachine
 
     # Takes the connection from the reactor and leaves its descriptor open; it belongs to the caller from now on.
     # Nothing is received any more, and what was queued is dropped. `unbind` is called at the end of the turn, except
-    # for a connection that was made in the same turn.
+    # for a connection that was made in the same turn. The process of {EventMachine.popen} goes on.
     # @return [Integer] the descriptor
     # @raise [RuntimeError] if the connection is gone, is not established yet, or uses TLS
     def detach

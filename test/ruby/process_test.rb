@@ -212,6 +212,40 @@ class ProcessTest < ReactorTest
     refute_nil process.status
   end
 
+  def test_detach_returns_the_socket_and_the_process_goes_on_and_is_reaped
+    socket = process = nil
+    reactor do
+      process = EM.popen("cat", Collector)
+      EM.add_timer(0.001) { socket = Socket.for_fd(process.detach) }
+    end
+    assert_kind_of Integer, process.get_pid
+    assert_nil process.get_status
+    socket.write("still there")
+    assert_equal "still there", socket.readpartial(100)
+    socket.close
+    wait_until { gone?(process.get_pid) }
+  end
+
+  def test_the_reactor_reaps_a_process_that_was_detached
+    process = nil
+    reactor do
+      process = EM.popen("cat", Scripted)
+      EM.add_timer(0.001) do
+        Socket.for_fd(process.detach).close
+        EM.next_tick { as_soon_as(-> { gone?(process.get_pid) }) { EM.stop } }
+      end
+    end
+    assert_nil process.get_status
+  end
+
+  # Neither running nor waiting to be reaped.
+  def gone?(pid)
+    Process.kill(0, pid)
+    false
+  rescue Errno::ESRCH
+    true
+  end
+
   def test_other_children_of_the_program_are_left_to_it
     own = spawn("exit 7")
     assert_equal 0, run_process("true").status.exitstatus
