@@ -16,6 +16,7 @@
 #include "base/invariant.h"
 #include "net/server_private.h"
 #include "system/clock.h"
+#include "system/socket.h"
 
 static const struct {
     em_connection_state from, to;
@@ -105,6 +106,30 @@ void emi_connection_leave(em_connection *connection, bool lingers)
         emi_connection_release(connection);
 }
 
+/*
+ * A descriptor that is not closed here is the caller's from unbind on: it may be closed there, and its number may be
+ * attached again at once. During unbind it still has its addresses.
+ */
+static void give_descriptor_back(em_connection *connection)
+{
+    emi_channel *channel = &connection->channel;
+    bool is_given_back = !channel->backend || channel->released;
+    if (is_given_back || channel->ownership != EMI_SHARED || emi_loop_is_forked(connection->object.loop))
+        return;
+    int descriptor = channel->descriptor;
+    emi_connection_release(connection);
+    channel->descriptor = descriptor;
+}
+
+static void call_unbind(em_connection *connection)
+{
+    give_descriptor_back(connection);
+    if (connection->handler->unbind)
+        connection->handler->unbind(connection, (em_status)connection->object.reason);
+    if (connection->channel.released)
+        connection->channel.descriptor = EMI_NO_SOCKET;
+}
+
 static void unbind(em_connection *connection)
 {
     em_loop *loop = connection->object.loop;
@@ -113,8 +138,7 @@ static void unbind(em_connection *connection)
     /* Without memory to wait for the peer, the peer may lose what was sent, so the reason cannot be EM_OK. */
     if (lingers && !emi_connection_extras_of(connection))
         connection->object.reason = EM_NO_MEMORY;
-    if (connection->handler->unbind)
-        connection->handler->unbind(connection, (em_status)connection->object.reason);
+    call_unbind(connection);
     emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_CLOSED);
     loop->stats.connections_closed++;

@@ -159,6 +159,28 @@ class AttachTest < ReactorTest
     end
   end
 
+  def test_its_number_can_be_attached_again_once_it_is_closed_in_unbind
+    first, peer = UNIXSocket.pair
+    numbers = [first.fileno]
+    again = names = nil
+    reactor do
+      unbind = lambda do |it, _|
+        names = [it.get_sockname, it.get_peername]
+        first.close
+        again = UNIXSocket.pair
+        numbers << again[0].fileno
+        EM.attach(again[0], Scripted, receive_data: ->(*) { EM.stop })
+        again[1].write("x")
+      end
+      EM.attach(first, Scripted, unbind: unbind)
+      peer.close
+    end
+    assert_equal numbers[0], numbers[1]
+    assert_equal [String, String], names.map(&:class)
+  ensure
+    again&.each { |socket| socket.close unless socket.closed? }
+  end
+
   def test_the_io_is_closed_when_the_reactor_ends
     pipe do |reader, _|
       in_reactor { EM.attach(reader, Reader) }
