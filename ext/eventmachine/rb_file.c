@@ -3,44 +3,24 @@
  * Sending files by the library itself, so that their bytes never become Strings. EventMachine.send_file in
  * lib/em/files.rb opens them.
  */
-#include "rb_file.h"
-
 #include "rb_connection.h"
 #include "rb_define.h"
+#include "rb_file_report.h"
 #include "rb_fork.h"
 #include "rb_loop.h"
 #include "rb_module.h"
 #include "rb_page.h"
-#include "rb_protect.h"
 #include "rb_state.h"
 #include "rb_status.h"
 #include "rb_unbind.h"
 
-/* The value of a slot for a file is an Array: the callable, then its arguments. */
+/* What is to be reported is in the slot's Array, behind the callable, see rb_file_report.c. */
 
 static VALUE reason_of(em_status status)
 {
     if (status == EM_OK)
         return Qnil;
     return rb_utf8_str_new_cstr(status == EM_CLOSED ? "the connection is closed" : em_status_get_text(status));
-}
-
-static VALUE call(VALUE report)
-{
-    VALUE callable = rb_ary_shift(report);
-    return rb_funcallv(callable, rb_em_id_call, (int)RARRAY_LEN(report), RARRAY_CONST_PTR(report));
-}
-
-void rb_em_report_file(rb_em_slot *slot)
-{
-    VALUE report = slot->value;
-    bool has_failed = !NIL_P(rb_ary_entry(report, 1));
-    rb_em_slot_give_back(slot);
-    if (has_failed)
-        rb_em_call_unbind(call, report);
-    else
-        rb_em_call(call, report);
-    RB_GC_GUARD(report);
 }
 
 static void done(em_connection *connection, void *user, em_status status, uint64_t sent_bytes)

@@ -29,7 +29,7 @@ typedef enum rb_em_kind {
     RB_EM_SERVER, /* value: [class, arguments, block or nil, socket or nil] */
     RB_EM_TIMER,  /* value: the callable */
     RB_EM_TEXT,   /* value: a frozen String that the loop is sending from */
-    RB_EM_FILE    /* for when the loop has sent a file, see rb_file.c */
+    RB_EM_FILE    /* for when the loop has sent a file, see rb_file_report.c */
 } rb_em_kind;
 
 enum {

@@ -2,14 +2,14 @@
 /*
  * Calling unbind. Most connections are unbound when the loop reports their end. If the loop is being left just then, or
  * if a connection was opened while the reactor is released, its unbind is put off until rb_release.c runs those. So are
- * the reports of files that were being sent (rb_file.c).
+ * the reports of files that were being sent (rb_file_report.c).
  */
 #include "rb_unbind.h"
 
 #include "rb_connection.h"
 #include "rb_define.h"
 #include "rb_drained.h"
-#include "rb_file.h"
+#include "rb_file_report.h"
 #include "rb_hold.h"
 #include "rb_kind.h"
 #include "rb_loop.h"

@@ -5,50 +5,12 @@
 # Watching files: EM.watch_file and FileWatch.
 
 require "test_helper"
+require_relative "support/watched_file"
 
 class FileWatchTest < ReactorTest
+  include WatchedFile
+
   repeat_under_gc_pressure except: [/many|lost|limit|entries/]
-
-  # Records its callbacks, and stops the reactor once that is `stop_at`.
-  module Recorder
-    attr_reader :events
-
-    def initialize(events = [], stop_at = nil)
-      @events = events
-      @stop_at = stop_at
-    end
-
-    def file_modified = note(:modified)
-    def file_moved = note(:moved)
-    def file_deleted = note(:deleted)
-
-    def unbind(reason = :none)
-      note([:unbind, reason])
-    end
-
-    private
-
-    def note(event)
-      @events << event
-      EM.stop if event == @stop_at
-    end
-  end
-
-  def setup
-    super
-    @watched_directory = Dir.mktmpdir
-    @path = File.join(@watched_directory, "file")
-    File.write(@path, "")
-  end
-
-  def teardown
-    super
-    FileUtils.rm_rf(@watched_directory)
-  end
-
-  def append(text = "x")
-    File.open(@path, "a") { |file| file.write(text) }
-  end
 
   # Watches the file, runs the block, and returns the events until one of them is `stop_at`.
   def watched(stop_at, path = @path)
@@ -375,104 +337,6 @@ class FileWatchTest < ReactorTest
       assert_nil EM.unwatch_filename(signature)
       assert_raises(EM::InvalidSignature) { EM.unwatch_filename(signature) }
     end
-  end
-
-  def test_another_thread_may_watch
-    events = []
-    reactor do
-      Thread.new do
-        EM.watch_file(@path, Recorder, events, :modified)
-        append
-      end
-    end
-    assert_equal :modified, events.first
-  end
-
-  def test_what_happens_while_another_thread_constructs_the_object_is_not_missed
-    path = @path
-    events = []
-    handler = Class.new(EM::FileWatch) do
-      include Recorder
-      define_method(:post_init) do
-        File.write(path, "x")
-        sleep 0.05 # the reactor runs meanwhile
-      end
-    end
-    reactor { Thread.new { EM.watch_file(path, handler, events, :modified) } }
-    assert_equal :modified, events.first
-  end
-
-  # A watch by another thread, whose object is made once the reactor has seen what the block does.
-  # @return [Thread]
-  def watch_held_until_seen(handler, *args)
-    Thread.new do
-      make = method(:append)
-      seen = Thread::Queue.new
-      work = -> { yield make }
-      klass = Class.new(handler) do
-        define_method(:post_init) do
-          work.call
-          EM.schedule { EM.add_timer(0.01) { seen << true } }
-          seen.pop
-        end
-      end
-      EM.watch_file(@path, klass, *args)
-    end
-  end
-
-  class RecorderWatch < EM::FileWatch
-    include Recorder
-  end
-
-  def test_a_deletion_while_another_thread_constructs_the_object_is_reported_as_such
-    events = []
-    reactor { watch_held_until_seen(RecorderWatch, events, [:unbind, nil]) { File.unlink(@path) } }
-    assert_equal [:deleted, [:unbind, nil]], events
-  end
-
-  def test_all_that_happens_while_another_thread_constructs_the_object_is_reported
-    events = []
-    reactor do
-      watch_held_until_seen(RecorderWatch, events, [:unbind, nil]) do |write|
-        write.call
-        File.rename(@path, "#{@path}2")
-        File.unlink("#{@path}2")
-      end
-    end
-    assert_equal [:modified, :moved, :deleted, [:unbind, nil]], events
-  end
-
-  def test_a_watch_made_by_another_thread_may_be_stopped_when_that_is_reported
-    stopping = Class.new(RecorderWatch) do
-      def file_modified
-        super
-        stop_watching
-      end
-    end
-    events = []
-    reactor do
-      watch_held_until_seen(stopping, events, [:unbind, nil]) do |write|
-        write.call
-        File.rename(@path, "#{@path}2")
-      end
-    end
-    assert_equal [:modified, [:unbind, nil]], events
-  end
-
-  def test_a_watch_that_another_thread_stops_is_unbound_on_the_reactor_s_thread
-    thread = nil
-    errors = []
-    handler = Class.new(EM::FileWatch) { define_method(:unbind) { (thread = Thread.current) && EM.stop } }
-    reactor do
-      watch = EM.watch_file(@path, handler)
-      Thread.new do
-        watch.stop_watching
-        watch.stop_watching
-      rescue EM::InvalidSignature => e
-        errors << e.message
-      end.join
-    end
-    assert_equal [Thread.current, ["attempted to remove invalid watch signature"]], [thread, errors]
   end
 
   def test_an_object_that_is_frozen_cannot_watch_and_leaves_nothing
