@@ -161,6 +161,7 @@ static VALUE checked_words(VALUE words)
     for (long i = 0; i < RARRAY_LEN(own); i++) {
         VALUE word = rb_ary_entry(own, i);
         StringValueCStr(word);
+        rb_must_asciicompat(word); /* in UTF-16 the zero bytes would end it */
         rb_ary_store(own, i, word);
     }
     return own;

@@ -90,6 +90,10 @@ class ProcessTest < ReactorTest
     assert_equal "/usr\n", run_process(["echo", path]).output
   end
 
+  def test_a_word_in_an_encoding_with_zero_bytes_is_refused
+    in_reactor { assert_raises(Encoding::CompatibilityError) { EM.popen(["true".encode("UTF-16LE")]) } }
+  end
+
   def test_bad_commands_raise_and_start_nothing
     reactor do
       assert_equal "no popen: Invalid argument", assert_raises(RuntimeError) { EM.popen("") }.message
