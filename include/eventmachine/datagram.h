@@ -86,7 +86,14 @@ typedef struct em_datagram_handler {
      * drain_timeout_ns), or why the loop can no longer watch it, such as EM_NO_MEMORY. */
     void (*unbind)(em_datagram_socket *socket, em_status reason);
 
-    void (*reserved[8])(void);
+    /** The proxy of this socket has relayed length_bytes, see em_loop_start_proxy. What is left of the datagram goes to
+     * receive_datagram next. */
+    void (*proxy_completed)(em_datagram_socket *socket);
+
+    /** The unbind of the target of this socket's proxy has returned. Later datagrams go to receive_datagram. */
+    void (*proxy_target_unbound)(em_datagram_socket *socket);
+
+    void (*reserved[6])(void);
 } em_datagram_handler;
 
 /**
@@ -333,6 +340,11 @@ EM_API em_status em_datagram_socket_get_local_address(const em_datagram_socket *
 
 /** Returns the UDP port that the socket is bound to, also the one that the system chose; 0 if there is none. */
 EM_API int em_datagram_socket_get_port(const em_datagram_socket *socket);
+
+/** Gets the sender of the datagram that was received last, also of one that a proxy has relayed. local: set to the
+ * address that it was sent to, see em_datagram, or to an empty one if that is unknown; may be NULL. EM_NOT_FOUND if no
+ * datagram was received, or if its sender has no name: `sender` is empty then. */
+EM_API em_status em_datagram_socket_get_sender(const em_datagram_socket *socket, em_address *sender, em_address *local);
 
 /** Returns the nanoseconds of loop time since a datagram was last received or sent, or since the socket was opened. */
 EM_API uint64_t em_datagram_socket_get_idle_ns(const em_datagram_socket *socket);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Proxies: what one connection (the source) receives is sent by another (the target), within the library, without the
- * program touching the bytes. Both may be of any kind: TCP, Unix-domain, with TLS (decrypted bytes are relayed, and
- * encrypted again if the target has TLS). A proxy has one direction. For both directions start two, in either order.
- * Chains (a to b, b to c) are possible, too.
+ * program touching the bytes. Datagram sockets may take part, see em_loop_start_proxy. Connections may be of any kind:
+ * TCP, Unix-domain, with TLS (decrypted bytes are relayed, and encrypted again if the target has TLS). A proxy has one
+ * direction. For both directions start two, in either order. Chains (a to b, b to c) are possible, too.
  *
  * All functions here are for the loop's thread, and any callback may call them.
  */
@@ -11,6 +11,7 @@
 #define EVENTMACHINE_PROXY_H
 
 #include <eventmachine/connection.h>
+#include <eventmachine/datagram.h>
 
 EM_BEGIN_DECLARATIONS
 
@@ -34,7 +35,8 @@ typedef enum em_proxy_end {
     EM_PROXY_CLOSE_AFTER_WRITING = 2
 } em_proxy_end;
 
-/** Options of em_connection_start_proxy. Begin with `.size = sizeof options`; zero means the default. Copied. */
+/** Options of em_connection_start_proxy and em_loop_start_proxy. Begin with `.size = sizeof options`; zero means the
+ * default. Copied. */
 typedef struct em_proxy_options {
     size_t size; /**< sizeof (em_proxy_options) */
 
@@ -53,6 +55,40 @@ typedef struct em_proxy_options {
     em_proxy_end at_end; /**< default: EM_PROXY_LEAVE_OPEN */
     unsigned reserved;   /**< for an option to come; must be 0 */
 } em_proxy_options;
+
+/**
+ * Starts a proxy between any two objects that carry bytes, given by their signatures: connections, with those of child
+ * processes and of attached descriptors among them, and datagram sockets. For two connections this is
+ * em_connection_start_proxy. Everything that is said there holds for datagram sockets, too, with these differences:
+ *
+ * - Source: the bytes of each datagram are relayed. The boundaries are lost in a connection. Between datagram sockets
+ *   each datagram stays one, and those of length 0 are relayed as well. After length_bytes, what is left of a datagram
+ *   goes to receive_datagram. While a socket is held back, datagrams wait in the system's buffer, as far as it has
+ * room.
+ * - Target: each piece is sent as one datagram: to the fixed peer (em_datagram_socket_connect), or, without one, to the
+ *   sender of the datagram received last. Until there is one or the other, the source is held back. What is received
+ *   from a connection is at most receive_buffer_bytes long (em_loop_options), and where it was divided depends on the
+ *   network, so the protocol must not depend on it. Bytes beyond 65 507, the most that fits into a datagram of IPv4,
+ *   follow in another datagram, as do those for which outbox_limit_bytes or the loop's limit leaves no room. A datagram
+ *   that the system refuses is reported by send_failed of the target.
+ * - A datagram socket has no end of input, and none that it could pass on. If the peer of its source has ended, it is
+ *   closed as by em_datagram_socket_close_after_writing, as at_end says. With EM_PROXY_CLOSE_WRITE and a proxy in the
+ *   other direction it stays open for that one, until the connection ends.
+ *
+ * EM_INVALID_ARGUMENT: `loop` is NULL, one of the two is of another kind (a server, a watch, a process), and as for
+ * em_connection_start_proxy. EM_CLOSED: there is no object `from`, or it has ended. EM_NOT_FOUND: there is no object
+ * `to`.
+ */
+EM_API em_status em_loop_start_proxy(em_loop *loop, em_signature from, em_signature to,
+                                     const em_proxy_options *options);
+
+/** Ends the proxy of `from`. EM_INVALID_STATE if it has none; EM_CLOSED if there is no such object; EM_INVALID_ARGUMENT
+ * if it carries no bytes, or `loop` is NULL. */
+EM_API em_status em_loop_stop_proxy(em_loop *loop, em_signature from);
+
+/** Returns how many bytes the latest proxy of `from` has relayed, as em_connection_get_proxied_bytes; 0 if there was
+ * none, or there is no such object. */
+EM_API uint64_t em_loop_get_proxied_bytes(const em_loop *loop, em_signature from);
 
 /**
  * From now on, the bytes that `from` receives are sent by `to` and are not passed to receive_data. What is just being
@@ -95,7 +131,7 @@ EM_API em_status em_connection_stop_proxy(em_connection *from);
  * was none. */
 EM_API uint64_t em_connection_get_proxied_bytes(const em_connection *from);
 
-/** Returns the target of the proxy of `from`; NULL if it has none now. */
+/** Returns the target of the proxy of `from`; NULL if it has none now, or if the target is a datagram socket. */
 EM_API em_connection *em_connection_get_proxy_target(const em_connection *from);
 
 EM_END_DECLARATIONS

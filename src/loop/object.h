@@ -98,6 +98,9 @@ bool emi_object_has_parent(const emi_object *object, emi_kind kind);
 /** Returns the object of a signature, or NULL if there is none of this kind. The loop may be NULL. */
 emi_object *emi_loop_find_object(const em_loop *loop, emi_kind kind, em_signature signature);
 
+/** The same, of any kind. */
+emi_object *emi_loop_find_any_object(const em_loop *loop, em_signature signature);
+
 /** Returns the object with an index, which must exist; see emi_handle_get_index. */
 emi_object *emi_loop_object_at(const em_loop *loop, uint32_t index);
 

@@ -145,9 +145,14 @@ bool emi_object_has_parent(const emi_object *object, emi_kind kind)
 
 /* Finding them */
 
+emi_object *emi_loop_find_any_object(const em_loop *loop, em_signature signature)
+{
+    return loop ? object_of(emi_handle_table_find(&loop->objects.table, signature)) : NULL;
+}
+
 emi_object *emi_loop_find_object(const em_loop *loop, emi_kind kind, em_signature signature)
 {
-    emi_object *object = loop ? object_of(emi_handle_table_find(&loop->objects.table, signature)) : NULL;
+    emi_object *object = emi_loop_find_any_object(loop, signature);
     return object && object->kind == kind ? object : NULL;
 }
 

@@ -60,7 +60,7 @@ void emi_connection_free(em_connection *connection)
         emi_gate_free(connection->extras->gate);
     emi_files_free(connection);
     if (connection->extras) {
-        emi_proxy_free(connection->extras->proxy);
+        emi_proxy_free(connection->extras->links.proxy);
         emi_connection_drop_pipe(connection);
         emi_release(&loop->memory, connection->extras->reason_text);
     }

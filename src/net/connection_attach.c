@@ -179,7 +179,7 @@ em_status em_connection_detach(em_connection *connection, int *descriptor)
     if (status != EM_OK)
         return status;
     if (connection->extras)
-        emi_proxy_stop(connection->extras->proxy);
+        emi_proxy_stop(connection->extras->links.proxy);
     *descriptor = connection->channel.descriptor;
     connection->channel.ownership = EMI_SHARED;
     emi_channel_release(&connection->channel);

@@ -37,7 +37,7 @@ void emi_connection_receive_end(em_connection *connection)
     if (connection->object.state == EM_STATE_DRAINING || emi_connection_has_ended(connection))
         return;
     if (emi_connection_proxy(connection))
-        emi_proxy_pass_end(connection->extras->proxy);
+        emi_proxy_pass_end(connection->extras->links.proxy);
     if (emi_connection_has_ended(connection)) /* within the target's `drained` */
         return;
     if (connection->handler->receive_end)
@@ -199,7 +199,7 @@ void emi_connection_released(emi_channel *channel)
 static bool has_extra_events(const em_connection *connection)
 {
     return emi_files_are_waiting(connection) || emi_connection_proxy(connection) ||
-           (connection->extras && (connection->extras->feeder || connection->extras->pipe));
+           (connection->extras && (connection->extras->links.feeder || connection->extras->pipe));
 }
 
 const emi_channel_events *emi_connection_choose_events(const em_connection *connection)
@@ -222,7 +222,7 @@ static void relay_data(emi_channel *channel, const void *bytes, size_t length)
         return;
     emi_connection_note_activity(connection);
     if (emi_connection_proxy(connection))
-        emi_proxy_note_read(connection->extras->proxy, connection, length);
+        emi_proxy_note_read(connection->extras->links.proxy, connection, length);
     emi_connection_deliver(connection, bytes, length);
 }
 

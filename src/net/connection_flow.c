@@ -136,8 +136,8 @@ em_status em_connection_set_outbox_limit_bytes(em_connection *connection, size_t
     if (status != EM_OK)
         return status;
     extras->outbox_limit_bytes = limit_bytes;
-    if (extras->feeder)
-        emi_proxy_note_room(extras->feeder);
+    if (extras->links.feeder)
+        emi_proxy_note_room(extras->links.feeder);
     return EM_OK;
 }
 

@@ -67,7 +67,7 @@ void emi_connection_act_if_sent(em_connection *connection)
     if (connection->under_pressure)
         relieve(connection);
     if (connection->holds_source)
-        emi_proxy_note_room(connection->extras->feeder);
+        emi_proxy_note_room(connection->extras->links.feeder);
     if (emi_connection_has_unsent(connection)) {
         if (emi_connection_is_about_to_end(connection) && !emi_drain_has_begun(connection))
             emi_object_list(&connection->object);

@@ -23,6 +23,7 @@ void emi_datagram_socket_free(em_datagram_socket *socket)
     em_loop *loop = socket->object.loop;
     emi_datagram_timers_cancel(socket);
     emi_datagram_queue_clear(&socket->queue, emi_datagram_pool_of(socket));
+    emi_proxy_free(socket->links.proxy);
     emi_object_remove(&socket->object);
     emi_release(&loop->memory, socket);
 }
@@ -62,6 +63,7 @@ static void reap(emi_object *object)
     if (socket->handler->unbind)
         socket->handler->unbind(socket, (em_status)object->reason);
     object->state = EMI_DATAGRAM_CLOSED;
+    emi_proxy_end_all(&socket->links);
     if (!emi_loop_is_forked(object->loop)) /* else the channel ends with the backend, the memory after it */
         leave(socket);
 }
@@ -116,6 +118,7 @@ em_datagram_socket *em_loop_find_datagram_socket(em_loop *loop, em_signature sig
 
 void emi_datagram_socket_act_if_sent(em_datagram_socket *socket)
 {
+    emi_datagram_socket_note_room(socket);
     if (socket->under_pressure && socket->queue.bytes <= socket->low_water_bytes) {
         socket->under_pressure = false;
         if (socket->handler->drained && socket->object.state == EMI_DATAGRAM_OPEN)
@@ -157,7 +160,8 @@ em_status em_datagram_socket_pause(em_datagram_socket *socket)
     if (status != EM_OK)
         return status;
     socket->paused = true;
-    emi_channel_stop_receiving(&socket->channel);
+    if (!socket->is_held)
+        emi_channel_stop_receiving(&socket->channel);
     return EM_OK;
 }
 
@@ -169,12 +173,7 @@ em_status em_datagram_socket_resume(em_datagram_socket *socket)
     if (status != EM_OK)
         return status;
     socket->paused = false;
-    emi_datagram_socket_note_activity(socket);
-    emi_datagram_socket_arm(socket);
-    status = emi_channel_start_receiving(&socket->channel);
-    if (status != EM_OK)
-        emi_datagram_socket_end(socket, status);
-    return status;
+    return emi_datagram_socket_go_on(socket);
 }
 
 int em_datagram_socket_is_paused(const em_datagram_socket *socket)

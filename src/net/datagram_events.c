@@ -12,6 +12,44 @@ static bool may_receive(const em_datagram_socket *socket)
     return socket->channel.receiving && !emi_loop_is_forked(socket->object.loop);
 }
 
+/* For a proxy's replies and for what it could not relay. */
+static void note_sender(em_datagram_socket *socket, const em_datagram *datagram)
+{
+    bool was_unknown = socket->sender.length == 0;
+    socket->sender = *datagram->peer;
+    if (datagram->local)
+        socket->destination = *datagram->local;
+    else
+        socket->destination.length = 0;
+    if (EMI_UNLIKELY(was_unknown))
+        emi_datagram_socket_note_room(socket);
+}
+
+/* What was relayed of it is left out. */
+static void pass_on(em_datagram_socket *socket, const em_datagram *datagram)
+{
+    em_datagram rest = *datagram;
+    if (socket->rest_bytes > 0) {
+        rest.data = (const char *)datagram->data + datagram->length - socket->rest_bytes;
+        rest.length = socket->rest_bytes;
+    }
+    socket->rest_bytes = 0;
+    if (socket->handler->receive_datagram)
+        socket->handler->receive_datagram(socket, &rest);
+}
+
+/* Returns whether it is done with. */
+static bool deliver(em_datagram_socket *socket, const em_datagram *datagram)
+{
+    if (EMI_UNLIKELY(emi_proxy_is_on(socket->links.proxy)))
+        return emi_datagram_socket_relay(socket, datagram);
+    if (EMI_UNLIKELY(socket->rest_bytes > 0))
+        pass_on(socket, datagram);
+    else if (EMI_LIKELY(socket->handler->receive_datagram))
+        socket->handler->receive_datagram(socket, datagram);
+    return true;
+}
+
 static unsigned datagrams(emi_channel *channel, const em_datagram *batch, unsigned count)
 {
     em_datagram_socket *socket = emi_datagram_socket_of(channel);
@@ -20,10 +58,17 @@ static unsigned datagrams(emi_channel *channel, const em_datagram *batch, unsign
     while (taken < count && may_receive(socket)) {
         socket->received++;
         socket->object.loop->stats.datagrams_received++;
-        const em_datagram *next = &batch[taken++];
-        if (EMI_LIKELY(socket->handler->receive_datagram))
-            socket->handler->receive_datagram(socket, next);
+        socket->current = &batch[taken];
+        if (EMI_LIKELY(deliver(socket, &batch[taken]))) {
+            taken++;
+            continue;
+        }
+        socket->received--; /* it comes again */
+        socket->object.loop->stats.datagrams_received--;
     }
+    socket->current = NULL;
+    if (taken > 0)
+        note_sender(socket, &batch[taken - 1]);
     return taken;
 }
 

@@ -49,6 +49,19 @@ int em_datagram_socket_get_port(const em_datagram_socket *socket)
     return port < 0 ? 0 : port;
 }
 
+em_status em_datagram_socket_get_sender(const em_datagram_socket *socket, em_address *sender, em_address *local)
+{
+    if (!socket || !sender)
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
+    const em_datagram *current = socket->current;
+    *sender = current ? *current->peer : socket->sender;
+    if (local && current)
+        *local = current->local ? *current->local : (em_address){.length = 0};
+    else if (local)
+        *local = socket->destination;
+    return sender->length > 0 ? EM_OK : EM_NOT_FOUND;
+}
+
 uint64_t em_datagram_socket_get_idle_ns(const em_datagram_socket *socket)
 {
     if (!socket || socket->object.active_ns > socket->object.loop->now_ns)

@@ -215,6 +215,8 @@ em_status em_datagram_socket_detach(em_datagram_socket *socket, int *descriptor)
     em_status status = emi_datagram_socket_check(socket);
     if (status == EM_OK)
         status = emi_loop_check(socket->object.loop);
+    if (status == EM_OK && socket->links.proxy)
+        emi_proxy_stop(socket->links.proxy);
     if (status == EM_OK)
         status = deliver_held(socket);
     if (status == EM_OK)

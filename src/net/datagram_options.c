@@ -152,7 +152,9 @@ void emi_apply_own_options(em_datagram_socket *socket, const em_datagram_options
 em_status em_datagram_socket_set_outbox_limit_bytes(em_datagram_socket *socket, size_t limit_bytes)
 {
     em_status status = emi_datagram_socket_check(socket);
-    if (status == EM_OK)
-        socket->limit_bytes = limit_bytes > 0 ? limit_bytes : DEFAULT_LIMIT_BYTES;
-    return status;
+    if (status != EM_OK)
+        return status;
+    socket->limit_bytes = limit_bytes > 0 ? limit_bytes : DEFAULT_LIMIT_BYTES;
+    emi_datagram_socket_note_room(socket);
+    return EM_OK;
 }

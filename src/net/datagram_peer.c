@@ -26,6 +26,7 @@ em_status em_datagram_socket_connect(em_datagram_socket *socket, const em_addres
         return status;
     emi_datagram_queue_unfix(&socket->queue);
     socket->peer = *peer;
+    emi_datagram_socket_note_room(socket);
     return EM_OK;
 }
 

@@ -8,6 +8,7 @@
  *   datagram_events.c   what the backend reports
  *   datagram_send.c     sending
  *   datagram_peer.c     the fixed peer; multicast
+ *   proxy_datagram.c    as source and as target of proxies
  *   datagram_timers.c   timeouts, and the pause before sending is tried again
  *   datagram_info.c     looking at a socket
  *   datagram_queue.c    what waits to be sent
@@ -51,7 +52,15 @@ struct em_datagram_socket {
     size_t limit_bytes;
     uint64_t received;
     uint64_t sent;
+
+    emi_proxy_links links;
+    const em_datagram *current; /* the one that is being delivered; NULL: none */
+    em_address sender;          /* of the datagram received last; empty: none so far */
+    em_address destination;     /* of that one, to answer from; empty: unknown */
+    size_t rest_bytes;          /* of the datagram received next, which are not relayed yet; 0: all */
+
     bool paused : 1;
+    bool is_held : 1; /* does not receive because the target of its proxy has no room */
     bool under_pressure : 1;
     bool waits_to_retry : 1;
     bool detaches : 1; /* em_datagram_socket_detach delivers what is held, whatever the state */
@@ -121,6 +130,17 @@ extern const emi_channel_events emi_datagram_events;
 
 /** The descriptor is closed or given back. */
 void emi_datagram_socket_released(emi_channel *channel);
+
+/* proxy_datagram.c */
+
+/** Receives, if neither the program nor a proxy holds that back. Ends the socket if that is impossible. */
+em_status emi_datagram_socket_go_on(em_datagram_socket *socket);
+
+/** Relays a datagram. Returns whether all of it was relayed; otherwise what is left comes again. */
+bool emi_datagram_socket_relay(em_datagram_socket *socket, const em_datagram *datagram);
+
+/** To be called when something has been sent, or what it depends on has changed. */
+void emi_datagram_socket_note_room(em_datagram_socket *socket);
 
 /* datagram_send.c */
 

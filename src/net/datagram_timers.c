@@ -19,7 +19,7 @@ static uint64_t after(uint64_t from_ns, uint64_t timeout_ns)
 /* When the inactivity timeout passes; UINT64_MAX: never. */
 static uint64_t inactive_ns(const em_datagram_socket *socket)
 {
-    if (socket->inactivity_timeout_ns == 0 || socket->paused)
+    if (socket->inactivity_timeout_ns == 0 || socket->paused || socket->is_held)
         return UINT64_MAX;
     return after(socket->object.active_ns, socket->inactivity_timeout_ns);
 }

@@ -84,9 +84,8 @@ typedef struct emi_connection_extras {
     emi_connector *connector;  /* until it is established */
     emi_gate *gate;            /* of its filter, see gate_private.h; NULL: none */
     emi_files *files;          /* that it sends, see files_private.h; NULL: it has not sent any */
-    emi_proxy *proxy;          /* whose source it is, or was; NULL: none so far */
-    emi_proxy *feeder;         /* whose target it is; NULL: none */
-    emi_proxy_pipe *pipe;      /* with bytes that are to be sent before those of the outbox; NULL: none */
+    emi_proxy_links links;
+    emi_proxy_pipe *pipe; /* with bytes that are to be sent before those of the outbox; NULL: none */
     emi_drain drain;
     emi_list lingering; /* after unbind, see linger.c */
     em_address peer;    /* of IPv6 */
@@ -227,7 +226,8 @@ static inline emi_gate *emi_gate_of(const em_connection *connection)
 /** The proxy whose source it is now; NULL: it has none. */
 static inline emi_proxy *emi_connection_proxy(const em_connection *connection)
 {
-    return connection->extras && emi_proxy_is_on(connection->extras->proxy) ? connection->extras->proxy : NULL;
+    return connection->extras && emi_proxy_is_on(connection->extras->links.proxy) ? connection->extras->links.proxy
+                                                                                  : NULL;
 }
 
 /** How many bytes wait to be sent, as the program counts them, without those of files. */

@@ -63,15 +63,6 @@ static void target_unbound(emi_object *from)
         connection->handler->proxy_target_unbound(connection);
 }
 
-static const emi_proxy_source as_source = {
-    .route = route,
-    .hold = hold,
-    .put_back = put_back,
-    .fail = fail,
-    .completed = completed,
-    .target_unbound = target_unbound,
-};
-
 /* As a target */
 
 static size_t outbox_limit(const em_connection *to)
@@ -138,13 +129,48 @@ static void end(emi_object *to, em_proxy_end at_end)
         em_connection_close_after_writing(connection_at(to));
 }
 
-static const emi_proxy_target as_target = {
-    .route = route,
-    .send = send_copy,
-    .count_outbound = count_outbound,
-    .has_room = has_room,
-    .watch = watch,
-    .end = end,
+/* As both */
+
+static bool is_receiver(const emi_object *object)
+{
+    const em_connection *from = connection_seen(object);
+    return !emi_connection_has_ended(from) && !from->peer_ended;
+}
+
+static bool is_unbound(const emi_object *object)
+{
+    return object->state == EM_STATE_CLOSED;
+}
+
+static emi_proxy_links *find_links(emi_object *object, bool makes)
+{
+    em_connection *connection = connection_at(object);
+    emi_connection_extras *extras = makes ? emi_connection_extras_of(connection) : connection->extras;
+    return extras ? &extras->links : NULL;
+}
+
+const emi_proxy_kind emi_connection_as_end = {
+    .source =
+        {
+            .route = route,
+            .hold = hold,
+            .put_back = put_back,
+            .fail = fail,
+            .completed = completed,
+            .target_unbound = target_unbound,
+        },
+    .target =
+        {
+            .route = route,
+            .send = send_copy,
+            .count_outbound = count_outbound,
+            .has_room = has_room,
+            .watch = watch,
+            .end = end,
+        },
+    .is_receiver = is_receiver,
+    .is_unbound = is_unbound,
+    .find_links = find_links,
 };
 
 /* Of connections in general */
@@ -159,71 +185,39 @@ void emi_connection_route(em_connection *connection)
 
 em_connection *emi_connection_target(const emi_proxy *proxy)
 {
-    return proxy->target == &as_target ? connection_at(proxy->to) : NULL;
+    return proxy->target == &emi_connection_as_end.target ? connection_at(proxy->to) : NULL;
 }
 
 void emi_connection_end_proxies(em_connection *connection)
 {
-    const emi_connection_extras *extras = connection->extras;
-    if (!extras)
-        return;
-    emi_proxy *feeder = extras->feeder, *proxy = extras->proxy;
-    bool was_fed_by_target = feeder && proxy && feeder->from == proxy->to;
-    if (feeder)
-        emi_proxy_target_unbound(feeder);
-    if (proxy)
-        emi_proxy_source_unbound(proxy, was_fed_by_target);
+    if (connection->extras)
+        emi_proxy_end_all(&connection->extras->links);
 }
 
 bool emi_connection_is_kept_open(const em_connection *connection)
 {
     const emi_proxy *proxy = emi_connection_proxy(connection);
-    return proxy && proxy->at_end == EM_PROXY_CLOSE_WRITE && connection->extras->feeder;
+    return proxy && proxy->at_end == EM_PROXY_CLOSE_WRITE && connection->extras->links.feeder;
 }
 
 /* The public functions */
 
-static em_status check(const em_connection *from, const em_connection *to)
+em_status em_connection_start_proxy(em_connection *from, em_connection *to, const em_proxy_options *options)
 {
-    if (!from || !to || from == to || from->object.loop != to->object.loop)
+    if (!from || !to)
         return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    if (emi_connection_has_ended(from) || from->peer_ended)
-        return EM_CLOSED;
-    if (to->object.state == EM_STATE_CLOSED)
-        return EM_NOT_FOUND;
-    const emi_proxy *feeder = to->extras ? to->extras->feeder : NULL;
-    return feeder && feeder->from != &from->object ? emi_status_without_detail(EM_INVALID_STATE)
-                                                   : emi_loop_check(from->object.loop);
-}
-
-em_status em_connection_start_proxy(em_connection *from, em_connection *to, const em_proxy_options *given)
-{
-    em_proxy_options options;
-    em_status status = check(from, to);
-    if (status == EM_OK)
-        status = emi_proxy_read_options(&options, given);
-    if (status == EM_OK && (!emi_connection_extras_of(from) || !emi_connection_extras_of(to)))
-        status = EM_NO_MEMORY;
-    if (status == EM_OK)
-        status = emi_proxy_prepare(&from->object, &as_source, &from->extras->proxy);
-    if (status == EM_OK)
-        emi_proxy_start(from->extras->proxy, &to->object, &as_target, &to->extras->feeder, &options);
-    return status;
+    return emi_proxy_connect(&from->object, &to->object, options);
 }
 
 em_status em_connection_stop_proxy(em_connection *from)
 {
     em_status status = emi_connection_check(from);
-    if (status == EM_OK && !emi_connection_proxy(from))
-        status = EM_INVALID_STATE;
-    if (status == EM_OK)
-        emi_proxy_stop(from->extras->proxy);
-    return status;
+    return status == EM_OK ? emi_proxy_disconnect(&from->object) : status;
 }
 
 uint64_t em_connection_get_proxied_bytes(const em_connection *from)
 {
-    return from && from->extras && from->extras->proxy ? from->extras->proxy->relayed_bytes : 0;
+    return from && from->extras && from->extras->links.proxy ? from->extras->links.proxy->relayed_bytes : 0;
 }
 
 em_connection *em_connection_get_proxy_target(const em_connection *from)

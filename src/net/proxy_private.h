@@ -6,13 +6,15 @@
  *                │ put_back  │
  *                └───────────┘
  *
- * The ends are objects of one loop. What a proxy needs of them is in two tables of functions, so that objects of other
- * kinds than connections can be ends. The source owns the memory of its proxy, which remembers the number of bytes
+ * The ends are objects of one loop, connections or datagram sockets. What a proxy needs of them is in two tables of
+ * functions. The source owns the memory of its proxy, which remembers the number of bytes
  * after its end. A connection that takes part in a proxy has another table of channel events, so all others have no
  * branch for it.
  *
- *   proxy.c              starting, relaying, holding the source back, the ends
+ *   proxy.c              relaying, holding the source back, the ends
+ *   proxy_start.c        what may be an end; starting and stopping
  *   proxy_connection.c   a connection as source and as target
+ *   proxy_datagram.c     a datagram socket as source and as target
  *   proxy_splice.c       the fast path between plain TCP connections
  *   proxies.c            what all proxies of a loop share: those that wait for room in the loop's outboxes, and pipes
  */
@@ -75,6 +77,40 @@ struct emi_proxy {
     bool is_held;        /* the source is held back */
     bool has_passed_end; /* of the source's peer */
 };
+
+/** What an object that takes part in proxies refers to. */
+typedef struct emi_proxy_links {
+    emi_proxy *proxy;  /* of which it is the source, or was; NULL: there was none */
+    emi_proxy *feeder; /* of which it is the target; NULL: there is none */
+} emi_proxy_links;
+
+/** What a kind of objects that may be ends gives. */
+typedef struct emi_proxy_kind {
+    emi_proxy_source source;
+    emi_proxy_target target;
+    /** Whether it may receive something. */
+    bool (*is_receiver)(const emi_object *from);
+    bool (*is_unbound)(const emi_object *object);
+    /** makes: they are allocated if need be. NULL: there are none, or there is no memory. */
+    emi_proxy_links *(*find_links)(emi_object *object, bool makes);
+} emi_proxy_kind;
+
+extern const emi_proxy_kind emi_connection_as_end;
+extern const emi_proxy_kind emi_datagram_socket_as_end;
+
+/* proxy_start.c */
+
+/** See em_loop_start_proxy. */
+em_status emi_proxy_connect(emi_object *from, emi_object *to, const em_proxy_options *given);
+
+/** EM_INVALID_STATE if there is none. */
+em_status emi_proxy_disconnect(emi_object *from);
+
+/** How many bytes the latest one has relayed; 0 if there was none. */
+uint64_t emi_proxy_count(emi_object *from);
+
+/** After unbind of an object: ends the proxies in which it takes part. */
+void emi_proxy_end_all(const emi_proxy_links *links);
 
 /* proxy.c */
 
