@@ -34,10 +34,6 @@ typedef struct datagram_state {
     unsigned waiting;  /* datagrams whose peer's name is being resolved */
     bool closes_then;  /* after them */
     int attached;      /* the program's descriptor that the socket is a copy of, dup(2); -1: it is the reactor's own */
-    bool has_peer;
-    bool has_local;
-    em_address peer;  /* of the datagram received last */
-    em_address local; /* where that one was sent to */
 } datagram_state;
 
 static em_datagram_socket *socket_of(const rb_em_slot *slot)
@@ -59,20 +55,10 @@ static VALUE receive_data(VALUE argument)
     return rb_em_call_receive_data(object, rb_str_new(message->data, (long)message->length));
 }
 
-static void note_peer(datagram_state *state, const em_datagram *datagram)
-{
-    state->has_peer = true;
-    state->peer = *datagram->peer;
-    state->has_local = datagram->local != NULL;
-    if (state->has_local)
-        state->local = *datagram->local;
-}
-
 static void on_datagram(em_datagram_socket *socket, const em_datagram *datagram)
 {
     datagram_state *state = em_datagram_socket_get_user(socket);
     rb_em_message message = {state->slot, datagram->data, datagram->length};
-    note_peer(state, datagram);
     rb_em_deliver(receive_data, &message);
 }
 
@@ -83,6 +69,18 @@ static void on_failure(em_datagram_socket *socket, const em_datagram_failure *fa
         return;
     state->failure = failure->status;
     rb_em_schedule_close(state->slot);
+}
+
+static void on_proxy_completed(em_datagram_socket *socket)
+{
+    const datagram_state *state = em_datagram_socket_get_user(socket);
+    rb_em_report_proxy_completed(state->slot);
+}
+
+static void on_proxy_target_unbound(em_datagram_socket *socket)
+{
+    const datagram_state *state = em_datagram_socket_get_user(socket);
+    rb_em_report_proxy_target_unbound(state->slot);
 }
 
 /* As in 1.x, an inactivity timeout is no failure. */
@@ -100,6 +98,8 @@ static void on_unbind(em_datagram_socket *socket, em_status reason)
 static const em_datagram_handler handler = {
     .receive_datagram = on_datagram,
     .send_failed = on_failure,
+    .proxy_completed = on_proxy_completed,
+    .proxy_target_unbound = on_proxy_target_unbound,
     .unbind = on_unbind,
 };
 
@@ -140,16 +140,18 @@ static VALUE send_to_fixed_peer(rb_em_slot *slot, VALUE text, size_t length)
 
 static VALUE send_text(rb_em_slot *slot, VALUE text, size_t length)
 {
-    datagram_state *state = state_of(slot);
-    em_datagram last = {.peer = &state->peer, .local = state->has_local ? &state->local : NULL};
+    em_address peer, local;
+    em_datagram last = {.peer = &peer};
     if (slot->flags & RB_EM_CLOSING)
         return INT2FIX(0);
     if (has_fixed_peer(slot))
         return send_to_fixed_peer(slot, text, length);
-    if (!state->has_peer) {
+    if (em_datagram_socket_get_sender(socket_of(slot), &peer, &local) != EM_OK) {
         fail(slot, EM_INVALID_ARGUMENT);
         return ULL2NUM(length);
     }
+    if (local.length > 0)
+        last.local = &local;
     em_status status = note_result(slot, em_datagram_socket_reply(socket_of(slot), &last, RSTRING_PTR(text), length));
     return status < 0 ? INT2FIX(0) : ULL2NUM(length);
 }
@@ -433,7 +435,8 @@ static em_status set_inactivity_timeout_ns(rb_em_slot *slot, uint64_t timeout_ns
 /* The fixed peer, or the sender; zeros before the first datagram. */
 static em_status get_peer_address(rb_em_slot *slot, em_address *address)
 {
-    *address = state_of(slot)->peer;
+    *address = (em_address){.length = 0};
+    em_datagram_socket_get_sender(socket_of(slot), address, NULL);
     if (has_fixed_peer(slot))
         em_datagram_socket_get_peer_address(socket_of(slot), address);
     if (em_address_get_family(address) != EM_ADDRESS_UNIX && address->length < PEERNAME_BYTES) {

@@ -124,16 +124,26 @@ void rb_em_on_handshake_completed(em_connection *connection)
         rb_em_report_handshake(slot);
 }
 
+void rb_em_report_proxy_completed(rb_em_slot *slot)
+{
+    rb_em_message message = {.slot = slot};
+    rb_em_deliver(proxy_completed, &message);
+}
+
 void rb_em_on_proxy_completed(em_connection *connection)
 {
-    rb_em_message message = {.slot = em_connection_get_user(connection)};
-    rb_em_deliver(proxy_completed, &message);
+    rb_em_report_proxy_completed(em_connection_get_user(connection));
+}
+
+void rb_em_report_proxy_target_unbound(rb_em_slot *slot)
+{
+    rb_em_message message = {.slot = slot};
+    rb_em_deliver(proxy_target_unbound, &message);
 }
 
 void rb_em_on_proxy_target_unbound(em_connection *connection)
 {
-    rb_em_message message = {.slot = em_connection_get_user(connection)};
-    rb_em_deliver(proxy_target_unbound, &message);
+    rb_em_report_proxy_target_unbound(em_connection_get_user(connection));
 }
 
 /* There is no half-open state in Ruby: unbind is called at once, and what is queued is sent afterwards. */

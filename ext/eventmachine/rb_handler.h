@@ -19,6 +19,10 @@ void rb_em_on_proxy_completed(em_connection *connection);
 void rb_em_on_proxy_target_unbound(em_connection *connection);
 void rb_em_on_unbind(em_connection *connection, em_status reason);
 
+/* The same for every kind of connections that may be the source of a proxy. */
+void rb_em_report_proxy_completed(rb_em_slot *slot);
+void rb_em_report_proxy_target_unbound(rb_em_slot *slot);
+
 /* connection_completed and ssl_handshake_completed, for a connection that was held. */
 void rb_em_report_completed(rb_em_slot *slot);
 void rb_em_report_handshake(rb_em_slot *slot);

@@ -19,19 +19,21 @@ static uint64_t size_of(VALUE number, const char *name)
     return NUM2ULL(integer);
 }
 
-/* Not one whose unbind is running: no proxy to it could ever end. */
-static em_connection *target_of(VALUE signature)
+/* The number by which the loop knows it; 0: it is gone, or of a kind that carries no bytes, as watches are. */
+static em_signature native_of(const rb_em_slot *slot)
 {
-    const rb_em_slot *slot = rb_em_find_entry(signature);
-    em_connection *target = slot && slot->native.object ? rb_em_stream_of_slot(slot) : NULL;
-    if (!target)
-        rb_em_raise("ConnectionError", "Tried to proxy to an invalid descriptor");
-    return target;
+    if (!slot || !slot->native.object)
+        return 0;
+    if (slot->kind == RB_EM_DATAGRAM_SOCKET)
+        return em_datagram_socket_get_signature(slot->native.object);
+    return em_connection_get_signature(rb_em_stream_of_slot(slot));
 }
 
-static void check(em_status status)
+static void check(em_status status, bool is_itself)
 {
     rb_em_check_memory(status);
+    if (status < 0 && status != EM_CLOSED && is_itself)
+        rb_em_raise("ConnectionError", "Tried to proxy a connection to itself");
     if (status == EM_INVALID_STATE)
         rb_em_raise("ConnectionError", "Tried to proxy to a busy target");
     if (status < 0 && status != EM_CLOSED) /* the source has ended */
@@ -40,33 +42,32 @@ static void check(em_status status)
 
 static VALUE start_proxy(VALUE self, VALUE from, VALUE to, VALUE buffer_bytes, VALUE length_bytes)
 {
-    rb_em_loop("start_proxy");
+    em_loop *loop = rb_em_loop("start_proxy");
     uint64_t buffer = size_of(buffer_bytes, "bufsize");
     em_proxy_options options = {.size = sizeof options, .length_bytes = size_of(length_bytes, "length")};
     options.buffer_bytes = buffer > 0 && buffer < SIZE_MAX ? (size_t)buffer : SIZE_MAX;
-    em_connection *source = rb_em_find_stream(from);
-    if (!source || em_connection_get_state(source) >= EM_STATE_RELEASING)
+    em_signature source = native_of(rb_em_find_entry(from));
+    if (source == 0)
         return Qnil;
-    em_connection *target = target_of(to);
-    if (target == source)
-        rb_em_raise("ConnectionError", "Tried to proxy a connection to itself");
-    check(em_connection_start_proxy(source, target, &options));
+    em_signature target = native_of(rb_em_find_entry(to)); /* not one whose unbind runs: no proxy to it could end */
+    check(em_loop_start_proxy(loop, source, target, &options), target == source);
     rb_em_changed();
     return Qnil;
 }
 
 static VALUE stop_proxy(VALUE self, VALUE from)
 {
-    em_connection *source = rb_em_find_stream(from);
-    if (source)
-        em_connection_stop_proxy(source);
+    em_signature source = native_of(rb_em_find_entry(from));
+    if (source > 0)
+        em_loop_stop_proxy(rb_em_loop("stop_proxy"), source);
     rb_em_changed();
     return Qnil;
 }
 
 static VALUE get_proxied_bytes(VALUE self, VALUE from)
 {
-    return ULL2NUM(em_connection_get_proxied_bytes(rb_em_find_stream(from)));
+    em_signature source = native_of(rb_em_find_connection(from));
+    return ULL2NUM(em_loop_get_proxied_bytes(rb_em_the_reactor.loop, source));
 }
 
 void rb_em_define_proxy(void)

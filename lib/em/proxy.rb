@@ -17,21 +17,23 @@ module EventMachine
 
   class << self
     # From now on, what one connection receives is sent by another natively: `from.receive_data` is not called, and no
-    # Ruby object is made of the bytes. Both may be of any kind: TCP, Unix-domain, TLS (decrypted bytes are relayed). A
-    # proxy has one direction. Chains and two proxies between the same connections are possible.
+    # Ruby object is made of the bytes. Both may be of any kind: TCP, Unix-domain, TLS (decrypted bytes are relayed),
+    # child processes, pipes and datagram sockets. A datagram socket sends each piece to the sender of the datagram that
+    # it received last, and until there is one, `from` is not read. A proxy has one direction. Chains and two proxies
+    # between the same connections are possible.
     #
     # If `from` has a proxy already, this replaces it and counts from 0. When `from` ends, `to` is left open: call
     # `to.close_connection_after_writing` in `unbind`. When `to` ends, `from.proxy_target_unbound` is called.
     #
-    # @param from [#signature] nothing happens if it is gone
+    # @param from [#signature] nothing happens if it is gone, a watch or the keyboard
     # @param to [#signature]
     # @param bufsize [Integer] while more bytes than this are queued in `to`, `from` is not read: at most this many and
     #   64 KiB are queued. A {Connection#pause} of the program's is independent of that. 0: no limit
     # @param length [Integer] after so many bytes the proxy ends, `from.proxy_completed` is called, and what was
     #   received behind them goes to `from.receive_data`. 0: no end
     # @return [nil]
-    # @raise [ConnectionError] if `to` is gone, is `from` itself, or is the target of another proxy. Nothing has changed
-    #   then
+    # @raise [ConnectionError] if `to` is gone, a watch or the keyboard, is `from` itself, or is the target of
+    #   another proxy. Nothing has changed then
     # @raise [ArgumentError] for a negative number
     def enable_proxy(from, to, bufsize = 0, length = 0)
       start_proxy(from.signature, to.signature, bufsize, length)
