@@ -90,11 +90,18 @@ static em_status make_connection(emi_net *net, const attachment *given, const em
     return EM_OK;
 }
 
+/* Only sockets get another close-on-exec flag. Each call to the system counts: a process has three streams. */
+static em_status get_modes(const attachment *given, emi_socket_modes *modes)
+{
+    *modes = (emi_socket_modes){.status_flags = given->found.status_flags, .descriptor_flags = -1};
+    return given->found.kind == EMI_SOCKET ? emi_socket_get_modes(given->descriptor, modes) : EM_OK;
+}
+
 /* For a descriptor that was examined. If this fails, its modes are restored. */
 static em_status adopt(emi_net *net, const attachment *given, const em_handler *handler, em_connection **made)
 {
     emi_socket_modes modes;
-    em_status status = emi_socket_get_modes(given->descriptor, &modes);
+    em_status status = get_modes(given, &modes);
     if (status != EM_OK)
         return status;
     status = make_connection(net, given, handler, made);

@@ -26,6 +26,7 @@ typedef struct emi_descriptor {
     emi_descriptor_kind kind;
     bool can_receive; /**< open for reading */
     bool can_send;    /**< open for writing */
+    int status_flags; /**< fcntl(2) */
 } emi_descriptor;
 
 /** Finds out what a descriptor can do. EM_BAD_DESCRIPTOR if it is not open, or open for nothing (O_PATH);

@@ -52,6 +52,7 @@ em_status emi_descriptor_examine(int fd, emi_descriptor *found)
         .kind = kind_of(fd, &facts),
         .can_receive = access == O_RDONLY || access == O_RDWR,
         .can_send = access == O_WRONLY || access == O_RDWR,
+        .status_flags = flags,
     };
     return EM_OK;
 }

@@ -68,7 +68,7 @@ em_status emi_socket_set_nonblocking(int socket);
 /** What emi_socket_set_nonblocking changes, fcntl(2). */
 typedef struct emi_socket_modes {
     int status_flags;
-    int descriptor_flags;
+    int descriptor_flags; /* -1: they are not changed */
 } emi_socket_modes;
 
 em_status emi_socket_get_modes(int socket, emi_socket_modes *modes);

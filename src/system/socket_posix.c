@@ -158,7 +158,8 @@ em_status emi_socket_get_modes(int fd, emi_socket_modes *modes)
 void emi_socket_restore_modes(int fd, const emi_socket_modes *modes)
 {
     fcntl(fd, F_SETFL, modes->status_flags);
-    fcntl(fd, F_SETFD, modes->descriptor_flags);
+    if (modes->descriptor_flags >= 0)
+        fcntl(fd, F_SETFD, modes->descriptor_flags);
 }
 
 em_status emi_socket_local_address(int fd, em_address *address)
