@@ -140,9 +140,12 @@ typedef int emi_nothing_else_here;
 #if defined(__GNUC__)
 #define EMI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define EMI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+/* Keeps what is rarely called, with all its registers and stack, out of a caller that is often called. */
+#define EMI_NEVER_INLINE __attribute__((noinline))
 #else
 #define EMI_LIKELY(condition) (condition)
 #define EMI_UNLIKELY(condition) (condition)
+#define EMI_NEVER_INLINE
 #endif
 
 #endif

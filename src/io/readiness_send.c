@@ -55,20 +55,19 @@ static bool finish_send(emi_readiness *readiness, emi_channel *channel, em_statu
 }
 
 /* Nothing was gathered. Within that, the owner may have asked to send again, or the system may have taken no more from
- * a pipe. */
-static void note_idle(emi_channel *channel)
+ * a pipe. Returns false: nothing more can be sent now. */
+static bool note_idle(emi_channel *channel)
 {
     channel->sending = channel->blocked || emi_list_is_linked(&channel->flush);
+    return false;
 }
 
-/* Sends a piece of a file, if the owner has one. Nothing in memory is to be sent before it. */
-static bool send_file(emi_readiness *readiness, emi_channel *channel)
+/* Sends a piece of a file, if the owner, which can have files, has one. Nothing in memory is to be sent before it. */
+EMI_NEVER_INLINE static bool send_file(emi_readiness *readiness, emi_channel *channel)
 {
     emi_file_span piece;
-    if (!channel->events->gather_file || !channel->events->gather_file(channel, &piece)) {
-        note_idle(channel);
-        return false;
-    }
+    if (!channel->events->gather_file(channel, &piece))
+        return note_idle(channel);
     size_t length = piece.length < MOST_FILE_BYTES ? piece.length : MOST_FILE_BYTES;
     size_t sent = 0;
     em_status status = emi_file_send(channel->descriptor, piece.descriptor, piece.offset, length, &sent);
@@ -85,8 +84,8 @@ static bool send_once(emi_readiness *readiness, emi_channel *channel)
 {
     emi_span spans[EMI_MAX_SPANS];
     unsigned count = channel->events->gather(channel, spans);
-    if (EMI_UNLIKELY(count == 0))
-        return send_file(readiness, channel);
+    if (count == 0)
+        return channel->events->gather_file ? send_file(readiness, channel) : note_idle(channel);
     size_t length = 0;
     em_status status = emi_readiness_write(channel, spans, count, &length);
     return finish_send(readiness, channel, status, length);

@@ -25,7 +25,7 @@ typedef struct emi_service_operations {
     void (*turn)(emi_service *service);
     /** Returns whether `turn` has something to do. May be NULL. */
     bool (*has_work)(const emi_service *service);
-    /** A descriptor that the loop had was closed. May be NULL. */
+    /** A descriptor that the loop had was closed. Called for EMI_SERVICE_NET only, whose servers may wait for one. */
     void (*descriptor_freed)(emi_service *service);
     /** Ends everything, because the loop is being destroyed; its objects have ended. May be NULL. */
     void (*close)(emi_service *service);

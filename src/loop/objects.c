@@ -180,11 +180,10 @@ void emi_loop_note_released(em_loop *loop, const emi_channel *channel)
     loop->objects.channels--;
     if (channel->ownership == EMI_SHARED)
         return;
-    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
-        emi_service *service = loop->services[kind];
-        if (service && service->operations->descriptor_freed)
-            service->operations->descriptor_freed(service);
-    }
+    /* Only servers wait for descriptors. */
+    emi_service *net = loop->services[EMI_SERVICE_NET];
+    if (net)
+        net->operations->descriptor_freed(net);
 }
 
 /* All of them */

@@ -103,17 +103,11 @@ static unsigned gather(emi_channel *channel, emi_span *spans)
     return may_send(connection) ? emi_outbox_gather(&connection->outbox, spans, EMI_MAX_SPANS) : 0;
 }
 
-void emi_connection_note_sent(em_connection *connection, size_t length)
+void emi_connection_note_progress(em_connection *connection)
 {
-    em_loop *loop = connection->object.loop;
-    emi_connection_note_activity(connection);
-    connection->bytes_sent += length;
-    loop->stats.bytes_sent += length;
-    if (connection->extras) {
-        connection->extras->progress_ns = connection->object.active_ns;
-        if (connection->extras->files)
-            emi_files_note_sent(connection);
-    }
+    connection->extras->progress_ns = connection->object.active_ns;
+    if (connection->extras->files)
+        emi_files_note_sent(connection);
 }
 
 /* Whether something follows when fewer bytes wait. */

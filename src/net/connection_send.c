@@ -23,12 +23,10 @@ void emi_connection_request_send(em_connection *connection)
         emi_channel_send(&connection->channel);
 }
 
-bool emi_connection_has_unsent(const em_connection *connection)
+bool emi_connection_has_unsent_elsewhere(const em_connection *connection)
 {
-    const emi_gate *gate = emi_gate_of(connection);
-    if (connection->outbox.first || emi_files_are_waiting(connection))
-        return true;
-    return (connection->extras && connection->extras->pipe) ||
+    const emi_gate *gate = connection->extras->gate;
+    return connection->extras->pipe || emi_files_are_waiting(connection) ||
            (gate && (gate->filter->wire.bytes > 0 || gate->filter->held.bytes > 0 || emi_gate_owes_end(gate)));
 }
 
@@ -105,13 +103,9 @@ static em_status refuse_to_send(const em_connection *connection)
 }
 
 /* What a forked child would seal takes the keys and numbers of what the parent seals. */
-em_status emi_connection_check_room(em_connection *connection, size_t length)
+static em_status check_limits(em_connection *connection, size_t length)
 {
-    if (EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
-        return refuse_to_send(connection);
     const emi_connection_extras *extras = connection->extras;
-    if (!extras)
-        return EM_OK;
     if (extras->gate && emi_loop_is_forked(connection->object.loop))
         return EM_FORKED;
     if (extras->outbox_limit_bytes == 0)
@@ -121,6 +115,13 @@ em_status emi_connection_check_room(em_connection *connection, size_t length)
         return EM_OK;
     emi_connection_end(connection, EM_OUTBOX_LIMIT);
     return EM_OUTBOX_LIMIT;
+}
+
+em_status emi_connection_check_room(em_connection *connection, size_t length)
+{
+    if (EMI_UNLIKELY(connection->object.state >= EM_STATE_RELEASING || connection->write_side != EMI_WRITE_OPEN))
+        return refuse_to_send(connection);
+    return EMI_LIKELY(!connection->extras) ? EM_OK : check_limits(connection, length);
 }
 
 static em_status check_pressure(em_connection *connection)

@@ -290,8 +290,8 @@ void emi_connection_failed(emi_channel *channel, em_status given);
 /** The socket is closed: continues with the next address, or frees the memory. */
 void emi_connection_released(emi_channel *channel);
 
-/** Counts bytes that the system has accepted. */
-void emi_connection_note_sent(em_connection *connection, size_t length);
+/** Of emi_connection_note_sent: what concerns the extras. */
+void emi_connection_note_progress(em_connection *connection);
 
 /** Calls post_init, possibly outside of a turn. */
 void emi_connection_post_init(em_connection *connection);
@@ -313,8 +313,14 @@ void emi_connection_hold(em_connection *connection, bool is_held);
 
 /* connection_send.c */
 
+/** Of emi_connection_has_unsent: whether something is left that is not in the outbox. It must have extras. */
+bool emi_connection_has_unsent_elsewhere(const em_connection *connection);
+
 /** Whether something is left to be sent, the end of a filter's bytes included. */
-bool emi_connection_has_unsent(const em_connection *connection);
+static inline bool emi_connection_has_unsent(const em_connection *connection)
+{
+    return connection->outbox.first || (connection->extras && emi_connection_has_unsent_elsewhere(connection));
+}
 
 /** Requests sending, if the state allows it and bytes are waiting. */
 void emi_connection_request_send(em_connection *connection);
@@ -355,6 +361,16 @@ static inline void emi_connection_note_activity(em_connection *connection)
         emi_connection_note_exactly(connection);
     else
         connection->object.active_ns = connection->object.loop->now_ns;
+}
+
+/** Counts bytes that the system has accepted. */
+static inline void emi_connection_note_sent(em_connection *connection, size_t length)
+{
+    emi_connection_note_activity(connection);
+    connection->bytes_sent += length;
+    connection->object.loop->stats.bytes_sent += length;
+    if (EMI_UNLIKELY(connection->extras))
+        emi_connection_note_progress(connection);
 }
 
 /* drain.c */
