@@ -11,6 +11,7 @@
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "support/filtered_connections.h"
@@ -66,6 +67,14 @@ ssize_t preadv2(int fd, const struct iovec *spans, int count, off_t offset, int 
         return -1;
     }
     return syscall(SYS_preadv2, fd, spans, count, offset, (off_t)0, flags);
+}
+
+/* The temporary directory may be in tmpfs, whose files count as cached. */
+int fstatfs(int fd, struct statfs *found)
+{
+    (void)fd;
+    *found = (struct statfs){.f_type = 0};
+    return 0;
 }
 
 static void wait_for_disk(off_t offset)
