@@ -216,7 +216,7 @@ static void relay_data(emi_channel *channel, const void *bytes, size_t length)
         return;
     emi_connection_note_activity(connection);
     if (emi_connection_proxy(connection))
-        emi_proxy_note_read(connection->extras->links.proxy, connection, length);
+        emi_proxy_note_read(connection->extras->links.proxy, length);
     emi_connection_deliver(connection, bytes, length);
 }
 

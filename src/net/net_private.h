@@ -405,8 +405,8 @@ bool emi_connection_is_kept_open(const em_connection *connection);
 
 /* proxy_splice.c */
 
-/** A source has received a piece the ordinary way. Decides whether the next ones may go into pipes. */
-void emi_proxy_note_read(emi_proxy *proxy, em_connection *from, size_t length);
+/** A source has received a piece the ordinary way. Notes whether the next ones may go into pipes. */
+void emi_proxy_note_read(emi_proxy *proxy, size_t length);
 
 /** Moves a piece from a source to its target by a pipe. Returns false if a piece should be received the ordinary way.
  */

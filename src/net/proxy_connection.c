@@ -179,8 +179,10 @@ void emi_connection_route(em_connection *connection)
 {
     emi_channel *channel = &connection->channel;
     channel->events = emi_connection_choose_events(connection);
+    /* What a source reads in large pieces is relayed at once: it is best read into memory that is still in the
+     * processor's cache, see bulk.h, or into a pipe. */
     channel->offers_room =
-        connection->handler->receive_buffer && !emi_gate_of(connection) && !emi_connection_proxy(connection);
+        !emi_gate_of(connection) && (emi_connection_proxy(connection) || connection->handler->receive_buffer);
 }
 
 em_connection *emi_connection_target(const emi_proxy *proxy)

@@ -17,12 +17,15 @@ enum {
     COPY_BYTES = 16 * 1024
 };
 
-void emi_proxy_note_read(emi_proxy *proxy, em_connection *from, size_t length)
+void emi_proxy_note_read(emi_proxy *proxy, size_t length)
 {
     proxy->full_reads = length < FULL_BYTES ? 0 : proxy->full_reads < FULL_READS ? proxy->full_reads + 1 : FULL_READS;
-    from->channel.offers_room = proxy->full_reads == FULL_READS && from->is_tcp && !emi_gate_of(from) &&
-                                proxy->piece_bytes >= LEAST_PIECE_BYTES &&
-                                from->channel.backend->operations->receive_into_pipe;
+}
+
+static bool may_splice(const emi_proxy *proxy, const em_connection *from)
+{
+    return proxy->full_reads == FULL_READS && from->is_tcp && proxy->piece_bytes >= LEAST_PIECE_BYTES &&
+           from->channel.backend->operations->receive_into_pipe;
 }
 
 /* How many bytes may go into a pipe now; 0: none. */
@@ -76,7 +79,8 @@ static void note_received(em_connection *from, size_t length)
 bool emi_connection_splice(em_connection *from)
 {
     emi_proxy *proxy = emi_connection_proxy(from);
-    em_connection *to = proxy && !emi_connection_has_ended(from) ? emi_connection_target(proxy) : NULL;
+    bool tries = proxy && may_splice(proxy, from) && !emi_connection_has_ended(from);
+    em_connection *to = tries ? emi_connection_target(proxy) : NULL;
     size_t most = to ? most_bytes(proxy, to) : 0;
     emi_proxy_pipe *pipe = most > 0 ? emi_proxies_take_pipe(from->object.loop) : NULL;
     if (!pipe)
