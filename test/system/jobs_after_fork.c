@@ -20,7 +20,7 @@ const char *__tsan_default_options(void)                                        
 typedef struct program_jobs {
     em_loop *loop;
     atomic_bool is_open;
-    atomic_uint begun;
+    atomic_uint begun, returned;
     unsigned results[3]; /* by number: OK, interrupted by the fork, cancelled */
 } program_jobs;
 
@@ -30,6 +30,7 @@ static void work_until_open(void *user)
     atomic_fetch_add(&jobs->begun, 1);
     while (!atomic_load(&jobs->is_open))
         sched_yield();
+    atomic_fetch_add(&jobs->returned, 1);
 }
 
 static void note_result(em_loop *loop, em_job job, em_status status, void *user)
@@ -71,6 +72,8 @@ static void a_child_does_the_jobs_that_had_not_begun(void **state)
     atomic_store(&jobs->is_open, true);
     assert_int_equal(system_wait(child), 0);
     assert_int_equal(atomic_load(&jobs->begun), 1); /* the parent has begun no other */
+    while (atomic_load(&jobs->returned) == 0)
+        sched_yield();
     assert_int_equal(em_loop_destroy(*state), EM_OK);
     *state = NULL;
 }
