@@ -16,10 +16,10 @@ import headers
 ffi, NULL = cffi.FFI(), cffi.FFI.NULL
 ffi.cdef(headers.declarations())
 lib = ffi.dlopen(os.environ.get("EVENTMACHINE_LIBRARY", str(headers.ROOT / "build/release/libeventmachine.so")))
-LOOP_OF = {ffi.typeof("em_loop *"): lambda loop: loop, ffi.typeof("em_connection *"): lib.em_connection_get_loop}
-kept = []  # callbacks: C points to them as long as the program runs
+KINDS = "loop connection datagram_socket process descriptor_watch file_watch process_watch signal_watch".split()
+LOOP_OF = {ffi.typeof(f"em_{kind} *"): getattr(lib, f"em_{kind}_get_loop", lambda loop: loop) for kind in KINDS}
+kept, raised = [], []  # callbacks, which C points to as long as the program runs; and what they have raised
 owned = weakref.WeakKeyDictionary()  # structs, and what their fields point to
-raised = []  # by callbacks, and not yet by a call
 
 
 class Error(Exception):
