@@ -5,8 +5,8 @@
  *
  * All functions here are for the loop's thread, and any callback may call them. Once a connection has ended, also
  * within unbind, the functions that send, close, pause, detach or set timeouts and limits return EM_CLOSED. The others
- * still report its last state. For a connection of NULL, functions with a status return EM_INVALID_ARGUMENT, and the
- * others return 0 or NULL if nothing else is said.
+ * still report its last state. If the connection is NULL, functions that return a status return EM_INVALID_ARGUMENT,
+ * and the others return 0 or NULL unless stated otherwise.
  */
 #ifndef EVENTMACHINE_CONNECTION_H
 #define EVENTMACHINE_CONNECTION_H
@@ -203,8 +203,9 @@ EM_API size_t em_connection_get_outbound_bytes(const em_connection *connection);
 
 /**
  * Closes at the end of the present turn, when unbind is called. Bytes waiting to be sent are dropped, and nothing is
- * received any more: of the handler's callbacks, only unbind is called after this, and before it proxy_target_unbound
- * if the target of this connection's proxy ends in the same turn. EM_CLOSED if the connection has ended already.
+ * received any more. Of the handler's callbacks, only unbind is called after this, except that proxy_target_unbound is
+ * called before it if the target of this connection's proxy ends in the same turn. EM_CLOSED if the connection has
+ * ended already.
  */
 EM_API em_status em_connection_close(em_connection *connection);
 
@@ -232,9 +233,9 @@ EM_API em_status em_connection_close_in_background(em_connection *connection);
 
 /**
  * Half-close: ends sending when everything has been sent (shutdown(2), SHUT_WR). Receiving goes on. From now on
- * em_connection_send returns EM_CLOSED. When both sides have ended, the connection ends; so it does if its descriptor
- * is open for writing only. EM_CLOSED if it has ended already. EM_UNSUPPORTED for a descriptor that is no socket and
- * open for both.
+ * em_connection_send returns EM_CLOSED. When both sides have ended, the connection ends. A connection whose descriptor
+ * is open for writing only ends as well. EM_CLOSED if it has ended already. EM_UNSUPPORTED if the descriptor is not a
+ * socket and is open for both reading and writing.
  */
 EM_API em_status em_connection_close_write(em_connection *connection);
 
@@ -315,11 +316,11 @@ EM_API uint64_t em_connection_get_connect_timeout_ns(const em_connection *connec
 
 /* Looking at a connection */
 
-/** Returns the loop that the connection belongs to. */
+/** Returns the loop that the connection belongs to. NULL for NULL. */
 EM_API em_loop *em_connection_get_loop(const em_connection *connection);
 
-/** Returns the user's pointer, which the library does not use. It is first that of the options: of em_loop_connect,
- * em_loop_attach or the server. */
+/** Returns the user's pointer, at first that of the options: of em_loop_connect, em_loop_attach or the server. The
+ * library does not use it. NULL for NULL. */
 EM_API void *em_connection_get_user(const em_connection *connection);
 
 /** Sets the user's pointer. Does nothing for NULL. */
@@ -331,10 +332,10 @@ EM_API void em_connection_set_user(em_connection *connection, void *user);
  */
 EM_API em_status em_connection_set_handler(em_connection *connection, const em_handler *handler);
 
-/** Returns the connection's number; 0 for NULL. */
+/** Returns the connection's signature; 0 for NULL. */
 EM_API em_signature em_connection_get_signature(const em_connection *connection);
 
-/** Returns the connection with this number; NULL if its unbind has returned or it never existed. */
+/** Returns the connection with this signature; NULL if its unbind has returned or it never existed. */
 EM_API em_connection *em_loop_find_connection(em_loop *loop, em_signature signature);
 
 /** Returns the connection's state; EM_STATE_CLOSED for NULL. */
@@ -354,7 +355,7 @@ typedef struct em_reason {
      * What was being done, and how it ended, for logs: "connect to 127.0.0.1:81: Connection refused", "resolve
      * www.example.org: timed out while resolving the name", "connection with 127.0.0.1:5000: closed by the peer".
      * Errors of the system are worded by strerror(3). The wording may change, so do not compare it. In UTF-8, provided
-     * that the name is. Never NULL; owned by the connection and valid until unbind returns.
+     * that the name is. Never NULL; owned by the connection and valid until its unbind has returned.
      */
     const char *text;
 } em_reason;
@@ -372,12 +373,12 @@ EM_API em_status em_connection_get_reason(em_connection *connection, em_reason *
 /**
  * Gets the peer's address. For TCP it is remembered, so it is known in unbind, too, even after a reset.
  * EM_NOT_CONNECTED before the connection is established, or when the system no longer knows the address.
- * EM_NOT_A_SOCKET for other attached descriptors, which have no address.
+ * EM_NOT_A_SOCKET if the descriptor is not a socket and so has no address.
  */
 EM_API em_status em_connection_get_peer_address(em_connection *connection, em_address *address);
 
-/** Gets the address of this end, getsockname(2). EM_NOT_CONNECTED if there is no socket, EM_NOT_A_SOCKET for other
- * attached descriptors, and what the system returns. */
+/** Gets the address of this end, getsockname(2). EM_NOT_CONNECTED if there is no socket, EM_NOT_A_SOCKET if the
+ * descriptor is not a socket, and what getsockname(2) returns. */
 EM_API em_status em_connection_get_local_address(em_connection *connection, em_address *address);
 
 /** Returns the nanoseconds of loop time since bytes were last received or sent, or since the connection was created.
@@ -392,8 +393,8 @@ EM_API void em_connection_get_byte_counts(const em_connection *connection, uint6
 EM_API int em_connection_get_descriptor(const em_connection *connection);
 
 /**
- * Returns the pending error of the socket and clears it (SO_ERROR, socket(7)). EM_OK if there is none, as with every
- * descriptor that is no socket; EM_CLOSED if the connection has ended.
+ * Returns the pending error of the socket and clears it (SO_ERROR, socket(7)). EM_OK if there is none, and always for a
+ * descriptor that is not a socket; EM_CLOSED if the connection has ended.
  */
 EM_API em_status em_connection_take_error(em_connection *connection);
 
@@ -401,8 +402,8 @@ EM_API em_status em_connection_take_error(em_connection *connection);
 
 /**
  * Sets a socket option by the system's numbers, setsockopt(2). value_bytes: the length of the value. EM_CLOSED if there
- * is no socket (not yet, while a name is being resolved, or no longer); EM_NOT_A_SOCKET for other attached descriptors;
- * EM_INVALID_ARGUMENT; EM_NO_PROTOCOL_OPTION.
+ * is no socket (not yet, while a name is being resolved, or no longer); EM_NOT_A_SOCKET if the descriptor is not a
+ * socket; EM_INVALID_ARGUMENT; EM_NO_PROTOCOL_OPTION.
  */
 EM_API em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
                                                  size_t value_bytes);

@@ -2,13 +2,14 @@
 /*
  * Datagram sockets: UDP over IPv4 and IPv6 (RFC 768), and Unix-domain datagrams (unix(7)).
  *
- * A datagram arrives whole, or not at all, and the order is not guaranteed, except by Unix-domain sockets. Datagrams of
- * length 0 are valid in both directions. An error concerns one datagram and never ends the socket: send_failed is
- * called, and everything else goes on.
+ * A datagram arrives whole or not at all. Only Unix-domain sockets guarantee the order. Datagrams of length 0 are valid
+ * in both directions. An error concerns one datagram and never ends the socket: send_failed is called, and everything
+ * else goes on.
  *
  * All functions here are for the loop's thread, and any callback may call them. Once a socket has ended, also within
- * unbind, the functions that send, close, pause or change something return EM_CLOSED. For a socket of NULL, functions
- * with a status return EM_INVALID_ARGUMENT, and the others return 0 or NULL.
+ * unbind, the functions that send, close, pause or change something return EM_CLOSED. The others still report its last
+ * state unless stated otherwise. If the socket is NULL, functions that return a status return EM_INVALID_ARGUMENT, and
+ * the others return 0 or NULL unless stated otherwise.
  */
 #ifndef EVENTMACHINE_DATAGRAM_H
 #define EVENTMACHINE_DATAGRAM_H
@@ -18,11 +19,11 @@
 
 EM_BEGIN_DECLARATIONS
 
-/** A datagram socket. Owned by its loop; valid until its unbind callback returns. */
+/** A datagram socket. Owned by its loop; valid until its unbind has returned. */
 typedef struct em_datagram_socket em_datagram_socket;
 
-/** A datagram that was received. It is valid until receive_datagram returns, with everything that it points to. New
- * fields are added at the end only. */
+/** A datagram that was received. Valid, with everything that it points to, until receive_datagram returns. New fields
+ * are added at the end only. */
 typedef struct em_datagram {
     const void *data; /**< never NULL */
     size_t length;    /**< bytes; may be 0 */
@@ -30,43 +31,46 @@ typedef struct em_datagram {
     /** Who sent it. Empty for a Unix-domain peer that has no name. */
     const em_address *peer;
 
-    /** The address of this machine that it was sent to: the one to answer from, see em_datagram_socket_reply. The port
-     * is 0. NULL unless receive_destination is on, or if there is none, as with IPv6 multicast. */
+    /** The address of this machine that it was sent to. Answers should come from it, see em_datagram_socket_reply. The
+     * port is 0. NULL unless receive_destination is on, and if there is no such address, as with IPv6 multicast. */
     const em_address *local;
 
     /** The destination in the packet, which may be a multicast group or a broadcast address. The port is 0. NULL unless
      * receive_destination is on. */
     const em_address *destination;
 
-    unsigned interface_index; /**< where it arrived, if_indextoname(3); 0 unless receive_destination is on */
-    int ttl;                  /**< the TTL or hop limit that was left; -1 unless receive_ttl is on */
-    int ecn;                  /**< the two bits of RFC 3168, 0 to 3; -1 unless receive_ecn is on */
-    int is_truncated;         /**< 1 if the system has cut it to `length` bytes; otherwise 0 */
+    unsigned interface_index; /**< the interface it arrived on, if_indextoname(3); 0 unless receive_destination is on */
+    int ttl;                  /**< the TTL or hop limit on arrival; -1 unless receive_ttl is on */
+    int ecn;                  /**< the two ECN bits, RFC 3168, 0 to 3; -1 unless receive_ecn is on */
+    int is_truncated;         /**< 1 if the system has truncated it to `length` bytes, otherwise 0 */
 } em_datagram;
 
-/** Why a datagram has not arrived. Valid until send_failed returns. New fields are added at the end only. */
+/** Why a datagram has not arrived. Valid, with everything that it points to, until send_failed returns. New fields are
+ * added at the end only. */
 typedef struct em_datagram_failure {
     em_status status; /**< for instance EM_MESSAGE_TOO_LONG, EM_NETWORK_UNREACHABLE, EM_CONNECTION_REFUSED */
     int system_error; /**< the system's error number behind it, errno(3); 0 if there is none */
 
-    /** Whom the datagram was sent to; NULL if the system does not say. */
+    /** The address that the datagram was sent to; NULL if the system does not report it. */
     const em_address *peer;
 
-    /** 0: the system has refused to send it. 1: it was sent, and the network has reported an error, by ICMP mostly
-     * (RFC 792, RFC 4443). */
+    /** 0: the system refused to send it. 1: it was sent, and the network reported an error, usually by ICMP (RFC 792,
+     * RFC 4443). */
     int is_remote;
 
-    /** The datagram. Of one that was sent, the beginning that the network has returned; NULL if it has not. */
+    /** The datagram, if the system refused to send it. Otherwise the beginning of it that the network has returned;
+     * NULL if it has returned nothing. */
     const void *data;
     size_t length; /**< of `data` */
 
-    /** Who has reported the error: the peer or a router. NULL if the system does not say. */
+    /** The address of the peer or router that reported the error. NULL if the system does not report it. */
     const em_address *reporter;
 } em_datagram_failure;
 
 /**
  * The callbacks of a datagram socket, which the loop's thread calls. Any of them may be NULL. The struct is not copied
- * and must outlive the sockets that use it. The `reserved` fields must be NULL.
+ * and must outlive the sockets that use it. The `reserved` fields are for future callbacks and must be NULL. A callback
+ * that this library does not know is refused with EM_INVALID_ARGUMENT, never ignored.
  */
 typedef struct em_datagram_handler {
     /** The socket exists and is bound. */
@@ -76,21 +80,23 @@ typedef struct em_datagram_handler {
     void (*receive_datagram)(em_datagram_socket *socket, const em_datagram *datagram);
 
     /** A datagram could not be sent, or the network has reported that one has not arrived, see report_network_errors.
-     * Never called by a function that sends. If it is NULL, such datagrams are dropped in silence. */
+     * Never called within a function that sends. If this callback is NULL, such datagrams are dropped silently. */
     void (*send_failed)(em_datagram_socket *socket, const em_datagram_failure *failure);
 
     /** The bytes waiting to be sent have fallen to the low-water mark, after they had exceeded the high-water mark. */
     void (*drained)(em_datagram_socket *socket);
 
-    /** The socket has ended. reason: EM_OK if the program has closed it, EM_INACTIVITY_TIMEOUT, EM_WRITE_TIMEOUT (see
-     * drain_timeout_ns), or why the loop can no longer watch it, such as EM_NO_MEMORY. */
+    /** The socket has ended. Called exactly once, as the last callback, at the end of a turn or within em_loop_destroy.
+     * reason: EM_OK if the program has closed it, EM_INACTIVITY_TIMEOUT, EM_WRITE_TIMEOUT (see drain_timeout_ns), or
+     * why the loop can no longer watch it, such as EM_NO_MEMORY. */
     void (*unbind)(em_datagram_socket *socket, em_status reason);
 
-    /** The proxy of this socket has relayed length_bytes, see em_loop_start_proxy. What is left of the datagram goes to
-     * receive_datagram next. */
+    /** The proxy of this socket has relayed length_bytes, see em_loop_start_proxy, and has ended. The rest of the
+     * datagram goes to receive_datagram next. */
     void (*proxy_completed)(em_datagram_socket *socket);
 
-    /** The unbind of the target of this socket's proxy has returned. Later datagrams go to receive_datagram. */
+    /** The target of this socket's proxy has ended: its unbind has returned. The proxy has ended, and later datagrams
+     * go to receive_datagram. */
     void (*proxy_target_unbound)(em_datagram_socket *socket);
 
     void (*reserved[6])(void);
@@ -106,41 +112,41 @@ typedef struct em_datagram_options {
     void *user;  /**< the socket's user pointer, set before post_init */
 
     /** SO_REUSEADDR, socket(7). On Linux a second socket can then take over the port and its unicast datagrams.
-     * Multicast reaches all such sockets. Default: off */
+     * Multicast datagrams reach all such sockets. Default: off */
     em_switch reuse_address;
     em_switch reuse_port; /**< SO_REUSEPORT: the system distributes the senders among the sockets. Default: off */
     em_switch v6_only;    /**< IPV6_V6ONLY, ipv6(7). Default: the system's */
     em_switch broadcast;  /**< SO_BROADCAST: may send to broadcast addresses. Default: off */
 
     /** Fills in local, destination and interface_index of em_datagram (IP_PKTINFO, IPV6_RECVPKTINFO). Default: on if
-     * the socket is bound to all addresses of the machine and the system can do it. */
+     * the socket is bound to all addresses of the machine and the system supports it. */
     em_switch receive_destination;
     em_switch receive_ttl; /**< fills in ttl (IP_RECVTTL, IPV6_RECVHOPLIMIT). Default: off */
     em_switch receive_ecn; /**< fills in ecn (IP_RECVTOS, IPV6_RECVTCLASS). Default: off */
 
-    /** Receives datagrams of equal size from one sender together, where the system can do it (UDP_GRO, udp(7)). They
-     * are reported one by one, as ever, and cost less. Default: off */
+    /** Receives datagrams of equal size from one sender together, where the system supports it (UDP_GRO, udp(7)). They
+     * cost less, and are still reported one by one. Default: off */
     em_switch receive_offload;
 
-    /** Sends datagrams of equal size that follow each other to one peer together, where the system can do it
-     * (UDP_SEGMENT, udp(7)). They arrive one by one, as ever, and cost less. For datagrams that fit into the packets of
-     * the network. Default: off */
+    /** Sends consecutive datagrams of equal size to one peer together, where the system supports it (UDP_SEGMENT,
+     * udp(7)). They cost less, and still arrive one by one. For datagrams that fit into the packets of the network.
+     * Default: off */
     em_switch segmentation;
 
-    /** Calls send_failed also if the network reports that a datagram has not arrived: that nobody listens on the port,
-     * for instance. Not for Unix-domain sockets. Default: on if the handler has send_failed. If it is off, or if the
-     * system has no error queue (IP_RECVERR, ip(7)), only a socket with a fixed peer learns that. */
+    /** Calls send_failed also if the network reports that a datagram has not arrived, for instance because nobody
+     * listens on the port. Not for Unix-domain sockets. If it is off, or if the system has no error queue (IP_RECVERR,
+     * ip(7)), only a socket with a fixed peer gets such reports. Default: on if the handler has send_failed */
     em_switch report_network_errors;
 
     int ttl;           /**< of unicast datagrams (IP_TTL, IPV6_UNICAST_HOPS), 1 to 255. 0: the system's */
     int multicast_ttl; /**< of multicast datagrams (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), 1 to 255. 0: 1 */
 
-    /** Whether datagrams sent to a group reach sockets of this machine (IP_MULTICAST_LOOP). Default: on */
+    /** Datagrams sent to a group also reach sockets of this machine (IP_MULTICAST_LOOP). Default: on */
     em_switch multicast_loop;
     unsigned multicast_interface; /**< the interface that multicast leaves by, if_nametoindex(3). 0: the system's */
 
     int send_buffer_bytes;    /**< SO_SNDBUF. 0: the system's */
-    int receive_buffer_bytes; /**< SO_RCVBUF. 0: the system's. What does not fit is lost */
+    int receive_buffer_bytes; /**< SO_RCVBUF. 0: the system's. Datagrams that do not fit are lost */
 
     uint64_t inactivity_timeout_ns; /**< see em_datagram_socket_set_inactivity_timeout_ns. 0: never */
 
@@ -149,7 +155,7 @@ typedef struct em_datagram_options {
     /** `drained` is called when the bytes waiting have fallen to this. 0: a quarter of the high-water mark. */
     size_t low_water_bytes;
 
-    /** The most memory that datagrams waiting to be sent may need, in bytes. Each datagram counts with its length and
+    /** The most memory that datagrams waiting to be sent may need, in bytes. Each datagram counts as its length plus
      * about 64 bytes. Beyond that, functions that send return EM_OUTBOX_LIMIT and accept nothing. 0: 64 MiB. */
     size_t outbox_limit_bytes;
 
@@ -184,7 +190,7 @@ EM_API em_status em_loop_open_datagram_socket(em_loop *loop, const char *host, i
  * are given are refused with EM_INVALID_ARGUMENT. EM_INVALID_ADDRESS if the address is of a family that the library
  * does not know.
  *
- * An empty address opens a Unix-domain socket without a name, which can send and gets no answers.
+ * An empty address opens a Unix-domain socket without a name. It can send but gets no answers.
  */
 EM_API em_status em_loop_open_datagram_socket_at(em_loop *loop, const em_address *address,
                                                  const em_datagram_handler *handler, const em_datagram_options *options,
@@ -192,20 +198,23 @@ EM_API em_status em_loop_open_datagram_socket_at(em_loop *loop, const em_address
 
 /**
  * Takes over a datagram socket that exists already, for instance one inherited from a parent process or one end of
- * socketpair(2). Options that are given are set on it; all others stay as they are,
- * except that receive_destination and report_network_errors have their usual defaults. On success the loop owns the
- * descriptor: it makes it non-blocking and close-on-exec, and closes it when the socket ends. On failure the caller
- * still owns it: EM_BAD_DESCRIPTOR, EM_NOT_A_SOCKET, EM_INVALID_ARGUMENT (no datagram socket), EM_FILE_EXISTS (attached
- * to this loop already), and what em_loop_open_datagram_socket returns.
+ * socketpair(2). Options that are given are set on it. All others stay as they are, except that receive_destination and
+ * report_network_errors have their usual defaults. On success the loop owns the descriptor: it makes it non-blocking
+ * and close-on-exec, and closes it when the socket ends. On failure the caller still owns it. handler: required.
+ * options: NULL for defaults. socket: set to the handle, NULL on failure; may be NULL.
+ *
+ * EM_BAD_DESCRIPTOR, EM_NOT_A_SOCKET, EM_INVALID_ARGUMENT (not a datagram socket), EM_FILE_EXISTS (attached to this
+ * loop already), and what em_loop_open_datagram_socket returns.
  */
 EM_API em_status em_loop_attach_datagram_socket(em_loop *loop, int descriptor, const em_datagram_handler *handler,
                                                 const em_datagram_options *options, em_datagram_socket **socket);
 
 /**
- * Returns the socket to the caller: the counterpart of em_loop_attach_datagram_socket, for any datagram socket.
- * unbind(EM_OK) follows at the end of the present turn. Datagrams waiting to be sent are dropped. Datagrams that were
- * read and not delivered, because the socket was paused meanwhile, are passed to receive_datagram before this returns.
- * descriptor: set to the descriptor, which the caller owns from now on; -1 on failure. EM_CLOSED, EM_FORKED.
+ * Detaches the descriptor from the loop and returns it to the caller: the counterpart of
+ * em_loop_attach_datagram_socket, for any datagram socket. unbind(EM_OK) follows at the end of the present turn.
+ * Datagrams waiting to be sent are dropped. Datagrams that have been read but not delivered, because the socket was
+ * paused meanwhile, are passed to receive_datagram before this returns. descriptor: set to the descriptor, which the
+ * caller owns from now on; -1 on failure. EM_CLOSED, EM_FORKED.
  */
 EM_API em_status em_datagram_socket_detach(em_datagram_socket *socket, int *descriptor);
 
@@ -213,13 +222,13 @@ EM_API em_status em_datagram_socket_detach(em_datagram_socket *socket, int *desc
 
 /**
  * Sends a copy of the bytes as one datagram, after those sent before. Datagrams that one callback sends leave together
- * when it returns. If the system cannot accept one now, it is kept and sent later. length: 0 is valid. Returns:
+ * when it returns. A datagram that the system cannot accept now is kept and sent later. length: may be 0. Returns:
  *
- * - EM_OK: accepted. What becomes of it afterwards is told by send_failed only.
+ * - EM_OK: accepted. Later failures are reported by send_failed only.
  * - EM_UNDER_PRESSURE: accepted, but more than the high-water mark is waiting. Stop sending until `drained` is called.
  * - EM_OUTBOX_LIMIT, EM_LOOP_OUTBOX_LIMIT, EM_NO_MEMORY: nothing was accepted, and the socket goes on.
- * - EM_MESSAGE_TOO_LONG: more than 65 535 bytes over IP. The limit of IPv4, 65 507 bytes, is the system's, and is
- *   reported by send_failed, as are the smaller limits of some networks.
+ * - EM_MESSAGE_TOO_LONG: more than 65 535 bytes over IP. The system enforces the limit of IPv4, 65 507 bytes: exceeding
+ *   it is reported by send_failed, and so are the smaller limits of some networks.
  * - EM_ADDRESS_FAMILY: the socket cannot send to this kind of address. An IPv6 socket can send to IPv4 addresses unless
  *   it is bound to IPv6 only.
  * - EM_INVALID_ADDRESS: the address is empty. EM_INVALID_PORT: its port is 0.
@@ -233,9 +242,9 @@ EM_API em_status em_datagram_socket_send_to(em_datagram_socket *socket, const vo
  */
 EM_API em_status em_datagram_socket_send(em_datagram_socket *socket, const void *data, size_t length);
 
-/** As em_datagram_socket_send_to, to the sender of a datagram, within receive_datagram. The answer comes from the
- * address to which that datagram was sent, if that is known, see receive_destination: clients drop answers from another
- * one. EM_INVALID_ADDRESS if the sender has no name. */
+/** As em_datagram_socket_send_to, to the sender of a datagram. For use within receive_datagram. The answer comes from
+ * the address to which that datagram was sent, if it is known, see receive_destination: clients drop answers from
+ * another address. EM_INVALID_ADDRESS if the sender has no name. */
 EM_API em_status em_datagram_socket_reply(em_datagram_socket *socket, const em_datagram *datagram, const void *data,
                                           size_t length);
 
@@ -255,14 +264,14 @@ EM_API size_t em_datagram_socket_get_outbound_count(const em_datagram_socket *so
 /* The fixed peer */
 
 /**
- * Fixes the peer, connect(2): em_datagram_socket_send sends to it, and only its datagrams are received. Those waiting
- * to be sent still go to the peers that they were meant for. May be called again for another peer. Errors as for
+ * Fixes the peer, connect(2): em_datagram_socket_send sends to it, and only its datagrams are received. Datagrams
+ * already waiting to be sent still go to their own peers. May be called again for another peer. Errors as for
  * em_datagram_socket_send_to and those of connect(2), for instance EM_NETWORK_UNREACHABLE; for Unix-domain sockets
  * EM_NO_SUCH_FILE and EM_CONNECTION_REFUSED. EM_FORKED.
  */
 EM_API em_status em_datagram_socket_connect(em_datagram_socket *socket, const em_address *peer);
 
-/** Ends that: datagrams of all senders are received again. EM_NOT_CONNECTED, EM_CLOSED, EM_FORKED. */
+/** Removes the fixed peer: datagrams of all senders are received again. EM_NOT_CONNECTED, EM_CLOSED, EM_FORKED. */
 EM_API em_status em_datagram_socket_disconnect(em_datagram_socket *socket);
 
 /** Gets the fixed peer. EM_NOT_CONNECTED if there is none. */
@@ -298,52 +307,55 @@ EM_API em_status em_datagram_socket_set_water_marks(em_datagram_socket *socket, 
 /** Sets the limit on the memory of datagrams waiting to be sent, see em_datagram_options; 0: 64 MiB. EM_CLOSED. */
 EM_API em_status em_datagram_socket_set_outbox_limit_bytes(em_datagram_socket *socket, size_t limit_bytes);
 
-/** The socket ends with EM_INACTIVITY_TIMEOUT if no datagram is received or sent for this long; 0: never. It does not
- * end while it is paused. EM_CLOSED. */
+/** Sets the inactivity timeout: the socket ends with EM_INACTIVITY_TIMEOUT if no datagram is received or sent for this
+ * long. 0: never. It does not end while it is paused. EM_CLOSED. */
 EM_API em_status em_datagram_socket_set_inactivity_timeout_ns(em_datagram_socket *socket, uint64_t timeout_ns);
 EM_API uint64_t em_datagram_socket_get_inactivity_timeout_ns(const em_datagram_socket *socket);
 
 /* Multicast, RFC 1112, RFC 3678 */
 
 /**
- * Joins a multicast group on one interface: call it once per interface. A socket that this library has opened receives
- * the datagrams of the groups that it has joined itself, and of no others. group: its address; the port is ignored.
- * interface_index: if_nametoindex(3); 0: the system chooses one, by its routing table. source: NULL, or the only sender
+ * Joins a multicast group on one interface; call it once for each interface. A socket that this library has opened
+ * receives only the datagrams of groups that it has joined itself. group: the group's address; the port is ignored.
+ * interface_index: if_nametoindex(3); 0: chosen by the system from its routing table. source: NULL, or the only sender
  * whose datagrams are wanted (source-specific multicast, RFC 4607); may be called for several sources.
- * EM_INVALID_ARGUMENT (no multicast address), EM_ADDRESS_FAMILY (not the socket's family), EM_ADDRESS_IN_USE (joined
+ * EM_INVALID_ARGUMENT (not a multicast address), EM_ADDRESS_FAMILY (not the socket's family), EM_ADDRESS_IN_USE (joined
  * already), EM_NO_BUFFERS (too many groups), EM_CLOSED, and what setsockopt(2) returns.
  */
 EM_API em_status em_datagram_socket_join(em_datagram_socket *socket, const em_address *group, unsigned interface_index,
                                          const em_address *source);
 
-/** Leaves a group; arguments as for em_datagram_socket_join. EM_ADDRESS_NOT_AVAILABLE if it was not joined. */
+/** Leaves a group; arguments as for em_datagram_socket_join. EM_ADDRESS_NOT_AVAILABLE if the group was not joined. */
 EM_API em_status em_datagram_socket_leave(em_datagram_socket *socket, const em_address *group, unsigned interface_index,
                                           const em_address *source);
 
 /* Looking at a socket */
 
+/** Returns the loop that the socket belongs to. NULL for NULL. */
 EM_API em_loop *em_datagram_socket_get_loop(const em_datagram_socket *socket);
 
-/** Returns the user's pointer, which the library does not use. It is first that of the options. */
+/** Returns the user's pointer, at first that of the options. The library does not use it. NULL for NULL. */
 EM_API void *em_datagram_socket_get_user(const em_datagram_socket *socket);
+
 /** Sets the user's pointer. Does nothing for NULL. */
 EM_API void em_datagram_socket_set_user(em_datagram_socket *socket, void *user);
 
-/** Returns the socket's number; 0 for NULL. */
+/** Returns the socket's signature; 0 for NULL. */
 EM_API em_signature em_datagram_socket_get_signature(const em_datagram_socket *socket);
 
-/** Returns the datagram socket with this number; NULL if its unbind has returned or it never existed. */
+/** Returns the datagram socket with this signature; NULL if its unbind has returned or it never existed. */
 EM_API em_datagram_socket *em_loop_find_datagram_socket(em_loop *loop, em_signature signature);
 
-/** Gets the address that the socket is bound to. EM_CLOSED once it was given back, and what getsockname(2) returns. */
+/** Gets the address that the socket is bound to. EM_CLOSED once the descriptor has been detached, and what
+ * getsockname(2) returns. */
 EM_API em_status em_datagram_socket_get_local_address(const em_datagram_socket *socket, em_address *address);
 
-/** Returns the UDP port that the socket is bound to, also the one that the system chose; 0 if there is none. */
+/** Returns the UDP port that the socket is bound to, also if the system chose it; 0 if there is none. */
 EM_API int em_datagram_socket_get_port(const em_datagram_socket *socket);
 
-/** Gets the sender of the datagram that was received last, also of one that a proxy has relayed. local: set to the
- * address that it was sent to, see em_datagram, or to an empty one if that is unknown; may be NULL. EM_NOT_FOUND if no
- * datagram was received, or if its sender has no name: `sender` is empty then. */
+/** Gets the sender of the latest datagram that was received, also of one that a proxy has relayed. local: set to the
+ * address that the datagram was sent to, see em_datagram, or to an empty one if that is unknown; may be NULL.
+ * EM_NOT_FOUND if no datagram has been received, or if its sender has no name: `sender` is then empty. */
 EM_API em_status em_datagram_socket_get_sender(const em_datagram_socket *socket, em_address *sender, em_address *local);
 
 /** Returns the nanoseconds of loop time since a datagram was last received or sent, or since the socket was opened. */
@@ -352,7 +364,8 @@ EM_API uint64_t em_datagram_socket_get_idle_ns(const em_datagram_socket *socket)
 /** Gets the numbers of datagrams received and sent so far. Either pointer may be NULL. */
 EM_API void em_datagram_socket_get_counts(const em_datagram_socket *socket, uint64_t *received, uint64_t *sent);
 
-/** Returns the descriptor; -1 once the socket has ended. The library owns it: do not read, write or close it. */
+/** Returns the descriptor, also within unbind; -1 for NULL, or once it has been detached. The library owns it: do not
+ * read, write or close it. */
 EM_API int em_datagram_socket_get_descriptor(const em_datagram_socket *socket);
 
 /** Sets a socket option by the system's numbers, setsockopt(2). The value is passed to the system as it is.

@@ -3,7 +3,7 @@
  * The handler of a connection: the user's protocol.
  *
  * Life of a connection: post_init → [connection_completed] → receive_data* → [receive_end] → unbind. Every connection
- * that gets post_init gets unbind exactly once. The pointer is valid until unbind returns.
+ * that gets post_init gets unbind exactly once. The pointer is valid until its unbind has returned.
  */
 #ifndef EVENTMACHINE_HANDLER_H
 #define EVENTMACHINE_HANDLER_H
@@ -15,7 +15,7 @@
 
 EM_BEGIN_DECLARATIONS
 
-/** A connection. Owned by its loop; valid until its unbind callback returns. */
+/** A connection. Owned by its loop; valid until its unbind has returned. */
 typedef struct em_connection em_connection;
 
 /**
@@ -78,13 +78,13 @@ typedef struct em_handler {
      */
     void (*ssl_handshake_completed)(em_connection *connection);
 
-    /** The proxy of this connection, see em_connection_start_proxy, has relayed as many bytes as it was to, and has
-     * ended. What was received behind them goes to receive_data next, or to a proxy that is started here. */
+    /** The proxy of this connection has relayed length_bytes, see em_connection_start_proxy, and has ended. Bytes
+     * received after them go to receive_data next, or to a proxy that is started here. */
     void (*proxy_completed)(em_connection *connection);
 
-    /** The target of the proxy of this connection has ended: its unbind has just returned. The proxy has ended, and
-     * what is received from now on goes to receive_data. Also called if this connection is closed already, but its
-     * unbind is still to come: a program may close it in the target's unbind. */
+    /** The target of this connection's proxy has ended: its unbind has just returned. The proxy has ended, and bytes
+     * received from now on go to receive_data. Also called if this connection is closed already but its unbind has not
+     * been called: a program may close it in the target's unbind. */
     void (*proxy_target_unbound)(em_connection *connection);
 
     void (*reserved[6])(void);

@@ -3,9 +3,9 @@
  * The loop (the reactor): one thread's event loop. A process may have any number of loops, which are independent of
  * each other.
  *
- * Threads: a loop belongs to the thread that runs it. Every function that takes a loop, a connection or a server may be
- * called by that thread only. Before the loop first runs, any one thread at a time may call it. Functions marked "any
- * thread" are the exceptions.
+ * Threads: a loop belongs to the thread that runs it. Every function that takes a loop, or an object of a loop such as
+ * a connection, may be called by that thread only. Before the loop first runs, any one thread at a time may call it.
+ * Functions marked "any thread" are the exceptions.
  *
  * Each turn of the loop goes through these steps: timers that are due, posted calls, next ticks; sending; waiting;
  * receiving; sending; `unbind` of the connections that have ended. The loop's time (em_loop_get_time_ns) is read before
@@ -26,8 +26,9 @@ EM_BEGIN_DECLARATIONS
 typedef struct em_loop em_loop;
 
 /**
- * The number of a connection, a server or a timer. It is greater than 0 and unique within its loop. The number of an
- * object that has ended is not reused while anyone can still hold it, so a stale number is recognised and harmless.
+ * Identifies an object of a loop: a connection, a server, a datagram socket, a process, a watch, a job or a timer. It
+ * is greater than 0 and unique within its loop. The signature of an object that has ended is not reused while anyone
+ * can still hold it, so a stale signature is recognised and harmless.
  */
 typedef uint64_t em_signature;
 
@@ -54,8 +55,8 @@ typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 
  * A source of memory. reallocate(user, NULL, bytes) allocates, reallocate(user, pointer, bytes) resizes, and
  * reallocate(user, pointer, 0) frees and returns NULL. Memory is aligned as by malloc(3). The function may return NULL
  * if there is no memory: the call that needed it then fails with EM_NO_MEMORY and nothing is lost. It must be
- * thread-safe if other threads call em_loop_post. The work of threads (name resolution, jobs) always uses malloc(3),
- * because its threads may outlive the loop.
+ * thread-safe if other threads call em_loop_post. Work in other threads (name resolution, jobs) always uses malloc(3),
+ * because these threads may outlive the loop.
  */
 typedef struct em_allocator {
     void *(*reallocate)(void *user, void *pointer, size_t bytes);
@@ -103,13 +104,13 @@ typedef struct em_loop_options {
 
     /**
      * The most threads for each kind of work that blocks: resolving names, reading files, and the program's jobs (see
-     * pool.h). No kind waits for another. Threads are started when they are needed. 0: 4. At most 64. A thread whose
-     * look-up was given up (because of a close or a timeout) but has not returned does not count: another one is
+     * pool.h). No kind of work waits for another. Threads are started when they are needed. 0: 4. At most 64. A thread
+     * whose look-up was given up (because of a close or a timeout) but has not returned does not count: another one is
      * started in its place. There are at most 64 such threads; beyond that, names wait until a look-up returns.
      */
     unsigned pool_threads;
 
-    /** The most jobs of em_loop_submit_job that may be submitted and not done at once. 0: 1024. At most 2^28. */
+    /** The most jobs that may be submitted and not done at once, see em_loop_submit_job. 0: 1024. At most 2^28. */
     unsigned job_limit;
 
     /** How long a thread waits for work before it ends. 0: 10 seconds. EM_FOREVER: until the loop is destroyed. */
@@ -141,14 +142,14 @@ typedef struct em_loop_stats {
     uint64_t bytes_received; /**< by all connections */
     uint64_t bytes_sent;     /**< by all connections: accepted by the system */
     uint64_t outbox_bytes;   /**< now; waiting to be sent */
-    uint64_t jobs_open;      /**< now; submitted by em_loop_submit_job and not done */
+    uint64_t jobs_open;      /**< now; submitted by em_loop_submit_job and not done yet */
     uint64_t jobs_done;      /**< includes those that were cancelled */
-    uint64_t jobs_cancelled; /**< by em_loop_cancel_job before they began */
+    uint64_t jobs_cancelled; /**< by em_loop_cancel_job, before they began */
     uint64_t pool_threads;   /**< now; for names, files and jobs together */
 
     uint64_t file_watches_open;     /**< now; includes those that are ending */
-    uint64_t signal_watches_open;   /**< now; the same */
-    uint64_t datagram_sockets_open; /**< now; the same */
+    uint64_t signal_watches_open;   /**< now; includes those that are ending */
+    uint64_t datagram_sockets_open; /**< now; includes those that are ending */
     uint64_t datagrams_received;    /**< by all datagram sockets */
     uint64_t datagrams_sent;        /**< by all datagram sockets: accepted by the system */
 } em_loop_stats;
@@ -287,7 +288,7 @@ EM_API int em_loop_get_timeout_ms(em_loop *loop);
  */
 EM_API em_status em_loop_get_stats(const em_loop *loop, em_loop_stats *stats, size_t stats_bytes);
 
-/** Returns the user's pointer, which is NULL at first. The library does not use it. NULL for NULL. */
+/** Returns the user's pointer, NULL at first. The library does not use it. NULL for NULL. */
 EM_API void *em_loop_get_user(const em_loop *loop);
 
 /** Sets the user's pointer. Does nothing for NULL. */

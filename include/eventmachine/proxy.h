@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Proxies: what one connection (the source) receives is sent by another (the target), within the library, without the
- * program touching the bytes. Datagram sockets may take part, see em_loop_start_proxy. Connections may be of any kind:
- * TCP, Unix-domain, with TLS (decrypted bytes are relayed, and encrypted again if the target has TLS). A proxy has one
- * direction. For both directions start two, in either order. Chains (a to b, b to c) are possible, too.
+ * Proxies: the bytes that one connection (the source) receives are sent by another (the target), within the library,
+ * without passing through the program. Datagram sockets may take part, see em_loop_start_proxy. Connections may be of
+ * any kind: TCP, Unix-domain, or with TLS (decrypted bytes are relayed, and encrypted again if the target has TLS). A
+ * proxy has one direction. For both directions, start two, in either order. Chains (a to b, b to c) are possible, too.
  *
  * All functions here are for the loop's thread, and any callback may call them.
  */
@@ -17,16 +17,16 @@ EM_BEGIN_DECLARATIONS
 
 /** What the end of the source means for the target. */
 typedef enum em_proxy_end {
-    /** Nothing: the program decides, in the source's receive_end or unbind. */
+    /** The target stays as it is: the program decides, in the source's receive_end or unbind. */
     EM_PROXY_LEAVE_OPEN = 0,
 
     /**
-     * When the source's peer has sent its last byte, and everything was relayed, the target's sending ends as by
+     * When the source's peer has sent its last byte, and everything has been relayed, the target's sending ends as by
      * em_connection_close_write, and the target goes on receiving. If the source is itself the target of a proxy, it
-     * stays open for that direction even if its handler has no receive_end: so two proxies that pass the end on like
-     * this relay half-closes both ways, and both connections end when both peers have ended. If the source ends in any
-     * other way, for instance by a reset, the target is closed as by em_connection_close_after_writing. So it is if the
-     * source ends after its peer while the proxy in the other direction is still there.
+     * stays open for that direction even if its handler has no receive_end. So two proxies with this option relay
+     * half-closes both ways, and both connections end when both peers have ended. If the source ends in any other way,
+     * for instance by a reset, the target is closed as by em_connection_close_after_writing. The same happens if the
+     * source itself ends after its peer's last byte while the proxy in the other direction still exists.
      */
     EM_PROXY_CLOSE_WRITE = 1,
 
@@ -41,43 +41,43 @@ typedef struct em_proxy_options {
     size_t size; /**< sizeof (em_proxy_options) */
 
     /**
-     * Flow control: while more bytes than this wait to be sent by the target (em_connection_get_outbound_bytes), the
-     * source is not read. At most this many bytes and those of one more read (receive_buffer_bytes in em_loop_options)
-     * wait for one proxy. 0: 256 KiB, but the kernel may hold up to 1 MiB of bulk between plain TCP connections, for at
-     * most 32 proxies of a loop at a time. SIZE_MAX: no limit.
+     * Flow control: the source is not read while more bytes than this are waiting to be sent by the target
+     * (em_connection_get_outbound_bytes). So a proxy holds at most this many bytes and those of one more read
+     * (receive_buffer_bytes in em_loop_options). 0: 256 KiB, but for bulk data between plain TCP connections the kernel
+     * may hold up to 1 MiB, for at most 32 proxies of a loop at a time. SIZE_MAX: no limit.
      */
     size_t buffer_bytes;
 
-    /** The proxy ends after it has relayed so many bytes: proxy_completed is called, and what was received behind them
-     * goes to receive_data right after that. 0: no end. */
+    /** The proxy ends after it has relayed this many bytes. proxy_completed is called, and bytes received after them go
+     * to receive_data next. 0: no end. */
     uint64_t length_bytes;
 
     em_proxy_end at_end; /**< default: EM_PROXY_LEAVE_OPEN */
-    unsigned reserved;   /**< for an option to come; must be 0 */
+    unsigned reserved;   /**< for a future option; must be 0 */
 } em_proxy_options;
 
 /**
- * Starts a proxy between any two objects that carry bytes, given by their signatures: connections, with those of child
- * processes and of attached descriptors among them, and datagram sockets. For two connections this is
- * em_connection_start_proxy. Everything that is said there holds for datagram sockets, too, with these differences:
+ * Starts a proxy between any two objects that carry bytes, given by their signatures: connections, including those of
+ * child processes and attached descriptors, and datagram sockets. For two connections this is
+ * em_connection_start_proxy. Everything said there also applies to datagram sockets, with these differences:
  *
- * - Source: the bytes of each datagram are relayed. The boundaries are lost in a connection. Between datagram sockets
- *   each datagram stays one, and those of length 0 are relayed as well. After length_bytes, what is left of a datagram
- *   goes to receive_datagram. While a socket is held back, datagrams wait in the system's buffer, as far as it has
- * room.
- * - Target: each piece is sent as one datagram: to the fixed peer (em_datagram_socket_connect), or, without one, to the
- *   sender of the datagram received last. Until there is one or the other, the source is held back. What is received
- *   from a connection is at most receive_buffer_bytes long (em_loop_options), and where it was divided depends on the
- *   network, so the protocol must not depend on it. Bytes beyond 65 507, the most that fits into a datagram of IPv4,
- *   follow in another datagram, as do those for which outbox_limit_bytes or the loop's limit leaves no room. A datagram
- *   that the system refuses is reported by send_failed of the target.
- * - A datagram socket has no end of input, and none that it could pass on. If the peer of its source has ended, it is
- *   closed as by em_datagram_socket_close_after_writing, as at_end says. With EM_PROXY_CLOSE_WRITE and a proxy in the
- *   other direction it stays open for that one, until the connection ends.
+ * - Source: the bytes of each datagram are relayed. If the target is a connection, the boundaries are lost. Between
+ *   datagram sockets, each datagram stays one datagram, and those of length 0 are relayed as well. After length_bytes,
+ *   the rest of a datagram goes to receive_datagram. While a socket is held back, datagrams wait in the system's
+ *   buffer, as far as it has room.
+ * - Target: each piece is sent as one datagram. It goes to the fixed peer (em_datagram_socket_connect) or, if there is
+ *   none, to the sender of the latest datagram received. Until there is one or the other, the source is held back. A
+ *   piece from a connection is at most receive_buffer_bytes long (em_loop_options). Where the stream is divided depends
+ *   on the network, so the protocol must not depend on it. Bytes beyond 65 507, the most that fits into an IPv4
+ *   datagram, follow in another datagram. So do bytes for which outbox_limit_bytes or the loop's limit leaves no room.
+ *   A datagram that the system refuses is reported by the target's send_failed.
+ * - A datagram socket has no end of input. As a source it has none to pass on. As a target it is closed as by
+ *   em_datagram_socket_close_after_writing when the source's peer has ended, if at_end says so. With
+ *   EM_PROXY_CLOSE_WRITE and a proxy in the other direction, it stays open for that proxy until the connection ends.
  *
- * EM_INVALID_ARGUMENT: `loop` is NULL, one of the two is of another kind (a server, a watch, a process), and as for
- * em_connection_start_proxy. EM_CLOSED: there is no object `from`, or it has ended. EM_NOT_FOUND: there is no object
- * `to`.
+ * EM_INVALID_ARGUMENT: `loop` is NULL, or one of the two is of another kind (a server, a watch, a process). EM_CLOSED:
+ * there is no object `from`, or it has ended. EM_NOT_FOUND: there is no object `to`. Other errors as for
+ * em_connection_start_proxy.
  */
 EM_API em_status em_loop_start_proxy(em_loop *loop, em_signature from, em_signature to,
                                      const em_proxy_options *options);
@@ -87,43 +87,44 @@ EM_API em_status em_loop_start_proxy(em_loop *loop, em_signature from, em_signat
 EM_API em_status em_loop_stop_proxy(em_loop *loop, em_signature from);
 
 /** Returns how many bytes the latest proxy of `from` has relayed, as em_connection_get_proxied_bytes; 0 if there was
- * none, or there is no such object. */
+ * none, or if there is no such object. */
 EM_API uint64_t em_loop_get_proxied_bytes(const em_loop *loop, em_signature from);
 
 /**
- * From now on, the bytes that `from` receives are sent by `to` and are not passed to receive_data. What is just being
- * passed to receive_data stays the program's. Either may still be connecting. What the program sends by `to` itself
- * comes between the relayed pieces, in the order of the calls.
+ * Starts a proxy: from now on, the bytes that `from` receives are sent by `to` and are not passed to receive_data. If
+ * this is called in receive_data, the bytes just passed to it are not relayed. Either connection may still be
+ * connecting. Data that the program itself sends by `to` is inserted between the relayed pieces, in the order of the
+ * calls.
  *
- * If `from` has a proxy already, this replaces it, and counts from 0 again. A connection is the target of one proxy at
- * most. options: NULL for defaults.
+ * If `from` has a proxy already, the new one replaces it and counts from 0. A connection is the target of at most one
+ * proxy. options: NULL for defaults.
  *
- * The source is held back, which means that nothing is read from it, while more than buffer_bytes wait in the target,
- * while the target accepts no more data to send (em_connection_close_write and the like), and while the target's
- * outbox_limit_bytes, or the loop's, leave no room: a proxy never exceeds those limits and loses nothing by them. Other
- * pauses are independent of this one: bytes are received only while none is in effect, and em_connection_is_paused and
- * em_connection_is_receiving_paused do not report it. The end of `from` is noticed after the bytes before it were
- * relayed.
+ * The source is held back, which means that nothing is read from it: while more than buffer_bytes are waiting in the
+ * target, while the target accepts no more data to send (em_connection_close_write and the like), and while
+ * outbox_limit_bytes of the target or the loop leaves no room. So a proxy never exceeds those limits and loses nothing
+ * because of them. Other pauses are independent: bytes are received only while neither they nor the proxy hold the
+ * source back. em_connection_is_paused and em_connection_is_receiving_paused do not report that a proxy holds it back.
+ * The end of `from` is noticed after the bytes before it have been relayed.
  *
  * A proxy ends:
  * - after length_bytes, when proxy_completed is called;
  * - after the target's unbind, when proxy_target_unbound is called, and later bytes go to receive_data;
  * - by em_connection_stop_proxy, or em_connection_detach of `from`;
- * - after the unbind of `from`. Then nothing is called on `to` but what at_end says.
- * Bytes that were relayed belong to the target: they are sent, and dropped, like those of em_connection_send. Bytes
- * that have been received, but could not be relayed before the proxy has ended, go to receive_data or to the next
- * proxy.
+ * - after the unbind of `from`. No callback of `to` is called for this, and `to` is affected only as at_end says.
+ * Bytes that have been relayed belong to the target: they are sent or dropped like those of em_connection_send. Bytes
+ * that have been received, but could not be relayed before the proxy ended, go to receive_data or to the next proxy.
  *
- * EM_INVALID_ARGUMENT: NULL, `from` and `to` are the same or of different loops, invalid options. EM_CLOSED: `from` has
- * ended, or its peer has. EM_NOT_FOUND: the unbind of `to` has returned. (While it is still to
- * come, the call succeeds, and proxy_target_unbound follows.) EM_INVALID_STATE: `to` is the target of another proxy, or
- * the loop is being destroyed. EM_NO_MEMORY, EM_FORKED. On failure nothing has changed; a former proxy goes on.
+ * EM_INVALID_ARGUMENT: `from` or `to` is NULL, they are the same or of different loops, or the options are invalid.
+ * EM_CLOSED: `from` has ended, or its peer has. EM_NOT_FOUND: the unbind of `to` has returned. If `to` has ended but
+ * its unbind has not returned, the call succeeds, and proxy_target_unbound follows. EM_INVALID_STATE: `to` is the
+ * target of another proxy, or the loop is being destroyed. EM_NO_MEMORY, EM_FORKED. A call that fails has no effect: a
+ * former proxy goes on.
  *
  * If there is no memory for bytes that must wait, `from` ends with EM_NO_MEMORY.
  */
 EM_API em_status em_connection_start_proxy(em_connection *from, em_connection *to, const em_proxy_options *options);
 
-/** Ends the proxy of `from`: what it receives from now on goes to receive_data. EM_INVALID_STATE if it has none;
+/** Ends the proxy of `from`: bytes that it receives from now on go to receive_data. EM_INVALID_STATE if it has none;
  * EM_CLOSED if it has ended; EM_INVALID_ARGUMENT for NULL. */
 EM_API em_status em_connection_stop_proxy(em_connection *from);
 

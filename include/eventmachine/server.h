@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Servers: listening sockets, and the connections that they accept. All functions are for the loop's thread.
+ * Servers: listening sockets, and the connections that they accept. All functions here are for the loop's thread, and
+ * any callback may call them.
  */
 #ifndef EVENTMACHINE_SERVER_H
 #define EVENTMACHINE_SERVER_H
@@ -159,10 +160,10 @@ EM_API void *em_server_get_user(const em_server *server);
  * accept from it or close it. -1 for NULL. */
 EM_API int em_server_get_descriptor(const em_server *server);
 
-/** Returns the server's number; 0 for NULL. */
+/** Returns the server's signature; 0 for NULL. */
 EM_API em_signature em_server_get_signature(const em_server *server);
 
-/** Returns the server with this number; NULL if it was stopped or never existed. */
+/** Returns the server with this signature; NULL if it was stopped or never existed. */
 EM_API em_server *em_loop_find_server(em_loop *loop, em_signature signature);
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The list of everything that can go wrong. Every function that can fail returns an em_status, and every connection
- * ends with one.
+ * The list of everything that can go wrong. Every function that can fail returns an em_status, and every connection,
+ * datagram socket and watch ends with one.
  */
 #ifndef EVENTMACHINE_STATUS_H
 #define EVENTMACHINE_STATUS_H

@@ -11,8 +11,8 @@
 
 EM_BEGIN_DECLARATIONS
 
-/** The number of a timer; 0 for none. A stale number (the timer has fired or was cancelled) is recognised and harmless.
- */
+/** The signature of a timer; 0 for none. A stale signature (the timer has fired or was cancelled) is recognised and
+ * harmless. */
 typedef em_signature em_timer;
 
 /** Called when a timer fires. user: the pointer passed when it was added. It may cancel or re-arm any timer, including
@@ -33,7 +33,7 @@ typedef void (*em_timer_callback)(em_loop *loop, em_timer timer, void *user);
  * called for a timer that has fired, unless the timer was re-armed in its callback and so is pending again. If
  * em_loop_add_timer itself fails, it is not called, and the caller keeps `user`.
  *
- * timer: set to the number of the timer, 0 on failure; may be NULL.
+ * timer: set to the signature of the timer, 0 on failure; may be NULL.
  * EM_NO_MEMORY, EM_INVALID_ARGUMENT, EM_LIMIT (more than 2^28 timers); EM_INVALID_STATE within a `dispose` that
  * em_loop_destroy calls.
  */
@@ -58,7 +58,7 @@ EM_API em_status em_loop_add_periodic_timer(em_loop *loop, uint64_t period_ns, e
 EM_API em_status em_loop_cancel_timer(em_loop *loop, em_timer timer);
 
 /**
- * Reschedules a pending timer, which keeps its number and fires delay_ns after the loop's time. A periodic timer
+ * Reschedules a pending timer, which keeps its signature and fires delay_ns after the loop's time. A periodic timer
  * continues with its period from there. A one-shot timer can also be re-armed within its own callback; once that has
  * returned, it is gone. Errors as for em_loop_cancel_timer.
  */

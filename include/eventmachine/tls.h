@@ -340,9 +340,9 @@ typedef struct em_tls_info {
 } em_tls_info;
 
 /**
- * Fills in what is known about a connection's TLS. May be called until its unbind returns. info_bytes: sizeof *info, so
- * that the struct can grow; fields that this library does not have become 0. EM_INVALID_STATE: the connection has no
- * TLS. EM_INVALID_ARGUMENT.
+ * Fills in what is known about a connection's TLS. May be called until its unbind has returned. info_bytes: sizeof
+ * *info, so that the struct can grow; fields that this library does not have become 0. EM_INVALID_STATE: the connection
+ * has no TLS. EM_INVALID_ARGUMENT.
  */
 EM_API em_status em_connection_get_tls_info(const em_connection *connection, em_tls_info *info, size_t info_bytes);
 
@@ -364,7 +364,7 @@ EM_API em_status em_connection_get_peer_certificate(const em_connection *connect
 
 /**
  * Returns the OCSP response (RFC 6960) in DER that the server has sent, if this client asked for one, see `ocsp`; NULL
- * if there is none. response_bytes: set to its length; may be NULL. Valid until unbind returns.
+ * if there is none. response_bytes: set to its length; may be NULL. Valid until its unbind has returned.
  */
 EM_API const void *em_connection_get_ocsp_response(const em_connection *connection, size_t *response_bytes);
 
