@@ -195,20 +195,22 @@ class WatchTest < ReactorTest
   end
 
   def test_a_number_can_be_watched_again_at_once_after_detach_and_close
+    second = []
     pipe do |first, writer|
       reactor do
         writer.write("x")
         watch(first, notify_readable: lambda do |it|
           number = it.detach
           first.close
-          second, second_writer = IO.pipe
-          second_writer.write("y")
-          assert_equal number, second.fileno
-          watch(second, notify_readable: ->(_) { EM.stop }).notify_readable = true
+          second = IO.pipe
+          second.last.write("y")
+          assert_equal number, second.first.fileno
+          watch(second.first, notify_readable: ->(_) { EM.stop }).notify_readable = true
         end).notify_readable = true
       end
     end
-    GC.start
+  ensure
+    second.each(&:close)
   end
 
   def test_a_descriptor_is_watched_or_attached_once
