@@ -12,7 +12,7 @@ class ProxyTest < ReactorTest
     /what_arrives/, /bufsize/, /held_back/, /leaves_the_target_open/, /stopped_with/, /unix_domain/, /decrypted/
   ]
 
-  LARGE = (0...3_000_000).map { |i| (i * 31 >> 3 & 255).chr }.join.b.freeze
+  LARGE = Random.new(1).bytes(3_000_000).freeze
 
   # Yields two accepted connections and the clients at their other ends.
   def pair(from: {}, to: {})
