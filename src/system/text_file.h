@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Small files of the system's configuration, such as /etc/hosts: reading a whole one, and noticing that it has changed.
+ */
+#ifndef EMI_TEXT_FILE_H
+#define EMI_TEXT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+
+/** What tells one state of a file from another. Symbolic links are followed, so a link to another file counts, too. */
+typedef struct emi_file_stamp {
+    uint64_t device;
+    uint64_t inode; /**< 0: there is no such file, or it is not a regular one */
+    int64_t size;
+    int64_t changed_seconds;
+    int64_t changed_ns;
+    int64_t modified_seconds;
+    int64_t modified_ns;
+} emi_file_stamp;
+
+/** Makes one stat(2). */
+void emi_text_file_stamp(const char *path, emi_file_stamp *stamp);
+
+static inline bool emi_file_stamps_equal(const emi_file_stamp *a, const emi_file_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed_seconds == b->changed_seconds && a->changed_ns == b->changed_ns &&
+           a->modified_seconds == b->modified_seconds && a->modified_ns == b->modified_ns;
+}
+
+/** Reads a regular file of at most 16 MiB. The text ends with a zero byte and is to be freed with emi_release; NULL if
+ * there is no such file. EM_NO_MEMORY, or what the system says. */
+em_status emi_text_file_read(const emi_memory *memory, const char *path, char **text, size_t *length);
+
+#endif

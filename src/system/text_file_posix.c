@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Text files by stat(2) and read(2).
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_POSIX
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "system/socket.h"
+#include "system/system_error.h"
+#include "system/text_file.h"
+
+enum { LARGEST_FILE_BYTES = 16 << 20 };
+
+void emi_text_file_stamp(const char *path, emi_file_stamp *stamp)
+{
+    struct stat info;
+    *stamp = (emi_file_stamp){.inode = 0};
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return;
+    *stamp = (emi_file_stamp){
+        .device = (uint64_t)info.st_dev,
+        .inode = (uint64_t)info.st_ino,
+        .size = info.st_size,
+        .changed_seconds = info.st_ctim.tv_sec,
+        .changed_ns = info.st_ctim.tv_nsec,
+        .modified_seconds = info.st_mtim.tv_sec,
+        .modified_ns = info.st_mtim.tv_nsec,
+    };
+}
+
+/* The file may become shorter or longer meanwhile: what is there of `capacity` bytes is taken. */
+static em_status read_all(int fd, char *text, size_t capacity, size_t *length)
+{
+    *length = 0;
+    while (*length < capacity) {
+        ssize_t count = read(fd, text + *length, capacity - *length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return emi_last_status();
+        if (count == 0)
+            break;
+        *length += (size_t)count;
+    }
+    text[*length] = '\0';
+    return EM_OK;
+}
+
+static em_status read_open_file(const emi_memory *memory, int fd, char **text, size_t *length)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return emi_last_status();
+    if (!S_ISREG(info.st_mode))
+        return EM_OK;
+    if (info.st_size > LARGEST_FILE_BYTES)
+        return EM_LIMIT;
+    char *memory_of_text = emi_allocate(memory, (size_t)info.st_size + 1);
+    if (!memory_of_text)
+        return EM_NO_MEMORY;
+    em_status status = read_all(fd, memory_of_text, (size_t)info.st_size, length);
+    if (status == EM_OK)
+        *text = memory_of_text;
+    else
+        emi_release(memory, memory_of_text);
+    return status;
+}
+
+em_status emi_text_file_read(const emi_memory *memory, const char *path, char **text, size_t *length)
+{
+    *text = NULL;
+    *length = 0;
+    /* Not blocking, in case that somebody has put a FIFO there. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? EM_OK : emi_last_status();
+    em_status status = read_open_file(memory, fd, text, length);
+    emi_socket_close(fd);
+    return status;
+}
+
+#endif
