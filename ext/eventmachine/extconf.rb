@@ -39,6 +39,13 @@ else
   message "built without OpenSSL: there is no TLS\n"
 end
 
+# Name servers are asked without threads, if c-ares is installed. EM_CARES=0 leaves it out.
+if ENV["EM_CARES"] != "0" && have_header("ares.h") && have_library("cares", "ares_set_socket_functions", "ares.h")
+  $defs << "-DEM_WITH_CARES"
+else
+  message "built without c-ares: names are resolved in threads\n"
+end
+
 create_makefile("rubyeventmachine")
 
 # mkmf knows only the headers beside this file.

@@ -29,6 +29,13 @@
 #define EMI_HAVE_URING 0
 #endif
 
+/* The build defines EM_WITH_CARES if c-ares is available. */
+#if defined(EM_WITH_CARES)
+#define EMI_HAVE_CARES 1
+#else
+#define EMI_HAVE_CARES 0
+#endif
+
 /* The build defines EM_WITH_OPENSSL if OpenSSL 3 is available. */
 #if defined(EM_WITH_OPENSSL)
 #define EMI_HAVE_OPENSSL 1
