@@ -51,6 +51,8 @@ EM_BEGIN_DECLARATIONS
     X(EM_NOT_A_FILE, -31, "not a regular file")                                                                        \
     X(EM_FILE_TRUNCATED, -32, "the file has become shorter while it was sent")                                         \
     X(EM_CANCELLED, -33, "cancelled before it began")                                                                  \
+    X(EM_NO_RECORDS, -34, "the name exists, but has no record of this kind")                                           \
+    X(EM_ANSWER_TRUNCATED, -35, "the name server's answer was cut off, and could not be had over TCP")                 \
     /* From the operating system. */                                                                                   \
     X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \

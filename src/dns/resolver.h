@@ -5,6 +5,8 @@
 #ifndef EMI_RESOLVER_H
 #define EMI_RESOLVER_H
 
+#include <stdbool.h>
+
 #include <eventmachine/address.h>
 #include <eventmachine/loop.h>
 
@@ -30,7 +32,23 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
                       void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
                       emi_resolution **resolution);
 
-/** Cancels a resolution in progress: `done` is not called. Other resolutions do not wait for it. Takes constant time.
+/**
+ * One family's result of a look-up: EM_OK with at least one address, in the order in which they should be tried (RFC
+ * 6724), or why there is none, as for em_resolved. The addresses are valid until it returns. is_last: the other family
+ * was reported before.
+ */
+typedef void (*emi_family_resolved)(void *user, em_address_family family, em_status status,
+                                    const emi_addresses *addresses, bool is_last);
+
+/**
+ * Like emi_resolve, but `resolved` is called once for IPv6 and once for IPv4, as soon as the result of each is known,
+ * in later turns. Both are reported in one turn, IPv6 first, if the name is in the hosts file or in the cache.
+ */
+em_status emi_resolve_families(em_loop *loop, const char *name, int port, emi_family_resolved resolved, void *user,
+                               emi_resolution **resolution);
+
+/** Cancels a resolution in progress: its callback is not called (again). Other resolutions do not wait for it. Takes
+ * constant time.
  */
 void emi_resolve_cancel(emi_resolution *resolution);
 

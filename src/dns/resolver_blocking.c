@@ -3,79 +3,30 @@
  * Resolution by getaddrinfo(3) in the pool of threads, so that the hosts file, resolv.conf and nsswitch.conf are used
  * as by every other program.
  */
-#include "dns/resolver.h"
+#include "dns/resolver_blocking.h"
 
-#include <ctype.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/container.h"
+#include "dns/dns_name.h"
 #include "pool/pool.h"
 
-/* RFC 1035, section 2.3.4, with a final dot. */
-enum { LONGEST_NAME = 254, LONGEST_LABEL = 63 };
-
 /* Made by the loop's thread. A thread of the pool fills in status and addresses, which the loop's thread then reads. */
-struct emi_resolution {
+struct emi_system_look_up {
     emi_job job;
     void (*done)(void *user, em_status status, const emi_addresses *addresses);
     void *user;
     em_status status;
     int port;
     emi_addresses addresses;
-    char name[LONGEST_NAME + 1];
+    char name[EMI_LONGEST_NAME + 1];
 };
-
-/* Whether the name is this top-level one or under it. */
-static bool is_under(const char *name, const char *top)
-{
-    size_t length = strlen(name);
-    if (length > 0 && name[length - 1] == '.')
-        length--;
-    size_t tail = strlen(top);
-    if (length < tail || strncasecmp(name + length - tail, top, tail) != 0)
-        return false;
-    return length == tail || name[length - tail - 1] == '.';
-}
-
-/* Digits and dots only: a malformed IPv4 address, which no resolver should see (RFC 3493 would read "1.2" as one). */
-static bool looks_like_ipv4(const char *name)
-{
-    return name[strspn(name, "0123456789.")] == '\0';
-}
-
-/* Labels of 1 to 63 bytes (RFC 1035, section 2.3.4), separated by dots, with or without a final one. */
-static bool has_good_labels(const char *name)
-{
-    for (const char *label = name; *label;) {
-        size_t length = strcspn(label, ".");
-        if (length == 0 || length > LONGEST_LABEL)
-            return false;
-        label += length;
-        if (*label == '.')
-            label++;
-    }
-    return true;
-}
-
-static em_status check_name(const char *name)
-{
-    size_t length = strlen(name);
-    if (length == 0 || length > LONGEST_NAME || strchr(name, ':') || looks_like_ipv4(name) || !has_good_labels(name))
-        return EM_INVALID_ADDRESS;
-    if (length == LONGEST_NAME && name[length - 1] != '.')
-        return EM_INVALID_ADDRESS;
-    for (size_t i = 0; i < length; i++)
-        if (isspace((unsigned char)name[i]) || iscntrl((unsigned char)name[i]))
-            return EM_INVALID_ADDRESS;
-    return is_under(name, "invalid") ? EM_NAME_NOT_FOUND : EM_OK;
-}
 
 static em_status status_of(int error)
 {
@@ -160,7 +111,7 @@ static bool are_all_loopback(const emi_addresses *addresses)
  */
 static em_status look_up(const char *name, int port, emi_addresses *addresses)
 {
-    if (is_under(name, "localhost"))
+    if (emi_name_is_under(name, "localhost"))
         return look_up_loopback(port, addresses);
     em_status status = ask_system(name, port, AI_ADDRCONFIG, addresses);
     if (status == EM_NO_MEMORY || (status == EM_OK && !are_all_loopback(addresses)))
@@ -174,49 +125,46 @@ static em_status look_up(const char *name, int port, emi_addresses *addresses)
 
 em_status emi_resolve_known(const char *name, int port, emi_addresses *addresses)
 {
-    em_status status = check_name(name);
+    em_status status = emi_name_check(name);
     if (status != EM_OK)
         return status;
-    return is_under(name, "localhost") ? look_up_loopback(port, addresses) : EM_IN_PROGRESS;
+    return emi_name_is_under(name, "localhost") ? look_up_loopback(port, addresses) : EM_IN_PROGRESS;
 }
 
 em_status emi_resolve_blocking(const char *name, int port, emi_addresses *addresses)
 {
-    em_status status = check_name(name);
+    em_status status = emi_name_check(name);
     return status == EM_OK ? look_up(name, port, addresses) : status;
 }
 
-static emi_resolution *resolution_of(emi_job *job)
+static emi_system_look_up *look_up_of(emi_job *job)
 {
-    return EMI_CONTAINER(job, emi_resolution, job);
+    return EMI_CONTAINER(job, emi_system_look_up, job);
 }
 
 static void work(emi_job *job)
 {
-    emi_resolution *resolution = resolution_of(job);
-    resolution->status = look_up(resolution->name, resolution->port, &resolution->addresses);
+    emi_system_look_up *made = look_up_of(job);
+    made->status = look_up(made->name, made->port, &made->addresses);
 }
 
 static void finish(emi_job *job)
 {
-    emi_resolution *resolution = resolution_of(job);
-    resolution->done(resolution->user, resolution->status, &resolution->addresses);
-    free(resolution);
+    emi_system_look_up *made = look_up_of(job);
+    made->done(made->user, made->status, &made->addresses);
+    free(made);
 }
 
 static void dispose(emi_job *job)
 {
-    free(resolution_of(job));
+    free(look_up_of(job));
 }
 
-em_status emi_resolve(em_loop *loop, const char *name, int port,
-                      void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
-                      emi_resolution **resolution)
+em_status emi_system_look_up_start(em_loop *loop, const char *name, int port,
+                                   void (*done)(void *user, em_status status, const emi_addresses *addresses),
+                                   void *user, emi_system_look_up **started)
 {
-    em_status status = check_name(name);
-    if (status != EM_OK)
-        return status;
-    emi_resolution *made = calloc(1, sizeof *made);
+    emi_system_look_up *made = calloc(1, sizeof *made);
     if (!made)
         return EM_NO_MEMORY;
     made->job = (emi_job){.lane = EMI_POOL_NAMES, .work = work, .done = finish, .dispose = dispose};
@@ -224,16 +172,16 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
     made->user = user;
     made->port = port;
     memcpy(made->name, name, strlen(name) + 1);
-    status = emi_pool_submit(loop, &made->job);
+    em_status status = emi_pool_submit(loop, &made->job);
     if (status != EM_OK) {
         free(made);
         return status;
     }
-    *resolution = made;
+    *started = made;
     return EM_OK;
 }
 
-void emi_resolve_cancel(emi_resolution *resolution)
+void emi_system_look_up_cancel(emi_system_look_up *started)
 {
-    emi_pool_give_up(&resolution->job);
+    emi_pool_give_up(&started->job);
 }

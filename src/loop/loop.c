@@ -169,9 +169,17 @@ static void end_released(em_loop *loop)
     }
 }
 
+static void release_services(em_loop *loop)
+{
+    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
+        if (loop->services[kind] && loop->services[kind]->operations->release)
+            loop->services[kind]->operations->release(loop->services[kind]);
+}
+
 static void close_objects(em_loop *loop)
 {
     emi_objects_close(loop);
+    release_services(loop);
     if (!emi_loop_is_forked(loop) && emi_objects_are_open(loop))
         end_released(loop);
 }

@@ -27,6 +27,9 @@ typedef struct emi_service_operations {
     bool (*has_work)(const emi_service *service);
     /** A descriptor that the loop had was closed. Called for EMI_SERVICE_NET only, whose servers may wait for one. */
     void (*descriptor_freed)(emi_service *service);
+    /** Releases its channels, because the loop is being destroyed and waits for them next. Calls nothing of the
+     * program. May be NULL. */
+    void (*release)(emi_service *service);
     /** Ends everything, because the loop is being destroyed; its objects have ended. May be NULL. */
     void (*close)(emi_service *service);
     /** Replaces what the parent's threads may have held, in a forked child that takes over the loop. May be NULL. */
@@ -43,6 +46,7 @@ struct emi_service {
 typedef enum emi_service_kind {
     EMI_SERVICE_NET,
     EMI_SERVICE_PROXIES,
+    EMI_SERVICE_DNS,
     EMI_SERVICE_POOL,
     EMI_SERVICE_JOBS,
     EMI_SERVICE_FILE_WATCHES,

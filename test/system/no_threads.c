@@ -2,6 +2,8 @@
 /*
  * The system starts no thread. pthread_create(3) is replaced for the whole program, so that it can fail.
  */
+#include <stdlib.h>
+
 #include <errno.h>
 #include <pthread.h>
 
@@ -68,6 +70,7 @@ static void a_job_fails_at_once(void **state)
 
 int main(void)
 {
+    setenv("EM_RESOLVER", "system", 1); /* which needs threads */
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(connecting_to_a_name_fails_at_once),
         SYSTEM_TEST(a_job_fails_at_once),

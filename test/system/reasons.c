@@ -232,6 +232,7 @@ static void a_call_that_fails_has_the_systems_error_number(void **state)
 
 int main(void)
 {
+    setenv("EM_RESOLVER", "system", 1); /* asks the getaddrinfo of this program */
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_refusal_names_the_name_and_the_address),
         SYSTEM_TEST(a_name_that_does_not_resolve_is_named),

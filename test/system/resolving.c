@@ -1,101 +1,323 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * em_loop_resolve: each look-up is answered once, or disposed of once.
+ * What comes of look-ups, with a name server, in a thread of the test, that answers well,
+ * badly or not at all.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "support/system_test.h"
+#include "support/system_names.h"
+#include "support/unit.h"
 
-typedef struct answer {
-    unsigned calls, disposals, count;
-    em_status status;
-    char first[EM_ADDRESS_TEXT_BYTES];
-} answer;
-
-static void done(em_loop *loop, em_status status, const em_address *addresses, unsigned count, void *user)
+static name_server *start(em_loop *loop)
 {
-    answer *got = user;
-    assert_non_null(loop);
-    got->calls++;
-    got->status = status;
-    got->count = count;
-    if (count > 0)
-        em_address_to_text(&addresses[0], got->first, sizeof got->first);
+    system_need_transport(loop);
+    name_server *server = name_server_start(0);
+    system_use_server(loop, server);
+    return server;
 }
 
-static void dispose(void *user)
+static void a_name_has_the_addresses_that_the_server_says(void **state)
 {
-    ((answer *)user)->disposals++;
+    name_server *server = start(*state);
+    system_found *found = system_resolve(*state, "good.test");
+    assert_int_equal(found->status, EM_OK);
+    assert_int_equal(found->address_count, 2);
+    bool ipv6_first = found->texts[0][0] == '[';
+    assert_string_equal(found->texts[ipv6_first ? 1 : 0], "192.0.2.1:0");
+    assert_string_equal(found->texts[ipv6_first ? 0 : 1], "[2001:db8::1]:0");
+    name_server_stop(server);
 }
 
-static void expect(em_loop *loop, const char *host, const char *first)
+/* Of each behaviour of the server: the status, and the first IPv4 address. */
+static void a_server_that_misbehaves_is_understood(void **state)
 {
-    answer *got = system_memory(sizeof *got);
-    assert_int_equal(em_loop_resolve(loop, host, 53, done, got, dispose, NULL), EM_OK);
-    assert_int_equal(got->calls, 0);
-    while (got->calls == 0)
-        system_turn(loop);
-    assert_int_equal(got->status, EM_OK);
-    assert_string_equal(got->first, first);
-    assert_int_equal(got->disposals, 0);
-}
-
-static void literals_and_localhost_are_answered_in_a_later_turn(void **state)
-{
-    expect(*state, "192.0.2.1", "192.0.2.1:53");
-    expect(*state, "2001:db8::1", "[2001:db8::1]:53");
-    expect(*state, "localhost", "127.0.0.1:53");
-}
-
-static void what_is_wrong_without_a_look_up_is_returned(void **state)
-{
-    answer *got = system_memory(sizeof *got);
-    em_lookup *lookup;
-    assert_int_equal(em_loop_resolve(*state, "x.invalid", 1, done, got, dispose, &lookup), EM_NAME_NOT_FOUND);
-    assert_null(lookup);
-    assert_int_equal(em_loop_resolve(*state, "", 1, done, got, dispose, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_loop_resolve(*state, "a b", 1, done, got, dispose, NULL), EM_INVALID_ADDRESS);
-    assert_int_equal(em_loop_resolve(*state, "localhost", 65536, done, got, dispose, NULL), EM_INVALID_PORT);
-    assert_int_equal(em_loop_resolve(*state, "localhost", 1, NULL, got, dispose, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_resolve(*state, NULL, 1, done, got, dispose, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_resolve(NULL, "localhost", 1, done, got, dispose, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_lookup_cancel(NULL), EM_INVALID_ARGUMENT);
-    system_turn(*state);
-    assert_int_equal(got->calls + got->disposals, 0);
-}
-
-static void a_look_up_that_is_cancelled_is_disposed_of_and_not_answered(void **state)
-{
-    static const char *const hosts[] = {"192.0.2.1", "localhost"};
-    for (unsigned i = 0; i < 2; i++) {
-        answer *got = system_memory(sizeof *got);
-        em_lookup *lookup;
-        assert_int_equal(em_loop_resolve(*state, hosts[i], 1, done, got, dispose, &lookup), EM_OK);
-        assert_int_equal(em_lookup_cancel(lookup), EM_OK);
-        assert_int_equal(got->disposals, 1);
-        system_run_for(*state, 20 * EM_MILLISECONDS);
-        assert_int_equal(got->calls, 0);
+    static const struct expected {
+        const char *name;
+        em_status status;
+        const char *address;
+    } expected[] = {
+        {"four.test", EM_OK, "192.0.2.1:0"},        {"unknown.test", EM_NAME_NOT_FOUND, NULL},
+        {"nothing.test", EM_NO_RECORDS, NULL},      {"failing.test", EM_RESOLVER_FAILED, NULL},
+        {"refused.test", EM_RESOLVER_FAILED, NULL}, {"notimp.test", EM_OK, "192.0.2.1:0"},
+        {"formerr.test", EM_OK, "192.0.2.1:0"},     {"silent.test", EM_RESOLVE_TIMEOUT, NULL},
+        {"truncated.test", EM_OK, "192.0.2.1:0"},   {"cut.test", EM_ANSWER_TRUNCATED, NULL},
+        {"wrongid.test", EM_OK, "192.0.2.1:0"},     {"wrongquestion.test", EM_OK, "192.0.2.1:0"},
+        {"elsewhere.test", EM_OK, "192.0.2.1:0"},   {"malformed.test", EM_OK, "192.0.2.1:0"},
+        {"itself.test", EM_RESOLVER_FAILED, NULL},  {"alias.test", EM_OK, "192.0.2.7:0"},
+        {"capitals.test", EM_OK, "192.0.2.1:0"},
+    };
+    name_server *server = start(*state);
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        system_found *found = system_query(*state, expected[i].name, EM_RECORD_A);
+        if (found->status != expected[i].status)
+            print_error("%s: %s\n", expected[i].name, em_status_get_name(found->status));
+        assert_int_equal(found->status, expected[i].status);
+        assert_int_equal(found->record_count, expected[i].address ? 1 : 0);
+        char text[EM_ADDRESS_TEXT_BYTES];
+        em_address_to_text(&found->record.address, text, sizeof text);
+        if (expected[i].address)
+            assert_string_equal(text, expected[i].address);
     }
+    name_server_stop(server);
 }
 
-static void a_look_up_ends_with_its_loop(void **state)
+static void the_names_of_an_answer_are_the_users_and_the_canonical_one(void **state)
 {
-    answer *got = system_memory(sizeof *got);
-    assert_int_equal(em_loop_resolve(*state, "192.0.2.1", 1, done, got, dispose, NULL), EM_OK);
-    assert_int_equal(em_loop_resolve(*state, "localhost", 1, done, got, dispose, NULL), EM_OK);
-    em_loop_destroy(*state);
-    *state = NULL;
-    assert_int_equal(got->calls, 0);
-    assert_int_equal(got->disposals, 2);
+    name_server *server = start(*state);
+    system_found *found = system_query(*state, "Alias.Test", EM_RECORD_A);
+    assert_string_equal(found->name, "Alias.Test");
+    assert_string_equal(found->canonical_name, "Two.test");
+    found = system_query(*state, "aLIAS.test", EM_RECORD_A);
+    assert_string_equal(found->name, "aLIAS.test");
+    assert_int_equal(name_server_queries(server), 1);
+    name_server_stop(server);
+}
+
+static void an_answer_has_the_response_code(void **state)
+{
+    name_server *server = start(*state);
+    assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->response_code, 0);
+    assert_int_equal(system_query(*state, "failing.test", EM_RECORD_A)->response_code, 2);
+    assert_int_equal(system_query(*state, "unknown.test", EM_RECORD_A)->response_code, 3);
+    assert_int_equal(system_query(*state, "refused.test", EM_RECORD_A)->response_code, 5);
+    assert_int_equal(system_query(*state, "silent.test", EM_RECORD_A)->response_code, -1);
+    name_server_stop(server);
+}
+
+static void records_of_each_type_are_read(void **state)
+{
+    name_server *server = start(*state);
+    system_found *found = system_query(*state, "good.test", EM_RECORD_MX);
+    assert_int_equal(found->record.priority, 10);
+    assert_string_equal(found->target, "mail.good.test");
+    found = system_query(*state, "good.test", EM_RECORD_SRV);
+    assert_int_equal(found->record.priority, 1);
+    assert_int_equal(found->record.weight, 2);
+    assert_int_equal(found->record.port, 80);
+    assert_string_equal(found->target, "www.test");
+    found = system_query(*state, "good.test", EM_RECORD_TXT);
+    assert_string_equal(found->fields, "hello||me");
+    found = system_query(*state, "good.test", EM_RECORD_HTTPS);
+    assert_int_equal(found->record.priority, 1);
+    assert_int_equal(found->record.port, 8443);
+    assert_int_equal(found->record.field_count, 2);
+    found = system_query(*state, "good.test", EM_RECORD_PTR);
+    assert_string_equal(found->target, "a\\.b\\001.test");
+    found = system_query(*state, "alias.test", EM_RECORD_CNAME);
+    assert_string_equal(found->target, "one.test");
+    assert_int_equal(found->record.ttl_seconds, 30);
+    name_server_stop(server);
+}
+
+static void the_name_of_an_address_is_asked_for_under_arpa(void **state)
+{
+    (void)state;
+    em_address address;
+    char name[80];
+    assert_int_equal(em_address_from_text("192.0.2.1", 80, &address), EM_OK);
+    assert_int_equal(em_address_to_reverse_name(&address, name, sizeof name), EM_OK);
+    assert_string_equal(name, "1.2.0.192.in-addr.arpa");
+    assert_int_equal(em_address_from_text("2001:db8::1", 80, &address), EM_OK);
+    assert_int_equal(em_address_to_reverse_name(&address, name, sizeof name), EM_OK);
+    assert_string_equal(name, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
+}
+
+static void at_most_sixteen_addresses_of_a_family_are_reported(void **state)
+{
+    name_server *server = start(*state);
+    assert_int_equal(system_resolve(*state, "many.test")->address_count, 16);
+    name_server_stop(server);
+}
+
+static void an_answer_is_kept_for_its_time_to_live(void **state)
+{
+    static const char *const kept[] = {"good.test", "unknown.test", "nothing.test", "GOOD.test."};
+    static const char *const asked_again[] = {"briefly.test", "failing.test"};
+    name_server *server = start(*state);
+    for (size_t i = 0; i < COUNT(kept); i++) {
+        system_query(*state, kept[i], EM_RECORD_A);
+        unsigned queries = name_server_queries(server);
+        system_query(*state, kept[i], EM_RECORD_A);
+        assert_int_equal(name_server_queries(server), queries);
+    }
+    for (size_t i = 0; i < COUNT(asked_again); i++) {
+        system_query(*state, asked_again[i], EM_RECORD_A);
+        unsigned queries = name_server_queries(server);
+        system_query(*state, asked_again[i], EM_RECORD_A);
+        assert_true(name_server_queries(server) > queries);
+    }
+    name_server_stop(server);
+}
+
+static void a_name_that_many_want_is_asked_for_once(void **state)
+{
+    enum { MANY = 50 };
+    name_server *server = start(*state);
+    system_found *found = system_memory(MANY * sizeof *found);
+    for (size_t i = 0; i < MANY; i++)
+        system_begin_query(*state, "briefly.test", EM_RECORD_A, &found[i]);
+    for (size_t i = 0; i < MANY; i++) {
+        system_wait_for(*state, &found[i]);
+        assert_int_equal(found[i].status, EM_OK);
+    }
+    assert_int_equal(name_server_queries(server), 1);
+    name_server_stop(server);
+}
+
+static void each_query_has_a_port_and_an_id_of_its_own(void **state)
+{
+    enum { MANY = 300 };
+    name_server *server = start(*state);
+    system_found *found = system_memory(MANY * sizeof *found);
+    for (size_t i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "good-%zu.test", i);
+        system_begin_query(*state, name, EM_RECORD_A, &found[i]);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        system_wait_for(*state, &found[i]);
+    assert_int_equal(name_server_queries(server), MANY);
+    /* By chance some are the same. */
+    assert_true(name_server_ports(server) > MANY * 8 / 10);
+    assert_true(name_server_ids(server) > MANY * 9 / 10);
+    name_server_stop(server);
+}
+
+static void silent_names_do_not_hold_up_a_good_one(void **state)
+{
+    enum { SILENT = 60 };
+    name_server *server = start(*state);
+    system_found *silent = system_memory(SILENT * sizeof *silent);
+    for (size_t i = 0; i < SILENT; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "silent-%zu.test", i);
+        system_begin_query(*state, name, EM_RECORD_A, &silent[i]);
+    }
+    assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_OK);
+    for (size_t i = 0; i < SILENT; i++)
+        assert_int_equal(silent[i].calls, 0);
+    name_server_stop(server);
+}
+
+static void a_deadline_ends_a_look_up(void **state)
+{
+    name_server *server = start(*state);
+    system_need_transport(*state);
+    em_lookup_options options = {.size = sizeof options, .timeout_ns = 10000000, .port = 80};
+    const char *list[1];
+    em_resolver_options patient = system_ask(server, list);
+    patient.timeout_ns = 0;
+    options.resolver = &patient;
+    system_found *found = system_memory(sizeof *found);
+    em_lookup lookup = system_begin_resolve(*state, "silent.test", found);
+    assert_int_equal(em_loop_cancel_lookup(*state, lookup), EM_OK);
+    assert_int_equal(found->disposals, 1);
+    system_wait_for(*state, system_resolve(*state, "silent.test"));
+    name_server_stop(server);
+}
+
+/* The first is refused, the second is silent: found after one timeout, and at once the next time. */
+static void the_next_server_is_asked_and_remembered(void **state)
+{
+    name_server *refused = name_server_start(0), *silent = name_server_start(0), *good = start(*state);
+    char refused_address[32];
+    snprintf(refused_address, sizeof refused_address, "%s", name_server_address(refused));
+    name_server_stop(refused);
+    name_server_be_silent(silent);
+    const char *list[] = {refused_address, name_server_address(silent), name_server_address(good)};
+    em_resolver_options options = system_ask(good, (const char *[1]){NULL});
+    options.servers = list;
+    options.server_count = 3;
+    assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
+    assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_OK);
+    assert_int_equal(name_server_queries(silent), 1);
+    assert_int_equal(system_query(*state, "good-2.test", EM_RECORD_A)->status, EM_OK);
+    assert_int_equal(name_server_queries(silent), 1);
+    name_server_stop(silent);
+    name_server_stop(good);
+}
+
+static void a_failure_of_one_server_is_asked_of_the_next(void **state)
+{
+    name_server *first = name_server_start(0), *second = start(*state);
+    const char *list[] = {name_server_address(first), name_server_address(second)};
+    em_resolver_options options = system_ask(second, (const char *[1]){NULL});
+    options.servers = list;
+    options.server_count = 2;
+    assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
+    system_query(*state, "failing.test", EM_RECORD_A);
+    assert_true(name_server_queries(second) > 0);
+    unsigned queries = name_server_queries(second);
+    system_query(*state, "unknown.test", EM_RECORD_A); /* this is final */
+    assert_int_equal(name_server_queries(second), queries);
+    name_server_stop(first);
+    name_server_stop(second);
+}
+
+static void where_no_server_listens_the_look_up_is_refused(void **state)
+{
+    name_server *server = start(*state);
+    name_server_stop(server);
+    assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_CONNECTION_REFUSED);
+}
+
+static void nothing_is_left_to_do_after_the_last_answer(void **state)
+{
+    name_server *server = start(*state);
+    unsigned descriptors = system_descriptors();
+    system_query(*state, "good.test", EM_RECORD_A);
+    system_turn(*state);
+    assert_int_equal(system_descriptors(), descriptors);
+    assert_int_equal(system_stats(*state).timers_pending, 0);
+    assert_true(em_loop_get_timeout_ns(*state) == EM_FOREVER);
+    name_server_stop(server);
+}
+
+static void malformed_and_reserved_names_fail_at_once(void **state)
+{
+    static const struct refused {
+        const char *name;
+        em_status status;
+    } refused[] = {
+        {"", EM_INVALID_ADDRESS},        {"a..b", EM_INVALID_ADDRESS},        {"1.2.3.4.5", EM_INVALID_ADDRESS},
+        {"127.1", EM_INVALID_ADDRESS},   {"0x7f000001", EM_INVALID_ADDRESS},  {"010.0.0.1", EM_INVALID_ADDRESS},
+        {"a b", EM_INVALID_ADDRESS},     {"x.invalid", EM_NAME_NOT_FOUND},    {"x.onion", EM_NAME_NOT_FOUND},
+        {"x.ONION.", EM_NAME_NOT_FOUND}, {"::1%nowhere", EM_INVALID_ADDRESS}, {".", EM_INVALID_ADDRESS},
+    };
+    system_found found = {.calls = 0};
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        em_status status =
+            em_loop_resolve(*state, refused[i].name, NULL, (em_resolved)(void (*)(void))abort, &found, NULL, NULL);
+        if (status != refused[i].status)
+            print_error("%s: %s\n", refused[i].name, em_status_get_name(status));
+        assert_int_equal(status, refused[i].status);
+    }
+    assert_int_equal(system_resolve(*state, "127.0.0.1")->address_count, 1);
+    assert_string_equal(system_resolve(*state, "::1")->texts[0], "[::1]:0");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(literals_and_localhost_are_answered_in_a_later_turn),
-        SYSTEM_TEST(what_is_wrong_without_a_look_up_is_returned),
-        SYSTEM_TEST(a_look_up_that_is_cancelled_is_disposed_of_and_not_answered),
-        SYSTEM_TEST(a_look_up_ends_with_its_loop),
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(a_name_has_the_addresses_that_the_server_says),
+        SYSTEM_TEST(a_server_that_misbehaves_is_understood),
+        SYSTEM_TEST(the_names_of_an_answer_are_the_users_and_the_canonical_one),
+        SYSTEM_TEST(an_answer_has_the_response_code),
+        SYSTEM_TEST(records_of_each_type_are_read),
+        SYSTEM_TEST(the_name_of_an_address_is_asked_for_under_arpa),
+        SYSTEM_TEST(at_most_sixteen_addresses_of_a_family_are_reported),
+        SYSTEM_TEST(an_answer_is_kept_for_its_time_to_live),
+        SYSTEM_TEST(a_name_that_many_want_is_asked_for_once),
+        SYSTEM_TEST(each_query_has_a_port_and_an_id_of_its_own),
+        SYSTEM_TEST(silent_names_do_not_hold_up_a_good_one),
+        SYSTEM_TEST(a_deadline_ends_a_look_up),
+        SYSTEM_TEST(the_next_server_is_asked_and_remembered),
+        SYSTEM_TEST(a_failure_of_one_server_is_asked_of_the_next),
+        SYSTEM_TEST(where_no_server_listens_the_look_up_is_refused),
+        SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
+        SYSTEM_TEST(malformed_and_reserved_names_fail_at_once),
     };
     return SYSTEM_RUN(tests);
 }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Reading the hosts file. Each name of each line is an entry, which refers to the words in the text of the file. The
+ * entries of a bucket are chained in the order of the file.
+ */
+#include "dns/dns_hosts.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+static const char separators[] = " \t\r\v\f";
+
+typedef struct emi_host {
+    const char *name;
+    const char *address;
+    uint32_t hash;
+    uint32_t next; /* plus 1 */
+} host;
+
+/* FNV-1a, without the case of letters and a final dot. */
+static uint32_t hash_of(const char *name, size_t length)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint32_t)tolower((unsigned char)name[i])) * 16777619U;
+    return hash;
+}
+
+static size_t length_of(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 1 && name[length - 1] == '.' ? length - 1 : length;
+}
+
+/* The most names that a text can hold: one for each word but one in a line. */
+static size_t count_words(const char *text)
+{
+    size_t words = 0;
+    while (*text) {
+        text += strspn(text, " \t\r\v\f\n");
+        if (*text)
+            words++;
+        text += strcspn(text, " \t\r\v\f\n");
+    }
+    return words;
+}
+
+static uint32_t bucket_count_for(size_t words)
+{
+    uint32_t count = 16;
+    while (count < words && count < (1U << 24))
+        count *= 2;
+    return count;
+}
+
+static void read_line(emi_hosts *hosts, char *line)
+{
+    line[strcspn(line, "#")] = '\0';
+    char *rest = NULL;
+    const char *address = strtok_r(line, separators, &rest);
+    if (!address)
+        return;
+    for (char *name; (name = strtok_r(NULL, separators, &rest));) {
+        host *entry = &hosts->entries[hosts->entry_count++];
+        *entry = (host){.name = name, .address = address, .hash = hash_of(name, length_of(name))};
+    }
+}
+
+/* From the last to the first, so that each chain is in the order of the file. */
+static void chain(emi_hosts *hosts)
+{
+    for (uint32_t i = hosts->entry_count; i > 0; i--) {
+        uint32_t *bucket = &hosts->buckets[hosts->entries[i - 1].hash & (hosts->bucket_count - 1)];
+        hosts->entries[i - 1].next = *bucket;
+        *bucket = i;
+    }
+}
+
+em_status emi_hosts_read(emi_hosts *hosts, const emi_memory *memory, char *text)
+{
+    emi_hosts read = {.memory = memory, .text = text};
+    size_t words = text ? count_words(text) : 0;
+    if (words > 0) {
+        read.bucket_count = bucket_count_for(words);
+        read.entries = emi_allocate(memory, words * sizeof *read.entries);
+        read.buckets = emi_allocate_zeroed(memory, read.bucket_count * sizeof *read.buckets);
+        if (!read.entries || !read.buckets) {
+            read.text = NULL;
+            emi_hosts_clear(&read);
+            return EM_NO_MEMORY;
+        }
+        char *rest = NULL;
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+            read_line(&read, line);
+        chain(&read);
+    }
+    emi_hosts_clear(hosts);
+    *hosts = read;
+    return EM_OK;
+}
+
+void emi_hosts_clear(emi_hosts *hosts)
+{
+    if (hosts->memory) {
+        emi_release(hosts->memory, hosts->text);
+        emi_release(hosts->memory, hosts->entries);
+        emi_release(hosts->memory, hosts->buckets);
+    }
+    *hosts = (emi_hosts){.memory = NULL};
+}
+
+static bool has_address(const emi_addresses *addresses, const em_address *address)
+{
+    for (unsigned i = 0; i < addresses->count; i++)
+        if (addresses->list[i].length == address->length &&
+            memcmp(addresses->list[i].storage.bytes, address->storage.bytes, address->length) == 0)
+            return true;
+    return false;
+}
+
+static void add_address(emi_addresses *addresses, const char *text, int port)
+{
+    em_address address;
+    if (addresses->count < EMI_MOST_ADDRESSES && em_address_from_text(text, port, &address) == EM_OK &&
+        !has_address(addresses, &address))
+        addresses->list[addresses->count++] = address;
+}
+
+bool emi_hosts_find(const emi_hosts *hosts, const char *name, int port, emi_addresses *addresses)
+{
+    addresses->count = 0;
+    if (hosts->entry_count == 0)
+        return false;
+    size_t length = length_of(name);
+    uint32_t hash = hash_of(name, length);
+    for (uint32_t i = hosts->buckets[hash & (hosts->bucket_count - 1)]; i > 0; i = hosts->entries[i - 1].next) {
+        const host *entry = &hosts->entries[i - 1];
+        if (entry->hash == hash && length_of(entry->name) == length && strncasecmp(entry->name, name, length) == 0)
+            add_address(addresses, entry->address, port);
+    }
+    return addresses->count > 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * In which order the addresses of a name should be tried: destination address selection, RFC 6724, section 6, with its
+ * default policy table.
+ */
+#ifndef EMI_DNS_ORDER_H
+#define EMI_DNS_ORDER_H
+
+#include <stdint.h>
+
+#include <eventmachine/address.h>
+
+/** Returns the rank of a destination, greater than 0; one with a higher rank is tried earlier. source: the address that
+ * the system would send from; NULL: it has no route to the destination. */
+uint64_t emi_address_rank(const em_address *destination, const em_address *source);
+
+/** Sorts by rank, best first. Those with equal ranks stay in their order. */
+void emi_addresses_sort(em_address *list, uint64_t *ranks, unsigned count);
+
+#endif

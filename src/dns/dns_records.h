@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The data of records, by type.
+ */
+#ifndef EMI_DNS_RECORDS_H
+#define EMI_DNS_RECORDS_H
+
+#include <eventmachine/resolver.h>
+
+#include "dns/dns_message.h"
+
+/** Memory that is given away piece by piece. Without a base, the pieces are only counted, and NULL is returned. */
+typedef struct emi_arena {
+    char *base;
+    size_t used;
+} emi_arena;
+
+/** Memory for objects, aligned for pointers. */
+void *emi_arena_take(emi_arena *arena, size_t bytes);
+
+/** A copy with a zero byte at the end. */
+const char *emi_arena_copy_text(emi_arena *arena, const char *text, size_t length);
+
+/** Reads one record, with all it points to in the arena. Returns false if its data is malformed; then it is skipped. */
+bool emi_record_read(emi_message message, const emi_message_record *given, emi_arena *arena, em_record *record);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The sockets of c-ares, as polled channels of the loop. c-ares is given functions of ours for all it does with a
+ * socket. So a descriptor is closed by the backend, at the end of the turn, and an old event never meets a new socket
+ * that has got the same number. Datagrams that are no sound reply are dropped before c-ares sees them.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_CARES
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "dns/dns_client.h"
+#include "system/new_socket.h"
+#include "system/socket.h"
+#include "system/system_error.h"
+
+/* A silent server is asked last for so long. */
+#define AVOID_NS UINT64_C(30000000000)
+
+typedef struct query_socket {
+    emi_channel channel;
+    emi_list link;          /* in the client's list, then in the transport's of those that are being closed */
+    emi_dns_client *client; /* NULL: c-ares has closed it */
+    em_loop *loop;
+    int server; /* its index; -1: not connected yet */
+    bool is_datagram;
+    bool has_received;
+} query_socket;
+
+static query_socket *socket_of(emi_channel *channel)
+{
+    return EMI_CONTAINER(channel, query_socket, channel);
+}
+
+static query_socket *find(const emi_dns_client *client, int descriptor)
+{
+    for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
+        query_socket *each = EMI_CONTAINER(link, query_socket, link);
+        if (each->channel.descriptor == descriptor)
+            return each;
+    }
+    return NULL;
+}
+
+/* Events */
+
+static void ready(emi_channel *channel, unsigned interests)
+{
+    query_socket *given = socket_of(channel);
+    int descriptor = channel->descriptor;
+    emi_dns_client_process(given->client, interests & EMI_READABLE ? descriptor : ARES_SOCKET_BAD,
+                           interests & EMI_WRITABLE ? descriptor : ARES_SOCKET_BAD);
+}
+
+static void released(emi_channel *channel)
+{
+    query_socket *given = socket_of(channel);
+    em_loop *loop = given->loop;
+    emi_list_remove(&given->link);
+    emi_loop_note_released(loop, channel);
+    emi_release(&loop->memory, given);
+}
+
+static const emi_channel_events events = {.ready = ready, .released = released};
+
+void emi_dns_socket_watch(emi_dns_client *client, int descriptor, bool readable, bool writable)
+{
+    query_socket *given = find(client, descriptor);
+    /* When nothing is of interest any more, it is about to be closed. */
+    if (given && (readable || writable) && !emi_loop_is_forked(client->loop))
+        emi_channel_poll(&given->channel, (readable ? EMI_READABLE : 0U) | (writable ? EMI_WRITABLE : 0U));
+}
+
+/* Opening and closing */
+
+static int fail(emi_dns_client *client, int error)
+{
+    client->failure = emi_status_from_errno(error);
+    errno = error;
+    return -1;
+}
+
+static ares_socket_t open_socket(int domain, int type, int protocol, void *user)
+{
+    (void)protocol;
+    emi_dns_client *client = user;
+    query_socket *made = emi_allocate_zeroed(&client->loop->memory, sizeof *made);
+    if (!made)
+        return fail(client, ENOMEM);
+    int descriptor = emi_new_socket(domain, type);
+    if (descriptor < 0) {
+        int error = errno;
+        emi_release(&client->loop->memory, made);
+        return fail(client, error);
+    }
+    emi_channel_init(&made->channel, &events);
+    if (emi_loop_attach_channel(client->loop, &made->channel, EMI_POLLED, descriptor, EMI_OURS) != EM_OK) {
+        emi_socket_close(descriptor);
+        emi_release(&client->loop->memory, made);
+        return fail(client, ENOMEM);
+    }
+    made->client = client;
+    made->loop = client->loop;
+    made->server = -1;
+    made->is_datagram = type == SOCK_DGRAM;
+    emi_list_init(&made->link);
+    emi_list_append(&client->sockets, &made->link);
+    return descriptor;
+}
+
+static int close_socket(ares_socket_t descriptor, void *user)
+{
+    emi_dns_client *client = user;
+    query_socket *given = find(client, descriptor);
+    if (!given)
+        return 0;
+    emi_list_remove(&given->link);
+    emi_list_append(client->closing_sockets, &given->link);
+    given->client = NULL;
+    /* In a forked child that does not take over the loop, the backend closes the descriptor. */
+    if (!emi_loop_is_forked(client->loop))
+        emi_channel_release(&given->channel);
+    return 0;
+}
+
+void emi_dns_sockets_free(emi_list *sockets)
+{
+    for (emi_list *link; (link = emi_list_take_first(sockets));) {
+        query_socket *given = EMI_CONTAINER(link, query_socket, link);
+        emi_release(&given->loop->memory, given);
+    }
+}
+
+/* Servers */
+
+static bool is_server(const em_address *server, const struct sockaddr *address)
+{
+    struct sockaddr_in a4, b4;
+    struct sockaddr_in6 a6, b6;
+    if (address->sa_family == AF_INET && em_address_get_family(server) == EM_ADDRESS_IPV4) {
+        memcpy(&a4, server->storage.bytes, sizeof a4);
+        memcpy(&b4, address, sizeof b4);
+        return a4.sin_port == b4.sin_port && a4.sin_addr.s_addr == b4.sin_addr.s_addr;
+    }
+    if (address->sa_family != AF_INET6 || em_address_get_family(server) != EM_ADDRESS_IPV6)
+        return false;
+    memcpy(&a6, server->storage.bytes, sizeof a6);
+    memcpy(&b6, address, sizeof b6);
+    return a6.sin6_port == b6.sin6_port && memcmp(&a6.sin6_addr, &b6.sin6_addr, sizeof a6.sin6_addr) == 0;
+}
+
+static int find_server(const emi_dns_config *config, const struct sockaddr *address)
+{
+    for (unsigned i = 0; i < config->server_count; i++)
+        if (is_server(&config->servers[i], address))
+            return (int)i;
+    return -1;
+}
+
+static bool has_heard_from(const emi_dns_client *client, int server)
+{
+    for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
+        const query_socket *each = EMI_CONTAINER(link, query_socket, link);
+        if (each->server == server && each->has_received)
+            return true;
+    }
+    return false;
+}
+
+/* c-ares turns to another server: the one before it comes last from now on, if nothing has come from it. */
+static void note_server(emi_dns_client *client, int server)
+{
+    int before = client->last_server;
+    if (before >= 0 && before != server && !has_heard_from(client, before))
+        client->config->avoid_until_ns[before] = client->loop->now_ns + AVOID_NS;
+    client->last_server = server;
+}
+
+/* The address of the configuration has the zone of a link-local one, which c-ares does not know. */
+static int connect_socket(ares_socket_t descriptor, const struct sockaddr *address, ares_socklen_t length, void *user)
+{
+    (void)length;
+    emi_dns_client *client = user;
+    query_socket *given = find(client, descriptor);
+    int server = find_server(client->config, address);
+    if (!given || server < 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    given->server = server;
+    note_server(client, server);
+    const em_address *to = &client->config->servers[server];
+    return connect(descriptor, (const struct sockaddr *)(const void *)to->storage.bytes, to->length);
+}
+
+/* Messages */
+
+static ares_ssize_t drop(void)
+{
+    errno = EAGAIN;
+    return -1;
+}
+
+/* Some servers answer "format error" with nothing but a header. c-ares would ignore that, as it has no question. */
+static size_t add_question(const emi_question *question, unsigned char *bytes, size_t length, size_t capacity)
+{
+    emi_message message = {.bytes = bytes, .length = length};
+    if (length != EMI_MESSAGE_HEADER_BYTES || capacity < EMI_LONGEST_QUERY_BYTES || !(bytes[2] & 0x80) ||
+        emi_message_response_code(message) != EMI_FORMAT_ERROR || emi_message_read16(message, 0) != question->id)
+        return length;
+    length = emi_message_write_query(bytes, question->name, question->type, question->id, 0);
+    bytes[2] |= 0x80;
+    bytes[3] = EMI_FORMAT_ERROR;
+    return length;
+}
+
+static void note_reply(emi_dns_client *client, query_socket *given, emi_message message)
+{
+    emi_question *question = client->question;
+    if (emi_message_read16(message, 0) != question->id)
+        return;
+    int code = emi_message_response_code(message);
+    given->has_received = true;
+    question->response_code = code;
+    if (emi_message_is_truncated(message))
+        client->is_truncated = true;
+    if (!client->is_plain && (code == EMI_FORMAT_ERROR || code == EMI_NOT_IMPLEMENTED)) {
+        client->has_edns_failed = true;
+        client->config->refuses_edns[given->server] = true;
+    }
+}
+
+static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capacity, int flags, struct sockaddr *from,
+                            ares_socklen_t *from_length, void *user)
+{
+    emi_dns_client *client = user;
+    ssize_t count = recvfrom(descriptor, buffer, capacity, flags, from, from_length);
+    query_socket *given = find(client, descriptor);
+    if (count < 0 || !given || !given->is_datagram)
+        return count;
+    if (!client->question)
+        return drop();
+    size_t length = add_question(client->question, buffer, (size_t)count, capacity);
+    emi_message message = {.bytes = buffer, .length = length};
+    if (!emi_message_is_sound(message))
+        return drop();
+    note_reply(client, given, message);
+    return (ares_ssize_t)length;
+}
+
+static ares_ssize_t send_message(ares_socket_t descriptor, const struct iovec *spans, int count, void *user)
+{
+    (void)user;
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)spans, .msg_iovlen = (size_t)count};
+    return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
+void emi_dns_client_use_sockets(emi_dns_client *client)
+{
+    static const struct ares_socket_functions functions = {
+        .asocket = open_socket,
+        .aclose = close_socket,
+        .aconnect = connect_socket,
+        .arecvfrom = receive,
+        .asendv = send_message,
+    };
+    ares_set_socket_functions(client->channel, &functions, client);
+}
+
+#endif

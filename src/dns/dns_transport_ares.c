@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Questions over clients of c-ares. There are at most so many clients that memory and descriptors are bounded; further
+ * questions wait. A few idle clients are kept, without sockets and timers.
+ */
+#include "base/features.h"
+
+#if EMI_HAVE_CARES
+
+#include <string.h>
+
+#include "dns/dns_client.h"
+#include "system/random.h"
+
+/* A client takes about 100 KiB, for c-ares' tables. The questions sent in one turn are limited so that other work of
+ * the loop does not wait. */
+enum { MOST_CLIENTS = 128, MOST_IDLE_CLIENTS = 8, MOST_SENT_IN_A_TURN = 16, IDS = 128 };
+
+struct emi_transport {
+    em_loop *loop;
+    emi_list waiting; /* questions */
+    emi_list busy;    /* clients */
+    emi_list idle;    /* clients */
+    emi_list closing; /* sockets that c-ares has closed and the backend has not */
+    unsigned client_count;
+    unsigned busy_count;
+    unsigned idle_count;
+    bool lacks_memory; /* for a client: tried again when another one settles */
+    unsigned ids_left;
+    uint16_t ids[IDS];
+};
+
+/* Initialized once, and never cleaned up: c-ares counts, and the process may use it elsewhere. */
+static em_status initialize_library(void)
+{
+    return ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? EM_OK : EM_RESOLVER_FAILED;
+}
+
+em_status emi_transport_open(em_loop *loop, emi_transport **opened)
+{
+    em_status status = initialize_library();
+    if (status != EM_OK)
+        return status;
+    emi_transport *transport = emi_allocate_zeroed(&loop->memory, sizeof *transport);
+    if (!transport) {
+        ares_library_cleanup();
+        return EM_NO_MEMORY;
+    }
+    transport->loop = loop;
+    emi_list_init(&transport->waiting);
+    emi_list_init(&transport->busy);
+    emi_list_init(&transport->idle);
+    emi_list_init(&transport->closing);
+    *opened = transport;
+    return EM_OK;
+}
+
+/* Clients */
+
+static void destroy_client(emi_transport *transport, emi_dns_client *client)
+{
+    EMI_INVARIANT(transport->client_count > 0);
+    transport->client_count--;
+    emi_dns_client_destroy(client);
+}
+
+static void make_idle(emi_dns_client *client)
+{
+    emi_transport *transport = client->transport;
+    transport->busy_count--;
+    transport->lacks_memory = false;
+    if (transport->idle_count == MOST_IDLE_CLIENTS || client->has_edns_failed) {
+        destroy_client(transport, client);
+        return;
+    }
+    emi_list_remove(&client->link);
+    emi_list_append(&transport->idle, &client->link);
+    transport->idle_count++;
+}
+
+static emi_dns_client *take_idle(emi_transport *transport, const emi_question *question)
+{
+    while (!emi_list_is_empty(&transport->idle)) {
+        emi_dns_client *client = EMI_CONTAINER(transport->idle.previous, emi_dns_client, link);
+        transport->idle_count--;
+        emi_list_remove(&client->link);
+        if (emi_dns_client_suits(client, question))
+            return client;
+        destroy_client(transport, client);
+    }
+    return NULL;
+}
+
+static em_status take_client(emi_transport *transport, const emi_question *question, emi_dns_client **taken)
+{
+    emi_dns_client *client = take_idle(transport, question);
+    if (!client) {
+        em_status status = emi_dns_client_create(transport->loop, question->config, question->is_plain, &client);
+        if (status != EM_OK)
+            return status;
+        client->transport = transport;
+        client->settled = make_idle;
+        client->closing_sockets = &transport->closing;
+        transport->client_count++;
+    }
+    emi_list_append(&transport->busy, &client->link);
+    transport->busy_count++;
+    *taken = client;
+    return EM_OK;
+}
+
+/* Questions */
+
+void emi_transport_ask(emi_transport *transport, emi_question *question)
+{
+    question->client = NULL;
+    question->response_code = -1;
+    emi_list_init(&question->link);
+    emi_list_append(&transport->waiting, &question->link);
+}
+
+void emi_transport_drop(emi_transport *transport, emi_question *question)
+{
+    (void)transport;
+    emi_list_remove(&question->link);
+    emi_dns_client *client = question->client;
+    if (client) {
+        emi_dns_client_cancel(client);
+        make_idle(client);
+    }
+}
+
+static em_status choose_id(emi_transport *transport, uint16_t *id)
+{
+    if (transport->ids_left == 0) {
+        em_status status = emi_random_bytes(transport->ids, sizeof transport->ids);
+        if (status != EM_OK)
+            return status;
+        transport->ids_left = IDS;
+    }
+    *id = transport->ids[--transport->ids_left];
+    return EM_OK;
+}
+
+/* Whether the server that comes first would refuse EDNS. */
+static bool should_be_plain(const emi_question *question)
+{
+    const emi_dns_config *config = question->config;
+    if (question->is_plain || !config->edns)
+        return true;
+    for (unsigned i = 0; i < config->server_count; i++)
+        if (config->refuses_edns[i])
+            return true;
+    return false;
+}
+
+static void send_first(emi_transport *transport)
+{
+    emi_question *question = EMI_CONTAINER(transport->waiting.next, emi_question, link);
+    emi_dns_client *client;
+    question->is_plain = should_be_plain(question);
+    em_status status = choose_id(transport, &question->id);
+    if (status == EM_OK)
+        status = take_client(transport, question, &client);
+    if (status == EM_NO_MEMORY && transport->busy_count > 0) {
+        transport->lacks_memory = true;
+        return;
+    }
+    emi_list_remove(&question->link);
+    if (status == EM_OK)
+        emi_dns_client_ask(client, question);
+    else
+        question->answered(question, status, (emi_message){.length = 0});
+}
+
+bool emi_transport_has_work(const emi_transport *transport)
+{
+    return !emi_list_is_empty(&transport->waiting) && transport->busy_count < MOST_CLIENTS && !transport->lacks_memory;
+}
+
+void emi_transport_turn(emi_transport *transport)
+{
+    for (unsigned sent = 0; sent < MOST_SENT_IN_A_TURN && emi_transport_has_work(transport); sent++)
+        send_first(transport);
+}
+
+/* Ends */
+
+static void destroy_idle(emi_transport *transport)
+{
+    while (!emi_list_is_empty(&transport->idle))
+        destroy_client(transport, EMI_CONTAINER(transport->idle.next, emi_dns_client, link));
+    transport->idle_count = 0;
+}
+
+static void take_back_all(emi_transport *transport)
+{
+    while (!emi_list_is_empty(&transport->busy)) {
+        emi_dns_client *client = EMI_CONTAINER(transport->busy.next, emi_dns_client, link);
+        emi_question *question = client->question;
+        emi_dns_client_cancel(client);
+        transport->busy_count--;
+        destroy_client(transport, client);
+        emi_list_append(&transport->waiting, &question->link);
+    }
+}
+
+void emi_transport_renew(emi_transport *transport)
+{
+    transport->ids_left = 0; /* the parent uses them */
+    transport->lacks_memory = false;
+    take_back_all(transport);
+    destroy_idle(transport);
+}
+
+void emi_transport_close(emi_transport *transport)
+{
+    EMI_INVARIANT(emi_list_is_empty(&transport->waiting) && emi_list_is_empty(&transport->busy));
+    destroy_idle(transport);
+}
+
+void emi_transport_destroy(emi_transport *transport)
+{
+    emi_dns_sockets_free(&transport->closing);
+    ares_library_cleanup();
+    emi_release(&transport->loop->memory, transport);
+}
+
+#endif

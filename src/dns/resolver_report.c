@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Reporting what look-ups have found.
+ */
+#include "dns/resolver_private.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "dns/dns_order.h"
+#include "system/source_address.h"
+
+/* So that the rest of the loop does not wait for long. */
+enum { MOST_REPORTED_IN_A_TURN = 64, MOST_FOUND = 2 * EMI_MOST_ADDRESSES };
+
+/* Addresses on their way to the program. */
+typedef struct found {
+    unsigned count;
+    em_address list[MOST_FOUND];
+    uint64_t ranks[MOST_FOUND];      /* 0: not known */
+    emi_answer *answers[MOST_FOUND]; /* where the rank is to be kept; NULL: nowhere */
+    size_t records[MOST_FOUND];
+} found;
+
+static unsigned type_of(const em_address *address)
+{
+    return em_address_get_family(address) == EM_ADDRESS_IPV6 ? EM_RECORD_AAAA : EM_RECORD_A;
+}
+
+/* The port is in the same place for both families. */
+static void set_port(em_address *address, int port)
+{
+    in_port_t bytes = htons((uint16_t)port);
+    memcpy(address->storage.bytes + offsetof(struct sockaddr_in, sin_port), &bytes, sizeof bytes);
+}
+
+static void collect_known(const emi_resolution *resolution, unsigned type, found *all)
+{
+    for (unsigned i = 0; i < resolution->known->count; i++) {
+        if (type_of(&resolution->known->list[i]) != type)
+            continue;
+        all->answers[all->count] = NULL;
+        all->ranks[all->count] = 0;
+        all->list[all->count++] = resolution->known->list[i];
+    }
+}
+
+static void collect_answer(emi_answer *answer, int port, found *all)
+{
+    for (size_t i = 0; i < answer->view.record_count && i < EMI_MOST_ADDRESSES; i++) {
+        unsigned to = all->count++;
+        all->list[to] = answer->records[i].address;
+        set_port(&all->list[to], port);
+        all->answers[to] = answer;
+        all->records[to] = i;
+        all->ranks[to] = answer->ranks ? answer->ranks[i] : 0;
+    }
+}
+
+/* Returns the status of this family. */
+static em_status collect(const emi_search *search, found *all)
+{
+    const emi_resolution *resolution = search->resolution;
+    unsigned before = all->count;
+    if (search->status != EM_OK)
+        return search->status;
+    if (resolution->known)
+        collect_known(resolution, search->type, all);
+    else
+        collect_answer(search->answer, resolution->port, all);
+    return all->count > before ? EM_OK : EM_NO_RECORDS;
+}
+
+/* Sorting */
+
+static void keep_rank(emi_answer *answer, size_t record, uint64_t rank)
+{
+    if (!answer->ranks)
+        answer->ranks = emi_allocate_zeroed(answer->memory, answer->view.record_count * sizeof *answer->ranks);
+    if (answer->ranks)
+        answer->ranks[record] = rank;
+}
+
+static void find_rank(found *all, unsigned i)
+{
+    em_address source;
+    bool has_route = emi_find_source_address(&all->list[i], &source);
+    all->ranks[i] = emi_address_rank(&all->list[i], has_route ? &source : NULL);
+    if (all->answers[i])
+        keep_rank(all->answers[i], all->records[i], all->ranks[i]);
+}
+
+/* Ranks cost system calls, so they are found out only where there is a choice, and kept with the answer. Names under
+ * localhost stay in their order. */
+static void sort(const emi_resolution *resolution, found *all)
+{
+    if (all->count < 2 || emi_name_is_under(resolution->name, "localhost"))
+        return;
+    for (unsigned i = 0; i < all->count; i++)
+        if (all->ranks[i] == 0)
+            find_rank(all, i);
+    emi_addresses_sort(all->list, all->ranks, all->count);
+}
+
+/* Callbacks */
+
+static bool is_last(const emi_resolution *resolution)
+{
+    for (unsigned i = 0; i < resolution->search_count; i++)
+        if (!resolution->searches[i].is_reported)
+            return false;
+    return true;
+}
+
+static void copy_addresses(emi_addresses *to, const found *all)
+{
+    to->count = all->count < EMI_MOST_ADDRESSES ? all->count : EMI_MOST_ADDRESSES;
+    memcpy(to->list, all->list, to->count * sizeof *to->list);
+}
+
+/* Returns whether the resolution still exists. */
+static bool report_family(emi_resolution *resolution, emi_search *search)
+{
+    found all = {.count = 0};
+    emi_addresses addresses;
+    em_status status = collect(search, &all);
+    sort(resolution, &all);
+    copy_addresses(&addresses, &all);
+    search->is_reported = true;
+    em_address_family family = search->type == EM_RECORD_AAAA ? EM_ADDRESS_IPV6 : EM_ADDRESS_IPV4;
+    bool last = is_last(resolution);
+    emi_resolver *resolver = resolution->resolver;
+    void *user = resolution->user;
+    emi_family_resolved resolved = resolution->callback.families;
+    if (last)
+        emi_resolution_free(resolution);
+    else
+        resolver->reporting = resolution;
+    resolved(user, family, status, &addresses, last);
+    return !last && resolver->reporting == resolution;
+}
+
+static void report_families(emi_resolution *resolution)
+{
+    for (unsigned i = 0; i < resolution->search_count; i++) {
+        emi_search *search = &resolution->searches[i];
+        if (search->has_ended && !search->is_reported && !report_family(resolution, search))
+            return;
+    }
+}
+
+/* Of two families without addresses: that a server failed says more than that there is none, and that the name exists
+ * more than that it does not. */
+static em_status worse(em_status one, em_status other)
+{
+    if (one == EM_OK || other == EM_OK)
+        return EM_OK;
+    if (one != EM_NAME_NOT_FOUND && one != EM_NO_RECORDS)
+        return one;
+    if (other != EM_NAME_NOT_FOUND && other != EM_NO_RECORDS)
+        return other;
+    return one == EM_NO_RECORDS ? one : other;
+}
+
+static em_status collect_all(emi_resolution *resolution, found *all)
+{
+    em_status status = collect(&resolution->searches[0], all);
+    if (resolution->search_count > 1)
+        status = worse(status, collect(&resolution->searches[1], all));
+    sort(resolution, all);
+    return status;
+}
+
+static void report_addresses(emi_resolution *resolution)
+{
+    found all = {.count = 0};
+    em_status status = collect_all(resolution, &all);
+    em_loop *loop = resolution->resolver->loop;
+    em_lookup lookup = resolution->handle.signature;
+    em_resolved callback = resolution->callback.addresses;
+    void *user = resolution->user;
+    emi_resolution_free(resolution);
+    callback(loop, lookup, status, all.list, all.count, user);
+}
+
+static void report_all(emi_resolution *resolution)
+{
+    found all = {.count = 0};
+    emi_addresses addresses;
+    em_status status = collect_all(resolution, &all);
+    copy_addresses(&addresses, &all);
+    void (*done)(void *, em_status, const emi_addresses *) = resolution->callback.all;
+    void *user = resolution->user;
+    emi_resolution_free(resolution);
+    done(user, status == EM_NO_RECORDS ? EM_NAME_NOT_FOUND : status, &addresses);
+}
+
+/* The name is the user's own spelling; the answer may be shared with others. The resolution is kept until the callback
+ * has returned, because it has both. */
+static void report_answer(emi_resolution *resolution)
+{
+    emi_resolver *resolver = resolution->resolver;
+    em_loop *loop = resolver->loop;
+    emi_search *search = &resolution->searches[0];
+    emi_answer *answer = search->answer;
+    em_answer view = {.canonical_name = resolution->name, .response_code = -1};
+    if (answer) {
+        emi_answer_age(answer, loop->now_ns);
+        view = answer->view;
+    }
+    view.name = resolution->name;
+    em_lookup lookup = resolution->handle.signature;
+    emi_handle_table_remove(&resolver->handles, &resolution->handle); /* it cannot be cancelled any more */
+    resolution->dispose = NULL;
+    resolution->callback.answer(loop, lookup, search->status, &view, resolution->user);
+    emi_resolution_free(resolution);
+}
+
+static bool have_all_ended(const emi_resolution *resolution)
+{
+    for (unsigned i = 0; i < resolution->search_count; i++)
+        if (!resolution->searches[i].has_ended)
+            return false;
+    return true;
+}
+
+static void report(emi_resolution *resolution)
+{
+    static void (*const reports[])(emi_resolution *) = {
+        [EMI_REPORT_FAMILIES] = report_families,
+        [EMI_REPORT_ALL] = report_all,
+        [EMI_REPORT_ADDRESSES] = report_addresses,
+        [EMI_REPORT_ANSWER] = report_answer,
+    };
+    if (resolution->report == EMI_REPORT_FAMILIES || have_all_ended(resolution))
+        reports[resolution->report](resolution);
+}
+
+/* Those that are ready now, up to a limit. What a callback begins is reported in a later turn. In a child that a
+ * callback has forked, the rest is left to em_loop_take_over. */
+void emi_resolver_report(emi_resolver *resolver)
+{
+    emi_list now;
+    emi_list_init(&now);
+    for (unsigned i = 0; i < MOST_REPORTED_IN_A_TURN && !emi_list_is_empty(&resolver->ready); i++)
+        emi_list_append(&now, emi_list_take_first(&resolver->ready));
+    while (!emi_list_is_empty(&now) && !emi_loop_is_forked(resolver->loop))
+        report(EMI_CONTAINER(emi_list_take_first(&now), emi_resolution, ready));
+    emi_list_move_all(&now, &resolver->ready);
+    emi_list_move_all(&resolver->ready, &now);
+}

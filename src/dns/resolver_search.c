@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Searches: the names that a name may stand for, by the search list and ndots of resolv.conf(5), and what the answers
+ * mean for the names that follow.
+ *
+ * - There is no such name: the next one is tried.
+ * - There is such a name, without a record of the type: that is the result. Another type would be found there, and two
+ *   families of addresses must not come from two names.
+ * - The servers failed for this name: the next one is tried, but if none is found, the failure is the result. It does
+ *   not mean that there is no such name.
+ * - No server has answered: that is the result, as it would be for every name.
+ */
+#include "dns/resolver_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static unsigned count_dots(const char *name)
+{
+    unsigned dots = 0;
+    for (; *name; name++)
+        dots += *name == '.';
+    return dots;
+}
+
+/* How many names there are, and which of them is the one as it stands. */
+static unsigned count_names(const emi_search *search, unsigned *as_it_stands)
+{
+    const emi_resolution *resolution = search->resolution;
+    const char *name = resolution->name;
+    const emi_dns_config *config = resolution->config;
+    *as_it_stands = 0;
+    if (resolution->report == EMI_REPORT_ANSWER || name[strlen(name) - 1] == '.')
+        return 1;
+    if (count_dots(name) < config->ndots)
+        *as_it_stands = config->suffix_count;
+    return config->suffix_count + 1;
+}
+
+/* Returns false if there is no further name. Those that would be too long are left out. */
+static bool next_name(emi_search *search, char *text)
+{
+    unsigned as_it_stands;
+    unsigned count = count_names(search, &as_it_stands);
+    const emi_resolution *resolution = search->resolution;
+    while (search->tried < count) {
+        unsigned number = search->tried++;
+        const char *suffix = "";
+        if (number != as_it_stands)
+            suffix = resolution->config->suffixes[number < as_it_stands ? number : number - 1];
+        int length = snprintf(text, EMI_LONGEST_NAME + 1, suffix[0] ? "%s.%s" : "%s%s", resolution->name, suffix);
+        if (length <= EMI_LONGEST_NAME)
+            return true;
+    }
+    return false;
+}
+
+static void end(emi_search *search, em_status status)
+{
+    search->status = status;
+    search->has_ended = true;
+    emi_resolution_make_ready(search->resolution);
+}
+
+static void end_with_answer(emi_search *search)
+{
+    if (search->remembered) {
+        emi_answer_release(search->answer);
+        search->answer = search->remembered;
+        search->remembered = NULL;
+    }
+    end(search, search->answer ? search->answer->status : EM_NAME_NOT_FOUND);
+}
+
+/* Takes over a reference. Returns whether the next name is to be tried. */
+static bool take(emi_search *search, emi_answer *answer)
+{
+    emi_answer_release(search->answer);
+    search->answer = answer;
+    if (answer->status == EM_NAME_NOT_FOUND)
+        return true;
+    if (answer->status == EM_RESOLVER_FAILED) {
+        if (!search->remembered)
+            search->remembered = emi_answer_retain(answer);
+        return true;
+    }
+    emi_answer_release(search->remembered);
+    search->remembered = NULL;
+    end_with_answer(search);
+    return false;
+}
+
+static void finish(emi_inquiry *inquiry, emi_answer *answer)
+{
+    emi_resolver *resolver = inquiry->owner;
+    emi_list waiting;
+    emi_list_init(&waiting);
+    emi_list_move_all(&waiting, &inquiry->waiting);
+    bool was_shared = inquiry->is_in_table;
+    emi_dns_cache_remove(&resolver->cache, inquiry);
+    for (emi_list *link; (link = emi_list_take_first(&waiting));) {
+        emi_search *search = EMI_CONTAINER(link, emi_search, link);
+        search->inquiry = NULL;
+        if (!answer)
+            end(search, EM_NO_MEMORY);
+        else if (take(search, emi_answer_retain(answer)))
+            emi_search_begin(search);
+    }
+    inquiry->answer = answer;
+    if (was_shared && answer && answer->may_keep && answer->ttl_seconds > 0 && inquiry->question.config->use_cache &&
+        inquiry->question.config == resolver->config && emi_dns_cache_add(&resolver->cache, inquiry) == EM_OK) {
+        inquiry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * UINT64_C(1000000000);
+        emi_dns_cache_keep(&resolver->cache, inquiry);
+    } else {
+        emi_inquiry_free(&resolver->cache, inquiry);
+    }
+}
+
+/* RFC 6891, section 7: a server that does not know EDNS says so in one of these ways. */
+static bool is_about_edns(const emi_question *question)
+{
+    return !question->is_plain &&
+           (question->response_code == EMI_FORMAT_ERROR || question->response_code == EMI_NOT_IMPLEMENTED);
+}
+
+static void answered(emi_question *question, em_status status, emi_message message)
+{
+    emi_inquiry *inquiry = EMI_CONTAINER(question, emi_inquiry, question);
+    emi_resolver *resolver = inquiry->owner;
+    const emi_memory *memory = &resolver->loop->memory;
+    if (is_about_edns(question)) {
+        question->is_plain = true;
+        emi_transport_ask(resolver->transport, question);
+        return;
+    }
+    emi_answer *answer = NULL;
+    if (status == EM_OK)
+        status = emi_answer_read(memory, message, inquiry->name, question->type, &answer);
+    else if (status != EM_NO_MEMORY)
+        status = emi_answer_make_failure(memory, inquiry->name, status, question->response_code, &answer);
+    if (answer)
+        answer->made_ns = resolver->loop->now_ns;
+    finish(inquiry, answer);
+}
+
+static em_status make_inquiry(emi_search *search, const char *name, emi_inquiry **made)
+{
+    emi_resolution *resolution = search->resolution;
+    emi_resolver *resolver = resolution->resolver;
+    emi_inquiry *inquiry = emi_inquiry_create(&resolver->loop->memory, name, search->type, resolution->config);
+    if (!inquiry)
+        return EM_NO_MEMORY;
+    em_status status = resolution->is_private ? EM_OK : emi_dns_cache_add(&resolver->cache, inquiry);
+    if (status != EM_OK) {
+        emi_inquiry_free(&resolver->cache, inquiry);
+        return status;
+    }
+    inquiry->owner = resolver;
+    inquiry->question.answered = answered;
+    emi_transport_ask(resolver->transport, &inquiry->question);
+    *made = inquiry;
+    return EM_OK;
+}
+
+/* Returns whether the next name is to be tried. */
+static bool try_name(emi_search *search, const char *name)
+{
+    emi_resolution *resolution = search->resolution;
+    emi_resolver *resolver = resolution->resolver;
+    emi_inquiry *inquiry = NULL;
+    if (!resolution->is_private)
+        inquiry = emi_dns_cache_find(&resolver->cache, name, search->type, resolver->loop->now_ns);
+    if (inquiry && inquiry->answer)
+        return take(search, emi_answer_retain(inquiry->answer));
+    em_status status = inquiry ? EM_OK : make_inquiry(search, name, &inquiry);
+    if (status == EM_OK) {
+        search->inquiry = inquiry;
+        emi_list_append(&inquiry->waiting, &search->link);
+    } else {
+        end(search, status);
+    }
+    return false;
+}
+
+void emi_search_begin(emi_search *search)
+{
+    char name[EMI_LONGEST_NAME + 1];
+    if (search->type == EM_RECORD_AAAA && search->resolution->config->no_ipv6) {
+        end(search, EM_NO_RECORDS);
+        return;
+    }
+    while (next_name(search, name))
+        if (!try_name(search, name))
+            return;
+    end_with_answer(search);
+}
+
+void emi_search_clear(emi_search *search)
+{
+    emi_inquiry *inquiry = search->inquiry;
+    search->inquiry = NULL;
+    if (inquiry) {
+        emi_list_remove(&search->link);
+        if (emi_list_is_empty(&inquiry->waiting)) {
+            emi_resolver *resolver = inquiry->owner;
+            emi_transport_drop(resolver->transport, &inquiry->question);
+            emi_dns_cache_remove(&resolver->cache, inquiry);
+            emi_inquiry_free(&resolver->cache, inquiry);
+        }
+    }
+    emi_answer_release(search->answer);
+    emi_answer_release(search->remembered);
+    search->answer = NULL;
+    search->remembered = NULL;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The replies of name_server.c, good and bad.
+ */
+#ifndef TEST_NAME_SERVER_REPLIES_H
+#define TEST_NAME_SERVER_REPLIES_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Where the question begins. */
+enum { NAME_SERVER_QUESTION = 12 };
+
+/** A query and the reply to it. */
+typedef struct name_server_exchange {
+    unsigned char query[2048];
+    size_t query_length;
+    unsigned char reply[65536];
+    size_t length;
+    size_t question_end;
+    char label[64]; /* the first one, without digits and what follows them */
+    unsigned type;
+    bool is_stream;
+    bool has_edns;
+    struct sockaddr_in from;
+    int socket;
+    int forger; /* another socket of the server */
+} name_server_exchange;
+
+/** Replies, or does not, as the label says. */
+void name_server_reply(name_server_exchange *all);
+
+#endif
