@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The hosts file and resolv.conf: what they mean, and that changes are noticed. The name server is in a thread of the
+ * test.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/system_names.h"
+#include "support/unit.h"
+
+static char folder[] = "/tmp/resolver_files.XXXXXX";
+static char hosts_file[64], resolv_conf[64], other_file[64];
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* resolv.conf has no ports, so servers are set by the options. */
+static void use_files(em_loop *loop, const name_server *server)
+{
+    em_resolver_options options = {
+        .size = sizeof options,
+        .timeout_ns = 100000000,
+        .hosts_file = hosts_file,
+        .resolv_conf = resolv_conf,
+    };
+    const char *list[1];
+    if (server) {
+        list[0] = name_server_address(server);
+        options.servers = list;
+        options.server_count = 1;
+    }
+    assert_int_equal(em_loop_set_resolver(loop, &options), EM_OK);
+}
+
+static name_server *start(em_loop *loop, const char *hosts, const char *conf)
+{
+    name_server *server = name_server_start(0);
+    write_file(hosts_file, hosts);
+    write_file(resolv_conf, conf);
+    use_files(loop, server);
+    return server;
+}
+
+static void hosts_are_found_without_a_query(void **state)
+{
+    static const char hosts[] = "# comment\n192.0.2.1 one alias # more\r\n\n  2001:db8::1\tONE\n"
+                                "192.0.2.1 one\nnot-an-address bad\n127.0.0.9 here\n192.0.2.2 dotted.name.";
+    name_server *server = start(*state, hosts, "");
+    system_found *found = system_resolve(*state, "One.");
+    assert_int_equal(found->status, EM_OK);
+    assert_int_equal(found->address_count, 2);
+    assert_string_equal(system_resolve(*state, "ALIAS")->texts[0], "192.0.2.1:0");
+    assert_string_equal(system_resolve(*state, "here")->texts[0], "127.0.0.9:0");
+    assert_string_equal(system_resolve(*state, "dotted.name")->texts[0], "192.0.2.2:0");
+    assert_int_equal(name_server_queries(server), 0);
+    name_server_stop(server);
+}
+
+static void localhost_needs_neither_the_file_nor_a_server(void **state)
+{
+    static const char *const names[] = {"localhost", "LOCALHOST.", "any.localhost"};
+    name_server *server = start(*state, "", "");
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_int_equal(system_resolve(*state, names[i])->address_count, 2);
+    assert_int_equal(name_server_queries(server), 0);
+    name_server_stop(server);
+}
+
+static void wait_a_second(em_loop *loop)
+{
+    system_run_for(loop, 1050000000);
+}
+
+static void a_change_of_the_hosts_file_is_noticed(void **state)
+{
+    name_server *server = start(*state, "192.0.2.1 changing.test\n", "");
+    system_need_transport(*state);
+    assert_string_equal(system_resolve(*state, "changing.test")->texts[0], "192.0.2.1:0");
+    assert_int_equal(system_resolve(*state, "unknown.test")->status, EM_NAME_NOT_FOUND);
+    write_file(other_file, "192.0.2.22 changing.test unknown.test\n");
+    assert_int_equal(rename(other_file, hosts_file), 0);
+    wait_a_second(*state);
+    assert_string_equal(system_resolve(*state, "changing.test")->texts[0], "192.0.2.22:0");
+    /* Although "no such name" is in the cache. */
+    assert_string_equal(system_resolve(*state, "unknown.test")->texts[0], "192.0.2.22:0");
+    unlink(hosts_file);
+    wait_a_second(*state);
+    assert_int_equal(system_resolve(*state, "changing.test")->status, EM_NAME_NOT_FOUND);
+    name_server_stop(server);
+}
+
+static void a_change_of_resolv_conf_empties_the_cache(void **state)
+{
+    name_server *server = start(*state, "", "");
+    system_need_transport(*state);
+    system_query(*state, "good.test", EM_RECORD_A);
+    assert_int_equal(name_server_queries(server), 1);
+    system_found *pending = system_memory(sizeof *pending);
+    system_begin_query(*state, "silent.test", EM_RECORD_A, pending);
+    write_file(other_file, "# changed, through a link\n");
+    unlink(resolv_conf);
+    assert_int_equal(symlink(other_file, resolv_conf), 0);
+    wait_a_second(*state);
+    unsigned queries = name_server_queries(server);
+    system_query(*state, "good.test", EM_RECORD_A);
+    assert_int_equal(name_server_queries(server), queries + 1);
+    system_query(*state, "good.test", EM_RECORD_A);
+    assert_int_equal(name_server_queries(server), queries + 1);
+    system_wait_for(*state, pending);
+    name_server_stop(server);
+}
+
+/* The label before the suffix decides what the server does: "x" is unknown, "good.…" is found. */
+static void the_search_list_is_used_by_the_number_of_dots(void **state)
+{
+    static const struct searched {
+        const char *conf;
+        const char *name;
+        em_status status;
+        unsigned queries; /* of one family */
+    } searched[] = {
+        {"search one.test two.test\n", "x", EM_NAME_NOT_FOUND, 3},
+        {"search one.test two.test\n", "x.", EM_NAME_NOT_FOUND, 1},
+        {"search one.test two.test\n", "x.y", EM_NAME_NOT_FOUND, 3},
+        {"search one.test two.test\n", "good", EM_OK, 1},
+        {"search one.test two.test\noptions ndots:2\n", "good.y", EM_OK, 1},
+        {"search one.test\nsearch two.test\n", "x", EM_NAME_NOT_FOUND, 2},
+        {"domain one.test\n", "x", EM_NAME_NOT_FOUND, 2},
+        {"search a. b. c. d. e. f. g. h.\n", "x", EM_NAME_NOT_FOUND, 9},
+        {"search one.test\n", "nothing", EM_NO_RECORDS, 1},
+    };
+    system_need_transport(*state);
+    for (size_t i = 0; i < COUNT(searched); i++) {
+        name_server *server = start(*state, "", searched[i].conf);
+        em_status status = system_resolve(*state, searched[i].name)->status;
+        unsigned queries = name_server_queries(server);
+        if (status != searched[i].status || queries != 2 * searched[i].queries)
+            print_error("%s: %s, %u\n", searched[i].name, em_status_get_name(status), queries);
+        assert_int_equal(status, searched[i].status);
+        assert_int_equal(queries, 2 * searched[i].queries);
+        name_server_stop(server);
+    }
+}
+
+static void a_failure_within_the_search_list_is_not_taken_for_no_such_name(void **state)
+{
+    system_need_transport(*state);
+    name_server *server = start(*state, "", "search one.test\n");
+    assert_int_equal(system_resolve(*state, "failing")->status, EM_RESOLVER_FAILED);
+    name_server_stop(server);
+}
+
+static void families_that_the_file_excludes_are_not_asked_for(void **state)
+{
+    system_need_transport(*state);
+    name_server *server = start(*state, "", "options no-aaaa\n");
+    assert_int_equal(system_resolve(*state, "good.test")->address_count, 1);
+    assert_int_equal(name_server_queries(server), 1);
+    name_server_stop(server);
+}
+
+/* A file that cannot be understood at all: the servers of the options are asked all the same. */
+static void what_is_unknown_in_the_file_is_skipped(void **state)
+{
+    system_need_transport(*state);
+    name_server *server = start(*state, "",
+                                "nameserver\nnameserver ::::\nnameserver 1.2.3\nsearch\nsortlist 1.2.3.4\r\n"
+                                "options edns0 trust-ad rotate single-request ndots:x timeout:-1 attempts:99 foo:bar \n"
+                                "; comment\n\tbogus line\noptions");
+    assert_int_equal(system_resolve(*state, "good.test")->status, EM_OK);
+    name_server_stop(server);
+}
+
+static void bad_options_are_refused(void **state)
+{
+    const char *bad_server[] = {"name.test"}, *bad_suffix[] = {"a..b"};
+    const em_resolver_options bad[] = {
+        {.size = sizeof *bad, .servers = bad_server, .server_count = 1},
+        {.size = sizeof *bad, .servers = bad_server, .server_count = 9},
+        {.size = sizeof *bad, .search = bad_suffix, .search_count = 1},
+        {.size = sizeof *bad, .search = bad_suffix, .search_count = 17},
+        {.size = sizeof *bad, .ndots = 16},
+        {.size = sizeof *bad, .attempts = 6},
+        {.size = sizeof *bad, .timeout_ns = 1},
+        {.size = sizeof *bad, .timeout_ns = UINT64_C(31000000000)},
+        {.size = sizeof *bad, .rotate = (em_switch)7},
+        {.size = sizeof *bad, .cache_entry_count = 2000000},
+        {.size = 0},
+    };
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_true(em_loop_set_resolver(*state, &bad[i]) < 0);
+    assert_int_equal(em_loop_set_resolver(NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_set_resolver(*state, NULL), EM_OK);
+}
+
+static void remove_folder(void)
+{
+    unlink(hosts_file);
+    unlink(resolv_conf);
+    unlink(other_file);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(hosts_are_found_without_a_query),
+        SYSTEM_TEST(localhost_needs_neither_the_file_nor_a_server),
+        SYSTEM_TEST(a_change_of_the_hosts_file_is_noticed),
+        SYSTEM_TEST(a_change_of_resolv_conf_empties_the_cache),
+        SYSTEM_TEST(the_search_list_is_used_by_the_number_of_dots),
+        SYSTEM_TEST(a_failure_within_the_search_list_is_not_taken_for_no_such_name),
+        SYSTEM_TEST(families_that_the_file_excludes_are_not_asked_for),
+        SYSTEM_TEST(what_is_unknown_in_the_file_is_skipped),
+        SYSTEM_TEST(bad_options_are_refused),
+    };
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(hosts_file, sizeof hosts_file, "%s/hosts", folder);
+    snprintf(resolv_conf, sizeof resolv_conf, "%s/resolv.conf", folder);
+    snprintf(other_file, sizeof other_file, "%s/other", folder);
+    int result = SYSTEM_RUN(tests);
+    remove_folder();
+    return result;
+}
