@@ -168,7 +168,7 @@ static void stop_watching(emi_readiness *readiness, emi_channel *channel)
 {
     if (channel->interest == 0 || channel->always_ready)
         return;
-    if (channel->ownership != EMI_OURS || channel->kind != EMI_STREAM || emi_has_forked())
+    if (channel->ownership != EMI_OURS || channel->kind == EMI_LISTENER || emi_has_forked())
         watch(readiness, channel, 0);
     else
         readiness->poller_operations->forget(readiness->poller, channel->slot);
