@@ -14,7 +14,7 @@
 
 /* A client takes about 100 KiB, for c-ares' tables. The questions sent in one turn are limited so that other work of
  * the loop does not wait. */
-enum { MOST_CLIENTS = 128, MOST_IDLE_CLIENTS = 8, MOST_SENT_IN_A_TURN = 16, IDS = 128 };
+enum { MOST_CLIENTS = 128, MOST_IDLE_CLIENTS = 8, MOST_SENT_IN_A_TURN = 8, MOST_FREED_IN_A_TURN = 4, IDS = 128 };
 
 struct emi_transport {
     em_loop *loop;
@@ -69,13 +69,19 @@ static void make_idle(emi_dns_client *client)
     emi_transport *transport = client->transport;
     transport->busy_count--;
     transport->lacks_memory = false;
-    if (transport->idle_count == MOST_IDLE_CLIENTS || client->has_edns_failed) {
+    if (client->has_edns_failed) {
         destroy_client(transport, client);
         return;
     }
     emi_list_remove(&client->link);
     emi_list_append(&transport->idle, &client->link);
     transport->idle_count++;
+}
+
+static void destroy_longest_idle(emi_transport *transport)
+{
+    transport->idle_count--;
+    destroy_client(transport, EMI_CONTAINER(transport->idle.next, emi_dns_client, link));
 }
 
 static emi_dns_client *take_idle(emi_transport *transport, const emi_question *question)
@@ -173,24 +179,37 @@ static void send_first(emi_transport *transport)
         question->answered(question, status, (emi_message){.length = 0});
 }
 
-bool emi_transport_has_work(const emi_transport *transport)
+static bool can_send(const emi_transport *transport)
 {
     return !emi_list_is_empty(&transport->waiting) && transport->busy_count < MOST_CLIENTS && !transport->lacks_memory;
 }
 
+/* After a burst the memory of most clients is returned, over several turns. */
+static bool has_too_many_idle(const emi_transport *transport)
+{
+    return transport->idle_count > MOST_IDLE_CLIENTS && transport->busy_count == 0 &&
+           emi_list_is_empty(&transport->waiting);
+}
+
+bool emi_transport_has_work(const emi_transport *transport)
+{
+    return can_send(transport) || has_too_many_idle(transport);
+}
+
 void emi_transport_turn(emi_transport *transport)
 {
-    for (unsigned sent = 0; sent < MOST_SENT_IN_A_TURN && emi_transport_has_work(transport); sent++)
+    for (unsigned sent = 0; sent < MOST_SENT_IN_A_TURN && can_send(transport); sent++)
         send_first(transport);
+    for (unsigned freed = 0; freed < MOST_FREED_IN_A_TURN && has_too_many_idle(transport); freed++)
+        destroy_longest_idle(transport);
 }
 
 /* Ends */
 
 static void destroy_idle(emi_transport *transport)
 {
-    while (!emi_list_is_empty(&transport->idle))
-        destroy_client(transport, EMI_CONTAINER(transport->idle.next, emi_dns_client, link));
-    transport->idle_count = 0;
+    while (transport->idle_count > 0)
+        destroy_longest_idle(transport);
 }
 
 static void take_back_all(emi_transport *transport)
