@@ -13,6 +13,7 @@ void rb_em_define_close(void);
 void rb_em_define_complete(void);
 void rb_em_define_connection_class(void);
 void rb_em_define_datagram(void);
+void rb_em_define_dns(void);
 void rb_em_define_drained(void);
 void rb_em_define_file_watch(void);
 void rb_em_define_file(void);

@@ -52,6 +52,7 @@ void Init_rubyeventmachine(void)
     rb_em_define_file_watch();
     rb_em_define_process();
     rb_em_define_process_watch();
+    rb_em_define_dns();
     rb_em_define_settings();
     rb_em_define_stats();
 }

@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+module EventMachine
+  module DNS
+    # Looks up host names: in the hosts file, then by a name server.
+    #
+    #   EM::DNS::Resolver.resolve("example.com")
+    #     .callback { |addresses| puts addresses }
+    #     .errback { |reason| warn reason }
+    class Resolver
+      # The path of the hosts file.
+      HOSTS_FILE = "/etc/hosts"
+      # The path of the file that names the name servers.
+      RESOLV_CONF = "/etc/resolv.conf"
+
+      @nameservers = nil
+      @hosts = nil
+      @socket = nil
+
+      class << self
+        # Overrides the name servers, for instance `["192.0.2.53", "192.0.2.54:5353"]`. nil: the file is read again.
+        # @param servers [Array<String>, nil]
+        attr_writer :nameservers
+
+        # Looks up the addresses of a name. A name in the hosts file is found before this returns, others later. It must
+        # be called while a reactor runs.
+        # @param hostname [String]
+        # @return [Request] a {Deferrable}
+        # @raise [ArgumentError] if the name is no String
+        def resolve(hostname)
+          raise ArgumentError, "cannot interpret as DNS name: #{hostname.inspect}" unless hostname.is_a?(String)
+
+          found = hosts[hostname.downcase.delete_suffix(".")]
+          return Request.new(socket, hostname) unless found
+
+          Request.new(nil, hostname).tap { |request| request.succeed(found.dup) }
+        end
+
+        # @return [Array<String>] the name servers; those of the system are read once
+        def nameservers
+          @nameservers ||= read_nameservers
+        end
+
+        # @return [String, nil] one of them at random
+        def nameserver
+          nameservers.sample
+        end
+
+        # @return [Hash{String => Array<String>}] the addresses of each name in the hosts file, in lower case; read once
+        def hosts
+          @hosts ||= read_hosts
+        end
+
+        # @return [Socket] shared by all requests of this reactor
+        def socket
+          run = EventMachine.instance_variable_get(:@present_run)
+          return @socket if @socket && @run.equal?(run) && !failed?(@socket)
+
+          @run = run
+          @socket = Socket.open
+        end
+
+        # @return [Boolean]
+        def windows?
+          false
+        end
+
+        private
+
+        def failed?(socket)
+          socket.signature ? socket.error? : false
+        end
+
+        def read_nameservers
+          lines_of(RESOLV_CONF).filter_map { |line| line[/\A\s*nameserver\s+(\S+)/, 1] }
+        end
+
+        def read_hosts
+          lines_of(HOSTS_FILE).each_with_object({}) do |line, found|
+            address, *names = line.sub(/#.*/m, "").split
+            names.each { |name| (found[name.downcase.delete_suffix(".")] ||= []) << address }
+          end
+        end
+
+        def lines_of(path)
+          File.readlines(path, encoding: Encoding::BINARY).map { |line| line.force_encoding(Encoding::UTF_8).scrub }
+        rescue SystemCallError
+          []
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,178 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: Ruby OR BSD-2-Clause
+
+require "test_helper"
+require "em/resolver"
+require "minitest/mock"
+require_relative "../support/name_server"
+
+# EM::DNS: the resolver of Ruby programs.
+class ResolverTest < ReactorTest
+  Resolver = EventMachine::DNS::Resolver
+
+  repeat_under_gc_pressure
+
+  def setup
+    super
+    @server = NameServer.new
+    Resolver.nameservers = [@server.address]
+  end
+
+  def teardown
+    Resolver.nameservers = nil
+    Resolver.instance_variable_set(:@hosts, nil)
+    @server.stop
+    super
+  end
+
+  # @return [Array] :succeeded or :failed, and the arguments
+  def resolve(name, retry_interval: 0.2, max_tries: 2)
+    result = nil
+    EM.run do
+      request = Resolver.resolve(name)
+      request.retry_interval = retry_interval
+      request.max_tries = max_tries
+      request.callback { |*arguments| result = [:succeeded, *arguments] }
+      request.errback { |*arguments| result = [:failed, *arguments] }
+      wait = proc { result ? EM.stop : EM.add_timer(0.005, &wait) }
+      wait.call
+    end
+    result
+  end
+
+  # Without c-ares the system is asked, which does not know this server.
+  def skip_without_servers
+    skip "the library was built without c-ares" if resolve("good.test", max_tries: 1).first == :failed
+    @server.queries.clear
+  end
+
+  def test_addresses_of_a_name
+    skip_without_servers
+    assert_equal [:succeeded, %w[192.0.2.1 192.0.2.2]], resolve("good.test")
+  end
+
+  def test_response_codes
+    skip_without_servers
+    assert_equal [:failed, "rcode=3"], resolve("unknown.test")
+    assert_equal [:failed, "rcode=2"], resolve("failing.test")
+    assert_equal [:failed, "rcode=0"], resolve("empty.test")
+  end
+
+  def test_a_question_without_an_answer_is_repeated
+    skip_without_servers
+    assert_equal [:succeeded, %w[192.0.2.1 192.0.2.2]], resolve("twice.test")
+    assert_equal [:failed, "retries exceeded"], resolve("silent.test")
+    assert_equal 2, @server.queries.count("silent.test")
+  end
+
+  def test_a_server_with_an_ipv6_address
+    skip_without_servers
+    server = NameServer.new("::1")
+    Resolver.nameservers = [server.address]
+    assert_equal :succeeded, resolve("good.test").first
+  ensure
+    server&.stop
+  end
+
+  def test_without_a_name_server
+    Resolver.nameservers = []
+    assert_equal [:failed, "no name server is configured"], resolve("good.test")
+  end
+
+  def test_a_malformed_name_fails
+    assert_equal :failed, resolve("a..test").first
+  end
+
+  def test_what_is_not_a_string
+    EM.run_block do
+      error = assert_raises(ArgumentError) { Resolver.resolve(123) }
+      assert_equal "cannot interpret as DNS name: 123", error.message
+    end
+  end
+
+  def test_a_name_in_the_hosts_file_is_found_at_once
+    Resolver.instance_variable_set(:@hosts, { "here" => ["192.0.2.9"] })
+    EM.run_block do
+      found = nil
+      Resolver.resolve("HERE.").callback { |addresses| found = addresses }
+      assert_equal ["192.0.2.9"], found
+    end
+  end
+
+  def test_the_hosts_file_is_read_with_aliases
+    lines = ["# 1.1.1.1 no\n", "192.0.2.1 One one.alias # two\n", "\n", "::1 one\n"]
+    Resolver.stub(:lines_of, lines) do
+      assert_equal({ "one" => ["192.0.2.1", "::1"], "one.alias" => ["192.0.2.1"] }, Resolver.hosts)
+    end
+  end
+
+  def test_name_servers_of_the_system
+    Resolver.nameservers = nil
+    assert_kind_of Array, Resolver.nameservers
+    Resolver.nameservers = ["192.0.2.53"]
+    assert_equal "192.0.2.53", Resolver.nameserver
+  end
+
+  def test_nothing_is_left_running
+    EM.run do
+      request = Resolver.resolve("good.test")
+      request.max_tries = 1
+      finish = proc do
+        assert_nil Resolver.socket.instance_variable_get(:@timer)
+        EM.stop
+      end
+      request.callback(&finish)
+      request.errback(&finish)
+    end
+  end
+
+  def test_a_second_reactor_has_its_own_socket
+    skip_without_servers
+    sockets = Array.new(2) do
+      EM.run_block { Resolver.resolve("silent.test") }
+      EM.run_block { @socket = Resolver.socket }
+      @socket
+    end
+    refute_same(*sockets)
+    assert_equal :succeeded, resolve("good.test").first
+  end
+
+  def test_an_id_is_used_once
+    EM.run_block do
+      socket = Resolver.socket
+      request = EventMachine::DNS::Request.new(nil, "good.test")
+      socket.register_request(1, request)
+      error = assert_raises(EventMachine::DNS::RequestIdAlreadyUsed) { socket.register_request(1, request) }
+      assert_kind_of RuntimeError, error
+      socket.deregister_request(1, request)
+      assert_nil socket.instance_variable_get(:@timer)
+    end
+  end
+
+  def test_datagrams_that_nobody_wants_are_ignored
+    EM.run_block do
+      socket = Resolver.socket
+      ["", "\xff", "\0" * 12, Random.bytes(100)].each { |bytes| socket.receive_data(bytes) }
+    end
+  end
+
+  def test_a_request_takes_the_answer_to_its_question
+    EM.run_block do
+      found = []
+      socket = Resolver.socket
+      request = EventMachine::DNS::Request.new(socket, "good.test")
+      request.callback { |addresses| found << addresses }
+      %w[other.test good.test].each { |name| request.receive_answer(answer_for(name)) }
+      assert_equal [["192.0.2.7"]], found
+    end
+  end
+
+  def answer_for(name)
+    message = Resolv::DNS::Message.new(1)
+    message.qr = 1
+    message.add_question(name, Resolv::DNS::Resource::IN::A)
+    message.add_answer(name, 60, Resolv::DNS::Resource::IN::A.new("192.0.2.7"))
+    message
+  end
+end
