@@ -121,6 +121,17 @@ static void run_programs_prints_what_commands_print_and_how_they_end(void **stat
     assert_int_equal(example_finish(&second), 0);
 }
 
+/* Whether there are mail servers depends on the machine. */
+static void resolve_prints_addresses(void **state)
+{
+    (void)state;
+    example_program resolve = example_start("resolve", "127.0.0.1", NULL, NULL);
+    example_expect(resolve.output, "address 127.0.0.1:80\n");
+    example_finish(&resolve);
+    resolve = example_start("resolve", "host.invalid", NULL, NULL);
+    assert_int_equal(example_finish(&resolve), 1);
+}
+
 /* Below those that the system chooses for clients. */
 static int quiet_port(void)
 {
@@ -339,6 +350,7 @@ int main(void)
         SYSTEM_TEST(proxy_relays_both_ways_and_half_closes),
         SYSTEM_TEST(capitals_copies_its_input_until_it_ends),
         SYSTEM_TEST(run_programs_prints_what_commands_print_and_how_they_end),
+        SYSTEM_TEST(resolve_prints_addresses),
         SYSTEM_TEST(chat_tells_the_others),
         SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
         SYSTEM_TEST(chat_has_a_limited_number_of_places),

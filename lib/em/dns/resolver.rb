@@ -22,7 +22,9 @@ module EventMachine
       class << self
         # Overrides the name servers, for instance `["192.0.2.53", "192.0.2.54:5353"]`. nil: the file is read again.
         # @param servers [Array<String>, nil]
-        attr_writer :nameservers
+        def nameservers=(servers)
+          @nameservers = servers
+        end
 
         # Looks up the addresses of a name. A name in the hosts file is found before this returns, others later. It must
         # be called while a reactor runs.

@@ -27,7 +27,9 @@ module EventMachine
 
       # Sets the name server that this socket asks, in place of those of {Resolver.nameservers}.
       # @param address [String]
-      attr_writer :nameserver
+      def nameserver=(address)
+        @nameserver = address
+      end
 
       # @return [String, nil] the one that was set, or one of {Resolver.nameservers} at random
       def nameserver
