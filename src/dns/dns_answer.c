@@ -64,12 +64,16 @@ static bool take_record(void *user, const emi_message_record *record)
     reading *state = user;
     if (record->type != state->type || !emi_message_same_names(state->message, record->name, state->owner))
         return true;
-    em_record unused;
-    em_record *into = state->records ? &state->records[state->count] : &unused;
-    if (emi_record_read(state->message, record, state->arena, into)) {
-        limit_ttl(state, record->ttl_seconds);
-        state->count++;
-    }
+    /* What is malformed must not be written even in part: there is no room for it. */
+    em_record counted;
+    emi_arena needed = {.base = NULL, .used = state->arena->used};
+    if (!emi_record_read(state->message, record, &needed, &counted))
+        return true;
+    if (state->records)
+        emi_record_read(state->message, record, state->arena, &state->records[state->count]);
+    state->arena->used = needed.used;
+    limit_ttl(state, record->ttl_seconds);
+    state->count++;
     return state->count < EMI_MOST_RECORDS;
 }
 

@@ -167,15 +167,12 @@ static bool read_data(input *from, em_record *record)
 
 bool emi_record_read(emi_message message, const emi_message_record *given, emi_arena *arena, em_record *record)
 {
-    size_t before = arena->used;
     *record = (em_record){.type = given->type, .ttl_seconds = given->ttl_seconds, .data_bytes = given->data_length};
     input from = {.message = message, .at = given->data, .end = given->data + given->data_length, .arena = arena};
     char text[EMI_NAME_TEXT_BYTES];
     int length = emi_message_read_name(message, given->name, message.length, text);
-    if (length < 0 || !read_data(&from, record)) {
-        arena->used = before;
+    if (length < 0 || !read_data(&from, record))
         return false;
-    }
     record->name = emi_arena_copy_text(arena, text, (size_t)length);
     record->data = copy(arena, message.bytes + given->data, given->data_length, 0);
     return true;

@@ -21,7 +21,8 @@ void *emi_arena_take(emi_arena *arena, size_t bytes);
 /** A copy with a zero byte at the end. */
 const char *emi_arena_copy_text(emi_arena *arena, const char *text, size_t length);
 
-/** Reads one record, with all it points to in the arena. Returns false if its data is malformed; then it is skipped. */
+/** Reads one record, with all it points to in the arena. Returns false if its data is malformed; then
+ * part of it may have been written. */
 bool emi_record_read(emi_message message, const emi_message_record *given, emi_arena *arena, em_record *record);
 
 #endif
