@@ -81,8 +81,8 @@ static void wait_a_second(em_loop *loop)
 
 static void a_change_of_the_hosts_file_is_noticed(void **state)
 {
-    name_server *server = start(*state, "192.0.2.1 changing.test\n", "");
     system_need_transport(*state);
+    name_server *server = start(*state, "192.0.2.1 changing.test\n", "");
     assert_string_equal(system_resolve(*state, "changing.test")->texts[0], "192.0.2.1:0");
     assert_int_equal(system_resolve(*state, "unknown.test")->status, EM_NAME_NOT_FOUND);
     write_file(other_file, "192.0.2.22 changing.test unknown.test\n");
@@ -99,8 +99,8 @@ static void a_change_of_the_hosts_file_is_noticed(void **state)
 
 static void a_change_of_resolv_conf_empties_the_cache(void **state)
 {
-    name_server *server = start(*state, "", "");
     system_need_transport(*state);
+    name_server *server = start(*state, "", "");
     system_query(*state, "good.test", EM_RECORD_A);
     assert_int_equal(name_server_queries(server), 1);
     system_found *pending = system_memory(sizeof *pending);

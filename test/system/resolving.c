@@ -201,26 +201,57 @@ static void silent_names_do_not_hold_up_a_good_one(void **state)
     name_server_stop(server);
 }
 
+static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user)
+{
+    (void)loop;
+    (void)lookup;
+    (void)addresses;
+    (void)count;
+    *(em_status *)user = status;
+}
+
+/* The resolver alone would wait for more than a minute. */
 static void a_deadline_ends_a_look_up(void **state)
 {
     name_server *server = start(*state);
-    system_need_transport(*state);
-    em_lookup_options options = {.size = sizeof options, .timeout_ns = 10000000, .port = 80};
     const char *list[1];
     em_resolver_options patient = system_ask(server, list);
-    patient.timeout_ns = 0;
-    options.resolver = &patient;
-    system_found *found = system_memory(sizeof *found);
-    em_lookup lookup = system_begin_resolve(*state, "silent.test", found);
-    assert_int_equal(em_loop_cancel_lookup(*state, lookup), EM_OK);
-    assert_int_equal(found->disposals, 1);
-    system_wait_for(*state, system_resolve(*state, "silent.test"));
+    patient.timeout_ns = UINT64_C(30000000000);
+    em_lookup_options options = {.size = sizeof options, .timeout_ns = 10000000, .resolver = &patient};
+    em_status status = EM_IN_PROGRESS;
+    assert_int_equal(em_loop_resolve(*state, "silent.test", &options, note_status, &status, NULL, NULL), EM_OK);
+    while (status == EM_IN_PROGRESS)
+        system_turn(*state);
+    assert_int_equal(status, EM_RESOLVE_TIMEOUT);
+    assert_int_equal(system_stats(*state).timers_pending, 0);
     name_server_stop(server);
+}
+
+static void bad_options_of_a_look_up_are_refused(void **state)
+{
+    em_resolver_options bad = {.size = sizeof bad, .ndots = 99};
+    em_status status;
+    const em_lookup_options refused[] = {
+        {.size = 0},
+        {.size = sizeof *refused, .port = -1},
+        {.size = sizeof *refused, .port = 65536},
+        {.size = sizeof *refused, .family = EM_ADDRESS_UNIX},
+        {.size = sizeof *refused, .resolver = &bad},
+    };
+    for (size_t i = 0; i < COUNT(refused); i++)
+        assert_true(em_loop_resolve(*state, "x.test", &refused[i], note_status, &status, NULL, NULL) < 0);
+    assert_int_equal(em_loop_resolve(NULL, "x.test", NULL, note_status, &status, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_resolve(*state, NULL, NULL, note_status, &status, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_resolve(*state, "x.test", NULL, NULL, &status, NULL, NULL), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_cancel_lookup(NULL, 1), EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_cancel_lookup(*state, 1), EM_NOT_FOUND);
 }
 
 /* The first is refused, the second is silent: found after one timeout, and at once the next time. */
 static void the_next_server_is_asked_and_remembered(void **state)
 {
+    system_need_transport(*state);
     name_server *refused = name_server_start(0), *silent = name_server_start(0), *good = start(*state);
     char refused_address[32];
     snprintf(refused_address, sizeof refused_address, "%s", name_server_address(refused));
@@ -241,6 +272,7 @@ static void the_next_server_is_asked_and_remembered(void **state)
 
 static void a_failure_of_one_server_is_asked_of_the_next(void **state)
 {
+    system_need_transport(*state);
     name_server *first = name_server_start(0), *second = start(*state);
     const char *list[] = {name_server_address(first), name_server_address(second)};
     em_resolver_options options = system_ask(second, (const char *[1]){NULL});
@@ -313,6 +345,7 @@ int main(void)
         SYSTEM_TEST(each_query_has_a_port_and_an_id_of_its_own),
         SYSTEM_TEST(silent_names_do_not_hold_up_a_good_one),
         SYSTEM_TEST(a_deadline_ends_a_look_up),
+        SYSTEM_TEST(bad_options_of_a_look_up_are_refused),
         SYSTEM_TEST(the_next_server_is_asked_and_remembered),
         SYSTEM_TEST(a_failure_of_one_server_is_asked_of_the_next),
         SYSTEM_TEST(where_no_server_listens_the_look_up_is_refused),
