@@ -55,8 +55,8 @@ typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 
  * A source of memory. reallocate(user, NULL, bytes) allocates, reallocate(user, pointer, bytes) resizes, and
  * reallocate(user, pointer, 0) frees and returns NULL. Memory is aligned as by malloc(3). The function may return NULL
  * if there is no memory: the call that needed it then fails with EM_NO_MEMORY and nothing is lost. It must be
- * thread-safe if other threads call em_loop_post. Work in other threads (name resolution, jobs) always uses malloc(3),
- * because these threads may outlive the loop.
+ * thread-safe if other threads call em_loop_post. The work of threads (names that the system looks up, jobs) always uses
+ * malloc(3), because its threads may outlive the loop, and c-ares does for what it keeps.
  */
 typedef struct em_allocator {
     void *(*reallocate)(void *user, void *pointer, size_t bytes);
@@ -103,10 +103,11 @@ typedef struct em_loop_options {
     size_t receive_buffer_bytes;
 
     /**
-     * The most threads for each kind of work that blocks: resolving names, reading files, and the program's jobs (see
-     * pool.h). No kind of work waits for another. Threads are started when they are needed. 0: 4. At most 64. A thread
-     * whose look-up was given up (because of a close or a timeout) but has not returned does not count: another one is
-     * started in its place. There are at most 64 such threads; beyond that, names wait until a look-up returns.
+     * The most threads for each kind of work that blocks: names that the system looks up (see resolver.h), reading
+     * files, and the program's jobs (see pool.h). No kind waits for another. Threads are started when they are needed.
+     * 0: 32 for names, 4 for the others. At most 64. A thread whose look-up was given up (because of a close or a
+     * timeout) but has not returned does not count: another one is started in its place. There are at most 64 such
+     * threads; beyond that, names wait until a look-up returns.
      */
     unsigned pool_threads;
 

@@ -17,7 +17,6 @@
 enum {
     DEFAULT_RECEIVE_BUFFER_BYTES = 64 * 1024,
     LARGEST_RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024,
-    DEFAULT_POOL_THREADS = 4,
     MOST_POOL_THREADS = 64,
     DEFAULT_JOB_LIMIT = 1024,
     LARGEST_JOB_LIMIT = 1 << 28
@@ -35,8 +34,6 @@ static em_status read_options(em_loop_options *own, const em_loop_options *given
         return status;
     if (own->receive_buffer_bytes == 0)
         own->receive_buffer_bytes = DEFAULT_RECEIVE_BUFFER_BYTES;
-    if (own->pool_threads == 0)
-        own->pool_threads = DEFAULT_POOL_THREADS;
     if (own->job_limit == 0)
         own->job_limit = DEFAULT_JOB_LIMIT;
     if (own->pool_idle_ns == 0)

@@ -125,7 +125,7 @@ struct em_loop {
     void *around_wait_user;
     void (*log)(void *user, em_log_level level, const char *message);
     void *log_user;
-    unsigned pool_threads;
+    unsigned pool_threads; /* 0: the defaults of the pool */
     atomic_uint pool_threads_open;
     uint64_t pool_idle_ns;
     unsigned job_limit;

@@ -17,7 +17,8 @@ typedef struct emi_lane {
     emi_condition work_to_do;
     emi_list waiting;
     unsigned waiting_count;
-    unsigned threads; /* all of them */
+    unsigned most_threads; /* that are not stuck */
+    unsigned threads;      /* all of them */
     unsigned idle;
     unsigned stuck;     /* threads whose job was given up */
     bool lacks_threads; /* the loop thread's own: none could be started for the jobs of renew */
@@ -34,7 +35,6 @@ struct emi_pool {
     emi_list all;             /* the loop thread's own: every job, wherever it is */
     atomic_bool has_finished; /* also read without the mutex */
     unsigned threads;         /* of all lanes */
-    unsigned most_threads;    /* of each lane, that are not stuck */
     uint64_t idle_ns;         /* how long a thread waits for work */
 };
 

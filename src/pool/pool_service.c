@@ -21,6 +21,9 @@
 #include "base/invariant.h"
 #include "pool/pool_private.h"
 
+/* Those for names wait for a server most of the time. */
+enum { DEFAULT_THREADS = 4, DEFAULT_NAME_THREADS = 32 };
+
 static emi_pool *pool_of(emi_service *service)
 {
     return EMI_CONTAINER(service, emi_pool, service);
@@ -160,6 +163,13 @@ static const emi_service_operations operations = {
     .destroy = leave_pool,
 };
 
+static unsigned most_threads(const em_loop *loop, emi_pool_lane lane)
+{
+    if (loop->pool_threads > 0)
+        return loop->pool_threads;
+    return lane == EMI_POOL_NAMES ? DEFAULT_NAME_THREADS : DEFAULT_THREADS;
+}
+
 static em_status open_pool(em_loop *loop, emi_pool **opened)
 {
     emi_pool *pool = calloc(1, sizeof *pool);
@@ -173,13 +183,13 @@ static em_status open_pool(em_loop *loop, emi_pool **opened)
     pool->service.operations = &operations;
     pool->loop = loop;
     pool->is_kept = true;
-    pool->most_threads = loop->pool_threads;
     pool->idle_ns = loop->pool_idle_ns;
     emi_list_init(&pool->finished);
     emi_list_init(&pool->delivering);
     emi_list_init(&pool->all);
     for (unsigned i = 0; i < EMI_POOL_LANES; i++) {
         pool->lanes[i].pool = pool;
+        pool->lanes[i].most_threads = most_threads(loop, (emi_pool_lane)i);
         emi_list_init(&pool->lanes[i].waiting);
     }
     loop->services[EMI_SERVICE_POOL] = &pool->service;

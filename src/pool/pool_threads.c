@@ -82,7 +82,7 @@ static void work_on(emi_lane *lane, emi_job *job)
 /* After a stuck thread has returned while another was started in its place, there is one too many. */
 static bool has_too_many_threads(const emi_lane *lane)
 {
-    return lane->threads - lane->stuck > lane->pool->most_threads;
+    return lane->threads - lane->stuck > lane->most_threads;
 }
 
 /* A parent that has handed over its loop begins nothing that its child does, too. */
@@ -137,8 +137,8 @@ static void run_thread(void *argument)
 em_status emi_lane_start_thread(emi_lane *lane)
 {
     emi_pool *pool = lane->pool;
-    if (lane->waiting_count <= lane->idle || lane->threads - lane->stuck >= pool->most_threads ||
-        lane->threads >= pool->most_threads + MOST_STUCK_THREADS)
+    if (lane->waiting_count <= lane->idle || lane->threads - lane->stuck >= lane->most_threads ||
+        lane->threads >= lane->most_threads + MOST_STUCK_THREADS)
         return EM_OK;
     em_status status = emi_thread_start(run_thread, lane);
     if (status != EM_OK)

@@ -18,6 +18,16 @@ static name_server *start(em_loop *loop)
     return server;
 }
 
+static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user)
+{
+    (void)loop;
+    (void)lookup;
+    (void)addresses;
+    (void)count;
+    *(em_status *)user = status;
+}
+
 static void a_name_has_the_addresses_that_the_server_says(void **state)
 {
     name_server *server = start(*state);
@@ -185,6 +195,27 @@ static void each_query_has_a_port_and_an_id_of_its_own(void **state)
     name_server_stop(server);
 }
 
+static void ten_thousand_names_at_once_are_all_found(void **state)
+{
+    enum { MANY = 10000 };
+    name_server *server = start(*state);
+    em_status *statuses = system_memory(MANY * sizeof *statuses);
+    const em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4};
+    for (size_t i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "good-%zu.test", i);
+        statuses[i] = EM_IN_PROGRESS;
+        assert_int_equal(em_loop_resolve(*state, name, &options, note_status, &statuses[i], NULL, NULL), EM_OK);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        while (statuses[i] == EM_IN_PROGRESS)
+            system_turn(*state);
+        assert_int_equal(statuses[i], EM_OK);
+    }
+    assert_true(system_descriptors() < 200);
+    name_server_stop(server);
+}
+
 static void silent_names_do_not_hold_up_a_good_one(void **state)
 {
     enum { SILENT = 60 };
@@ -199,16 +230,6 @@ static void silent_names_do_not_hold_up_a_good_one(void **state)
     for (size_t i = 0; i < SILENT; i++)
         assert_int_equal(silent[i].calls, 0);
     name_server_stop(server);
-}
-
-static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                        void *user)
-{
-    (void)loop;
-    (void)lookup;
-    (void)addresses;
-    (void)count;
-    *(em_status *)user = status;
 }
 
 /* The resolver alone would wait for more than a minute. */
@@ -343,6 +364,7 @@ int main(void)
         SYSTEM_TEST(an_answer_is_kept_for_its_time_to_live),
         SYSTEM_TEST(a_name_that_many_want_is_asked_for_once),
         SYSTEM_TEST(each_query_has_a_port_and_an_id_of_its_own),
+        SYSTEM_TEST(ten_thousand_names_at_once_are_all_found),
         SYSTEM_TEST(silent_names_do_not_hold_up_a_good_one),
         SYSTEM_TEST(a_deadline_ends_a_look_up),
         SYSTEM_TEST(bad_options_of_a_look_up_are_refused),
