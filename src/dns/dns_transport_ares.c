@@ -7,7 +7,7 @@
 
 #if EMI_HAVE_CARES
 
-#include <string.h>
+#include <pthread.h>
 
 #include "dns/dns_client.h"
 #include "system/random.h"
@@ -30,22 +30,23 @@ struct emi_transport {
     uint16_t ids[IDS];
 };
 
-/* Initialized once, and never cleaned up: c-ares counts, and the process may use it elsewhere. */
-static em_status initialize_library(void)
+/* Loops of several threads may be the first at the same time, which c-ares 1.18 does not allow for. It is never cleaned
+ * up: other parts of the process may use it. */
+static int library_status = ARES_ENOTINITIALIZED;
+
+static void initialize_library(void)
 {
-    return ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? EM_OK : EM_RESOLVER_FAILED;
+    library_status = ares_library_init(ARES_LIB_INIT_ALL);
 }
 
 em_status emi_transport_open(em_loop *loop, emi_transport **opened)
 {
-    em_status status = initialize_library();
-    if (status != EM_OK)
-        return status;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (pthread_once(&once, initialize_library) != 0 || library_status != ARES_SUCCESS)
+        return EM_RESOLVER_FAILED;
     emi_transport *transport = emi_allocate_zeroed(&loop->memory, sizeof *transport);
-    if (!transport) {
-        ares_library_cleanup();
+    if (!transport)
         return EM_NO_MEMORY;
-    }
     transport->loop = loop;
     emi_list_init(&transport->waiting);
     emi_list_init(&transport->busy);
@@ -148,23 +149,23 @@ static em_status choose_id(emi_transport *transport, uint16_t *id)
     return EM_OK;
 }
 
-/* Whether the server that comes first would refuse EDNS. */
-static bool should_be_plain(const emi_question *question)
+/* Whether the server that will be asked first refuses EDNS. */
+static bool should_be_plain(const emi_transport *transport, const emi_question *question)
 {
     const emi_dns_config *config = question->config;
     if (question->is_plain || !config->edns)
         return true;
     for (unsigned i = 0; i < config->server_count; i++)
-        if (config->refuses_edns[i])
-            return true;
-    return false;
+        if (config->avoid_until_ns[i] <= transport->loop->now_ns)
+            return config->refuses_edns[i];
+    return config->refuses_edns[0];
 }
 
 static void send_first(emi_transport *transport)
 {
     emi_question *question = EMI_CONTAINER(transport->waiting.next, emi_question, link);
-    emi_dns_client *client;
-    question->is_plain = should_be_plain(question);
+    emi_dns_client *client = NULL;
+    question->is_plain = should_be_plain(transport, question);
     em_status status = choose_id(transport, &question->id);
     if (status == EM_OK)
         status = take_client(transport, question, &client);
@@ -241,7 +242,6 @@ void emi_transport_close(emi_transport *transport)
 void emi_transport_destroy(emi_transport *transport)
 {
     emi_dns_sockets_free(&transport->closing);
-    ares_library_cleanup();
     emi_release(&transport->loop->memory, transport);
 }
 
