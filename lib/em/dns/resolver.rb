@@ -58,7 +58,7 @@ module EventMachine
         # @return [Socket] shared by all requests of this reactor
         def socket
           run = EventMachine.instance_variable_get(:@present_run)
-          return @socket if @socket && @run.equal?(run) && !failed?(@socket)
+          return @socket if @socket && @run.equal?(run)
 
           @run = run
           @socket = Socket.open
@@ -70,10 +70,6 @@ module EventMachine
         end
 
         private
-
-        def failed?(socket)
-          socket.signature ? socket.error? : false
-        end
 
         def read_nameservers
           lines_of(RESOLV_CONF).filter_map { |line| line[/\A\s*nameserver\s+(\S+)/, 1] }

@@ -2,6 +2,9 @@
 
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
+require "ipaddr"
+require "socket"
+
 module EventMachine
   module DNS
     # The requests that are in progress, and the timer that repeats them. The questions themselves are sent by the
@@ -10,11 +13,8 @@ module EventMachine
       # Seconds between two calls of {#tick}.
       TICK = 0.1
 
-      # Opens a socket for datagrams where the library has those; only {#send_packet} needs one.
-      # @return [Socket]
+      # @return [Socket] a new one, without requests
       def self.open
-        return EventMachine.open_datagram_socket("0.0.0.0", 0, self) if EventMachine.respond_to?(:open_datagram_socket)
-
         allocate.tap(&:post_init)
       end
 
@@ -23,6 +23,7 @@ module EventMachine
         @requests = {}
         @timer = nil
         @nameserver = nil
+        @datagrams = nil
       end
 
       # Sets the name server that this socket asks, in place of those of {Resolver.nameservers}.
@@ -36,14 +37,34 @@ module EventMachine
         @nameserver || Resolver.nameserver
       end
 
-      # Sends a datagram to the name server, port 53.
+      # Sends a datagram to the name server, port 53. What the name server sends back goes to {#receive_data}.
       # @param bytes [String]
       # @return [Integer] the number of bytes
       # @raise [EventMachine::Unsupported] if the library has no datagram sockets
       def send_packet(bytes)
-        raise EventMachine::Unsupported, "this library has no datagram sockets" unless @signature
+        unless EventMachine.respond_to?(:open_datagram_socket)
+          raise EventMachine::Unsupported, "this library has no datagram sockets"
+        end
 
-        send_datagram(bytes, nameserver, 53)
+        server = nameserver
+        any = server.include?(":") ? "::" : "0.0.0.0"
+        @datagrams ||= EventMachine.open_datagram_socket(any, 0, Datagrams, self, server)
+        @datagrams.send_datagram(bytes, server, 53)
+      end
+
+      # Passes on what one name server sends.
+      # @private
+      class Datagrams < EventMachine::Connection
+        def initialize(owner, server)
+          super()
+          @owner = owner
+          @server = IPAddr.new(server)
+        end
+
+        def receive_data(bytes)
+          port, host = ::Socket.unpack_sockaddr_in(get_peername)
+          @owner.receive_data(bytes) if port == 53 && IPAddr.new(host) == @server
+        end
       end
 
       # Passes an answer to the request with its id. What cannot be decoded or is not wanted is ignored.

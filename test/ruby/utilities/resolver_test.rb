@@ -150,6 +150,11 @@ class ResolverTest < ReactorTest
     end
   end
 
+  def test_a_packet_cannot_be_sent_without_datagram_sockets
+    skip "there are datagram sockets" if EM.respond_to?(:open_datagram_socket)
+    EM.run_block { assert_raises(EM::Unsupported) { Resolver.socket.send_packet("x") } }
+  end
+
   def test_datagrams_that_nobody_wants_are_ignored
     EM.run_block do
       socket = Resolver.socket
