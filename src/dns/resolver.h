@@ -34,8 +34,9 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
 
 /**
  * One family's result of a look-up: EM_OK with at least one address, in the order in which they should be tried (RFC
- * 6724), or why there is none, as for em_resolved. The addresses are valid until it returns. is_last: the other family
- * was reported before.
+ * 6724), or why there is none: EM_NAME_NOT_FOUND, EM_NO_RECORDS,
+ * EM_RESOLVER_FAILED, EM_RESOLVE_TIMEOUT, EM_NO_MEMORY and other statuses of the system. The addresses are valid until
+ * it returns. is_last: the other family was reported before.
  */
 typedef void (*emi_family_resolved)(void *user, em_address_family family, em_status status,
                                     const emi_addresses *addresses, bool is_last);

@@ -118,12 +118,18 @@ static void copy_addresses(emi_addresses *to, const found *all)
     memcpy(to->list, all->list, to->count * sizeof *to->list);
 }
 
+/* For connections, whose own statuses these are: "refused" would be taken for what the peer did. */
+static em_status for_connections(em_status status)
+{
+    return status == EM_CONNECTION_REFUSED || status == EM_ANSWER_TRUNCATED ? EM_RESOLVER_FAILED : status;
+}
+
 /* Returns whether the resolution still exists. */
 static bool report_family(emi_resolution *resolution, emi_search *search)
 {
     found all = {.count = 0};
     emi_addresses addresses;
-    em_status status = collect(search, &all);
+    em_status status = for_connections(collect(search, &all));
     sort(resolution, &all);
     copy_addresses(&addresses, &all);
     search->is_reported = true;
@@ -187,7 +193,7 @@ static void report_all(emi_resolution *resolution)
 {
     found all = {.count = 0};
     emi_addresses addresses;
-    em_status status = collect_all(resolution, &all);
+    em_status status = for_connections(collect_all(resolution, &all));
     copy_addresses(&addresses, &all);
     void (*done)(void *, em_status, const emi_addresses *) = resolution->callback.all;
     void *user = resolution->user;

@@ -198,6 +198,19 @@ static void a_look_up_by_families_can_be_cancelled_by_the_first(void **state)
     name_server_stop(server);
 }
 
+/* "Connection refused" would be taken for the answer of the peer. */
+static void a_dead_name_server_is_not_taken_for_a_peer_that_refuses(void **state)
+{
+    name_server *server = start(*state);
+    name_server_stop(server);
+    families found = {.calls = 0};
+    assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.resolution), EM_OK);
+    while (found.last == 0)
+        system_turn(*state);
+    assert_int_equal(found.ipv4, EM_RESOLVER_FAILED);
+    assert_int_equal(found.ipv6, EM_RESOLVER_FAILED);
+}
+
 /* The loop */
 
 static void look_ups_end_with_the_loop(void **state)
@@ -348,6 +361,7 @@ int main(void)
         SYSTEM_TEST(everything_is_allowed_in_a_callback),
         SYSTEM_TEST(each_family_is_reported_when_it_is_known),
         SYSTEM_TEST(a_look_up_by_families_can_be_cancelled_by_the_first),
+        SYSTEM_TEST(a_dead_name_server_is_not_taken_for_a_peer_that_refuses),
         SYSTEM_TEST(look_ups_end_with_the_loop),
         SYSTEM_TEST(a_child_that_takes_over_gets_its_own_answers),
         SYSTEM_TEST(a_child_that_does_not_take_over_disturbs_nothing),
