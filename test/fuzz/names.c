@@ -61,19 +61,31 @@ static void put_name(reply *to)
         put(to, 0xc000 | 12, 2);
 }
 
-static void put_record(reply *to)
+/* Of addresses mostly the right number of bytes, of other types anything. */
+static void put_data(reply *to, unsigned type)
 {
-    put_name(to);
-    put(to, random_type(), 2);
-    put(to, 1, 2);
-    put(to, (unsigned)below(1000), 4);
-    size_t at = to->length;
-    put(to, 0, 2);
-    for (uint64_t parts = below(5); parts > 0; parts--)
+    unsigned numbers = type == EM_RECORD_A ? 1 : type == EM_RECORD_AAAA ? 4 : 0;
+    uint64_t parts = numbers > 0 ? below(20) / 19 : below(5);
+    for (; numbers > 0; numbers--)
+        put(to, 0x20010db8, 4);
+    for (; parts > 0; parts--)
         if (below(2))
             put_name(to);
         else
             put(to, (unsigned)dice, 1 + (unsigned)below(4));
+}
+
+/* Half of them are of the type that is asked for. */
+static void put_record(reply *to, unsigned wanted)
+{
+    put_name(to);
+    unsigned type = below(2) ? wanted : random_type();
+    put(to, type, 2);
+    put(to, 1, 2);
+    put(to, (unsigned)below(1000), 4);
+    size_t at = to->length;
+    put(to, 0, 2);
+    put_data(to, type);
     if (at + 2 <= to->length) {
         to->bytes[at] = (unsigned char)((to->length - at - 2) >> 8);
         to->bytes[at + 1] = (unsigned char)(to->length - at - 2);
@@ -88,7 +100,7 @@ static void make_reply(reply *to, unsigned type)
     to->bytes[7] = (unsigned char)below(6);
     to->bytes[9] = (unsigned char)below(3);
     for (unsigned i = to->bytes[7] + to->bytes[9]; i > 0; i--)
-        put_record(to);
+        put_record(to, type);
 }
 
 static void mutate(reply *to)
