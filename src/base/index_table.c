@@ -58,3 +58,9 @@ void emi_index_table_remove(emi_index_table *table, uint32_t index)
     table->entries[index] = (void *)(((uintptr_t)table->first_free << 1) | 1);
     table->first_free = index;
 }
+
+void emi_index_table_replace(emi_index_table *table, uint32_t index, void *object)
+{
+    EMI_INVARIANT(emi_index_table_at(table, index) && ((uintptr_t)object & 1) == 0);
+    table->entries[index] = object;
+}

@@ -29,6 +29,9 @@ em_status emi_index_table_add(emi_index_table *table, void *object, uint32_t *in
 /** The index must be in use. */
 void emi_index_table_remove(emi_index_table *table, uint32_t index);
 
+/** Gives an index that is in use to another object. */
+void emi_index_table_replace(emi_index_table *table, uint32_t index, void *object);
+
 /** The object at any index, or NULL. To go through all objects, count up to table->used. */
 static inline void *emi_index_table_at(const emi_index_table *table, uint32_t index)
 {

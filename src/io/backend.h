@@ -93,6 +93,11 @@ typedef struct emi_backend_operations {
     /** Stream, before any other operation: connects. After EM_OK, `connected` or `failed` follows. After any other
      * status no event follows, and connect may be called again. */
     em_status (*connect)(emi_channel *channel, const em_address *address);
+    /** Stream that does not receive: moves what is attached from one channel to another, which is not attached. The
+     * descriptor, and what was reported or remembered for it, stay as they are, so that nothing is lost. `from` is as
+     * after a release: it has no descriptor, and `released` is called for it. Cannot fail. May be called within an
+     * event of `from`. The owner has initialized `to` with the same `exact_reads`. */
+    void (*move)(emi_channel *to, emi_channel *from);
     /** Polled: sets what `ready` is called for (emi_interest), level-triggered, until it is changed. */
     em_status (*poll)(emi_channel *channel, unsigned interests);
     /** Stream, datagram: there are bytes or datagrams to send, which `gather` or `gather_datagrams` will return. While
@@ -178,6 +183,12 @@ static inline em_status emi_channel_connect(emi_channel *channel, const em_addre
     return channel->backend->operations->connect(channel, address);
 }
 
+static inline void emi_channel_move(emi_channel *to, emi_channel *from)
+{
+    EMI_INVARIANT(from->backend && !from->released && !from->receiving && from->early == 0 && !to->backend);
+    from->backend->operations->move(to, from);
+}
+
 static inline em_status emi_channel_poll(emi_channel *channel, unsigned interests)
 {
     EMI_INVARIANT(channel->backend && !channel->released);
@@ -194,6 +205,25 @@ static inline void emi_channel_send(emi_channel *channel)
 static inline bool emi_channel_holds_input(const emi_channel *channel)
 {
     return channel->has_kept || channel->early > 0;
+}
+
+/** For backends: what `move` does to the two channels themselves. `to` keeps what is the owner's. */
+static inline void emi_channel_take_place(emi_channel *to, emi_channel *from)
+{
+    emi_channel owned = *to;
+    *to = *from;
+    to->events = owned.events;
+    to->burst = owned.burst;
+    to->exact_reads = owned.exact_reads;
+    to->offers_room = owned.offers_room;
+    emi_list_init(&to->work);
+    emi_list_init(&to->flush);
+    from->descriptor = -1;
+    from->ownership = EMI_SHARED;
+    from->slot = EMI_NO_SLOT;
+    from->connecting = false;
+    from->sending = false;
+    from->released = true;
 }
 
 /** For backends: ends connecting, receiving, sending and accepting, and reports why. */

@@ -27,6 +27,9 @@ typedef enum emi_channel_kind {
                      such channels, beside one of another kind */
 } emi_channel_kind;
 
+/** The slot of a channel whose place another one has taken, see `move` in backend.h. */
+#define EMI_NO_SLOT UINT32_MAX
+
 /** Who the descriptor belongs to, which decides about its blocking mode. */
 typedef enum emi_ownership {
     EMI_OURS, /**< opened by this library, non-blocking already; closed with the channel */

@@ -251,6 +251,23 @@ static em_status start_connecting(emi_channel *channel, const em_address *addres
     return status;
 }
 
+/* The poller knows the descriptor by its slot and generation, which stay. */
+static void move(emi_channel *to, emi_channel *from)
+{
+    emi_readiness *readiness = emi_readiness_of(from);
+    bool has_work = emi_list_is_linked(&from->work);
+    bool wants_flush = emi_list_is_linked(&from->flush);
+    emi_list_remove(&from->work);
+    emi_list_remove(&from->flush);
+    emi_channel_take_place(to, from);
+    emi_index_table_replace(&readiness->channels, to->slot, to);
+    emi_list_append(&readiness->ending, &from->work);
+    if (has_work)
+        emi_readiness_add_work(readiness, to);
+    if (wants_flush)
+        emi_list_append(&readiness->flush, &to->flush);
+}
+
 static em_status watch_polled(emi_readiness *readiness, emi_channel *channel, unsigned bits)
 {
     if (channel->always_ready) {
@@ -426,6 +443,7 @@ static const emi_backend_operations operations = {
     .deliver_held = emi_readiness_deliver_held,
     .put_back = emi_readiness_put_back,
     .connect = start_connecting,
+    .move = move,
     .poll = set_interest,
     .send = ask_to_send,
     .send_now = send_now,

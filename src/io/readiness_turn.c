@@ -123,7 +123,8 @@ void emi_readiness_reap(emi_backend *backend)
     emi_readiness *readiness = emi_readiness_at(backend);
     for (emi_list *link; (link = emi_list_take_first(&readiness->ending));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
-        emi_index_table_remove(&readiness->channels, channel->slot);
+        if (EMI_LIKELY(channel->slot != EMI_NO_SLOT))
+            emi_index_table_remove(&readiness->channels, channel->slot);
         channel->backend = NULL;
         channel->events->released(channel);
     }

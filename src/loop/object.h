@@ -109,6 +109,9 @@ emi_object *emi_loop_object_at(const em_loop *loop, uint32_t index);
 em_status emi_loop_attach_channel(em_loop *loop, emi_channel *channel, emi_channel_kind kind, int descriptor,
                                   emi_ownership ownership);
 
+/** Moves what is attached to another channel, see `move` in backend.h, and counts both until they are released. */
+void emi_loop_move_channel(em_loop *loop, emi_channel *to, emi_channel *from);
+
 /** To be called by `released`: the channel is gone, and its descriptor is free unless the owner has kept it. */
 void emi_loop_note_released(em_loop *loop, const emi_channel *channel);
 

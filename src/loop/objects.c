@@ -174,6 +174,12 @@ em_status emi_loop_attach_channel(em_loop *loop, emi_channel *channel, emi_chann
     return status;
 }
 
+void emi_loop_move_channel(em_loop *loop, emi_channel *to, emi_channel *from)
+{
+    emi_channel_move(to, from);
+    loop->objects.channels++;
+}
+
 void emi_loop_note_released(em_loop *loop, const emi_channel *channel)
 {
     EMI_INVARIANT(loop->objects.channels > 0);

@@ -150,6 +150,24 @@ static em_status start_connecting(emi_channel *channel, const em_address *addres
     return EM_OK;
 }
 
+static void move(emi_channel *to, emi_channel *from)
+{
+    check_usable(from, "move");
+    if (to->backend)
+        stop_test("move to a channel that is attached");
+    if (from->receiving)
+        stop_test("move of a channel that receives");
+    simulated_peer *peer = simulated_peer_at(from);
+    bool wants_flush = emi_list_is_linked(&from->flush);
+    emi_list_remove(&from->flush);
+    emi_channel_take_place(to, from);
+    peer->channel = to;
+    peer->backend->channels++;
+    emi_list_append(&peer->backend->ending, &from->work);
+    if (wants_flush)
+        emi_list_append(&peer->backend->flush, &to->flush);
+}
+
 static em_status set_interest(emi_channel *channel, unsigned interests)
 {
     check_usable(channel, "poll");
@@ -257,6 +275,20 @@ static void flush(emi_backend *base)
     }
 }
 
+/* Returns false if that is for a later reap. */
+static bool end_peer(simulated_peer *peer)
+{
+    if (peer->reaps_left > 0) {
+        peer->reaps_left--;
+        return false;
+    }
+    simulated_drop_gathered(peer);
+    if (peer->channel->descriptor != EMI_NO_SOCKET)
+        close_descriptor(peer);
+    peer->channel = NULL;
+    return true;
+}
+
 static void reap(emi_backend *base)
 {
     simulated_backend *backend = simulated_of(base);
@@ -265,16 +297,10 @@ static void reap(emi_backend *base)
     emi_list_move_all(&ending, &backend->ending);
     for (emi_list *link; (link = emi_list_take_first(&ending));) {
         emi_channel *channel = EMI_CONTAINER(link, emi_channel, work);
-        simulated_peer *peer = simulated_peer_at(channel);
-        if (peer->reaps_left > 0) {
-            peer->reaps_left--;
+        if (channel->slot != EMI_NO_SLOT && !end_peer(simulated_peer_at(channel))) {
             emi_list_append(&backend->ending, &channel->work);
             continue;
         }
-        simulated_drop_gathered(peer);
-        if (channel->descriptor != EMI_NO_SOCKET)
-            close_descriptor(peer);
-        peer->channel = NULL;
         backend->channels--;
         channel->backend = NULL;
         channel->events->released(channel);
@@ -367,6 +393,7 @@ static const emi_backend_operations operations = {
     .deliver_held = deliver_held,
     .put_back = put_back,
     .connect = start_connecting,
+    .move = move,
     .poll = set_interest,
     .send = ask_to_send,
 };
