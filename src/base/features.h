@@ -149,10 +149,12 @@ typedef int emi_nothing_else_here;
 #define EMI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* Keeps what is rarely called, with all its registers and stack, out of a caller that is often called. */
 #define EMI_NEVER_INLINE __attribute__((noinline))
+#define EMI_PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #else
 #define EMI_LIKELY(condition) (condition)
 #define EMI_UNLIKELY(condition) (condition)
 #define EMI_NEVER_INLINE
+#define EMI_PRINTF_LIKE(text, first)
 #endif
 
 #endif

@@ -3,9 +3,8 @@
  * The life of a connection: how it is created, its states, and how it ends.
  *
  *   RESOLVING ──► CONNECTING ──► OPEN ──► DRAINING
- *       │             │  ▲         │          │
- *       │             └──┘ (next   │          │
- *       ▼             ▼   address) ▼          ▼
+ *       │             │            │          │
+ *       ▼             ▼            ▼          ▼
  *       └────────► RELEASING ◄─────┴──────────┘
  *                     │ unbind
  *                     ▼

@@ -75,10 +75,15 @@ void emi_connection_start(em_connection *connection)
 void emi_connection_connected(emi_channel *channel)
 {
     em_connection *connection = emi_connection_of(channel);
-    if (connection->object.state != EM_STATE_CONNECTING || emi_connector_has_met_itself(connection))
+    if (connection->object.state != EM_STATE_CONNECTING)
         return;
     const emi_connector *connector = connection->extras->connector;
-    emi_connection_note_peer(connection, &connector->addresses.list[connector->next - 1]);
+    if (connection->is_tcp && !connector->attempts &&
+        emi_connector_has_met_itself(channel->descriptor, &connector->address)) {
+        emi_connection_end(connection, EM_CONNECTION_REFUSED);
+        return;
+    }
+    emi_connection_note_peer(connection, &connector->address);
     emi_connector_close(connection);
     emi_connection_enter(connection, EM_STATE_OPEN);
     emi_connection_start(connection);
@@ -170,13 +175,10 @@ static em_status plain_reason(const em_connection *connection, em_status reason)
 void emi_connection_failed(emi_channel *channel, em_status given)
 {
     em_connection *connection = emi_connection_of(channel);
-    em_status reason = plain_reason(connection, given);
-    if (connection->object.state == EM_STATE_CONNECTING)
-        emi_connector_failed(connection, reason);
-    else if (emi_connection_has_ended(connection))
+    if (emi_connection_has_ended(connection))
         connection->write_side = EMI_WRITE_ENDED; /* a failure is reported once, so nothing may wait for another */
     else
-        emi_connection_end(connection, reason);
+        emi_connection_end(connection, plain_reason(connection, given));
 }
 
 void emi_connection_released(emi_channel *channel)
@@ -186,8 +188,6 @@ void emi_connection_released(emi_channel *channel)
     emi_loop_note_released(connection->object.loop, channel);
     if (connection->object.state == EM_STATE_CLOSED)
         emi_connection_free(connection);
-    else if (connection->object.state == EM_STATE_CONNECTING)
-        emi_connector_released(connection);
 }
 
 static bool has_extra_events(const em_connection *connection)

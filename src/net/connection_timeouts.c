@@ -141,8 +141,7 @@ static bool is_mistaken(em_connection *connection, const deadline *passed)
     case EM_WRITE_TIMEOUT:
         return connection->paused || is_about_to_send(connection, state);
     case EM_CONNECT_TIMEOUT:
-        decided = emi_connector_due_ns(connection) == UINT64_MAX && !connection->extras->was_decided &&
-                  (state & EMI_SOCKET_TAKES_MORE);
+        decided = !connection->extras->was_decided && emi_connector_is_decided(connection);
         connection->extras->was_decided = decided;
         return decided;
     default:

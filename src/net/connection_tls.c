@@ -61,7 +61,7 @@ static bool name_destination(const em_connection *connection, char *text)
         return false;
     if (connector->host[0] != '\0')
         return snprintf(text, PEER_BYTES, "%s:%u", connector->host, connector->port) < PEER_BYTES;
-    return connector->addresses.count > 0 && em_address_to_text(&connector->addresses.list[0], text, PEER_BYTES) > 0;
+    return connector->address.length > 0 && em_address_to_text(&connector->address, text, PEER_BYTES) > 0;
 }
 
 /* The text under which the peer's sessions are kept. Returns NULL if the peer has no name. */

@@ -1,30 +1,57 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Opening connections: resolves the name and tries its addresses one after the other, all under one deadline. The
- * reason at the end shows which stage failed.
+ * Opening connections: resolves the names of both ends and connects, all under one deadline. There are two ways to
+ * connect. To one address, the connection's own channel connects, within the call. Several addresses, those of a name
+ * or of a list, take part in a race, see attempts.c.
  */
 #include <string.h>
 
-#include "net/net_private.h"
+#include "net/attempts.h"
 #include "system/socket.h"
+#include "system/socket_state.h"
 
 #define SHORTEST_PAUSE_NS (5 * EM_MILLISECONDS)
 #define LONGEST_PAUSE_NS (100 * EM_MILLISECONDS)
 
-/* A socket for the address, bound and prepared, but not attached yet. */
-static em_status open_socket(const em_connection *connection, const em_address *address, int *socket)
+static bool is_tcp(const em_address *address)
 {
-    const emi_connector *connector = connection->extras->connector;
+    em_address_family family = em_address_get_family(address);
+    return family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
+}
+
+em_status emi_connector_open_socket(const emi_connector *connector, const em_address *address, int *socket)
+{
     em_status status = emi_socket_open(address, socket);
     if (status != EM_OK)
         return status;
     const em_address *local = emi_local_end_for(&connector->local, address);
     if (local)
         status = emi_bind_local_end(*socket, local, &connector->options);
+    if (status == EM_OK)
+        status = emi_apply_socket_options(*socket, is_tcp(address), &connector->stream);
     if (status != EM_OK)
         emi_socket_close(*socket);
     return status;
 }
+
+/*
+ * Where nobody listens, the system may choose the very port as the local one, and the socket's SYN then meets itself: a
+ * simultaneous open (RFC 9293, section 3.5). It ends with a reset, which leaves nothing behind that would keep the
+ * port.
+ */
+bool emi_connector_has_met_itself(int socket, const em_address *address)
+{
+    em_address local, peer;
+    if (emi_socket_local_address(socket, &local) != EM_OK ||
+        em_address_get_port(&local) != em_address_get_port(address))
+        return false;
+    if (emi_socket_peer_address(socket, &peer) != EM_OK || !emi_addresses_are_equal(&peer, &local))
+        return false;
+    emi_socket_reset(socket);
+    return true;
+}
+
+/* To one address */
 
 /* connect(2) to a Unix-domain server whose queue is full fails with EAGAIN: the client has to try again, unix(7). */
 static bool must_try_again(const em_connection *connection)
@@ -33,123 +60,80 @@ static bool must_try_again(const em_connection *connection)
 }
 
 /* What connect(2) returns at once is kept for the timer, see emi_connector_act. */
-static void call_connect(em_connection *connection, const em_address *address)
+static void call_connect(em_connection *connection)
 {
     emi_connector *connector = connection->extras->connector;
-    connector->failure = emi_channel_connect(&connection->channel, address);
-    connector->due_ns = connection->object.loop->now_ns;
+    em_loop *loop = connection->object.loop;
+    connector->failure = emi_channel_connect(&connection->channel, &connector->address);
+    connector->due_ns = connector->failure == EM_OK ? UINT64_MAX : loop->now_ns;
     if (!must_try_again(connection))
         return;
     uint64_t longer_ns = connector->pause_ns > 0 ? connector->pause_ns * 2 : SHORTEST_PAUSE_NS;
     connector->pause_ns = longer_ns < LONGEST_PAUSE_NS ? longer_ns : LONGEST_PAUSE_NS;
     /* Spread, so that not all waiting clients try at once when there is room for a few. */
     uint64_t spread_ns = connector->pause_ns / 16 * (connection->object.handle.signature % 16);
-    connector->due_ns = emi_loop_due_ns(connection->object.loop, connector->pause_ns + spread_ns);
+    connector->due_ns = emi_loop_due_ns(loop, connector->pause_ns + spread_ns);
 }
 
-/* Attaches the socket and starts connecting. */
-static em_status start(em_connection *connection, int socket, const em_address *address)
+static em_status connect_to_address(em_connection *connection)
 {
     emi_connector *connector = connection->extras->connector;
-    em_address_family family = em_address_get_family(address);
-    connection->is_tcp = family == EM_ADDRESS_IPV4 || family == EM_ADDRESS_IPV6;
+    int socket;
+    if (!emi_local_end_has(&connector->local, em_address_get_family(&connector->address)))
+        return EM_ADDRESS_FAMILY;
+    em_status status = emi_connector_open_socket(connector, &connector->address, &socket);
+    if (status != EM_OK)
+        return status;
+    connector->was_tried = true;
+    connection->is_tcp = is_tcp(&connector->address);
     connection->channel.exact_reads = connection->is_tcp;
     connection->may_linger = connector->stream.linger_seconds > 0;
-    em_status status = emi_apply_socket_options(socket, connection->is_tcp, &connector->stream);
-    if (status == EM_OK)
-        status = emi_loop_attach_channel(connection->object.loop, &connection->channel, EMI_STREAM, socket, EMI_OURS);
+    status = emi_loop_attach_channel(connection->object.loop, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_socket_close(socket);
         return status;
     }
-    call_connect(connection, address);
+    call_connect(connection);
     emi_connection_arm(connection);
     return EM_OK;
 }
 
-static em_status try_next_address(em_connection *connection)
+static void act_on_failure(em_connection *connection)
 {
-    emi_connector *connector = connection->extras->connector;
-    const em_address *address = &connector->addresses.list[connector->next++];
-    int socket;
-    em_status status = open_socket(connection, address, &socket);
-    return status == EM_OK ? start(connection, socket, address) : status;
-}
-
-/* Goes through the addresses until one is under way; otherwise ends with the last failure. */
-static void go_on(em_connection *connection, em_status reason)
-{
-    emi_connector *connector = connection->extras->connector;
-    while (connector->next < connector->addresses.count) {
-        reason = try_next_address(connection);
-        if (reason == EM_OK)
-            return;
-    }
-    emi_connection_end(connection, reason);
-}
-
-void emi_connector_failed(em_connection *connection, em_status reason)
-{
-    emi_connector *connector = connection->extras->connector;
-    connector->failure = reason;
-    if (connector->next < connector->addresses.count)
-        emi_connection_release(connection);
-    else
-        emi_connection_end(connection, reason);
-}
-
-bool emi_connector_act(em_connection *connection)
-{
-    if (connection->object.state != EM_STATE_CONNECTING || connection->channel.released)
-        return false;
     const emi_connector *connector = connection->extras->connector;
-    if (connector->failure == EM_OK || connector->due_ns > connection->object.loop->now_ns)
-        return false;
-    if (must_try_again(connection)) {
-        call_connect(connection, &connector->addresses.list[connector->next - 1]);
-        if (must_try_again(connection))
-            return false;
-    }
-    if (connector->failure == EM_OK)
+    if (must_try_again(connection))
+        call_connect(connection);
+    if (connector->failure == EM_OK || must_try_again(connection))
         emi_connection_arm(connection);
     else
-        emi_connector_failed(connection, connector->failure);
-    return true;
+        emi_connection_end(connection, connector->failure);
 }
+
+/* The timer. A server whose queue is full does not keep the deadline from passing. */
 
 uint64_t emi_connector_due_ns(const em_connection *connection)
 {
     const emi_connector *connector = connection->extras->connector;
-    return connector && connector->failure != EM_OK ? connector->due_ns : UINT64_MAX;
+    return connector ? connector->due_ns : UINT64_MAX;
 }
 
-/*
- * Where nobody listens, the system may choose the very port as the local one, and the socket's SYN then meets itself: a
- * simultaneous open (RFC 9293, section 3.5). It ends with a reset, which leaves nothing behind that would keep the
- * port.
- */
-bool emi_connector_has_met_itself(em_connection *connection)
+bool emi_connector_act(em_connection *connection)
 {
-    int socket = connection->channel.descriptor;
-    const emi_connector *connector = connection->extras->connector;
-    em_address local, peer;
-    if (!connection->is_tcp || emi_socket_local_address(socket, &local) != EM_OK ||
-        em_address_get_port(&local) != em_address_get_port(&connector->addresses.list[connector->next - 1]))
+    if (emi_connector_due_ns(connection) > connection->object.loop->now_ns)
         return false;
-    if (emi_socket_peer_address(socket, &peer) != EM_OK || peer.length != local.length ||
-        memcmp(peer.storage.bytes, local.storage.bytes, local.length) != 0)
-        return false;
-    emi_socket_reset(socket);
-    emi_connector_failed(connection, EM_CONNECTION_REFUSED);
+    if (connection->extras->connector->attempts)
+        emi_attempts_act(connection);
+    else
+        act_on_failure(connection);
     return true;
 }
 
-void emi_connector_released(em_connection *connection)
+bool emi_connector_is_decided(const em_connection *connection)
 {
-    em_status failure = connection->extras->connector->failure;
-    connection->extras->connector->failure = EM_OK;
-    emi_channel_init(&connection->channel, emi_connection_choose_events(connection));
-    go_on(connection, failure);
+    const emi_connector *connector = connection->extras->connector;
+    if (connector->attempts)
+        return emi_attempts_are_decided(connector->attempts);
+    return connector->due_ns == UINT64_MAX && (emi_socket_look(connection->channel.descriptor) & EMI_SOCKET_TAKES_MORE);
 }
 
 void emi_connector_close(em_connection *connection)
@@ -161,36 +145,40 @@ void emi_connector_close(em_connection *connection)
         emi_resolve_cancel(connector->resolution);
     if (connector->local_resolution)
         emi_resolve_cancel(connector->local_resolution);
+    if (connector->attempts)
+        emi_attempts_close(connector->attempts);
     connection->extras->connector = NULL;
     emi_release(&connection->object.loop->memory, connector);
 }
 
-/* Goes on when the addresses of both ends are known. */
-static void connect_if_resolved(em_connection *connection, em_status status)
+/* What was resolved */
+
+static void finish_resolving(void *user, em_address_family family, em_status status, const emi_addresses *addresses,
+                             bool is_last)
 {
-    emi_connector *connector = connection->extras->connector;
+    em_connection *connection = user;
+    if (is_last)
+        connection->extras->connector->resolution = NULL;
     if (emi_connection_has_ended(connection))
         return;
-    if (status == EM_OK && (connector->resolution || connector->local_resolution))
-        return;
-    if (status == EM_OK)
-        status = emi_local_end_filter(&connector->local, &connector->addresses);
-    if (status != EM_OK) {
-        emi_connection_end(connection, status);
+    emi_attempts_resolved(connection, family, status, addresses);
+    emi_attempts_go_on(connection);
+}
+
+/* The local end is known, and the addresses of the peer may be. */
+static void go_on(em_connection *connection)
+{
+    const emi_connector *connector = connection->extras->connector;
+    if (connector->attempts) {
+        emi_attempts_limit(connection);
+        emi_race_hold(&connector->attempts->race, false);
+        emi_attempts_go_on(connection);
         return;
     }
     emi_connection_enter(connection, EM_STATE_CONNECTING);
-    emi_connection_arm(connection);
-    go_on(connection, EM_NAME_NOT_FOUND);
-}
-
-static void finish_resolving(void *user, em_status status, const emi_addresses *addresses)
-{
-    em_connection *connection = user;
-    emi_connector *connector = connection->extras->connector;
-    connector->resolution = NULL;
-    connector->addresses = *addresses;
-    connect_if_resolved(connection, status);
+    em_status status = connect_to_address(connection);
+    if (status != EM_OK)
+        emi_connection_end(connection, status);
 }
 
 static void finish_resolving_local_end(void *user, em_status status, const emi_addresses *addresses)
@@ -198,9 +186,14 @@ static void finish_resolving_local_end(void *user, em_status status, const emi_a
     em_connection *connection = user;
     emi_connector *connector = connection->extras->connector;
     connector->local_resolution = NULL;
-    if (status == EM_OK)
+    if (emi_connection_has_ended(connection))
+        return;
+    if (status == EM_OK) {
         emi_local_end_set(&connector->local, addresses);
-    connect_if_resolved(connection, emi_local_end_failure(status));
+        go_on(connection);
+    } else {
+        emi_connection_end(connection, emi_local_end_failure(status));
+    }
 }
 
 /* A connection that knows its options and nothing of its peer. */
@@ -225,6 +218,7 @@ static em_status prepare(em_loop *loop, const char *host, const em_handler *hand
         return EM_NO_MEMORY;
     }
     extras->connector = connector;
+    connector->due_ns = UINT64_MAX;
     memcpy(connector->host, host, host_bytes);
     status = emi_read_connect_options(&connector->options, &connector->stream, &connector->local, options);
     if (status == EM_OK)
@@ -266,36 +260,20 @@ static em_status resolve_local_end(em_connection *connection)
     return status;
 }
 
-/* Where nothing has to be looked up, the first try is made within the call. */
-static em_status start_if_resolved(em_connection *connection)
+/* For a race: nothing starts before the local end is known. */
+static em_status prepare_attempts(em_connection *connection)
 {
     emi_connector *connector = connection->extras->connector;
-    if (connector->resolution || connector->local_resolution)
-        return EM_OK;
-    emi_connection_enter(connection, EM_STATE_CONNECTING);
-    em_status status = emi_local_end_filter(&connector->local, &connector->addresses);
-    return status == EM_OK ? try_next_address(connection) : status;
-}
-
-/* For Unix-domain sockets the system decides at once, so its status is the call's own result, but for a full queue. */
-static em_status start_at(em_connection *connection, const em_address *address, em_connection **made)
-{
-    emi_connector *connector = connection->extras->connector;
-    bool is_unix = em_address_get_family(address) == EM_ADDRESS_UNIX;
-    if (is_unix) {
-        connector->local = (emi_local_end){.is_given = false};
-        connector->options.bind_host = NULL;
-    }
-    connector->addresses = (emi_addresses){.count = 1, .list = {*address}};
-    em_status status = resolve_local_end(connection);
+    em_status status = emi_attempts_create(connection);
     if (status == EM_OK)
-        status = start_if_resolved(connection);
-    if (is_unix && status == EM_OK && connector->failure != EM_OK && !must_try_again(connection)) {
-        status = connector->failure;
-        emi_connection_give_up(connection);
+        status = resolve_local_end(connection);
+    if (status != EM_OK)
         return status;
-    }
-    return begin(connection, status, made);
+    if (connector->local_resolution)
+        emi_race_hold(&connector->attempts->race, true);
+    else
+        emi_attempts_limit(connection);
+    return EM_OK;
 }
 
 em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
@@ -316,10 +294,41 @@ em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_ha
         return status;
     emi_connector *connector = connection->extras->connector;
     connector->port = (uint16_t)port;
-    status = emi_resolve(loop, host, port, finish_resolving, connection, &connector->resolution);
+    status = emi_resolve_families(loop, host, port, finish_resolving, connection, &connector->resolution);
     if (status == EM_OK)
-        status = resolve_local_end(connection);
+        status = prepare_attempts(connection);
     return begin(connection, status, made);
+}
+
+/* To one address: where nothing has to be looked up, the attempt is made within the call. For Unix-domain sockets the
+ * system decides at once, so its status is the call's own result, but for a full queue. */
+static em_status start_at(em_connection *connection, const em_address *address, em_connection **made)
+{
+    emi_connector *connector = connection->extras->connector;
+    bool is_unix = em_address_get_family(address) == EM_ADDRESS_UNIX;
+    if (is_unix) {
+        connector->local = (emi_local_end){.is_given = false};
+        connector->options.bind_host = NULL;
+    }
+    connector->address = *address;
+    em_status status = resolve_local_end(connection);
+    if (status == EM_OK && !connector->local_resolution) {
+        emi_connection_enter(connection, EM_STATE_CONNECTING);
+        status = connect_to_address(connection);
+    }
+    if (is_unix && status == EM_OK && connector->failure != EM_OK && !must_try_again(connection)) {
+        status = connector->failure;
+        emi_connection_give_up(connection);
+        return status;
+    }
+    return begin(connection, status, made);
+}
+
+static em_status check_address(const em_address *address)
+{
+    if (em_address_get_family(address) == EM_ADDRESS_NONE)
+        return EM_INVALID_ADDRESS;
+    return em_address_get_port(address) == 0 ? EM_INVALID_PORT : EM_OK;
 }
 
 em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_handler *handler,
@@ -329,12 +338,10 @@ em_status em_loop_connect_to(em_loop *loop, const em_address *address, const em_
         *made = NULL;
     if (!address)
         return EM_INVALID_ARGUMENT;
-    if (em_address_get_family(address) == EM_ADDRESS_NONE)
-        return EM_INVALID_ADDRESS;
-    if (em_address_get_port(address) == 0)
-        return EM_INVALID_PORT;
     em_connection *connection;
-    em_status status = prepare(loop, "", handler, options, &connection);
+    em_status status = check_address(address);
+    if (status == EM_OK)
+        status = prepare(loop, "", handler, options, &connection);
     return status == EM_OK ? start_at(connection, address, made) : status;
 }
 
@@ -346,4 +353,56 @@ em_status em_loop_connect_unix_domain(em_loop *loop, const char *path, const em_
     em_address address;
     em_status status = em_address_from_path(path, &address);
     return status == EM_OK ? em_loop_connect_to(loop, &address, handler, options, made) : status;
+}
+
+/* To a list of addresses */
+
+static em_status check_addresses(const em_address *addresses, size_t count)
+{
+    if (!addresses || count == 0)
+        return emi_status_without_detail(EM_INVALID_ARGUMENT);
+    em_status status = EM_OK;
+    for (size_t i = 0; status == EM_OK && i < count; i++)
+        status = is_tcp(&addresses[i]) ? check_address(&addresses[i]) : EM_INVALID_ADDRESS;
+    return status;
+}
+
+static void add_family(em_connection *connection, em_address_family family, const em_address *addresses, size_t count)
+{
+    emi_addresses found = {.count = 0};
+    for (size_t i = 0; i < count && found.count < EMI_MOST_ADDRESSES; i++)
+        if (em_address_get_family(&addresses[i]) == family)
+            found.list[found.count++] = addresses[i];
+    emi_attempts_resolved(connection, family, found.count > 0 ? EM_OK : EM_NAME_NOT_FOUND, &found);
+}
+
+/* The race begins with the next turn, which reports its failures. */
+static em_status start_at_all(em_connection *connection, const em_address *addresses, size_t count)
+{
+    emi_connector *connector = connection->extras->connector;
+    if (connector->options.preferred_family == EM_ADDRESS_NONE)
+        connector->options.preferred_family = em_address_get_family(&addresses[0]);
+    connector->address = addresses[0];
+    em_status status = prepare_attempts(connection);
+    if (status != EM_OK)
+        return status;
+    add_family(connection, EM_ADDRESS_IPV6, addresses, count);
+    add_family(connection, EM_ADDRESS_IPV4, addresses, count);
+    if (connector->local_resolution)
+        return EM_OK;
+    emi_connection_enter(connection, EM_STATE_CONNECTING);
+    connector->due_ns = connection->object.loop->now_ns;
+    return EM_OK;
+}
+
+em_status em_loop_connect_addresses(em_loop *loop, const em_address *addresses, size_t count, const em_handler *handler,
+                                    const em_connect_options *options, em_connection **made)
+{
+    if (made)
+        *made = NULL;
+    em_connection *connection;
+    em_status status = check_addresses(addresses, count);
+    if (status == EM_OK)
+        status = prepare(loop, "", handler, options, &connection);
+    return status == EM_OK ? begin(connection, start_at_all(connection, addresses, count), made) : status;
 }

@@ -59,14 +59,8 @@ const em_address *emi_local_end_for(const emi_local_end *local, const em_address
     return own->length > 0 ? own : NULL;
 }
 
-em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers)
+bool emi_local_end_has(const emi_local_end *local, em_address_family family)
 {
-    if (!local->is_given)
-        return EM_OK;
-    unsigned kept = 0;
-    for (unsigned i = 0; i < peers->count; i++)
-        if (emi_local_end_for(local, &peers->list[i]))
-            peers->list[kept++] = peers->list[i];
-    peers->count = kept;
-    return kept > 0 ? EM_OK : EM_ADDRESS_FAMILY;
+    const em_address *own = family == EM_ADDRESS_IPV6 ? &local->ipv6 : &local->ipv4;
+    return !local->is_given || own->length > 0;
 }

@@ -3,6 +3,7 @@
  * What the connections and servers of a loop share, as a part of the loop, made when it is first needed.
  */
 #include "base/invariant.h"
+#include "net/attempts.h"
 #include "net/server_private.h"
 #include "system/socket.h"
 
@@ -30,14 +31,11 @@ static void descriptor_freed(emi_service *service)
     emi_net_descriptor_freed(net_of(service));
 }
 
-static void close_service(emi_service *service)
-{
-    emi_net_give_up_lookups(net_of(service));
-}
-
 static void destroy(emi_service *service)
 {
     emi_net *net = net_of(service);
+    emi_net_free_attempts(net);
+    emi_address_history_destroy(net->history, &net->loop->memory);
     emi_gates_destroy(net->gates);
     emi_datagram_pool_clear(&net->datagrams);
     emi_socket_close(net->reserve);
@@ -48,7 +46,6 @@ static const emi_service_operations operations = {
     .turn = turn,
     .has_work = has_work,
     .descriptor_freed = descriptor_freed,
-    .close = close_service,
     .destroy = destroy,
 };
 
@@ -77,7 +74,7 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     made->datagrams.outboxes = &loop->outboxes;
     emi_list_init(&made->backing_off);
     emi_list_init(&made->lingering);
-    emi_list_init(&made->lookups);
+    emi_list_init(&made->attempts);
     loop->services[EMI_SERVICE_NET] = &made->service;
     *net = made;
     return EM_OK;

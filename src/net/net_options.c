@@ -155,14 +155,45 @@ em_status emi_apply_file_access(const em_address *address, const emi_server_sett
 
 /* Connecting */
 
+#define SHORTEST_ATTEMPT_DELAY_NS (100 * EM_MILLISECONDS)
+#define SHORTEST_FORCED_ATTEMPT_DELAY_NS (10 * EM_MILLISECONDS)
+
+static em_status refuse_connect_option(const char *text)
+{
+    emi_set_status_detail(EM_INVALID_ARGUMENT, text);
+    return EM_INVALID_ARGUMENT;
+}
+
+static em_status check_attempt_delay(const em_connect_options *options)
+{
+    uint64_t shortest_ns =
+        options->short_attempt_delay == EM_ON ? SHORTEST_FORCED_ATTEMPT_DELAY_NS : SHORTEST_ATTEMPT_DELAY_NS;
+    if (options->attempt_delay_ns == 0 || options->attempt_delay_ns >= shortest_ns)
+        return EM_OK;
+    return refuse_connect_option(options->short_attempt_delay == EM_ON
+                                     ? "em_connect_options: attempt_delay_ns is below 10 ms"
+                                     : "em_connect_options: attempt_delay_ns is below 100 ms; see short_attempt_delay");
+}
+
+static em_status check_connect_options(const em_connect_options *options)
+{
+    if (!is_switch(options->reuse_address) || !is_switch(options->short_attempt_delay) ||
+        !is_switch(options->timeout_includes_tls))
+        return refuse_connect_option("em_connect_options: a switch is neither EM_DEFAULT, EM_ON nor EM_OFF");
+    if (options->preferred_family != EM_ADDRESS_NONE && options->preferred_family != EM_ADDRESS_IPV4 &&
+        options->preferred_family != EM_ADDRESS_IPV6)
+        return refuse_connect_option("em_connect_options: preferred_family is neither IPv4 nor IPv6");
+    return check_attempt_delay(options);
+}
+
 em_status emi_read_connect_options(em_connect_options *own, em_stream_options *stream, emi_local_end *local,
                                    const em_connect_options *given)
 {
     em_status status = emi_read_options(own, sizeof *own, given);
     if (status == EM_OK)
         status = read_stream_options(stream, own->stream);
-    if (status == EM_OK && !is_switch(own->reuse_address))
-        status = EM_INVALID_ARGUMENT;
+    if (status == EM_OK)
+        status = check_connect_options(own);
     if (status == EM_OK)
         status = emi_local_end_read(local, own->bind_host, own->bind_port);
     own->stream = NULL; /* the caller's */
@@ -181,6 +212,7 @@ em_status emi_apply_connect_options(em_connection *connection, const em_connect_
     connection->object.user = options->user;
     if (options->connect_timeout_ns > 0)
         connection->extras->connect_timeout_ns = options->connect_timeout_ns;
+    connection->extras->limits_tls = options->timeout_includes_tls == EM_ON;
     return EM_OK;
 }
 

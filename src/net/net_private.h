@@ -16,8 +16,9 @@
 #include "dns/resolver.h"
 #include "loop/loop_private.h"
 #include "loop/object.h"
-#include "net/files_private.h"
+#include "net/address_history.h"
 #include "net/datagram_queue.h"
+#include "net/files_private.h"
 #include "net/gate_private.h"
 #include "net/proxy_private.h"
 
@@ -41,13 +42,17 @@ typedef struct emi_local_end {
     em_address ipv6; /* the same */
 } emi_local_end;
 
-/** The state of opening a connection: the addresses that are left to try. See connector.c. */
+/** Several attempts to connect at the same time, see attempts.h. */
+typedef struct emi_attempts emi_attempts;
+
+/** The state of opening a connection; see connector.c. */
 typedef struct emi_connector {
     emi_resolution *resolution; /* while resolving */
-    emi_addresses addresses;
-    unsigned next;              /* the address to try after the present one */
-    em_status failure;          /* of the last attempt, for the timer to act on; EM_OK: none */
-    uint64_t due_ns;            /* when the timer acts on it */
+    emi_attempts *attempts;     /* NULL: there is one address, which the connection's own channel connects to */
+    em_address address;         /* that one, or the one that has won; length 0: not known yet */
+    bool was_tried;             /* the only address */
+    em_status failure;          /* of the only attempt, for the timer to act on; EM_OK: none */
+    uint64_t due_ns;            /* when the timer is to act; UINT64_MAX: never */
     uint64_t pause_ns;          /* before the next attempt while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
@@ -78,6 +83,7 @@ typedef struct emi_connection_extras {
     uint64_t progress_ns; /* when the system last accepted bytes of the outbox, or the outbox was empty */
     uint8_t excuses;      /* how often the present silence was given more time, because the loop was late */
     bool was_decided;     /* while connecting: the system had decided, and it was given more time */
+    bool limits_tls;      /* the connect timeout covers the TLS handshake as well */
     size_t high_water_bytes;
     size_t low_water_bytes;
     size_t outbox_limit_bytes; /* 0: none */
@@ -120,11 +126,12 @@ _Static_assert(sizeof(struct em_connection) <= 184, "an idle connection is small
 typedef struct emi_net {
     emi_service service;
     em_loop *loop;
-    emi_list backing_off; /* listeners that back off, because descriptors or memory were exhausted */
-    emi_list lingering;   /* connections whose sockets stay open after unbind */
-    emi_gates *gates;     /* what all gates share; NULL: no connection has had a filter */
+    emi_list backing_off;         /* listeners that back off, because descriptors or memory were exhausted */
+    emi_list lingering;           /* connections whose sockets stay open after unbind */
+    emi_list attempts;            /* to connect whose channels have not all been released, see attempts.h */
+    emi_address_history *history; /* which addresses worked; NULL: nothing was noted */
+    emi_gates *gates;             /* what all gates share; NULL: no connection has had a filter */
     emi_datagram_pool datagrams;
-    emi_list lookups; /* of em_loop_resolve, in progress */
     uint64_t shed_ns; /* when connections were last turned away */
     int reserve;      /* a descriptor to be closed when none is left */
 } emi_net;
@@ -145,11 +152,6 @@ static inline emi_net *emi_net_at(const em_loop *loop)
 
 /** EM_INVALID_ARGUMENT for NULL, and for a callback that this library does not know. */
 em_status emi_check_handler(const em_handler *handler);
-
-/* lookup.c */
-
-/** Cancels the look-ups of em_loop_resolve. */
-void emi_net_give_up_lookups(emi_net *net);
 
 /* net_options.c */
 
@@ -284,10 +286,10 @@ void emi_connection_deliver(em_connection *connection, const void *bytes, size_t
 /** The peer has sent its last byte. */
 void emi_connection_receive_end(em_connection *connection);
 
-/** The channel has failed: goes on with the next address, or ends the connection. */
+/** The channel has failed: ends the connection. */
 void emi_connection_failed(emi_channel *channel, em_status given);
 
-/** The socket is closed: continues with the next address, or frees the memory. */
+/** The socket is closed: frees the memory, if nothing else needs it. */
 void emi_connection_released(emi_channel *channel);
 
 /** Of emi_connection_note_sent: what concerns the extras. */
@@ -440,24 +442,24 @@ void emi_net_stop_lingering(emi_net *net);
 
 /* connector.c */
 
-/** The present attempt has failed: continues with the next address, or ends the connection. */
-void emi_connector_failed(em_connection *connection, em_status reason);
+/** Opens a socket to connect to the address, bound and with its options, which is not attached yet. */
+em_status emi_connector_open_socket(const emi_connector *connector, const em_address *address, int *socket);
 
-/** The channel of the previous attempt is released. */
-void emi_connector_released(em_connection *connection);
+/** Returns whether a socket that was just connected to the address is connected to itself. If so, it was reset, and the
+ * attempt counts as refused. */
+bool emi_connector_has_met_itself(int socket, const em_address *address);
 
-/** Frees the connector. */
+/** Frees the connector, and gives up what it has begun. */
 void emi_connector_close(em_connection *connection);
 
-/** Called by the timer: acts on the failure of connect(2). Returns true if the timer has nothing else to do.
- */
+/** Called by the timer: does what is due. Returns true if the timer has nothing else to do. */
 bool emi_connector_act(em_connection *connection);
 
 /** Returns when emi_connector_act must be called; UINT64_MAX: never. */
 uint64_t emi_connector_due_ns(const em_connection *connection);
 
-/** Returns whether a socket that was just connected is connected to itself. If so, the attempt counts as refused. */
-bool emi_connector_has_met_itself(em_connection *connection);
+/** Returns whether the system has decided about an attempt, and the loop has not noticed it yet. */
+bool emi_connector_is_decided(const em_connection *connection);
 
 /* local_end.c */
 
@@ -477,7 +479,7 @@ em_status emi_local_end_failure(em_status status);
 /** Returns the address to bind to before connecting to the peer; NULL for none. */
 const em_address *emi_local_end_for(const emi_local_end *local, const em_address *peer);
 
-/** Removes the peer's addresses whose family has no local address. EM_ADDRESS_FAMILY if none is left. */
-em_status emi_local_end_filter(const emi_local_end *local, emi_addresses *peers);
+/** Returns whether addresses of this family can be reached: there is a local address of it, or none is given. */
+bool emi_local_end_has(const emi_local_end *local, em_address_family family);
 
 #endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Connecting to several addresses at the same time: does what the race says, and reports to it what has become of each
+ * attempt. Nothing here decides which address is tried when; see race.c.
+ */
+#include "net/attempts.h"
+
+#include "system/clock.h"
+#include "system/socket.h"
+#include "system/socket_state.h"
+
+static emi_attempt *attempt_of(emi_channel *channel)
+{
+    return EMI_CONTAINER(channel, emi_attempt, channel);
+}
+
+static unsigned number_of(const emi_attempt *attempt)
+{
+    return (unsigned)(attempt - attempt->all->list);
+}
+
+static emi_connector *connector_of(const emi_attempts *attempts)
+{
+    return attempts->connection->extras->connector;
+}
+
+/* Creating and freeing */
+
+static emi_race_settings settings_of(const em_connect_options *options)
+{
+    return (emi_race_settings){
+        .attempt_delay_ns = options->attempt_delay_ns ? options->attempt_delay_ns : EMI_DEFAULT_ATTEMPT_DELAY_NS,
+        .resolution_delay_ns =
+            options->resolution_delay_ns ? options->resolution_delay_ns : EMI_DEFAULT_RESOLUTION_DELAY_NS,
+        .preferred = options->preferred_family,
+    };
+}
+
+em_status emi_attempts_create(em_connection *connection)
+{
+    emi_net *net = emi_net_at(connection->object.loop);
+    emi_connector *connector = connection->extras->connector;
+    emi_attempts *attempts = emi_allocate_zeroed(&net->loop->memory, sizeof *attempts);
+    if (!attempts)
+        return EM_NO_MEMORY;
+    emi_race_settings settings = settings_of(&connector->options);
+    emi_race_begin(&attempts->race, &settings);
+    attempts->net = net;
+    attempts->connection = connection;
+    emi_list_init(&attempts->link);
+    emi_list_append(&net->attempts, &attempts->link);
+    connector->attempts = attempts;
+    connection->is_tcp = true;
+    connection->channel.exact_reads = true;
+    connection->may_linger = connector->stream.linger_seconds > 0;
+    attempts->may_linger = connection->may_linger;
+    return EM_OK;
+}
+
+static void free_attempts(emi_attempts *attempts)
+{
+    emi_list_remove(&attempts->link);
+    emi_release(&attempts->net->loop->memory, attempts);
+}
+
+void emi_net_free_attempts(emi_net *net)
+{
+    for (emi_list *link; (link = emi_list_take_first(&net->attempts));)
+        free_attempts(EMI_CONTAINER(link, emi_attempts, link));
+}
+
+/* One attempt. Closing its socket never waits. */
+
+static void release(emi_attempt *attempt)
+{
+    emi_channel *channel = &attempt->channel;
+    if (!channel->backend || channel->released)
+        return;
+    if (attempt->all->may_linger)
+        emi_socket_forget_linger(channel->descriptor);
+    emi_channel_release(channel);
+}
+
+static void fail(emi_attempt *attempt, em_status status)
+{
+    emi_attempts *attempts = attempt->all;
+    release(attempt);
+    emi_race_failed(&attempts->race, number_of(attempt), status, emi_clock_now_ns());
+    emi_attempts_go_on(attempts->connection);
+}
+
+static bool is_over(const emi_attempts *attempts)
+{
+    return !attempts->connection || emi_connection_has_ended(attempts->connection);
+}
+
+static void connected(emi_channel *channel)
+{
+    emi_attempt *attempt = attempt_of(channel);
+    emi_attempts *attempts = attempt->all;
+    unsigned number = number_of(attempt);
+    if (is_over(attempts))
+        return;
+    if (emi_connector_has_met_itself(channel->descriptor, emi_race_address(&attempts->race, number))) {
+        fail(attempt, EM_CONNECTION_REFUSED);
+        return;
+    }
+    emi_race_connected(&attempts->race, number);
+    emi_attempts_go_on(attempts->connection);
+}
+
+static void failed(emi_channel *channel, em_status reason)
+{
+    if (!is_over(attempt_of(channel)->all))
+        fail(attempt_of(channel), reason);
+}
+
+static void released(emi_channel *channel)
+{
+    emi_attempts *attempts = attempt_of(channel)->all;
+    attempts->attached--;
+    emi_loop_note_released(attempts->net->loop, channel);
+    if (!attempts->connection && attempts->attached == 0)
+        free_attempts(attempts);
+}
+
+static const emi_channel_events attempt_events = {.connected = connected, .failed = failed, .released = released};
+
+static em_status start(emi_attempt *attempt, const em_address *address)
+{
+    emi_attempts *attempts = attempt->all;
+    int socket;
+    em_status status = emi_connector_open_socket(connector_of(attempts), address, &socket);
+    if (status != EM_OK)
+        return status;
+    emi_channel_init(&attempt->channel, &attempt_events);
+    attempt->channel.exact_reads = true;
+    status = emi_loop_attach_channel(attempts->net->loop, &attempt->channel, EMI_STREAM, socket, EMI_OURS);
+    if (status != EM_OK) {
+        emi_socket_close(socket);
+        return status;
+    }
+    attempts->attached++;
+    status = emi_channel_connect(&attempt->channel, address);
+    if (status != EM_OK)
+        release(attempt);
+    return status;
+}
+
+/* All of them */
+
+static void start_next(emi_attempts *attempts, unsigned number)
+{
+    em_connection *connection = attempts->connection;
+    if (connection->object.state == EM_STATE_RESOLVING)
+        emi_connection_enter(connection, EM_STATE_CONNECTING);
+    attempts->was_postponed = false;
+    attempts->list[number].all = attempts;
+    em_status status = start(&attempts->list[number], emi_race_address(&attempts->race, number));
+    if (status != EM_OK)
+        emi_race_failed(&attempts->race, number, status, emi_clock_now_ns());
+}
+
+/* The order of the race is remembered only if it was wrong. */
+static void note_winner(const emi_attempts *attempts, const em_address *winner)
+{
+    const emi_connector *connector = connector_of(attempts);
+    if (attempts->race.winner > 0 && connector->host[0] != '\0')
+        emi_address_history_note(&attempts->net->history, &attempts->net->loop->memory, connector->host, winner,
+                                 emi_clock_now_ns());
+}
+
+static void win(emi_attempts *attempts, unsigned number)
+{
+    em_connection *connection = attempts->connection;
+    emi_connector *connector = connection->extras->connector;
+    connector->address = *emi_race_address(&attempts->race, number);
+    note_winner(attempts, &connector->address);
+    emi_loop_move_channel(connection->object.loop, &connection->channel, &attempts->list[number].channel);
+    connection->channel.events->connected(&connection->channel);
+}
+
+static void end(const emi_attempts *attempts)
+{
+    int system_error;
+    em_status reason = emi_race_reason(&attempts->race, &system_error);
+    emi_connection_end(attempts->connection, reason);
+    attempts->connection->object.system_error = (uint16_t)system_error;
+}
+
+static void wait_until(emi_attempts *attempts, uint64_t until_ns)
+{
+    connector_of(attempts)->due_ns = until_ns;
+    emi_connection_arm(attempts->connection);
+}
+
+void emi_attempts_go_on(em_connection *connection)
+{
+    emi_attempts *attempts = connection->extras->connector->attempts;
+    for (;;) {
+        emi_race_step step = emi_race_next(&attempts->race, emi_clock_now_ns());
+        switch (step.action) {
+        case EMI_RACE_START:
+            start_next(attempts, step.attempt);
+            break;
+        case EMI_RACE_CANCEL:
+            release(&attempts->list[step.attempt]);
+            break;
+        case EMI_RACE_WAIT:
+            wait_until(attempts, step.until_ns);
+            return;
+        case EMI_RACE_WON:
+            win(attempts, step.attempt);
+            return;
+        case EMI_RACE_FAILED:
+            end(attempts);
+            return;
+        }
+    }
+}
+
+bool emi_attempts_are_decided(const emi_attempts *attempts)
+{
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++)
+        if (attempts->race.attempts[i].state == EMI_ATTEMPT_RUNNING &&
+            (emi_socket_look(attempts->list[i].channel.descriptor) & EMI_SOCKET_TAKES_MORE))
+            return true;
+    return false;
+}
+
+/* A loop that was late may have a result of the earlier attempts waiting, so that no other is needed. */
+void emi_attempts_act(em_connection *connection)
+{
+    emi_attempts *attempts = connection->extras->connector->attempts;
+    if (!attempts->was_postponed && emi_attempts_are_decided(attempts)) {
+        attempts->was_postponed = true;
+        wait_until(attempts, connection->object.loop->now_ns);
+    } else {
+        emi_attempts_go_on(connection);
+    }
+}
+
+/* The address that worked last is looked for with each result, because it may be of either family. */
+void emi_attempts_resolved(em_connection *connection, em_address_family family, em_status status,
+                           const emi_addresses *addresses)
+{
+    const emi_connector *connector = connection->extras->connector;
+    emi_attempts *attempts = connector->attempts;
+    uint64_t now_ns = emi_clock_now_ns();
+    em_address favourite;
+    emi_race_resolved(&attempts->race, family == EM_ADDRESS_IPV6 ? EMI_RACE_IPV6 : EMI_RACE_IPV4, status, addresses,
+                      now_ns);
+    if (emi_address_history_find(attempts->net->history, connector->host, connector->port, now_ns, &favourite))
+        emi_race_favour(&attempts->race, &favourite);
+}
+
+void emi_attempts_limit(em_connection *connection)
+{
+    const emi_connector *connector = connection->extras->connector;
+    if (!emi_local_end_has(&connector->local, EM_ADDRESS_IPV6))
+        emi_race_exclude(&connector->attempts->race, EMI_RACE_IPV6);
+    if (!emi_local_end_has(&connector->local, EM_ADDRESS_IPV4))
+        emi_race_exclude(&connector->attempts->race, EMI_RACE_IPV4);
+}
+
+void emi_attempts_close(emi_attempts *attempts)
+{
+    attempts->connection = NULL;
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++)
+        release(&attempts->list[i]);
+    if (attempts->attached == 0)
+        free_attempts(attempts);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * The attempts of one connection to connect to several addresses at the same time: the race of race.h over sockets.
+ * Each attempt has a channel. That of the winner is moved to the connection's channel, and the others are released. The
+ * memory stays until `released` was called for all of them, so it may outlive the connection.
+ */
+#ifndef EMI_ATTEMPTS_H
+#define EMI_ATTEMPTS_H
+
+#include "net/net_private.h"
+#include "net/race.h"
+
+typedef struct emi_attempt {
+    emi_channel channel;
+    emi_attempts *all;
+} emi_attempt;
+
+struct emi_attempts {
+    emi_race race;
+    emi_net *net;
+    emi_list link;             /* in the net's list */
+    em_connection *connection; /* NULL once it needs them no more */
+    unsigned attached;         /* channels that are not released yet */
+    bool may_linger;           /* SO_LINGER may be set, so close(2) might wait */
+    bool was_postponed;        /* the next start, because an attempt was decided and the loop had not noticed */
+    emi_attempt list[EMI_MOST_ATTEMPTS];
+};
+
+/** Creates the attempts of a connection, without addresses. EM_NO_MEMORY. */
+em_status emi_attempts_create(em_connection *connection);
+
+/** The look-up has a result for a family. */
+void emi_attempts_resolved(em_connection *connection, em_address_family family, em_status status,
+                           const emi_addresses *addresses);
+
+/** The local end is known: addresses that it cannot reach are left out. */
+void emi_attempts_limit(em_connection *connection);
+
+/** Does what is due now: starts attempts, ends the connection, or schedules its timer. */
+void emi_attempts_go_on(em_connection *connection);
+
+/** The same, called by the timer. */
+void emi_attempts_act(em_connection *connection);
+
+/** Returns whether the system has decided about one of them, and the loop has not noticed it yet. */
+bool emi_attempts_are_decided(const emi_attempts *attempts);
+
+/** Ends those that are left. Frees the memory, now or when the channels are released. */
+void emi_attempts_close(emi_attempts *attempts);
+
+/** When the loop is destroyed: frees those of a forked child, in which no channel is released. */
+void emi_net_free_attempts(emi_net *net);
+
+#endif

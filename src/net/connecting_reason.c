@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Why connecting has failed, in words: the stage, and every address that was tried with what became of it. Addresses
+ * with the same end are listed together, those with the connection's own reason first:
+ *
+ *   resolve www.example.org: host name not found
+ *   connect to www.example.org (192.0.2.1:80, 192.0.2.2:80): Connection refused; [2001:db8::1]:80: Network is
+ * unreachable
+ */
+#include "net/connecting_reason.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "net/attempts.h"
+#include "system/system_error.h"
+
+void emi_text_add(emi_text *text, const char *format, ...)
+{
+    va_list arguments;
+    size_t room = text->capacity - text->length;
+    va_start(arguments, format);
+    int length = vsnprintf(text->bytes + text->length, room, format, arguments);
+    va_end(arguments);
+    if (length > 0)
+        text->length += (size_t)length < room ? (size_t)length : room - 1;
+}
+
+const char *emi_status_in_words(em_status status, int system_error)
+{
+    return system_error != 0 ? emi_system_error_text(system_error) : em_status_get_text(status);
+}
+
+static void add_address(emi_text *text, const em_address *address)
+{
+    char name[EM_ADDRESS_TEXT_BYTES];
+    em_address_to_text(address, name, sizeof name);
+    emi_text_add(text, "%s", name);
+}
+
+/* Before anything was tried, the step is the look-up of the peer's name or of the local end's. */
+static void describe_look_up(const em_connection *connection, emi_text *text)
+{
+    const emi_connector *connector = connection->extras->connector;
+    em_status reason = (em_status)connection->object.reason;
+    if (reason == EM_ADDRESS_NOT_AVAILABLE || reason == EM_ADDRESS_FAMILY)
+        emi_text_add(text, "find a local address to reach ");
+    else
+        emi_text_add(text, connector->host[0] != '\0' ? "resolve " : "connect to ");
+    if (connector->host[0] != '\0')
+        emi_text_add(text, "%.255s", connector->host);
+    else
+        add_address(text, &connector->address);
+    emi_text_add(text, ": %s", emi_reason_in_words(connection));
+}
+
+/* How an attempt has ended. One that was running has ended with the connection. */
+typedef struct outcome {
+    em_status status;
+    int system_error;
+} outcome;
+
+static outcome reason_of(const em_connection *connection)
+{
+    return (outcome){(em_status)connection->object.reason, connection->object.system_error};
+}
+
+static outcome outcome_of(const em_connection *connection, const emi_race_attempt *attempt)
+{
+    if (attempt->state == EMI_ATTEMPT_RUNNING)
+        return reason_of(connection);
+    return (outcome){(em_status)attempt->status, attempt->system_error};
+}
+
+static bool are_equal(outcome one, outcome other)
+{
+    return one.status == other.status && one.system_error == other.system_error;
+}
+
+/* Returns how many addresses have this outcome. */
+static unsigned add_addresses(const em_connection *connection, outcome wanted, const char *before, emi_text *text)
+{
+    const emi_race *race = &connection->extras->connector->attempts->race;
+    unsigned count = 0;
+    for (unsigned i = 0; i < race->attempt_count; i++) {
+        if (!are_equal(outcome_of(connection, &race->attempts[i]), wanted))
+            continue;
+        emi_text_add(text, "%s", count++ > 0 ? ", " : before);
+        add_address(text, emi_race_address(race, i));
+    }
+    return count;
+}
+
+static bool is_first_with_outcome(const em_connection *connection, unsigned attempt)
+{
+    const emi_race *race = &connection->extras->connector->attempts->race;
+    outcome own = outcome_of(connection, &race->attempts[attempt]);
+    for (unsigned i = 0; i < attempt; i++)
+        if (are_equal(outcome_of(connection, &race->attempts[i]), own))
+            return false;
+    return true;
+}
+
+static void describe_other_outcomes(const em_connection *connection, emi_text *text)
+{
+    const emi_race *race = &connection->extras->connector->attempts->race;
+    for (unsigned i = 0; i < race->attempt_count; i++) {
+        outcome each = outcome_of(connection, &race->attempts[i]);
+        if (are_equal(each, reason_of(connection)) || !is_first_with_outcome(connection, i))
+            continue;
+        add_addresses(connection, each, "; ", text);
+        emi_text_add(text, ": %s", emi_status_in_words(each.status, each.system_error));
+    }
+}
+
+/* That a name has addresses of one family only is no failure. */
+static void describe_families(const emi_race *race, emi_text *text)
+{
+    static const char *const names[] = {[EMI_RACE_IPV6] = "IPv6", [EMI_RACE_IPV4] = "IPv4"};
+    for (unsigned family = 0; family < EMI_RACE_FAMILIES; family++) {
+        const emi_race_list *list = &race->lists[family];
+        if (list->is_excluded || (list->is_known && (list->status == EM_OK || list->status == EM_NAME_NOT_FOUND)))
+            continue;
+        emi_text_add(text, "; %s addresses: %s", names[family],
+                     list->is_known ? em_status_get_text(list->status) : "not resolved yet");
+    }
+}
+
+static void describe_attempts(const em_connection *connection, emi_text *text)
+{
+    const emi_connector *connector = connection->extras->connector;
+    bool has_name = connector->host[0] != '\0';
+    emi_text_add(text, "connect to ");
+    if (has_name)
+        emi_text_add(text, "%.255s", connector->host);
+    unsigned count = add_addresses(connection, reason_of(connection), has_name ? " (" : "", text);
+    emi_text_add(text, "%s: %s", has_name && count > 0 ? ")" : "", emi_reason_in_words(connection));
+    describe_other_outcomes(connection, text);
+    describe_families(&connector->attempts->race, text);
+}
+
+void emi_describe_connecting(const em_connection *connection, emi_text *text)
+{
+    const emi_connector *connector = connection->extras->connector;
+    if (connector->attempts && connector->attempts->race.attempt_count > 0) {
+        describe_attempts(connection, text);
+    } else if (connector->was_tried) {
+        emi_text_add(text, "connect to ");
+        add_address(text, &connector->address);
+        emi_text_add(text, ": %s", emi_reason_in_words(connection));
+    } else {
+        describe_look_up(connection, text);
+    }
+}
