@@ -129,6 +129,8 @@ typedef struct em_connect_options {
      * connection_completed returns. A handshake that is not finished then ends with EM_TLS_HANDSHAKE_TIMEOUT, as after
      * its own handshake_timeout_ns. Default: off */
     em_switch timeout_includes_tls;
+
+    unsigned reserved; /**< 0 */
 } em_connect_options;
 
 /**

@@ -26,13 +26,23 @@ static emi_connector *connector_of(const emi_attempts *attempts)
 
 /* Creating and freeing */
 
-static emi_race_settings settings_of(const em_connect_options *options)
+/* An address that worked before makes its family the preferred one, so that it is waited for. */
+static em_address_family preferred_family(const emi_net *net, const emi_connector *connector)
 {
+    em_address favourite;
+    if (emi_address_history_find(net->history, connector->host, connector->port, emi_clock_now_ns(), &favourite))
+        return em_address_get_family(&favourite);
+    return connector->options.preferred_family;
+}
+
+static emi_race_settings settings_of(const emi_net *net, const emi_connector *connector)
+{
+    const em_connect_options *options = &connector->options;
     return (emi_race_settings){
         .attempt_delay_ns = options->attempt_delay_ns ? options->attempt_delay_ns : EMI_DEFAULT_ATTEMPT_DELAY_NS,
         .resolution_delay_ns =
             options->resolution_delay_ns ? options->resolution_delay_ns : EMI_DEFAULT_RESOLUTION_DELAY_NS,
-        .preferred = options->preferred_family,
+        .preferred = preferred_family(net, connector),
     };
 }
 
@@ -43,7 +53,7 @@ em_status emi_attempts_create(em_connection *connection)
     emi_attempts *attempts = emi_allocate_zeroed(&net->loop->memory, sizeof *attempts);
     if (!attempts)
         return EM_NO_MEMORY;
-    emi_race_settings settings = settings_of(&connector->options);
+    emi_race_settings settings = settings_of(net, connector);
     emi_race_begin(&attempts->race, &settings);
     attempts->net = net;
     attempts->connection = connection;

@@ -183,6 +183,8 @@ static em_status check_connect_options(const em_connect_options *options)
     if (options->preferred_family != EM_ADDRESS_NONE && options->preferred_family != EM_ADDRESS_IPV4 &&
         options->preferred_family != EM_ADDRESS_IPV6)
         return refuse_connect_option("em_connect_options: preferred_family is neither IPv4 nor IPv6");
+    if (options->reserved != 0)
+        return refuse_connect_option("em_connect_options: reserved must be 0");
     return check_attempt_delay(options);
 }
 

@@ -329,6 +329,7 @@ static void bad_lists_and_options_are_refused_and_nothing_is_called(void **state
         {.size = sizeof bad[0], .preferred_family = EM_ADDRESS_UNIX},
         {.size = sizeof bad[0], .short_attempt_delay = (em_switch)7},
         {.size = sizeof bad[0], .timeout_includes_tls = (em_switch)7},
+        {.size = sizeof bad[0], .reserved = 1},
     };
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_int_equal(em_loop_connect_addresses(loop, &good, 1, &recording, &bad[i], NULL), EM_INVALID_ARGUMENT);
