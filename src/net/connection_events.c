@@ -90,6 +90,8 @@ void emi_connection_connected(emi_channel *channel)
     emi_connection_arm(connection);
     if (!emi_connection_has_ended(connection) && connection->handler->connection_completed)
         connection->handler->connection_completed(connection);
+    if (connection->extras && !emi_gate_of(connection))
+        connection->extras->limits_tls = false; /* a handshake that begins later has its own time */
     if (connection->write_side == EMI_WRITE_CLOSING && connection->object.state == EM_STATE_OPEN)
         emi_connection_enter(connection, EM_STATE_DRAINING);
     emi_connection_send_end(connection);

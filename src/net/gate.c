@@ -6,6 +6,7 @@
 #include "net/gate_private.h"
 
 #include "net/net_private.h"
+#include "system/clock.h"
 #include "system/socket_state.h"
 
 enum { LATENESS_FACTOR = 8 };
@@ -50,9 +51,21 @@ static void expire(emi_loop_timer *timer)
     emi_connection_end(connection, EM_TLS_HANDSHAKE_TIMEOUT);
 }
 
+/* What is left of the connect timeout, if that covers the handshake, too; at least one nanosecond. */
+static uint64_t time_to_connect_ns(const emi_connection_extras *extras)
+{
+    if (!extras->limits_tls || extras->connect_timeout_ns == EM_FOREVER)
+        return EM_FOREVER;
+    uint64_t passed_ns = emi_clock_now_ns() - extras->created_ns;
+    return extras->connect_timeout_ns > passed_ns ? extras->connect_timeout_ns - passed_ns : 1;
+}
+
 void emi_gate_start_deadline(emi_gate *gate)
 {
     em_loop *loop = gate->connection->object.loop;
+    uint64_t left_ns = time_to_connect_ns(gate->connection->extras);
+    if (left_ns < gate->handshake_timeout_ns)
+        gate->handshake_timeout_ns = left_ns;
     if (gate->was_ready || gate->handshake_timeout_ns == EM_FOREVER)
         return;
     emi_loop_refresh_time(loop);
