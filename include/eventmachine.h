@@ -8,6 +8,7 @@
 
 #include <eventmachine/address.h>
 #include <eventmachine/attach.h>
+#include <eventmachine/connect.h>
 #include <eventmachine/connection.h>
 #include <eventmachine/datagram.h>
 #include <eventmachine/descriptor_watch.h>

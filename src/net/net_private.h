@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include <eventmachine/attach.h>
+#include <eventmachine/connect.h>
 #include <eventmachine/connection.h>
 
 #include "base/features.h"

@@ -2,7 +2,7 @@
 /*
  * Statuses: names, texts, numbers; memory; the version.
  */
-#include <eventmachine/connection.h>
+#include <eventmachine/connect.h>
 #include <eventmachine/server.h>
 #include <eventmachine/status.h>
 #include <eventmachine/version.h>
