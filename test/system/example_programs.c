@@ -102,6 +102,32 @@ static void client_says_why_it_failed(void **state)
     assert_int_equal(example_finish(&client), 1);
 }
 
+static void race_prints_the_address_that_was_connected(void **state)
+{
+    (void)state;
+    int port;
+    char text[16], expected[64];
+    int listener = system_listen(4, &port);
+    snprintf(text, sizeof text, "%d", port);
+    snprintf(expected, sizeof expected, "connected to 127.0.0.1:%d\n", port);
+    example_program race = example_start("race", text, "127.0.0.99", "127.0.0.1");
+    example_expect(race.output, expected);
+    assert_int_equal(example_finish(&race), 0);
+    close(listener);
+}
+
+static void race_lists_the_addresses_that_failed(void **state)
+{
+    (void)state;
+    int port = system_closed_port();
+    char text[16], expected[160];
+    snprintf(text, sizeof text, "%d", port);
+    snprintf(expected, sizeof expected, "connect to 127.0.0.1:%d, 127.0.0.99:%d: Connection refused\n", port, port);
+    example_program race = example_start("race", text, "127.0.0.1", "127.0.0.99");
+    example_expect(race.output, expected);
+    assert_int_equal(example_finish(&race), 1);
+}
+
 static void timers_tick_are_put_off_and_end(void **state)
 {
     (void)state;
@@ -346,6 +372,8 @@ int main(void)
         SYSTEM_TEST(client_prints_the_answer),
         SYSTEM_TEST(client_says_why_it_failed),
         SYSTEM_TEST(file_server_sends_files_and_ranges_of_them),
+        SYSTEM_TEST(race_prints_the_address_that_was_connected),
+        SYSTEM_TEST(race_lists_the_addresses_that_failed),
         SYSTEM_TEST(timers_tick_are_put_off_and_end),
         SYSTEM_TEST(proxy_relays_both_ways_and_half_closes),
         SYSTEM_TEST(capitals_copies_its_input_until_it_ends),
