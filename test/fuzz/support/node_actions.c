@@ -50,11 +50,25 @@ static bool may_fail_to_connect(const node *owner, em_status status)
     return node_has_failures(owner) && (status == EM_NO_MEMORY || owner->run->calls);
 }
 
+/* The last address is the target's. Nobody listens on those before it. */
+static em_status race_to(node *connecting, const endpoint *target, const em_handler *handler,
+                         const em_connect_options *options, em_connection **made)
+{
+    em_address addresses[4];
+    unsigned count = 1 + node_pick(connecting, 4);
+    for (unsigned i = 0; i < count; i++)
+        FUZZ_CHECK(em_address_from_text(fuzz_host(), i + 1 == count ? target->port : (int)i + 1, &addresses[i]) ==
+                   EM_OK);
+    return em_loop_connect_addresses(connecting->loop, addresses, count, handler, options, made);
+}
+
 static em_status connect_to(node *connecting, const endpoint *target, const em_handler *handler,
                             const em_connect_options *options, em_connection **made)
 {
     if (target->path[0])
         return em_loop_connect_unix_domain(connecting->loop, target->path, handler, options, made);
+    if (node_one_in(connecting, 3))
+        return race_to(connecting, target, handler, options, made);
     return em_loop_connect(connecting->loop, fuzz_host(), target->port, handler, options, made);
 }
 
