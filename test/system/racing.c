@@ -401,6 +401,7 @@ int main(void)
         SYSTEM_TEST(a_loop_may_be_destroyed_at_any_time_of_a_race),
         SYSTEM_TEST(a_race_goes_on_in_a_child_that_takes_the_loop_over),
     };
+    setenv("EM_RESOLVER", "system", 1); /* asks the getaddrinfo of this program */
     has_namespace = network_namespace_enter();
     return SYSTEM_RUN(tests);
 }
