@@ -20,7 +20,7 @@ void emi_text_add(emi_text *text, const char *format, ...)
     va_list arguments;
     size_t room = text->capacity - text->length;
     va_start(arguments, format);
-    int length = vsnprintf(text->bytes + text->length, room, format, arguments);
+    int length = vsnprintf(text->bytes + text->length, room, format, arguments); /* NOLINT(clang-analyzer-valist.*) */
     va_end(arguments);
     if (length > 0)
         text->length += (size_t)length < room ? (size_t)length : room - 1;

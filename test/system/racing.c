@@ -279,7 +279,7 @@ static void a_thousand_races_leave_no_descriptor_behind(void **state)
     need_namespace();
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    unsigned many = limit.rlim_max > 6 * MANY ? MANY : (unsigned)limit.rlim_max / 6;
+    unsigned many = limit.rlim_max > 6UL * MANY ? MANY : (unsigned)limit.rlim_max / 6;
     struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
     system_record *record = system_new_record(SYSTEM_NONE);
