@@ -119,7 +119,7 @@ static void describe_families(const emi_race *race, emi_text *text)
     static const char *const names[] = {[EMI_RACE_IPV6] = "IPv6", [EMI_RACE_IPV4] = "IPv4"};
     for (unsigned family = 0; family < EMI_RACE_FAMILIES; family++) {
         const emi_race_list *list = &race->lists[family];
-        if (list->is_excluded || (list->is_known && (list->status == EM_OK || list->status == EM_NAME_NOT_FOUND)))
+        if (list->is_excluded || (list->is_known && !emi_is_look_up_failure(list->status)))
             continue;
         emi_text_add(text, "; %s addresses: %s", names[family],
                      list->is_known ? em_status_get_text(list->status) : "not resolved yet");

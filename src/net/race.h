@@ -125,6 +125,9 @@ const em_address *emi_race_address(const emi_race *race, unsigned attempt);
  * error number behind it is stored in *system_error. */
 em_status emi_race_reason(const emi_race *race, int *system_error);
 
+/** Whether a look-up with this status has failed, and not just found nothing. */
+bool emi_is_look_up_failure(em_status status);
+
 /** The index of the family of an address, which is IPv4 or IPv6. */
 static inline emi_race_family emi_race_family_of(const em_address *address)
 {

@@ -61,24 +61,11 @@ int emi_address_precedence(const em_address *address)
  * address. Then comes what the peer has said, then what the network has said. Statuses that are not listed tell more
  * than the network. */
 static const em_status by_weight[] = {
-    EM_OK,
-    EM_ADDRESS_FAMILY,
-    EM_NAME_NOT_FOUND,
-    EM_RESOLVER_FAILED,
-    EM_ADDRESS_NOT_AVAILABLE,
-    EM_NETWORK_DOWN,
-    EM_NETWORK_UNREACHABLE,
-    EM_HOST_UNREACHABLE,
-    EM_TIMED_OUT,
-    EM_SYSTEM_ERROR,
-    EM_CONNECTION_ABORTED,
-    EM_CONNECTION_RESET,
-    EM_CONNECTION_REFUSED,
-    EM_PERMISSION_DENIED,
-    EM_ADDRESS_IN_USE,
-    EM_NO_BUFFERS,
-    EM_NO_DESCRIPTORS,
-    EM_NO_MEMORY,
+    EM_ADDRESS_FAMILY,      EM_ADDRESS_NOT_AVAILABLE, EM_NETWORK_DOWN,
+    EM_NETWORK_UNREACHABLE, EM_HOST_UNREACHABLE,      EM_TIMED_OUT,
+    EM_SYSTEM_ERROR,        EM_CONNECTION_ABORTED,    EM_CONNECTION_RESET,
+    EM_CONNECTION_REFUSED,  EM_PERMISSION_DENIED,     EM_ADDRESS_IN_USE,
+    EM_NO_BUFFERS,          EM_NO_DESCRIPTORS,        EM_NO_MEMORY,
 };
 
 static unsigned weight_of(em_status status)
@@ -93,7 +80,13 @@ static unsigned weight_of(em_status status)
     return unlisted;
 }
 
-/* Without an attempt, addresses that were excluded tell more than a family that has none. */
+bool emi_is_look_up_failure(em_status status)
+{
+    return status == EM_RESOLVER_FAILED || status == EM_RESOLVE_TIMEOUT || status == EM_NO_MEMORY || status == EM_LIMIT;
+}
+
+/* Without an attempt: addresses that were excluded tell most, then a look-up that has failed, then one that has found
+ * nothing. */
 static em_status reason_of_look_up(const emi_race *race)
 {
     em_status reason = EM_NAME_NOT_FOUND;
@@ -101,7 +94,9 @@ static em_status reason_of_look_up(const emi_race *race)
         const emi_race_list *list = &race->lists[family];
         if (list->addresses.count > 0 && list->is_excluded)
             return EM_ADDRESS_FAMILY;
-        if (list->is_known && weight_of(list->status) > weight_of(reason))
+        if (!list->is_known || list->status == EM_OK || list->status == EM_NAME_NOT_FOUND)
+            continue;
+        if (!emi_is_look_up_failure(reason))
             reason = list->status;
     }
     return reason;
