@@ -29,9 +29,9 @@ static emi_connector *connector_of(const emi_attempts *attempts)
 /* An address that worked before makes its family the preferred one, so that it is waited for. */
 static em_address_family preferred_family(const emi_net *net, const emi_connector *connector)
 {
-    em_address favourite;
-    if (emi_address_history_find(net->history, connector->host, connector->port, emi_clock_now_ns(), &favourite))
-        return em_address_get_family(&favourite);
+    em_address first_choice;
+    if (emi_address_history_find(net->history, connector->host, connector->port, emi_clock_now_ns(), &first_choice))
+        return em_address_get_family(&first_choice);
     return connector->options.preferred_family;
 }
 
@@ -257,11 +257,11 @@ void emi_attempts_resolved(em_connection *connection, em_address_family family, 
     const emi_connector *connector = connection->extras->connector;
     emi_attempts *attempts = connector->attempts;
     uint64_t now_ns = emi_clock_now_ns();
-    em_address favourite;
+    em_address first_choice;
     emi_race_resolved(&attempts->race, family == EM_ADDRESS_IPV6 ? EMI_RACE_IPV6 : EMI_RACE_IPV4, status, addresses,
                       now_ns);
-    if (emi_address_history_find(attempts->net->history, connector->host, connector->port, now_ns, &favourite))
-        emi_race_favour(&attempts->race, &favourite);
+    if (emi_address_history_find(attempts->net->history, connector->host, connector->port, now_ns, &first_choice))
+        emi_race_try_first(&attempts->race, &first_choice);
 }
 
 void emi_attempts_limit(em_connection *connection)

@@ -68,7 +68,7 @@ void emi_race_resolved(emi_race *race, emi_race_family family, em_status status,
         race->first_known_ns = now_ns;
 }
 
-void emi_race_favour(emi_race *race, const em_address *address)
+void emi_race_try_first(emi_race *race, const em_address *address)
 {
     emi_race_list *list = &race->lists[emi_race_family_of(address)];
     for (unsigned i = 0; race->attempt_count == 0 && i < list->addresses.count; i++) {
@@ -77,7 +77,7 @@ void emi_race_favour(emi_race *race, const em_address *address)
             continue;
         memmove(&list->addresses.list[1], &list->addresses.list[0], i * sizeof found);
         list->addresses.list[0] = found;
-        race->has_favourite = !list->is_excluded;
+        race->has_first_choice = !list->is_excluded;
         race->settings.preferred = em_address_get_family(address);
         return;
     }
@@ -114,7 +114,7 @@ static uint64_t start_ns(const emi_race *race)
 {
     if (race->attempt_count > 0)
         return race->running > 0 ? race->next_start_ns : 0;
-    if (race->has_favourite || untried(race, preferred_family(race)) > 0 || are_all_known(race))
+    if (race->has_first_choice || untried(race, preferred_family(race)) > 0 || are_all_known(race))
         return 0;
     uint64_t delay_ns = race->settings.resolution_delay_ns;
     return delay_ns > UINT64_MAX - race->first_known_ns ? UINT64_MAX : race->first_known_ns + delay_ns;

@@ -74,7 +74,7 @@ typedef struct emi_race {
     unsigned running;
     int winner;              /* -1: none yet */
     bool is_held;            /* nothing is started for now */
-    bool has_favourite;      /* an address that worked before is to be tried first */
+    bool has_first_choice;   /* an address that worked before is to be tried first */
     uint64_t first_known_ns; /* when the first addresses became known */
     uint64_t next_start_ns;  /* not before this, once one has started */
 } emi_race;
@@ -107,7 +107,7 @@ void emi_race_resolved(emi_race *race, emi_race_family family, em_status status,
                        uint64_t now_ns);
 
 /** This address is tried first, provided that it is among the known ones and that nothing has been started. */
-void emi_race_favour(emi_race *race, const em_address *address);
+void emi_race_try_first(emi_race *race, const em_address *address);
 
 /** A running attempt has failed. */
 void emi_race_failed(emi_race *race, unsigned attempt, em_status status, uint64_t now_ns);

@@ -31,7 +31,7 @@ typedef struct model {
     bool answered[2];
     unsigned answers[2][MOST_ANSWERS]; /* numbers of addresses, duplicates included */
     unsigned answer_count[2];
-    unsigned favourite; /* the number of an address of IPv6; 0: none */
+    unsigned first_choice; /* the number of an address of IPv6; 0: none */
     event log[MOST_EVENTS];
     unsigned events;
     uint64_t now_ns;
@@ -88,10 +88,10 @@ static bool was_tried(const model *m, unsigned family, unsigned number)
 /* The first address of a family that was not tried; 0: none. */
 static unsigned candidate(const model *m, unsigned family)
 {
-    bool favours = family == EMI_RACE_IPV6 && m->favourite && !was_tried(m, family, m->favourite);
+    bool has_choice = family == EMI_RACE_IPV6 && m->first_choice && !was_tried(m, family, m->first_choice);
     for (unsigned i = 0; i < m->answer_count[family] && !m->excluded[family]; i++) {
         unsigned number = m->answers[family][i];
-        if (!was_tried(m, family, number) && (!favours || number == m->favourite))
+        if (!was_tried(m, family, number) && (!has_choice || number == m->first_choice))
             return number;
     }
     return 0;
@@ -99,7 +99,7 @@ static unsigned candidate(const model *m, unsigned family)
 
 static unsigned first_family(const model *m)
 {
-    return m->favourite == 0 && m->settings.preferred == EM_ADDRESS_IPV4 ? EMI_RACE_IPV4 : EMI_RACE_IPV6;
+    return m->first_choice == 0 && m->settings.preferred == EM_ADDRESS_IPV4 ? EMI_RACE_IPV4 : EMI_RACE_IPV6;
 }
 
 static bool all_answered(const model *m)
@@ -211,9 +211,9 @@ static void answer(model *m, unsigned family)
     emi_race_resolved(&m->race, family, number > 0 ? EM_OK : EM_NAME_NOT_FOUND, &addresses, m->now_ns);
     if (family != EMI_RACE_IPV6 || number == 0 || count(m, STARTED) > 0 || random_below(&m->seed, 3) > 0)
         return;
-    m->favourite = m->answers[family][random_below(&m->seed, number)];
-    em_address favourite = address_of(family, m->favourite);
-    emi_race_favour(&m->race, &favourite);
+    m->first_choice = m->answers[family][random_below(&m->seed, number)];
+    em_address first_choice = address_of(family, m->first_choice);
+    emi_race_try_first(&m->race, &first_choice);
 }
 
 /* Ends one of the attempts that are running. */

@@ -199,10 +199,10 @@ static void the_address_that_worked_last_is_tried_first(void **state)
 {
     (void)state;
     emi_race race;
-    em_address favourite = address_of("192.0.2.2");
+    em_address first_choice = address_of("192.0.2.2");
     emi_race_begin(&race, &usual);
     resolved(&race, "192.0.2.1 192.0.2.2", 0);
-    emi_race_favour(&race, &favourite);
+    emi_race_try_first(&race, &first_choice);
     expect_start(&race, 0, 0, "192.0.2.2"); /* without waiting for IPv6 */
     resolved(&race, "2001:db8::1", MS(1));
     expect_start(&race, MS(250), 1, "2001:db8::1");
@@ -213,10 +213,10 @@ static void an_address_that_worked_but_is_not_found_any_more_is_not_tried(void *
 {
     (void)state;
     emi_race race;
-    em_address favourite = address_of("192.0.2.9");
+    em_address first_choice = address_of("192.0.2.9");
     emi_race_begin(&race, &usual);
     resolved(&race, "192.0.2.1", 0);
-    emi_race_favour(&race, &favourite);
+    emi_race_try_first(&race, &first_choice);
     expect_wait(&race, 0, MS(50));
     not_found(&race, EMI_RACE_IPV6, MS(1));
     expect_start(&race, MS(1), 0, "192.0.2.1");
