@@ -201,7 +201,7 @@ static void answer(model *m, unsigned family)
     unsigned most = random_below(&m->seed, 4) == 0 ? MOST_ANSWERS : 3;
     unsigned number = (unsigned)random_below(&m->seed, most + 1);
     for (unsigned i = 0; i < number; i++) {
-        unsigned each = 1 + (unsigned)random_below(&m->seed, 2U * MOST_ANSWERS);
+        unsigned each = 1 + (unsigned)random_below(&m->seed, UINT64_C(2) * MOST_ANSWERS);
         m->answers[family][i] = each;
         addresses.list[addresses.count++] = address_of(family, each);
     }
