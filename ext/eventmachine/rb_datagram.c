@@ -229,7 +229,7 @@ static VALUE end_wait_for_name(VALUE self, VALUE signature)
 /* A name that is being resolved, and its addresses. */
 typedef struct name_result {
     const em_address *addresses;
-    unsigned count;
+    size_t count;
     char name[];
 } name_result;
 
@@ -237,12 +237,13 @@ static VALUE report_name(VALUE argument)
 {
     const name_result *result = (void *)argument;
     VALUE list = rb_ary_new();
-    for (unsigned i = 0; i < result->count; i++)
+    for (size_t i = 0; i < result->count; i++)
         rb_ary_push(list, rb_str_new((const char *)result->addresses[i].storage.bytes, result->addresses[i].length));
     return rb_funcall(rb_em_module, rb_intern("datagram_name_resolved"), 2, rb_str_new_cstr(result->name), list);
 }
 
-static void on_resolved(em_loop *loop, em_status status, const em_address *addresses, unsigned count, void *user)
+static void on_resolved(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user)
 {
     name_result *result = user;
     result->addresses = addresses;
@@ -260,7 +261,7 @@ static VALUE resolve_datagram_name(VALUE self, VALUE host)
     em_status status = EM_NO_MEMORY;
     if (result) {
         memcpy(result->name, name, strlen(name) + 1);
-        status = em_loop_resolve(loop, name, 0, on_resolved, result, free, NULL);
+        status = em_loop_resolve(loop, name, NULL, on_resolved, result, free, NULL);
     }
     if (status < 0)
         free(result);
