@@ -166,6 +166,9 @@ em_status emi_answer_read(const emi_memory *memory, emi_message message, const c
     int code = message.length >= EMI_MESSAGE_HEADER_BYTES ? emi_message_response_code(message) : -1;
     if (!emi_message_is_sound(message))
         return emi_answer_make_failure(memory, name, EM_RESOLVER_FAILED, code, made);
+    /* Over TCP as well: nothing tells what is missing. */
+    if (emi_message_is_truncated(message))
+        return emi_answer_make_failure(memory, name, EM_ANSWER_TRUNCATED, code, made);
     reading state = {.message = message, .type = type};
     if (!follow_aliases(&state))
         return emi_answer_make_failure(memory, name, EM_RESOLVER_FAILED, code, made);

@@ -14,7 +14,9 @@ enum {
     RESPONSE = 0x80,
     CLASS_INTERNET = 1,
     TYPE_OPT = 41,
-    LONGEST_WIRE_NAME = 255
+    LONGEST_WIRE_NAME = 255,
+    MOST_POINTERS = 127, /* a name has no more labels, and one pointer before each is enough */
+    MOST_READ = 512      /* records of a section: enough for EMI_MOST_RECORDS and the aliases before them */
 };
 
 /* Writing */
@@ -75,6 +77,7 @@ typedef struct walk {
     size_t lowest; /* pointers must point below it, so that a walk ends */
     size_t end;    /* after the name where it began; 0: not known yet */
     size_t wire_length;
+    unsigned pointers;
 } walk;
 
 static walk begin_walk(emi_message message, size_t offset)
@@ -89,7 +92,7 @@ static bool follow_pointer(walk *name)
     size_t target = emi_message_read16(name->message, name->at) & 0x3fff;
     if (name->end == 0)
         name->end = name->at + 2;
-    if (target >= name->lowest || target < EMI_MESSAGE_HEADER_BYTES)
+    if (target >= name->lowest || target < EMI_MESSAGE_HEADER_BYTES || ++name->pointers > MOST_POINTERS)
         return false;
     name->at = target;
     name->lowest = target;
@@ -148,14 +151,27 @@ int emi_message_read_name(emi_message message, size_t offset, size_t end, char *
     return length < 0 || name.end > end ? -1 : (int)(to - text);
 }
 
-size_t emi_message_skip_name(emi_message message, size_t offset)
+static bool is_name(emi_message message, size_t offset)
 {
     walk name = begin_walk(message, offset);
     const unsigned char *label;
     int length;
     while ((length = next_label(&name, &label)) > 0)
         ;
-    return length < 0 ? 0 : name.end;
+    return length == 0;
+}
+
+size_t emi_message_skip_name(emi_message message, size_t offset)
+{
+    while (offset < message.length) {
+        unsigned length = message.bytes[offset];
+        if ((length & POINTER) == POINTER)
+            return offset + 2 <= message.length ? offset + 2 : 0;
+        offset += 1 + length;
+        if (length == 0)
+            return offset;
+    }
+    return 0;
 }
 
 static bool same_bytes(const unsigned char *one, const unsigned char *other, int length)
@@ -222,7 +238,7 @@ bool emi_message_is_sound(emi_message message)
     if (message.length < EMI_MESSAGE_HEADER_BYTES || !(message.bytes[2] & RESPONSE) ||
         emi_message_read16(message, 4) != 1)
         return false;
-    size_t offset = after_question(message);
+    size_t offset = is_name(message, EMI_MESSAGE_HEADER_BYTES) ? after_question(message) : 0;
     unsigned records = 0;
     for (size_t count = 6; count <= 10; count += 2)
         records += emi_message_read16(message, count);
@@ -232,7 +248,7 @@ bool emi_message_is_sound(emi_message message)
     emi_message_record record;
     for (; offset > 0 && records > 0; records--) {
         offset = read_record(message, offset, &record);
-        if (offset > 0 && !has_right_length(&record))
+        if (offset > 0 && (!is_name(message, record.name) || !has_right_length(&record)))
             return false;
     }
     return offset > 0;
@@ -244,6 +260,8 @@ void emi_message_each(emi_message message, emi_section section,
     size_t offset = after_question(message);
     unsigned before = section == EMI_AUTHORITIES ? emi_message_read16(message, 6) : 0;
     unsigned count = emi_message_read16(message, section == EMI_AUTHORITIES ? 8 : 6);
+    if (count > MOST_READ)
+        count = MOST_READ;
     emi_message_record record;
     for (; offset > 0 && before > 0; before--)
         offset = read_record(message, offset, &record);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Messages of the Domain Name System (RFC 1035, section 4): writing queries, and going through what a server has sent.
- * Nothing here trusts the bytes. Compression pointers must point backwards, so every walk ends.
+ * Nothing here trusts the bytes. Compression pointers must point backwards, and a name has 127 of them at most:
+ * otherwise a message of 64 KiB could keep the loop busy for seconds.
  */
 #ifndef EMI_DNS_MESSAGE_H
 #define EMI_DNS_MESSAGE_H
@@ -69,13 +70,13 @@ static inline bool emi_message_is_truncated(emi_message message)
  * before its first pointer. */
 int emi_message_read_name(emi_message message, size_t offset, size_t end, char *text);
 
-/** Returns the offset after a name; 0: it is malformed. */
+/** Returns the offset after a name, whose pointers are not followed; 0: it is malformed. */
 size_t emi_message_skip_name(emi_message message, size_t offset);
 
 /** Whether two names are the same, whatever the case of their letters (RFC 4343). False if one is malformed. */
 bool emi_message_same_names(emi_message message, size_t one, size_t other);
 
-/** Calls visit(user, record) for the records of a section of a sound message, until it returns false. */
+/** Calls visit(user, record) for the records of a section of a sound message, 512 at most, until it returns false. */
 void emi_message_each(emi_message message, emi_section section,
                       bool (*visit)(void *user, const emi_message_record *record), void *user);
 

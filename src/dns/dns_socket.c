@@ -22,6 +22,9 @@
 /* A silent server is asked last for so long. */
 #define AVOID_NS UINT64_C(30000000000)
 
+/* Datagrams of one event: c-ares would read as long as there are some. */
+enum { MOST_RECEIVED = 16 };
+
 typedef struct query_socket {
     emi_channel channel;
     emi_list link;          /* in the client's list, then in the transport's of those that are being closed */
@@ -30,6 +33,7 @@ typedef struct query_socket {
     int server; /* its index; -1: not connected yet */
     bool is_datagram;
     bool has_received;
+    unsigned received; /* datagrams since the last event */
 } query_socket;
 
 static query_socket *socket_of(emi_channel *channel)
@@ -53,6 +57,7 @@ static void ready(emi_channel *channel, unsigned interests)
 {
     query_socket *given = socket_of(channel);
     int descriptor = channel->descriptor;
+    given->received = 0;
     emi_dns_client_process(given->client, interests & EMI_READABLE ? descriptor : ARES_SOCKET_BAD,
                            interests & EMI_WRITABLE ? descriptor : ARES_SOCKET_BAD);
 }
@@ -154,12 +159,31 @@ static bool is_server(const em_address *server, const struct sockaddr *address)
     return a6.sin6_port == b6.sin6_port && memcmp(&a6.sin6_addr, &b6.sin6_addr, sizeof a6.sin6_addr) == 0;
 }
 
-static int find_server(const emi_dns_config *config, const struct sockaddr *address)
+static bool has_socket(const emi_dns_client *client, int server, bool is_datagram)
 {
-    for (unsigned i = 0; i < config->server_count; i++)
-        if (is_server(&config->servers[i], address))
-            return (int)i;
-    return -1;
+    for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
+        const query_socket *each = EMI_CONTAINER(link, query_socket, link);
+        if (each->server == server && each->is_datagram == is_datagram)
+            return true;
+    }
+    return false;
+}
+
+/* Servers with the same link-local address in several zones look the same to c-ares, which takes one after the other.
+ */
+static int find_server(const emi_dns_client *client, const struct sockaddr *address, bool is_datagram)
+{
+    int found = -1;
+    for (unsigned i = 0; i < client->order_count; i++) {
+        int server = (int)client->order[i];
+        if (!is_server(&client->config->servers[server], address))
+            continue;
+        if (!has_socket(client, server, is_datagram))
+            return server;
+        if (found < 0)
+            found = server;
+    }
+    return found;
 }
 
 static bool has_heard_from(const emi_dns_client *client, int server)
@@ -187,8 +211,8 @@ static int connect_socket(ares_socket_t descriptor, const struct sockaddr *addre
     (void)length;
     emi_dns_client *client = user;
     query_socket *given = find(client, descriptor);
-    int server = find_server(client->config, address);
-    if (!given || server < 0) {
+    int server = given ? find_server(client, address, given->is_datagram) : -1;
+    if (server < 0) {
         errno = EINVAL;
         return -1;
     }
@@ -226,6 +250,7 @@ static void note_reply(emi_dns_client *client, query_socket *given, emi_message 
         return;
     int code = emi_message_response_code(message);
     given->has_received = true;
+    client->config->avoid_until_ns[given->server] = 0;
     question->response_code = code;
     if (emi_message_is_truncated(message))
         client->is_truncated = true;
@@ -235,22 +260,33 @@ static void note_reply(emi_dns_client *client, query_socket *given, emi_message 
     }
 }
 
+/* Returns its length. One that is longer than the buffer becomes a truncated reply, so that it is fetched over TCP. */
+static size_t adjust(const emi_question *question, unsigned char *bytes, size_t length, size_t capacity)
+{
+    if (length <= capacity)
+        return add_question(question, bytes, length, capacity);
+    bytes[2] |= 0x02;
+    return capacity;
+}
+
 static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capacity, int flags, struct sockaddr *from,
                             ares_socklen_t *from_length, void *user)
 {
     emi_dns_client *client = user;
-    ssize_t count = recvfrom(descriptor, buffer, capacity, flags, from, from_length);
     query_socket *given = find(client, descriptor);
-    if (count < 0 || !given || !given->is_datagram)
-        return count;
-    if (!client->question)
+    if (!given || !given->is_datagram)
+        return recvfrom(descriptor, buffer, capacity, flags, from, from_length);
+    if (!client->question || given->received++ == MOST_RECEIVED)
         return drop();
-    size_t length = add_question(client->question, buffer, (size_t)count, capacity);
-    emi_message message = {.bytes = buffer, .length = length};
+    ssize_t count = recvfrom(descriptor, buffer, capacity, flags | MSG_TRUNC, from, from_length);
+    if (count < 0)
+        return count;
+    emi_message message = {.bytes = buffer};
+    message.length = adjust(client->question, buffer, (size_t)count, capacity);
     if (!emi_message_is_sound(message))
         return drop();
     note_reply(client, given, message);
-    return (ares_ssize_t)length;
+    return (ares_ssize_t)message.length;
 }
 
 static ares_ssize_t send_message(ares_socket_t descriptor, const struct iovec *spans, int count, void *user)

@@ -215,6 +215,26 @@ static void reply_truncated_always(exchange *all)
         reply_truncated(all);
 }
 
+/* A server that is mistaken, or that cannot send everything over TCP either. */
+static void reply_truncated_over_tcp(exchange *all)
+{
+    begin_reply(all, 0);
+    all->reply[2] |= 0x02;
+    if (all->is_stream)
+        put_good_records(all, 60);
+    send_reply(all);
+}
+
+/* Larger than any buffer for datagrams, without the bit that says so. */
+static void reply_at_length(exchange *all)
+{
+    static const unsigned char padding[6000];
+    begin_reply(all, 0);
+    put_good_records(all, 60);
+    answer(all, QUESTION, 999, 60, padding, sizeof padding);
+    send_reply(all);
+}
+
 /* Replies that no resolver may believe, and then the right one. */
 
 static void forge(exchange *all, int socket)
@@ -240,6 +260,16 @@ static void reply_with_wrong_question_first(exchange *all)
     reply_good(all);
 }
 
+static void reply_after_a_hundred_others(exchange *all)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        begin_reply(all, 0);
+        all->reply[QUESTION + 1] ^= 0x01;
+        forge(all, all->socket);
+    }
+    reply_good(all);
+}
+
 static void reply_from_elsewhere_first(exchange *all)
 {
     begin_reply(all, 0);
@@ -250,6 +280,22 @@ static void reply_from_elsewhere_first(exchange *all)
 static void send_raw(exchange *all, size_t length)
 {
     sendto(all->socket, all->reply, length, 0, (struct sockaddr *)&all->from, sizeof all->from);
+}
+
+/* Each pointer refers to the one before it: 200 of them make one name. */
+static void forge_with_a_chain_of_pointers(exchange *all)
+{
+    static const unsigned char wrong[] = {203, 0, 113, 66};
+    begin_reply(all, 0);
+    unsigned before = QUESTION, first = (unsigned)all->length + 12;
+    unsigned char chain[400];
+    for (unsigned i = 0; i < sizeof chain; i += 2, before = first + i - 2) {
+        chain[i] = (unsigned char)(0xc0 | before >> 8);
+        chain[i + 1] = (unsigned char)before;
+    }
+    answer(all, QUESTION, TYPE_TXT, 60, chain, sizeof chain);
+    answer(all, before, TYPE_A, 60, wrong, sizeof wrong);
+    send_raw(all, all->length);
 }
 
 /* An empty datagram, half a header, too many records, an address of three bytes, a name that points to itself. */
@@ -269,6 +315,7 @@ static void reply_malformed_first(exchange *all)
     put_bytes(all, itself, sizeof itself);
     count_record(all, 6);
     send_raw(all, all->length);
+    forge_with_a_chain_of_pointers(all);
     reply_good(all);
 }
 
@@ -336,8 +383,11 @@ static const struct behaviour {
     {"silent", reply_never},
     {"truncated", reply_truncated},
     {"cut", reply_truncated_always},
+    {"cutovertcp", reply_truncated_over_tcp},
+    {"long", reply_at_length},
     {"wrongid", reply_with_wrong_id_first},
     {"wrongquestion", reply_with_wrong_question_first},
+    {"hundredth", reply_after_a_hundred_others},
     {"elsewhere", reply_from_elsewhere_first},
     {"malformed", reply_malformed_first},
     {"itself", reply_alias_of_itself},

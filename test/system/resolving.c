@@ -56,7 +56,8 @@ static void a_server_that_misbehaves_is_understood(void **state)
         {"wrongid.test", EM_OK, "192.0.2.1:0"},     {"wrongquestion.test", EM_OK, "192.0.2.1:0"},
         {"elsewhere.test", EM_OK, "192.0.2.1:0"},   {"malformed.test", EM_OK, "192.0.2.1:0"},
         {"itself.test", EM_RESOLVER_FAILED, NULL},  {"alias.test", EM_OK, "192.0.2.7:0"},
-        {"capitals.test", EM_OK, "192.0.2.1:0"},
+        {"capitals.test", EM_OK, "192.0.2.1:0"},    {"cutovertcp.test", EM_ANSWER_TRUNCATED, NULL},
+        {"long.test", EM_OK, "192.0.2.1:0"},        {"hundredth.test", EM_OK, "192.0.2.1:0"},
     };
     name_server *server = start(*state);
     for (size_t i = 0; i < COUNT(expected); i++) {
