@@ -73,18 +73,23 @@ static em_status read_resolv_conf(emi_resolver *resolver)
     return status;
 }
 
-static em_status read_hosts_file(emi_resolver *resolver)
+em_status emi_resolver_read_hosts(emi_resolver *resolver, const char *path, emi_hosts *hosts)
 {
     const emi_memory *memory = &resolver->loop->memory;
-    const char *path = hosts_file_of(resolver->options);
     char *text = NULL;
     size_t length = 0;
-    if (path && emi_text_file_read(memory, path, &text, &length) == EM_NO_MEMORY)
+    if (path[0] && emi_text_file_read(memory, path, &text, &length) == EM_NO_MEMORY)
         return EM_NO_MEMORY;
-    em_status status = emi_hosts_read(&resolver->hosts, memory, text);
+    em_status status = emi_hosts_read(hosts, memory, text);
     if (status != EM_OK)
         emi_release(memory, text);
     return status;
+}
+
+static em_status read_hosts_file(emi_resolver *resolver)
+{
+    const char *path = hosts_file_of(resolver->options);
+    return emi_resolver_read_hosts(resolver, path ? path : "", &resolver->hosts);
 }
 
 /* The stamp is taken before the file is read: a change in between is noticed the next time. */
@@ -173,19 +178,17 @@ static em_resolver_options *copy_options(const emi_memory *memory, const em_reso
 
 em_status emi_resolver_set_options(emi_resolver *resolver, const em_resolver_options *options)
 {
-
     const emi_memory *memory = &resolver->loop->memory;
     em_resolver_options *copied = copy_options(memory, options);
     if (!copied)
         return EM_NO_MEMORY;
     em_resolver_options *before = resolver->options;
-    bool had_read = resolver->has_read;
     resolver->options = copied;
     resolver->has_read = false;
     em_status status = emi_resolver_refresh(resolver);
     if (status != EM_OK) {
-        resolver->options = before;
-        resolver->has_read = had_read;
+        resolver->options =
+            before; /* by which the next look-up reads the files: one may have been read by the others */
         emi_release(memory, copied);
         return status;
     }

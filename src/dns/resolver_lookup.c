@@ -71,15 +71,31 @@ static void finish_system(void *user, em_status status, const emi_addresses *add
         end_searches(resolution, status);
 }
 
+/* EM_OK: found. EM_IN_PROGRESS: not found. */
+static em_status find_in_hosts(const emi_resolution *resolution, const em_resolver_options *options,
+                               emi_addresses *addresses)
+{
+    emi_hosts own = {.memory = NULL};
+    bool has_own = options && options->hosts_file;
+    em_status status = has_own ? emi_resolver_read_hosts(resolution->resolver, options->hosts_file, &own) : EM_OK;
+    if (status != EM_OK)
+        return status;
+    const emi_hosts *hosts = has_own ? &own : &resolution->resolver->hosts;
+    bool is_found = emi_hosts_find(hosts, resolution->name, resolution->port, addresses);
+    emi_hosts_clear(&own);
+    return is_found ? EM_OK : EM_IN_PROGRESS;
+}
+
 /* A literal, a name under localhost, a name in the hosts file. */
-static bool is_known(const emi_resolution *resolution, emi_addresses *addresses)
+static em_status find_known(const emi_resolution *resolution, const em_resolver_options *options,
+                            emi_addresses *addresses)
 {
     const char *name = resolution->name;
     addresses->count = 1;
-    if (em_address_from_text(name, resolution->port, &addresses->list[0]) == EM_OK)
-        return true;
-    return emi_resolve_known(name, resolution->port, addresses) == EM_OK ||
-           emi_hosts_find(&resolution->resolver->hosts, name, resolution->port, addresses);
+    if (em_address_from_text(name, resolution->port, &addresses->list[0]) == EM_OK ||
+        emi_resolve_known(name, resolution->port, addresses) == EM_OK)
+        return EM_OK;
+    return find_in_hosts(resolution, options, addresses);
 }
 
 /* Names under .local are those of multicast DNS (RFC 6762), which only the system may know. */
@@ -89,16 +105,17 @@ static bool is_for_system(const emi_resolution *resolution)
            emi_name_is_under(resolution->name, "local");
 }
 
-static em_status begin_addresses(emi_resolution *resolution)
+static em_status begin_addresses(emi_resolution *resolution, const em_resolver_options *options)
 {
     emi_addresses addresses;
-    if (is_known(resolution, &addresses))
+    em_status status = find_known(resolution, options, &addresses);
+    if (status == EM_OK)
         return set_known(resolution, &addresses);
-    if (!is_for_system(resolution))
-        return EM_IN_PROGRESS;
+    if (status != EM_IN_PROGRESS || !is_for_system(resolution))
+        return status;
     emi_system_look_up *started;
-    em_status status = emi_system_look_up_start(resolution->resolver->loop, resolution->name, resolution->port,
-                                                finish_system, resolution, &started);
+    status = emi_system_look_up_start(resolution->resolver->loop, resolution->name, resolution->port, finish_system,
+                                      resolution, &started);
     if (status == EM_OK)
         resolution->system = started;
     return status;
@@ -148,7 +165,7 @@ static em_status begin(emi_resolution *resolution, const emi_lookup_request *req
     if (status == EM_OK && request->is_query)
         status = resolution->resolver->transport ? EM_IN_PROGRESS : EM_UNSUPPORTED;
     else if (status == EM_OK)
-        status = begin_addresses(resolution);
+        status = begin_addresses(resolution, request->resolver);
     if (status != EM_IN_PROGRESS)
         return status;
     for (unsigned i = 0; i < resolution->search_count; i++)

@@ -99,6 +99,9 @@ em_status emi_resolver_set_options(emi_resolver *resolver, const em_resolver_opt
 em_status emi_resolver_make_config(emi_resolver *resolver, const char *path, const em_resolver_options *options,
                                    emi_dns_config **config);
 
+/** Reads a hosts file; "": there is none. */
+em_status emi_resolver_read_hosts(emi_resolver *resolver, const char *path, emi_hosts *hosts);
+
 void emi_resolver_free_files(emi_resolver *resolver);
 
 /* resolver_search.c */

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/failing_allocator.h"
 #include "support/system_names.h"
 #include "support/unit.h"
 
@@ -201,6 +203,107 @@ static void bad_options_are_refused(void **state)
     assert_int_equal(em_loop_set_resolver(*state, NULL), EM_OK);
 }
 
+static void note_first(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                       void *user)
+{
+    (void)loop;
+    (void)lookup;
+    if (count > 0)
+        em_address_to_text(&addresses[0], user, EM_ADDRESS_TEXT_BYTES);
+    else
+        snprintf(user, EM_ADDRESS_TEXT_BYTES, "%s", em_status_get_name(status));
+}
+
+static const char *first_address(em_loop *loop, const char *name, const em_resolver_options *resolver)
+{
+    static char text[EM_ADDRESS_TEXT_BYTES];
+    em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4, .resolver = resolver};
+    text[0] = '\0';
+    assert_int_equal(em_loop_resolve(loop, name, &options, note_first, text, NULL, NULL), EM_OK);
+    while (!text[0])
+        system_turn(loop);
+    return text;
+}
+
+static void one_look_up_can_have_a_hosts_file_of_its_own_or_none(void **state)
+{
+    system_need_transport(*state);
+    name_server *server = start(*state, "192.0.2.98 good.test", "");
+    write_file(other_file, "192.0.2.99 good.test");
+    const char *list[1];
+    em_resolver_options own = system_ask(server, list);
+    own.hosts_file = other_file;
+    assert_string_equal(first_address(*state, "good.test", NULL), "192.0.2.98:0");
+    assert_string_equal(first_address(*state, "good.test", &own), "192.0.2.99:0");
+    own.hosts_file = "";
+    assert_string_equal(first_address(*state, "good.test", &own), "192.0.2.1:0");
+    own.hosts_file = NULL;
+    own.resolv_conf = NULL;
+    assert_string_equal(first_address(*state, "good.test", &own), "192.0.2.98:0");
+    name_server_stop(server);
+}
+
+static void ask_after_a_failure(name_server *server, failing_allocator *allocator, unsigned long nth)
+{
+    em_loop *loop = system_create_loop((em_loop_options){.allocator = &allocator->allocator});
+    use_files(loop, server);
+    em_resolver_options others = {.size = sizeof others, .hosts_file = other_file, .resolv_conf = other_file};
+    failing_allocator_fail(allocator, nth, EM_DEFAULT);
+    em_status status = em_loop_set_resolver(loop, &others);
+    failing_allocator_fail(allocator, 0, EM_DEFAULT);
+    if (status != EM_OK) {
+        assert_int_equal(status, EM_NO_MEMORY);
+        assert_string_equal(first_address(loop, "here", NULL), "192.0.2.98:0");
+        assert_string_equal(first_address(loop, "good.test", NULL), "192.0.2.1:0");
+    }
+    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    assert_int_equal(atomic_load(&allocator->live), 0);
+}
+
+static void options_that_cannot_be_set_change_nothing(void **state)
+{
+    system_need_transport(*state);
+    name_server *server = start(*state, "192.0.2.98 here", "");
+    write_file(other_file, "192.0.2.99 here good.test");
+    failing_allocator allocator;
+    failing_allocator_init(&allocator);
+    for (unsigned long nth = 1; nth < 8; nth++)
+        ask_after_a_failure(server, &allocator, nth);
+    name_server_stop(server);
+}
+
+/* Zero bytes, long lines, no line at all: whatever can be read in it counts. */
+static void files_that_are_not_text_are_survived(void **state)
+{
+    enum { LENGTH = 100000 };
+    char *noise = system_memory(LENGTH + 1);
+    unsigned random = 1;
+    for (size_t i = 0; i < LENGTH; i++)
+        noise[i] = (char)((random = random * 1103515245U + 12345U) >> 16 | 0x01);
+    name_server *server = start(*state, noise, noise);
+    assert_int_equal(system_resolve(*state, "any.localhost")->status, EM_OK);
+    memset(noise, '1', LENGTH);
+    write_file(hosts_file, noise);
+    write_file(resolv_conf, noise);
+    use_files(*state, server);
+    assert_int_equal(system_resolve(*state, "any.localhost")->status, EM_OK);
+    name_server_stop(server);
+}
+
+static void a_fifo_in_the_place_of_a_file_does_not_block(void **state)
+{
+    name_server *server = start(*state, "", "");
+    unlink(hosts_file);
+    unlink(resolv_conf);
+    assert_int_equal(mkfifo(hosts_file, 0600), 0);
+    assert_int_equal(mkfifo(resolv_conf, 0600), 0);
+    use_files(*state, server);
+    assert_int_equal(system_resolve(*state, "any.localhost")->status, EM_OK);
+    unlink(hosts_file);
+    unlink(resolv_conf);
+    name_server_stop(server);
+}
+
 static void remove_folder(void)
 {
     unlink(hosts_file);
@@ -221,6 +324,10 @@ int main(void)
         SYSTEM_TEST(families_that_the_file_excludes_are_not_asked_for),
         SYSTEM_TEST(what_is_unknown_in_the_file_is_skipped),
         SYSTEM_TEST(bad_options_are_refused),
+        SYSTEM_TEST(one_look_up_can_have_a_hosts_file_of_its_own_or_none),
+        SYSTEM_TEST(options_that_cannot_be_set_change_nothing),
+        SYSTEM_TEST(files_that_are_not_text_are_survived),
+        SYSTEM_TEST(a_fifo_in_the_place_of_a_file_does_not_block),
     };
     if (!mkdtemp(folder))
         return 1;
