@@ -357,6 +357,41 @@ static void reply_with_many(exchange *all)
     send_reply(all);
 }
 
+/* Names of this machine: 127.0.0.1, once or twice, and for IPv6 nothing, a failure, or silence. */
+
+static void reply_with_loopback(exchange *all, unsigned ttl, unsigned count)
+{
+    static const unsigned char address[] = {127, 0, 0, 1};
+    begin_reply(all, 0);
+    for (unsigned i = 0; i < count && all->type == TYPE_A; i++)
+        answer(all, QUESTION, TYPE_A, ttl, address, sizeof address);
+    send_reply(all);
+}
+
+static void reply_here(exchange *all)
+{
+    reply_with_loopback(all, 0, 1);
+}
+
+static void reply_here_twice(exchange *all)
+{
+    reply_with_loopback(all, 60, 2);
+}
+
+static void reply_here_and_fail_for_ipv6(exchange *all)
+{
+    if (all->type == TYPE_AAAA)
+        reply_server_failure(all);
+    else
+        reply_here(all);
+}
+
+static void reply_here_and_never_for_ipv6(exchange *all)
+{
+    if (all->type != TYPE_AAAA)
+        reply_here(all);
+}
+
 static void reply_in_capitals(exchange *all)
 {
     begin_reply(all, 0);
@@ -394,6 +429,10 @@ static const struct behaviour {
     {"alias", reply_alias},
     {"many", reply_with_many},
     {"capitals", reply_in_capitals},
+    {"here", reply_here},
+    {"heretwice", reply_here_twice},
+    {"herefailing", reply_here_and_fail_for_ipv6},
+    {"heresilent", reply_here_and_never_for_ipv6},
 };
 
 void name_server_reply(exchange *all)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/resolver_private.h"
 #include "support/system_names.h"
 #include "support/unit.h"
 
@@ -292,6 +293,34 @@ static void the_next_server_is_asked_and_remembered(void **state)
     name_server_stop(good);
 }
 
+/* By the configuration, as if the time had passed. */
+static void a_silent_server_comes_first_again_after_half_a_minute(void **state)
+{
+    system_need_transport(*state);
+    name_server *silent = name_server_start(0), *good = start(*state);
+    const char *list[] = {name_server_address(silent), name_server_address(good)};
+    em_resolver_options options = system_ask(good, (const char *[1]){NULL});
+    options.servers = list;
+    options.server_count = 2;
+    assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
+    assert_int_equal(system_query(*state, "silent.test", EM_RECORD_A)->status, EM_RESOLVE_TIMEOUT);
+    emi_resolver *resolver;
+    assert_int_equal(emi_resolver_of(*state, &resolver), EM_OK);
+    uint64_t *avoid_until_ns = resolver->config->avoid_until_ns;
+    uint64_t now_ns = em_loop_get_time_ns(*state);
+    assert_true(avoid_until_ns[0] > now_ns && avoid_until_ns[0] <= now_ns + 30 * EM_SECONDS);
+    avoid_until_ns[1] = 0;
+    unsigned queries = name_server_queries(silent);
+    assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_OK);
+    assert_int_equal(name_server_queries(silent), queries);
+    avoid_until_ns[0] = now_ns;
+    assert_int_equal(system_query(*state, "good-2.test", EM_RECORD_A)->status, EM_OK);
+    assert_int_equal(name_server_queries(silent), queries + 1);
+    assert_int_equal(avoid_until_ns[0], 0);
+    name_server_stop(silent);
+    name_server_stop(good);
+}
+
 static void a_failure_of_one_server_is_asked_of_the_next(void **state)
 {
     system_need_transport(*state);
@@ -370,6 +399,7 @@ int main(void)
         SYSTEM_TEST(a_deadline_ends_a_look_up),
         SYSTEM_TEST(bad_options_of_a_look_up_are_refused),
         SYSTEM_TEST(the_next_server_is_asked_and_remembered),
+        SYSTEM_TEST(a_silent_server_comes_first_again_after_half_a_minute),
         SYSTEM_TEST(a_failure_of_one_server_is_asked_of_the_next),
         SYSTEM_TEST(where_no_server_listens_the_look_up_is_refused),
         SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
