@@ -34,7 +34,9 @@ static const struct {
     {EM_INVALID_ADDRESS, EADDRNOTAVAIL},
     /* There is no errno for names. A host whose address is unknown cannot be reached. */
     {EM_NAME_NOT_FOUND, EHOSTUNREACH},
+    {EM_NO_RECORDS, EHOSTUNREACH},
     {EM_RESOLVER_FAILED, EHOSTUNREACH},
+    {EM_ANSWER_TRUNCATED, EHOSTUNREACH},
     {EM_ADDRESS_IN_USE, EADDRINUSE},
     {EM_ADDRESS_NOT_AVAILABLE, EADDRNOTAVAIL},
     {EM_ADDRESS_FAMILY, EAFNOSUPPORT},

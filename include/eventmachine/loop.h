@@ -55,8 +55,8 @@ typedef enum em_log_level { EM_LOG_INFO = 0, EM_LOG_WARNING = 1, EM_LOG_ERROR = 
  * A source of memory. reallocate(user, NULL, bytes) allocates, reallocate(user, pointer, bytes) resizes, and
  * reallocate(user, pointer, 0) frees and returns NULL. Memory is aligned as by malloc(3). The function may return NULL
  * if there is no memory: the call that needed it then fails with EM_NO_MEMORY and nothing is lost. It must be
- * thread-safe if other threads call em_loop_post. The work of threads (names that the system looks up, jobs) always uses
- * malloc(3), because its threads may outlive the loop, and c-ares does for what it keeps.
+ * thread-safe if other threads call em_loop_post. Work in other threads (names that the system looks up, jobs) always
+ * uses malloc(3), because these threads may outlive the loop. c-ares uses malloc(3), too.
  */
 typedef struct em_allocator {
     void *(*reallocate)(void *user, void *pointer, size_t bytes);

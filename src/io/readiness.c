@@ -496,16 +496,3 @@ em_status emi_readiness_create(const char *name, const emi_poller_operations *po
     *backend = &readiness->base;
     return EM_OK;
 }
-
-void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count)
-{
-    if (!readiness->batcher || count < EMI_BATCH_FEWEST_CALLS) {
-        emi_calls_run(calls, count);
-    } else if (!emi_batcher_run(readiness->batcher, calls, count)) {
-        emi_batcher_destroy(readiness->batcher);
-        readiness->batcher = NULL;
-        readiness->base.reason = "io_uring: the ring broke, plain calls since then";
-        if (readiness->log)
-            readiness->log(readiness->log_user, EM_LOG_WARNING, readiness->base.reason);
-    }
-}

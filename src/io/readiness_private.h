@@ -114,15 +114,15 @@ static inline bool emi_readiness_is_over(const emi_readiness *readiness, const e
 /** Has the poller watch what the channel's state calls for, if it does not already. */
 em_status emi_readiness_update_interest(emi_readiness *readiness, emi_channel *channel);
 
-/** Makes calls by the batcher, or by plain calls if they are few, or if there is no ring or it breaks. */
-void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count);
-
 /* readiness_turn.c */
 
 bool emi_readiness_wait(emi_backend *backend, uint64_t timeout_ns);
 void emi_readiness_dispatch(emi_backend *backend, unsigned budget);
 void emi_readiness_flush(emi_backend *backend);
 void emi_readiness_reap(emi_backend *backend);
+
+/** Makes calls by the batcher, or by plain calls if they are few, or if there is no ring or it breaks. */
+void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count);
 
 /* readiness_serve.c */
 

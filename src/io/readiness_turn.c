@@ -11,6 +11,20 @@
 /* After this time a dispatch ends, so that timers, ticks and new events have their turn before the rest of the work. */
 #define LONGEST_DISPATCH_NS 10000000
 
+/* A ring that breaks is done without from then on. */
+void emi_readiness_run(emi_readiness *readiness, emi_call *calls, unsigned count)
+{
+    if (!readiness->batcher || count < EMI_BATCH_FEWEST_CALLS) {
+        emi_calls_run(calls, count);
+    } else if (!emi_batcher_run(readiness->batcher, calls, count)) {
+        emi_batcher_destroy(readiness->batcher);
+        readiness->batcher = NULL;
+        readiness->base.reason = "io_uring: the ring broke, plain calls since then";
+        if (readiness->log)
+            readiness->log(readiness->log_user, EM_LOG_WARNING, readiness->base.reason);
+    }
+}
+
 bool emi_readiness_wait(emi_backend *backend, uint64_t timeout_ns)
 {
     emi_readiness *readiness = emi_readiness_at(backend);
