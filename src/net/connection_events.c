@@ -126,8 +126,8 @@ static bool must_act(const em_connection *connection)
 static bool sent(emi_channel *channel, size_t length)
 {
     em_connection *connection = emi_connection_of(channel);
+    emi_connection_note_sent(connection, length); /* before the program gets back what was borrowed */
     emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
-    emi_connection_note_sent(connection, length);
     return must_act(connection);
 }
 

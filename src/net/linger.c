@@ -86,8 +86,8 @@ static bool sent(emi_channel *channel, size_t length)
     if (gate) {
         emi_gate_take(gate, length);
     } else {
+        emi_connection_note_sent(connection, length); /* before the program gets back what was borrowed */
         emi_outbox_consume(&connection->outbox, &connection->object.loop->outboxes, length);
-        emi_connection_note_sent(connection, length);
     }
     return !emi_connection_has_unsent(connection);
 }

@@ -223,6 +223,48 @@ static void a_file_sent_by_done_follows(void **state)
     close(chained_descriptor);
 }
 
+typedef struct release_context {
+    em_connection *connection;
+    int descriptor;
+    uint64_t length;
+    report *told;
+} release_context;
+
+static void send_file_in_release(void *user, const void *data)
+{
+    const release_context *own = user;
+    (void)data;
+    assert_int_equal(send_file(own->connection, own->descriptor, own->length, own->told), EM_OK);
+}
+
+/* The borrowed bytes count as sent before the program gets them back, so the file is not taken for a part of them. */
+static void a_file_sent_by_what_gives_memory_back_is_reported_when_all_of_it_has_left(void **state)
+{
+    static char borrowed[5000];
+    const simulated_options options = {.window_bytes = 5000};
+    simulated_loop *fixture = *state;
+    simulated_loop_close(fixture);
+    simulated_loop_open(fixture, &options, NULL);
+    recorder told;
+    report reported = {.calls = 0};
+    int descriptor = make_file(LENGTH);
+    recorder_init(&told, fixture);
+    simulated_peer *peer = open_accepted(&told, &recording, NULL);
+    release_context own = {told.connection, descriptor, 20000, &reported};
+    em_connection_send_borrowed(told.connection, borrowed, sizeof borrowed, send_file_in_release, &own);
+    uint64_t taken = 0;
+    while (taken < sizeof borrowed + own.length) {
+        static char piece[1000];
+        assert_true(reported.calls == 0 || taken + simulated_waiting(peer) == sizeof borrowed + own.length);
+        taken += simulated_take(peer, piece, sizeof piece);
+        run_for(fixture, EM_MILLISECONDS);
+    }
+    assert_int_equal(reported.calls, 1);
+    assert_int_equal(reported.sent_bytes, own.length);
+    recorder_free(&told);
+    close(descriptor);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
@@ -234,6 +276,7 @@ int main(void)
         TEST(without_memory_a_file_is_refused_and_nothing_has_happened),
         TEST(without_memory_for_a_piece_the_connection_ends),
         TEST(a_file_sent_by_done_follows),
+        TEST(a_file_sent_by_what_gives_memory_back_is_reported_when_all_of_it_has_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
