@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Measures the resolver that it is linked with: the processor time of a look-up, and of the longest turn of the loop.
+ * Measures the resolver that it is linked with: the processor time of a lookup, and of the longest turn of the loop.
  * Each name is another one. Then looks up one of them again and again, which a cache may answer. Prints one line of
  * JSON.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups of addresses for EventMachine::DNS, which is written in Ruby and keeps who has asked, by the look-up's
+ * Lookups of addresses for EventMachine::DNS, which is written in Ruby and keeps who has asked, by the lookup's
  * number. Only numbers are passed through the loop, so no object needs to be kept alive here.
  */
 #include <string.h>

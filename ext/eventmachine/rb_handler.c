@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * What connections report to their Ruby objects: connection_completed, receive_data, unbind. The slot is the
- * connection's user pointer, so a message costs one String, one call and no look-up. Two kinds of connections have a
+ * connection's user pointer, so a message costs one String, one call and no lookup. Two kinds of connections have a
  * handler with other callbacks beside these: rb_accept.c, rb_receive.c.
  */
 #include "rb_handler.h"

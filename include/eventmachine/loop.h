@@ -105,9 +105,9 @@ typedef struct em_loop_options {
     /**
      * The most threads for each kind of work that blocks: names that the system looks up (see resolver.h), reading
      * files, and the program's jobs (see pool.h). No kind waits for another. Threads are started when they are needed.
-     * 0: 32 for names, 4 for the others. At most 64. A thread whose look-up was given up (because of a close or a
+     * 0: 32 for names, 4 for the others. At most 64. A thread whose lookup was given up (because of a close or a
      * timeout) but has not returned does not count: another one is started in its place. There are at most 64 such
-     * threads; beyond that, names wait until a look-up returns.
+     * threads; beyond that, names wait until a lookup returns.
      */
     unsigned pool_threads;
 

@@ -2,7 +2,7 @@
 /*
  * Names: resolving host names to addresses, and querying the Domain Name System for records. Neither blocks the loop.
  *
- * A name is resolved in these steps. The first one that knows the name ends the look-up:
+ * A name is resolved in these steps. The first one that knows the name ends the lookup:
  *
  * 1. Literal addresses, and names under localhost (RFC 6761): no query is sent for them, nor for names under .invalid
  *    and .onion, which are not found.
@@ -23,7 +23,7 @@
 
 EM_BEGIN_DECLARATIONS
 
-/** The number of a look-up in progress, unique within its loop. A stale number is recognised and harmless. */
+/** The number of a lookup in progress, unique within its loop. A stale number is recognised and harmless. */
 typedef uint64_t em_lookup;
 
 /** Types of records (RFC 1035, section 3.2.2, and later). Any other number from 1 to 65535 may be queried as well. */
@@ -156,7 +156,7 @@ typedef struct em_resolver_options {
     size_t cache_entry_count;
 } em_resolver_options;
 
-/** Options of one look-up. Begin with `em_lookup_options options = { .size = sizeof options };`. */
+/** Options of one lookup. Begin with `em_lookup_options options = { .size = sizeof options };`. */
 typedef struct em_lookup_options {
     size_t size; /**< sizeof (em_lookup_options), so that the struct can grow */
 
@@ -166,11 +166,11 @@ typedef struct em_lookup_options {
     /** em_loop_resolve: the port of the addresses, 0 to 65535. */
     int port;
 
-    /** The deadline of the whole look-up. The callback is then called with EM_RESOLVE_TIMEOUT. 0 and EM_FOREVER: only
+    /** The deadline of the whole lookup. The callback is then called with EM_RESOLVE_TIMEOUT. 0 and EM_FOREVER: only
      * the attempts and timeouts of the resolver limit it. */
     uint64_t timeout_ns;
 
-    /** For this look-up only, in place of those of the loop. Its answer is neither taken from the cache nor kept.
+    /** For this lookup only, in place of those of the loop. Its answer is neither taken from the cache nor kept.
      * NULL: the loop's. */
     const em_resolver_options *resolver;
 } em_lookup_options;
@@ -179,7 +179,7 @@ typedef struct em_lookup_options {
  * Looks up the addresses of a name. callback(loop, *lookup, status, addresses, count, user) is called once in a later
  * turn. options: NULL for all defaults. lookup: may be NULL.
  *
- * dispose: called with `user` if the look-up is cancelled or the loop is destroyed first; NULL for none. So exactly one
+ * dispose: called with `user` if the lookup is cancelled or the loop is destroyed first; NULL for none. So exactly one
  * of `callback` and `dispose` is called. If em_loop_resolve itself fails, neither is, and the caller keeps `user`.
  *
  * EM_INVALID_ADDRESS: the name is malformed. EM_NAME_NOT_FOUND: it is under .invalid or .onion. EM_INVALID_PORT,
@@ -196,11 +196,11 @@ EM_API em_status em_loop_resolve(em_loop *loop, const char *name, const em_looku
 EM_API em_status em_loop_query(em_loop *loop, const char *name, unsigned type, const em_lookup_options *options,
                                em_queried callback, void *user, em_dispose dispose, em_lookup *lookup);
 
-/** Cancels a look-up in progress: its callback is not called, its `dispose` is. EM_NOT_FOUND, EM_INVALID_ARGUMENT. */
+/** Cancels a lookup in progress: its callback is not called, its `dispose` is. EM_NOT_FOUND, EM_INVALID_ARGUMENT. */
 EM_API em_status em_loop_cancel_lookup(em_loop *loop, em_lookup lookup);
 
 /**
- * Sets how the loop finds names from now on, also for em_loop_connect, and empties the cache. Look-ups in progress
+ * Sets how the loop finds names from now on, also for em_loop_connect, and empties the cache. Lookups in progress
  * continue as they began. options: NULL for all defaults. EM_INVALID_ARGUMENT (em_status_get_detail says which option),
  * EM_INVALID_ADDRESS (a server), EM_NO_MEMORY, EM_INVALID_STATE, EM_FORKED; then nothing has changed.
  */

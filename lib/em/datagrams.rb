@@ -56,7 +56,7 @@ module EventMachine
   class Connection
     # Sends a datagram from a datagram socket. Those for one address leave in the order in which they were sent.
     #
-    # An address never waits for a look-up. A name is taken from the hosts file, or from what was looked up in the last
+    # An address never waits for a lookup. A name is taken from the hosts file, or from what was looked up in the last
     # minute. Other names are resolved in the background, and the datagram is sent afterwards, without delaying others;
     # if that fails, it is dropped, and for some seconds the name raises. A datagram that the system refuses to send,
     # because it is too large for instance, ends the socket, and unbind gets the Errno class, as in 1.x.

@@ -19,7 +19,7 @@ module EventMachine
     class << self
       # Begins one try of a request.
       # @private
-      # @return [Integer] the look-up's number
+      # @return [Integer] the lookup's number
       # @raise [ArgumentError] if the name is malformed
       def begin_lookup(request, name, servers, seconds)
         forget_other_runs
@@ -44,7 +44,7 @@ module EventMachine
         EventMachine.reactor_running? && @run.equal?(EventMachine.instance_variable_get(:@present_run))
       end
 
-      # Look-ups end with the reactor that they were begun in.
+      # Lookups end with the reactor that they were begun in.
       def forget_other_runs
         return if current_run?
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What can be told about a name without a look-up: whether it is well-formed, and whether it is one of those that are
+ * What can be told about a name without a lookup: whether it is well-formed, and whether it is one of those that are
  * never sent to a name server.
  */
 #ifndef EMI_DNS_NAME_H

@@ -25,7 +25,7 @@ typedef struct emi_resolution emi_resolution;
 /**
  * Resolves a name for streams to this port. done(user, status, addresses) is called once, in a later turn of the loop,
  * unless the resolution is cancelled or the loop is destroyed. The addresses are valid until `done` returns; with EM_OK
- * there is at least one. Malformed names and names under .invalid (RFC 6761) fail at once, without a look-up.
+ * there is at least one. Malformed names and names under .invalid (RFC 6761) fail at once, without a lookup.
  * EM_INVALID_ADDRESS, EM_NAME_NOT_FOUND, EM_NO_MEMORY, EM_LIMIT.
  */
 em_status emi_resolve(em_loop *loop, const char *name, int port,
@@ -33,7 +33,7 @@ em_status emi_resolve(em_loop *loop, const char *name, int port,
                       emi_resolution **resolution);
 
 /**
- * One family's result of a look-up: EM_OK with at least one address, in the order in which they should be tried (RFC
+ * One family's result of a lookup: EM_OK with at least one address, in the order in which they should be tried (RFC
  * 6724), or why there is none: EM_NAME_NOT_FOUND, EM_NO_RECORDS,
  * EM_RESOLVER_FAILED, EM_RESOLVE_TIMEOUT, EM_NO_MEMORY and other statuses of the system. The addresses are valid until
  * it returns. is_last: the other family was reported before.
@@ -54,7 +54,7 @@ em_status emi_resolve_families(em_loop *loop, const char *name, int port, emi_fa
 void emi_resolve_cancel(emi_resolution *resolution);
 
 /**
- * Resolves a name if that is possible without a look-up: EM_OK for a name under localhost, EM_IN_PROGRESS for a name
+ * Resolves a name if that is possible without a lookup: EM_OK for a name under localhost, EM_IN_PROGRESS for a name
  * that must be looked up, otherwise the failures that emi_resolve returns at once.
  */
 em_status emi_resolve_known(const char *name, int port, emi_addresses *addresses);

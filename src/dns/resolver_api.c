@@ -16,7 +16,7 @@ static em_status read_resolver_options(em_resolver_options *own, const em_resolv
     return status == EM_OK ? emi_dns_options_check(own) : status;
 }
 
-/* A look-up by a resolver of its own: the request refers to `own`. */
+/* A lookup by a resolver of its own: the request refers to `own`. */
 static em_status read_lookup_options(emi_lookup_request *request, em_lookup_options *own, em_resolver_options *resolver,
                                      const em_lookup_options *given)
 {

@@ -18,7 +18,7 @@
 #include "pool/pool.h"
 
 /* Made by the loop's thread. A thread of the pool fills in status and addresses, which the loop's thread then reads. */
-struct emi_system_look_up {
+struct emi_system_lookup {
     emi_job job;
     void (*done)(void *user, em_status status, const emi_addresses *addresses);
     void *user;
@@ -106,7 +106,7 @@ static bool are_all_loopback(const emi_addresses *addresses)
  * addresses that cannot be reached. It is wrong for the hosts file, because the loopback interface and private networks
  * may have both families. On a machine with IPv4 addresses only, glibc does not find a name that has an IPv6 address in
  * the hosts file. It then asks the name server, so that any failure may result. And it returns 127.0.0.1 where the file
- * says ::1. So if nothing was found, or loopback addresses only, the look-up is repeated without the flag. If that
+ * says ::1. So if nothing was found, or loopback addresses only, the lookup is repeated without the flag. If that
  * finds nothing, the first result stands.
  */
 static em_status look_up(const char *name, int port, emi_addresses *addresses)
@@ -137,34 +137,34 @@ em_status emi_resolve_blocking(const char *name, int port, emi_addresses *addres
     return status == EM_OK ? look_up(name, port, addresses) : status;
 }
 
-static emi_system_look_up *look_up_of(emi_job *job)
+static emi_system_lookup *lookup_of(emi_job *job)
 {
-    return EMI_CONTAINER(job, emi_system_look_up, job);
+    return EMI_CONTAINER(job, emi_system_lookup, job);
 }
 
 static void work(emi_job *job)
 {
-    emi_system_look_up *made = look_up_of(job);
+    emi_system_lookup *made = lookup_of(job);
     made->status = look_up(made->name, made->port, &made->addresses);
 }
 
 static void finish(emi_job *job)
 {
-    emi_system_look_up *made = look_up_of(job);
+    emi_system_lookup *made = lookup_of(job);
     made->done(made->user, made->status, &made->addresses);
     free(made);
 }
 
 static void dispose(emi_job *job)
 {
-    free(look_up_of(job));
+    free(lookup_of(job));
 }
 
-em_status emi_system_look_up_start(em_loop *loop, const char *name, int port,
-                                   void (*done)(void *user, em_status status, const emi_addresses *addresses),
-                                   void *user, emi_system_look_up **started)
+em_status emi_system_lookup_start(em_loop *loop, const char *name, int port,
+                                  void (*done)(void *user, em_status status, const emi_addresses *addresses),
+                                  void *user, emi_system_lookup **started)
 {
-    emi_system_look_up *made = calloc(1, sizeof *made);
+    emi_system_lookup *made = calloc(1, sizeof *made);
     if (!made)
         return EM_NO_MEMORY;
     made->job = (emi_job){.lane = EMI_POOL_NAMES, .work = work, .done = finish, .dispose = dispose};
@@ -181,7 +181,7 @@ em_status emi_system_look_up_start(em_loop *loop, const char *name, int port,
     return EM_OK;
 }
 
-void emi_system_look_up_cancel(emi_system_look_up *started)
+void emi_system_lookup_cancel(emi_system_lookup *started)
 {
     emi_pool_give_up(&started->job);
 }

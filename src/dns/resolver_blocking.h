@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups by the system, getaddrinfo(3), in the pool of threads.
+ * Lookups by the system, getaddrinfo(3), in the pool of threads.
  */
 #ifndef EMI_RESOLVER_BLOCKING_H
 #define EMI_RESOLVER_BLOCKING_H
 
 #include "dns/resolver.h"
 
-typedef struct emi_system_look_up emi_system_look_up;
+typedef struct emi_system_lookup emi_system_lookup;
 
 /** Looks up a name that emi_name_check accepts. done(user, status, addresses) is called once, in a later turn of the
- * loop, unless the look-up is cancelled or the loop is destroyed. With EM_OK there is at least one address.
+ * loop, unless the lookup is cancelled or the loop is destroyed. With EM_OK there is at least one address.
  * EM_NO_MEMORY, EM_LIMIT (no thread). */
-em_status emi_system_look_up_start(em_loop *loop, const char *name, int port,
-                                   void (*done)(void *user, em_status status, const emi_addresses *addresses),
-                                   void *user, emi_system_look_up **started);
+em_status emi_system_lookup_start(em_loop *loop, const char *name, int port,
+                                  void (*done)(void *user, em_status status, const emi_addresses *addresses),
+                                  void *user, emi_system_lookup **started);
 
-/** `done` is not called. Takes constant time; other look-ups do not wait for this one. */
-void emi_system_look_up_cancel(emi_system_look_up *started);
+/** `done` is not called. Takes constant time; other lookups do not wait for this one. */
+void emi_system_lookup_cancel(emi_system_lookup *started);
 
 #endif

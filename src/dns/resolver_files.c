@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * What the resolver knows from files and options. Each file costs one stat(2) per second, and only while names are
- * looked up. Nothing is watched in between, so that a loop without look-ups does nothing.
+ * looked up. Nothing is watched in between, so that a loop without lookups does nothing.
  */
 #include "dns/resolver_private.h"
 
@@ -187,8 +187,7 @@ em_status emi_resolver_set_options(emi_resolver *resolver, const em_resolver_opt
     resolver->has_read = false;
     em_status status = emi_resolver_refresh(resolver);
     if (status != EM_OK) {
-        resolver->options =
-            before; /* by which the next look-up reads the files: one may have been read by the others */
+        resolver->options = before; /* by which the next lookup reads the files: one may have been read by the others */
         emi_release(memory, copied);
         return status;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups from beginning to end: what is known without a query, which resolver is responsible, the deadline.
+ * Lookups from beginning to end: what is known without a query, which resolver is responsible, the deadline.
  */
 #include <string.h>
 
@@ -29,7 +29,7 @@ static void end_searches(emi_resolution *resolution, em_status status)
 static void give_up_system(emi_resolution *resolution)
 {
     if (resolution->system)
-        emi_system_look_up_cancel(resolution->system);
+        emi_system_lookup_cancel(resolution->system);
     resolution->system = NULL;
 }
 
@@ -113,9 +113,9 @@ static em_status begin_addresses(emi_resolution *resolution, const em_resolver_o
         return set_known(resolution, &addresses);
     if (status != EM_IN_PROGRESS || !is_for_system(resolution))
         return status;
-    emi_system_look_up *started;
-    status = emi_system_look_up_start(resolution->resolver->loop, resolution->name, resolution->port, finish_system,
-                                      resolution, &started);
+    emi_system_lookup *started;
+    status = emi_system_lookup_start(resolution->resolver->loop, resolution->name, resolution->port, finish_system,
+                                     resolution, &started);
     if (status == EM_OK)
         resolution->system = started;
     return status;

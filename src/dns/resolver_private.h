@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The resolver of a loop, for its own files. The steps of a look-up:
+ * The resolver of a loop, for its own files. The steps of a lookup:
  *
  *   resolution ──► search (one for each type) ──► inquiry (one for each name tried) ──► question ──► transport
  *
  * A search that has ended puts its resolution into the list of those that are ready. They are reported in the next
- * turn, so that no callback is ever called by the function that begins a look-up, nor in the middle of c-ares.
+ * turn, so that no callback is ever called by the function that begins a lookup, nor in the middle of c-ares.
  */
 #ifndef EMI_RESOLVER_PRIVATE_H
 #define EMI_RESOLVER_PRIVATE_H
@@ -58,7 +58,7 @@ struct emi_resolution {
     emi_search searches[2];
     unsigned search_count;
     emi_addresses *known; /* by the hosts file or the system, without a query; NULL: none */
-    void *system;         /* the look-up by the system, while it is in progress */
+    void *system;         /* the lookup by the system, while it is in progress */
     int port;
     bool is_private; /* with options of its own: nothing is shared with others */
     char name[];     /* as the user has spelled it */
@@ -114,7 +114,7 @@ void emi_search_clear(emi_search *search);
 
 /* resolver_lookup.c */
 
-/** What a look-up is about. */
+/** What a lookup is about. */
 typedef struct emi_lookup_request {
     const char *name;
     int port;
@@ -125,7 +125,7 @@ typedef struct emi_lookup_request {
     const em_resolver_options *resolver; /* NULL: the loop's */
 } emi_lookup_request;
 
-/** Makes a look-up and begins it. The caller has checked the name and sets report, callback and so on afterwards. */
+/** Makes a lookup and begins it. The caller has checked the name and sets report, callback and so on afterwards. */
 em_status emi_resolution_create(emi_resolver *resolver, const emi_lookup_request *request, emi_resolution **resolution);
 
 /** Something of it is to be reported in the next turn. */

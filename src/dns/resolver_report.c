@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Reporting what look-ups have found.
+ * Reporting what lookups have found.
  */
 #include "dns/resolver_private.h"
 

@@ -29,7 +29,7 @@ struct emi_attempts {
 /** Creates the attempts of a connection, without addresses. EM_NO_MEMORY. */
 em_status emi_attempts_create(em_connection *connection);
 
-/** The look-up has a result for a family. */
+/** The lookup has a result for a family. */
 void emi_attempts_resolved(em_connection *connection, em_address_family family, em_status status,
                            const emi_addresses *addresses);
 

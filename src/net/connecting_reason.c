@@ -38,8 +38,8 @@ static void add_address(emi_text *text, const em_address *address)
     emi_text_add(text, "%s", name);
 }
 
-/* Before anything was tried, the step is the look-up of the peer's name or of the local end's. */
-static void describe_look_up(const em_connection *connection, emi_text *text)
+/* Before anything was tried, the step is the lookup of the peer's name or of the local end's. */
+static void describe_lookup(const em_connection *connection, emi_text *text)
 {
     const emi_connector *connector = connection->extras->connector;
     em_status reason = (em_status)connection->object.reason;
@@ -119,7 +119,7 @@ static void describe_families(const emi_race *race, emi_text *text)
     static const char *const names[] = {[EMI_RACE_IPV6] = "IPv6", [EMI_RACE_IPV4] = "IPv4"};
     for (unsigned family = 0; family < EMI_RACE_FAMILIES; family++) {
         const emi_race_list *list = &race->lists[family];
-        if (list->is_excluded || (list->is_known && !emi_is_look_up_failure(list->status)))
+        if (list->is_excluded || (list->is_known && !emi_is_lookup_failure(list->status)))
             continue;
         emi_text_add(text, "; %s addresses: %s", names[family],
                      list->is_known ? em_status_get_text(list->status) : "not resolved yet");
@@ -149,6 +149,6 @@ void emi_describe_connecting(const em_connection *connection, emi_text *text)
         add_address(text, &connector->address);
         emi_text_add(text, ": %s", emi_reason_in_words(connection));
     } else {
-        describe_look_up(connection, text);
+        describe_lookup(connection, text);
     }
 }

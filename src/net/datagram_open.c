@@ -162,7 +162,7 @@ em_status em_loop_open_datagram_socket_at(em_loop *loop, const em_address *addre
     return add_socket(loop, &(origin){.bound_to = address}, handler, options, socket);
 }
 
-/* Only what needs no look-up. */
+/* Only what needs no lookup. */
 static em_status address_of(const char *host, int port, em_address *address)
 {
     emi_addresses known;

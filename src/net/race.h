@@ -3,7 +3,7 @@
  * Happy Eyeballs (RFC 8305) as a state machine without sockets, clock and loop: which address is to be tried when. Its
  * owner reports what happens, with the time, and then asks for actions until there is nothing to do but wait:
  *
- *   results of the look-up ─────┐                       ┌─► START an attempt
+ *   results of the lookup ─────┐                       ┌─► START an attempt
  *   an attempt failed ──────────┤                       ├─► CANCEL an attempt (after a win)
  *   an attempt is connected ────┼──► emi_race_next ─────┼─► WAIT until a time, or for a report
  *   time passes ────────────────┘                       ├─► WON, FAILED: the end
@@ -51,12 +51,12 @@ typedef struct emi_race_attempt {
     uint16_t system_error;
 } emi_race_attempt;
 
-/** What the look-up has found for one family. */
+/** What the lookup has found for one family. */
 typedef struct emi_race_list {
     emi_addresses addresses; /**< without duplicates */
     unsigned next;           /**< the first one that was not tried */
-    em_status status;        /**< of the look-up */
-    bool is_known;           /**< the look-up has a result */
+    em_status status;        /**< of the lookup */
+    bool is_known;           /**< the lookup has a result */
     bool is_excluded;        /**< its addresses are never tried */
 } emi_race_list;
 
@@ -102,7 +102,7 @@ void emi_race_exclude(emi_race *race, emi_race_family family);
 /** While it is held, nothing is started. */
 void emi_race_hold(emi_race *race, bool is_held);
 
-/** The look-up has a result for this family: EM_OK with addresses, or a failure. */
+/** The lookup has a result for this family: EM_OK with addresses, or a failure. */
 void emi_race_resolved(emi_race *race, emi_race_family family, em_status status, const emi_addresses *addresses,
                        uint64_t now_ns);
 
@@ -121,12 +121,12 @@ emi_race_step emi_race_next(emi_race *race, uint64_t now_ns);
 /** The address of an attempt. */
 const em_address *emi_race_address(const emi_race *race, unsigned attempt);
 
-/** Why a race has failed: the most telling status of its attempts or, if there were none, of its look-up. The system's
+/** Why a race has failed: the most telling status of its attempts or, if there were none, of its lookup. The system's
  * error number behind it is stored in *system_error. */
 em_status emi_race_reason(const emi_race *race, int *system_error);
 
-/** Whether a look-up with this status has failed, and not just found nothing. */
-bool emi_is_look_up_failure(em_status status);
+/** Whether a lookup with this status has failed, and not just found nothing. */
+bool emi_is_lookup_failure(em_status status);
 
 /** The index of the family of an address, which is IPv4 or IPv6. */
 static inline emi_race_family emi_race_family_of(const em_address *address)

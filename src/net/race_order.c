@@ -80,14 +80,14 @@ static unsigned weight_of(em_status status)
     return unlisted;
 }
 
-bool emi_is_look_up_failure(em_status status)
+bool emi_is_lookup_failure(em_status status)
 {
     return status == EM_RESOLVER_FAILED || status == EM_RESOLVE_TIMEOUT || status == EM_NO_MEMORY || status == EM_LIMIT;
 }
 
-/* Without an attempt: addresses that were excluded tell most, then a look-up that has failed, then one that has found
+/* Without an attempt: addresses that were excluded tell most, then a lookup that has failed, then one that has found
  * nothing. */
-static em_status reason_of_look_up(const emi_race *race)
+static em_status reason_of_lookup(const emi_race *race)
 {
     em_status reason = EM_NAME_NOT_FOUND;
     for (unsigned family = 0; family < EMI_RACE_FAMILIES; family++) {
@@ -96,7 +96,7 @@ static em_status reason_of_look_up(const emi_race *race)
             return EM_ADDRESS_FAMILY;
         if (!list->is_known || list->status == EM_OK || list->status == EM_NAME_NOT_FOUND)
             continue;
-        if (!emi_is_look_up_failure(reason))
+        if (!emi_is_lookup_failure(reason))
             reason = list->status;
     }
     return reason;
@@ -115,7 +115,7 @@ em_status emi_race_reason(const emi_race *race, int *system_error)
         *system_error = telling->system_error;
         return (em_status)telling->status;
     }
-    em_status reason = reason_of_look_up(race);
+    em_status reason = reason_of_lookup(race);
     *system_error = em_status_get_system_error(reason);
     return reason;
 }

@@ -20,7 +20,7 @@
 
 /** What a job is for. */
 typedef enum emi_pool_lane {
-    EMI_POOL_NAMES, /**< look-ups, which may take as long as a name server that does not answer */
+    EMI_POOL_NAMES, /**< lookups, which may take as long as a name server that does not answer */
     EMI_POOL_FILES, /**< reading and writing files, which takes as long as a disk */
     EMI_POOL_JOBS,  /**< the program's, see pool_jobs.c */
     EMI_POOL_LANES

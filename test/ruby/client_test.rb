@@ -69,7 +69,7 @@ class ClientTest < ReactorTest
       turns = []
       connection = nil
       reactor do
-        # Whether it exists or not, and however long the look-up takes, timers fire meanwhile.
+        # Whether it exists or not, and however long the lookup takes, timers fire meanwhile.
         connection = EM.connect("slow-name.example", 9, Scripted)
         connection.pending_connect_timeout = 0.2
         EM.add_periodic_timer(0.005) { turns << now }

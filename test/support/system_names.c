@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups of system tests.
+ * Lookups of system tests.
  */
 #include "support/system_names.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Looking up names in system tests: a loop whose resolver asks a name_server, and one look-up at a time.
+ * Looking up names in system tests: a loop whose resolver asks a name_server, and one lookup at a time.
  */
 #ifndef TEST_SYSTEM_NAMES_H
 #define TEST_SYSTEM_NAMES_H
@@ -8,7 +8,7 @@
 #include "support/name_server.h"
 #include "support/system_test.h"
 
-/** What came of a look-up. */
+/** What came of a lookup. */
 typedef struct system_found {
     unsigned calls;
     unsigned disposals;
@@ -32,7 +32,7 @@ em_resolver_options system_ask(const name_server *server, const char *list[1]);
 /** Sets the loop's resolver to these, of one server. */
 void system_use_server(em_loop *loop, const name_server *server);
 
-/** Begins a look-up of all addresses, or a query. `found` must outlive it. */
+/** Begins a lookup of all addresses, or a query. `found` must outlive it. */
 em_lookup system_begin_resolve(em_loop *loop, const char *name, system_found *found);
 em_lookup system_begin_query(em_loop *loop, const char *name, unsigned type, system_found *found);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections by name whose addresses come from a name server, in a thread of the test: look-up, race and connection
+ * Connections by name whose addresses come from a name server, in a thread of the test: lookup, race and connection
  * together.
  */
 #include <pthread.h>
@@ -113,7 +113,7 @@ static void the_reason_names_the_family_that_could_not_be_looked_up(void **state
     name_server_stop(server);
 }
 
-/* Where the name's time to live is 0, a second look-up could have another result: there is none. */
+/* Where the name's time to live is 0, a second lookup could have another result: there is none. */
 static void what_was_checked_is_what_is_connected_to(void **state)
 {
     name_server *server = start(*state);
@@ -149,7 +149,7 @@ static void a_connection_by_name_can_be_closed_at_any_time(void **state)
     name_server_stop(server);
 }
 
-/* Loops of several threads at the same time: each has a resolver of its own, destroyed with look-ups under way. */
+/* Loops of several threads at the same time: each has a resolver of its own, destroyed with lookups under way. */
 
 enum { THREADS = 4, LOOPS = 8, NAMES = 20 };
 

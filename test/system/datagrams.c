@@ -160,7 +160,7 @@ static void what_cannot_be_opened_is_refused_and_leaves_nothing(void **state)
     assert_int_equal(system_stats(*state).datagram_sockets_open, 1);
 }
 
-static void localhost_is_known_without_a_look_up(void **state)
+static void localhost_is_known_without_a_lookup(void **state)
 {
     datagram_record *ours = datagram_open(*state, "localhost", NULL);
     em_address address = datagram_address(ours);
@@ -318,7 +318,7 @@ int main(void)
         SYSTEM_TEST(the_largest_datagram_goes_through_and_a_larger_one_is_reported_once),
         SYSTEM_TEST(arguments_are_checked_at_once),
         SYSTEM_TEST(what_cannot_be_opened_is_refused_and_leaves_nothing),
-        SYSTEM_TEST(localhost_is_known_without_a_look_up),
+        SYSTEM_TEST(localhost_is_known_without_a_lookup),
         SYSTEM_TEST(a_close_within_receive_datagram_is_the_last_that_is_heard),
         SYSTEM_TEST(close_after_writing_sends_everything_first),
         SYSTEM_TEST(the_end_of_the_loop_ends_its_sockets),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The local end by name, and names whose look-up hangs in the pool's threads. This program has a getaddrinfo(3) of its
+ * The local end by name, and names whose lookup hangs in the pool's threads. This program has a getaddrinfo(3) of its
  * own: names that begin with "slow" hang until the gate is open, others are found or not by their first label.
  */
 #include <netdb.h>
@@ -139,7 +139,7 @@ static void localhost_takes_the_family_of_the_peer(void **state)
     }
 }
 
-static void localhost_needs_no_look_up(void **state)
+static void localhost_needs_no_lookup(void **state)
 {
     system_record *record = system_new_record(SYSTEM_NONE);
     em_connection *client;
@@ -245,7 +245,7 @@ static void closing_while_both_ends_are_resolved_ends_normally(void **state)
     set_open(true);
 }
 
-static void the_end_of_one_look_up_gives_up_the_other(void **state)
+static void the_end_of_one_lookup_gives_up_the_other(void **state)
 {
     set_open(false);
     expect_unbind(*state, "slow.test", 80, "unknown.test", EM_ADDRESS_NOT_AVAILABLE);
@@ -270,7 +270,7 @@ static void names_that_were_given_up_hold_up_no_others(void **state)
     set_open(true);
 }
 
-static void a_loop_can_be_destroyed_while_look_ups_hang(void **state)
+static void a_loop_can_be_destroyed_while_lookups_hang(void **state)
 {
     set_open(false);
     system_record *record = system_new_record(SYSTEM_NONE);
@@ -288,7 +288,7 @@ int main(void)
     setenv("EM_RESOLVER", "system", 1); /* asks the getaddrinfo of this program */
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(localhost_takes_the_family_of_the_peer),
-        SYSTEM_TEST(localhost_needs_no_look_up),
+        SYSTEM_TEST(localhost_needs_no_lookup),
         SYSTEM_TEST(a_name_of_the_local_end_is_looked_up),
         SYSTEM_TEST(addresses_of_the_peer_that_do_not_fit_are_left_out),
         SYSTEM_TEST(an_empty_local_end_is_any_address_of_this_machine),
@@ -298,9 +298,9 @@ int main(void)
         SYSTEM_TEST(what_is_wrong_with_a_local_name_at_once_fails_at_once),
         SYSTEM_TEST(a_local_name_does_not_block_the_loop_and_counts_to_the_deadline),
         SYSTEM_TEST(closing_while_both_ends_are_resolved_ends_normally),
-        SYSTEM_TEST(the_end_of_one_look_up_gives_up_the_other),
+        SYSTEM_TEST(the_end_of_one_lookup_gives_up_the_other),
         SYSTEM_TEST(names_that_were_given_up_hold_up_no_others),
-        SYSTEM_TEST(a_loop_can_be_destroyed_while_look_ups_hang),
+        SYSTEM_TEST(a_loop_can_be_destroyed_while_lookups_hang),
     };
     return SYSTEM_RUN(tests);
 }

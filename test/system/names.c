@@ -143,7 +143,7 @@ static void all_addresses_of_a_name_are_tried_before_it_is_refused(void **state)
     assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
 }
 
-/* A look-up may be under way in a thread of its own when the program ends; what it holds in the C library is no leak.
+/* A lookup may be under way in a thread of its own when the program ends; what it holds in the C library is no leak.
  */
 const char *__lsan_default_suppressions(void); // NOLINT(bugprone-reserved-identifier)
 const char *__lsan_default_suppressions(void)  // NOLINT(bugprone-reserved-identifier)

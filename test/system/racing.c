@@ -299,7 +299,7 @@ static void a_thousand_races_leave_no_descriptor_behind(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* Before a result of the look-up, with one attempt, with several. */
+/* Before a result of the lookup, with one attempt, with several. */
 static void closing_is_safe_at_any_time_of_a_race(void **state)
 {
     need_namespace();

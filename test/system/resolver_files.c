@@ -225,7 +225,7 @@ static const char *first_address(em_loop *loop, const char *name, const em_resol
     return text;
 }
 
-static void one_look_up_can_have_a_hosts_file_of_its_own_or_none(void **state)
+static void one_lookup_can_have_a_hosts_file_of_its_own_or_none(void **state)
 {
     system_need_transport(*state);
     name_server *server = start(*state, "192.0.2.98 good.test", "");
@@ -324,7 +324,7 @@ int main(void)
         SYSTEM_TEST(families_that_the_file_excludes_are_not_asked_for),
         SYSTEM_TEST(what_is_unknown_in_the_file_is_skipped),
         SYSTEM_TEST(bad_options_are_refused),
-        SYSTEM_TEST(one_look_up_can_have_a_hosts_file_of_its_own_or_none),
+        SYSTEM_TEST(one_lookup_can_have_a_hosts_file_of_its_own_or_none),
         SYSTEM_TEST(options_that_cannot_be_set_change_nothing),
         SYSTEM_TEST(files_that_are_not_text_are_survived),
         SYSTEM_TEST(a_fifo_in_the_place_of_a_file_does_not_block),

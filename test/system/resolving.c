@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What comes of look-ups, with a name server, in a thread of the test, that answers well,
+ * What comes of lookups, with a name server, in a thread of the test, that answers well,
  * badly or not at all.
  */
 #include <stdio.h>
@@ -235,7 +235,7 @@ static void silent_names_do_not_hold_up_a_good_one(void **state)
 }
 
 /* The resolver alone would wait for more than a minute. */
-static void a_deadline_ends_a_look_up(void **state)
+static void a_deadline_ends_a_lookup(void **state)
 {
     name_server *server = start(*state);
     const char *list[1];
@@ -251,7 +251,7 @@ static void a_deadline_ends_a_look_up(void **state)
     name_server_stop(server);
 }
 
-static void bad_options_of_a_look_up_are_refused(void **state)
+static void bad_options_of_a_lookup_are_refused(void **state)
 {
     em_resolver_options bad = {.size = sizeof bad, .ndots = 99};
     em_status status;
@@ -339,7 +339,7 @@ static void a_failure_of_one_server_is_asked_of_the_next(void **state)
     name_server_stop(second);
 }
 
-static void where_no_server_listens_the_look_up_is_refused(void **state)
+static void where_no_server_listens_the_lookup_is_refused(void **state)
 {
     name_server *server = start(*state);
     name_server_stop(server);
@@ -396,12 +396,12 @@ int main(void)
         SYSTEM_TEST(each_query_has_a_port_and_an_id_of_its_own),
         SYSTEM_TEST(ten_thousand_names_at_once_are_all_found),
         SYSTEM_TEST(silent_names_do_not_hold_up_a_good_one),
-        SYSTEM_TEST(a_deadline_ends_a_look_up),
-        SYSTEM_TEST(bad_options_of_a_look_up_are_refused),
+        SYSTEM_TEST(a_deadline_ends_a_lookup),
+        SYSTEM_TEST(bad_options_of_a_lookup_are_refused),
         SYSTEM_TEST(the_next_server_is_asked_and_remembered),
         SYSTEM_TEST(a_silent_server_comes_first_again_after_half_a_minute),
         SYSTEM_TEST(a_failure_of_one_server_is_asked_of_the_next),
-        SYSTEM_TEST(where_no_server_listens_the_look_up_is_refused),
+        SYSTEM_TEST(where_no_server_listens_the_lookup_is_refused),
         SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
         SYSTEM_TEST(malformed_and_reserved_names_fail_at_once),
     };

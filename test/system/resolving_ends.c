@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * How look-ups end otherwise: cancelled in each state and in callbacks, with the loop, in forked children, without
+ * How lookups end otherwise: cancelled in each state and in callbacks, with the loop, in forked children, without
  * memory. The name server is in a thread of the test.
  */
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void wait_for_queries(em_loop *loop, name_server *server, unsigned querie
         system_turn(loop);
 }
 
-static void a_look_up_can_be_cancelled_before_it_is_sent(void **state)
+static void a_lookup_can_be_cancelled_before_it_is_sent(void **state)
 {
     name_server *server = start(*state);
     system_found *found = system_memory(sizeof *found);
@@ -44,7 +44,7 @@ static void a_look_up_can_be_cancelled_before_it_is_sent(void **state)
     name_server_stop(server);
 }
 
-static void a_look_up_can_be_cancelled_while_the_server_is_silent(void **state)
+static void a_lookup_can_be_cancelled_while_the_server_is_silent(void **state)
 {
     name_server *server = start(*state);
     unsigned descriptors = system_descriptors();
@@ -59,7 +59,7 @@ static void a_look_up_can_be_cancelled_while_the_server_is_silent(void **state)
     name_server_stop(server);
 }
 
-static void a_look_up_that_is_known_can_be_cancelled_before_it_is_reported(void **state)
+static void a_lookup_that_is_known_can_be_cancelled_before_it_is_reported(void **state)
 {
     name_server *server = start(*state);
     system_resolve(*state, "good.test");
@@ -184,7 +184,7 @@ static void each_family_is_reported_when_it_is_known(void **state)
     name_server_stop(server);
 }
 
-static void a_look_up_by_families_can_be_cancelled_by_the_first(void **state)
+static void a_lookup_by_families_can_be_cancelled_by_the_first(void **state)
 {
     name_server *server = start(*state);
     families found = {.cancels = true};
@@ -213,7 +213,7 @@ static void a_dead_name_server_is_not_taken_for_a_peer_that_refuses(void **state
 
 /* The loop */
 
-static void look_ups_end_with_the_loop(void **state)
+static void lookups_end_with_the_loop(void **state)
 {
     name_server *server = start(*state);
     system_found *found = system_memory(4 * sizeof *found);
@@ -314,7 +314,7 @@ static void ask_without_memory(name_server *server, failing_allocator *allocator
     assert_int_equal(atomic_load(&allocator->live), 0);
 }
 
-static void a_look_up_without_memory_fails_or_succeeds_and_loses_nothing(void **state)
+static void a_lookup_without_memory_fails_or_succeeds_and_loses_nothing(void **state)
 {
     name_server *server = start(*state);
     failing_allocator allocator;
@@ -354,18 +354,18 @@ static void nothing_grows_however_many_names_fail(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        SYSTEM_TEST(a_look_up_can_be_cancelled_before_it_is_sent),
-        SYSTEM_TEST(a_look_up_can_be_cancelled_while_the_server_is_silent),
-        SYSTEM_TEST(a_look_up_that_is_known_can_be_cancelled_before_it_is_reported),
+        SYSTEM_TEST(a_lookup_can_be_cancelled_before_it_is_sent),
+        SYSTEM_TEST(a_lookup_can_be_cancelled_while_the_server_is_silent),
+        SYSTEM_TEST(a_lookup_that_is_known_can_be_cancelled_before_it_is_reported),
         SYSTEM_TEST(one_of_two_that_want_the_same_name_can_be_cancelled),
         SYSTEM_TEST(everything_is_allowed_in_a_callback),
         SYSTEM_TEST(each_family_is_reported_when_it_is_known),
-        SYSTEM_TEST(a_look_up_by_families_can_be_cancelled_by_the_first),
+        SYSTEM_TEST(a_lookup_by_families_can_be_cancelled_by_the_first),
         SYSTEM_TEST(a_dead_name_server_is_not_taken_for_a_peer_that_refuses),
-        SYSTEM_TEST(look_ups_end_with_the_loop),
+        SYSTEM_TEST(lookups_end_with_the_loop),
         SYSTEM_TEST(a_child_that_takes_over_gets_its_own_answers),
         SYSTEM_TEST(a_child_that_does_not_take_over_disturbs_nothing),
-        SYSTEM_TEST(a_look_up_without_memory_fails_or_succeeds_and_loses_nothing),
+        SYSTEM_TEST(a_lookup_without_memory_fails_or_succeeds_and_loses_nothing),
         SYSTEM_TEST(nothing_grows_however_many_names_fail),
     };
     return SYSTEM_RUN(tests);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * What the system is asked for a name, and what is made of the result. This program has a getaddrinfo(3) of its own,
- * which plays a machine without IPv6 addresses but for ::1; names that need no look-up must not get as far as that.
+ * which plays a machine without IPv6 addresses but for ::1; names that need no lookup must not get as far as that.
  */
 #include "dns/resolver.h"
 
@@ -123,7 +123,7 @@ static void names_of_this_machine_keep_both_families(void **state)
     expect("both.test", "[::1]:80", "127.0.0.2:80", 2);
 }
 
-static void the_first_result_stands_if_the_second_look_up_finds_nothing(void **state)
+static void the_first_result_stands_if_the_second_lookup_finds_nothing(void **state)
 {
     (void)state;
     expect("half.test", "127.0.0.2:80", NULL, 2);
@@ -191,7 +191,7 @@ int main(void)
         cmocka_unit_test(addresses_on_the_internet_are_those_of_families_that_this_machine_has),
         cmocka_unit_test(names_are_found_whose_family_the_machine_has_no_address_of),
         cmocka_unit_test(names_of_this_machine_keep_both_families),
-        cmocka_unit_test(the_first_result_stands_if_the_second_look_up_finds_nothing),
+        cmocka_unit_test(the_first_result_stands_if_the_second_lookup_finds_nothing),
         cmocka_unit_test(names_under_localhost_are_not_looked_up),
         cmocka_unit_test(malformed_names_are_not_looked_up),
         cmocka_unit_test(names_of_any_length_are_safe),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The race compared with a model that is too simple to be wrong: a log of everything that has happened, which is
- * searched from its beginning for each question. A hundred thousand random races, in which look-ups and attempts end in
+ * searched from its beginning for each question. A hundred thousand random races, in which lookups and attempts end in
  * any order and at any time, or never.
  */
 #include <stdio.h>

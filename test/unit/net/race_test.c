@@ -305,7 +305,7 @@ static void the_most_telling_failure_is_the_reason(void **state)
     }
 }
 
-static void a_family_whose_look_up_failed_tells_more_than_one_without_addresses(void **state)
+static void a_family_whose_lookup_failed_tells_more_than_one_without_addresses(void **state)
 {
     (void)state;
     emi_race race;
@@ -371,7 +371,7 @@ int main(void)
         cmocka_unit_test(nothing_is_started_while_the_race_is_held),
         cmocka_unit_test(a_name_that_is_not_found_fails_although_the_race_is_held),
         cmocka_unit_test(the_most_telling_failure_is_the_reason),
-        cmocka_unit_test(a_family_whose_look_up_failed_tells_more_than_one_without_addresses),
+        cmocka_unit_test(a_family_whose_lookup_failed_tells_more_than_one_without_addresses),
         cmocka_unit_test(families_are_compared_by_the_policy_of_rfc_6724),
         cmocka_unit_test(delays_without_end_do_not_overflow),
     };
