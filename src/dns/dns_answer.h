@@ -27,7 +27,7 @@ typedef struct emi_answer {
     em_record *records;    /**< those of `view` */
     uint64_t made_ns;      /**< when it came, by the loop's time */
     uint32_t aged_seconds; /**< already taken off the records' times to live */
-    uint64_t *ranks;       /**< of the records' addresses, see dns_order.h; NULL: not known yet */
+    uint64_t *ranks;       /**< of the records' addresses, see system/address_order.h; NULL: not known yet */
 } emi_answer;
 
 /** Reads the answer to a question of this type. name: copied, as what was asked for. The answer has one reference.
@@ -35,7 +35,7 @@ typedef struct emi_answer {
 em_status emi_answer_read(const emi_memory *memory, emi_message message, const char *name, unsigned type,
                           emi_answer **answer);
 
-/** Makes an answer without records. response_code: -1 if there was no reply. */
+/** Makes an answer without records. response_code: -1 if there was no response. */
 em_status emi_answer_make_failure(const emi_memory *memory, const char *name, em_status status, int response_code,
                                   emi_answer **answer);
 

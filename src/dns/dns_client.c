@@ -21,7 +21,7 @@ enum { UDP_BYTES = 1232, AVOID_SECONDS = 30 };
 #define NS_PER_MICROSECOND UINT64_C(1000)
 #define NS_PER_MILLISECOND UINT64_C(1000000)
 
-/* Replies */
+/* Responses */
 
 static em_status status_of(int ares_status)
 {

@@ -26,7 +26,7 @@ struct emi_dns_client {
     unsigned order_count;
     int last_server;                         /* the one that was asked last; -1: none */
     em_status failure;                       /* of the system, when a socket could not be opened */
-    bool is_truncated;                       /* a reply was */
+    bool is_truncated;                       /* a response was */
     bool has_edns_failed;                    /* a server has said that it does not understand the question */
     void (*settled)(emi_dns_client *client); /* the transport's: the question has ended */
     void *transport;

@@ -5,9 +5,10 @@
  */
 #include "dns/dns_hosts.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
+
+#include "dns/dns_name.h"
+#include "system/socket.h"
 
 static const char separators[] = " \t\r\v\f";
 
@@ -18,19 +19,9 @@ typedef struct emi_host {
     uint32_t next; /* plus 1 */
 } host;
 
-/* FNV-1a, without the case of letters and a final dot. */
-static uint32_t hash_of(const char *name, size_t length)
+static uint32_t hash_of(const char *name)
 {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint32_t)tolower((unsigned char)name[i])) * 16777619U;
-    return hash;
-}
-
-static size_t length_of(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 1 && name[length - 1] == '.' ? length - 1 : length;
+    return emi_name_hash(name, emi_name_length(name));
 }
 
 /* The most names that a text can hold: one for each word but one in a line. */
@@ -63,7 +54,7 @@ static void read_line(emi_hosts *hosts, char *line)
         return;
     for (char *name; (name = strtok_r(NULL, separators, &rest));) {
         host *entry = &hosts->entries[hosts->entry_count++];
-        *entry = (host){.name = name, .address = address, .hash = hash_of(name, length_of(name))};
+        *entry = (host){.name = name, .address = address, .hash = hash_of(name)};
     }
 }
 
@@ -113,8 +104,7 @@ void emi_hosts_clear(emi_hosts *hosts)
 static bool has_address(const emi_addresses *addresses, const em_address *address)
 {
     for (unsigned i = 0; i < addresses->count; i++)
-        if (addresses->list[i].length == address->length &&
-            memcmp(addresses->list[i].storage.bytes, address->storage.bytes, address->length) == 0)
+        if (emi_addresses_are_equal(&addresses->list[i], address))
             return true;
     return false;
 }
@@ -132,11 +122,10 @@ bool emi_hosts_find(const emi_hosts *hosts, const char *name, int port, emi_addr
     addresses->count = 0;
     if (hosts->entry_count == 0)
         return false;
-    size_t length = length_of(name);
-    uint32_t hash = hash_of(name, length);
+    uint32_t hash = hash_of(name);
     for (uint32_t i = hosts->buckets[hash & (hosts->bucket_count - 1)]; i > 0; i = hosts->entries[i - 1].next) {
         const host *entry = &hosts->entries[i - 1];
-        if (entry->hash == hash && length_of(entry->name) == length && strncasecmp(entry->name, name, length) == 0)
+        if (entry->hash == hash && emi_names_are_equal(entry->name, name))
             add_address(addresses, entry->address, port);
     }
     return addresses->count > 0;

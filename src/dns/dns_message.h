@@ -42,7 +42,7 @@ typedef enum emi_section { EMI_ANSWERS = 0, EMI_AUTHORITIES = 1 } emi_section;
  * sent back, told by EDNS (RFC 6891); 0: without EDNS. Returns its length, at most EMI_LONGEST_QUERY_BYTES. */
 size_t emi_message_write_query(unsigned char *bytes, const char *name, unsigned type, uint16_t id, unsigned udp_bytes);
 
-/** Whether it is a complete reply to one question: every name, record and count is within the message. */
+/** Whether it is a complete response to one question: every name, record and count is within the message. */
 bool emi_message_is_sound(emi_message message);
 
 static inline uint16_t emi_message_read16(emi_message message, size_t offset)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Checking names, by RFC 1035.
+ * Names by RFC 1035.
  */
 #include "dns/dns_name.h"
 
@@ -10,9 +10,7 @@
 
 bool emi_name_is_under(const char *name, const char *top)
 {
-    size_t length = strlen(name);
-    if (length > 0 && name[length - 1] == '.')
-        length--;
+    size_t length = emi_name_length(name);
     size_t tail = strlen(top);
     if (length < tail || strncasecmp(name + length - tail, top, tail) != 0)
         return false;
@@ -68,4 +66,27 @@ em_status emi_name_check(const char *name)
     if (status != EM_OK)
         return status;
     return emi_name_is_under(name, "invalid") || emi_name_is_under(name, "onion") ? EM_NAME_NOT_FOUND : EM_OK;
+}
+
+/* Comparing */
+
+size_t emi_name_length(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 0 && name[length - 1] == '.' ? length - 1 : length;
+}
+
+/* FNV-1a. */
+uint32_t emi_name_hash(const char *name, size_t length)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint32_t)tolower((unsigned char)name[i])) * 16777619U;
+    return hash;
+}
+
+bool emi_names_are_equal(const char *one, const char *other)
+{
+    size_t length = emi_name_length(one);
+    return emi_name_length(other) == length && strncasecmp(one, other, length) == 0;
 }

@@ -2,7 +2,7 @@
 /*
  * The sockets of c-ares, as polled channels of the loop. c-ares is given functions of ours for all it does with a
  * socket. So a descriptor is closed by the backend, at the end of the turn, and an old event never meets a new socket
- * that has got the same number. Datagrams that are no sound reply are dropped before c-ares sees them.
+ * that has got the same number. Datagrams that are no sound response are dropped before c-ares sees them.
  */
 #include "base/features.h"
 
@@ -243,7 +243,7 @@ static size_t add_question(const emi_question *question, unsigned char *bytes, s
     return length;
 }
 
-static void note_reply(emi_dns_client *client, query_socket *given, emi_message message)
+static void note_response(emi_dns_client *client, query_socket *given, emi_message message)
 {
     emi_question *question = client->question;
     if (emi_message_read16(message, 0) != question->id)
@@ -260,7 +260,7 @@ static void note_reply(emi_dns_client *client, query_socket *given, emi_message 
     }
 }
 
-/* Returns its length. One that is longer than the buffer becomes a truncated reply, so that it is fetched over TCP. */
+/* Returns its length. One that is longer than the buffer is marked as truncated, so that c-ares asks again over TCP. */
 static size_t adjust(const emi_question *question, unsigned char *bytes, size_t length, size_t capacity)
 {
     if (length <= capacity)
@@ -285,7 +285,7 @@ static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capac
     message.length = adjust(client->question, buffer, (size_t)count, capacity);
     if (!emi_message_is_sound(message))
         return drop();
-    note_reply(client, given, message);
+    note_response(client, given, message);
     return (ares_ssize_t)message.length;
 }
 

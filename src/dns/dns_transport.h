@@ -18,13 +18,13 @@ struct emi_question {
     const char *name;       /**< the owner's; without a final dot, or with one */
     uint16_t type;          /**< the owner's */
     emi_dns_config *config; /**< the owner's */
-    /** The owner's: called once with the reply, which is valid until it returns, or with another status than EM_OK and
-     * an empty message. Must not call a program's callback. May free the question. */
+    /** The owner's: called once with the response, which is valid until it returns, or with a failure and an empty
+     * message. Must not call a program's callback. May free the question. */
     void (*answered)(emi_question *question, em_status status, emi_message message);
 
     emi_list link;                 /**< among those that wait to be sent */
     struct emi_dns_client *client; /**< sends it; NULL: it waits */
-    int response_code;             /**< of the last reply to it; -1: there was none */
+    int response_code;             /**< of the last response to it; -1: there was none */
     uint16_t id;
     bool is_plain; /**< sent without EDNS, because a server did not understand that */
 };

@@ -19,18 +19,18 @@ typedef struct emi_addresses {
     em_address list[EMI_MOST_ADDRESSES];
 } emi_addresses;
 
-/** A resolution in progress. */
-typedef struct emi_resolution emi_resolution;
+/** A lookup in progress. */
+typedef struct emi_lookup emi_lookup;
 
 /**
  * Resolves a name for streams to this port. done(user, status, addresses) is called once, in a later turn of the loop,
- * unless the resolution is cancelled or the loop is destroyed. The addresses are valid until `done` returns; with EM_OK
+ * unless the lookup is cancelled or the loop is destroyed. The addresses are valid until `done` returns; with EM_OK
  * there is at least one. Malformed names and names under .invalid (RFC 6761) fail at once, without a lookup.
  * EM_INVALID_ADDRESS, EM_NAME_NOT_FOUND, EM_NO_MEMORY, EM_LIMIT.
  */
 em_status emi_resolve(em_loop *loop, const char *name, int port,
                       void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
-                      emi_resolution **resolution);
+                      emi_lookup **lookup);
 
 /**
  * One family's result of a lookup: EM_OK with at least one address, in the order in which they should be tried (RFC
@@ -46,12 +46,12 @@ typedef void (*emi_family_resolved)(void *user, em_address_family family, em_sta
  * in later turns. Both are reported in one turn, IPv6 first, if the name is in the hosts file or in the cache.
  */
 em_status emi_resolve_families(em_loop *loop, const char *name, int port, emi_family_resolved resolved, void *user,
-                               emi_resolution **resolution);
+                               emi_lookup **lookup);
 
-/** Cancels a resolution in progress: its callback is not called (again). Other resolutions do not wait for it. Takes
+/** Cancels a lookup in progress: its callback is not called (again). Other lookups do not wait for it. Takes
  * constant time.
  */
-void emi_resolve_cancel(emi_resolution *resolution);
+void emi_resolve_cancel(emi_lookup *lookup);
 
 /**
  * Resolves a name if that is possible without a lookup: EM_OK for a name under localhost, EM_IN_PROGRESS for a name

@@ -35,26 +35,26 @@ static em_status read_lookup_options(emi_lookup_request *request, em_lookup_opti
     return read_resolver_options(resolver, own->resolver);
 }
 
-static em_status give_number(emi_resolution *resolution, em_lookup *lookup)
+static em_status give_number(emi_lookup *begun, em_lookup *lookup)
 {
-    em_status status = emi_handle_table_add(&resolution->resolver->handles, &resolution->handle);
+    em_status status = emi_handle_table_add(&begun->resolver->handles, &begun->handle);
     if (status == EM_OK && lookup)
-        *lookup = resolution->handle.signature;
+        *lookup = begun->handle.signature;
     return status;
 }
 
 /* callback, user and dispose are set by the caller. */
-static em_status begin(em_loop *loop, const emi_lookup_request *request, em_lookup *lookup, emi_resolution **begun)
+static em_status begin(em_loop *loop, const emi_lookup_request *request, em_lookup *lookup, emi_lookup **begun)
 {
     emi_resolver *resolver;
     em_status status = emi_resolver_of(loop, &resolver);
     if (status == EM_OK)
-        status = emi_resolution_create(resolver, request, begun);
+        status = emi_lookup_create(resolver, request, begun);
     if (status != EM_OK)
         return status;
     status = give_number(*begun, lookup);
     if (status != EM_OK)
-        emi_resolution_free(*begun);
+        emi_lookup_free(*begun);
     return status;
 }
 
@@ -89,13 +89,13 @@ em_status em_loop_resolve(em_loop *loop, const char *name, const em_lookup_optio
     if (status != EM_OK)
         return status;
     choose_types(&request, own.family);
-    emi_resolution *resolution;
-    status = begin(loop, &request, lookup, &resolution);
+    emi_lookup *begun;
+    status = begin(loop, &request, lookup, &begun);
     if (status != EM_OK)
         return status;
-    resolution->callback.addresses = callback;
-    resolution->user = user;
-    resolution->dispose = dispose;
+    begun->callback.addresses = callback;
+    begun->user = user;
+    begun->dispose = dispose;
     return EM_OK;
 }
 
@@ -116,35 +116,35 @@ em_status em_loop_query(em_loop *loop, const char *name, unsigned type, const em
         status = emi_name_check_query(name);
     if (status != EM_OK)
         return status;
-    emi_resolution *resolution;
-    status = begin(loop, &request, lookup, &resolution);
+    emi_lookup *begun;
+    status = begin(loop, &request, lookup, &begun);
     if (status != EM_OK)
         return status;
-    resolution->callback.answer = callback;
-    resolution->user = user;
-    resolution->dispose = dispose;
+    begun->callback.answer = callback;
+    begun->user = user;
+    begun->dispose = dispose;
     return EM_OK;
 }
 
-static emi_resolution *find(em_loop *loop, em_lookup lookup)
+static emi_lookup *find(em_loop *loop, em_lookup lookup)
 {
     if (!loop->services[EMI_SERVICE_DNS])
         return NULL;
     emi_resolver *resolver = EMI_CONTAINER(loop->services[EMI_SERVICE_DNS], emi_resolver, service);
     emi_handle *handle = emi_handle_table_find(&resolver->handles, lookup);
-    return handle ? EMI_CONTAINER(handle, emi_resolution, handle) : NULL;
+    return handle ? EMI_CONTAINER(handle, emi_lookup, handle) : NULL;
 }
 
 em_status em_loop_cancel_lookup(em_loop *loop, em_lookup lookup)
 {
     if (!loop)
         return emi_status_without_detail(EM_INVALID_ARGUMENT);
-    emi_resolution *resolution = find(loop, lookup);
-    if (!resolution)
+    emi_lookup *begun = find(loop, lookup);
+    if (!begun)
         return emi_status_without_detail(EM_NOT_FOUND);
-    em_dispose dispose = resolution->dispose;
-    void *user = resolution->user;
-    emi_resolution_free(resolution);
+    em_dispose dispose = begun->dispose;
+    void *user = begun->user;
+    emi_lookup_free(begun);
     if (dispose) {
         emi_loop_begin_callback(loop);
         dispose(user);

@@ -4,206 +4,203 @@
  */
 #include <string.h>
 
-#include "dns/resolver_blocking.h"
+#include "dns/resolver_system.h"
 #include "dns/resolver_private.h"
 
-void emi_resolution_make_ready(emi_resolution *resolution)
+void emi_lookup_make_ready(emi_lookup *lookup)
 {
-    if (!emi_list_is_linked(&resolution->ready))
-        emi_list_append(&resolution->resolver->ready, &resolution->ready);
+    if (!emi_list_is_linked(&lookup->ready))
+        emi_list_append(&lookup->resolver->ready, &lookup->ready);
 }
 
-static void end_searches(emi_resolution *resolution, em_status status)
+static void end_searches(emi_lookup *lookup, em_status status)
 {
-    for (unsigned i = 0; i < resolution->search_count; i++) {
-        emi_search *search = &resolution->searches[i];
+    for (unsigned i = 0; i < lookup->search_count; i++) {
+        emi_search *search = &lookup->searches[i];
         if (search->has_ended)
             continue;
         emi_search_clear(search);
         search->status = status;
         search->has_ended = true;
     }
-    emi_resolution_make_ready(resolution);
+    emi_lookup_make_ready(lookup);
 }
 
-static void give_up_system(emi_resolution *resolution)
+static void give_up_system(emi_lookup *lookup)
 {
-    if (resolution->system)
-        emi_system_lookup_cancel(resolution->system);
-    resolution->system = NULL;
+    if (lookup->system)
+        emi_system_lookup_cancel(lookup->system);
+    lookup->system = NULL;
 }
 
 /* The deadline. */
 static void fire(emi_loop_timer *timer)
 {
-    emi_resolution *resolution = EMI_CONTAINER(timer, emi_resolution, deadline);
-    give_up_system(resolution);
-    end_searches(resolution, EM_RESOLVE_TIMEOUT);
+    emi_lookup *lookup = EMI_CONTAINER(timer, emi_lookup, deadline);
+    give_up_system(lookup);
+    end_searches(lookup, EM_RESOLVE_TIMEOUT);
 }
 
-static void set_deadline(emi_resolution *resolution, uint64_t timeout_ns)
+static void set_deadline(emi_lookup *lookup, uint64_t timeout_ns)
 {
-    em_loop *loop = resolution->resolver->loop;
+    em_loop *loop = lookup->resolver->loop;
     if (timeout_ns > 0 && timeout_ns != EM_FOREVER)
-        emi_loop_timer_set(loop, &resolution->deadline, emi_loop_due_ns(loop, timeout_ns));
+        emi_loop_timer_set(loop, &lookup->deadline, emi_loop_due_ns(loop, timeout_ns));
 }
 
 /* Without a query */
 
-static em_status set_known(emi_resolution *resolution, const emi_addresses *addresses)
+static em_status set_known(emi_lookup *lookup, const emi_addresses *addresses)
 {
-    const emi_memory *memory = &resolution->resolver->loop->memory;
-    resolution->known = emi_allocate(memory, sizeof *resolution->known);
-    if (!resolution->known)
+    const emi_memory *memory = &lookup->resolver->loop->memory;
+    lookup->known = emi_allocate(memory, sizeof *lookup->known);
+    if (!lookup->known)
         return EM_NO_MEMORY;
-    *resolution->known = *addresses;
-    end_searches(resolution, EM_OK); /* per family, see resolver_report.c */
+    *lookup->known = *addresses;
+    end_searches(lookup, EM_OK); /* per family, see resolver_report.c */
     return EM_OK;
 }
 
 static void finish_system(void *user, em_status status, const emi_addresses *addresses)
 {
-    emi_resolution *resolution = user;
-    resolution->system = NULL;
+    emi_lookup *lookup = user;
+    lookup->system = NULL;
     if (status == EM_OK)
-        status = set_known(resolution, addresses);
+        status = set_known(lookup, addresses);
     if (status != EM_OK)
-        end_searches(resolution, status);
+        end_searches(lookup, status);
 }
 
 /* EM_OK: found. EM_IN_PROGRESS: not found. */
-static em_status find_in_hosts(const emi_resolution *resolution, const em_resolver_options *options,
-                               emi_addresses *addresses)
+static em_status find_in_hosts(const emi_lookup *lookup, const em_resolver_options *options, emi_addresses *addresses)
 {
     emi_hosts own = {.memory = NULL};
     bool has_own = options && options->hosts_file;
-    em_status status = has_own ? emi_resolver_read_hosts(resolution->resolver, options->hosts_file, &own) : EM_OK;
+    em_status status = has_own ? emi_resolver_read_hosts(lookup->resolver, options->hosts_file, &own) : EM_OK;
     if (status != EM_OK)
         return status;
-    const emi_hosts *hosts = has_own ? &own : &resolution->resolver->hosts;
-    bool is_found = emi_hosts_find(hosts, resolution->name, resolution->port, addresses);
+    const emi_hosts *hosts = has_own ? &own : &lookup->resolver->hosts;
+    bool is_found = emi_hosts_find(hosts, lookup->name, lookup->port, addresses);
     emi_hosts_clear(&own);
     return is_found ? EM_OK : EM_IN_PROGRESS;
 }
 
 /* A literal, a name under localhost, a name in the hosts file. */
-static em_status find_known(const emi_resolution *resolution, const em_resolver_options *options,
-                            emi_addresses *addresses)
+static em_status find_known(const emi_lookup *lookup, const em_resolver_options *options, emi_addresses *addresses)
 {
-    const char *name = resolution->name;
+    const char *name = lookup->name;
     addresses->count = 1;
-    if (em_address_from_text(name, resolution->port, &addresses->list[0]) == EM_OK ||
-        emi_resolve_known(name, resolution->port, addresses) == EM_OK)
+    if (em_address_from_text(name, lookup->port, &addresses->list[0]) == EM_OK ||
+        emi_resolve_known(name, lookup->port, addresses) == EM_OK)
         return EM_OK;
-    return find_in_hosts(resolution, options, addresses);
+    return find_in_hosts(lookup, options, addresses);
 }
 
 /* Names under .local are those of multicast DNS (RFC 6762), which only the system may know. */
-static bool is_for_system(const emi_resolution *resolution)
+static bool is_for_system(const emi_lookup *lookup)
 {
-    return resolution->config->use_system || !resolution->resolver->transport ||
-           emi_name_is_under(resolution->name, "local");
+    return lookup->config->use_system || !lookup->resolver->transport || emi_name_is_under(lookup->name, "local");
 }
 
-static em_status begin_addresses(emi_resolution *resolution, const em_resolver_options *options)
+static em_status begin_addresses(emi_lookup *lookup, const em_resolver_options *options)
 {
     emi_addresses addresses;
-    em_status status = find_known(resolution, options, &addresses);
+    em_status status = find_known(lookup, options, &addresses);
     if (status == EM_OK)
-        return set_known(resolution, &addresses);
-    if (status != EM_IN_PROGRESS || !is_for_system(resolution))
+        return set_known(lookup, &addresses);
+    if (status != EM_IN_PROGRESS || !is_for_system(lookup))
         return status;
     emi_system_lookup *started;
-    status = emi_system_lookup_start(resolution->resolver->loop, resolution->name, resolution->port, finish_system,
-                                     resolution, &started);
+    status =
+        emi_system_lookup_start(lookup->resolver->loop, lookup->name, lookup->port, finish_system, lookup, &started);
     if (status == EM_OK)
-        resolution->system = started;
+        lookup->system = started;
     return status;
 }
 
 /* Creating and freeing */
 
-static em_status choose_config(emi_resolution *resolution, const em_resolver_options *options)
+static em_status choose_config(emi_lookup *lookup, const em_resolver_options *options)
 {
-    emi_resolver *resolver = resolution->resolver;
+    emi_resolver *resolver = lookup->resolver;
     if (!options) {
-        resolution->config = emi_dns_config_retain(resolver->config);
+        lookup->config = emi_dns_config_retain(resolver->config);
         return EM_OK;
     }
-    resolution->is_private = true;
+    lookup->is_private = true;
     const char *path = options->resolv_conf ? options->resolv_conf : "/etc/resolv.conf";
-    return emi_resolver_make_config(resolver, path[0] ? path : NULL, options, &resolution->config);
+    return emi_resolver_make_config(resolver, path[0] ? path : NULL, options, &lookup->config);
 }
 
-static emi_resolution *allocate(emi_resolver *resolver, const emi_lookup_request *request)
+static emi_lookup *allocate(emi_resolver *resolver, const emi_lookup_request *request)
 {
     size_t length = strlen(request->name);
-    emi_resolution *resolution = emi_allocate_zeroed(&resolver->loop->memory, sizeof *resolution + length + 1);
-    if (!resolution)
+    emi_lookup *lookup = emi_allocate_zeroed(&resolver->loop->memory, sizeof *lookup + length + 1);
+    if (!lookup)
         return NULL;
-    memcpy(resolution->name, request->name, length);
-    resolution->resolver = resolver;
-    resolution->port = request->port;
-    resolution->report = request->is_query ? EMI_REPORT_ANSWER : EMI_REPORT_ADDRESSES;
-    resolution->search_count = request->type_count;
+    memcpy(lookup->name, request->name, length);
+    lookup->resolver = resolver;
+    lookup->port = request->port;
+    lookup->report = request->is_query ? EMI_REPORT_ANSWER : EMI_REPORT_ADDRESSES;
+    lookup->search_count = request->type_count;
     for (unsigned i = 0; i < request->type_count; i++) {
-        emi_search *search = &resolution->searches[i];
+        emi_search *search = &lookup->searches[i];
         emi_list_init(&search->link);
-        search->resolution = resolution;
+        search->lookup = lookup;
         search->type = request->types[i];
     }
-    emi_loop_timer_init(&resolution->deadline, fire);
-    emi_list_init(&resolution->ready);
-    emi_list_init(&resolution->in_all);
-    emi_list_append(&resolver->all, &resolution->in_all);
-    return resolution;
+    emi_loop_timer_init(&lookup->deadline, fire);
+    emi_list_init(&lookup->ready);
+    emi_list_init(&lookup->in_all);
+    emi_list_append(&resolver->all, &lookup->in_all);
+    return lookup;
 }
 
-static em_status begin(emi_resolution *resolution, const emi_lookup_request *request)
+static em_status begin(emi_lookup *lookup, const emi_lookup_request *request)
 {
-    em_status status = choose_config(resolution, request->resolver);
+    em_status status = choose_config(lookup, request->resolver);
     if (status == EM_OK && request->is_query)
-        status = resolution->resolver->transport ? EM_IN_PROGRESS : EM_UNSUPPORTED;
+        status = lookup->resolver->transport ? EM_IN_PROGRESS : EM_UNSUPPORTED;
     else if (status == EM_OK)
-        status = begin_addresses(resolution, request->resolver);
+        status = begin_addresses(lookup, request->resolver);
     if (status != EM_IN_PROGRESS)
         return status;
-    for (unsigned i = 0; i < resolution->search_count; i++)
-        emi_search_begin(&resolution->searches[i]);
+    for (unsigned i = 0; i < lookup->search_count; i++)
+        emi_search_begin(&lookup->searches[i]);
     return EM_OK;
 }
 
-em_status emi_resolution_create(emi_resolver *resolver, const emi_lookup_request *request, emi_resolution **created)
+em_status emi_lookup_create(emi_resolver *resolver, const emi_lookup_request *request, emi_lookup **created)
 {
     em_status status = emi_resolver_refresh(resolver);
     if (status != EM_OK)
         return status;
-    emi_resolution *resolution = allocate(resolver, request);
-    if (!resolution)
+    emi_lookup *lookup = allocate(resolver, request);
+    if (!lookup)
         return EM_NO_MEMORY;
-    status = begin(resolution, request);
+    status = begin(lookup, request);
     if (status != EM_OK) {
-        emi_resolution_free(resolution);
+        emi_lookup_free(lookup);
         return status;
     }
-    set_deadline(resolution, request->timeout_ns);
-    *created = resolution;
+    set_deadline(lookup, request->timeout_ns);
+    *created = lookup;
     return EM_OK;
 }
 
-void emi_resolution_free(emi_resolution *resolution)
+void emi_lookup_free(emi_lookup *lookup)
 {
-    emi_resolver *resolver = resolution->resolver;
-    if (resolver->reporting == resolution)
+    emi_resolver *resolver = lookup->resolver;
+    if (resolver->reporting == lookup)
         resolver->reporting = NULL;
-    for (unsigned i = 0; i < resolution->search_count; i++)
-        emi_search_clear(&resolution->searches[i]);
-    give_up_system(resolution);
-    emi_loop_timer_cancel(resolver->loop, &resolution->deadline);
-    emi_list_remove(&resolution->ready);
-    emi_list_remove(&resolution->in_all);
-    emi_handle_table_remove(&resolver->handles, &resolution->handle);
-    emi_dns_config_release(resolution->config);
-    emi_release(&resolver->loop->memory, resolution->known);
-    emi_release(&resolver->loop->memory, resolution);
+    for (unsigned i = 0; i < lookup->search_count; i++)
+        emi_search_clear(&lookup->searches[i]);
+    give_up_system(lookup);
+    emi_loop_timer_cancel(resolver->loop, &lookup->deadline);
+    emi_list_remove(&lookup->ready);
+    emi_list_remove(&lookup->in_all);
+    emi_handle_table_remove(&resolver->handles, &lookup->handle);
+    emi_dns_config_release(lookup->config);
+    emi_release(&resolver->loop->memory, lookup->known);
+    emi_release(&resolver->loop->memory, lookup);
 }

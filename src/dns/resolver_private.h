@@ -1,11 +1,27 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The resolver of a loop, for its own files. The steps of a lookup:
+ * The resolver of a loop, for its own files. A lookup passes through these parts, each of which has one or more of the
+ * next:
  *
- *   resolution ──► search (one for each type) ──► inquiry (one for each name tried) ──► question ──► transport
+ *   lookup        what a program or a connection wants to know: resolver_lookup.c
+ *     │           without a query: literals, localhost, dns_hosts.c; by the system: resolver_system.c
+ *     ▼
+ *   search        one for each type of record; tries the names of the search list in turn: resolver_search.c
+ *     ▼
+ *   cache entry   one for each name and type, shared by all searches that want it: dns_cache.c, dns_answer.c
+ *     ▼
+ *   question      waits to be sent, then has a client of its own: dns_transport_ares.c
+ *     ▼
+ *   client        a c-ares channel and its timer: dns_client.c
+ *     ▼
+ *   socket        a channel of the loop: dns_socket.c
  *
- * A search that has ended puts its resolution into the list of those that are ready. They are reported in the next
- * turn, so that no callback is ever called by the function that begins a lookup, nor in the middle of c-ares.
+ * The answer comes back the same way. A search that has ended puts its lookup into the list `ready`, which is reported
+ * in the next turn (resolver_report.c). So no callback is called by the function that begins a lookup, nor by c-ares.
+ *
+ * What a lookup goes by: dns_config.c has the servers, suffixes and options, resolver_files.c the files that they come
+ * from, system/address_order.h the order of addresses. Without c-ares, dns_transport_none.c takes the place of the last
+ * three.
  */
 #ifndef EMI_RESOLVER_PRIVATE_H
 #define EMI_RESOLVER_PRIVATE_H
@@ -17,7 +33,7 @@
 #include "loop/loop_private.h"
 #include "system/text_file.h"
 
-/** Answers that are kept by default. */
+/** How many answers the cache keeps by default. */
 enum { EMI_CACHE_ENTRIES = 4096 };
 
 typedef struct emi_resolver emi_resolver;
@@ -25,13 +41,13 @@ typedef struct emi_search emi_search;
 
 /** One type of record, looked for under one name after another. */
 struct emi_search {
-    emi_list link; /* waits for an inquiry */
-    emi_inquiry *inquiry;
-    emi_resolution *resolution;
-    emi_answer *answer;     /* what came of it */
+    emi_list link; /* among those that wait for the entry */
+    emi_cache_entry *entry;
+    emi_lookup *lookup;
+    emi_answer *answer;     /* the latest; NULL: none yet */
     emi_answer *remembered; /* a server's failure for one of the names */
     unsigned type;
-    unsigned tried; /* names */
+    unsigned tried; /* names of the search list */
     em_status status;
     bool has_ended;
     bool is_reported;
@@ -39,7 +55,7 @@ struct emi_search {
 
 typedef enum emi_report { EMI_REPORT_FAMILIES, EMI_REPORT_ALL, EMI_REPORT_ADDRESSES, EMI_REPORT_ANSWER } emi_report;
 
-struct emi_resolution {
+struct emi_lookup {
     emi_handle handle; /* 0 for those of the library itself */
     emi_list in_all;
     emi_list ready;
@@ -57,8 +73,8 @@ struct emi_resolution {
     emi_loop_timer deadline;
     emi_search searches[2];
     unsigned search_count;
-    emi_addresses *known; /* by the hosts file or the system, without a query; NULL: none */
-    void *system;         /* the lookup by the system, while it is in progress */
+    emi_addresses *known; /* found without a query, by the hosts file or the system; NULL: none */
+    void *system;         /* emi_system_lookup, while it is in progress */
     int port;
     bool is_private; /* with options of its own: nothing is shared with others */
     char name[];     /* as the user has spelled it */
@@ -70,16 +86,16 @@ struct emi_resolver {
     emi_transport *transport;     /* NULL: there is none */
     em_resolver_options *options; /* a copy, with all its strings; NULL: defaults */
     emi_dns_config *config;
-    emi_file_stamp resolv_conf; /* as it was read */
-    emi_file_stamp hosts_file;
+    emi_file_stamp resolv_conf; /* of the file as it was read */
+    emi_file_stamp hosts_file;  /* the same */
     emi_hosts hosts;
     uint64_t checked_ns; /* when the files were last looked at */
     bool has_read;
     emi_dns_cache cache;
-    emi_handle_table handles; /* of resolutions by em_loop_resolve and em_loop_query */
+    emi_handle_table handles; /* of lookups that have a number */
     emi_list all;
     emi_list ready;
-    emi_resolution *reporting; /* NULL: its callback has cancelled it */
+    emi_lookup *reporting; /* NULL: its callback has cancelled it */
 };
 
 /* resolver_service.c */
@@ -92,7 +108,7 @@ em_status emi_resolver_of(em_loop *loop, emi_resolver **resolver);
 /** Reads the files again if they have changed, which is noticed at most once per second. */
 em_status emi_resolver_refresh(emi_resolver *resolver);
 
-/** Takes over other options, which are checked. On failure nothing has changed. */
+/** Takes over other options, which have been checked. On failure nothing has changed. */
 em_status emi_resolver_set_options(emi_resolver *resolver, const em_resolver_options *options);
 
 /** Makes a configuration by the file resolv.conf and options. */
@@ -114,7 +130,7 @@ void emi_search_clear(emi_search *search);
 
 /* resolver_lookup.c */
 
-/** What a lookup is about. */
+/** What is to be looked up. */
 typedef struct emi_lookup_request {
     const char *name;
     int port;
@@ -126,13 +142,13 @@ typedef struct emi_lookup_request {
 } emi_lookup_request;
 
 /** Makes a lookup and begins it. The caller has checked the name and sets report, callback and so on afterwards. */
-em_status emi_resolution_create(emi_resolver *resolver, const emi_lookup_request *request, emi_resolution **resolution);
+em_status emi_lookup_create(emi_resolver *resolver, const emi_lookup_request *request, emi_lookup **lookup);
 
-/** Something of it is to be reported in the next turn. */
-void emi_resolution_make_ready(emi_resolution *resolution);
+/** Reports the lookup in the next turn, as far as its searches have ended. */
+void emi_lookup_make_ready(emi_lookup *lookup);
 
-/** Frees it, and gives up whatever is in progress. Its callback is not called. */
-void emi_resolution_free(emi_resolution *resolution);
+/** Gives up what is in progress and frees the lookup. Its callback is not called. */
+void emi_lookup_free(emi_lookup *lookup);
 
 /* resolver_report.c */
 

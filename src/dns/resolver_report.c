@@ -4,10 +4,10 @@
  */
 #include "dns/resolver_private.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
-#include "dns/dns_order.h"
+#include "system/address_order.h"
+#include "system/socket.h"
 #include "system/source_address.h"
 
 /* So that the rest of the loop does not wait for long. */
@@ -27,21 +27,14 @@ static unsigned type_of(const em_address *address)
     return em_address_get_family(address) == EM_ADDRESS_IPV6 ? EM_RECORD_AAAA : EM_RECORD_A;
 }
 
-/* The port is in the same place for both families. */
-static void set_port(em_address *address, int port)
+static void collect_known(const emi_lookup *lookup, unsigned type, found *all)
 {
-    in_port_t bytes = htons((uint16_t)port);
-    memcpy(address->storage.bytes + offsetof(struct sockaddr_in, sin_port), &bytes, sizeof bytes);
-}
-
-static void collect_known(const emi_resolution *resolution, unsigned type, found *all)
-{
-    for (unsigned i = 0; i < resolution->known->count; i++) {
-        if (type_of(&resolution->known->list[i]) != type)
+    for (unsigned i = 0; i < lookup->known->count; i++) {
+        if (type_of(&lookup->known->list[i]) != type)
             continue;
         all->answers[all->count] = NULL;
         all->ranks[all->count] = 0;
-        all->list[all->count++] = resolution->known->list[i];
+        all->list[all->count++] = lookup->known->list[i];
     }
 }
 
@@ -50,7 +43,7 @@ static void collect_answer(emi_answer *answer, int port, found *all)
     for (size_t i = 0; i < answer->view.record_count && i < EMI_MOST_ADDRESSES; i++) {
         unsigned to = all->count++;
         all->list[to] = answer->records[i].address;
-        set_port(&all->list[to], port);
+        emi_address_set_port(&all->list[to], port);
         all->answers[to] = answer;
         all->records[to] = i;
         all->ranks[to] = answer->ranks ? answer->ranks[i] : 0;
@@ -60,14 +53,14 @@ static void collect_answer(emi_answer *answer, int port, found *all)
 /* Returns the status of this family. */
 static em_status collect(const emi_search *search, found *all)
 {
-    const emi_resolution *resolution = search->resolution;
+    const emi_lookup *lookup = search->lookup;
     unsigned before = all->count;
     if (search->status != EM_OK)
         return search->status;
-    if (resolution->known)
-        collect_known(resolution, search->type, all);
+    if (lookup->known)
+        collect_known(lookup, search->type, all);
     else
-        collect_answer(search->answer, resolution->port, all);
+        collect_answer(search->answer, lookup->port, all);
     return all->count > before ? EM_OK : EM_NO_RECORDS;
 }
 
@@ -92,9 +85,9 @@ static void find_rank(found *all, unsigned i)
 
 /* Ranks cost system calls, so they are found out only where there is a choice, and kept with the answer. Names under
  * localhost stay in their order. */
-static void sort(const emi_resolution *resolution, found *all)
+static void sort(const emi_lookup *lookup, found *all)
 {
-    if (all->count < 2 || emi_name_is_under(resolution->name, "localhost"))
+    if (all->count < 2 || emi_name_is_under(lookup->name, "localhost"))
         return;
     for (unsigned i = 0; i < all->count; i++)
         if (all->ranks[i] == 0)
@@ -104,10 +97,10 @@ static void sort(const emi_resolution *resolution, found *all)
 
 /* Callbacks */
 
-static bool is_last(const emi_resolution *resolution)
+static bool is_last(const emi_lookup *lookup)
 {
-    for (unsigned i = 0; i < resolution->search_count; i++)
-        if (!resolution->searches[i].is_reported)
+    for (unsigned i = 0; i < lookup->search_count; i++)
+        if (!lookup->searches[i].is_reported)
             return false;
     return true;
 }
@@ -124,33 +117,33 @@ static em_status for_connections(em_status status)
     return status == EM_CONNECTION_REFUSED || status == EM_ANSWER_TRUNCATED ? EM_RESOLVER_FAILED : status;
 }
 
-/* Returns whether the resolution still exists. */
-static bool report_family(emi_resolution *resolution, emi_search *search)
+/* Returns whether the lookup still exists. */
+static bool report_family(emi_lookup *lookup, emi_search *search)
 {
     found all = {.count = 0};
     emi_addresses addresses;
     em_status status = for_connections(collect(search, &all));
-    sort(resolution, &all);
+    sort(lookup, &all);
     copy_addresses(&addresses, &all);
     search->is_reported = true;
     em_address_family family = search->type == EM_RECORD_AAAA ? EM_ADDRESS_IPV6 : EM_ADDRESS_IPV4;
-    bool last = is_last(resolution);
-    emi_resolver *resolver = resolution->resolver;
-    void *user = resolution->user;
-    emi_family_resolved resolved = resolution->callback.families;
+    bool last = is_last(lookup);
+    emi_resolver *resolver = lookup->resolver;
+    void *user = lookup->user;
+    emi_family_resolved resolved = lookup->callback.families;
     if (last)
-        emi_resolution_free(resolution);
+        emi_lookup_free(lookup);
     else
-        resolver->reporting = resolution;
+        resolver->reporting = lookup;
     resolved(user, family, status, &addresses, last);
-    return !last && resolver->reporting == resolution;
+    return !last && resolver->reporting == lookup;
 }
 
-static void report_families(emi_resolution *resolution)
+static void report_families(emi_lookup *lookup)
 {
-    for (unsigned i = 0; i < resolution->search_count; i++) {
-        emi_search *search = &resolution->searches[i];
-        if (search->has_ended && !search->is_reported && !report_family(resolution, search))
+    for (unsigned i = 0; i < lookup->search_count; i++) {
+        emi_search *search = &lookup->searches[i];
+        if (search->has_ended && !search->is_reported && !report_family(lookup, search))
             return;
     }
 }
@@ -168,78 +161,78 @@ static em_status worse(em_status one, em_status other)
     return one == EM_NO_RECORDS ? one : other;
 }
 
-static em_status collect_all(emi_resolution *resolution, found *all)
+static em_status collect_all(emi_lookup *lookup, found *all)
 {
-    em_status status = collect(&resolution->searches[0], all);
-    if (resolution->search_count > 1)
-        status = worse(status, collect(&resolution->searches[1], all));
-    sort(resolution, all);
+    em_status status = collect(&lookup->searches[0], all);
+    if (lookup->search_count > 1)
+        status = worse(status, collect(&lookup->searches[1], all));
+    sort(lookup, all);
     return status;
 }
 
-static void report_addresses(emi_resolution *resolution)
+static void report_addresses(emi_lookup *lookup)
 {
     found all = {.count = 0};
-    em_status status = collect_all(resolution, &all);
-    em_loop *loop = resolution->resolver->loop;
-    em_lookup lookup = resolution->handle.signature;
-    em_resolved callback = resolution->callback.addresses;
-    void *user = resolution->user;
-    emi_resolution_free(resolution);
-    callback(loop, lookup, status, all.list, all.count, user);
+    em_status status = collect_all(lookup, &all);
+    em_loop *loop = lookup->resolver->loop;
+    em_lookup number = lookup->handle.signature;
+    em_resolved callback = lookup->callback.addresses;
+    void *user = lookup->user;
+    emi_lookup_free(lookup);
+    callback(loop, number, status, all.list, all.count, user);
 }
 
-static void report_all(emi_resolution *resolution)
+static void report_all(emi_lookup *lookup)
 {
     found all = {.count = 0};
     emi_addresses addresses;
-    em_status status = for_connections(collect_all(resolution, &all));
+    em_status status = for_connections(collect_all(lookup, &all));
     copy_addresses(&addresses, &all);
-    void (*done)(void *, em_status, const emi_addresses *) = resolution->callback.all;
-    void *user = resolution->user;
-    emi_resolution_free(resolution);
+    void (*done)(void *, em_status, const emi_addresses *) = lookup->callback.all;
+    void *user = lookup->user;
+    emi_lookup_free(lookup);
     done(user, status == EM_NO_RECORDS ? EM_NAME_NOT_FOUND : status, &addresses);
 }
 
-/* The name is the user's own spelling; the answer may be shared with others. The resolution is kept until the callback
+/* The name is the user's own spelling; the answer may be shared with others. The lookup is kept until the callback
  * has returned, because it has both. */
-static void report_answer(emi_resolution *resolution)
+static void report_answer(emi_lookup *lookup)
 {
-    emi_resolver *resolver = resolution->resolver;
+    emi_resolver *resolver = lookup->resolver;
     em_loop *loop = resolver->loop;
-    emi_search *search = &resolution->searches[0];
+    emi_search *search = &lookup->searches[0];
     emi_answer *answer = search->answer;
-    em_answer view = {.canonical_name = resolution->name, .response_code = -1};
+    em_answer view = {.canonical_name = lookup->name, .response_code = -1};
     if (answer) {
         emi_answer_age(answer, loop->now_ns);
         view = answer->view;
     }
-    view.name = resolution->name;
-    em_lookup lookup = resolution->handle.signature;
-    emi_handle_table_remove(&resolver->handles, &resolution->handle); /* it cannot be cancelled any more */
-    resolution->dispose = NULL;
-    resolution->callback.answer(loop, lookup, search->status, &view, resolution->user);
-    emi_resolution_free(resolution);
+    view.name = lookup->name;
+    em_lookup number = lookup->handle.signature;
+    emi_handle_table_remove(&resolver->handles, &lookup->handle); /* it cannot be cancelled any more */
+    lookup->dispose = NULL;
+    lookup->callback.answer(loop, number, search->status, &view, lookup->user);
+    emi_lookup_free(lookup);
 }
 
-static bool have_all_ended(const emi_resolution *resolution)
+static bool have_all_ended(const emi_lookup *lookup)
 {
-    for (unsigned i = 0; i < resolution->search_count; i++)
-        if (!resolution->searches[i].has_ended)
+    for (unsigned i = 0; i < lookup->search_count; i++)
+        if (!lookup->searches[i].has_ended)
             return false;
     return true;
 }
 
-static void report(emi_resolution *resolution)
+static void report(emi_lookup *lookup)
 {
-    static void (*const reports[])(emi_resolution *) = {
+    static void (*const reports[])(emi_lookup *) = {
         [EMI_REPORT_FAMILIES] = report_families,
         [EMI_REPORT_ALL] = report_all,
         [EMI_REPORT_ADDRESSES] = report_addresses,
         [EMI_REPORT_ANSWER] = report_answer,
     };
-    if (resolution->report == EMI_REPORT_FAMILIES || have_all_ended(resolution))
-        reports[resolution->report](resolution);
+    if (lookup->report == EMI_REPORT_FAMILIES || have_all_ended(lookup))
+        reports[lookup->report](lookup);
 }
 
 /* Those that are ready now, up to a limit. What a callback begins is reported in a later turn. In a child that a
@@ -251,7 +244,7 @@ void emi_resolver_report(emi_resolver *resolver)
     for (unsigned i = 0; i < MOST_REPORTED_IN_A_TURN && !emi_list_is_empty(&resolver->ready); i++)
         emi_list_append(&now, emi_list_take_first(&resolver->ready));
     while (!emi_list_is_empty(&now) && !emi_loop_is_forked(resolver->loop))
-        report(EMI_CONTAINER(emi_list_take_first(&now), emi_resolution, ready));
+        report(EMI_CONTAINER(emi_list_take_first(&now), emi_lookup, ready));
     emi_list_move_all(&now, &resolver->ready);
     emi_list_move_all(&resolver->ready, &now);
 }

@@ -26,11 +26,11 @@ static unsigned count_dots(const char *name)
 /* How many names there are, and which of them is the one as it stands. */
 static unsigned count_names(const emi_search *search, unsigned *as_it_stands)
 {
-    const emi_resolution *resolution = search->resolution;
-    const char *name = resolution->name;
-    const emi_dns_config *config = resolution->config;
+    const emi_lookup *lookup = search->lookup;
+    const char *name = lookup->name;
+    const emi_dns_config *config = lookup->config;
     *as_it_stands = 0;
-    if (resolution->report == EMI_REPORT_ANSWER || name[strlen(name) - 1] == '.')
+    if (lookup->report == EMI_REPORT_ANSWER || name[strlen(name) - 1] == '.')
         return 1;
     if (count_dots(name) < config->ndots)
         *as_it_stands = config->suffix_count;
@@ -42,13 +42,13 @@ static bool next_name(emi_search *search, char *text)
 {
     unsigned as_it_stands;
     unsigned count = count_names(search, &as_it_stands);
-    const emi_resolution *resolution = search->resolution;
+    const emi_lookup *lookup = search->lookup;
     while (search->tried < count) {
         unsigned number = search->tried++;
         const char *suffix = "";
         if (number != as_it_stands)
-            suffix = resolution->config->suffixes[number < as_it_stands ? number : number - 1];
-        int length = snprintf(text, EMI_LONGEST_NAME + 1, suffix[0] ? "%s.%s" : "%s%s", resolution->name, suffix);
+            suffix = lookup->config->suffixes[number < as_it_stands ? number : number - 1];
+        int length = snprintf(text, EMI_LONGEST_NAME + 1, suffix[0] ? "%s.%s" : "%s%s", lookup->name, suffix);
         if (length <= EMI_LONGEST_NAME)
             return true;
     }
@@ -59,7 +59,7 @@ static void end(emi_search *search, em_status status)
 {
     search->status = status;
     search->has_ended = true;
-    emi_resolution_make_ready(search->resolution);
+    emi_lookup_make_ready(search->lookup);
 }
 
 static void end_with_answer(emi_search *search)
@@ -90,29 +90,29 @@ static bool take(emi_search *search, emi_answer *answer)
     return false;
 }
 
-static void finish(emi_inquiry *inquiry, emi_answer *answer)
+static void finish(emi_cache_entry *entry, emi_answer *answer)
 {
-    emi_resolver *resolver = inquiry->owner;
+    emi_resolver *resolver = entry->owner;
     emi_list waiting;
     emi_list_init(&waiting);
-    emi_list_move_all(&waiting, &inquiry->waiting);
-    bool was_shared = inquiry->is_in_table;
-    emi_dns_cache_remove(&resolver->cache, inquiry);
+    emi_list_move_all(&waiting, &entry->waiting);
+    bool was_shared = entry->is_in_cache;
+    emi_dns_cache_remove(&resolver->cache, entry);
     for (emi_list *link; (link = emi_list_take_first(&waiting));) {
         emi_search *search = EMI_CONTAINER(link, emi_search, link);
-        search->inquiry = NULL;
+        search->entry = NULL;
         if (!answer)
             end(search, EM_NO_MEMORY);
         else if (take(search, emi_answer_retain(answer)))
             emi_search_begin(search);
     }
-    inquiry->answer = answer;
-    if (was_shared && answer && answer->may_keep && answer->ttl_seconds > 0 && inquiry->question.config->use_cache &&
-        inquiry->question.config == resolver->config && emi_dns_cache_add(&resolver->cache, inquiry) == EM_OK) {
-        inquiry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * UINT64_C(1000000000);
-        emi_dns_cache_keep(&resolver->cache, inquiry);
+    entry->answer = answer;
+    if (was_shared && answer && answer->may_keep && answer->ttl_seconds > 0 && entry->question.config->use_cache &&
+        entry->question.config == resolver->config && emi_dns_cache_add(&resolver->cache, entry) == EM_OK) {
+        entry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * UINT64_C(1000000000);
+        emi_dns_cache_keep(&resolver->cache, entry);
     } else {
-        emi_inquiry_free(&resolver->cache, inquiry);
+        emi_cache_entry_free(&resolver->cache, entry);
     }
 }
 
@@ -125,8 +125,8 @@ static bool is_about_edns(const emi_question *question)
 
 static void answered(emi_question *question, em_status status, emi_message message)
 {
-    emi_inquiry *inquiry = EMI_CONTAINER(question, emi_inquiry, question);
-    emi_resolver *resolver = inquiry->owner;
+    emi_cache_entry *entry = EMI_CONTAINER(question, emi_cache_entry, question);
+    emi_resolver *resolver = entry->owner;
     const emi_memory *memory = &resolver->loop->memory;
     if (is_about_edns(question)) {
         question->is_plain = true;
@@ -135,47 +135,47 @@ static void answered(emi_question *question, em_status status, emi_message messa
     }
     emi_answer *answer = NULL;
     if (status == EM_OK)
-        status = emi_answer_read(memory, message, inquiry->name, question->type, &answer);
+        status = emi_answer_read(memory, message, entry->name, question->type, &answer);
     else if (status != EM_NO_MEMORY)
-        status = emi_answer_make_failure(memory, inquiry->name, status, question->response_code, &answer);
+        status = emi_answer_make_failure(memory, entry->name, status, question->response_code, &answer);
     if (answer)
         answer->made_ns = resolver->loop->now_ns;
-    finish(inquiry, answer);
+    finish(entry, answer);
 }
 
-static em_status make_inquiry(emi_search *search, const char *name, emi_inquiry **made)
+static em_status make_entry(emi_search *search, const char *name, emi_cache_entry **made)
 {
-    emi_resolution *resolution = search->resolution;
-    emi_resolver *resolver = resolution->resolver;
-    emi_inquiry *inquiry = emi_inquiry_create(&resolver->loop->memory, name, search->type, resolution->config);
-    if (!inquiry)
+    emi_lookup *lookup = search->lookup;
+    emi_resolver *resolver = lookup->resolver;
+    emi_cache_entry *entry = emi_cache_entry_create(&resolver->loop->memory, name, search->type, lookup->config);
+    if (!entry)
         return EM_NO_MEMORY;
-    em_status status = resolution->is_private ? EM_OK : emi_dns_cache_add(&resolver->cache, inquiry);
+    em_status status = lookup->is_private ? EM_OK : emi_dns_cache_add(&resolver->cache, entry);
     if (status != EM_OK) {
-        emi_inquiry_free(&resolver->cache, inquiry);
+        emi_cache_entry_free(&resolver->cache, entry);
         return status;
     }
-    inquiry->owner = resolver;
-    inquiry->question.answered = answered;
-    emi_transport_ask(resolver->transport, &inquiry->question);
-    *made = inquiry;
+    entry->owner = resolver;
+    entry->question.answered = answered;
+    emi_transport_ask(resolver->transport, &entry->question);
+    *made = entry;
     return EM_OK;
 }
 
 /* Returns whether the next name is to be tried. */
 static bool try_name(emi_search *search, const char *name)
 {
-    emi_resolution *resolution = search->resolution;
-    emi_resolver *resolver = resolution->resolver;
-    emi_inquiry *inquiry = NULL;
-    if (!resolution->is_private)
-        inquiry = emi_dns_cache_find(&resolver->cache, name, search->type, resolver->loop->now_ns);
-    if (inquiry && inquiry->answer)
-        return take(search, emi_answer_retain(inquiry->answer));
-    em_status status = inquiry ? EM_OK : make_inquiry(search, name, &inquiry);
+    emi_lookup *lookup = search->lookup;
+    emi_resolver *resolver = lookup->resolver;
+    emi_cache_entry *entry = NULL;
+    if (!lookup->is_private)
+        entry = emi_dns_cache_find(&resolver->cache, name, search->type, resolver->loop->now_ns);
+    if (entry && entry->answer)
+        return take(search, emi_answer_retain(entry->answer));
+    em_status status = entry ? EM_OK : make_entry(search, name, &entry);
     if (status == EM_OK) {
-        search->inquiry = inquiry;
-        emi_list_append(&inquiry->waiting, &search->link);
+        search->entry = entry;
+        emi_list_append(&entry->waiting, &search->link);
     } else {
         end(search, status);
     }
@@ -185,7 +185,7 @@ static bool try_name(emi_search *search, const char *name)
 void emi_search_begin(emi_search *search)
 {
     char name[EMI_LONGEST_NAME + 1];
-    if (search->type == EM_RECORD_AAAA && search->resolution->config->no_ipv6) {
+    if (search->type == EM_RECORD_AAAA && search->lookup->config->no_ipv6) {
         end(search, EM_NO_RECORDS);
         return;
     }
@@ -197,15 +197,15 @@ void emi_search_begin(emi_search *search)
 
 void emi_search_clear(emi_search *search)
 {
-    emi_inquiry *inquiry = search->inquiry;
-    search->inquiry = NULL;
-    if (inquiry) {
+    emi_cache_entry *entry = search->entry;
+    search->entry = NULL;
+    if (entry) {
         emi_list_remove(&search->link);
-        if (emi_list_is_empty(&inquiry->waiting)) {
-            emi_resolver *resolver = inquiry->owner;
-            emi_transport_drop(resolver->transport, &inquiry->question);
-            emi_dns_cache_remove(&resolver->cache, inquiry);
-            emi_inquiry_free(&resolver->cache, inquiry);
+        if (emi_list_is_empty(&entry->waiting)) {
+            emi_resolver *resolver = entry->owner;
+            emi_transport_drop(resolver->transport, &entry->question);
+            emi_dns_cache_remove(&resolver->cache, entry);
+            emi_cache_entry_free(&resolver->cache, entry);
         }
     }
     emi_answer_release(search->answer);

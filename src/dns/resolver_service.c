@@ -33,20 +33,20 @@ static void renew(emi_service *service)
         emi_transport_renew(resolver->transport);
 }
 
-static emi_resolution *first_of(emi_list *all)
+static emi_lookup *first_of(emi_list *all)
 {
-    return EMI_CONTAINER(all->next, emi_resolution, in_all);
+    return EMI_CONTAINER(all->next, emi_lookup, in_all);
 }
 
-/* What is in progress is given up. The resolutions themselves may still be cancelled by those who have begun them. */
+/* What is in progress is given up. The lookups themselves may still be cancelled by those who have begun them. */
 static void release(emi_service *service)
 {
     emi_resolver *resolver = resolver_at(service);
     for (emi_list *link = resolver->all.next; link != &resolver->all; link = link->next) {
-        emi_resolution *resolution = EMI_CONTAINER(link, emi_resolution, in_all);
-        for (unsigned i = 0; i < resolution->search_count; i++)
-            emi_search_clear(&resolution->searches[i]);
-        emi_loop_timer_cancel(resolver->loop, &resolution->deadline);
+        emi_lookup *lookup = EMI_CONTAINER(link, emi_lookup, in_all);
+        for (unsigned i = 0; i < lookup->search_count; i++)
+            emi_search_clear(&lookup->searches[i]);
+        emi_loop_timer_cancel(resolver->loop, &lookup->deadline);
     }
     if (resolver->transport)
         emi_transport_close(resolver->transport);
@@ -57,10 +57,10 @@ static void close_resolver(emi_service *service)
     emi_resolver *resolver = resolver_at(service);
     release(service); /* again, in a child that a callback has forked */
     while (!emi_list_is_empty(&resolver->all)) {
-        emi_resolution *resolution = first_of(&resolver->all);
-        em_dispose dispose = resolution->dispose;
-        void *user = resolution->user;
-        emi_resolution_free(resolution);
+        emi_lookup *lookup = first_of(&resolver->all);
+        em_dispose dispose = lookup->dispose;
+        void *user = lookup->user;
+        emi_lookup_free(lookup);
         if (!dispose)
             continue;
         emi_loop_begin_callback(resolver->loop);
@@ -121,7 +121,7 @@ em_status emi_resolver_of(em_loop *loop, emi_resolver **resolver)
 
 /* For the library's own use */
 
-static em_status begin(em_loop *loop, const char *name, int port, void *user, emi_resolution **begun)
+static em_status begin(em_loop *loop, const char *name, int port, void *user, emi_lookup **begun)
 {
     em_status status = emi_name_check(name);
     emi_resolver *resolver;
@@ -135,7 +135,7 @@ static em_status begin(em_loop *loop, const char *name, int port, void *user, em
         .types = {EM_RECORD_AAAA, EM_RECORD_A},
         .type_count = 2,
     };
-    status = emi_resolution_create(resolver, &request, begun);
+    status = emi_lookup_create(resolver, &request, begun);
     if (status == EM_OK)
         (*begun)->user = user;
     return status;
@@ -143,28 +143,28 @@ static em_status begin(em_loop *loop, const char *name, int port, void *user, em
 
 em_status emi_resolve(em_loop *loop, const char *name, int port,
                       void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
-                      emi_resolution **resolution)
+                      emi_lookup **lookup)
 {
-    em_status status = begin(loop, name, port, user, resolution);
+    em_status status = begin(loop, name, port, user, lookup);
     if (status != EM_OK)
         return status;
-    (*resolution)->report = EMI_REPORT_ALL;
-    (*resolution)->callback.all = done;
+    (*lookup)->report = EMI_REPORT_ALL;
+    (*lookup)->callback.all = done;
     return EM_OK;
 }
 
 em_status emi_resolve_families(em_loop *loop, const char *name, int port, emi_family_resolved resolved, void *user,
-                               emi_resolution **resolution)
+                               emi_lookup **lookup)
 {
-    em_status status = begin(loop, name, port, user, resolution);
+    em_status status = begin(loop, name, port, user, lookup);
     if (status != EM_OK)
         return status;
-    (*resolution)->report = EMI_REPORT_FAMILIES;
-    (*resolution)->callback.families = resolved;
+    (*lookup)->report = EMI_REPORT_FAMILIES;
+    (*lookup)->callback.families = resolved;
     return EM_OK;
 }
 
-void emi_resolve_cancel(emi_resolution *resolution)
+void emi_resolve_cancel(emi_lookup *lookup)
 {
-    emi_resolution_free(resolution);
+    emi_lookup_free(lookup);
 }

@@ -141,10 +141,10 @@ void emi_connector_close(em_connection *connection)
     emi_connector *connector = connection->extras ? connection->extras->connector : NULL;
     if (!connector)
         return;
-    if (connector->resolution)
-        emi_resolve_cancel(connector->resolution);
-    if (connector->local_resolution)
-        emi_resolve_cancel(connector->local_resolution);
+    if (connector->lookup)
+        emi_resolve_cancel(connector->lookup);
+    if (connector->local_lookup)
+        emi_resolve_cancel(connector->local_lookup);
     if (connector->attempts)
         emi_attempts_close(connector->attempts);
     connection->extras->connector = NULL;
@@ -158,7 +158,7 @@ static void finish_resolving(void *user, em_address_family family, em_status sta
 {
     em_connection *connection = user;
     if (is_last)
-        connection->extras->connector->resolution = NULL;
+        connection->extras->connector->lookup = NULL;
     if (emi_connection_has_ended(connection))
         return;
     emi_attempts_resolved(connection, family, status, addresses);
@@ -185,7 +185,7 @@ static void finish_resolving_local_end(void *user, em_status status, const emi_a
 {
     em_connection *connection = user;
     emi_connector *connector = connection->extras->connector;
-    connector->local_resolution = NULL;
+    connector->local_lookup = NULL;
     if (emi_connection_has_ended(connection))
         return;
     if (status == EM_OK) {
@@ -255,7 +255,7 @@ static em_status resolve_local_end(em_connection *connection)
     em_status status = EM_OK;
     if (options->bind_host)
         status = emi_resolve(connection->object.loop, options->bind_host, options->bind_port,
-                             finish_resolving_local_end, connection, &connector->local_resolution);
+                             finish_resolving_local_end, connection, &connector->local_lookup);
     options->bind_host = NULL;
     return status;
 }
@@ -269,7 +269,7 @@ static em_status prepare_attempts(em_connection *connection)
         status = resolve_local_end(connection);
     if (status != EM_OK)
         return status;
-    if (connector->local_resolution)
+    if (connector->local_lookup)
         emi_race_hold(&connector->attempts->race, true);
     else
         emi_attempts_limit(connection);
@@ -294,7 +294,7 @@ em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_ha
         return status;
     emi_connector *connector = connection->extras->connector;
     connector->port = (uint16_t)port;
-    status = emi_resolve_families(loop, host, port, finish_resolving, connection, &connector->resolution);
+    status = emi_resolve_families(loop, host, port, finish_resolving, connection, &connector->lookup);
     if (status == EM_OK)
         status = prepare_attempts(connection);
     return begin(connection, status, made);
@@ -312,7 +312,7 @@ static em_status start_at(em_connection *connection, const em_address *address, 
     }
     connector->address = *address;
     em_status status = resolve_local_end(connection);
-    if (status == EM_OK && !connector->local_resolution) {
+    if (status == EM_OK && !connector->local_lookup) {
         emi_connection_enter(connection, EM_STATE_CONNECTING);
         status = connect_to_address(connection);
     }
@@ -388,7 +388,7 @@ static em_status start_at_all(em_connection *connection, const em_address *addre
         return status;
     add_family(connection, EM_ADDRESS_IPV6, addresses, count);
     add_family(connection, EM_ADDRESS_IPV4, addresses, count);
-    if (connector->local_resolution)
+    if (connector->local_lookup)
         return EM_OK;
     emi_connection_enter(connection, EM_STATE_CONNECTING);
     connector->due_ns = connection->object.loop->now_ns;

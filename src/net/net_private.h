@@ -48,7 +48,7 @@ typedef struct emi_attempts emi_attempts;
 
 /** The state of opening a connection; see connector.c. */
 typedef struct emi_connector {
-    emi_resolution *resolution; /* while resolving */
+    emi_lookup *lookup;         /* while resolving */
     emi_attempts *attempts;     /* NULL: there is one address, which the connection's own channel connects to */
     em_address address;         /* that one, or the one that has won; length 0: not known yet */
     bool was_tried;             /* the only address */
@@ -58,9 +58,9 @@ typedef struct emi_connector {
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
     emi_local_end local;
-    emi_resolution *local_resolution; /* while its name is resolved */
-    uint16_t port;                    /* of the host as given */
-    char host[];                      /* as given; "" for an address */
+    emi_lookup *local_lookup; /* while its name is resolved */
+    uint16_t port;            /* of the host as given */
+    char host[];              /* as given; "" for an address */
 } emi_connector;
 
 /** The peer's progress in receiving the remaining bytes of a connection that is about to end; see drain.c. */

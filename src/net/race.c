@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Happy Eyeballs as a state machine. See race.h for its rules. The order of addresses is in race_order.c.
+ * Happy Eyeballs as a state machine. See race.h for its rules. What a failed race reports is in race_reason.c.
  */
 #include "net/race.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/invariant.h"
+#include "system/address_order.h"
+#include "system/socket.h"
 
 void emi_race_begin(emi_race *race, const emi_race_settings *settings)
 {
@@ -85,16 +88,21 @@ void emi_race_try_first(emi_race *race, const em_address *address)
 
 /* Which address is next, and when */
 
+/* Loopback addresses of IPv4 come before that of IPv6, because most servers for this machine alone listen on 127.0.0.1.
+ */
+static unsigned precedence(const emi_race *race, emi_race_family family)
+{
+    const em_address *first = &race->lists[family].addresses.list[0];
+    return family == EMI_RACE_IPV4 && emi_address_is_loopback(first) ? UINT_MAX : emi_address_precedence(first);
+}
+
 static emi_race_family preferred_family(const emi_race *race)
 {
     if (race->settings.preferred != EM_ADDRESS_NONE)
         return race->settings.preferred == EM_ADDRESS_IPV4 ? EMI_RACE_IPV4 : EMI_RACE_IPV6;
     if (untried(race, EMI_RACE_IPV6) == 0 || untried(race, EMI_RACE_IPV4) == 0)
         return EMI_RACE_IPV6;
-    return emi_address_precedence(&race->lists[EMI_RACE_IPV4].addresses.list[0]) >
-                   emi_address_precedence(&race->lists[EMI_RACE_IPV6].addresses.list[0])
-               ? EMI_RACE_IPV4
-               : EMI_RACE_IPV6;
+    return precedence(race, EMI_RACE_IPV4) > precedence(race, EMI_RACE_IPV6) ? EMI_RACE_IPV4 : EMI_RACE_IPV6;
 }
 
 static emi_race_family other_family(unsigned family)

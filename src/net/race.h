@@ -134,11 +134,4 @@ static inline emi_race_family emi_race_family_of(const em_address *address)
     return em_address_get_family(address) == EM_ADDRESS_IPV6 ? EMI_RACE_IPV6 : EMI_RACE_IPV4;
 }
 
-/** The precedence of an address by the policy table of RFC 6724, section 2.1. Loopback addresses of IPv4 come before
- * that of IPv6, because most servers for this machine alone listen on 127.0.0.1. */
-int emi_address_precedence(const em_address *address);
-
-/** Whether two addresses are the same, ports included. */
-bool emi_addresses_are_equal(const em_address *one, const em_address *other);
-
 #endif

@@ -60,8 +60,7 @@ static bool is_repeated(const emi_addresses *addresses, unsigned i)
 {
     const em_address *address = &addresses->list[i];
     for (const em_address *other = addresses->list; other < address; other++)
-        if (other->length == address->length &&
-            memcmp(other->storage.bytes, address->storage.bytes, address->length) == 0)
+        if (emi_addresses_are_equal(other, address))
             return true;
     return false;
 }

@@ -204,6 +204,29 @@ void emi_address_set_port(em_address *address, int port)
         memcpy(address->storage.bytes + offsetof(struct sockaddr_in6, sin6_port), &number, sizeof number);
 }
 
+bool emi_addresses_are_equal(const em_address *one, const em_address *other)
+{
+    return one->length == other->length && memcmp(one->storage.bytes, other->storage.bytes, one->length) == 0;
+}
+
+bool emi_address_is_loopback(const em_address *address)
+{
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+    switch (em_address_get_family(address)) {
+    case EM_ADDRESS_IPV4:
+        memcpy(&ipv4, address->storage.bytes, sizeof ipv4);
+        return ntohl(ipv4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    case EM_ADDRESS_IPV6:
+        memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
+        return IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
+    case EM_ADDRESS_UNIX:
+    case EM_ADDRESS_NONE:
+        break;
+    }
+    return false;
+}
+
 int em_address_get_port(const em_address *address)
 {
     struct sockaddr_in ipv4;

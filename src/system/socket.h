@@ -125,6 +125,12 @@ em_status emi_socket_set_keepalive_timers(int socket, int idle_seconds, int inte
 /** Changes the port of an IPv4 or IPv6 address. */
 void emi_address_set_port(em_address *address, int port);
 
+/** Whether two addresses are the same, ports included. */
+bool emi_addresses_are_equal(const em_address *one, const em_address *other);
+
+/** Whether it is one of 127.0.0.0/8 or ::1. */
+bool emi_address_is_loopback(const em_address *address);
+
 /** Opens a descriptor that is to be closed when another one is needed; EMI_NO_SOCKET on failure. */
 int emi_open_reserve_descriptor(void);
 

@@ -6,29 +6,21 @@
 
 #if EMI_HAVE_POSIX
 
-#include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "system/new_socket.h"
 #include "system/socket.h"
 #include "system/source_address.h"
 
+/* Some systems refuse to connect to port 0. */
 enum { ANY_PORT = 9 };
-
-/* Some systems refuse to connect to port 0. The port is in the same place for both families. */
-static void set_port(em_address *address)
-{
-    in_port_t port = htons(ANY_PORT);
-    memcpy(address->storage.bytes + offsetof(struct sockaddr_in, sin_port), &port, sizeof port);
-}
 
 bool emi_find_source_address(const em_address *destination, em_address *source)
 {
     struct sockaddr_storage name;
     socklen_t length = sizeof name;
     em_address to = *destination;
-    set_port(&to);
+    emi_address_set_port(&to, ANY_PORT);
     int fd = emi_new_socket(em_address_get_family(&to) == EM_ADDRESS_IPV6 ? AF_INET6 : AF_INET, SOCK_DGRAM);
     if (fd < 0)
         return false;

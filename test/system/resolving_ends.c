@@ -145,7 +145,7 @@ typedef struct families {
     unsigned last;
     em_status ipv4;
     em_status ipv6;
-    emi_resolution *resolution;
+    emi_lookup *lookup;
     bool cancels;
 } families;
 
@@ -162,14 +162,14 @@ static void note_family(void *user, em_address_family family, em_status status, 
         assert_int_equal(em_address_get_port(&addresses->list[i]), 80);
     }
     if (found->cancels && !is_last)
-        emi_resolve_cancel(found->resolution);
+        emi_resolve_cancel(found->lookup);
 }
 
 static void each_family_is_reported_when_it_is_known(void **state)
 {
     name_server *server = start(*state);
     families found = {.calls = 0};
-    assert_int_equal(emi_resolve_families(*state, "four.test", 80, note_family, &found, &found.resolution), EM_OK);
+    assert_int_equal(emi_resolve_families(*state, "four.test", 80, note_family, &found, &found.lookup), EM_OK);
     assert_int_equal(found.calls, 0);
     while (found.last == 0)
         system_turn(*state);
@@ -178,7 +178,7 @@ static void each_family_is_reported_when_it_is_known(void **state)
     assert_int_equal(found.ipv6, EM_NO_RECORDS);
     /* Now it is in the cache. */
     memset(&found, 0, sizeof found);
-    assert_int_equal(emi_resolve_families(*state, "four.test", 80, note_family, &found, &found.resolution), EM_OK);
+    assert_int_equal(emi_resolve_families(*state, "four.test", 80, note_family, &found, &found.lookup), EM_OK);
     system_turn(*state);
     assert_int_equal(found.calls, 2);
     name_server_stop(server);
@@ -189,7 +189,7 @@ static void a_lookup_by_families_can_be_cancelled_by_the_first(void **state)
     name_server *server = start(*state);
     families found = {.cancels = true};
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.resolution), EM_OK);
+        assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.lookup), EM_OK);
         while (found.calls == i)
             system_turn(*state);
         system_turn(*state);
@@ -204,7 +204,7 @@ static void a_dead_name_server_is_not_taken_for_a_peer_that_refuses(void **state
     name_server *server = start(*state);
     name_server_stop(server);
     families found = {.calls = 0};
-    assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.resolution), EM_OK);
+    assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.lookup), EM_OK);
     while (found.last == 0)
         system_turn(*state);
     assert_int_equal(found.ipv4, EM_RESOLVER_FAILED);

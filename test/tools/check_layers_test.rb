@@ -42,7 +42,7 @@ class CheckLayersTest < Minitest::Test
   def test_layers_include_what_lies_below
     [%w[src/net/sending.c src/loop/loop.h], %w[src/net/connection.c src/tls/tls.h],
      %w[src/net/connector.c src/dns/resolver.h], %w[src/tls/tickets.c src/system/random.h],
-     %w[src/dns/resolver_blocking.c src/pool/pool.h],
+     %w[src/dns/resolver_system.c src/pool/pool.h],
      %w[src/loop/turn.c src/io/channel.h], %w[src/loop/turn.c src/system/clock.h], %w[src/io/readiness.c src/system/socket.h],
      %w[src/system/clock.c src/base/list.h], %w[src/base/list.c include/eventmachine/status.h],
      %w[src/tls/openssl.c src/base/outbox.h], %w[ext/eventmachine/rb_loop.c include/eventmachine.h]].each do |from, to|

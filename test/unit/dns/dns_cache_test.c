@@ -37,20 +37,20 @@ static int tear_down(void **state)
     return 0;
 }
 
-static emi_inquiry *add(const char *name, unsigned type)
+static emi_cache_entry *add(const char *name, unsigned type)
 {
-    emi_inquiry *inquiry = emi_inquiry_create(memory(), name, type, &config);
-    assert_non_null(inquiry);
-    assert_int_equal(emi_dns_cache_add(&cache, inquiry), EM_OK);
-    return inquiry;
+    emi_cache_entry *entry = emi_cache_entry_create(memory(), name, type, &config);
+    assert_non_null(entry);
+    assert_int_equal(emi_dns_cache_add(&cache, entry), EM_OK);
+    return entry;
 }
 
 static void keep(const char *name, unsigned type, uint64_t expires_ns)
 {
-    emi_inquiry *inquiry = add(name, type);
-    assert_int_equal(emi_answer_make_failure(memory(), name, EM_NO_RECORDS, 0, &inquiry->answer), EM_OK);
-    inquiry->expires_ns = expires_ns;
-    emi_dns_cache_keep(&cache, inquiry);
+    emi_cache_entry *entry = add(name, type);
+    assert_int_equal(emi_answer_make_failure(memory(), name, EM_NO_RECORDS, 0, &entry->answer), EM_OK);
+    entry->expires_ns = expires_ns;
+    emi_dns_cache_keep(&cache, entry);
 }
 
 static bool has(const char *name, unsigned type, uint64_t now_ns)
@@ -112,20 +112,20 @@ static void many_names_are_found_quickly_and_forgotten(void **state)
 static void what_is_being_asked_for_survives_a_change_of_servers(void **state)
 {
     (void)state;
-    emi_inquiry *inquiry = add("good.test", EM_RECORD_A);
+    emi_cache_entry *entry = add("good.test", EM_RECORD_A);
     emi_dns_cache_clear(&cache);
     assert_false(has("good.test", EM_RECORD_A, 1));
-    assert_false(inquiry->is_in_table);
-    emi_inquiry_free(&cache, inquiry);
+    assert_false(entry->is_in_cache);
+    emi_cache_entry_free(&cache, entry);
 }
 
 static void without_memory_nothing_is_added(void **state)
 {
     (void)state;
-    emi_inquiry *inquiry = emi_inquiry_create(memory(), "good.test", EM_RECORD_A, &config);
+    emi_cache_entry *entry = emi_cache_entry_create(memory(), "good.test", EM_RECORD_A, &config);
     failing_allocator_fail(&allocator, 1, EM_DEFAULT);
-    assert_int_equal(emi_dns_cache_add(&cache, inquiry), EM_NO_MEMORY);
-    emi_inquiry_free(&cache, inquiry);
+    assert_int_equal(emi_dns_cache_add(&cache, entry), EM_NO_MEMORY);
+    emi_cache_entry_free(&cache, entry);
 }
 
 #define CACHE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

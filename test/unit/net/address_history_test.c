@@ -7,7 +7,7 @@
 #include <eventmachine/timer.h>
 
 #include "net/address_history.h"
-#include "net/race.h"
+#include "system/socket.h"
 #include "support/unit.h"
 
 typedef struct fixture {

@@ -7,6 +7,7 @@
 
 #include "net/attempts.h"
 #include "support/simulated_race.h"
+#include "system/socket.h"
 
 enum { MOST = SIMULATED_RACE_MOST };
 

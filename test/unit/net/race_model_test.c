@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "net/race.h"
+#include "system/socket.h"
 #include "support/bytes.h"
 #include "support/unit.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "net/race.h"
+#include "system/socket.h"
 #include "support/unit.h"
 
 #define MS(number) ((uint64_t)(number)*EM_MILLISECONDS)

@@ -2,7 +2,7 @@
 /*
  * The order of addresses: the examples of RFC 6724, section 10.2, as far as their rules apply.
  */
-#include "dns/dns_order.h"
+#include "system/address_order.h"
 
 #include <string.h>
 

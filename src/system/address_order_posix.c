@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Ranks by RFC 6724. Each rule that compares two destinations compares a property that each has alone, so that the
- * properties make one number, the first rule in its highest bits. Rules 3, 4 and 7 (deprecated, home and tunnelled
- * addresses) need what the system does not tell. Rule 9 is applied to IPv6 only: on IPv4 it would prefer the same
- * server out of many for every client in a network.
+ * Ranks by RFC 6724. Each of its rules compares a property that a destination has alone. So the properties make one
+ * number, with that of the first rule in the highest bits. Rules 3, 4 and 7 (deprecated, home and tunnelled addresses)
+ * need what the system does not tell. Rule 9 is applied to IPv6 only: on IPv4, every client in a network would prefer
+ * the same one of many servers.
  */
-#include "dns/dns_order.h"
+#include "base/features.h"
+
+#if EMI_HAVE_POSIX
 
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "system/address_order.h"
 
 /* An address as IPv6, where IPv4 is mapped (RFC 4291, section 2.5.5.2). */
 typedef struct in6_addr ipv6;
@@ -92,6 +96,12 @@ static uint64_t rank(const ipv6 *to, const ipv6 *from)
     return result | (IN6_IS_ADDR_V4MAPPED(to) ? 0 : common_bits(to->s6_addr, from->s6_addr, 64)); /* 9 */
 }
 
+unsigned emi_address_precedence(const em_address *address)
+{
+    ipv6 bytes = to_ipv6(address);
+    return find_policy(&bytes)->precedence;
+}
+
 uint64_t emi_address_rank(const em_address *destination, const em_address *source)
 {
     ipv6 to = to_ipv6(destination);
@@ -115,3 +125,5 @@ void emi_addresses_sort(em_address *list, uint64_t *ranks, unsigned count)
         ranks[to] = own;
     }
 }
+
+#endif

@@ -3,7 +3,7 @@
  * Resolution by getaddrinfo(3) in the pool of threads, so that the hosts file, resolv.conf and nsswitch.conf are used
  * as by every other program.
  */
-#include "dns/resolver_blocking.h"
+#include "dns/resolver_system.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -16,6 +16,7 @@
 #include "base/container.h"
 #include "dns/dns_name.h"
 #include "pool/pool.h"
+#include "system/socket.h"
 
 /* Made by the loop's thread. A thread of the pool fills in status and addresses, which the loop's thread then reads. */
 struct emi_system_lookup {
@@ -74,28 +75,10 @@ static em_status ask_system(const char *name, int port, int flags, emi_addresses
     return status == EM_OK && addresses->count == 0 ? EM_NAME_NOT_FOUND : status;
 }
 
-static bool is_loopback(const em_address *address)
-{
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-    switch (em_address_get_family(address)) {
-    case EM_ADDRESS_IPV4:
-        memcpy(&ipv4, address->storage.bytes, sizeof ipv4);
-        return ntohl(ipv4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    case EM_ADDRESS_IPV6:
-        memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
-        return IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
-    case EM_ADDRESS_UNIX:
-    case EM_ADDRESS_NONE:
-        break;
-    }
-    return false;
-}
-
 static bool are_all_loopback(const emi_addresses *addresses)
 {
     for (unsigned i = 0; i < addresses->count; i++)
-        if (!is_loopback(&addresses->list[i]))
+        if (!emi_address_is_loopback(&addresses->list[i]))
             return false;
     return true;
 }

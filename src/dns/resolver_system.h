@@ -2,8 +2,8 @@
 /*
  * Lookups by the system, getaddrinfo(3), in the pool of threads.
  */
-#ifndef EMI_RESOLVER_BLOCKING_H
-#define EMI_RESOLVER_BLOCKING_H
+#ifndef EMI_RESOLVER_SYSTEM_H
+#define EMI_RESOLVER_SYSTEM_H
 
 #include "dns/resolver.h"
 

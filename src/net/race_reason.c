@@ -1,61 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the race compares: addresses by their precedence, and failures by how much they tell.
+ * Why a race has failed: of all failures, the one that tells most.
  */
-#include <netinet/in.h>
-#include <string.h>
-
 #include "net/race.h"
-
-bool emi_addresses_are_equal(const em_address *one, const em_address *other)
-{
-    return one->length == other->length && memcmp(one->storage.bytes, other->storage.bytes, one->length) == 0;
-}
-
-/* The policy table of RFC 6724, section 2.1, longest prefixes first. */
-static const struct {
-    uint8_t prefix[16];
-    unsigned bits;
-    int precedence;
-} policies[] = {
-    {{[15] = 1}, 128, 50},                /* ::1 */
-    {{[10] = 0xff, [11] = 0xff}, 96, 35}, /* ::ffff:0:0/96, IPv4 */
-    {{0}, 96, 1},                         /* ::/96 */
-    {{0x20, 0x01}, 32, 5},                /* 2001::/32, Teredo */
-    {{0x20, 0x02}, 16, 30},               /* 2002::/16, 6to4 */
-    {{0x3f, 0xfe}, 16, 1},                /* 3ffe::/16 */
-    {{0xfe, 0xc0}, 10, 1},                /* fec0::/10 */
-    {{0xfc}, 7, 3},                       /* fc00::/7, unique local */
-};
-
-enum { PRECEDENCE_OF_IPV4 = 35, PRECEDENCE_OF_LOOPBACK_OF_IPV4 = 60, PRECEDENCE_OF_IPV6 = 40 };
-
-static bool has_prefix(const uint8_t *bytes, const uint8_t *prefix, unsigned bits)
-{
-    unsigned whole = bits / 8;
-    unsigned mask = 0xffU << (8 - bits % 8) & 0xffU;
-    return memcmp(bytes, prefix, whole) == 0 && (bits % 8 == 0 || ((bytes[whole] ^ prefix[whole]) & mask) == 0);
-}
-
-static int precedence_of_ipv6(const uint8_t *bytes)
-{
-    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
-        if (has_prefix(bytes, policies[i].prefix, policies[i].bits))
-            return policies[i].precedence;
-    return PRECEDENCE_OF_IPV6;
-}
-
-int emi_address_precedence(const em_address *address)
-{
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-    if (em_address_get_family(address) == EM_ADDRESS_IPV6) {
-        memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
-        return precedence_of_ipv6(ipv6.sin6_addr.s6_addr);
-    }
-    memcpy(&ipv4, address->storage.bytes, sizeof ipv4);
-    return ntohl(ipv4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET ? PRECEDENCE_OF_LOOPBACK_OF_IPV4 : PRECEDENCE_OF_IPV4;
-}
 
 /* The more a status tells, the later it comes here. What this machine lacks tells most, because it concerns every
  * address. Then comes what the peer has said, then what the network has said. Statuses that are not listed tell more
