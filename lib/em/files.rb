@@ -53,7 +53,7 @@ module EventMachine
   def self.send_file(connection, file, offset: 0, length: nil)
     return open_to_send(file) { |io| send_file(connection, io, offset: offset, length: length) } unless file.is_a?(IO)
 
-    raise IOError, "not a regular file: #{file.inspect}" unless file.stat.file?
+    raise IOError, "not a regular file: #{name_of(file)}" unless file.stat.file?
 
     offset, length = range_in(file, Integer(offset), length && Integer(length))
     deferrable = DefaultDeferrable.new
@@ -67,12 +67,20 @@ module EventMachine
     File.open(name, File::RDONLY | File::NONBLOCK | File::BINARY, &block)
   end
 
+  # Only a File has a path in every Ruby.
+  private_class_method def self.name_of(file)
+    file.is_a?(File) ? file.path : file.inspect
+  end
+
   private_class_method def self.range_in(file, offset, length)
     size = file.stat.size
-    length ||= size - offset
-    return [offset, length] if offset >= 0 && length >= 0 && offset + length <= size
+    raise ArgumentError, "negative length: #{length}" if length&.negative?
+    raise ArgumentError, "offset #{offset} is not within the file, which has #{size} bytes" unless offset.between?(0, size)
 
-    raise ArgumentError, "#{length} bytes from #{offset} on are not in the file, which has #{size} bytes"
+    length ||= size - offset
+    return [offset, length] if offset + length <= size
+
+    raise ArgumentError, "#{length} bytes at offset #{offset} are not within the file, which has #{size} bytes"
   end
 
   class Connection

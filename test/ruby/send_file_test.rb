@@ -96,19 +96,31 @@ class SendFileTest < ReactorTest
     end
   end
 
+  # Of a file of 7 bytes: offset and length, and the exception's message.
+  RANGES_OUTSIDE = {
+    [8, nil] => "offset 8 is not within the file, which has 7 bytes",
+    [-1, 1] => "offset -1 is not within the file, which has 7 bytes",
+    [2**64, 1] => "offset #{2**64} is not within the file, which has 7 bytes",
+    [0, 8] => "8 bytes at offset 0 are not within the file, which has 7 bytes",
+    [0, -1] => "negative length: -1"
+  }.freeze
+
   def test_what_cannot_be_sent_raises_and_sends_nothing
     Dir.mktmpdir do |directory|
       File.mkfifo(pipe = File.join(directory, "pipe"))
       with_file("content") do |path|
         data = received_from do |it|
           assert_raises(Errno::ENOENT) { EM.send_file(it, "/nonexistent") }
-          assert_raises(IOError) { EM.send_file(it, directory) }
-          assert_raises(IOError) { EM.send_file(it, pipe) }
+          [directory, pipe].each do |name|
+            error = assert_raises(IOError) { EM.send_file(it, name) }
+            assert_equal "not a regular file: #{name}", error.message
+          end
           IO.pipe { |reader, _| assert_raises(IOError) { EM.send_file(it, reader) } }
           assert_raises(TypeError) { EM.send_file(it, nil) }
           assert_raises(TypeError) { EM.send_file(it, path, offset: nil) }
-          [[8, nil], [0, 8], [-1, 1], [0, -1], [2**64, 1]].each do |offset, length|
-            assert_raises(ArgumentError) { EM.send_file(it, path, offset: offset, length: length) }
+          RANGES_OUTSIDE.each do |(offset, length), text|
+            error = assert_raises(ArgumentError) { EM.send_file(it, path, offset: offset, length: length) }
+            assert_equal text, error.message
           end
           it.close_connection_after_writing
         end
@@ -169,7 +181,7 @@ class SendFileTest < ReactorTest
         })
         client(port, unbind: ->(_, why) { reason = why })
       end
-      assert_equal [:error, "the file has become shorter while it was sent"], @log[0][0, 2]
+      assert_equal [:error, "the file was truncated while it was being sent"], @log[0][0, 2]
       assert_includes [nil, Errno::ECONNRESET], reason
     end
   end
