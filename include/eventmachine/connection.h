@@ -94,7 +94,6 @@ typedef struct em_stream_options {
     uint64_t drain_timeout_ns;
 } em_stream_options;
 
-
 /* Sending */
 
 /**
@@ -282,7 +281,7 @@ EM_API em_status em_connection_set_handler(em_connection *connection, const em_h
 EM_API em_signature em_connection_get_signature(const em_connection *connection);
 
 /** Returns the connection with this signature; NULL if its unbind has returned or it never existed. */
-EM_API em_connection *em_loop_find_connection(em_loop *loop, em_signature signature);
+EM_API em_connection *em_loop_find_connection(const em_loop *loop, em_signature signature);
 
 /** Returns the connection's state; EM_STATE_CLOSED for NULL. */
 EM_API em_connection_state em_connection_get_state(const em_connection *connection);

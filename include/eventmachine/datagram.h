@@ -344,7 +344,7 @@ EM_API void em_datagram_socket_set_user(em_datagram_socket *socket, void *user);
 EM_API em_signature em_datagram_socket_get_signature(const em_datagram_socket *socket);
 
 /** Returns the datagram socket with this signature; NULL if its unbind has returned or it never existed. */
-EM_API em_datagram_socket *em_loop_find_datagram_socket(em_loop *loop, em_signature signature);
+EM_API em_datagram_socket *em_loop_find_datagram_socket(const em_loop *loop, em_signature signature);
 
 /** Gets the address that the socket is bound to. EM_CLOSED once the descriptor has been detached, and what
  * getsockname(2) returns. */

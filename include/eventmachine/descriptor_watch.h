@@ -109,7 +109,7 @@ EM_API uint64_t em_descriptor_watch_get_idle_ns(const em_descriptor_watch *watch
 EM_API em_signature em_descriptor_watch_get_signature(const em_descriptor_watch *watch);
 
 /** Returns the watch with this signature; NULL if its unbind has returned or it never existed. */
-EM_API em_descriptor_watch *em_loop_find_descriptor_watch(em_loop *loop, em_signature signature);
+EM_API em_descriptor_watch *em_loop_find_descriptor_watch(const em_loop *loop, em_signature signature);
 
 EM_END_DECLARATIONS
 

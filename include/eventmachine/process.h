@@ -251,7 +251,7 @@ EM_API void em_process_set_user(em_process *process, void *user);
 EM_API em_signature em_process_get_signature(const em_process *process);
 
 /** Returns the process with this signature; NULL if its unbind has returned or it never existed. */
-EM_API em_process *em_loop_find_process(em_loop *loop, em_signature signature);
+EM_API em_process *em_loop_find_process(const em_loop *loop, em_signature signature);
 
 EM_END_DECLARATIONS
 

@@ -164,7 +164,7 @@ EM_API int em_server_get_descriptor(const em_server *server);
 EM_API em_signature em_server_get_signature(const em_server *server);
 
 /** Returns the server with this signature; NULL if it was stopped or never existed. */
-EM_API em_server *em_loop_find_server(em_loop *loop, em_signature signature);
+EM_API em_server *em_loop_find_server(const em_loop *loop, em_signature signature);
 
 /**
  * Sets an option of the server's listening sockets by the system's numbers, setsockopt(2). value_bytes: the length of

@@ -195,7 +195,7 @@ static const emi_object_operations operations = {
     .free = free_connection,
 };
 
-em_connection *em_loop_find_connection(em_loop *loop, em_signature signature)
+em_connection *em_loop_find_connection(const em_loop *loop, em_signature signature)
 {
     emi_object *object = emi_loop_find_object(loop, EMI_CONNECTION, signature);
     return object && object->state != EM_STATE_CLOSED ? connection_of(object) : NULL;

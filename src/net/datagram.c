@@ -110,7 +110,7 @@ em_status emi_datagram_socket_create(em_loop *loop, const em_datagram_handler *h
     return EM_OK;
 }
 
-em_datagram_socket *em_loop_find_datagram_socket(em_loop *loop, em_signature signature)
+em_datagram_socket *em_loop_find_datagram_socket(const em_loop *loop, em_signature signature)
 {
     emi_object *object = emi_loop_find_object(loop, EMI_DATAGRAM_SOCKET, signature);
     return object && object->state != EMI_DATAGRAM_CLOSED ? socket_of(object) : NULL;

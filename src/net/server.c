@@ -359,7 +359,7 @@ em_status em_server_set_socket_option(em_server *server, int level, int option, 
     return status;
 }
 
-em_server *em_loop_find_server(em_loop *loop, em_signature signature)
+em_server *em_loop_find_server(const em_loop *loop, em_signature signature)
 {
     emi_object *object = emi_loop_find_object(loop, EMI_SERVER, signature);
     return object && !server_of(object)->stopped ? server_of(object) : NULL;

@@ -271,7 +271,7 @@ em_signature em_process_get_signature(const em_process *process)
     return process ? process->object.handle.signature : 0;
 }
 
-em_process *em_loop_find_process(em_loop *loop, em_signature signature)
+em_process *em_loop_find_process(const em_loop *loop, em_signature signature)
 {
     emi_object *object = emi_loop_find_object(loop, EMI_PROCESS, signature);
     return object && object->state != EMI_PROCESS_UNBOUND ? process_of(object) : NULL;

@@ -288,7 +288,7 @@ em_signature em_descriptor_watch_get_signature(const em_descriptor_watch *watch)
     return watch ? watch->object.handle.signature : 0;
 }
 
-em_descriptor_watch *em_loop_find_descriptor_watch(em_loop *loop, em_signature signature)
+em_descriptor_watch *em_loop_find_descriptor_watch(const em_loop *loop, em_signature signature)
 {
     emi_object *object = emi_loop_find_object(loop, EMI_DESCRIPTOR_WATCH, signature);
     return object && object->state != UNBOUND ? watch_of(object) : NULL;
