@@ -25,9 +25,9 @@ EM_BEGIN_DECLARATIONS
     X(EM_UNSUPPORTED, -5, "not supported on this system")                                                              \
     X(EM_NOT_FOUND, -6, "no such object, or it has already ended")                                                     \
     X(EM_LIMIT, -7, "a limit of the library or of the system's threads was reached")                                   \
-    X(EM_CLOSED, -8, "the connection is closed or closing")                                                            \
-    X(EM_OUTBOX_LIMIT, -9, "the data waiting to be sent exceeds the limit of the connection")                          \
-    X(EM_LOOP_OUTBOX_LIMIT, -10, "the data waiting to be sent on all connections exceeds the limit of the loop")       \
+    X(EM_CLOSED, -8, "closed or closing")                                                                              \
+    X(EM_OUTBOX_LIMIT, -9, "the data waiting to be sent exceeds its limit")                                            \
+    X(EM_LOOP_OUTBOX_LIMIT, -10, "the data of the whole loop waiting to be sent exceeds its limit")                    \
     X(EM_RESOLVE_TIMEOUT, -11, "timed out while resolving the name")                                                   \
     X(EM_CONNECT_TIMEOUT, -12, "timed out while connecting")                                                           \
     X(EM_INACTIVITY_TIMEOUT, -13, "timed out because of inactivity")                                                   \
@@ -49,10 +49,10 @@ EM_BEGIN_DECLARATIONS
     X(EM_TLS_BAD_OPTION, -29, "unusable TLS option")                                                                   \
     X(EM_TLS_NO_HOSTNAME, -30, "verification needs the peer's host name")                                              \
     X(EM_NOT_A_FILE, -31, "not a regular file")                                                                        \
-    X(EM_FILE_TRUNCATED, -32, "the file has become shorter while it was sent")                                         \
+    X(EM_FILE_TRUNCATED, -32, "the file was truncated while it was being sent")                                        \
     X(EM_CANCELLED, -33, "cancelled before it began")                                                                  \
-    X(EM_NO_RECORDS, -34, "the name exists, but has no record of this kind")                                           \
-    X(EM_ANSWER_TRUNCATED, -35, "the name server's answer was cut off, and could not be had over TCP")                 \
+    X(EM_NO_RECORDS, -34, "the name exists, but has no record of this type")                                           \
+    X(EM_ANSWER_TRUNCATED, -35, "the name server's answer was truncated, and could not be fetched over TCP")           \
     /* From the operating system. */                                                                                   \
     X(EM_SYSTEM_ERROR, -100, "unexpected error of the operating system")                                               \
     X(EM_ADDRESS_IN_USE, -101, "address already in use")                                                               \

@@ -57,7 +57,7 @@ module EventMachine
       @position += piece.bytesize
       piece
     rescue EOFError
-      yield "the file has become shorter"
+      yield "the file was truncated while it was being sent"
     rescue SystemCallError => e
       yield e.message
     end

@@ -201,7 +201,7 @@ class StreamerTest < ReactorTest
       sink.define_singleton_method(:send_data) { |data| super(data).tap { file.truncate(20_000) } }
       note(EM::FileStreamer.new(sink, path))
     end
-    assert_equal [[:error, "the file has become shorter"]], @log
+    assert_equal [[:error, "the file was truncated while it was being sent"]], @log
     assert_equal content(100_000).byteslice(0, 20_000), sink.data
   end
 

@@ -214,7 +214,7 @@ class StreamingOverConnectionsTest < ReactorTest
     recorder.define_singleton_method(:send_data) { |data| File.truncate(path, 20_000) && super(data) }
     reasons = []
     EM::FileStreamer.new(recorder, path).errback { |reason| reasons << reason }
-    assert_equal ["the file has become shorter"], reasons
+    assert_equal ["the file was truncated while it was being sent"], reasons
   end
 
   def test_the_chunk_size_of_ios_is_a_replaceable_constant

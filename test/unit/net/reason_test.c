@@ -104,7 +104,7 @@ static void timeouts_and_limits_have_no_error_number(void **state)
          "connection with 192.0.2.1:1025: timed out because the peer does not receive"},
         {{.outbox_limit_bytes = 3},
          EM_OUTBOX_LIMIT,
-         "connection with 192.0.2.1:1025: the data waiting to be sent exceeds the limit of the connection"},
+         "connection with 192.0.2.1:1025: the data waiting to be sent exceeds its limit"},
     };
     for (size_t i = 0; i < COUNT(ends); i++) {
         em_stream_options options = ends[i].options;
