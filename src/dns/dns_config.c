@@ -75,7 +75,7 @@ static void add_server(emi_dns_config *config, const char *text)
 
 static bool is_suffix(const char *text)
 {
-    return strcmp(text, ".") == 0 || emi_name_check_query(text) == EM_OK;
+    return emi_name_check_query(text) == EM_OK;
 }
 
 static void add_suffix(emi_dns_config *config, const char *text)

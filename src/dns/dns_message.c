@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <eventmachine/resolver.h>
+
 enum {
     POINTER = 0xc0,
     RECURSION_DESIRED = 0x01,
@@ -66,6 +68,24 @@ size_t emi_message_write_query(unsigned char *bytes, const char *name, unsigned 
     if (udp_bytes > 0)
         end = put_edns(end, udp_bytes);
     return (size_t)(end - bytes);
+}
+
+size_t emi_message_write_loopback(unsigned char *bytes, const char *name, unsigned type)
+{
+    static const unsigned char ipv6[16] = {[15] = 1}, ipv4[4] = {127, 0, 0, 1};
+    size_t length = emi_message_write_query(bytes, name, type, 0, 0);
+    bytes[2] |= RESPONSE;
+    if (type != EM_RECORD_A && type != EM_RECORD_AAAA)
+        return length;
+    size_t size = type == EM_RECORD_A ? sizeof ipv4 : sizeof ipv6;
+    unsigned char *to = put16(bytes + length, POINTER << 8 | EMI_MESSAGE_HEADER_BYTES);
+    to = put16(to, type);
+    to = put16(to, CLASS_INTERNET);
+    memset(to, 0, 4);
+    to = put16(to + 4, (unsigned)size);
+    memcpy(to, type == EM_RECORD_A ? ipv4 : ipv6, size);
+    put16(bytes + 6, 1);
+    return length + 12 + size;
 }
 
 /* Names */
@@ -226,11 +246,10 @@ static size_t after_question(emi_message message)
 /* The data of addresses has a fixed size. */
 static bool has_right_length(const emi_message_record *record)
 {
-    enum { TYPE_A = 1, TYPE_AAAA = 28 };
     if (record->class != CLASS_INTERNET)
         return true;
-    return (record->type != TYPE_A || record->data_length == 4) &&
-           (record->type != TYPE_AAAA || record->data_length == 16);
+    return (record->type != EM_RECORD_A || record->data_length == 4) &&
+           (record->type != EM_RECORD_AAAA || record->data_length == 16);
 }
 
 bool emi_message_is_sound(emi_message message)

@@ -17,18 +17,28 @@ bool emi_name_is_under(const char *name, const char *top)
     return length == tail || name[length - tail - 1] == '.';
 }
 
-/* Digits and dots only: a malformed IPv4 address, which no resolver should see (RFC 3493 would read "1.2" as one). */
-static bool looks_like_ipv4(const char *name)
+/* Digits, or hexadecimal ones after "0x". */
+static bool is_number(const char *label, size_t length)
 {
-    return name[strspn(name, "0123456789.")] == '\0';
+    if (length >= 2 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
+        return 2 + strspn(label + 2, "0123456789abcdefABCDEF") >= length;
+    return strspn(label, "0123456789") >= length;
 }
 
-/* "0x7f000001" and "0x7f.1", which inet_aton(3) reads as addresses: one parser decides, and it is em_address_from_text.
- */
-static bool looks_like_hexadecimal(const char *name)
+/* "127.1", "0x7f000001", "127.0.0.0x1", "010.0.0.1", "1.2.3.4.5": inet_aton(3), and with it getaddrinfo(3), reads most
+ * names of numbers as IPv4 addresses, of which a program that has checked the name knows nothing. One parser decides
+ * what an address is: em_address_from_text. */
+static bool looks_like_ipv4(const char *name)
 {
-    return name[0] == '0' && (name[1] == 'x' || name[1] == 'X') &&
-           name[2 + strspn(name + 2, "0123456789abcdefABCDEF.xX")] == '\0';
+    while (*name) {
+        size_t length = strcspn(name, ".");
+        if (!is_number(name, length))
+            return false;
+        name += length;
+        if (*name == '.')
+            name++;
+    }
+    return true;
 }
 
 /* Labels of 1 to 63 bytes (RFC 1035, section 2.3.4), separated by dots, with or without a final one. */
@@ -45,27 +55,32 @@ static bool has_good_labels(const char *name)
     return true;
 }
 
-em_status emi_name_check_query(const char *name)
+static bool is_well_formed(const char *name)
 {
     size_t length = strlen(name);
     if (length == 0 || length > EMI_LONGEST_NAME || !has_good_labels(name))
-        return EM_INVALID_ADDRESS;
+        return false;
     if (length == EMI_LONGEST_NAME && name[length - 1] != '.')
-        return EM_INVALID_ADDRESS;
+        return false;
     for (size_t i = 0; i < length; i++)
         if (isspace((unsigned char)name[i]) || iscntrl((unsigned char)name[i]))
-            return EM_INVALID_ADDRESS;
-    return EM_OK;
+            return false;
+    return true;
+}
+
+em_status emi_name_check_query(const char *name)
+{
+    if (strcmp(name, ".") == 0)
+        return EM_OK;
+    if (!is_well_formed(name))
+        return EM_INVALID_ADDRESS;
+    return emi_name_is_under(name, "invalid") || emi_name_is_under(name, "onion") ? EM_NAME_NOT_FOUND : EM_OK;
 }
 
 em_status emi_name_check(const char *name)
 {
-    if (strchr(name, ':') || looks_like_ipv4(name) || looks_like_hexadecimal(name))
-        return EM_INVALID_ADDRESS;
-    em_status status = emi_name_check_query(name);
-    if (status != EM_OK)
-        return status;
-    return emi_name_is_under(name, "invalid") || emi_name_is_under(name, "onion") ? EM_NAME_NOT_FOUND : EM_OK;
+    bool is_root = strcmp(name, ".") == 0;
+    return is_root || strchr(name, ':') || looks_like_ipv4(name) ? EM_INVALID_ADDRESS : emi_name_check_query(name);
 }
 
 /* Comparing */

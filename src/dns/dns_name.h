@@ -19,7 +19,8 @@ enum { EMI_LONGEST_NAME = 254, EMI_LONGEST_LABEL = 63 };
  * (RFC 6761) or .onion (RFC 7686). */
 em_status emi_name_check(const char *name);
 
-/** EM_OK for a name that may be in a query: also one that looks like an address. EM_INVALID_ADDRESS. */
+/** EM_OK for a name that may be in a query: also the root, ".", and one that looks like an address. EM_INVALID_ADDRESS,
+ * EM_NAME_NOT_FOUND as above. */
 em_status emi_name_check_query(const char *name);
 
 /** Whether the name is this top-level one or under it, with or without a final dot, whatever the case. */

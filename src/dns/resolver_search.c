@@ -162,12 +162,27 @@ static em_status make_entry(emi_search *search, const char *name, emi_cache_entr
     return EM_OK;
 }
 
+static void end_at_loopback(emi_search *search, const char *name)
+{
+    unsigned char bytes[EMI_LONGEST_QUERY_BYTES + 28];
+    emi_message message = {.bytes = bytes, .length = emi_message_write_loopback(bytes, name, search->type)};
+    const emi_memory *memory = &search->lookup->resolver->loop->memory;
+    emi_answer_release(search->answer);
+    search->answer = NULL;
+    em_status status = emi_answer_read(memory, message, name, search->type, &search->answer);
+    end(search, status == EM_OK ? search->answer->status : status);
+}
+
 /* Returns whether the next name is to be tried. */
 static bool try_name(emi_search *search, const char *name)
 {
     emi_lookup *lookup = search->lookup;
     emi_resolver *resolver = lookup->resolver;
     emi_cache_entry *entry = NULL;
+    if (emi_name_is_under(name, "localhost")) {
+        end_at_loopback(search, name);
+        return false;
+    }
     if (!lookup->is_private)
         entry = emi_dns_cache_find(&resolver->cache, name, search->type, resolver->loop->now_ns);
     if (entry && entry->answer)
