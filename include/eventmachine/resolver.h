@@ -194,7 +194,8 @@ typedef struct em_lookup_options {
  * EM_INVALID_ADDRESS: the name is malformed, or looks like an address without being one ("127.1", "0x7f000001").
  * EM_NAME_NOT_FOUND: it is under .invalid or .onion. EM_INVALID_PORT. EM_INVALID_ARGUMENT (no `name`, no `callback`, or
  * an option; em_status_get_detail says which). EM_LIMIT: no thread can be started to ask the system. EM_NO_MEMORY,
- * EM_RESOLVER_FAILED (c-ares cannot be initialised), EM_FORKED, EM_INVALID_STATE (the loop is being destroyed).
+ * EM_NO_DESCRIPTORS (to read the files with), EM_RESOLVER_FAILED (c-ares cannot be initialised), EM_FORKED,
+ * EM_INVALID_STATE (the loop is being destroyed).
  */
 EM_API em_status em_loop_resolve(em_loop *loop, const char *name, const em_lookup_options *options,
                                  em_resolved callback, void *user, em_dispose dispose, em_lookup *lookup);
@@ -220,8 +221,8 @@ EM_API em_status em_loop_cancel_lookup(em_loop *loop, em_lookup lookup);
  * continue with the options that they began with. options: NULL for all defaults.
  *
  * On failure nothing has changed. EM_INVALID_ARGUMENT (em_status_get_detail says which option), EM_INVALID_ADDRESS (one
- * of `servers`), EM_NO_MEMORY, EM_RESOLVER_FAILED (c-ares cannot be initialised), EM_FORKED, EM_INVALID_STATE (the loop
- * is being destroyed).
+ * of `servers`), EM_NO_MEMORY, EM_NO_DESCRIPTORS, EM_RESOLVER_FAILED (c-ares cannot be initialised), EM_FORKED,
+ * EM_INVALID_STATE (the loop is being destroyed).
  */
 EM_API em_status em_loop_set_resolver(em_loop *loop, const em_resolver_options *options);
 

@@ -26,6 +26,15 @@ static const char *hosts_file_of(const em_resolver_options *options)
     return path_of(options ? options->hosts_file : NULL, "/etc/hosts");
 }
 
+/* A file that cannot be read counts as an empty one, as for the system's resolver. But what is missing only now must
+ * not make it empty until it changes. */
+static em_status read_file(const emi_memory *memory, const char *path, char **text)
+{
+    size_t length;
+    em_status status = emi_text_file_read(memory, path, text, &length);
+    return status == EM_NO_MEMORY || status == EM_NO_DESCRIPTORS ? status : EM_OK;
+}
+
 /* Configurations */
 
 em_status emi_resolver_make_config(emi_resolver *resolver, const char *path, const em_resolver_options *options,
@@ -38,11 +47,10 @@ em_status emi_resolver_make_config(emi_resolver *resolver, const char *path, con
     config->memory = memory;
     emi_dns_config_init(config);
     char *text = NULL;
-    size_t length = 0;
-    /* A file that cannot be read counts as an empty one, as for the system's resolver. */
-    if (path && emi_text_file_read(memory, path, &text, &length) == EM_NO_MEMORY) {
+    em_status status = path ? read_file(memory, path, &text) : EM_OK;
+    if (status != EM_OK) {
         emi_dns_config_release(config);
-        return EM_NO_MEMORY;
+        return status;
     }
     emi_dns_config_read(config, text);
     emi_release(memory, text);
@@ -77,10 +85,10 @@ em_status emi_resolver_read_hosts(emi_resolver *resolver, const char *path, emi_
 {
     const emi_memory *memory = &resolver->loop->memory;
     char *text = NULL;
-    size_t length = 0;
-    if (path[0] && emi_text_file_read(memory, path, &text, &length) == EM_NO_MEMORY)
-        return EM_NO_MEMORY;
-    em_status status = emi_hosts_read(hosts, memory, text);
+    em_status status = path[0] ? read_file(memory, path, &text) : EM_OK;
+    if (status != EM_OK)
+        return status;
+    status = emi_hosts_read(hosts, memory, text);
     if (status != EM_OK)
         emi_release(memory, text);
     return status;

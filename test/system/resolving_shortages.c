@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
+/*
+ * Look-ups while descriptors are short. The name server is in a thread of the test.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "support/system_names.h"
+#include "support/unit.h"
+
+static char hosts_file[] = "/tmp/resolving_shortages.XXXXXX";
+
+static void write_hosts(const char *text)
+{
+    FILE *file = fopen(hosts_file, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The limit of descriptors, which is lowered so that all can be taken. */
+typedef struct shortage {
+    struct rlimit before;
+    int taken[512];
+    unsigned count;
+} shortage;
+
+static void limit_descriptors(shortage *made, rlim_t limit)
+{
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &made->before), 0);
+    struct rlimit lower = {.rlim_cur = limit, .rlim_max = made->before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lower), 0);
+}
+
+static void take_all_descriptors(shortage *made)
+{
+    limit_descriptors(made, 256);
+    for (made->count = 0; (made->taken[made->count] = fcntl(0, F_DUPFD_CLOEXEC, 0)) >= 0;)
+        made->count++;
+}
+
+static void end_shortage(shortage *made)
+{
+    while (made->count > 0)
+        close(made->taken[--made->count]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &made->before), 0);
+}
+
+static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user)
+{
+    (void)loop;
+    (void)lookup;
+    (void)addresses;
+    (void)count;
+    *(em_status *)user = status;
+}
+
+static em_status try_to_resolve(em_loop *loop, const char *name)
+{
+    em_status status = EM_IN_PROGRESS;
+    em_status begun = em_loop_resolve(loop, name, NULL, note_status, &status, NULL, NULL);
+    while (begun == EM_OK && status == EM_IN_PROGRESS)
+        system_turn(loop);
+    return begun == EM_OK ? status : begun;
+}
+
+/* Otherwise every name would be unknown until the file changes. */
+static void files_are_read_once_there_are_descriptors_again(void **state)
+{
+    shortage all = {.count = 0};
+    em_resolver_options options = {.size = sizeof options, .hosts_file = hosts_file, .resolv_conf = ""};
+    write_hosts("192.0.2.1 here.localhost.test\n");
+    take_all_descriptors(&all);
+    em_status status = em_loop_set_resolver(*state, &options);
+    end_shortage(&all);
+    assert_int_equal(status, EM_NO_DESCRIPTORS);
+    assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
+    assert_int_equal(try_to_resolve(*state, "here.localhost.test"), EM_OK);
+}
+
+static void a_file_that_cannot_be_opened_now_is_not_forgotten(void **state)
+{
+    shortage all = {.count = 0};
+    em_resolver_options options = {.size = sizeof options, .hosts_file = hosts_file, .resolv_conf = ""};
+    write_hosts("192.0.2.1 here.localhost.test\n");
+    assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
+    write_hosts("192.0.2.1 here.localhost.test there.localhost.test\n");
+    system_run_for(*state, 1050000000);
+    take_all_descriptors(&all);
+    em_status status = try_to_resolve(*state, "here.localhost.test");
+    end_shortage(&all);
+    assert_int_equal(status, EM_OK);
+    assert_int_equal(try_to_resolve(*state, "there.localhost.test"), EM_OK);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        SYSTEM_TEST(files_are_read_once_there_are_descriptors_again),
+        SYSTEM_TEST(a_file_that_cannot_be_opened_now_is_not_forgotten),
+    };
+    int file = mkstemp(hosts_file);
+    if (file < 0)
+        return 1;
+    close(file);
+    int result = SYSTEM_RUN(tests);
+    unlink(hosts_file);
+    return result;
+}
