@@ -44,6 +44,8 @@ static em_status judge(const emi_dns_client *client, int code, int ares_status)
     em_status status = status_of(ares_status);
     if (status == EM_OK || status == EM_NO_MEMORY)
         return status;
+    if (client->failure == EM_NO_DESCRIPTORS)
+        return client->failure;
     if (client->is_truncated)
         return EM_ANSWER_TRUNCATED;
     if (code > EMI_NO_ERROR)

@@ -35,6 +35,10 @@ em_status emi_transport_open(em_loop *loop, emi_transport **transport);
 /** Queues a question. It is sent in a later turn. */
 void emi_transport_ask(emi_transport *transport, emi_question *question);
 
+/** To be called by `answered` if descriptors are short: asks once more when another question has ended. Returns false
+ * if no other one is under way. */
+bool emi_transport_ask_later(emi_transport *transport, emi_question *question);
+
 /** Takes a question back: `answered` is not called. */
 void emi_transport_drop(emi_transport *transport, emi_question *question);
 

@@ -25,7 +25,7 @@ struct emi_transport {
     unsigned client_count;
     unsigned busy_count;
     unsigned idle_count;
-    bool lacks_memory; /* for a client: tried again when another one settles */
+    bool lacks_resources; /* memory or descriptors for a client: tried again when another one settles */
     unsigned ids_left;
     uint16_t ids[IDS];
 };
@@ -69,7 +69,7 @@ static void make_idle(emi_dns_client *client)
 {
     emi_transport *transport = client->transport;
     transport->busy_count--;
-    transport->lacks_memory = false;
+    transport->lacks_resources = client->failure == EM_NO_DESCRIPTORS && transport->busy_count > 0;
     if (client->has_edns_failed) {
         destroy_client(transport, client);
         return;
@@ -126,6 +126,14 @@ void emi_transport_ask(emi_transport *transport, emi_question *question)
     emi_list_append(&transport->waiting, &question->link);
 }
 
+bool emi_transport_ask_later(emi_transport *transport, emi_question *question)
+{
+    if (transport->busy_count < 2) /* its own client is one */
+        return false;
+    emi_list_append(transport->waiting.next, &question->link); /* before the first one */
+    return true;
+}
+
 void emi_transport_drop(emi_transport *transport, emi_question *question)
 {
     (void)transport;
@@ -170,7 +178,7 @@ static void send_first(emi_transport *transport)
     if (status == EM_OK)
         status = take_client(transport, question, &client);
     if (status == EM_NO_MEMORY && transport->busy_count > 0) {
-        transport->lacks_memory = true;
+        transport->lacks_resources = true;
         return;
     }
     emi_list_remove(&question->link);
@@ -182,7 +190,8 @@ static void send_first(emi_transport *transport)
 
 static bool can_send(const emi_transport *transport)
 {
-    return !emi_list_is_empty(&transport->waiting) && transport->busy_count < MOST_CLIENTS && !transport->lacks_memory;
+    return !emi_list_is_empty(&transport->waiting) && transport->busy_count < MOST_CLIENTS &&
+           !transport->lacks_resources;
 }
 
 /* After a burst the memory of most clients is returned, over several turns. */
@@ -228,7 +237,7 @@ static void take_back_all(emi_transport *transport)
 void emi_transport_renew(emi_transport *transport)
 {
     transport->ids_left = 0; /* the parent uses them */
-    transport->lacks_memory = false;
+    transport->lacks_resources = false;
     take_back_all(transport);
     destroy_idle(transport);
 }

@@ -21,6 +21,13 @@ void emi_transport_ask(emi_transport *transport, emi_question *question)
     (void)question;
 }
 
+bool emi_transport_ask_later(emi_transport *transport, emi_question *question)
+{
+    (void)transport;
+    (void)question;
+    return false;
+}
+
 void emi_transport_drop(emi_transport *transport, emi_question *question)
 {
     (void)transport;

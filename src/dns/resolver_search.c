@@ -133,6 +133,8 @@ static void answered(emi_question *question, em_status status, emi_message messa
         emi_transport_ask(resolver->transport, question);
         return;
     }
+    if (status == EM_NO_DESCRIPTORS && emi_transport_ask_later(resolver->transport, question))
+        return;
     emi_answer *answer = NULL;
     if (status == EM_OK)
         status = emi_answer_read(memory, message, entry->name, question->type, &answer);

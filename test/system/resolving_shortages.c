@@ -97,11 +97,60 @@ static void a_file_that_cannot_be_opened_now_is_not_forgotten(void **state)
     assert_int_equal(try_to_resolve(*state, "there.localhost.test"), EM_OK);
 }
 
+static name_server *start(em_loop *loop)
+{
+    system_need_transport(loop);
+    name_server *server = name_server_start(0);
+    system_use_server(loop, server);
+    return server;
+}
+
+/* There are fewer descriptors than questions under way. "truncated" needs two for each. */
+static void names_wait_for_descriptors(void **state)
+{
+    enum { MANY = 1000 };
+    static const char *const labels[] = {"good", "truncated"};
+    name_server *server = start(*state);
+    em_status *statuses = system_memory(MANY * sizeof *statuses);
+    const em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4};
+    shortage made = {.count = 0};
+    limit_descriptors(&made, 64);
+    for (size_t i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s-%zu.test", labels[i % 8 == 0], i);
+        statuses[i] = EM_IN_PROGRESS;
+        assert_int_equal(em_loop_resolve(*state, name, &options, note_status, &statuses[i], NULL, NULL), EM_OK);
+    }
+    unsigned found = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        while (statuses[i] == EM_IN_PROGRESS)
+            system_turn(*state);
+        found += statuses[i] == EM_OK;
+    }
+    end_shortage(&made);
+    assert_int_equal(found, MANY);
+    name_server_stop(server);
+}
+
+static void without_any_descriptor_a_name_fails(void **state)
+{
+    name_server *server = start(*state);
+    shortage all = {.count = 0};
+    take_all_descriptors(&all);
+    em_status status = try_to_resolve(*state, "good.test");
+    end_shortage(&all);
+    assert_int_equal(status, EM_NO_DESCRIPTORS);
+    assert_int_equal(try_to_resolve(*state, "good.test"), EM_OK);
+    name_server_stop(server);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(files_are_read_once_there_are_descriptors_again),
         SYSTEM_TEST(a_file_that_cannot_be_opened_now_is_not_forgotten),
+        SYSTEM_TEST(names_wait_for_descriptors),
+        SYSTEM_TEST(without_any_descriptor_a_name_fails),
     };
     int file = mkstemp(hosts_file);
     if (file < 0)
