@@ -48,7 +48,7 @@ static em_status judge(const emi_dns_client *client, int code, int ares_status)
         return client->failure;
     if (client->is_truncated)
         return EM_ANSWER_TRUNCATED;
-    if (code > EMI_NO_ERROR)
+    if (code > EMI_NO_ERROR || client->was_cut_off)
         return EM_RESOLVER_FAILED; /* c-ares may call it "refused" all the same */
     return status == EM_CONNECTION_REFUSED && client->failure != EM_OK ? client->failure : status;
 }
@@ -224,6 +224,7 @@ void emi_dns_client_ask(emi_dns_client *client, emi_question *question)
     client->last_server = -1;
     client->failure = EM_OK;
     client->is_truncated = false;
+    client->was_cut_off = false;
     question->client = client;
     question->response_code = -1;
     int ares_status = set_servers(client);

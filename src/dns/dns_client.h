@@ -27,6 +27,7 @@ struct emi_dns_client {
     int last_server;                         /* the one that was asked last; -1: none */
     em_status failure;                       /* of the system, when a socket could not be opened */
     bool is_truncated;                       /* a response was */
+    bool was_cut_off;                        /* a server has closed its connection */
     bool has_edns_failed;                    /* a server has said that it does not understand the question */
     void (*settled)(emi_dns_client *client); /* the transport's: the question has ended */
     void *transport;

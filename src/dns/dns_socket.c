@@ -34,6 +34,11 @@ typedef struct query_socket {
     bool is_datagram;
     bool has_received;
     unsigned received; /* datagrams since the last event */
+    /* Of a stream: how much of the message that is coming has come, with the two bytes of its length, and its
+     * beginning.
+     */
+    size_t position;
+    unsigned char head[6];
 } query_socket;
 
 static query_socket *socket_of(emi_channel *channel)
@@ -269,13 +274,49 @@ static size_t adjust(const emi_question *question, unsigned char *bytes, size_t 
     return capacity;
 }
 
+/* How many bytes of a stream are still part of the message that is coming, if its length is known. */
+static size_t left_of_message(const query_socket *given)
+{
+    return 2 + (size_t)(given->head[0] << 8 | given->head[1]) - given->position;
+}
+
+/* c-ares reads as much of a stream as it likes, and does not tell the response code of what it rejects. */
+static void note_stream(emi_dns_client *client, query_socket *given, const unsigned char *bytes, size_t count)
+{
+    for (size_t taken; count > 0; bytes += taken, count -= taken) {
+        taken = 1;
+        if (given->position < sizeof given->head)
+            given->head[given->position] = *bytes;
+        else
+            taken = count < left_of_message(given) ? count : left_of_message(given);
+        given->position += taken;
+        if (given->position == sizeof given->head && client->question)
+            note_reply(client, given, (emi_message){.bytes = given->head + 2, .length = 4});
+        if (given->position >= 2 && left_of_message(given) == 0)
+            given->position = 0;
+    }
+}
+
+static ares_ssize_t receive_stream(emi_dns_client *client, query_socket *given, void *buffer, size_t capacity,
+                                   int flags)
+{
+    ssize_t count = recv(given->channel.descriptor, buffer, capacity, flags);
+    if (count > 0)
+        note_stream(client, given, buffer, (size_t)count);
+    else if (count == 0 || errno == ECONNRESET)
+        client->was_cut_off = true;
+    return count;
+}
+
 static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capacity, int flags, struct sockaddr *from,
                             ares_socklen_t *from_length, void *user)
 {
     emi_dns_client *client = user;
     query_socket *given = find(client, descriptor);
-    if (!given || !given->is_datagram)
+    if (!given)
         return recvfrom(descriptor, buffer, capacity, flags, from, from_length);
+    if (!given->is_datagram)
+        return receive_stream(client, given, buffer, capacity, flags);
     if (!client->question || given->received++ == MOST_RECEIVED)
         return drop();
     ssize_t count = recvfrom(descriptor, buffer, capacity, flags | MSG_TRUNC, from, from_length);
