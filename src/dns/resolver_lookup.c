@@ -127,7 +127,6 @@ static em_status choose_config(emi_lookup *lookup, const em_resolver_options *op
         lookup->config = emi_dns_config_retain(resolver->config);
         return EM_OK;
     }
-    lookup->is_private = true;
     const char *path = options->resolv_conf ? options->resolv_conf : "/etc/resolv.conf";
     return emi_resolver_make_config(resolver, path[0] ? path : NULL, options, &lookup->config);
 }

@@ -76,7 +76,6 @@ struct emi_lookup {
     emi_addresses *known; /* found without a query, by the hosts file or the system; NULL: none */
     void *system;         /* emi_system_lookup, while it is in progress */
     int port;
-    bool is_private; /* with options of its own: nothing is shared with others */
     char name[];     /* as the user has spelled it */
 };
 

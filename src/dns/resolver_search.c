@@ -145,6 +145,13 @@ static void answered(emi_question *question, em_status status, emi_message messa
     finish(entry, answer);
 }
 
+/* A lookup with options of its own, or one that began before em_loop_set_resolver, must not share the answers of other
+ * servers. */
+static bool shares_answers(const emi_lookup *lookup)
+{
+    return lookup->config == lookup->resolver->config;
+}
+
 static em_status make_entry(emi_search *search, const char *name, emi_cache_entry **made)
 {
     emi_lookup *lookup = search->lookup;
@@ -152,7 +159,7 @@ static em_status make_entry(emi_search *search, const char *name, emi_cache_entr
     emi_cache_entry *entry = emi_cache_entry_create(&resolver->loop->memory, name, search->type, lookup->config);
     if (!entry)
         return EM_NO_MEMORY;
-    em_status status = lookup->is_private ? EM_OK : emi_dns_cache_add(&resolver->cache, entry);
+    em_status status = shares_answers(lookup) ? emi_dns_cache_add(&resolver->cache, entry) : EM_OK;
     if (status != EM_OK) {
         emi_cache_entry_free(&resolver->cache, entry);
         return status;
@@ -185,7 +192,7 @@ static bool try_name(emi_search *search, const char *name)
         end_at_loopback(search, name);
         return false;
     }
-    if (!lookup->is_private)
+    if (shares_answers(lookup))
         entry = emi_dns_cache_find(&resolver->cache, name, search->type, resolver->loop->now_ns);
     if (entry && entry->answer)
         return take(search, emi_answer_retain(entry->answer));

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dns/resolver_private.h"
 #include "support/failing_allocator.h"
 #include "support/system_names.h"
 #include "support/unit.h"
@@ -243,6 +244,26 @@ static void one_lookup_can_have_a_hosts_file_of_its_own_or_none(void **state)
     name_server_stop(server);
 }
 
+/* What the servers before say of the further names of the search list must not answer look-ups that begin now. */
+static void a_lookup_that_began_before_the_change_shares_nothing(void **state)
+{
+    system_need_transport(*state);
+    name_server *before = start(*state, "", "search one.test two.test\n"), *after = name_server_start(0);
+    system_found *found = system_memory(sizeof *found);
+    system_begin_resolve(*state, "x", found);
+    use_files(*state, after);
+    emi_resolver *resolver;
+    assert_int_equal(emi_resolver_of(*state, &resolver), EM_OK);
+    while (found->calls == 0) {
+        system_turn(*state);
+        assert_int_equal(resolver->cache.count, 0);
+    }
+    assert_int_equal(name_server_queries(before), 6);
+    assert_int_equal(name_server_queries(after), 0);
+    name_server_stop(before);
+    name_server_stop(after);
+}
+
 static void ask_after_a_failure(name_server *server, failing_allocator *allocator, unsigned long nth)
 {
     em_loop *loop = system_create_loop((em_loop_options){.allocator = &allocator->allocator});
@@ -325,6 +346,7 @@ int main(void)
         SYSTEM_TEST(what_is_unknown_in_the_file_is_skipped),
         SYSTEM_TEST(bad_options_are_refused),
         SYSTEM_TEST(one_lookup_can_have_a_hosts_file_of_its_own_or_none),
+        SYSTEM_TEST(a_lookup_that_began_before_the_change_shares_nothing),
         SYSTEM_TEST(options_that_cannot_be_set_change_nothing),
         SYSTEM_TEST(files_that_are_not_text_are_survived),
         SYSTEM_TEST(a_fifo_in_the_place_of_a_file_does_not_block),
