@@ -64,6 +64,13 @@
 #define EMI_HAVE_BIND_ADDRESS_NO_PORT 0
 #endif
 
+/* A datagram socket that is disconnected loses its port, and gets another one when it is connected again, udp(7). */
+#if defined(__linux__)
+#define EMI_HAVE_PORT_PER_CONNECT 1
+#else
+#define EMI_HAVE_PORT_PER_CONNECT 0
+#endif
+
 /* accept4(2), and SOCK_CLOEXEC and SOCK_NONBLOCK of socket(2). */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__)
 #define EMI_HAVE_ACCEPT4 1

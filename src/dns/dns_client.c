@@ -64,6 +64,7 @@ static void finish(void *user, int ares_status, int timeouts, unsigned char *byt
     client->question = NULL;
     question->client = NULL;
     emi_message message = {.bytes = bytes, .length = bytes && length > 0 ? (size_t)length : 0};
+    client->is_answered = ares_status == ARES_SUCCESS;
     em_status status = judge(client, question->response_code, ares_status);
     if (status == EM_OK && client->last_server >= 0)
         client->config->avoid_until_ns[client->last_server] = 0;
@@ -223,8 +224,7 @@ void emi_dns_client_ask(emi_dns_client *client, emi_question *question)
     client->question = question;
     client->last_server = -1;
     client->failure = EM_OK;
-    client->is_truncated = false;
-    client->was_cut_off = false;
+    client->is_truncated = client->is_answered = client->was_cut_off = false;
     question->client = client;
     question->response_code = -1;
     int ares_status = set_servers(client);
@@ -253,6 +253,7 @@ void emi_dns_client_destroy(emi_dns_client *client)
     emi_list_remove(&client->link);
     emi_loop_timer_cancel(client->loop, &client->timer);
     ares_destroy(client->channel);
+    emi_dns_client_close_spare(client);
     emi_dns_config_release(client->config);
     emi_release(&client->loop->memory, client);
 }

@@ -11,6 +11,7 @@
 #include "loop/loop_private.h"
 
 typedef struct emi_dns_client emi_dns_client;
+typedef struct emi_query_socket emi_query_socket;
 
 struct emi_dns_client {
     emi_list link; /* among the transport's busy or idle ones */
@@ -22,10 +23,12 @@ struct emi_dns_client {
     emi_loop_timer timer;             /* c-ares' */
     emi_list sockets;                 /* open ones */
     emi_list *closing_sockets;        /* the transport's */
+    emi_query_socket *spare;          /* for the next question; NULL: none */
     unsigned order[EMI_MOST_SERVERS]; /* the servers as they were given to c-ares: indices of the configuration */
     unsigned order_count;
     int last_server;                         /* the one that was asked last; -1: none */
     em_status failure;                       /* of the system, when a socket could not be opened */
+    bool is_answered;                        /* c-ares has accepted a response */
     bool is_truncated;                       /* a response was */
     bool was_cut_off;                        /* a server has closed its connection */
     bool has_edns_failed;                    /* a server has said that it does not understand the question */
@@ -55,6 +58,9 @@ void emi_dns_client_use_sockets(emi_dns_client *client);
 
 /** c-ares wants to know what happens on a socket. */
 void emi_dns_socket_watch(emi_dns_client *client, int descriptor, bool readable, bool writable);
+
+/** Closes the spare socket, if there is one. */
+void emi_dns_client_close_spare(emi_dns_client *client);
 
 /** Frees sockets whose channels will never be reaped, in a forked child. */
 void emi_dns_sockets_free(emi_list *sockets);

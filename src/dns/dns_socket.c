@@ -25,31 +25,33 @@
 /* Datagrams of one event: c-ares would read as long as there are some. */
 enum { MOST_RECEIVED = 16 };
 
-typedef struct query_socket {
+struct emi_query_socket {
     emi_channel channel;
     emi_list link;          /* in the client's list, then in the transport's of those that are being closed */
     emi_dns_client *client; /* NULL: c-ares has closed it */
     em_loop *loop;
     int server; /* its index; -1: not connected yet */
+    int domain;
     bool is_datagram;
-    bool has_received;
+    bool is_reused;    /* it was connected before */
+    unsigned sent;     /* messages */
+    unsigned replies;  /* with the id of the question */
     unsigned received; /* datagrams since the last event */
     /* Of a stream: how much of the message that is coming has come, with the two bytes of its length, and its
-     * beginning.
-     */
+     * beginning. */
     size_t position;
     unsigned char head[6];
-} query_socket;
+};
 
-static query_socket *socket_of(emi_channel *channel)
+static emi_query_socket *socket_of(emi_channel *channel)
 {
-    return EMI_CONTAINER(channel, query_socket, channel);
+    return EMI_CONTAINER(channel, emi_query_socket, channel);
 }
 
-static query_socket *find(const emi_dns_client *client, int descriptor)
+static emi_query_socket *find(const emi_dns_client *client, int descriptor)
 {
     for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
-        query_socket *each = EMI_CONTAINER(link, query_socket, link);
+        emi_query_socket *each = EMI_CONTAINER(link, emi_query_socket, link);
         if (each->channel.descriptor == descriptor)
             return each;
     }
@@ -60,16 +62,18 @@ static query_socket *find(const emi_dns_client *client, int descriptor)
 
 static void ready(emi_channel *channel, unsigned interests)
 {
-    query_socket *given = socket_of(channel);
+    emi_query_socket *given = socket_of(channel);
     int descriptor = channel->descriptor;
     given->received = 0;
+    if (!given->client)
+        return; /* what was reported before it became a spare one */
     emi_dns_client_process(given->client, interests & EMI_READABLE ? descriptor : ARES_SOCKET_BAD,
                            interests & EMI_WRITABLE ? descriptor : ARES_SOCKET_BAD);
 }
 
 static void released(emi_channel *channel)
 {
-    query_socket *given = socket_of(channel);
+    emi_query_socket *given = socket_of(channel);
     em_loop *loop = given->loop;
     emi_list_remove(&given->link);
     emi_loop_note_released(loop, channel);
@@ -80,7 +84,7 @@ static const emi_channel_events events = {.ready = ready, .released = released};
 
 void emi_dns_socket_watch(emi_dns_client *client, int descriptor, bool readable, bool writable)
 {
-    query_socket *given = find(client, descriptor);
+    emi_query_socket *given = find(client, descriptor);
     /* When nothing is of interest any more, it is about to be closed. */
     if (given && (readable || writable) && !emi_loop_is_forked(client->loop))
         emi_channel_poll(&given->channel, (readable ? EMI_READABLE : 0U) | (writable ? EMI_WRITABLE : 0U));
@@ -88,60 +92,123 @@ void emi_dns_socket_watch(emi_dns_client *client, int descriptor, bool readable,
 
 /* Opening and closing */
 
-static int fail(emi_dns_client *client, int error)
+static emi_query_socket *create_socket(emi_dns_client *client, int domain, int type)
 {
-    client->failure = emi_status_from_errno(error);
-    errno = error;
-    return -1;
+    em_loop *loop = client->loop;
+    emi_query_socket *made = emi_allocate_zeroed(&loop->memory, sizeof *made);
+    if (!made) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    int descriptor = emi_new_socket(domain, type);
+    emi_channel_init(&made->channel, &events);
+    if (descriptor >= 0 && emi_loop_attach_channel(loop, &made->channel, EMI_POLLED, descriptor, EMI_OURS) != EM_OK) {
+        emi_socket_close(descriptor);
+        descriptor = -1;
+        errno = ENOMEM;
+    }
+    if (descriptor < 0) {
+        int error = errno;
+        emi_release(&loop->memory, made);
+        errno = error;
+        return NULL;
+    }
+    made->loop = loop;
+    made->domain = domain;
+    made->is_datagram = type == SOCK_DGRAM;
+    emi_list_init(&made->link);
+    return made;
+}
+
+static emi_query_socket *take_spare(emi_dns_client *client, int domain, int type)
+{
+    emi_query_socket *spare = client->spare;
+    if (!spare || spare->domain != domain || type != SOCK_DGRAM)
+        return NULL;
+    client->spare = NULL;
+    spare->is_reused = true;
+    spare->sent = spare->replies = 0;
+    return spare;
 }
 
 static ares_socket_t open_socket(int domain, int type, int protocol, void *user)
 {
     (void)protocol;
     emi_dns_client *client = user;
-    query_socket *made = emi_allocate_zeroed(&client->loop->memory, sizeof *made);
-    if (!made)
-        return fail(client, ENOMEM);
-    int descriptor = emi_new_socket(domain, type);
-    if (descriptor < 0) {
-        int error = errno;
-        emi_release(&client->loop->memory, made);
-        return fail(client, error);
+    emi_query_socket *opened = take_spare(client, domain, type);
+    if (!opened)
+        opened = create_socket(client, domain, type);
+    if (!opened) {
+        client->failure = emi_last_status();
+        return -1;
     }
-    emi_channel_init(&made->channel, &events);
-    if (emi_loop_attach_channel(client->loop, &made->channel, EMI_POLLED, descriptor, EMI_OURS) != EM_OK) {
-        emi_socket_close(descriptor);
-        emi_release(&client->loop->memory, made);
-        return fail(client, ENOMEM);
-    }
-    made->client = client;
-    made->loop = client->loop;
-    made->server = -1;
-    made->is_datagram = type == SOCK_DGRAM;
-    emi_list_init(&made->link);
-    emi_list_append(&client->sockets, &made->link);
-    return descriptor;
+    opened->client = client;
+    opened->server = -1;
+    emi_list_append(&client->sockets, &opened->link);
+    return opened->channel.descriptor;
 }
 
-static int close_socket(ares_socket_t descriptor, void *user)
+static void release_socket(emi_dns_client *client, emi_query_socket *given)
 {
-    emi_dns_client *client = user;
-    query_socket *given = find(client, descriptor);
-    if (!given)
-        return 0;
-    emi_list_remove(&given->link);
     emi_list_append(client->closing_sockets, &given->link);
     given->client = NULL;
     /* In a forked child that does not take over the loop, the backend closes the descriptor. */
     if (!emi_loop_is_forked(client->loop))
         emi_channel_release(&given->channel);
+}
+
+/* Whether nothing more can come for the question: neither a second reply nor an error. */
+static bool is_done(const emi_dns_client *client, const emi_query_socket *given)
+{
+    return client->is_answered && given->sent == 1 && given->replies == 1;
+}
+
+/* Not every kernel that says so has done it: each socket is checked once. */
+static bool release_port(const emi_query_socket *given)
+{
+    em_address local;
+    int descriptor = given->channel.descriptor;
+    if (emi_socket_release_port(descriptor) != EM_OK)
+        return false;
+    return given->is_reused ||
+           (emi_socket_local_address(descriptor, &local) == EM_OK && em_address_get_port(&local) == 0);
+}
+
+/* A socket that has done its work is kept for the next question, without its port: to get another one costs a quarter
+ * of what a new socket does. */
+static bool make_spare(emi_dns_client *client, emi_query_socket *given)
+{
+    if (client->spare || !given->is_datagram || !is_done(client, given) || emi_loop_is_forked(client->loop) ||
+        !release_port(given))
+        return false;
+    given->client = NULL;
+    client->spare = given;
+    return true;
+}
+
+static int close_socket(ares_socket_t descriptor, void *user)
+{
+    emi_dns_client *client = user;
+    emi_query_socket *given = find(client, descriptor);
+    if (!given)
+        return 0;
+    emi_list_remove(&given->link);
+    if (!make_spare(client, given))
+        release_socket(client, given);
     return 0;
+}
+
+void emi_dns_client_close_spare(emi_dns_client *client)
+{
+    if (client->spare)
+        release_socket(client, client->spare);
+    client->spare = NULL;
 }
 
 void emi_dns_sockets_free(emi_list *sockets)
 {
     for (emi_list *link; (link = emi_list_take_first(sockets));) {
-        query_socket *given = EMI_CONTAINER(link, query_socket, link);
+        emi_query_socket *given = EMI_CONTAINER(link, emi_query_socket, link);
         emi_release(&given->loop->memory, given);
     }
 }
@@ -167,7 +234,7 @@ static bool is_server(const em_address *server, const struct sockaddr *address)
 static bool has_socket(const emi_dns_client *client, int server, bool is_datagram)
 {
     for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
-        const query_socket *each = EMI_CONTAINER(link, query_socket, link);
+        const emi_query_socket *each = EMI_CONTAINER(link, emi_query_socket, link);
         if (each->server == server && each->is_datagram == is_datagram)
             return true;
     }
@@ -194,8 +261,8 @@ static int find_server(const emi_dns_client *client, const struct sockaddr *addr
 static bool has_heard_from(const emi_dns_client *client, int server)
 {
     for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
-        const query_socket *each = EMI_CONTAINER(link, query_socket, link);
-        if (each->server == server && each->has_received)
+        const emi_query_socket *each = EMI_CONTAINER(link, emi_query_socket, link);
+        if (each->server == server && each->replies > 0)
             return true;
     }
     return false;
@@ -215,7 +282,7 @@ static int connect_socket(ares_socket_t descriptor, const struct sockaddr *addre
 {
     (void)length;
     emi_dns_client *client = user;
-    query_socket *given = find(client, descriptor);
+    emi_query_socket *given = find(client, descriptor);
     int server = given ? find_server(client, address, given->is_datagram) : -1;
     if (server < 0) {
         errno = EINVAL;
@@ -248,13 +315,13 @@ static size_t add_question(const emi_question *question, unsigned char *bytes, s
     return length;
 }
 
-static void note_response(emi_dns_client *client, query_socket *given, emi_message message)
+static void note_response(emi_dns_client *client, emi_query_socket *given, emi_message message)
 {
     emi_question *question = client->question;
     if (emi_message_read16(message, 0) != question->id)
         return;
     int code = emi_message_response_code(message);
-    given->has_received = true;
+    given->replies++;
     client->config->avoid_until_ns[given->server] = 0;
     question->response_code = code;
     if (emi_message_is_truncated(message))
@@ -275,13 +342,13 @@ static size_t adjust(const emi_question *question, unsigned char *bytes, size_t 
 }
 
 /* How many bytes of a stream are still part of the message that is coming, if its length is known. */
-static size_t left_of_message(const query_socket *given)
+static size_t left_of_message(const emi_query_socket *given)
 {
     return 2 + (size_t)(given->head[0] << 8 | given->head[1]) - given->position;
 }
 
 /* c-ares reads as much of a stream as it likes, and does not tell the response code of what it rejects. */
-static void note_stream(emi_dns_client *client, query_socket *given, const unsigned char *bytes, size_t count)
+static void note_stream(emi_dns_client *client, emi_query_socket *given, const unsigned char *bytes, size_t count)
 {
     for (size_t taken; count > 0; bytes += taken, count -= taken) {
         taken = 1;
@@ -291,13 +358,13 @@ static void note_stream(emi_dns_client *client, query_socket *given, const unsig
             taken = count < left_of_message(given) ? count : left_of_message(given);
         given->position += taken;
         if (given->position == sizeof given->head && client->question)
-            note_reply(client, given, (emi_message){.bytes = given->head + 2, .length = 4});
+            note_response(client, given, (emi_message){.bytes = given->head + 2, .length = 4});
         if (given->position >= 2 && left_of_message(given) == 0)
             given->position = 0;
     }
 }
 
-static ares_ssize_t receive_stream(emi_dns_client *client, query_socket *given, void *buffer, size_t capacity,
+static ares_ssize_t receive_stream(emi_dns_client *client, emi_query_socket *given, void *buffer, size_t capacity,
                                    int flags)
 {
     ssize_t count = recv(given->channel.descriptor, buffer, capacity, flags);
@@ -312,7 +379,7 @@ static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capac
                             ares_socklen_t *from_length, void *user)
 {
     emi_dns_client *client = user;
-    query_socket *given = find(client, descriptor);
+    emi_query_socket *given = find(client, descriptor);
     if (!given)
         return recvfrom(descriptor, buffer, capacity, flags, from, from_length);
     if (!given->is_datagram)
@@ -332,9 +399,15 @@ static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capac
 
 static ares_ssize_t send_message(ares_socket_t descriptor, const struct iovec *spans, int count, void *user)
 {
-    (void)user;
+    emi_query_socket *given = find(user, descriptor);
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)spans, .msg_iovlen = (size_t)count};
-    return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    ssize_t sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    /* The error may be one of the socket's last question, and is gone when it has been reported. */
+    if (sent < 0 && given && given->is_reused && given->sent == 0)
+        sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    if (sent >= 0 && given)
+        given->sent++;
+    return sent;
 }
 
 void emi_dns_client_use_sockets(emi_dns_client *client)

@@ -25,6 +25,7 @@ struct emi_transport {
     unsigned client_count;
     unsigned busy_count;
     unsigned idle_count;
+    unsigned spare_count; /* sockets of idle clients */
     bool lacks_resources; /* memory or descriptors for a client: tried again when another one settles */
     unsigned ids_left;
     uint16_t ids[IDS];
@@ -77,20 +78,28 @@ static void make_idle(emi_dns_client *client)
     emi_list_remove(&client->link);
     emi_list_append(&transport->idle, &client->link);
     transport->idle_count++;
+    transport->spare_count += client->spare != NULL;
+}
+
+static void note_not_idle(emi_transport *transport, emi_dns_client *client)
+{
+    emi_list_remove(&client->link);
+    transport->idle_count--;
+    transport->spare_count -= client->spare != NULL;
 }
 
 static void destroy_longest_idle(emi_transport *transport)
 {
-    transport->idle_count--;
-    destroy_client(transport, EMI_CONTAINER(transport->idle.next, emi_dns_client, link));
+    emi_dns_client *client = EMI_CONTAINER(transport->idle.next, emi_dns_client, link);
+    note_not_idle(transport, client);
+    destroy_client(transport, client);
 }
 
 static emi_dns_client *take_idle(emi_transport *transport, const emi_question *question)
 {
     while (!emi_list_is_empty(&transport->idle)) {
         emi_dns_client *client = EMI_CONTAINER(transport->idle.previous, emi_dns_client, link);
-        transport->idle_count--;
-        emi_list_remove(&client->link);
+        note_not_idle(transport, client);
         if (emi_dns_client_suits(client, question))
             return client;
         destroy_client(transport, client);
@@ -194,24 +203,40 @@ static bool can_send(const emi_transport *transport)
            !transport->lacks_resources;
 }
 
-/* After a burst the memory of most clients is returned, over several turns. */
-static bool has_too_many_idle(const emi_transport *transport)
+/* After a burst the memory of most clients is returned, and the sockets are closed, over several turns. */
+static bool has_too_much(const emi_transport *transport)
 {
-    return transport->idle_count > MOST_IDLE_CLIENTS && transport->busy_count == 0 &&
+    return (transport->idle_count > MOST_IDLE_CLIENTS || transport->spare_count > 0) && transport->busy_count == 0 &&
            emi_list_is_empty(&transport->waiting);
+}
+
+static void free_one(emi_transport *transport)
+{
+    if (transport->idle_count > MOST_IDLE_CLIENTS) {
+        destroy_longest_idle(transport);
+        return;
+    }
+    for (emi_list *link = transport->idle.next; link != &transport->idle; link = link->next) {
+        emi_dns_client *client = EMI_CONTAINER(link, emi_dns_client, link);
+        if (!client->spare)
+            continue;
+        emi_dns_client_close_spare(client);
+        transport->spare_count--;
+        return;
+    }
 }
 
 bool emi_transport_has_work(const emi_transport *transport)
 {
-    return can_send(transport) || has_too_many_idle(transport);
+    return can_send(transport) || has_too_much(transport);
 }
 
 void emi_transport_turn(emi_transport *transport)
 {
     for (unsigned sent = 0; sent < MOST_SENT_IN_A_TURN && can_send(transport); sent++)
         send_first(transport);
-    for (unsigned freed = 0; freed < MOST_FREED_IN_A_TURN && has_too_many_idle(transport); freed++)
-        destroy_longest_idle(transport);
+    for (unsigned freed = 0; freed < MOST_FREED_IN_A_TURN && has_too_much(transport); freed++)
+        free_one(transport);
 }
 
 /* Ends */

@@ -26,6 +26,10 @@ void emi_socket_close(int socket);
 
 em_status emi_socket_bind(int socket, const em_address *address);
 
+/** Takes its peer and its port from a connected datagram socket that was never bound: nothing arrives any more. When it
+ * is connected again, the system chooses another port, as for a new socket. EM_UNSUPPORTED: it would keep the port. */
+em_status emi_socket_release_port(int socket);
+
 /** To be called before binding to port 0: if the system can do it, connect(2) chooses the port. It knows the peer, so
  * it can choose a port that other connections use. */
 void emi_socket_choose_port_late(int socket);

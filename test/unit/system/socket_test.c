@@ -181,6 +181,49 @@ static void a_refused_connection_is_reported(void **state)
     close(held);
 }
 
+static int port_of(int fd)
+{
+    em_address address;
+    assert_int_equal(emi_socket_local_address(fd, &address), EM_OK);
+    return em_address_get_port(&address);
+}
+
+static int datagram_socket(em_address *address)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(em_address_from_text("127.0.0.1", 0, address), EM_OK);
+    assert_int_equal(emi_socket_bind(fd, address), EM_OK);
+    assert_int_equal(emi_socket_local_address(fd, address), EM_OK);
+    return fd;
+}
+
+/* By chance, two of the ports in a row may be the same. */
+static void a_datagram_socket_that_gives_up_its_port_gets_others_at_random(void **state)
+{
+    (void)state;
+    enum { TIMES = 8 };
+    em_address peer_address, old = {.length = 0};
+    char byte = 'x';
+    int different = 0, last = 0;
+    int peer = datagram_socket(&peer_address);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < TIMES; i++) {
+        assert_int_equal(emi_socket_connect(fd, &peer_address), EM_OK);
+        different += port_of(fd) != last;
+        last = port_of(fd);
+        assert_int_equal(emi_socket_local_address(fd, &old), EM_OK);
+        if (emi_socket_release_port(fd) == EM_UNSUPPORTED)
+            skip();
+        assert_int_equal(port_of(fd), 0);
+        sendto(peer, &byte, 1, 0, (const struct sockaddr *)(const void *)old.storage.bytes, old.length);
+        assert_false(wait_until_readable(fd, 0));
+    }
+    assert_true(different > TIMES / 2);
+    assert_int_equal(emi_socket_release_port(-1), EM_BAD_DESCRIPTOR);
+    close(fd);
+    close(peer);
+}
+
 static void turning_away_accepts_and_closes(void **state)
 {
     (void)state;
@@ -323,6 +366,7 @@ int main(void)
         cmocka_unit_test(sockets_connect_transfer_and_end_without_blocking),
         cmocka_unit_test(sending_to_a_closed_peer_is_a_status_and_no_signal),
         cmocka_unit_test(a_refused_connection_is_reported),
+        cmocka_unit_test(a_datagram_socket_that_gives_up_its_port_gets_others_at_random),
         cmocka_unit_test(turning_away_accepts_and_closes),
         cmocka_unit_test(options_have_names),
         cmocka_unit_test(a_linger_of_no_seconds_resets_the_peer),
