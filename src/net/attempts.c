@@ -96,6 +96,7 @@ static void fail(emi_attempt *attempt, em_status status)
     emi_attempts *attempts = attempt->all;
     release(attempt);
     emi_race_failed(&attempts->race, number_of(attempt), status, emi_clock_now_ns());
+    emi_connection_end_wait_for_decision(attempts->connection);
     emi_attempts_go_on(attempts->connection);
 }
 

@@ -166,6 +166,12 @@ static bool is_excused(em_connection *connection, const deadline *passed, uint64
     return true;
 }
 
+void emi_connection_end_wait_for_decision(em_connection *connection)
+{
+    if (connection->extras->was_decided)
+        connection->extras->excused_ns = 0;
+}
+
 /* With a reset if bytes are left to be sent, because a partial reply must not look complete. */
 static void give_up(em_connection *connection, em_status reason)
 {

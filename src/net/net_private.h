@@ -352,6 +352,10 @@ void emi_connection_timer_init(emi_connection_extras *extras);
 /** Reschedules the timer after a change of a timeout or of its beginning. */
 void emi_connection_arm(em_connection *connection);
 
+/** While connecting, the deadline may have waited for an attempt that the system had decided about. It has failed, so
+ * the deadline no longer waits. */
+void emi_connection_end_wait_for_decision(em_connection *connection);
+
 /** Notes activity by the clock. For connections that have extras. */
 void emi_connection_note_exactly(em_connection *connection);
 

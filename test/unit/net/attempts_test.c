@@ -258,6 +258,25 @@ static void one_deadline_covers_all_addresses(void **state)
     recorder_free(&told);
 }
 
+/* The deadline waits for the attempt that the system has decided about, and not for those after it. */
+static void an_address_that_refuses_at_the_deadline_does_not_move_it(void **state)
+{
+    simulated_loop *fixture = *state;
+    em_connect_options options = {.size = sizeof options, .connect_timeout_ns = EM_SECONDS};
+    recorder told;
+    recorder_init(&told, fixture);
+    assert_int_equal(simulated_race_begin(&told, both, COUNT(both), &options), EM_OK);
+    run_turns(fixture, 1);
+    simulated_peer *first = take(fixture, -1);
+    run_for(fixture, EM_SECONDS - MS(1));
+    simulated_refuse_connect(first, EM_CONNECTION_REFUSED);
+    test_clock_advance(MS(1));
+    run_for(fixture, MS(20));
+    expect_events(&told, "IU");
+    assert_int_equal(told.reason, EM_CONNECT_TIMEOUT);
+    recorder_free(&told);
+}
+
 static void the_delay_between_attempts_can_be_set(void **state)
 {
     simulated_loop *fixture = *state;
@@ -365,6 +384,7 @@ int main(void)
         TEST(a_timeout_names_those_that_were_silent_and_those_that_were_not),
         TEST(the_longest_text_fits),
         TEST(one_deadline_covers_all_addresses),
+        TEST(an_address_that_refuses_at_the_deadline_does_not_move_it),
         TEST(the_delay_between_attempts_can_be_set),
         TEST(the_family_that_comes_first_can_be_chosen),
         TEST(bad_lists_and_options_are_refused_and_nothing_is_called),
