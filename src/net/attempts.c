@@ -233,7 +233,7 @@ void emi_attempts_go_on(em_connection *connection)
 bool emi_attempts_are_decided(const emi_attempts *attempts)
 {
     for (unsigned i = 0; i < attempts->race.attempt_count; i++)
-        if (attempts->race.attempts[i].state == EMI_ATTEMPT_RUNNING &&
+        if (emi_race_is_running(&attempts->race, i) &&
             (emi_socket_look(attempts->list[i].channel.descriptor) & EMI_SOCKET_TAKES_MORE))
             return true;
     return false;

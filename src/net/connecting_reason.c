@@ -65,11 +65,12 @@ static outcome reason_of(const em_connection *connection)
     return (outcome){(em_status)connection->object.reason, connection->object.system_error};
 }
 
-static outcome outcome_of(const em_connection *connection, const emi_race_attempt *attempt)
+static outcome outcome_of(const em_connection *connection, unsigned number)
 {
-    if (attempt->state == EMI_ATTEMPT_RUNNING)
+    const emi_race *race = &connection->extras->connector->attempts->race;
+    if (emi_race_is_running(race, number))
         return reason_of(connection);
-    return (outcome){(em_status)attempt->status, attempt->system_error};
+    return (outcome){(em_status)race->attempts[number].status, race->attempts[number].system_error};
 }
 
 static bool are_equal(outcome one, outcome other)
@@ -83,7 +84,7 @@ static unsigned add_addresses(const em_connection *connection, outcome wanted, c
     const emi_race *race = &connection->extras->connector->attempts->race;
     unsigned count = 0;
     for (unsigned i = 0; i < race->attempt_count; i++) {
-        if (!are_equal(outcome_of(connection, &race->attempts[i]), wanted))
+        if (!are_equal(outcome_of(connection, i), wanted))
             continue;
         emi_text_add(text, "%s", count++ > 0 ? ", " : before);
         add_address(text, emi_race_address(race, i));
@@ -93,10 +94,9 @@ static unsigned add_addresses(const em_connection *connection, outcome wanted, c
 
 static bool is_first_with_outcome(const em_connection *connection, unsigned attempt)
 {
-    const emi_race *race = &connection->extras->connector->attempts->race;
-    outcome own = outcome_of(connection, &race->attempts[attempt]);
+    outcome own = outcome_of(connection, attempt);
     for (unsigned i = 0; i < attempt; i++)
-        if (are_equal(outcome_of(connection, &race->attempts[i]), own))
+        if (are_equal(outcome_of(connection, i), own))
             return false;
     return true;
 }
@@ -105,7 +105,7 @@ static void describe_other_outcomes(const em_connection *connection, emi_text *t
 {
     const emi_race *race = &connection->extras->connector->attempts->race;
     for (unsigned i = 0; i < race->attempt_count; i++) {
-        outcome each = outcome_of(connection, &race->attempts[i]);
+        outcome each = outcome_of(connection, i);
         if (are_equal(each, reason_of(connection)) || !is_first_with_outcome(connection, i))
             continue;
         add_addresses(connection, each, "; ", text);

@@ -136,7 +136,7 @@ static emi_race_step start(emi_race *race, uint64_t now_ns)
     race->attempts[attempt] = (emi_race_attempt){
         .family = (uint8_t)family,
         .place = (uint8_t)race->lists[family].next++,
-        .state = EMI_ATTEMPT_RUNNING,
+        .state = EMI_ATTEMPT_CONNECTING,
     };
     race->running++;
     race->next_start_ns = delay_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + delay_ns;
@@ -147,7 +147,7 @@ static emi_race_step start(emi_race *race, uint64_t now_ns)
 
 static void stop_running(emi_race *race, unsigned attempt, emi_attempt_state state)
 {
-    EMI_INVARIANT(attempt < race->attempt_count && race->attempts[attempt].state == EMI_ATTEMPT_RUNNING);
+    EMI_INVARIANT(attempt < race->attempt_count && emi_race_is_running(race, attempt));
     race->attempts[attempt].state = (uint8_t)state;
     race->running--;
 }
@@ -160,18 +160,33 @@ void emi_race_failed(emi_race *race, unsigned attempt, em_status status, uint64_
     race->next_start_ns = now_ns;
 }
 
-void emi_race_connected(emi_race *race, unsigned attempt)
+static void win(emi_race *race, unsigned attempt)
 {
     bool wins = race->winner < 0;
-    stop_running(race, attempt, wins ? EMI_ATTEMPT_CONNECTED : EMI_ATTEMPT_CANCELLED);
+    stop_running(race, attempt, wins ? EMI_ATTEMPT_WON : EMI_ATTEMPT_CANCELLED);
     if (wins)
         race->winner = (int)attempt;
+}
+
+void emi_race_connected(emi_race *race, unsigned attempt)
+{
+    EMI_INVARIANT(race->attempts[attempt].state == EMI_ATTEMPT_CONNECTING);
+    if (race->settings.needs_tls)
+        race->attempts[attempt].state = EMI_ATTEMPT_SECURING;
+    else
+        win(race, attempt);
+}
+
+void emi_race_secured(emi_race *race, unsigned attempt)
+{
+    EMI_INVARIANT(emi_race_is_securing(race, attempt));
+    win(race, attempt);
 }
 
 static emi_race_step finish(emi_race *race)
 {
     for (unsigned i = 0; i < race->attempt_count; i++) {
-        if (race->attempts[i].state != EMI_ATTEMPT_RUNNING)
+        if (!emi_race_is_running(race, i))
             continue;
         stop_running(race, i, EMI_ATTEMPT_CANCELLED);
         return (emi_race_step){.action = EMI_RACE_CANCEL, .attempt = i};

@@ -5,7 +5,7 @@
  *
  *   results of the lookup ─────┐                       ┌─► START an attempt
  *   an attempt failed ──────────┤                       ├─► CANCEL an attempt (after a win)
- *   an attempt is connected ────┼──► emi_race_next ─────┼─► WAIT until a time, or for a report
+ *   one is connected, secured ──┼──► emi_race_next ─────┼─► WAIT until a time, or for a report
  *   time passes ────────────────┘                       ├─► WON, FAILED: the end
  *
  * The rules:
@@ -15,7 +15,9 @@
  * - The two families alternate. Within a family, the order is the resolver's (RFC 6724).
  * - The next attempt starts when the attempt delay has passed since the last start, or at once when an attempt has
  *   failed. Starting one never ends an earlier one.
- * - The first attempt that is connected wins, and all others are cancelled.
+ * - The first attempt that is connected wins, and all others are cancelled. In a race of TLS, it is the first that is
+ *   secured. Until then, one that is connected goes on like the others: the attempt delay does not wait for its
+ *   handshake, and a handshake that fails is a failed attempt.
  * - Each address is tried at most once, and at most EMI_MOST_ATTEMPTS addresses are tried.
  */
 #ifndef EMI_RACE_H
@@ -36,10 +38,11 @@ enum { EMI_MOST_ATTEMPTS = EMI_MOST_ADDRESSES, EMI_RACE_FAMILIES = 2 };
 typedef enum emi_race_family { EMI_RACE_IPV6, EMI_RACE_IPV4 } emi_race_family;
 
 typedef enum emi_attempt_state {
-    EMI_ATTEMPT_RUNNING,
+    EMI_ATTEMPT_CONNECTING,
+    EMI_ATTEMPT_SECURING, /**< connected; its TLS handshake is not finished */
     EMI_ATTEMPT_FAILED,
     EMI_ATTEMPT_CANCELLED,
-    EMI_ATTEMPT_CONNECTED
+    EMI_ATTEMPT_WON
 } emi_attempt_state;
 
 /** One attempt, in the order in which they were started. */
@@ -64,6 +67,7 @@ typedef struct emi_race_settings {
     uint64_t attempt_delay_ns;
     uint64_t resolution_delay_ns;
     em_address_family preferred; /**< EM_ADDRESS_NONE: by RFC 6724, so IPv6 in most cases */
+    bool needs_tls;              /**< the first that is secured wins */
 } emi_race_settings;
 
 typedef struct emi_race {
@@ -71,7 +75,7 @@ typedef struct emi_race {
     emi_race_list lists[EMI_RACE_FAMILIES]; /* by emi_race_family */
     emi_race_attempt attempts[EMI_MOST_ATTEMPTS];
     unsigned attempt_count;
-    unsigned running;
+    unsigned running;        /* attempts that are connecting or being secured */
     int winner;              /* -1: none yet */
     bool is_held;            /* nothing is started for now */
     bool has_first_choice;   /* an address that worked before is to be tried first */
@@ -112,8 +116,23 @@ void emi_race_try_first(emi_race *race, const em_address *address);
 /** A running attempt has failed. */
 void emi_race_failed(emi_race *race, unsigned attempt, em_status status, uint64_t now_ns);
 
-/** A running attempt is connected. The first one wins. */
+/** A running attempt is connected. The first one wins, or is to be secured next if the race needs TLS. */
 void emi_race_connected(emi_race *race, unsigned attempt);
+
+/** The handshake of an attempt that is connected is finished, and the peer is verified. The first one wins. */
+void emi_race_secured(emi_race *race, unsigned attempt);
+
+/** Whether an attempt has neither won nor lost. */
+static inline bool emi_race_is_running(const emi_race *race, unsigned attempt)
+{
+    return race->attempts[attempt].state <= EMI_ATTEMPT_SECURING;
+}
+
+/** Whether an attempt is connected, and its handshake is not finished. */
+static inline bool emi_race_is_securing(const emi_race *race, unsigned attempt)
+{
+    return race->attempts[attempt].state == EMI_ATTEMPT_SECURING;
+}
 
 /** What is to be done next. To be called until the action is WAIT, WON or FAILED. */
 emi_race_step emi_race_next(emi_race *race, uint64_t now_ns);

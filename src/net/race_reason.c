@@ -5,14 +5,31 @@
 #include "net/race.h"
 
 /* The more a status tells, the later it comes here. What this machine lacks tells most, because it concerns every
- * address. Then comes what the peer has said, then what the network has said. Statuses that are not listed tell more
- * than the network. */
+ * address. Then comes what the peer has said, and most of all in a handshake, then what the network has said. Statuses
+ * that are not listed tell more than the network. */
 static const em_status by_weight[] = {
-    EM_ADDRESS_FAMILY,      EM_ADDRESS_NOT_AVAILABLE, EM_NETWORK_DOWN,
-    EM_NETWORK_UNREACHABLE, EM_HOST_UNREACHABLE,      EM_TIMED_OUT,
-    EM_SYSTEM_ERROR,        EM_CONNECTION_ABORTED,    EM_CONNECTION_RESET,
-    EM_CONNECTION_REFUSED,  EM_PERMISSION_DENIED,     EM_ADDRESS_IN_USE,
-    EM_NO_BUFFERS,          EM_NO_DESCRIPTORS,        EM_NO_MEMORY,
+    EM_ADDRESS_FAMILY,
+    EM_ADDRESS_NOT_AVAILABLE,
+    EM_NETWORK_DOWN,
+    EM_NETWORK_UNREACHABLE,
+    EM_HOST_UNREACHABLE,
+    EM_TIMED_OUT,
+    EM_SYSTEM_ERROR,
+    EM_CONNECTION_ABORTED,
+    EM_CONNECTION_RESET,
+    EM_CONNECTION_REFUSED,
+    EM_TLS_HANDSHAKE_TIMEOUT,
+    EM_TLS_TRUNCATED,
+    EM_TLS_FAILED,
+    EM_TLS_ALERT,
+    EM_TLS_UNTRUSTED,
+    EM_TLS_WRONG_NAME,
+    EM_TLS_REJECTED,
+    EM_PERMISSION_DENIED,
+    EM_ADDRESS_IN_USE,
+    EM_NO_BUFFERS,
+    EM_NO_DESCRIPTORS,
+    EM_NO_MEMORY,
 };
 
 static unsigned weight_of(em_status status)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The race compared with a model that is too simple to be wrong: a log of everything that has happened, which is
- * searched from its beginning for each question. A hundred thousand random races, in which lookups and attempts end in
- * any order and at any time, or never.
+ * searched from its beginning for each question. A hundred thousand random races, with TLS and without, in which
+ * lookups, attempts and handshakes end in any order and at any time, or never.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum { RACES = 100000, MOST_EVENTS = 512, MOST_ANSWERS = 16 };
 
 #define STEP_NS (10 * EM_MILLISECONDS)
 
-typedef enum event_kind { ANSWERED, STARTED, FAILED, CONNECTED, CANCELLED } event_kind;
+typedef enum event_kind { ANSWERED, STARTED, CONNECTED, FAILED, WON, CANCELLED } event_kind;
 
 typedef struct event {
     event_kind kind;
@@ -153,7 +153,7 @@ static emi_race_step expect_end(model *m)
         return (emi_race_step){.action = EMI_RACE_CANCEL, .attempt = i};
     }
     for (unsigned i = 0; i < m->events; i++)
-        if (m->log[i].kind == CONNECTED)
+        if (m->log[i].kind == WON)
             return (emi_race_step){.action = EMI_RACE_WON, .attempt = m->log[i].number};
     return (emi_race_step){.action = EMI_RACE_FAILED};
 }
@@ -161,7 +161,7 @@ static emi_race_step expect_end(model *m)
 static emi_race_step expected(model *m)
 {
     unsigned starts = count(m, STARTED);
-    if (count(m, CONNECTED) > 0)
+    if (count(m, WON) > 0)
         return expect_end(m);
     if (starts < EMI_MOST_ATTEMPTS && (candidate(m, 0) || candidate(m, 1))) {
         uint64_t due_ns = m->race.is_held ? UINT64_MAX : expected_start_ns(m);
@@ -217,16 +217,36 @@ static void answer(model *m, unsigned family)
     emi_race_try_first(&m->race, &first_choice);
 }
 
-/* Ends one of the attempts that are running. */
+static bool is_connected(const model *m, unsigned attempt)
+{
+    for (unsigned i = 0; i < m->events; i++)
+        if (m->log[i].kind == CONNECTED && m->log[i].number == attempt)
+            return true;
+    return false;
+}
+
+/* Connects an attempt, or secures one that is connected. */
+static void go_on_with(model *m, unsigned attempt)
+{
+    bool was_connected = is_connected(m, attempt);
+    bool wins = was_connected || !m->settings.needs_tls;
+    note(m, wins ? WON : CONNECTED, 0, attempt);
+    if (was_connected)
+        emi_race_secured(&m->race, attempt);
+    else
+        emi_race_connected(&m->race, attempt);
+    assert_true(wins || emi_race_is_securing(&m->race, attempt));
+}
+
+/* Ends one of the attempts that are running, or goes on with it. */
 static void end_attempt(model *m)
 {
     unsigned starts = count(m, STARTED);
     unsigned attempt = starts > 0 ? (unsigned)random_below(&m->seed, starts) : 0;
     if (starts == 0 || has_ended(m, attempt))
         return;
-    if (random_below(&m->seed, 8) == 0) {
-        note(m, CONNECTED, 0, attempt);
-        emi_race_connected(&m->race, attempt);
+    if (random_below(&m->seed, is_connected(m, attempt) ? 2 : 8) == 0) {
+        go_on_with(m, attempt);
         return;
     }
     note(m, FAILED, 0, attempt);
@@ -261,6 +281,7 @@ static void begin(model *m, uint64_t seed)
         .attempt_delay_ns = (1 + random_below(&m->seed, 30)) * STEP_NS,
         .resolution_delay_ns = random_below(&m->seed, 10) * STEP_NS,
         .preferred = preferred[random_below(&m->seed, 3)],
+        .needs_tls = random_below(&m->seed, 2) > 0,
     };
     emi_race_begin(&m->race, &m->settings);
     if (random_below(&m->seed, 8) > 0)
@@ -274,7 +295,7 @@ static void begin(model *m, uint64_t seed)
 static void check_log(const model *m)
 {
     assert_true(count(m, STARTED) <= EMI_MOST_ATTEMPTS);
-    assert_true(count(m, CONNECTED) <= 1);
+    assert_true(count(m, WON) <= 1);
     for (unsigned i = 0; i < m->events; i++)
         for (unsigned k = 0; k < i && m->log[i].kind == STARTED; k++)
             assert_false(m->log[k].kind == STARTED && m->log[k].family == m->log[i].family &&
@@ -284,7 +305,7 @@ static void check_log(const model *m)
 static void random_races_take_the_steps_of_a_simple_model(void **state)
 {
     (void)state;
-    unsigned ended = 0;
+    unsigned ended = 0, secured = 0;
     for (uint64_t seed = 1; seed <= RACES; seed++) {
         model m;
         begin(&m, seed);
@@ -295,8 +316,9 @@ static void random_races_take_the_steps_of_a_simple_model(void **state)
         }
         check_log(&m);
         ended += is_over;
+        secured += m.settings.needs_tls && count(&m, WON) > 0;
     }
-    assert_true(ended > RACES / 2);
+    assert_true(ended > RACES / 2 && secured > RACES / 20);
 }
 
 int main(void)

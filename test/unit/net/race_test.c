@@ -160,6 +160,66 @@ static void the_first_that_is_connected_wins_and_the_others_are_cancelled(void *
     assert_int_equal(race.running, 0);
 }
 
+static const emi_race_settings secure = {.attempt_delay_ns = MS(250), .resolution_delay_ns = MS(50), .needs_tls = true};
+
+static void the_first_that_is_secured_wins_not_the_first_that_is_connected(void **state)
+{
+    (void)state;
+    emi_race race;
+    emi_race_begin(&race, &secure);
+    resolved(&race, "2001:db8::1 2001:db8::2", 0);
+    not_found(&race, EMI_RACE_IPV4, 0);
+    expect_start(&race, 0, 0, "2001:db8::1");
+    emi_race_connected(&race, 0);
+    assert_true(emi_race_is_securing(&race, 0));
+    expect_wait(&race, MS(10), MS(250)); /* the delay goes on counting */
+    expect_start(&race, MS(250), 1, "2001:db8::2");
+    emi_race_connected(&race, 1);
+    expect_wait(&race, MS(260), UINT64_MAX);
+    emi_race_secured(&race, 1);
+    emi_race_secured(&race, 0); /* in the same turn */
+    emi_race_step step = emi_race_next(&race, MS(270));
+    assert_int_equal(step.action, EMI_RACE_WON);
+    assert_int_equal(step.attempt, 1);
+    assert_int_equal(race.attempts[0].state, EMI_ATTEMPT_CANCELLED);
+    assert_int_equal(race.running, 0);
+}
+
+static void those_being_secured_are_cancelled_after_a_win(void **state)
+{
+    (void)state;
+    emi_race race;
+    emi_race_begin(&race, &secure);
+    resolved(&race, "2001:db8::1 2001:db8::2 2001:db8::3", 0);
+    not_found(&race, EMI_RACE_IPV4, 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(emi_race_next(&race, MS(250 * i)).action, EMI_RACE_START);
+    emi_race_connected(&race, 0);
+    emi_race_connected(&race, 1);
+    emi_race_secured(&race, 1);
+    for (unsigned i = 0; i < 3; i += 2) {
+        emi_race_step step = emi_race_next(&race, MS(600));
+        assert_int_equal(step.action, EMI_RACE_CANCEL);
+        assert_int_equal(step.attempt, i);
+    }
+    assert_int_equal(emi_race_next(&race, MS(600)).action, EMI_RACE_WON);
+}
+
+static void a_handshake_that_fails_starts_the_next_attempt_at_once(void **state)
+{
+    (void)state;
+    emi_race race;
+    emi_race_begin(&race, &secure);
+    resolved(&race, "192.0.2.1 192.0.2.2", 0);
+    not_found(&race, EMI_RACE_IPV6, 0);
+    expect_start(&race, 0, 0, "192.0.2.1");
+    emi_race_connected(&race, 0);
+    emi_race_failed(&race, 0, EM_TLS_WRONG_NAME, MS(20));
+    expect_start(&race, MS(20), 1, "192.0.2.2");
+    emi_race_failed(&race, 1, EM_CONNECTION_REFUSED, MS(30));
+    expect_failure(&race, EM_TLS_WRONG_NAME);
+}
+
 static void each_address_is_tried_once_although_it_was_found_twice(void **state)
 {
     (void)state;
@@ -292,6 +352,11 @@ static void the_most_telling_failure_is_the_reason(void **state)
         {EM_CONNECTION_REFUSED, EM_NO_DESCRIPTORS, EM_NO_DESCRIPTORS},
         {EM_ADDRESS_NOT_AVAILABLE, EM_NETWORK_UNREACHABLE, EM_NETWORK_UNREACHABLE},
         {EM_PROTOCOL_ERROR, EM_HOST_UNREACHABLE, EM_PROTOCOL_ERROR},
+        {EM_CONNECTION_REFUSED, EM_TLS_HANDSHAKE_TIMEOUT, EM_TLS_HANDSHAKE_TIMEOUT},
+        {EM_TLS_TRUNCATED, EM_CONNECTION_RESET, EM_TLS_TRUNCATED},
+        {EM_TLS_ALERT, EM_TLS_FAILED, EM_TLS_ALERT},
+        {EM_TLS_WRONG_NAME, EM_TLS_ALERT, EM_TLS_WRONG_NAME},
+        {EM_TLS_REJECTED, EM_NO_MEMORY, EM_NO_MEMORY},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         emi_race race;
@@ -363,6 +428,9 @@ int main(void)
         cmocka_unit_test(a_name_without_ipv6_waits_for_nothing),
         cmocka_unit_test(a_failure_starts_the_next_attempt_at_once),
         cmocka_unit_test(the_first_that_is_connected_wins_and_the_others_are_cancelled),
+        cmocka_unit_test(the_first_that_is_secured_wins_not_the_first_that_is_connected),
+        cmocka_unit_test(those_being_secured_are_cancelled_after_a_win),
+        cmocka_unit_test(a_handshake_that_fails_starts_the_next_attempt_at_once),
         cmocka_unit_test(each_address_is_tried_once_although_it_was_found_twice),
         cmocka_unit_test(no_more_than_sixteen_addresses_are_tried_and_both_families_are),
         cmocka_unit_test(the_address_that_worked_last_is_tried_first),
