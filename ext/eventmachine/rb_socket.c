@@ -68,6 +68,26 @@ static em_status set_option(rb_em_slot *slot, int level, int option, const void 
                                          : EM_NOT_A_SOCKET;
 }
 
+/* Of a stream, the library knows more than its descriptor does: it may have none yet. */
+static em_status get_option(rb_em_slot *slot, int level, int option, void *value, size_t *bytes)
+{
+    const rb_em_operations *operations = rb_em_operations_of(slot);
+    em_connection *stream = operations->get_stream ? operations->get_stream(slot) : NULL;
+    if (stream)
+        return em_connection_get_socket_option(stream, level, option, value, bytes);
+    socklen_t length = (socklen_t)*bytes;
+    if (getsockopt(operations->get_descriptor(slot), level, option, value, &length) < 0)
+        rb_sys_fail("getsockopt");
+    *bytes = length;
+    return EM_OK;
+}
+
+static void check_option(em_status status, const char *call)
+{
+    if (status < 0)
+        rb_syserr_fail(status == EM_CLOSED ? EBADF : rb_em_status_errno(status), call);
+}
+
 static VALUE get_file_descriptor(VALUE self, VALUE signature)
 {
     rb_em_loop("get_file_descriptor");
@@ -78,10 +98,9 @@ static VALUE get_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option
 {
     rb_em_loop("get_file_descriptor");
     char value[128];
-    socklen_t length = sizeof value;
-    if (getsockopt(descriptor_of(signature), NUM2INT(level), NUM2INT(option), value, &length) < 0)
-        rb_sys_fail("getsockopt");
-    return rb_str_new(value, length);
+    size_t length = sizeof value;
+    check_option(get_option(slot_of(signature), NUM2INT(level), NUM2INT(option), value, &length), "getsockopt");
+    return rb_str_new(value, (long)length);
 }
 
 static VALUE set_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option, VALUE value)
@@ -99,9 +118,7 @@ static VALUE set_sock_opt(VALUE self, VALUE signature, VALUE level, VALUE option
         bytes = StringValuePtr(value);
         length = (size_t)RSTRING_LEN(value);
     }
-    em_status status = set_option(slot, NUM2INT(level), NUM2INT(option), bytes, length);
-    if (status < 0)
-        rb_syserr_fail(status == EM_CLOSED ? EBADF : rb_em_status_errno(status), "setsockopt");
+    check_option(set_option(slot, NUM2INT(level), NUM2INT(option), bytes, length), "setsockopt");
     RB_GC_GUARD(value);
     return INT2FIX(0);
 }

@@ -65,7 +65,8 @@ typedef struct em_connect_options {
  * when an attempt has failed or 250 ms after the last start, and earlier attempts go on. The first that is connected
  * wins, and the others are closed. Each address is tried once, 16 of them at most. The loop remembers for ten minutes
  * which address of a host has worked if that was not the first one, and begins with it. There is no socket until one
- * has won, so em_connection_get_descriptor returns -1 until then.
+ * has won, so em_connection_get_descriptor returns -1 until then. Options of the socket can be set nevertheless, see
+ * em_connection_set_socket_option.
  *
  * A name in options->bind_host is resolved at the same time as the peer's, with the same deadline. Each address of the
  * peer is tried from the first local address of its family, and left out if there is none. If every address is left

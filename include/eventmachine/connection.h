@@ -349,22 +349,27 @@ EM_API em_status em_connection_take_error(em_connection *connection);
 
 /**
  * Sets a socket option by the system's numbers, setsockopt(2). value_bytes: the length of the value. EM_CLOSED if there
- * is no socket (not yet, while a name is being resolved, or no longer); EM_NOT_A_SOCKET if the descriptor is not a
- * socket; EM_INVALID_ARGUMENT; EM_NO_PROTOCOL_OPTION.
+ * is no socket any more; EM_NOT_A_SOCKET if the descriptor is not a socket; EM_INVALID_ARGUMENT;
+ * EM_NO_PROTOCOL_OPTION.
+ *
+ * While a name is being resolved or several addresses are being tried, there is no socket yet. The option is then set
+ * on the socket of each attempt before it connects, so the winner has it. An option of one address family is left out
+ * for the other. What the value points to is not copied. EM_LIMIT for more than 64 options, or 256 bytes for one.
  */
 EM_API em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
                                                  size_t value_bytes);
 
-/** Gets a socket option, getsockopt(2). value_bytes: the capacity of `value`; set to the length of the value. Errors as
- * for em_connection_set_socket_option. */
+/** Gets a socket option, getsockopt(2). value_bytes: the capacity of `value`; set to the length of the value. While
+ * there is no socket yet, it is what a socket would have. Errors as for em_connection_set_socket_option. */
 EM_API em_status em_connection_get_socket_option(em_connection *connection, int level, int option, void *value,
                                                  size_t *value_bytes);
 
 /**
  * Turns keepalive probes on or off, tcp(7). After idle_seconds of silence, a probe is sent every interval_seconds. If
  * `count` probes remain unanswered, the connection ends with EM_TIMED_OUT. A value of 0 keeps the system's. enable:
- * EM_ON or EM_OFF. EM_CLOSED if there is no socket; EM_INVALID_ARGUMENT for other values of `enable` and negative
- * numbers; EM_UNSUPPORTED for times where the system lets none be set.
+ * EM_ON or EM_OFF. EM_CLOSED if there is no socket any more; before there is one, as em_connection_set_socket_option.
+ * EM_INVALID_ARGUMENT for other values of `enable` and negative numbers; EM_UNSUPPORTED for times where the system lets
+ * none be set.
  */
 EM_API em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                              int interval_seconds, int count);

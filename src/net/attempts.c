@@ -274,6 +274,13 @@ void emi_attempts_limit(em_connection *connection)
         emi_race_exclude(&connector->attempts->race, EMI_RACE_IPV4);
 }
 
+void emi_attempts_each_socket(const emi_attempts *attempts, void (*act)(const void *user, int socket), const void *user)
+{
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++)
+        if (attempts->race.attempts[i].state <= EMI_ATTEMPT_SECURING)
+            act(user, attempts->list[i].channel.descriptor);
+}
+
 void emi_attempts_close(emi_attempts *attempts)
 {
     attempts->connection = NULL;

@@ -36,6 +36,10 @@ void emi_attempts_resolved(em_connection *connection, em_address_family family, 
 /** The local end is known: addresses that it cannot reach are left out. */
 void emi_attempts_limit(em_connection *connection);
 
+/** Calls a function with the socket of each attempt that is being made. */
+void emi_attempts_each_socket(const emi_attempts *attempts, void (*act)(const void *user, int socket),
+                              const void *user);
+
 /** Does what is due now: starts attempts, ends the connection, or schedules its timer. */
 void emi_attempts_go_on(em_connection *connection);
 

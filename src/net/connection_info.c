@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "net/net_private.h"
+#include "net/early_options.h"
 #include "system/socket.h"
 
 void emi_connection_note_peer(em_connection *connection, const em_address *peer)
@@ -144,25 +144,32 @@ em_status em_connection_take_error(em_connection *connection)
 
 static em_status check_socket(const em_connection *connection)
 {
-    if (!connection)
-        return EM_INVALID_ARGUMENT;
     return connection->channel.descriptor == EMI_NO_SOCKET ? EM_CLOSED : EM_OK;
 }
 
 em_status em_connection_set_socket_option(em_connection *connection, int level, int option, const void *value,
                                           size_t value_bytes)
 {
-    em_status status = value ? check_socket(connection) : EM_INVALID_ARGUMENT;
+    if (!connection || !value)
+        return EM_INVALID_ARGUMENT;
+    bool is_early = emi_has_early_options(connection);
+    em_status status = is_early ? EM_OK : check_socket(connection);
     if (status != EM_OK)
         return status;
     connection->may_linger = connection->may_linger || emi_is_linger_option(level, option);
+    if (is_early)
+        return emi_early_option_set(connection, level, option, value, value_bytes);
     return emi_socket_set_option(connection->channel.descriptor, level, option, value, value_bytes);
 }
 
 em_status em_connection_get_socket_option(em_connection *connection, int level, int option, void *value,
                                           size_t *value_bytes)
 {
-    em_status status = value && value_bytes ? check_socket(connection) : EM_INVALID_ARGUMENT;
+    if (!connection || !value || !value_bytes)
+        return EM_INVALID_ARGUMENT;
+    if (emi_has_early_options(connection))
+        return emi_early_option_get(connection, level, option, value, value_bytes);
+    em_status status = check_socket(connection);
     if (status != EM_OK)
         return status;
     return emi_socket_get_option(connection->channel.descriptor, level, option, value, value_bytes);
@@ -171,8 +178,11 @@ em_status em_connection_get_socket_option(em_connection *connection, int level, 
 em_status em_connection_set_keepalive(em_connection *connection, em_switch enable, int idle_seconds,
                                       int interval_seconds, int count)
 {
-    if ((enable != EM_ON && enable != EM_OFF) || idle_seconds < 0 || interval_seconds < 0 || count < 0)
+    const emi_keepalive early = {enable == EM_ON, idle_seconds, interval_seconds, count};
+    if (!connection || (enable != EM_ON && enable != EM_OFF) || idle_seconds < 0 || interval_seconds < 0 || count < 0)
         return EM_INVALID_ARGUMENT;
+    if (emi_has_early_options(connection))
+        return emi_early_keepalive_set(connection, &early);
     em_status status = check_socket(connection);
     if (status != EM_OK)
         return status;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/attempts.h"
+#include "net/early_options.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
 
@@ -29,6 +30,8 @@ em_status emi_connector_open_socket(const emi_connector *connector, const em_add
         status = emi_bind_local_end(*socket, local, &connector->options);
     if (status == EM_OK)
         status = emi_apply_socket_options(*socket, is_tcp(address), &connector->stream);
+    if (status == EM_OK)
+        status = emi_early_options_apply(connector->early_options, *socket);
     if (status != EM_OK)
         emi_socket_close(*socket);
     return status;
@@ -148,6 +151,7 @@ void emi_connector_close(em_connection *connection)
     if (connector->attempts)
         emi_attempts_close(connector->attempts);
     connection->extras->connector = NULL;
+    emi_early_options_free(&connection->object.loop->memory, connector->early_options);
     emi_release(&connection->object.loop->memory, connector);
 }
 

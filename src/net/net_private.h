@@ -46,6 +46,9 @@ typedef struct emi_local_end {
 /** Several attempts to connect at the same time, see attempts.h. */
 typedef struct emi_attempts emi_attempts;
 
+/** A socket option that was set before there is a socket, see early_options.h. */
+typedef struct emi_early_option emi_early_option;
+
 /** The state of opening a connection; see connector.c. */
 typedef struct emi_connector {
     emi_lookup *lookup;         /* while resolving */
@@ -58,9 +61,10 @@ typedef struct emi_connector {
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
     emi_local_end local;
-    emi_lookup *local_lookup; /* while its name is resolved */
-    uint16_t port;            /* of the host as given */
-    char host[];              /* as given; "" for an address */
+    emi_lookup *local_lookup;        /* while its name is resolved */
+    emi_early_option *early_options; /* the first; NULL: none */
+    uint16_t port;                   /* of the host as given */
+    char host[];                     /* as given; "" for an address */
 } emi_connector;
 
 /** The peer's progress in receiving the remaining bytes of a connection that is about to end; see drain.c. */

@@ -128,6 +128,23 @@ class SocketOptionTest < ReactorTest
     end
   end
 
+  # There is no socket before the name is resolved.
+  def test_options_may_be_set_in_post_init_also_with_a_name
+    read = early = nil
+    in_post_init = lambda do |it|
+      assert_equal [0, 0], [it.set_sock_opt(*KEEPALIVE, true), it.enable_keepalive(31, 7, 4)]
+      assert_raises(Errno::ENOPROTOOPT) { it.set_sock_opt(TCP, 9999, 1) }
+      assert_raises(Errno::ENOPROTOOPT) { it.get_sock_opt(TCP, 9999) }
+      early = option(it, TCP, Socket::TCP_KEEPIDLE)
+    end
+    completed = lambda do |it|
+      read = [option(it, *KEEPALIVE), option(it, TCP, Socket::TCP_KEEPIDLE), option(it, TCP, Socket::TCP_NODELAY)]
+      EM.stop
+    end
+    reactor { EM.connect("localhost", server, Scripted, { post_init: in_post_init, connection_completed: completed }) }
+    assert_equal [31, [1, 31, 1]], [early, read]
+  end
+
   def test_keepalive_with_its_times
     with_connection do |it|
       assert_equal 0, it.enable_keepalive(31, 7, 4)
