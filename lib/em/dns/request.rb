@@ -35,6 +35,13 @@ module EventMachine
         EventMachine.next_tick { start } if socket
       end
 
+      # However the outcome is reached, also by {#timeout} or by the program itself, nothing of the request goes on.
+      # @private
+      def set_deferred_status(status, *args)
+        leave if %i[succeeded failed].include?(status)
+        super
+      end
+
       # Sends the question again if it is time, or gives up. The socket calls this while the request is registered.
       # @return [void]
       def tick
@@ -43,7 +50,7 @@ module EventMachine
         if @tries < @max_tries
           send_question
         else
-          give_up("retries exceeded")
+          fail("retries exceeded")
         end
       end
 
@@ -64,7 +71,7 @@ module EventMachine
 
         @lookup = nil
         if status == "EM_ANSWER_TRUNCATED"
-          give_up("the answer of the name server is truncated")
+          fail("the answer of the name server is truncated")
         elsif response_code >= 0
           conclude(addresses, response_code)
         end
@@ -91,11 +98,11 @@ module EventMachine
         @tries += 1
         @sent_at = now
         server = @socket.nameserver
-        return give_up("no name server is configured") unless server
+        return fail("no name server is configured") unless server
 
         @lookup = DNS.begin_lookup(self, @value, [server], longest_wait)
-      rescue ArgumentError, RuntimeError => e
-        give_up(e.message)
+      rescue ArgumentError, RuntimeError, TypeError => e
+        fail(e.message)
       end
 
       # The try itself must not end before it is time for the next one.
@@ -109,17 +116,7 @@ module EventMachine
       end
 
       def conclude(addresses, response_code)
-        if addresses.empty?
-          give_up("rcode=#{response_code}")
-        else
-          leave
-          succeed(addresses)
-        end
-      end
-
-      def give_up(reason)
-        leave
-        fail(reason)
+        addresses.empty? ? fail("rcode=#{response_code}") : succeed(addresses)
       end
 
       def leave

@@ -21,23 +21,26 @@ module EventMachine
 
       class << self
         # Overrides the name servers, for instance `["192.0.2.53", "192.0.2.54:5353"]`. nil: the file is read again.
-        # @param servers [Array<String>, nil]
+        # @param servers [Array<String>, String, nil]
         def nameservers=(servers)
-          @nameservers = servers
+          @nameservers = servers && Array(servers)
         end
 
-        # Looks up the addresses of a name. A name in the hosts file is found before this returns, others later. It must
-        # be called while a reactor runs.
+        # Looks up the addresses of a name. What needs no name server has its outcome before this returns: a name in the
+        # hosts file, a literal address, and the reserved names under localhost, .invalid and .onion. It must be called
+        # while a reactor runs.
         # @param hostname [String]
         # @return [Request] a {Deferrable}
         # @raise [ArgumentError] if the name is no String
+        # @raise [RuntimeError] if no reactor runs
         def resolve(hostname)
           raise ArgumentError, "cannot interpret as DNS name: #{hostname.inspect}" unless hostname.is_a?(String)
+          raise "eventmachine not initialized: resolve" unless EventMachine.reactor_running?
 
-          found = hosts[hostname.downcase.delete_suffix(".")]
+          found = known(hostname)
           return Request.new(socket, hostname) unless found
 
-          Request.new(nil, hostname).tap { |request| request.succeed(found.dup) }
+          Request.new(nil, hostname).tap { |it| found.empty? ? it.fail("rcode=3") : it.succeed(found.dup) }
         end
 
         # @return [Array<String>] the name servers; those of the system are read once
@@ -55,13 +58,15 @@ module EventMachine
           @hosts ||= read_hosts
         end
 
-        # @return [Socket] shared by all requests of this reactor
+        # @return [Socket] shared by all requests of this reactor; a new one if the program has closed it
+        # @raise [RuntimeError] if no reactor runs
         def socket
           run = EventMachine.instance_variable_get(:@present_run)
-          return @socket if @socket && @run.equal?(run)
+          return @socket if @socket && @run.equal?(run) && @socket.open?
 
-          @run = run
           @socket = Socket.open
+          @run = run
+          @socket
         end
 
         # @return [Boolean]
@@ -70,6 +75,18 @@ module EventMachine
         end
 
         private
+
+        # @return [Array<String>, nil] addresses; none if there is no such name; nil if a name server must be asked
+        def known(hostname)
+          name = hostname.downcase.delete_suffix(".")
+          return hosts[name] if hosts.key?(name)
+          return [hostname] if Resolv::IPv4::Regex.match?(hostname) || Resolv::IPv6::Regex.match?(hostname)
+
+          case name[/[^.]+\z/]
+          when "localhost" then ["127.0.0.1"] # RFC 6761
+          when "invalid", "onion" then [] # RFC 6761, RFC 7686
+          end
+        end
 
         def read_nameservers
           lines_of(RESOLV_CONF).filter_map { |line| line[/\A\s*nameserver\s+(\S+)/, 1] }

@@ -3,19 +3,26 @@
 # SPDX-License-Identifier: Ruby OR BSD-2-Clause
 
 require "ipaddr"
+require "set"
 require "socket"
 
 module EventMachine
   module DNS
-    # The requests that are in progress, and the timer that repeats them. The questions themselves are sent by the
-    # library, each from a socket of its own, because a port that is used again and again can be guessed.
+    # The requests that are in progress, the timer that repeats them, and a datagram socket of the program's own. The
+    # questions of the requests are sent by the library, each from a socket of its own, because a port that is used
+    # again and again can be guessed.
     class Socket < EventMachine::Connection
       # Seconds between two calls of {#tick}.
       TICK = 0.1
+      # Where name servers listen.
+      PORT = 53
+      # A name server with a port.
+      WITH_PORT = /\A(?:\[(?<host>.+)\]|(?<host>[^:]+)):(?<port>\d+)\z/.freeze
 
-      # @return [Socket] a new one, without requests
+      # @return [Socket] a new one on a free port, without requests
+      # @raise [RuntimeError] if no reactor runs, or there are no descriptors
       def self.open
-        allocate.tap(&:post_init)
+        EventMachine.open_datagram_socket("0.0.0.0", 0, self)
       end
 
       # Begins without requests.
@@ -23,7 +30,22 @@ module EventMachine
         @requests = {}
         @timer = nil
         @nameserver = nil
-        @datagrams = nil
+        @asked = Set.new
+        @ipv6 = nil
+        @open = true
+      end
+
+      # The requests go on without it: they need only its timer.
+      def unbind
+        @open = false
+        @ipv6&.close_connection
+        stop_timer unless EventMachine.reactor_running? && !EventMachine.stopping?
+      end
+
+      # @return [Boolean] whether {#send_packet} is possible
+      # @private
+      def open?
+        @open
       end
 
       # Sets the name server that this socket asks, in place of those of {Resolver.nameservers}.
@@ -37,39 +59,47 @@ module EventMachine
         @nameserver || Resolver.nameserver
       end
 
-      # Sends a datagram to the name server, port 53. What the name server sends back goes to {#receive_data}.
+      # Sends a datagram to the name server: to port 53, unless its address has another one. What this name server sends
+      # back goes to the request with the same id.
       # @param bytes [String]
       # @return [Integer] the number of bytes
-      # @raise [EventMachine::Unsupported] if the library has no datagram sockets
+      # @raise [RuntimeError] if no name server is configured
+      # @raise [ArgumentError] if its address is malformed
       def send_packet(bytes)
-        unless EventMachine.respond_to?(:open_datagram_socket)
-          raise EventMachine::Unsupported, "this library has no datagram sockets"
-        end
-
-        server = nameserver
-        any = server.include?(":") ? "::" : "0.0.0.0"
-        @datagrams ||= EventMachine.open_datagram_socket(any, 0, Datagrams, self, server)
-        @datagrams.send_datagram(bytes, server, 53)
+        server = nameserver or raise "no name server is configured"
+        parts = WITH_PORT.match(server)
+        host = parts ? parts[:host] : server
+        port = parts ? parts[:port].to_i : PORT
+        address = IPAddr.new(host)
+        @asked << [address.hton, port]
+        (address.ipv6? ? ipv6 : self).send_datagram(bytes, host, port)
       end
 
-      # Passes on what one name server sends.
+      # Name servers with IPv6 addresses need a socket of that family.
       # @private
-      class Datagrams < EventMachine::Connection
-        def initialize(owner, server)
+      class IPv6 < EventMachine::Connection
+        def initialize(owner)
           super()
           @owner = owner
-          @server = IPAddr.new(server)
         end
 
         def receive_data(bytes)
-          port, host = ::Socket.unpack_sockaddr_in(get_peername)
-          @owner.receive_data(bytes) if port == 53 && IPAddr.new(host) == @server
+          @owner.receive_from(get_peername, bytes)
         end
       end
 
-      # Passes an answer to the request with its id. What cannot be decoded or is not wanted is ignored.
-      # @param bytes [String]
+      # @param bytes [String] a datagram
       def receive_data(bytes)
+        receive_from(get_peername, bytes)
+      end
+
+      # Passes an answer to the request with its id. What comes from somebody else, cannot be decoded or is not wanted is
+      # ignored.
+      # @private
+      def receive_from(peer, bytes)
+        port, host = ::Socket.unpack_sockaddr_in(peer)
+        return unless @asked.include?([IPAddr.new(host).hton, port])
+
         message = Resolv::DNS::Message.decode(bytes)
         @requests[message.id]&.receive_answer(message)
       rescue Resolv::DNS::DecodeError, EncodingError, ArgumentError, NoMethodError
@@ -107,6 +137,12 @@ module EventMachine
       # Lets each request repeat its question.
       def tick
         @requests.values.each(&:tick)
+      end
+
+      private
+
+      def ipv6
+        @ipv6 ||= EventMachine.open_datagram_socket("::", 0, IPv6, self)
       end
     end
   end

@@ -150,9 +150,125 @@ class ResolverTest < ReactorTest
     end
   end
 
-  def test_a_packet_cannot_be_sent_without_datagram_sockets
-    skip "there are datagram sockets" if EM.respond_to?(:open_datagram_socket)
-    EM.run_block { assert_raises(EM::Unsupported) { Resolver.socket.send_packet("x") } }
+  def test_the_socket_is_a_connection
+    seen = nil
+    EM.run_block do
+      socket = Resolver.socket
+      host = Socket.unpack_sockaddr_in(socket.get_sockname).last
+      seen = [socket.class, socket.signature.class, host, socket.error?, EM.connection_count]
+    end
+    assert_equal [EventMachine::DNS::Socket, Integer, "0.0.0.0", false, 1], seen
+  end
+
+  def test_a_socket_that_the_program_has_closed_is_replaced
+    skip_without_servers
+    found = nil
+    EM.run do
+      closed = Resolver.socket
+      request = Resolver.resolve("good.test")
+      closed.close_connection
+      request.callback do
+        refute_same closed, Resolver.socket
+        Resolver.resolve("good.test").callback { |addresses| (found = addresses) && EM.stop }
+      end
+    end
+    assert_equal %w[192.0.2.1 192.0.2.2], found
+  end
+
+  # Of an id that has no request, so that the server's reply is ignored.
+  def test_a_packet_goes_to_the_name_server
+    servers = [@server, NameServer.new("::1")]
+    EM.run do
+      servers.each do |server|
+        Resolver.socket.nameserver = server.address
+        assert_equal question_for("good.test").bytesize, Resolver.socket.send_packet(question_for("good.test"))
+      end
+      wait = proc { servers.all? { |it| it.queries.include?("good.test") } ? EM.stop : EM.add_timer(0.005, &wait) }
+      wait.call
+    end
+  ensure
+    servers&.last&.stop
+  end
+
+  def test_the_reply_to_a_packet_is_the_answer_of_the_request_with_its_id
+    found = nil
+    EM.run do
+      request = EventMachine::DNS::Request.new(nil, "good.test")
+      request.callback { |addresses| (found = addresses) && EM.stop }
+      Resolver.socket.register_request(1, request)
+      Resolver.socket.send_packet(question_for("good.test"))
+    end
+    assert_equal %w[192.0.2.1 192.0.2.2], found
+  end
+
+  def test_a_reply_of_somebody_else_is_ignored
+    request = nil
+    EM.run do
+      socket = Resolver.socket
+      request = EventMachine::DNS::Request.new(nil, "good.test")
+      request.callback { flunk "answered by a stranger" }
+      socket.register_request(1, request)
+      stranger = EM.open_datagram_socket("127.0.0.1", 0)
+      port = Socket.unpack_sockaddr_in(socket.get_sockname).first
+      2.times { stranger.send_datagram(answer_for("good.test").encode, "127.0.0.1", port) }
+      received = EM.stats[:datagrams_received]
+      wait = proc { EM.stats[:datagrams_received] >= received + 2 ? EM.stop : EM.add_timer(0.005, &wait) }
+      wait.call
+    end
+  end
+
+  def test_a_packet_without_a_name_server_or_with_a_malformed_one
+    Resolver.nameservers = []
+    EM.run_block do
+      assert_equal "no name server is configured", assert_raises(RuntimeError) { Resolver.socket.send_packet("x") }.message
+      Resolver.socket.nameserver = "nonsense"
+      assert_raises(ArgumentError) { Resolver.socket.send_packet("x") }
+    end
+  end
+
+  def test_an_outcome_that_the_program_sets_ends_the_request
+    EM.run do
+      requests = Array.new(3) { Resolver.resolve("silent.test") }
+      outcomes = []
+      requests.each { |it| it.errback { |reason| outcomes << reason } }
+      requests[0].timeout(0.02, :late)
+      requests[1].fail(:unwanted)
+      EM.next_tick { requests[2].succeed([]) }
+      EM.add_timer(0.05) do
+        assert_equal %i[unwanted late], outcomes
+        assert_nil Resolver.socket.instance_variable_get(:@timer)
+        EM.stop
+      end
+    end
+  end
+
+  def test_names_that_need_no_server
+    Resolver.instance_variable_set(:@hosts, {})
+    outcomes = {}
+    EM.run_block do
+      %w[192.0.2.7 2001:db8::1 localhost a.LocalHost. x.invalid onion].each do |name|
+        request = Resolver.resolve(name)
+        request.callback { |addresses| outcomes[name] = addresses }
+        request.errback { |reason| outcomes[name] = reason }
+      end
+    end
+    assert_equal({ "192.0.2.7" => ["192.0.2.7"], "2001:db8::1" => ["2001:db8::1"], "localhost" => ["127.0.0.1"],
+                   "a.LocalHost." => ["127.0.0.1"], "x.invalid" => "rcode=3", "onion" => "rcode=3" }, outcomes)
+    assert_empty @server.queries
+  end
+
+  def test_it_needs_a_reactor
+    %w[good.test localhost].each do |name|
+      assert_match(/\Aeventmachine not initialized/, assert_raises(RuntimeError) { Resolver.resolve(name) }.message)
+    end
+  end
+
+  def test_name_servers_that_are_none
+    Resolver.nameservers = [53]
+    assert_equal :failed, resolve("good.test").first
+    Resolver.nameservers = "nonsense"
+    assert_equal %w[nonsense], Resolver.nameservers
+    assert_equal :failed, resolve("good.test").first
   end
 
   def test_datagrams_that_nobody_wants_are_ignored
@@ -171,6 +287,12 @@ class ResolverTest < ReactorTest
       %w[other.test good.test].each { |name| request.receive_answer(answer_for(name)) }
       assert_equal [["192.0.2.7"]], found
     end
+  end
+
+  def question_for(name)
+    message = Resolv::DNS::Message.new(1)
+    message.add_question(name, Resolv::DNS::Resource::IN::A)
+    message.encode
   end
 
   def answer_for(name)
