@@ -277,7 +277,7 @@ void emi_attempts_limit(em_connection *connection)
 void emi_attempts_each_socket(const emi_attempts *attempts, void (*act)(const void *user, int socket), const void *user)
 {
     for (unsigned i = 0; i < attempts->race.attempt_count; i++)
-        if (attempts->race.attempts[i].state <= EMI_ATTEMPT_SECURING)
+        if (emi_race_is_running(&attempts->race, i))
             act(user, attempts->list[i].channel.descriptor);
 }
 
