@@ -95,6 +95,19 @@ static void destroy_longest_idle(emi_transport *transport)
     destroy_client(transport, client);
 }
 
+/* Closes the socket of an idle client. */
+static void close_spare(emi_transport *transport)
+{
+    for (emi_list *link = transport->idle.next; link != &transport->idle; link = link->next) {
+        emi_dns_client *client = EMI_CONTAINER(link, emi_dns_client, link);
+        if (!client->spare)
+            continue;
+        emi_dns_client_close_spare(client);
+        transport->spare_count--;
+        return;
+    }
+}
+
 static emi_dns_client *take_idle(emi_transport *transport, const emi_question *question)
 {
     while (!emi_list_is_empty(&transport->idle)) {
@@ -135,9 +148,12 @@ void emi_transport_ask(emi_transport *transport, emi_question *question)
     emi_list_append(&transport->waiting, &question->link);
 }
 
+/* Another client will return what this one lacked, or an idle one does so at the end of this turn. */
 bool emi_transport_ask_later(emi_transport *transport, emi_question *question)
 {
-    if (transport->busy_count < 2) /* its own client is one */
+    if (transport->spare_count > 0)
+        close_spare(transport);
+    else if (transport->busy_count < 2) /* its own client is one */
         return false;
     emi_list_append(transport->waiting.next, &question->link); /* before the first one */
     return true;
@@ -212,18 +228,10 @@ static bool has_too_much(const emi_transport *transport)
 
 static void free_one(emi_transport *transport)
 {
-    if (transport->idle_count > MOST_IDLE_CLIENTS) {
+    if (transport->idle_count > MOST_IDLE_CLIENTS)
         destroy_longest_idle(transport);
-        return;
-    }
-    for (emi_list *link = transport->idle.next; link != &transport->idle; link = link->next) {
-        emi_dns_client *client = EMI_CONTAINER(link, emi_dns_client, link);
-        if (!client->spare)
-            continue;
-        emi_dns_client_close_spare(client);
-        transport->spare_count--;
-        return;
-    }
+    else
+        close_spare(transport);
 }
 
 bool emi_transport_has_work(const emi_transport *transport)

@@ -93,8 +93,8 @@ module EventMachine
         receive_from(get_peername, bytes)
       end
 
-      # Passes an answer to the request with its id. What comes from somebody else, cannot be decoded or is not wanted is
-      # ignored.
+      # Passes an answer to the request with its id. What comes from somebody else, cannot be decoded or is not wanted
+      # is ignored.
       # @private
       def receive_from(peer, bytes)
         port, host = ::Socket.unpack_sockaddr_in(peer)

@@ -22,7 +22,7 @@ static em_status send_something(em_connection *connection)
 
 static em_status set_option(em_connection *connection)
 {
-    return em_connection_set_keepalive(connection, EM_ON, 0, 0, 0) == EM_CLOSED ? EM_OK : EM_SYSTEM_ERROR;
+    return em_connection_set_keepalive(connection, EM_ON, 0, 0, 0);
 }
 
 static em_status detach(em_connection *connection)
