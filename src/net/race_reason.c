@@ -46,7 +46,7 @@ static unsigned weight_of(em_status status)
 
 bool emi_is_lookup_failure(em_status status)
 {
-    return status == EM_RESOLVER_FAILED || status == EM_RESOLVE_TIMEOUT || status == EM_NO_MEMORY || status == EM_LIMIT;
+    return status != EM_OK && status != EM_NAME_NOT_FOUND && status != EM_NO_RECORDS;
 }
 
 /* Without an attempt: addresses that were excluded tell most, then a lookup that has failed, then one that has found

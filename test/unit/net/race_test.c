@@ -374,12 +374,18 @@ static void the_most_telling_failure_is_the_reason(void **state)
 static void a_family_whose_lookup_failed_tells_more_than_one_without_addresses(void **state)
 {
     (void)state;
-    emi_race race;
-    emi_race_begin(&race, &usual);
-    emi_race_resolved(&race, EMI_RACE_IPV6, EM_RESOLVER_FAILED, NULL, 0);
-    expect_wait(&race, 0, UINT64_MAX);
-    not_found(&race, EMI_RACE_IPV4, 0);
-    expect_failure(&race, EM_RESOLVER_FAILED);
+    static const em_status failures[] = {EM_RESOLVER_FAILED, EM_RESOLVE_TIMEOUT, EM_NO_DESCRIPTORS, EM_NO_MEMORY,
+                                         EM_NETWORK_UNREACHABLE};
+    static const em_status nothing[] = {EM_NAME_NOT_FOUND, EM_NO_RECORDS};
+    for (size_t i = 0; i < COUNT(failures) * COUNT(nothing); i++) {
+        emi_race race;
+        em_status failure = failures[i / COUNT(nothing)];
+        emi_race_begin(&race, &usual);
+        emi_race_resolved(&race, EMI_RACE_IPV6, failure, NULL, 0);
+        expect_wait(&race, 0, UINT64_MAX);
+        emi_race_resolved(&race, EMI_RACE_IPV4, nothing[i % COUNT(nothing)], NULL, 0);
+        expect_failure(&race, failure);
+    }
 }
 
 static void families_are_compared_by_the_policy_of_rfc_6724(void **state)
