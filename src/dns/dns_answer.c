@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Making an answer of a message. The message is read twice in the same way: first to find out how much memory is
- * needed, then to fill it in.
+ * Making an answer from a message. The message is read twice in the same way: first to count the memory that the answer
+ * needs, then to fill it in.
  */
 #include "dns/dns_answer.h"
 
@@ -13,7 +13,7 @@
 /* RFC 2308, section 5, allows three hours at most. */
 enum { LONGEST_NEGATIVE_SECONDS = 3 * 3600, LONGEST_SECONDS = 7 * 24 * 3600 };
 
-/* What is found on the way. */
+/* The state of reading one message. */
 typedef struct reading {
     emi_message message;
     emi_arena *arena;
@@ -43,7 +43,7 @@ static bool find_alias(void *user, const emi_message_record *record)
     return false;
 }
 
-/* Follows the chain of CNAME records within the message. Returns false if it has no end. */
+/* Follows the chain of CNAME records within the message. Returns false if it is too long, or a loop. */
 static bool follow_aliases(reading *state)
 {
     state->owner = EMI_MESSAGE_HEADER_BYTES;
@@ -64,7 +64,7 @@ static bool take_record(void *user, const emi_message_record *record)
     reading *state = user;
     if (record->type != state->type || !emi_message_same_names(state->message, record->name, state->owner))
         return true;
-    /* What is malformed must not be written even in part: there is no room for it. */
+    /* A malformed record must not be written even in part: no memory was counted for it. */
     em_record counted;
     emi_arena needed = {.base = NULL, .used = state->arena->used};
     if (!emi_record_read(state->message, record, &needed, &counted))
@@ -77,7 +77,7 @@ static bool take_record(void *user, const emi_message_record *record)
     return state->count < EMI_MOST_RECORDS;
 }
 
-/* RFC 2308, section 3: "there is none" is kept as long as the zone's SOA record says. */
+/* RFC 2308, section 3: a negative answer may be kept as long as the zone's SOA record says. */
 static bool find_zone(void *user, const emi_message_record *record)
 {
     reading *state = user;
@@ -112,7 +112,7 @@ static void set_lifetime(emi_answer *answer, reading *state)
     answer->ttl_seconds = state->ttl_seconds < longest ? state->ttl_seconds : longest;
 }
 
-/* Everything of an answer behind the struct itself, in this order. */
+/* Fills in the memory behind the struct, in this order. answer: NULL while counting. */
 static void fill(emi_answer *answer, reading *state, const char *name)
 {
     char text[EMI_NAME_TEXT_BYTES];
@@ -166,7 +166,7 @@ em_status emi_answer_read(const emi_memory *memory, emi_message message, const c
     int code = message.length >= EMI_MESSAGE_HEADER_BYTES ? emi_message_response_code(message) : -1;
     if (!emi_message_is_sound(message))
         return emi_answer_make_failure(memory, name, EM_RESOLVER_FAILED, code, made);
-    /* Over TCP as well: nothing tells what is missing. */
+    /* A truncated answer is not used, not even over TCP: it does not say what is missing. */
     if (emi_message_is_truncated(message))
         return emi_answer_make_failure(memory, name, EM_ANSWER_TRUNCATED, code, made);
     reading state = {.message = message, .type = type};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What a name server's message says, as records. One piece of memory holds all of it, is shared by those who have asked
- * and the cache, and is freed with the last of them.
+ * What a name server's message says, as records. One allocation holds all of it. It is shared by the cache and all who
+ * have asked, and is freed with its last reference.
  */
 #ifndef EMI_DNS_ANSWER_H
 #define EMI_DNS_ANSWER_H
@@ -13,20 +13,20 @@
 #include "base/memory.h"
 #include "dns/dns_message.h"
 
-/** The most records of an answer. Further ones are ignored. */
+/** The most records of an answer, beyond which they are ignored, and the most links in a chain of CNAME records. */
 enum { EMI_MOST_RECORDS = 256, EMI_MOST_ALIASES = 16 };
 
 typedef struct emi_answer {
     em_answer view; /**< for the program */
     em_status status;
-    bool may_keep;        /**< in a cache, for … */
-    uint32_t ttl_seconds; /**< … so long */
+    bool may_keep;        /**< whether a cache may keep it */
+    uint32_t ttl_seconds; /**< for how long it may be kept */
     unsigned references;
-    size_t size_bytes; /**< of this piece of memory */
+    size_t size_bytes; /**< of the allocation */
     const emi_memory *memory;
     em_record *records;    /**< those of `view` */
-    uint64_t made_ns;      /**< when it came, by the loop's time */
-    uint32_t aged_seconds; /**< already taken off the records' times to live */
+    uint64_t made_ns;      /**< when it was received, by the loop's time */
+    uint32_t aged_seconds; /**< by which the records' times to live have been reduced */
     uint64_t *ranks;       /**< of the records' addresses, see system/address_order.h; NULL: not known yet */
 } emi_answer;
 
@@ -39,7 +39,7 @@ em_status emi_answer_read(const emi_memory *memory, emi_message message, const c
 em_status emi_answer_make_failure(const emi_memory *memory, const char *name, em_status status, int response_code,
                                   emi_answer **answer);
 
-/** Takes off the records' times to live how old the answer is. */
+/** Reduces the records' times to live by the age of the answer. */
 void emi_answer_age(emi_answer *answer, uint64_t now_ns);
 
 static inline emi_answer *emi_answer_retain(emi_answer *answer)

@@ -13,9 +13,8 @@
 #include <string.h>
 
 #include "dns/dns_client.h"
-#include "system/random.h"
 
-enum { UDP_BYTES = 1232, AVOID_SECONDS = 30 };
+enum { UDP_BYTES = 1232 };
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define NS_PER_MICROSECOND UINT64_C(1000)

@@ -20,23 +20,23 @@ struct emi_dns_client {
     emi_question *question;           /* NULL: it is idle, or the question was taken back */
     emi_dns_config *config;           /* what the channel is set up for */
     bool is_plain;                    /* without EDNS */
-    emi_loop_timer timer;             /* c-ares' */
-    emi_list sockets;                 /* open ones */
-    emi_list *closing_sockets;        /* the transport's */
+    emi_loop_timer timer;             /* for c-ares' timeouts */
+    emi_list sockets;                 /* those that c-ares has open */
+    emi_list *closing_sockets;        /* the transport's list of those that it has closed */
     emi_query_socket *spare;          /* for the next question; NULL: none */
     unsigned order[EMI_MOST_SERVERS]; /* the servers as they were given to c-ares: indices of the configuration */
     unsigned order_count;
     int last_server;                         /* the one that was asked last; -1: none */
-    em_status failure;                       /* of the system, when a socket could not be opened */
+    em_status failure;                       /* why a socket could not be opened; EM_OK: all could */
     bool is_answered;                        /* c-ares has accepted a response */
     bool is_truncated;                       /* a response was */
     bool was_cut_off;                        /* a server has closed its connection */
-    bool has_edns_failed;                    /* a server has said that it does not understand the question */
-    void (*settled)(emi_dns_client *client); /* the transport's: the question has ended */
+    bool has_edns_failed;                    /* a server does not support EDNS */
+    void (*settled)(emi_dns_client *client); /* called when the question has ended */
     void *transport;
 };
 
-/** EM_NO_MEMORY, EM_RESOLVER_FAILED (c-ares refuses). */
+/** Creates a client without a question. EM_NO_MEMORY, EM_RESOLVER_FAILED (c-ares refuses the configuration). */
 em_status emi_dns_client_create(em_loop *loop, emi_dns_config *config, bool is_plain, emi_dns_client **client);
 
 /** Whether the channel is set up for questions of this kind. */
@@ -56,7 +56,7 @@ void emi_dns_client_destroy(emi_dns_client *client);
 /** Makes c-ares use sockets that are channels of the loop. */
 void emi_dns_client_use_sockets(emi_dns_client *client);
 
-/** c-ares wants to know what happens on a socket. */
+/** Called by c-ares: what it wants to be told of a socket. */
 void emi_dns_socket_watch(emi_dns_client *client, int descriptor, bool readable, bool writable);
 
 /** Closes the spare socket, if there is one. */
@@ -67,7 +67,7 @@ void emi_dns_sockets_free(emi_list *sockets);
 
 /* dns_client.c */
 
-/** c-ares has something to do: on descriptors, ARES_SOCKET_BAD for none, or by time. */
+/** Lets c-ares do what is due: on a readable and a writable descriptor, ARES_SOCKET_BAD for none, and timeouts. */
 void emi_dns_client_process(emi_dns_client *client, int readable, int writable);
 
 #endif

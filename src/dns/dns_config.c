@@ -148,7 +148,7 @@ void emi_dns_config_read(emi_dns_config *config, char *text)
     }
 }
 
-/* The longest that is read of a variable. */
+/* The most that is read of a variable. */
 enum { VARIABLE_BYTES = 1024 };
 
 void emi_dns_config_read_environment(emi_dns_config *config)
@@ -190,21 +190,21 @@ static em_status refuse(em_status status, const char *text)
 static em_status check_servers(const em_resolver_options *options)
 {
     if (options->server_count > EMI_MOST_SERVERS)
-        return refuse(EM_INVALID_ARGUMENT, "servers: more than 8");
+        return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: more than 8 servers");
     em_address server;
     for (size_t i = 0; i < options->server_count; i++)
         if (!options->servers || !options->servers[i] || read_server(options->servers[i], &server) != EM_OK)
-            return refuse(EM_INVALID_ADDRESS, "servers: not an address of a name server");
+            return refuse(EM_INVALID_ADDRESS, "em_resolver_options: servers has something else than an address");
     return EM_OK;
 }
 
 static em_status check_search(const em_resolver_options *options)
 {
     if (options->search_count > EMI_MOST_SUFFIXES)
-        return refuse(EM_INVALID_ARGUMENT, "search: more than 16 suffixes");
+        return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: more than 16 suffixes in search");
     for (size_t i = 0; i < options->search_count; i++)
         if (!options->search || !options->search[i] || !is_suffix(options->search[i]))
-            return refuse(EM_INVALID_ARGUMENT, "search: not a name");
+            return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: search has something else than a domain name");
     return EM_OK;
 }
 
@@ -221,17 +221,19 @@ em_status emi_dns_options_check(const em_resolver_options *options)
     if (status != EM_OK)
         return status;
     if (options->ndots > MOST_DOTS)
-        return refuse(EM_INVALID_ARGUMENT, "ndots: more than 15");
+        return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: ndots is above 15");
     if (options->attempts > MOST_ATTEMPTS)
-        return refuse(EM_INVALID_ARGUMENT, "attempts: more than 5");
+        return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: attempts is above 5");
     if (options->timeout_ns > 0 &&
         (options->timeout_ns < 1000000 || options->timeout_ns / 1000000 > LONGEST_TIMEOUT_MS))
-        return refuse(EM_INVALID_ARGUMENT, "timeout_ns: not between 1 ms and 30 s");
+        return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: timeout_ns is not between 1 ms and 30 s");
     if (options->cache_entry_count > 1048576)
-        return refuse(EM_INVALID_ARGUMENT, "cache_entry_count: more than 1048576");
+        return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: cache_entry_count is above 1048576");
     bool are_switches = is_switch(options->use_search) && is_switch(options->rotate) && is_switch(options->use_tcp) &&
                         is_switch(options->edns) && is_switch(options->use_system) && is_switch(options->use_cache);
-    return are_switches ? EM_OK : refuse(EM_INVALID_ARGUMENT, "not an em_switch");
+    return are_switches
+               ? EM_OK
+               : refuse(EM_INVALID_ARGUMENT, "em_resolver_options: a switch is neither EM_DEFAULT, EM_ON nor EM_OFF");
 }
 
 static void apply_lists(emi_dns_config *config, const em_resolver_options *options)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * How names are looked up: what resolv.conf(5) and the program's options say. A configuration is never changed once it
- * is used. Questions that are under way keep theirs when the file changes.
+ * How names are looked up: what resolv.conf(5) and the program's options say. Once a configuration is used, only what
+ * is learned about its servers is changed. Questions that have been asked keep theirs when the file changes.
  */
 #ifndef EMI_DNS_CONFIG_H
 #define EMI_DNS_CONFIG_H
@@ -21,10 +21,9 @@ typedef struct emi_dns_config {
     const emi_memory *memory;
     unsigned server_count;
     em_address servers[EMI_MOST_SERVERS];
-    /* The only fields that change: what is known of a server from earlier questions. */
-    uint64_t avoid_until_ns[EMI_MOST_SERVERS]; /**< it has not answered, so it comes last */
-    bool refuses_edns[EMI_MOST_SERVERS];
-    unsigned next_server; /**< for `rotate` */
+    uint64_t avoid_until_ns[EMI_MOST_SERVERS]; /**< learned: it has not answered, so it comes last until then */
+    bool refuses_edns[EMI_MOST_SERVERS];       /**< learned */
+    unsigned next_server;                      /**< with `rotate`: the one that the next query begins with */
     unsigned suffix_count;
     char suffixes[EMI_MOST_SUFFIXES][EMI_LONGEST_NAME + 1]; /**< without final dots */
     unsigned ndots;
@@ -38,7 +37,7 @@ typedef struct emi_dns_config {
     bool use_cache;
 } emi_dns_config;
 
-/** Sets everything to what holds without a file. */
+/** Sets everything to its default, except `memory`. */
 void emi_dns_config_init(emi_dns_config *config);
 
 /** Reads the text of a resolv.conf. What is unknown or malformed in it is skipped. `text` is changed; it may be NULL.
@@ -51,10 +50,10 @@ void emi_dns_config_read_environment(emi_dns_config *config);
 /** Fills in what is still missing: a server on this machine, and the search list by the host's name. */
 void emi_dns_config_complete(emi_dns_config *config);
 
-/** Applies what the program wants, which has been checked by emi_dns_options_check. */
+/** Applies the program's options, which emi_dns_options_check has accepted. */
 void emi_dns_config_apply(emi_dns_config *config, const em_resolver_options *options);
 
-/** Checks options. EM_INVALID_ARGUMENT, EM_INVALID_ADDRESS, with details. */
+/** Checks the program's options. EM_INVALID_ARGUMENT, EM_INVALID_ADDRESS, with details. */
 em_status emi_dns_options_check(const em_resolver_options *options);
 
 static inline emi_dns_config *emi_dns_config_retain(emi_dns_config *config)

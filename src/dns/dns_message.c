@@ -45,7 +45,7 @@ static unsigned char *put_name(unsigned char *to, const char *name)
     return to;
 }
 
-/* RFC 6891, section 6.1.2: a record of the root whose class is the size. */
+/* RFC 6891, section 6.1.2: an OPT record of the root. Its class is the size of the largest datagram. */
 static unsigned char *put_edns(unsigned char *to, unsigned udp_bytes)
 {
     *to++ = 0;
@@ -231,7 +231,7 @@ static size_t read_record(emi_message message, size_t offset, emi_message_record
     record->ttl_seconds = emi_message_read32(message, at + 4);
     record->data_length = emi_message_read16(message, at + 8);
     record->data = at + FIXED_BYTES;
-    /* RFC 2181, section 8: a time with the highest bit set is 0. */
+    /* RFC 2181, section 8: a time to live with the highest bit set is 0. */
     if (record->ttl_seconds > INT32_MAX)
         record->ttl_seconds = 0;
     return record->data + record->data_length > message.length ? 0 : record->data + record->data_length;
@@ -261,7 +261,7 @@ bool emi_message_is_sound(emi_message message)
     unsigned records = 0;
     for (size_t count = 6; count <= 10; count += 2)
         records += emi_message_read16(message, count);
-    /* What does not fit was cut off. */
+    /* The counts include records that were cut off. */
     if (emi_message_is_truncated(message))
         return offset > 0;
     emi_message_record record;

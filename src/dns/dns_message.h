@@ -27,19 +27,20 @@ typedef struct emi_message {
 
 /** One record within a message. */
 typedef struct emi_message_record {
-    size_t name; /**< offsets */
-    size_t data;
+    size_t name; /**< its offset in the message */
+    size_t data; /**< the same */
     uint16_t data_length;
     uint16_t type;
     uint16_t class;
     uint32_t ttl_seconds;
 } emi_message_record;
 
-/** The sections that records are in. */
+/** The sections of a message whose records are read. */
 typedef enum emi_section { EMI_ANSWERS = 0, EMI_AUTHORITIES = 1 } emi_section;
 
-/** Writes a recursive query for a name that emi_name_check_query accepts. udp_bytes: the largest datagram that may be
- * sent back, told by EDNS (RFC 6891); 0: without EDNS. Returns its length, at most EMI_LONGEST_QUERY_BYTES. */
+/** Writes a recursive query for a name that emi_name_check_query accepts. udp_bytes: the largest datagram that
+ * the server may send, announced by EDNS (RFC 6891); 0: without EDNS. Returns the length, at most
+ * EMI_LONGEST_QUERY_BYTES. */
 size_t emi_message_write_query(unsigned char *bytes, const char *name, unsigned type, uint16_t id, unsigned udp_bytes);
 
 /** Writes what is said of a name under localhost (RFC 6761, section 6.3): 127.0.0.1 for type A, ::1 for AAAA, and no
@@ -70,8 +71,8 @@ static inline bool emi_message_is_truncated(emi_message message)
     return (message.bytes[2] & 0x02) != 0;
 }
 
-/** Writes a name as text into EMI_NAME_TEXT_BYTES, and returns its length. -1: it is malformed, or goes beyond `end`
- * before its first pointer. */
+/** Writes a name as text into EMI_NAME_TEXT_BYTES, and returns the length of the text. -1: the name is malformed, or
+ * does not end before the offset `end`. Only its bytes up to the first pointer count for that. */
 int emi_message_read_name(emi_message message, size_t offset, size_t end, char *text);
 
 /** Returns the offset after a name, whose pointers are not followed; 0: it is malformed. */

@@ -9,7 +9,7 @@
 
 #include "dns/dns_message.h"
 
-/** Memory that is given away piece by piece. Without a base, the pieces are only counted, and NULL is returned. */
+/** Memory that is given out piece by piece. Without a base, the pieces are only counted, and NULL is returned. */
 typedef struct emi_arena {
     char *base;
     size_t used;
@@ -21,8 +21,8 @@ void *emi_arena_take(emi_arena *arena, size_t bytes);
 /** A copy with a zero byte at the end. */
 const char *emi_arena_copy_text(emi_arena *arena, const char *text, size_t length);
 
-/** Reads one record, with all it points to in the arena. Returns false if its data is malformed; then
- * part of it may have been written. */
+/** Reads one record. What it points to is in the arena. Returns false if its data is malformed, of which a part may
+ * have been written. */
 bool emi_record_read(emi_message message, const emi_message_record *given, emi_arena *arena, em_record *record);
 
 #endif

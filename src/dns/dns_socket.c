@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The sockets of c-ares, as polled channels of the loop. c-ares is given functions of ours for all it does with a
- * socket. So a descriptor is closed by the backend, at the end of the turn, and an old event never meets a new socket
- * that has got the same number. Datagrams that are no sound response are dropped before c-ares sees them.
+ * The sockets of c-ares, as polled channels of the loop. c-ares calls functions of this file for all that it does with
+ * a socket. So a descriptor is closed by the backend, at the end of the turn, and no old event is reported for a new
+ * socket with the same number. Datagrams that are no sound response are dropped before c-ares sees them.
  */
 #include "base/features.h"
 
@@ -19,10 +19,10 @@
 #include "system/socket.h"
 #include "system/system_error.h"
 
-/* A silent server is asked last for so long. */
+/* For how long a server that has not answered is asked last. */
 #define AVOID_NS UINT64_C(30000000000)
 
-/* Datagrams of one event: c-ares would read as long as there are some. */
+/* Datagrams that are read after one event. c-ares would go on as long as there are any. */
 enum { MOST_RECEIVED = 16 };
 
 struct emi_query_socket {
@@ -85,7 +85,7 @@ static const emi_channel_events events = {.ready = ready, .released = released};
 void emi_dns_socket_watch(emi_dns_client *client, int descriptor, bool readable, bool writable)
 {
     emi_query_socket *given = find(client, descriptor);
-    /* When nothing is of interest any more, it is about to be closed. */
+    /* A socket of which c-ares wants nothing any more is about to be closed. */
     if (given && (readable || writable) && !emi_loop_is_forked(client->loop))
         emi_channel_poll(&given->channel, (readable ? EMI_READABLE : 0U) | (writable ? EMI_WRITABLE : 0U));
 }
@@ -268,7 +268,7 @@ static bool has_heard_from(const emi_dns_client *client, int server)
     return false;
 }
 
-/* c-ares turns to another server: the one before it comes last from now on, if nothing has come from it. */
+/* c-ares turns to another server. If the one before it has sent nothing, it comes last from now on. */
 static void note_server(emi_dns_client *client, int server)
 {
     int before = client->last_server;
@@ -277,7 +277,7 @@ static void note_server(emi_dns_client *client, int server)
     client->last_server = server;
 }
 
-/* The address of the configuration has the zone of a link-local one, which c-ares does not know. */
+/* Connects to the server's address in the configuration, because c-ares drops the zone of a link-local address. */
 static int connect_socket(ares_socket_t descriptor, const struct sockaddr *address, ares_socklen_t length, void *user)
 {
     (void)length;
@@ -302,7 +302,8 @@ static ares_ssize_t drop(void)
     return -1;
 }
 
-/* Some servers answer "format error" with nothing but a header. c-ares would ignore that, as it has no question. */
+/* Some servers that do not support EDNS respond with a header alone, and "format error" in it. c-ares would ignore it,
+ * because it has no question. */
 static size_t add_question(const emi_question *question, unsigned char *bytes, size_t length, size_t capacity)
 {
     emi_message message = {.bytes = bytes, .length = length};

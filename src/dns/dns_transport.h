@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Sends questions to name servers and brings back their messages, over UDP and, where an answer is truncated, TCP.
- * Which name to ask for, and what to make of the answer, is decided above.
+ * Sends questions to name servers and hands back their responses, over UDP and, where a response is truncated, TCP.
+ * Which names are asked for, and what a response means, is decided in resolver_search.c.
  */
 #ifndef EMI_DNS_TRANSPORT_H
 #define EMI_DNS_TRANSPORT_H
@@ -13,12 +13,12 @@
 typedef struct emi_transport emi_transport;
 typedef struct emi_question emi_question;
 
-/** One question, embedded in its owner, who sets the fields that say so. */
+/** One question, embedded in its owner, which sets the first four fields. */
 struct emi_question {
-    const char *name;       /**< the owner's; without a final dot, or with one */
-    uint16_t type;          /**< the owner's */
-    emi_dns_config *config; /**< the owner's */
-    /** The owner's: called once with the response, which is valid until it returns, or with a failure and an empty
+    const char *name; /**< with or without a final dot */
+    uint16_t type;    /**< em_record_type */
+    emi_dns_config *config;
+    /** Called once with the response, which is valid until it returns, or with a failure and an empty
      * message. Must not call a program's callback. May free the question. */
     void (*answered)(emi_question *question, em_status status, emi_message message);
 
@@ -26,7 +26,7 @@ struct emi_question {
     struct emi_dns_client *client; /**< sends it; NULL: it waits */
     int response_code;             /**< of the last response to it; -1: there was none */
     uint16_t id;
-    bool is_plain; /**< sent without EDNS, because a server did not understand that */
+    bool is_plain; /**< sent without EDNS */
 };
 
 /** EM_UNSUPPORTED: the library was built without c-ares. EM_NO_MEMORY. */
@@ -42,8 +42,10 @@ bool emi_transport_ask_later(emi_transport *transport, emi_question *question);
 /** Takes a question back: `answered` is not called. */
 void emi_transport_drop(emi_transport *transport, emi_question *question);
 
-/** Sends what waits, a few questions in each turn. */
+/** Sends questions that wait, a few in each turn, and frees what is not needed any more. */
 void emi_transport_turn(emi_transport *transport);
+
+/** Whether emi_transport_turn has something to do. */
 bool emi_transport_has_work(const emi_transport *transport);
 
 /** In a forked child: what was sent is sent again, from new sockets. */

@@ -26,7 +26,7 @@ struct emi_transport {
     unsigned busy_count;
     unsigned idle_count;
     unsigned spare_count; /* sockets of idle clients */
-    bool lacks_resources; /* memory or descriptors for a client: tried again when another one settles */
+    bool lacks_resources; /* memory or descriptors for another client, until one becomes idle */
     unsigned ids_left;
     uint16_t ids[IDS];
 };
@@ -182,7 +182,7 @@ static em_status choose_id(emi_transport *transport, uint16_t *id)
     return EM_OK;
 }
 
-/* Whether the server that will be asked first refuses EDNS. */
+/* Whether EDNS is off, or refused by the server that will be asked first. */
 static bool should_be_plain(const emi_transport *transport, const emi_question *question)
 {
     const emi_dns_config *config = question->config;
@@ -219,7 +219,7 @@ static bool can_send(const emi_transport *transport)
            !transport->lacks_resources;
 }
 
-/* After a burst the memory of most clients is returned, and the sockets are closed, over several turns. */
+/* After a burst, most clients are freed and the sockets of the others closed, over several turns. */
 static bool has_too_much(const emi_transport *transport)
 {
     return (transport->idle_count > MOST_IDLE_CLIENTS || transport->spare_count > 0) && transport->busy_count == 0 &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Without c-ares: there is no transport, so that nothing else is ever called.
+ * Without c-ares there is no transport, so nothing but emi_transport_open is ever called.
  */
 #include "base/features.h"
 

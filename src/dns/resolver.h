@@ -10,7 +10,7 @@
 #include <eventmachine/address.h>
 #include <eventmachine/loop.h>
 
-/** The most addresses of one name. Further ones are ignored. */
+/** The most addresses of a name and family. Further ones are ignored. */
 #define EMI_MOST_ADDRESSES 16
 
 /** What a name resolved to. */
@@ -24,19 +24,20 @@ typedef struct emi_lookup emi_lookup;
 
 /**
  * Resolves a name for streams to this port. done(user, status, addresses) is called once, in a later turn of the loop,
- * unless the lookup is cancelled or the loop is destroyed. The addresses are valid until `done` returns; with EM_OK
- * there is at least one. Malformed names and names under .invalid (RFC 6761) fail at once, without a lookup.
- * EM_INVALID_ADDRESS, EM_NAME_NOT_FOUND, EM_NO_MEMORY, EM_LIMIT.
+ * unless the lookup is cancelled or the loop is destroyed. With EM_OK there is at least one address. The addresses are
+ * valid until `done` returns.
+ *
+ * Fails at once with EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (under .invalid or .onion), EM_NO_MEMORY,
+ * EM_RESOLVER_FAILED (c-ares cannot be initialised), EM_LIMIT (no thread can be started).
  */
 em_status emi_resolve(em_loop *loop, const char *name, int port,
                       void (*done)(void *user, em_status status, const emi_addresses *addresses), void *user,
                       emi_lookup **lookup);
 
 /**
- * One family's result of a lookup: EM_OK with at least one address, in the order in which they should be tried (RFC
- * 6724), or why there is none: EM_NAME_NOT_FOUND, EM_NO_RECORDS,
- * EM_RESOLVER_FAILED, EM_RESOLVE_TIMEOUT, EM_NO_MEMORY and other statuses of the system. The addresses are valid until
- * it returns. is_last: the other family was reported before.
+ * The result of a lookup for one family. EM_OK: at least one address, in the order in which they should be tried (RFC
+ * 6724), valid until it returns. Otherwise why there is none: EM_NAME_NOT_FOUND, EM_NO_RECORDS, EM_RESOLVER_FAILED,
+ * EM_RESOLVE_TIMEOUT, EM_NO_MEMORY and other statuses of the system. is_last: the other family was reported before.
  */
 typedef void (*emi_family_resolved)(void *user, em_address_family family, em_status status,
                                     const emi_addresses *addresses, bool is_last);
@@ -48,9 +49,7 @@ typedef void (*emi_family_resolved)(void *user, em_address_family family, em_sta
 em_status emi_resolve_families(em_loop *loop, const char *name, int port, emi_family_resolved resolved, void *user,
                                emi_lookup **lookup);
 
-/** Cancels a lookup in progress: its callback is not called (again). Other lookups do not wait for it. Takes
- * constant time.
- */
+/** Cancels a lookup in progress: its callback is not called any more. Takes constant time. */
 void emi_resolve_cancel(emi_lookup *lookup);
 
 /**

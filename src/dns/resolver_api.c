@@ -16,7 +16,13 @@ static em_status read_resolver_options(em_resolver_options *own, const em_resolv
     return status == EM_OK ? emi_dns_options_check(own) : status;
 }
 
-/* A lookup by a resolver of its own: the request refers to `own`. */
+static em_status refuse_family(void)
+{
+    emi_set_status_detail(EM_INVALID_ARGUMENT, "em_lookup_options: family is neither IPv4 nor IPv6");
+    return EM_INVALID_ARGUMENT;
+}
+
+/* `own` and `resolver` are room for copies of the options and of those that they refer to. */
 static em_status read_lookup_options(emi_lookup_request *request, em_lookup_options *own, em_resolver_options *resolver,
                                      const em_lookup_options *given)
 {
@@ -26,7 +32,7 @@ static em_status read_lookup_options(emi_lookup_request *request, em_lookup_opti
     if (own->port < 0 || own->port > 65535)
         return emi_status_without_detail(EM_INVALID_PORT);
     if (own->family != EM_ADDRESS_NONE && own->family != EM_ADDRESS_IPV4 && own->family != EM_ADDRESS_IPV6)
-        return emi_status_without_detail(EM_INVALID_ARGUMENT);
+        return refuse_family();
     request->port = own->port;
     request->timeout_ns = own->timeout_ns;
     if (!own->resolver)
@@ -35,7 +41,7 @@ static em_status read_lookup_options(emi_lookup_request *request, em_lookup_opti
     return read_resolver_options(resolver, own->resolver);
 }
 
-static em_status give_number(emi_lookup *begun, em_lookup *lookup)
+static em_status give_signature(emi_lookup *begun, em_lookup *lookup)
 {
     em_status status = emi_handle_table_add(&begun->resolver->handles, &begun->handle);
     if (status == EM_OK && lookup)
@@ -52,7 +58,7 @@ static em_status begin(em_loop *loop, const emi_lookup_request *request, em_look
         status = emi_lookup_create(resolver, request, begun);
     if (status != EM_OK)
         return status;
-    status = give_number(*begun, lookup);
+    status = give_signature(*begun, lookup);
     if (status != EM_OK)
         emi_lookup_free(*begun);
     return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the resolver knows from files and options. Each file costs one stat(2) per second, and only while names are
- * looked up. Nothing is watched in between, so that a loop without lookups does nothing.
+ * What the resolver knows from files and options. A file costs one stat(2) per second at most, and only when a name is
+ * looked up. Nothing is watched in between, so a loop without lookups does nothing.
  */
 #include "dns/resolver_private.h"
 
@@ -166,7 +166,7 @@ static void copy_texts(const char **list, char **to, const char *const *texts, s
         list[i] = copy_text(to, texts[i]);
 }
 
-/* One piece of memory: the struct, the lists, the texts. */
+/* One allocation: the struct, the lists, the texts. */
 static em_resolver_options *copy_options(const emi_memory *memory, const em_resolver_options *given)
 {
     em_resolver_options *copied = emi_allocate(memory, size_of_copy(given));
@@ -195,7 +195,8 @@ em_status emi_resolver_set_options(emi_resolver *resolver, const em_resolver_opt
     resolver->has_read = false;
     em_status status = emi_resolver_refresh(resolver);
     if (status != EM_OK) {
-        resolver->options = before; /* by which the next lookup reads the files: one may have been read by the others */
+        /* One file may have been read by the new options. As has_read is false, the next lookup reads it again. */
+        resolver->options = before;
         emi_release(memory, copied);
         return status;
     }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Lookups from beginning to end: what is known without a query, which resolver is responsible, the deadline.
+ * Lookups from beginning to end: what is known without a query, when the system is asked, and the deadline.
  */
 #include <string.h>
 
-#include "dns/resolver_system.h"
 #include "dns/resolver_private.h"
 
 void emi_lookup_make_ready(emi_lookup *lookup)
@@ -26,7 +25,7 @@ static void end_searches(emi_lookup *lookup, em_status status)
     emi_lookup_make_ready(lookup);
 }
 
-static void give_up_system(emi_lookup *lookup)
+static void cancel_system_lookup(emi_lookup *lookup)
 {
     if (lookup->system)
         emi_system_lookup_cancel(lookup->system);
@@ -37,7 +36,7 @@ static void give_up_system(emi_lookup *lookup)
 static void fire(emi_loop_timer *timer)
 {
     emi_lookup *lookup = EMI_CONTAINER(timer, emi_lookup, deadline);
-    give_up_system(lookup);
+    cancel_system_lookup(lookup);
     end_searches(lookup, EM_RESOLVE_TIMEOUT);
 }
 
@@ -57,7 +56,7 @@ static em_status set_known(emi_lookup *lookup, const emi_addresses *addresses)
     if (!lookup->known)
         return EM_NO_MEMORY;
     *lookup->known = *addresses;
-    end_searches(lookup, EM_OK); /* per family, see resolver_report.c */
+    end_searches(lookup, EM_OK); /* resolver_report.c finds out which family has none */
     return EM_OK;
 }
 
@@ -96,7 +95,7 @@ static em_status find_known(const emi_lookup *lookup, const em_resolver_options 
     return find_in_hosts(lookup, options, addresses);
 }
 
-/* Names under .local are those of multicast DNS (RFC 6762), which only the system may know. */
+/* Names under .local are resolved by multicast DNS (RFC 6762), which only the system may know. */
 static bool is_for_system(const emi_lookup *lookup)
 {
     return lookup->config->use_system || !lookup->resolver->transport || emi_name_is_under(lookup->name, "local");
@@ -110,12 +109,8 @@ static em_status begin_addresses(emi_lookup *lookup, const em_resolver_options *
         return set_known(lookup, &addresses);
     if (status != EM_IN_PROGRESS || !is_for_system(lookup))
         return status;
-    emi_system_lookup *started;
-    status =
-        emi_system_lookup_start(lookup->resolver->loop, lookup->name, lookup->port, finish_system, lookup, &started);
-    if (status == EM_OK)
-        lookup->system = started;
-    return status;
+    return emi_system_lookup_start(lookup->resolver->loop, lookup->name, lookup->port, finish_system, lookup,
+                                   &lookup->system);
 }
 
 /* Creating and freeing */
@@ -194,7 +189,7 @@ void emi_lookup_free(emi_lookup *lookup)
         resolver->reporting = NULL;
     for (unsigned i = 0; i < lookup->search_count; i++)
         emi_search_clear(&lookup->searches[i]);
-    give_up_system(lookup);
+    cancel_system_lookup(lookup);
     emi_loop_timer_cancel(resolver->loop, &lookup->deadline);
     emi_list_remove(&lookup->ready);
     emi_list_remove(&lookup->in_all);

@@ -30,6 +30,7 @@
 #include "dns/dns_cache.h"
 #include "dns/dns_hosts.h"
 #include "dns/resolver.h"
+#include "dns/resolver_system.h"
 #include "loop/loop_private.h"
 #include "system/text_file.h"
 
@@ -53,6 +54,7 @@ struct emi_search {
     bool is_reported;
 };
 
+/** What a lookup reports: each family by itself, both together, and so on; see resolver_report.c. */
 typedef enum emi_report { EMI_REPORT_FAMILIES, EMI_REPORT_ALL, EMI_REPORT_ADDRESSES, EMI_REPORT_ANSWER } emi_report;
 
 struct emi_lookup {
@@ -73,8 +75,8 @@ struct emi_lookup {
     emi_loop_timer deadline;
     emi_search searches[2];
     unsigned search_count;
-    emi_addresses *known; /* found without a query, by the hosts file or the system; NULL: none */
-    void *system;         /* emi_system_lookup, while it is in progress */
+    emi_addresses *known;      /* found without a query, by the hosts file or the system; NULL: none */
+    emi_system_lookup *system; /* while the system is asked */
     int port;
     char name[];     /* as the user has spelled it */
 };
@@ -121,10 +123,10 @@ void emi_resolver_free_files(emi_resolver *resolver);
 
 /* resolver_search.c */
 
-/** Begins or continues a search. It may end at once, which is noted. */
+/** Begins a search, or goes on with its next name. It may end at once; then its lookup is reported in the next turn. */
 void emi_search_begin(emi_search *search);
 
-/** Gives up a search that has not ended, and frees what has come of it. */
+/** Gives up a search, and frees what it has found. */
 void emi_search_clear(emi_search *search);
 
 /* resolver_lookup.c */
@@ -137,10 +139,11 @@ typedef struct emi_lookup_request {
     unsigned type_count;
     bool is_query;
     uint64_t timeout_ns;                 /* 0, EM_FOREVER: none */
-    const em_resolver_options *resolver; /* NULL: the loop's */
+    const em_resolver_options *resolver; /* options of its own; NULL: the loop's */
 } emi_lookup_request;
 
-/** Makes a lookup and begins it. The caller has checked the name and sets report, callback and so on afterwards. */
+/** Creates a lookup and begins it. The caller has checked the name, and then sets `report`, `callback`, `user` and
+ * `dispose`. */
 em_status emi_lookup_create(emi_resolver *resolver, const emi_lookup_request *request, emi_lookup **lookup);
 
 /** Reports the lookup in the next turn, as far as its searches have ended. */

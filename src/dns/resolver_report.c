@@ -10,16 +10,16 @@
 #include "system/socket.h"
 #include "system/source_address.h"
 
-/* So that the rest of the loop does not wait for long. */
+/* Lookups that are reported in one turn, so that the rest of the loop does not wait for long. */
 enum { MOST_REPORTED_IN_A_TURN = 64, MOST_FOUND = 2 * EMI_MOST_ADDRESSES };
 
 /* Addresses on their way to the program. */
 typedef struct found {
     unsigned count;
     em_address list[MOST_FOUND];
-    uint64_t ranks[MOST_FOUND];      /* 0: not known */
-    emi_answer *answers[MOST_FOUND]; /* where the rank is to be kept; NULL: nowhere */
-    size_t records[MOST_FOUND];
+    uint64_t ranks[MOST_FOUND];      /* see system/address_order.h; 0: not known */
+    emi_answer *answers[MOST_FOUND]; /* where an address comes from, and its rank is kept; NULL: nowhere */
+    size_t records[MOST_FOUND];      /* which record of that answer */
 } found;
 
 static unsigned type_of(const em_address *address)
@@ -83,8 +83,8 @@ static void find_rank(found *all, unsigned i)
         keep_rank(all->answers[i], all->records[i], all->ranks[i]);
 }
 
-/* Ranks cost system calls, so they are found out only where there is a choice, and kept with the answer. Names under
- * localhost stay in their order. */
+/* Finding a rank costs system calls. So it is done only where there is a choice, and the rank is kept with the answer.
+ * Addresses of localhost stay in their order. */
 static void sort(const emi_lookup *lookup, found *all)
 {
     if (all->count < 2 || emi_name_is_under(lookup->name, "localhost"))
@@ -97,7 +97,7 @@ static void sort(const emi_lookup *lookup, found *all)
 
 /* Callbacks */
 
-static bool is_last(const emi_lookup *lookup)
+static bool are_all_reported(const emi_lookup *lookup)
 {
     for (unsigned i = 0; i < lookup->search_count; i++)
         if (!lookup->searches[i].is_reported)
@@ -111,7 +111,7 @@ static void copy_addresses(emi_addresses *to, const found *all)
     memcpy(to->list, all->list, to->count * sizeof *to->list);
 }
 
-/* For connections, whose own statuses these are: "refused" would be taken for what the peer did. */
+/* For connections. They have these statuses for what their peer did, not their name server. */
 static em_status for_connections(em_status status)
 {
     return status == EM_CONNECTION_REFUSED || status == EM_ANSWER_TRUNCATED ? EM_RESOLVER_FAILED : status;
@@ -127,7 +127,7 @@ static bool report_family(emi_lookup *lookup, emi_search *search)
     copy_addresses(&addresses, &all);
     search->is_reported = true;
     em_address_family family = search->type == EM_RECORD_AAAA ? EM_ADDRESS_IPV6 : EM_ADDRESS_IPV4;
-    bool last = is_last(lookup);
+    bool last = are_all_reported(lookup);
     emi_resolver *resolver = lookup->resolver;
     void *user = lookup->user;
     emi_family_resolved resolved = lookup->callback.families;
@@ -148,9 +148,9 @@ static void report_families(emi_lookup *lookup)
     }
 }
 
-/* Of two families without addresses: that a server failed says more than that there is none, and that the name exists
- * more than that it does not. */
-static em_status worse(em_status one, em_status other)
+/* The status of two families together. Of two failures, that of a server tells more than that there is nothing, and
+ * that the name exists tells more than that it does not. */
+static em_status combine(em_status one, em_status other)
 {
     if (one == EM_OK || other == EM_OK)
         return EM_OK;
@@ -165,7 +165,7 @@ static em_status collect_all(emi_lookup *lookup, found *all)
 {
     em_status status = collect(&lookup->searches[0], all);
     if (lookup->search_count > 1)
-        status = worse(status, collect(&lookup->searches[1], all));
+        status = combine(status, collect(&lookup->searches[1], all));
     sort(lookup, all);
     return status;
 }
@@ -194,8 +194,8 @@ static void report_all(emi_lookup *lookup)
     done(user, status == EM_NO_RECORDS ? EM_NAME_NOT_FOUND : status, &addresses);
 }
 
-/* The name is the user's own spelling; the answer may be shared with others. The lookup is kept until the callback
- * has returned, because it has both. */
+/* The name is spelled as the caller did, because the answer may be shared with others. The lookup is freed after the
+ * callback, because both belong to it. */
 static void report_answer(emi_lookup *lookup)
 {
     emi_resolver *resolver = lookup->resolver;

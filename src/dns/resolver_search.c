@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Searches: the names that a name may stand for, by the search list and ndots of resolv.conf(5), and what the answers
- * mean for the names that follow.
+ * Searches: which names are tried, by the search list and ndots of resolv.conf(5), and what an answer means for the
+ * names that follow.
  *
  * - There is no such name: the next one is tried.
- * - There is such a name, without a record of the type: that is the result. Another type would be found there, and two
- *   families of addresses must not come from two names.
- * - The servers failed for this name: the next one is tried, but if none is found, the failure is the result. It does
- *   not mean that there is no such name.
+ * - There is such a name, without a record of the type: that is the result. The name may have addresses of the other
+ *   family, and the two families must not come from two names.
+ * - The servers failed for this name: the next one is tried. If none is found, the failure is the result, because it
+ *   does not mean that there is no such name.
  * - No server has answered: that is the result, as it would be for every name.
  */
 #include "dns/resolver_private.h"
@@ -23,7 +23,7 @@ static unsigned count_dots(const char *name)
     return dots;
 }
 
-/* How many names there are, and which of them is the one as it stands. */
+/* Returns how many names there are. as_it_stands: the number of the one without a suffix. */
 static unsigned count_names(const emi_search *search, unsigned *as_it_stands)
 {
     const emi_lookup *lookup = search->lookup;
@@ -37,7 +37,7 @@ static unsigned count_names(const emi_search *search, unsigned *as_it_stands)
     return config->suffix_count + 1;
 }
 
-/* Returns false if there is no further name. Those that would be too long are left out. */
+/* Returns false if there is no further name. Names that are too long are left out. */
 static bool next_name(emi_search *search, char *text)
 {
     unsigned as_it_stands;
@@ -116,7 +116,7 @@ static void finish(emi_cache_entry *entry, emi_answer *answer)
     }
 }
 
-/* RFC 6891, section 7: a server that does not know EDNS says so in one of these ways. */
+/* RFC 6891, section 7: how a server responds that does not support EDNS. */
 static bool is_about_edns(const emi_question *question)
 {
     return !question->is_plain &&

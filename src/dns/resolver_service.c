@@ -38,7 +38,8 @@ static emi_lookup *first_of(emi_list *all)
     return EMI_CONTAINER(all->next, emi_lookup, in_all);
 }
 
-/* What is in progress is given up. The lookups themselves may still be cancelled by those who have begun them. */
+/* Gives up what is in progress. The lookups themselves stay, because those who have begun them may still cancel them.
+ */
 static void release(emi_service *service)
 {
     emi_resolver *resolver = resolver_at(service);

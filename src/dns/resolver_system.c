@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Resolution by getaddrinfo(3) in the pool of threads, so that the hosts file, resolv.conf and nsswitch.conf are used
- * as by every other program.
+ * Lookups by getaddrinfo(3) in the pool of threads. They use the hosts file, resolv.conf and nsswitch.conf as every
+ * other program does.
  */
 #include "dns/resolver_system.h"
 

@@ -16,7 +16,7 @@ em_status emi_system_lookup_start(em_loop *loop, const char *name, int port,
                                   void (*done)(void *user, em_status status, const emi_addresses *addresses),
                                   void *user, emi_system_lookup **started);
 
-/** `done` is not called. Takes constant time; other lookups do not wait for this one. */
+/** Cancels it: `done` is not called. Takes constant time, and no other lookup waits for its thread. */
 void emi_system_lookup_cancel(emi_system_lookup *started);
 
 #endif

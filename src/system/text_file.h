@@ -11,7 +11,7 @@
 
 #include "base/memory.h"
 
-/** What tells one state of a file from another. Symbolic links are followed, so a link to another file counts, too. */
+/** What tells one state of a file from another. Symbolic links are followed, so a link that was changed counts, too. */
 typedef struct emi_file_stamp {
     uint64_t device;
     uint64_t inode; /**< 0: there is no such file, or it is not a regular one */
@@ -22,7 +22,7 @@ typedef struct emi_file_stamp {
     int64_t modified_ns;
 } emi_file_stamp;
 
-/** Makes one stat(2). */
+/** Takes the stamp of a file, by one stat(2). */
 void emi_text_file_stamp(const char *path, emi_file_stamp *stamp);
 
 static inline bool emi_file_stamps_equal(const emi_file_stamp *a, const emi_file_stamp *b)
@@ -32,8 +32,8 @@ static inline bool emi_file_stamps_equal(const emi_file_stamp *a, const emi_file
            a->modified_seconds == b->modified_seconds && a->modified_ns == b->modified_ns;
 }
 
-/** Reads a regular file of at most 16 MiB. The text ends with a zero byte and is to be freed with emi_release; NULL if
- * there is no such file. EM_NO_MEMORY, or what the system says. */
+/** Reads a regular file of at most 16 MiB. The text ends with a zero byte; the caller frees it with emi_release. NULL:
+ * there is no such file, or it is not a regular one. EM_NO_MEMORY, EM_LIMIT (larger), and statuses of the system. */
 em_status emi_text_file_read(const emi_memory *memory, const char *path, char **text, size_t *length);
 
 #endif

@@ -35,7 +35,7 @@ void emi_text_file_stamp(const char *path, emi_file_stamp *stamp)
     };
 }
 
-/* The file may become shorter or longer meanwhile: what is there of `capacity` bytes is taken. */
+/* Reads at most `capacity` bytes, and fewer if the file has been truncated meanwhile. */
 static em_status read_all(int fd, char *text, size_t capacity, size_t *length)
 {
     *length = 0;
@@ -62,14 +62,14 @@ static em_status read_open_file(const emi_memory *memory, int fd, char **text, s
         return EM_OK;
     if (info.st_size > LARGEST_FILE_BYTES)
         return EM_LIMIT;
-    char *memory_of_text = emi_allocate(memory, (size_t)info.st_size + 1);
-    if (!memory_of_text)
+    char *buffer = emi_allocate(memory, (size_t)info.st_size + 1);
+    if (!buffer)
         return EM_NO_MEMORY;
-    em_status status = read_all(fd, memory_of_text, (size_t)info.st_size, length);
+    em_status status = read_all(fd, buffer, (size_t)info.st_size, length);
     if (status == EM_OK)
-        *text = memory_of_text;
+        *text = buffer;
     else
-        emi_release(memory, memory_of_text);
+        emi_release(memory, buffer);
     return status;
 }
 
@@ -77,7 +77,7 @@ em_status emi_text_file_read(const emi_memory *memory, const char *path, char **
 {
     *text = NULL;
     *length = 0;
-    /* Not blocking, in case that somebody has put a FIFO there. */
+    /* Opening a FIFO must not wait for its other end. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? EM_OK : emi_last_status();
