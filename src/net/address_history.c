@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Remembering the addresses that worked. A host is known by a hash of its name and port alone: if two of them are
- * equal, an address is suggested that the host does not have, and the race ignores it.
+ * Remembering the addresses that worked, in a table of sets. An entry has only a hash of the host's name and port. If
+ * two hosts have the same hash, the address that is found does not belong to the host, and the race ignores it.
  */
 #include "net/address_history.h"
 
@@ -59,7 +59,7 @@ bool emi_address_history_find(emi_address_history *history, const char *host, in
     return true;
 }
 
-/* A free place, or that of the oldest entry. */
+/* Returns a free place, or else that of the oldest entry. */
 static entry *find_place(entry *set)
 {
     entry *oldest = set;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Which address of a host worked last, where that was not the first one to be tried: so that broken IPv6, say, delays
- * the first connection to a host and no other for a while (RFC 8305, section 4). It has a fixed size. An entry is used
- * for ten minutes; then the usual order is tried again.
+ * Which address of a host has worked, where that was not the first one to be tried. So a broken IPv6 network, for
+ * instance, delays the first connection to a host, and no other for ten minutes (RFC 8305, section 4). The history has
+ * a fixed size.
  */
 #ifndef EMI_ADDRESS_HISTORY_H
 #define EMI_ADDRESS_HISTORY_H
@@ -19,7 +19,8 @@ typedef struct emi_address_history emi_address_history;
 bool emi_address_history_find(emi_address_history *history, const char *host, int port, uint64_t now_ns,
                               em_address *address);
 
-/** Notes the address that has worked. *history is created if it is NULL. Without memory nothing is noted. */
+/** Notes the address that has worked, for the host and the address's port. *history is created if it is NULL. If there
+ * is no memory, nothing is noted. */
 void emi_address_history_note(emi_address_history **history, const emi_memory *memory, const char *host,
                               const em_address *address, uint64_t now_ns);
 

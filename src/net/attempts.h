@@ -19,21 +19,21 @@ struct emi_attempts {
     emi_race race;
     emi_net *net;
     emi_list link;             /* in the net's list */
-    em_connection *connection; /* NULL once it needs them no more */
+    em_connection *connection; /* NULL: it does not need them any more */
     unsigned attached;         /* channels that are not released yet */
     bool may_linger;           /* SO_LINGER may be set, so close(2) might wait */
-    bool was_postponed;        /* the next start, because an attempt was decided and the loop had not noticed */
+    bool was_postponed;        /* the next start, because the system had decided an attempt; see emi_attempts_act */
     emi_attempt list[EMI_MOST_ATTEMPTS];
 };
 
 /** Creates the attempts of a connection, without addresses. EM_NO_MEMORY. */
 em_status emi_attempts_create(em_connection *connection);
 
-/** The lookup has a result for a family. */
+/** Reports the result of the lookup for a family. */
 void emi_attempts_resolved(em_connection *connection, em_address_family family, em_status status,
                            const emi_addresses *addresses);
 
-/** The local end is known: addresses that it cannot reach are left out. */
+/** Called when the local end is known: leaves out addresses that it cannot reach. */
 void emi_attempts_limit(em_connection *connection);
 
 /** Calls a function with the socket of each attempt that is being made. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * Why connecting has failed, in words: the stage, and every address that was tried with what became of it. Addresses
- * with the same end are listed together, those with the connection's own reason first:
+ * with the same outcome are listed together, those with the connection's own reason first:
  *
  *   resolve www.example.org: host name not found
- *   connect to www.example.org (192.0.2.1:80, 192.0.2.2:80): Connection refused; [2001:db8::1]:80: Network is
- * unreachable
+ *   connect to www.example.org (192.0.2.1:80, 192.0.2.2:80): Connection refused; [2001:db8::1]:80: No route to host
  */
 #include "net/connecting_reason.h"
 
@@ -38,7 +37,7 @@ static void add_address(emi_text *text, const em_address *address)
     emi_text_add(text, "%s", name);
 }
 
-/* Before anything was tried, the step is the lookup of the peer's name or of the local end's. */
+/* Nothing was tried: the stage is the lookup of the peer's name, or of the local end's. */
 static void describe_lookup(const em_connection *connection, emi_text *text)
 {
     const emi_connector *connector = connection->extras->connector;
@@ -54,7 +53,7 @@ static void describe_lookup(const em_connection *connection, emi_text *text)
     emi_text_add(text, ": %s", emi_reason_in_words(connection));
 }
 
-/* How an attempt has ended. One that was running has ended with the connection. */
+/* How an attempt has ended. One that is still running ends with the connection, and for the same reason. */
 typedef struct outcome {
     em_status status;
     int system_error;
@@ -78,7 +77,7 @@ static bool are_equal(outcome one, outcome other)
     return one.status == other.status && one.system_error == other.system_error;
 }
 
-/* Returns how many addresses have this outcome. */
+/* Adds the addresses with this outcome, and returns how many there are. */
 static unsigned add_addresses(const em_connection *connection, outcome wanted, const char *before, emi_text *text)
 {
     const emi_race *race = &connection->extras->connector->attempts->race;
@@ -113,7 +112,7 @@ static void describe_other_outcomes(const em_connection *connection, emi_text *t
     }
 }
 
-/* That a name has addresses of one family only is no failure. */
+/* It is no failure that a name has addresses of one family only. */
 static void describe_families(const emi_race *race, emi_text *text)
 {
     static const char *const names[] = {[EMI_RACE_IPV6] = "IPv6", [EMI_RACE_IPV4] = "IPv4"};

@@ -73,7 +73,7 @@ static void call_connect(em_connection *connection)
         return;
     uint64_t longer_ns = connector->pause_ns > 0 ? connector->pause_ns * 2 : SHORTEST_PAUSE_NS;
     connector->pause_ns = longer_ns < LONGEST_PAUSE_NS ? longer_ns : LONGEST_PAUSE_NS;
-    /* Spread, so that not all waiting clients try at once when there is room for a few. */
+    /* Spread, so that not all waiting clients try again at the same time. */
     uint64_t spread_ns = connector->pause_ns / 16 * (connection->object.handle.signature % 16);
     connector->due_ns = emi_loop_due_ns(loop, connector->pause_ns + spread_ns);
 }
@@ -200,7 +200,7 @@ static void finish_resolving_local_end(void *user, em_status status, const emi_a
     }
 }
 
-/* A connection that knows its options and nothing of its peer. */
+/* Creates a connection that has its options, and no peer yet. */
 static em_status prepare(em_loop *loop, const char *host, const em_handler *handler, const em_connect_options *options,
                          em_connection **prepared)
 {
@@ -235,7 +235,7 @@ static em_status prepare(em_loop *loop, const char *host, const em_handler *hand
     return EM_OK;
 }
 
-/* Starts, or gives up silently; then tells the user and the caller. */
+/* Begins the connection and reports it, or frees it silently if there is a failure. */
 static em_status begin(em_connection *connection, em_status status, em_connection **made)
 {
     em_loop *loop = connection->object.loop;

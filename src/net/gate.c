@@ -51,7 +51,7 @@ static void expire(emi_loop_timer *timer)
     emi_connection_end(connection, EM_TLS_HANDSHAKE_TIMEOUT);
 }
 
-/* What is left of the connect timeout, if that covers the handshake, too; at least one nanosecond. */
+/* Returns what is left of the connect timeout if it covers the handshake as well, at least 1 ns. */
 static uint64_t time_to_connect_ns(const emi_connection_extras *extras)
 {
     if (!extras->limits_tls || extras->connect_timeout_ns == EM_FOREVER)

@@ -100,26 +100,26 @@ typedef struct emi_race_step {
 /** Begins a race without addresses. The memory need not be zeroed. */
 void emi_race_begin(emi_race *race, const emi_race_settings *settings);
 
-/** Addresses of this family are not to be tried. */
+/** Excludes a family: its addresses are never tried. */
 void emi_race_exclude(emi_race *race, emi_race_family family);
 
-/** While it is held, nothing is started. */
+/** Holds a race back, or lets it go on. While it is held, nothing is started. */
 void emi_race_hold(emi_race *race, bool is_held);
 
-/** The lookup has a result for this family: EM_OK with addresses, or a failure. */
+/** Reports the result of the lookup for a family: EM_OK with addresses, or a failure. */
 void emi_race_resolved(emi_race *race, emi_race_family family, em_status status, const emi_addresses *addresses,
                        uint64_t now_ns);
 
-/** This address is tried first, provided that it is among the known ones and that nothing has been started. */
+/** Lets an address be tried first, if it is among the known ones and nothing has been started. */
 void emi_race_try_first(emi_race *race, const em_address *address);
 
-/** A running attempt has failed. */
+/** Reports that a running attempt has failed. */
 void emi_race_failed(emi_race *race, unsigned attempt, em_status status, uint64_t now_ns);
 
-/** A running attempt is connected. The first one wins, or is to be secured next if the race needs TLS. */
+/** Reports that a running attempt is connected. The first one wins, or is to be secured next if the race needs TLS. */
 void emi_race_connected(emi_race *race, unsigned attempt);
 
-/** The handshake of an attempt that is connected is finished, and the peer is verified. The first one wins. */
+/** Reports that the handshake of an attempt is finished and the peer verified. The first one wins. */
 void emi_race_secured(emi_race *race, unsigned attempt);
 
 /** Whether an attempt has neither won nor lost. */
@@ -134,17 +134,17 @@ static inline bool emi_race_is_securing(const emi_race *race, unsigned attempt)
     return race->attempts[attempt].state == EMI_ATTEMPT_SECURING;
 }
 
-/** What is to be done next. To be called until the action is WAIT, WON or FAILED. */
+/** Returns what is to be done next. To be called again until the action is WAIT, WON or FAILED. */
 emi_race_step emi_race_next(emi_race *race, uint64_t now_ns);
 
-/** The address of an attempt. */
+/** Returns the address of an attempt. */
 const em_address *emi_race_address(const emi_race *race, unsigned attempt);
 
-/** Why a race has failed: the most telling status of its attempts or, if there were none, of its lookup. The system's
- * error number behind it is stored in *system_error. */
+/** Returns why a race has failed: the most telling status of its attempts or, if there were none, of its lookup.
+ * system_error: set to the system's error number behind it. */
 em_status emi_race_reason(const emi_race *race, int *system_error);
 
-/** Whether a lookup with this status has failed, and not just found nothing. */
+/** Whether this status means that a lookup has failed, and not just found nothing. */
 bool emi_is_lookup_failure(em_status status);
 
 /** The index of the family of an address, which is IPv4 or IPv6. */
