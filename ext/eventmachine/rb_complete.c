@@ -115,7 +115,7 @@ static VALUE discard_connection(VALUE self, VALUE signature)
     rb_em_slot *slot = rb_em_find_entry(signature);
     if (!slot)
         return Qnil;
-    if (!(slot->flags & RB_EM_AWAITS_DRAIN)) /* its object knows who waits */
+    if (!(slot->flags & RB_EM_AWAITS_DRAIN)) /* otherwise the object has the callables that wait */
         rb_em_slot_set(slot, Qnil);
     if (has_ended_while_held(slot)) {
         end_silently(slot);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections that are datagram sockets. As in 1.x, send_data answers the sender of the datagram that was received
+ * Connections that are datagram sockets. As in 1.x, send_data replies to the sender of the datagram that was received
  * last, and a datagram that the system refuses to send ends the socket. What the network reports later (ICMP) does not.
  */
 #include <fcntl.h>
@@ -32,7 +32,7 @@ typedef struct datagram_state {
     rb_em_slot *slot;
     em_status failure; /* of a send, which is the reason of the end; EM_OK: none */
     unsigned waiting;  /* datagrams whose peer's name is being resolved */
-    bool closes_then;  /* after them */
+    bool closes_then;  /* the socket is to be closed once they are sent */
     int attached;      /* the program's descriptor that the socket is a copy of, dup(2); -1: it is the reactor's own */
 } datagram_state;
 
@@ -125,7 +125,7 @@ static em_status note_result(rb_em_slot *slot, em_status status)
     return status;
 }
 
-/* Only a socket of the program's can have one. */
+/* Only a socket that the program has attached can have one. */
 static bool has_fixed_peer(rb_em_slot *slot)
 {
     em_address peer;
@@ -216,7 +216,7 @@ static VALUE wait_for_name(VALUE self, VALUE signature)
     return slot ? Qtrue : Qfalse;
 }
 
-/* It does no longer, because it was sent or dropped. */
+/* The datagram does not wait any more, because it was sent or dropped. */
 static VALUE end_wait_for_name(VALUE self, VALUE signature)
 {
     rb_em_slot *slot = find_datagram_socket(signature);
@@ -327,13 +327,13 @@ static int socket_number(int descriptor, int option)
     return getsockopt(descriptor, SOL_SOCKET, option, &number, &length) == 0 ? number : -1;
 }
 
-/* The loop closes a datagram socket when it ends, and the program's is not to be closed. */
+/* Attaches a copy of the descriptor, because the loop closes what it has, and the program's must stay open. */
 static em_status attach_copy(em_loop *loop, int descriptor, rb_em_slot *slot)
 {
     int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (copy < 0)
         return EM_NO_DESCRIPTORS;
-    bool is_unix = socket_number(descriptor, SO_DOMAIN) == AF_UNIX; /* has no errors of a network */
+    bool is_unix = socket_number(descriptor, SO_DOMAIN) == AF_UNIX; /* has no network errors to be reported */
     datagram_state *state = make_state(slot, descriptor);
     em_datagram_options options = {
         .size = sizeof options, .user = state, .report_network_errors = is_unix ? EM_DEFAULT : EM_OFF};

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What the kinds of Connection share that are made of a descriptor of the program's.
+ * What is shared by the kinds of Connection that are made of the program's descriptors.
  */
 #ifndef RB_DESCRIPTOR_H
 #define RB_DESCRIPTOR_H
 
 #include "rb_slot.h"
 
-/* Whether a Connection has this descriptor already that was made of it. */
+/* Whether a Connection that was made of this descriptor still has it. */
 bool rb_em_is_registered(int descriptor);
 
-/* Remembers which one it is. */
+/* Remembers the Connection that was made of a descriptor. */
 void rb_em_register(int descriptor, const rb_em_slot *slot);
 
-/* Raises RuntimeError as 1.x words it. */
+/* Raises RuntimeError, with the text of 1.x. */
 NORETURN(void rb_em_refuse_descriptor(em_status status));
 
 /* What follows unbind: closes the IO that was attached, unless it was detached. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Lookups of addresses for EventMachine::DNS, which is written in Ruby and keeps who has asked, by the lookup's
- * number. Only numbers are passed through the loop, so no object needs to be kept alive here.
+ * Lookups of addresses for EventMachine::DNS (lib/em/resolver.rb), which finds the request by the signature of its
+ * lookup. So no object needs to be kept alive here.
  */
 #include <string.h>
 
@@ -76,7 +76,7 @@ static void on_answer(em_loop *loop, em_lookup lookup, em_status status, const e
     finish(lookup, status, answer->response_code, &found);
 }
 
-/* Of the system's resolver, which has no response codes. */
+/* From the system's resolver, which has no response codes. */
 static void on_addresses(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
                          void *user)
 {
@@ -96,7 +96,7 @@ static size_t read_servers(VALUE servers, const char **texts)
     return count;
 }
 
-/* Looks up the IPv4 addresses of a name, asking each server once. Returns the number that EventMachine::DNS.finish
+/* Looks up the IPv4 addresses of a name, asking each server once. Returns the signature that EventMachine::DNS.finish
  * will be called with. */
 static VALUE begin_lookup(VALUE self, VALUE name, VALUE servers, VALUE seconds)
 {

@@ -38,7 +38,7 @@ static void add_callable(rb_em_slot *slot, VALUE callable)
     slot->flags |= RB_EM_AWAITS_DRAIN;
 }
 
-/* Those after one that leaves the loop wait on. */
+/* If one of them leaves the loop, those after it go on waiting. */
 static void call_all(rb_em_slot *slot, bool (*protect)(VALUE (*function)(VALUE), VALUE argument))
 {
     if (!(slot->flags & RB_EM_AWAITS_DRAIN) || rb_em_is_leaving())

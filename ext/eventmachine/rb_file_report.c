@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Telling the program how the sending of a file has ended. The value of a slot for a file is an Array: the callable,
+ * Reporting to the program how sending a file has ended. The value of a slot for a file is an Array: the callable,
  * then its arguments.
  */
 #include "rb_file_report.h"

@@ -24,9 +24,9 @@
 #include "rb_table.h"
 #include "rb_unbind.h"
 
-enum { MOST_WORDS = 2048 }; /* the program, and its arguments, among which it is again */
+enum { MOST_WORDS = 2048 }; /* the path of the program, and its arguments, which begin with its name */
 
-/* What a shell, env(1) and others exit with is 127 or 126, but programs of 1.x expect this. */
+/* A shell, env(1) and others exit with 126 or 127, but programs for 1.x expect this. */
 #define CANNOT_EXECUTE "exit 255"
 
 static VALUE ended; /* signature => Process::Status or Integer, of those whose unbind has not returned */
@@ -188,7 +188,7 @@ static bool is_about_program(em_status status)
            status == EM_ARGUMENTS_TOO_LONG || status == EM_SYSTEM_ERROR;
 }
 
-/* In 1.x such a program is a child that exits with status 255. So another one does. */
+/* In 1.x, a program that cannot be executed is a child that exits with status 255. Here, a shell does that instead. */
 static em_status start_program(em_loop *loop, rb_em_slot *slot, VALUE words)
 {
     const char *arguments[MOST_WORDS + 1] = {NULL};

@@ -8,43 +8,43 @@ require "em/dns/socket"
 require "em/dns/resolver"
 
 module EventMachine
-  # Looking up host names without blocking the reactor. Most programs need nothing of this: {EventMachine.connect} takes
+  # Resolving host names without blocking the reactor. Most programs do not need it: {EventMachine.connect} takes
   # names.
   module DNS
-    # A request with this id is registered already.
+    # Another request is registered with this id.
     class RequestIdAlreadyUsed < RuntimeError; end
 
     @lookups = {}
 
     class << self
-      # Begins one try of a request.
+      # Asks the name servers once for a request.
       # @private
-      # @return [Integer] the lookup's number
+      # @return [Integer] the signature of the lookup
       # @raise [ArgumentError] if the name is malformed
       def begin_lookup(request, name, servers, seconds)
         forget_other_runs
-        number = EventMachine.send(:begin_lookup, name, servers, seconds)
-        @lookups[number] = request
-        number
+        signature = EventMachine.send(:begin_lookup, name, servers, seconds)
+        @lookups[signature] = request
+        signature
       end
 
       # @private
-      def cancel_lookup(number)
-        EventMachine.send(:cancel_lookup, number) if @lookups.delete(number) && current_run?
+      def cancel_lookup(signature)
+        EventMachine.send(:cancel_lookup, signature) if @lookups.delete(signature) && current_run?
       end
 
       private
 
       # Called by the extension.
-      def finish(number, status, response_code, addresses)
-        @lookups.delete(number)&.finish_try(number, status, response_code, addresses || [])
+      def finish(signature, status, response_code, addresses)
+        @lookups.delete(signature)&.finish_try(signature, status, response_code, addresses || [])
       end
 
       def current_run?
         EventMachine.reactor_running? && @run.equal?(EventMachine.instance_variable_get(:@present_run))
       end
 
-      # Lookups end with the reactor that they were begun in.
+      # Lookups end with the run of the reactor that they were begun in.
       def forget_other_runs
         return if current_run?
 

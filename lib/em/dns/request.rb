@@ -6,7 +6,7 @@ require "securerandom"
 
 module EventMachine
   module DNS
-    # The search for the IPv4 addresses of one name, made by {Resolver.resolve}.
+    # A lookup of the IPv4 addresses of one name, made by {Resolver.resolve}.
     #
     # A {Deferrable}. It succeeds with an Array of addresses as Strings. It fails with a String: `"rcode=N"`, where N is
     # the response code of the name server (3: there is no such name; 0: the name has no address), `"retries exceeded"`,
@@ -17,10 +17,10 @@ module EventMachine
       # @return [Numeric] seconds after which the question is sent again
       attr_accessor :retry_interval
 
-      # @return [Integer] how often the question is sent
+      # @return [Integer] how many times the question is sent in all
       attr_accessor :max_tries
 
-      # @param socket [Socket, nil] nil for a request that is answered already
+      # @param socket [Socket, nil] nil: the hosts file has the name, so there is nothing to ask
       # @param value [String] the name
       # @private
       def initialize(socket, value)
@@ -42,7 +42,7 @@ module EventMachine
         super
       end
 
-      # Sends the question again if it is time, or gives up. The socket calls this while the request is registered.
+      # If it is time, sends the question again, or gives up. Called by the socket while the request is registered.
       # @return [void]
       def tick
         return if finished? || @sent_at.nil? || now - @sent_at < @retry_interval
@@ -54,7 +54,7 @@ module EventMachine
         end
       end
 
-      # Takes an answer that has come some other way, for instance by {Socket#receive_data}.
+      # Takes an answer that was not received by the library, for instance by {Socket#receive_data}.
       # @param message [Resolv::DNS::Message]
       # @return [void]
       def receive_answer(message)
@@ -64,10 +64,10 @@ module EventMachine
         conclude(addresses, message.rcode)
       end
 
-      # One try has ended. A try without an answer is repeated by {#tick}.
+      # Called when a lookup has ended. If there was no answer, {#tick} repeats it.
       # @private
-      def finish_try(number, status, response_code, addresses)
-        return if finished? || number != @lookup
+      def finish_try(signature, status, response_code, addresses)
+        return if finished? || signature != @lookup
 
         @lookup = nil
         if status == "EM_ANSWER_TRUNCATED"
@@ -105,7 +105,7 @@ module EventMachine
         fail(e.message)
       end
 
-      # The try itself must not end before it is time for the next one.
+      # The lookup must not end before it is time for the next one.
       def longest_wait
         (@retry_interval.to_f * 2).clamp(1.0, 30.0)
       end

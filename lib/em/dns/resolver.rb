@@ -4,7 +4,7 @@
 
 module EventMachine
   module DNS
-    # Looks up host names: in the hosts file, then by a name server.
+    # Looks up host names, in the hosts file or by a name server.
     #
     #   EM::DNS::Resolver.resolve("example.com")
     #     .callback { |addresses| puts addresses }
@@ -20,18 +20,18 @@ module EventMachine
       @socket = nil
 
       class << self
-        # Overrides the name servers, for instance `["192.0.2.53", "192.0.2.54:5353"]`. nil: the file is read again.
+        # Overrides the name servers, for instance `["192.0.2.53", "192.0.2.54:5353"]`. nil: resolv.conf is read again.
         # @param servers [Array<String>, String, nil]
         def nameservers=(servers)
           @nameservers = servers && Array(servers)
         end
 
-        # Looks up the addresses of a name. What needs no name server has its outcome before this returns: a name in the
-        # hosts file, a literal address, and the reserved names under localhost, .invalid and .onion. It must be called
+        # Looks up the IPv4 addresses of a name. What needs no name server has its outcome before this returns: a name in
+        # the hosts file, a literal address, and the reserved names under localhost, .invalid and .onion. Must be called
         # while a reactor runs.
         # @param hostname [String]
         # @return [Request] a {Deferrable}
-        # @raise [ArgumentError] if the name is no String
+        # @raise [ArgumentError] if the name is not a String
         # @raise [RuntimeError] if no reactor runs
         def resolve(hostname)
           raise ArgumentError, "cannot interpret as DNS name: #{hostname.inspect}" unless hostname.is_a?(String)
@@ -43,7 +43,7 @@ module EventMachine
           Request.new(nil, hostname).tap { |it| found.empty? ? it.fail("rcode=3") : it.succeed(found.dup) }
         end
 
-        # @return [Array<String>] the name servers; those of the system are read once
+        # @return [Array<String>] the name servers that were set, or those of resolv.conf, which is read once
         def nameservers
           @nameservers ||= read_nameservers
         end

@@ -8,9 +8,9 @@ require "socket"
 
 module EventMachine
   module DNS
-    # The requests that are in progress, the timer that repeats them, and a datagram socket of the program's own. The
-    # questions of the requests are sent by the library, each from a socket of its own, because a port that is used
-    # again and again can be guessed.
+    # The requests that are in progress, the timer that repeats them, and a datagram socket for the program. The library
+    # sends the questions of the requests, each from a port of its own, because a port that is used again and again can
+    # be guessed.
     class Socket < EventMachine::Connection
       # Seconds between two calls of {#tick}.
       TICK = 0.1
@@ -48,7 +48,7 @@ module EventMachine
         @open
       end
 
-      # Sets the name server that this socket asks, in place of those of {Resolver.nameservers}.
+      # Sets the name server that this socket asks, instead of those of {Resolver.nameservers}.
       # @param address [String]
       def nameserver=(address)
         @nameserver = address
@@ -123,7 +123,8 @@ module EventMachine
         stop_timer if @requests.empty?
       end
 
-      # Runs only while there are requests.
+      # Starts the timer, which runs only while there are requests.
+      # @return [void]
       def start_timer
         @timer ||= EventMachine.add_periodic_timer(TICK) { tick }
       end
