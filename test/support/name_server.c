@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The server's thread serves one socket for datagrams, one for streams, and another one from which it forges answers.
+ * The server's thread serves a socket for datagrams and one for streams. From a third one it sends forged responses.
  */
 #include "support/name_server.h"
 

@@ -235,7 +235,7 @@ static void reply_at_length(exchange *all)
     send_reply(all);
 }
 
-/* Replies that no resolver may believe, and then the right one. */
+/* Replies that a resolver must ignore, and then the right one. */
 
 static void forge(exchange *all, int socket)
 {

@@ -8,7 +8,7 @@
 #include "support/name_server.h"
 #include "support/system_test.h"
 
-/** What came of a lookup. */
+/** The result of a lookup. */
 typedef struct system_found {
     unsigned calls;
     unsigned disposals;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Connections by name whose addresses come from a name server, in a thread of the test: lookup, race and connection
- * together.
+ * Connections by name: lookup, race and connection together. The name server runs in a thread of the test.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -113,7 +112,7 @@ static void the_reason_names_the_family_that_could_not_be_looked_up(void **state
     name_server_stop(server);
 }
 
-/* Where the name's time to live is 0, a second lookup could have another result: there is none. */
+/* The name's time to live is 0, so a second lookup would send another query. There is none. */
 static void what_was_checked_is_what_is_connected_to(void **state)
 {
     name_server *server = start(*state);
@@ -134,7 +133,7 @@ static void what_was_checked_is_what_is_connected_to(void **state)
     name_server_stop(server);
 }
 
-/* In each state: before the query is sent, while it is under way, while connecting, in connection_completed. */
+/* In each state: before the query is sent, before it is answered, while connecting, in connection_completed. */
 static void a_connection_by_name_can_be_closed_at_any_time(void **state)
 {
     name_server *server = start(*state);
@@ -149,7 +148,7 @@ static void a_connection_by_name_can_be_closed_at_any_time(void **state)
     name_server_stop(server);
 }
 
-/* Loops of several threads at the same time: each has a resolver of its own, destroyed with lookups under way. */
+/* Loops of several threads at the same time: each has a resolver of its own, destroyed with lookups in progress. */
 
 enum { THREADS = 4, LOOPS = 8, NAMES = 20 };
 

@@ -154,7 +154,7 @@ static void two_connections_of_the_library_half_close_towards_each_other(void **
     system_record *record = system_new_record(SYSTEM_COMPLETED);
     int port = system_serve(*state, &system_open_recorder, served);
     em_connection *client = system_dial(*state, port, &system_open_recorder, record);
-    assert_int_equal(em_connection_close_write(client), EM_OK); /* before it stands */
+    assert_int_equal(em_connection_close_write(client), EM_OK); /* before it is established */
     assert_int_equal(em_loop_run(*state), EM_OK);
     while (!served->end)
         system_turn(*state);

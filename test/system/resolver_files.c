@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The hosts file and resolv.conf: what they mean, and that changes are noticed. The name server is in a thread of the
+ * The hosts file and resolv.conf: what they mean, and that changes are noticed. The name server runs in a thread of the
  * test.
  */
 #include <stdio.h>
@@ -170,7 +170,7 @@ static void families_that_the_file_excludes_are_not_asked_for(void **state)
     name_server_stop(server);
 }
 
-/* A file that cannot be understood at all: the servers of the options are asked all the same. */
+/* A resolv.conf of which nothing can be read. The servers of the options are asked all the same. */
 static void what_is_unknown_in_the_file_is_skipped(void **state)
 {
     system_need_transport(*state);
@@ -293,8 +293,8 @@ static void options_that_cannot_be_set_change_nothing(void **state)
     name_server_stop(server);
 }
 
-/* Zero bytes, long lines, no line at all: whatever can be read in it counts. */
-static void files_that_are_not_text_are_survived(void **state)
+/* Zero bytes, long lines, no line at all. What can be read in it counts. */
+static void files_that_are_not_text_do_no_harm(void **state)
 {
     enum { LENGTH = 100000 };
     char *noise = system_memory(LENGTH + 1);
@@ -348,7 +348,7 @@ int main(void)
         SYSTEM_TEST(one_lookup_can_have_a_hosts_file_of_its_own_or_none),
         SYSTEM_TEST(a_lookup_that_began_before_the_change_shares_nothing),
         SYSTEM_TEST(options_that_cannot_be_set_change_nothing),
-        SYSTEM_TEST(files_that_are_not_text_are_survived),
+        SYSTEM_TEST(files_that_are_not_text_do_no_harm),
         SYSTEM_TEST(a_fifo_in_the_place_of_a_file_does_not_block),
     };
     if (!mkdtemp(folder))

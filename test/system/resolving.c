@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * What comes of lookups, with a name server, in a thread of the test, that answers well,
- * badly or not at all.
+ * Lookups that ask a name server. The server runs in a thread of the test, and answers well, badly or not at all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +41,7 @@ static void a_name_has_the_addresses_that_the_server_says(void **state)
 }
 
 /* Of each behaviour of the server: the status, and the first IPv4 address. */
-static void a_server_that_misbehaves_is_understood(void **state)
+static void each_failure_of_a_server_has_its_status(void **state)
 {
     static const struct expected {
         const char *name;
@@ -191,7 +190,7 @@ static void each_query_has_a_port_and_an_id_of_its_own(void **state)
     for (size_t i = 0; i < MANY; i++)
         system_wait_for(*state, &found[i]);
     assert_int_equal(name_server_queries(server), MANY);
-    /* By chance some are the same. */
+    /* Some may be equal by chance. */
     assert_true(name_server_ports(server) > MANY * 8 / 10);
     assert_true(name_server_ids(server) > MANY * 9 / 10);
     name_server_stop(server);
@@ -293,7 +292,7 @@ static void the_next_server_is_asked_and_remembered(void **state)
     name_server_stop(good);
 }
 
-/* By the configuration, as if the time had passed. */
+/* The configuration is changed, as if the time had passed. */
 static void a_silent_server_comes_first_again_after_half_a_minute(void **state)
 {
     system_need_transport(*state);
@@ -321,7 +320,7 @@ static void a_silent_server_comes_first_again_after_half_a_minute(void **state)
     name_server_stop(good);
 }
 
-static void a_failure_of_one_server_is_asked_of_the_next(void **state)
+static void if_one_server_fails_the_next_is_asked(void **state)
 {
     system_need_transport(*state);
     name_server *first = name_server_start(0), *second = start(*state);
@@ -385,7 +384,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_name_has_the_addresses_that_the_server_says),
-        SYSTEM_TEST(a_server_that_misbehaves_is_understood),
+        SYSTEM_TEST(each_failure_of_a_server_has_its_status),
         SYSTEM_TEST(the_names_of_an_answer_are_the_users_and_the_canonical_one),
         SYSTEM_TEST(an_answer_has_the_response_code),
         SYSTEM_TEST(records_of_each_type_are_read),
@@ -400,7 +399,7 @@ int main(void)
         SYSTEM_TEST(bad_options_of_a_lookup_are_refused),
         SYSTEM_TEST(the_next_server_is_asked_and_remembered),
         SYSTEM_TEST(a_silent_server_comes_first_again_after_half_a_minute),
-        SYSTEM_TEST(a_failure_of_one_server_is_asked_of_the_next),
+        SYSTEM_TEST(if_one_server_fails_the_next_is_asked),
         SYSTEM_TEST(where_no_server_listens_the_lookup_is_refused),
         SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
         SYSTEM_TEST(malformed_and_reserved_names_fail_at_once),

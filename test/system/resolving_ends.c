@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * How lookups end otherwise: cancelled in each state and in callbacks, with the loop, in forked children, without
- * memory. The name server is in a thread of the test.
+ * How lookups end without an answer: cancelled in each state and in callbacks, with the loop, in forked children,
+ * without memory. The name server runs in a thread of the test.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,7 +198,7 @@ static void a_lookup_by_families_can_be_cancelled_by_the_first(void **state)
     name_server_stop(server);
 }
 
-/* "Connection refused" would be taken for the answer of the peer. */
+/* "Connection refused" would seem to come from the peer. */
 static void a_dead_name_server_is_not_taken_for_a_peer_that_refuses(void **state)
 {
     name_server *server = start(*state);

@@ -39,7 +39,7 @@ static void connect_to_two_addresses(void *address)
     status = em_loop_connect(loop, "two-addresses", system_port_of(server), &system_recorder, &connecting, NULL);
     system_child_check(status == EM_OK, "the name is looked up");
     system_child_check(em_loop_run(loop) == EM_OK, "the loop runs");
-    system_child_check(record->completed == 1, "the connection stands, whichever address it is");
+    system_child_check(record->completed == 1, "the connection is established, whichever address it is");
     em_loop_destroy(loop);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * The cache of answers: it is found without regard to case, expires, and is bounded.
+ * The cache of answers: names in any case are found, answers expire, and their number is bounded.
  */
 #include "dns/dns_cache.h"
 
@@ -78,7 +78,7 @@ static void an_answer_expires(void **state)
     assert_int_equal(cache.kept_bytes, 0);
 }
 
-static void the_answers_unused_for_longest_make_room(void **state)
+static void the_least_recently_used_answers_make_room(void **state)
 {
     (void)state;
     char name[32];
@@ -135,7 +135,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CACHE_TEST(names_are_found_whatever_their_case_and_final_dot),
         CACHE_TEST(an_answer_expires),
-        CACHE_TEST(the_answers_unused_for_longest_make_room),
+        CACHE_TEST(the_least_recently_used_answers_make_room),
         CACHE_TEST(many_names_are_found_quickly_and_forgotten),
         CACHE_TEST(what_is_being_asked_for_survives_a_change_of_servers),
         CACHE_TEST(without_memory_nothing_is_added),

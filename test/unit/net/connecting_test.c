@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Opening connections over the simulated backend: what is kept until the connection stands, refusals. Several
+ * Opening connections over the simulated backend: what is kept until the connection is established, refusals. Several
  * addresses: see attempts_test.c.
  */
 #include "support/simulated_loop.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void what_is_sent_before_the_connection_stands_leaves_afterwards(void **state)
+static void what_is_sent_before_the_connection_is_established_is_sent_afterwards(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -150,7 +150,7 @@ static void close_after_writing_while_connecting_delivers_what_was_sent(void **s
     recorder_free(&told);
 }
 
-static void close_write_while_connecting_half_closes_when_it_stands(void **state)
+static void close_write_while_connecting_half_closes_once_it_is_established(void **state)
 {
     simulated_loop *fixture = *state;
     recorder told;
@@ -176,14 +176,14 @@ static void close_write_while_connecting_half_closes_when_it_stands(void **state
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        CONNECTING_TEST(what_is_sent_before_the_connection_stands_leaves_afterwards),
+        CONNECTING_TEST(what_is_sent_before_the_connection_is_established_is_sent_afterwards),
         CONNECTING_TEST(a_refusal_is_unbind_s_reason),
         CONNECTING_TEST(a_refusal_that_the_system_knows_at_once_is_still_reported_later),
         CONNECTING_TEST(what_fails_without_the_network_fails_the_call_and_calls_nothing),
         CONNECTING_TEST(a_unix_connection_that_fails_at_once_fails_the_call),
         CONNECTING_TEST(closing_while_connecting_ends_it),
         CONNECTING_TEST(close_after_writing_while_connecting_delivers_what_was_sent),
-        CONNECTING_TEST(close_write_while_connecting_half_closes_when_it_stands),
+        CONNECTING_TEST(close_write_while_connecting_half_closes_once_it_is_established),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
