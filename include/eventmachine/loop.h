@@ -105,9 +105,11 @@ typedef struct em_loop_options {
     /**
      * The most threads for each kind of work that blocks: names that the system looks up (see resolver.h), reading
      * files, and the program's jobs (see pool.h). No kind waits for another. Threads are started when they are needed.
-     * 0: 32 for names, 4 for the others. At most 64. A thread whose lookup was given up (because of a close or a
-     * timeout) but has not returned does not count: another one is started in its place. There are at most 64 such
-     * threads; beyond that, names wait until a lookup returns.
+     * 0: 32 for names, 4 for the others. At most 64.
+     *
+     * A lookup that was given up, because of a close or a timeout, may still block its thread. Such a thread does not
+     * count, and another one is started in its place. There are at most 64 such threads. Beyond that, names wait until
+     * one of them returns.
      */
     unsigned pool_threads;
 

@@ -4,9 +4,9 @@
  * thread of the loop's pool does the work, and the loop's thread gets the result.
  *
  * At most em_loop_options.pool_threads jobs run at once. The others wait in a queue, in order. The library's own work,
- * resolving names and reading files, has other threads and never waits for jobs. Threads are started when they are
- * needed, and end when they have had no work for em_loop_options.pool_idle_ns. All signals are blocked in them, so that
- * the program's handlers run in the program's own threads.
+ * names that the system looks up and reading files, has other threads and never waits for jobs. Threads are started
+ * when they are needed, and end when they have had no work for em_loop_options.pool_idle_ns. All signals are blocked in
+ * them, so that the program's handlers run in the program's own threads.
  *
  * At most em_loop_options.job_limit jobs may be submitted and not done, so that nothing grows without bound. Beyond
  * that em_loop_submit_job returns EM_WOULD_BLOCK, and em_loop_await_job_room calls a function when there is room.

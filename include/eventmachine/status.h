@@ -35,7 +35,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_INVALID_ADDRESS, -15, "malformed address")                                                                    \
     X(EM_INVALID_PORT, -16, "port out of range")                                                                       \
     X(EM_NAME_NOT_FOUND, -17, "host name not found")                                                                   \
-    X(EM_RESOLVER_FAILED, -18, "name resolution failed temporarily, try again later")                                  \
+    X(EM_RESOLVER_FAILED, -18, "name resolution failed")                                                               \
     X(EM_UNKNOWN_BACKEND, -19, "unknown or unavailable backend")                                                       \
     X(EM_TLS_HANDSHAKE_TIMEOUT, -20, "timed out during the TLS handshake")                                             \
     X(EM_TLS_FAILED, -21, "a TLS protocol error occurred")                                                             \
