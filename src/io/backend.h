@@ -93,10 +93,10 @@ typedef struct emi_backend_operations {
     /** Stream, before any other operation: connects. After EM_OK, `connected` or `failed` follows. After any other
      * status no event follows, and connect may be called again. */
     em_status (*connect)(emi_channel *channel, const em_address *address);
-    /** Stream that does not receive: moves what is attached from one channel to another, which is not attached. The
-     * descriptor, and what was reported or remembered for it, stay as they are, so that nothing is lost. `from` is as
-     * after a release: it has no descriptor, and `released` is called for it. Cannot fail. May be called within an
-     * event of `from`. The owner has initialized `to` with the same `exact_reads`. */
+    /** Stream that does not receive: hands its descriptor over to another channel, which is not attached. What was
+     * reported or remembered for the descriptor stays valid, so nothing is lost. Afterwards `from` has no descriptor,
+     * as after a release, and `released` is called for it. Cannot fail. May be called within an event of `from`. The
+     * owner has initialised `to` with the same `exact_reads`. */
     void (*move)(emi_channel *to, emi_channel *from);
     /** Polled: sets what `ready` is called for (emi_interest), level-triggered, until it is changed. */
     em_status (*poll)(emi_channel *channel, unsigned interests);
@@ -207,7 +207,7 @@ static inline bool emi_channel_holds_input(const emi_channel *channel)
     return channel->has_kept || channel->early > 0;
 }
 
-/** For backends: what `move` does to the two channels themselves. `to` keeps what is the owner's. */
+/** For backends: the part of `move` that changes the two channels. `to` keeps the fields that its owner sets. */
 static inline void emi_channel_take_place(emi_channel *to, emi_channel *from)
 {
     emi_channel owned = *to;
