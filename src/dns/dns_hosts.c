@@ -7,10 +7,13 @@
 
 #include <string.h>
 
+#include "dns/dns_addresses.h"
 #include "dns/dns_name.h"
-#include "system/socket.h"
 
 static const char separators[] = " \t\r\v\f";
+
+/* Of one name. A file of nothing else would make each lookup slow. */
+enum { MOST_LINES = 256 };
 
 typedef struct emi_host {
     const char *name;
@@ -101,32 +104,22 @@ void emi_hosts_clear(emi_hosts *hosts)
     *hosts = (emi_hosts){.memory = NULL};
 }
 
-static bool has_address(const emi_addresses *addresses, const em_address *address)
-{
-    for (unsigned i = 0; i < addresses->count; i++)
-        if (emi_addresses_are_equal(&addresses->list[i], address))
-            return true;
-    return false;
-}
-
-static void add_address(emi_addresses *addresses, const char *text, int port)
-{
-    em_address address;
-    if (addresses->count < EMI_MOST_ADDRESSES && em_address_from_text(text, port, &address) == EM_OK &&
-        !has_address(addresses, &address))
-        addresses->list[addresses->count++] = address;
-}
-
 bool emi_hosts_find(const emi_hosts *hosts, const char *name, int port, emi_addresses *addresses)
 {
     addresses->count = 0;
     if (hosts->entry_count == 0)
         return false;
     uint32_t hash = hash_of(name);
-    for (uint32_t i = hosts->buckets[hash & (hosts->bucket_count - 1)]; i > 0; i = hosts->entries[i - 1].next) {
+    unsigned lines = 0;
+    for (uint32_t i = hosts->buckets[hash & (hosts->bucket_count - 1)]; i > 0 && lines < MOST_LINES;) {
         const host *entry = &hosts->entries[i - 1];
-        if (entry->hash == hash && emi_names_are_equal(entry->name, name))
-            add_address(addresses, entry->address, port);
+        em_address address;
+        if (entry->hash == hash && emi_names_are_equal(entry->name, name)) {
+            lines++;
+            if (em_address_from_text(entry->address, port, &address) == EM_OK)
+                emi_addresses_add(addresses, &address);
+        }
+        i = entry->next;
     }
     return addresses->count > 0;
 }

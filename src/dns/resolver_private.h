@@ -78,7 +78,7 @@ struct emi_lookup {
     emi_addresses *known;      /* found without a query, by the hosts file or the system; NULL: none */
     emi_system_lookup *system; /* while the system is asked */
     int port;
-    char name[];     /* as the user has spelled it */
+    char name[]; /* as the user has spelled it */
 };
 
 struct emi_resolver {

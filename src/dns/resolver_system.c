@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/container.h"
+#include "dns/dns_addresses.h"
 #include "dns/dns_name.h"
 #include "pool/pool.h"
 #include "system/socket.h"
@@ -66,10 +67,11 @@ static em_status ask_system(const char *name, int port, int flags, emi_addresses
     snprintf(service, sizeof service, "%d", port);
     struct addrinfo *found = NULL;
     em_status status = status_of(getaddrinfo(name, service, &hints, &found));
+    em_address address;
     addresses->count = 0;
-    for (struct addrinfo *each = found; each && addresses->count < EMI_MOST_ADDRESSES; each = each->ai_next)
-        if (em_address_from_sockaddr(each->ai_addr, each->ai_addrlen, &addresses->list[addresses->count]) == EM_OK)
-            addresses->count++;
+    for (struct addrinfo *each = found; each; each = each->ai_next)
+        if (em_address_from_sockaddr(each->ai_addr, each->ai_addrlen, &address) == EM_OK)
+            emi_addresses_add(addresses, &address);
     if (found)
         freeaddrinfo(found);
     return status == EM_OK && addresses->count == 0 ? EM_NAME_NOT_FOUND : status;

@@ -52,6 +52,28 @@ static name_server *start(em_loop *loop, const char *hosts, const char *conf)
     return server;
 }
 
+static void note_first(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                       void *user)
+{
+    (void)loop;
+    (void)lookup;
+    if (count > 0)
+        em_address_to_text(&addresses[0], user, EM_ADDRESS_TEXT_BYTES);
+    else
+        snprintf(user, EM_ADDRESS_TEXT_BYTES, "%s", em_status_get_name(status));
+}
+
+static const char *first_address(em_loop *loop, const char *name, const em_resolver_options *resolver)
+{
+    static char text[EM_ADDRESS_TEXT_BYTES];
+    em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4, .resolver = resolver};
+    text[0] = '\0';
+    assert_int_equal(em_loop_resolve(loop, name, &options, note_first, text, NULL, NULL), EM_OK);
+    while (!text[0])
+        system_turn(loop);
+    return text;
+}
+
 static void hosts_are_found_without_a_query(void **state)
 {
     static const char hosts[] = "# comment\n192.0.2.1 one alias # more\r\n\n  2001:db8::1\tONE\n"
@@ -64,6 +86,19 @@ static void hosts_are_found_without_a_query(void **state)
     assert_string_equal(system_resolve(*state, "here")->texts[0], "127.0.0.9:0");
     assert_string_equal(system_resolve(*state, "dotted.name")->texts[0], "192.0.2.2:0");
     assert_int_equal(name_server_queries(server), 0);
+    name_server_stop(server);
+}
+
+/* Sixteen addresses of one family must not hide the other. */
+static void both_families_of_a_name_with_many_addresses_are_found(void **state)
+{
+    char hosts[2048] = "";
+    for (unsigned i = 1; i <= 40; i++)
+        snprintf(hosts + strlen(hosts), sizeof hosts - strlen(hosts), "2001:db8::%x many\n", i);
+    strcat(hosts, "192.0.2.1 many\n192.0.2.2 many\n");
+    name_server *server = start(*state, hosts, "");
+    assert_string_equal(first_address(*state, "many", NULL), "192.0.2.1:0");
+    assert_int_equal(system_resolve(*state, "many")->address_count, 16);
     name_server_stop(server);
 }
 
@@ -204,28 +239,6 @@ static void bad_options_are_refused(void **state)
     assert_int_equal(em_loop_set_resolver(*state, NULL), EM_OK);
 }
 
-static void note_first(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                       void *user)
-{
-    (void)loop;
-    (void)lookup;
-    if (count > 0)
-        em_address_to_text(&addresses[0], user, EM_ADDRESS_TEXT_BYTES);
-    else
-        snprintf(user, EM_ADDRESS_TEXT_BYTES, "%s", em_status_get_name(status));
-}
-
-static const char *first_address(em_loop *loop, const char *name, const em_resolver_options *resolver)
-{
-    static char text[EM_ADDRESS_TEXT_BYTES];
-    em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4, .resolver = resolver};
-    text[0] = '\0';
-    assert_int_equal(em_loop_resolve(loop, name, &options, note_first, text, NULL, NULL), EM_OK);
-    while (!text[0])
-        system_turn(loop);
-    return text;
-}
-
 static void one_lookup_can_have_a_hosts_file_of_its_own_or_none(void **state)
 {
     system_need_transport(*state);
@@ -337,6 +350,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(hosts_are_found_without_a_query),
+        SYSTEM_TEST(both_families_of_a_name_with_many_addresses_are_found),
         SYSTEM_TEST(localhost_needs_neither_the_file_nor_a_server),
         SYSTEM_TEST(a_change_of_the_hosts_file_is_noticed),
         SYSTEM_TEST(a_change_of_resolv_conf_empties_the_cache),
