@@ -194,6 +194,15 @@ static emi_race_step finish(emi_race *race)
     return (emi_race_step){.action = EMI_RACE_WON, .attempt = (unsigned)race->winner};
 }
 
+/* Whether another answer may change how the race ends. Before the first attempt, this is true of a family that is left
+ * out as well: it tells whether the name has addresses at all. */
+static bool waits_for_answers(const emi_race *race)
+{
+    if (race->attempt_count == 0)
+        return !race->lists[EMI_RACE_IPV6].is_known || !race->lists[EMI_RACE_IPV4].is_known;
+    return !are_all_known(race) && race->attempt_count < EMI_MOST_ATTEMPTS;
+}
+
 emi_race_step emi_race_next(emi_race *race, uint64_t now_ns)
 {
     if (race->winner >= 0)
@@ -204,7 +213,7 @@ emi_race_step emi_race_next(emi_race *race, uint64_t now_ns)
             return start(race, now_ns);
         return (emi_race_step){.action = EMI_RACE_WAIT, .until_ns = due_ns};
     }
-    if (race->running > 0 || (!are_all_known(race) && race->attempt_count < EMI_MOST_ATTEMPTS))
+    if (race->running > 0 || waits_for_answers(race))
         return (emi_race_step){.action = EMI_RACE_WAIT, .until_ns = UINT64_MAX};
     return (emi_race_step){.action = EMI_RACE_FAILED};
 }

@@ -167,7 +167,8 @@ static emi_race_step expected(model *m)
         uint64_t due_ns = m->race.is_held ? UINT64_MAX : expected_start_ns(m);
         return due_ns <= m->now_ns ? expect_start(m) : (emi_race_step){.action = EMI_RACE_WAIT, .until_ns = due_ns};
     }
-    if (starts > count(m, FAILED) || (starts < EMI_MOST_ATTEMPTS && !all_answered(m)))
+    bool knows_all = starts == 0 ? m->answered[0] && m->answered[1] : all_answered(m);
+    if (starts > count(m, FAILED) || (starts < EMI_MOST_ATTEMPTS && !knows_all))
         return (emi_race_step){.action = EMI_RACE_WAIT, .until_ns = UINT64_MAX};
     return (emi_race_step){.action = EMI_RACE_FAILED};
 }

@@ -316,6 +316,23 @@ static void a_family_without_a_local_address_is_left_out(void **state)
     expect_failure(&race, EM_ADDRESS_FAMILY);
 }
 
+static void why_an_excluded_family_leaves_nothing_does_not_depend_on_the_order_of_answers(void **state)
+{
+    (void)state;
+    emi_race race;
+    emi_race_begin(&race, &usual);
+    emi_race_exclude(&race, EMI_RACE_IPV4);
+    not_found(&race, EMI_RACE_IPV6, 0);
+    expect_wait(&race, 0, UINT64_MAX);
+    resolved(&race, "192.0.2.1", 0);
+    expect_failure(&race, EM_ADDRESS_FAMILY);
+    emi_race_begin(&race, &usual);
+    emi_race_exclude(&race, EMI_RACE_IPV4);
+    not_found(&race, EMI_RACE_IPV6, 0);
+    not_found(&race, EMI_RACE_IPV4, 0);
+    expect_failure(&race, EM_NAME_NOT_FOUND);
+}
+
 static void nothing_is_started_while_the_race_is_held(void **state)
 {
     (void)state;
@@ -443,6 +460,7 @@ int main(void)
         cmocka_unit_test(an_address_that_worked_but_is_not_found_any_more_is_not_tried),
         cmocka_unit_test(a_preference_replaces_that_of_rfc_6724),
         cmocka_unit_test(a_family_without_a_local_address_is_left_out),
+        cmocka_unit_test(why_an_excluded_family_leaves_nothing_does_not_depend_on_the_order_of_answers),
         cmocka_unit_test(nothing_is_started_while_the_race_is_held),
         cmocka_unit_test(a_name_that_is_not_found_fails_although_the_race_is_held),
         cmocka_unit_test(the_most_telling_failure_is_the_reason),
