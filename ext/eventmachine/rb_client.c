@@ -36,17 +36,28 @@ static void refuse(em_status status, bool bound)
     }
 }
 
-/* A malformed address may be either end's, unless the peer's is a literal. */
-static void refuse_bound(em_status status, const char *local, const char *peer)
+static void drop_addresses(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                           void *user)
+{
+}
+
+static bool is_malformed(em_loop *loop, const char *name)
+{
+    em_lookup lookup;
+    em_status status = em_loop_resolve(loop, name, NULL, drop_addresses, NULL, NULL, &lookup);
+    if (status == EM_OK)
+        em_loop_cancel_lookup(loop, lookup);
+    return status == EM_INVALID_ADDRESS;
+}
+
+/* Of the failures of a bound connection, those that concern the name of the local end. */
+static void refuse_local_name(em_loop *loop, em_status status, const char *local)
 {
     em_address address;
     if (status == EM_ADDRESS_NOT_AVAILABLE && em_address_from_text(local, 0, &address) != EM_OK)
         rb_em_raise("ConnectionError", "invalid bind address: %s", em_status_get_text(EM_NAME_NOT_FOUND));
-    if (status != EM_INVALID_ADDRESS)
-        return;
-    bool is_local = em_address_from_text(peer, 0, &address) == EM_OK;
-    rb_em_raise("ConnectionError", "invalid bind address%s: %s", is_local ? "" : " or server",
-                em_status_get_text(status));
+    if (status == EM_INVALID_ADDRESS && is_malformed(loop, local))
+        rb_em_raise("ConnectionError", "invalid bind address: %s", em_status_get_text(status));
 }
 
 static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_port)
@@ -67,7 +78,7 @@ static VALUE connect_to(VALUE host, VALUE port, const char *bind_host, int bind_
     if (status < 0) {
         rb_em_table_delete(slot);
         if (bind_host)
-            refuse_bound(status, bind_host, name);
+            refuse_local_name(loop, status, bind_host);
         refuse(status, bind_host != NULL);
     }
     return rb_em_opened(slot);

@@ -77,7 +77,8 @@ typedef struct em_connect_options {
  * A name in options->bind_host is resolved at the same time as the peer's, with the same deadline. Each address of the
  * peer is tried from the first local address of its family, and left out if there is none. If every address is left
  * out, the error is EM_ADDRESS_FAMILY. If the local name cannot be resolved, it is EM_ADDRESS_NOT_AVAILABLE. The call
- * returns these errors; if something had to be looked up first, they are unbind's reason.
+ * returns these errors; if something had to be looked up first, they are unbind's reason. A literal address and a port
+ * are tried at once, whatever the peer is.
  *
  * Errors that can be found without the network are returned at once, and no callback is called: EM_INVALID_ARGUMENT,
  * EM_INVALID_PORT, EM_INVALID_ADDRESS (malformed), EM_NAME_NOT_FOUND (a name under .invalid or .onion),

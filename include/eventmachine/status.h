@@ -32,7 +32,7 @@ EM_BEGIN_DECLARATIONS
     X(EM_CONNECT_TIMEOUT, -12, "timed out while connecting")                                                           \
     X(EM_INACTIVITY_TIMEOUT, -13, "timed out because of inactivity")                                                   \
     X(EM_WRITE_TIMEOUT, -14, "timed out because the peer does not receive")                                            \
-    X(EM_INVALID_ADDRESS, -15, "malformed address")                                                                    \
+    X(EM_INVALID_ADDRESS, -15, "malformed address or name")                                                            \
     X(EM_INVALID_PORT, -16, "port out of range")                                                                       \
     X(EM_NAME_NOT_FOUND, -17, "host name not found")                                                                   \
     X(EM_RESOLVER_FAILED, -18, "name resolution failed")                                                               \

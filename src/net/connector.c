@@ -298,7 +298,9 @@ em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_ha
         return status;
     emi_connector *connector = connection->extras->connector;
     connector->port = (uint16_t)port;
-    status = emi_resolve_families(loop, host, port, finish_resolving, connection, &connector->lookup);
+    status = emi_local_end_try(&connector->local, &connector->options);
+    if (status == EM_OK)
+        status = emi_resolve_families(loop, host, port, finish_resolving, connection, &connector->lookup);
     if (status == EM_OK)
         status = prepare_attempts(connection);
     return begin(connection, status, made);

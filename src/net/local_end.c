@@ -4,6 +4,7 @@
  * matching one. The connector looks up the name.
  */
 #include "net/net_private.h"
+#include "system/socket.h"
 
 static void add(emi_local_end *local, const em_address *address)
 {
@@ -51,6 +52,32 @@ em_status emi_local_end_read(emi_local_end *local, const char *host, int port)
 em_status emi_local_end_failure(em_status status)
 {
     return status == EM_NAME_NOT_FOUND ? EM_ADDRESS_NOT_AVAILABLE : status;
+}
+
+static em_status try_address(const em_address *local, const em_connect_options *options)
+{
+    int socket;
+    em_status status = emi_socket_open(local, &socket);
+    if (status != EM_OK)
+        return status;
+    status = emi_bind_local_end(socket, local, options);
+    emi_socket_close(socket);
+    return status;
+}
+
+em_status emi_local_end_try(const emi_local_end *local, const em_connect_options *options)
+{
+    const em_address *const addresses[] = {&local->ipv4, &local->ipv6};
+    em_status failure = EM_OK;
+    for (unsigned i = 0; i < 2; i++) {
+        if (addresses[i]->length == 0)
+            continue;
+        em_status status = try_address(addresses[i], options);
+        if (status == EM_OK)
+            return EM_OK;
+        failure = failure == EM_OK ? status : failure;
+    }
+    return failure;
 }
 
 const em_address *emi_local_end_for(const emi_local_end *local, const em_address *peer)

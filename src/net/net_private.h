@@ -481,6 +481,10 @@ em_status emi_local_end_read(emi_local_end *local, const char *host, int port);
 /** Takes the first address of each family. */
 void emi_local_end_set(emi_local_end *local, const emi_addresses *addresses);
 
+/** Binds a socket to it and closes it again: for a peer whose addresses are not known yet. With addresses of both
+ * families, one is enough. Returns what the system says; EM_OK if there is no address or none is known yet. */
+em_status emi_local_end_try(const emi_local_end *local, const em_connect_options *options);
+
 /** Translates the status with which the local end's name has failed to resolve, so that it does not look as if the
  * peer's name had failed. */
 em_status emi_local_end_failure(em_status status);

@@ -156,11 +156,25 @@ class ConnectFailureTest < ReactorTest
     [nil, 42, :localhost].each { |host| raised(TypeError, host, 80) }
   end
 
+  def test_which_of_two_names_is_malformed
+    reactor do
+      local = assert_raises(EM::ConnectionError) { EM.bind_connect("a..b", 0, "localhost", 80) }
+      assert_match(/\Ainvalid bind address: ./, local.message)
+      peer = assert_raises(EM::ConnectionError) { EM.bind_connect("localhost", 0, "a..b", 80) }
+      assert_match(/\Aunable to resolve address: ./, peer.message)
+      peer = assert_raises(EM::ConnectionError) { EM.bind_connect("good.test", 0, "a..b", 80) }
+      assert_match(/\Aunable to resolve address: ./, peer.message)
+      EM.stop
+    end
+  end
+
   def test_a_wrong_local_address_is_refused
     reactor do
       bad = assert_raises(EM::ConnectionError) { EM.bind_connect("300.1.2.3", 0, "127.0.0.1", 80) }
       assert_match(/\Ainvalid bind address: ./, bad.message)
       foreign = assert_raises(EM::ConnectionError) { EM.bind_connect("192.0.2.1", 0, "127.0.0.1", 80) }
+      assert_match(/\Acouldn't bind to address/, foreign.message)
+      foreign = assert_raises(EM::ConnectionError) { EM.bind_connect("192.0.2.1", 0, "localhost", 80) }
       assert_match(/\Acouldn't bind to address/, foreign.message)
       EM.stop
     end

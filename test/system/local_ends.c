@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/container.h"
 #include "support/system_peer.h"
@@ -199,6 +200,8 @@ static void a_local_end_that_fits_no_address_is_of_a_wrong_family(void **state)
     assert_int_equal(dial(*state, "::1", 80, "127.0.0.1", NULL, NULL), EM_ADDRESS_FAMILY);
     expect_unbind(*state, "127.0.0.1", 80, "six.test", EM_ADDRESS_FAMILY);
     expect_unbind(*state, "six.test", 80, "four.test", EM_ADDRESS_FAMILY);
+    expect_unbind(*state, "six.test", 80, "127.0.0.1", EM_ADDRESS_FAMILY);
+    expect_unbind(*state, "four.test", 80, "::1", EM_ADDRESS_FAMILY);
 }
 
 static void a_local_name_that_does_not_resolve_ends_the_connection(void **state)
@@ -217,6 +220,35 @@ static void what_is_wrong_with_a_local_name_at_once_fails_at_once(void **state)
     em_connect_options options = {.size = sizeof options, .bind_host = "four.test", .bind_port = 65536};
     assert_int_equal(em_loop_connect(*state, "127.0.0.1", 80, &system_recorder, &options, NULL), EM_INVALID_PORT);
     assert_int_equal(system_stats(*state).connections_open, 0);
+}
+
+/* Whatever the peer's addresses will be. */
+static void a_local_address_that_cannot_be_had_fails_at_once_also_for_a_name(void **state)
+{
+    static const char *const hosts[] = {"localhost", "four.test", "slow.test"};
+    int port;
+    int listener = system_listen(1, &port);
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        em_connect_options options = {.size = sizeof options, .bind_host = "127.0.0.1", .bind_port = port};
+        em_connection *client;
+        assert_int_equal(dial(*state, hosts[i], 80, "192.0.2.99", NULL, &client), EM_ADDRESS_NOT_AVAILABLE);
+        assert_null(client);
+        assert_int_equal(em_loop_connect(*state, hosts[i], 80, &system_recorder, &options, NULL), EM_ADDRESS_IN_USE);
+    }
+    assert_int_equal(system_stats(*state).connections_open, 0);
+    close(listener);
+}
+
+/* One of both is enough: the peer may have an address of its family. */
+static void a_local_port_that_one_family_has_is_enough_for_a_name(void **state)
+{
+    int port = serve_on(*state, "::1");
+    system_record *record = system_new_record(SYSTEM_COMPLETED | SYSTEM_UNBIND);
+    em_connect_options options = {.size = sizeof options, .user = record, .bind_port = port};
+    assert_int_equal(
+        em_loop_connect(*state, "four.test", serve_on(*state, "127.0.0.3"), &system_recorder, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->completed, 1);
 }
 
 static void a_local_name_does_not_block_the_loop_and_counts_to_the_deadline(void **state)
@@ -296,6 +328,8 @@ int main(void)
         SYSTEM_TEST(a_local_end_that_fits_no_address_is_of_a_wrong_family),
         SYSTEM_TEST(a_local_name_that_does_not_resolve_ends_the_connection),
         SYSTEM_TEST(what_is_wrong_with_a_local_name_at_once_fails_at_once),
+        SYSTEM_TEST(a_local_address_that_cannot_be_had_fails_at_once_also_for_a_name),
+        SYSTEM_TEST(a_local_port_that_one_family_has_is_enough_for_a_name),
         SYSTEM_TEST(a_local_name_does_not_block_the_loop_and_counts_to_the_deadline),
         SYSTEM_TEST(closing_while_both_ends_are_resolved_ends_normally),
         SYSTEM_TEST(the_end_of_one_lookup_gives_up_the_other),
