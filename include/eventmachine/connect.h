@@ -65,9 +65,10 @@ typedef struct em_connect_options {
  *
  * The addresses of a name are tried as in RFC 8305 (Happy Eyeballs). IPv6 and IPv4 alternate. The next attempt starts
  * when an attempt has failed, or 250 ms after the last start, and earlier attempts go on. The first that is connected
- * wins, and the others are closed. Each address is tried once, and at most 16 are tried. If the address that worked was
- * not the first one, the loop begins with it for the next ten minutes. The connection has no socket until an attempt
- * has won, so em_connection_get_descriptor returns -1 until then. Options of the socket can be set nevertheless, see
+ * wins, and the others are closed. Each address is tried once, and at most 16 are tried. If there is no descriptor or
+ * memory for an attempt, it is made later, as long as another one is running. If the address that worked was not the
+ * first one, the loop begins with it for the next ten minutes. The connection has no socket until an attempt has won,
+ * so em_connection_get_descriptor returns -1 until then. Options of the socket can be set nevertheless, see
  * em_connection_set_socket_option.
  *
  * If all attempts fail, unbind's reason is that of the most telling failure: one of this machine, such as

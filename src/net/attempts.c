@@ -160,15 +160,25 @@ static em_status start(emi_attempt *attempt, const em_address *address)
 
 /* All of them */
 
+/* Nothing was attached, so its place in the list can be used again. */
+static bool may_be_put_back(const emi_attempt *attempt, em_status status)
+{
+    bool is_shortage = status == EM_NO_DESCRIPTORS || status == EM_NO_BUFFERS || status == EM_NO_MEMORY;
+    return is_shortage && !attempt->channel.backend;
+}
+
 static void start_next(emi_attempts *attempts, unsigned number)
 {
     em_connection *connection = attempts->connection;
     if (connection->object.state == EM_STATE_RESOLVING)
         emi_connection_enter(connection, EM_STATE_CONNECTING);
     attempts->was_postponed = false;
-    attempts->list[number].all = attempts;
-    em_status status = start(&attempts->list[number], emi_race_address(&attempts->race, number));
-    if (status != EM_OK)
+    emi_attempt *attempt = &attempts->list[number];
+    attempt->all = attempts;
+    em_status status = start(attempt, emi_race_address(&attempts->race, number));
+    if (may_be_put_back(attempt, status))
+        emi_race_put_back(&attempts->race, number, status, emi_clock_now_ns());
+    else if (status != EM_OK)
         emi_race_failed(&attempts->race, number, status, emi_clock_now_ns());
 }
 

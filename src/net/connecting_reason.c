@@ -125,6 +125,13 @@ static void describe_families(const emi_race *race, emi_text *text)
     }
 }
 
+static void describe_shortage(const emi_race *race, emi_text *text)
+{
+    if (race->shortage != EM_OK && emi_race_has_candidate(race))
+        emi_text_add(text, "; further addresses: %s",
+                     emi_status_in_words(race->shortage, em_status_get_system_error(race->shortage)));
+}
+
 static void describe_attempts(const em_connection *connection, emi_text *text)
 {
     const emi_connector *connector = connection->extras->connector;
@@ -135,6 +142,7 @@ static void describe_attempts(const em_connection *connection, emi_text *text)
     unsigned count = add_addresses(connection, reason_of(connection), has_name ? " (" : "", text);
     emi_text_add(text, "%s: %s", has_name && count > 0 ? ")" : "", emi_reason_in_words(connection));
     describe_other_outcomes(connection, text);
+    describe_shortage(&connector->attempts->race, text);
     describe_families(&connector->attempts->race, text);
 }
 

@@ -44,7 +44,7 @@ static unsigned untried(const emi_race *race, unsigned family)
     return list->is_excluded ? 0 : list->addresses.count - list->next;
 }
 
-static bool has_candidate(const emi_race *race)
+bool emi_race_has_candidate(const emi_race *race)
 {
     return untried(race, EMI_RACE_IPV6) + untried(race, EMI_RACE_IPV4) > 0 && race->attempt_count < EMI_MOST_ATTEMPTS;
 }
@@ -61,7 +61,7 @@ void emi_race_resolved(emi_race *race, emi_race_family family, em_status status,
                        uint64_t now_ns)
 {
     emi_race_list *list = &race->lists[family];
-    bool was_first = !has_candidate(race);
+    bool was_first = !emi_race_has_candidate(race);
     list->is_known = true;
     list->status = status;
     for (unsigned i = 0; status == EM_OK && i < addresses->count && list->addresses.count < EMI_MOST_ADDRESSES; i++)
@@ -139,6 +139,7 @@ static emi_race_step start(emi_race *race, uint64_t now_ns)
         .state = EMI_ATTEMPT_CONNECTING,
     };
     race->running++;
+    race->shortage = EM_OK;
     race->next_start_ns = delay_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + delay_ns;
     return (emi_race_step){.action = EMI_RACE_START, .attempt = attempt};
 }
@@ -158,6 +159,19 @@ void emi_race_failed(emi_race *race, unsigned attempt, em_status status, uint64_
     race->attempts[attempt].status = (int16_t)status;
     race->attempts[attempt].system_error = (uint16_t)em_status_get_system_error(status);
     race->next_start_ns = now_ns;
+}
+
+void emi_race_put_back(emi_race *race, unsigned attempt, em_status status, uint64_t now_ns)
+{
+    EMI_INVARIANT(attempt + 1 == race->attempt_count);
+    if (race->running == 1) {
+        emi_race_failed(race, attempt, status, now_ns);
+        return;
+    }
+    stop_running(race, attempt, EMI_ATTEMPT_CANCELLED);
+    race->attempt_count--;
+    race->lists[race->attempts[attempt].family].next--;
+    race->shortage = status;
 }
 
 static void win(emi_race *race, unsigned attempt)
@@ -207,7 +221,7 @@ emi_race_step emi_race_next(emi_race *race, uint64_t now_ns)
 {
     if (race->winner >= 0)
         return finish(race);
-    if (has_candidate(race)) {
+    if (emi_race_has_candidate(race)) {
         uint64_t due_ns = race->is_held ? UINT64_MAX : start_ns(race);
         if (due_ns <= now_ns)
             return start(race, now_ns);

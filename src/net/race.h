@@ -19,6 +19,8 @@
  *   secured. Until then, one that is connected goes on like the others: the attempt delay does not wait for its
  *   handshake, and a handshake that fails is a failed attempt.
  * - Each address is tried at most once, and at most EMI_MOST_ATTEMPTS addresses are tried.
+ * - An attempt that this machine has no descriptor or memory for says nothing about its address. While others are
+ *   running, it is put back, to be started when one of them has failed, or after the attempt delay.
  */
 #ifndef EMI_RACE_H
 #define EMI_RACE_H
@@ -79,6 +81,7 @@ typedef struct emi_race {
     int winner;              /* -1: none yet */
     bool is_held;            /* nothing is started for now */
     bool has_first_choice;   /* an address that worked before is to be tried first */
+    em_status shortage;      /* why the last attempt was put back; EM_OK: it was not */
     uint64_t first_known_ns; /* when the first addresses became known */
     uint64_t next_start_ns;  /* not before this, once one has started */
 } emi_race;
@@ -116,6 +119,10 @@ void emi_race_try_first(emi_race *race, const em_address *address);
 /** Reports that a running attempt has failed. */
 void emi_race_failed(emi_race *race, unsigned attempt, em_status status, uint64_t now_ns);
 
+/** The attempt that was started last could not be made, because something is exhausted on this machine. It is put back,
+ * so that its number and its address are used again, or has failed if no other one is running. */
+void emi_race_put_back(emi_race *race, unsigned attempt, em_status status, uint64_t now_ns);
+
 /** Reports that a running attempt is connected. The first one wins, or is to be secured next if the race needs TLS. */
 void emi_race_connected(emi_race *race, unsigned attempt);
 
@@ -146,6 +153,9 @@ em_status emi_race_reason(const emi_race *race, int *system_error);
 
 /** Whether this status means that a lookup has failed, and not just found nothing. */
 bool emi_is_lookup_failure(em_status status);
+
+/** Whether there is a known address that may still be tried. */
+bool emi_race_has_candidate(const emi_race *race);
 
 /** The index of the family of an address, which is IPv4 or IPv6. */
 static inline emi_race_family emi_race_family_of(const em_address *address)

@@ -299,6 +299,39 @@ static void a_thousand_races_leave_no_descriptor_behind(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+static void forbid_descriptors(struct rlimit *before)
+{
+    int lowest = dup(STDERR_FILENO);
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)lowest, .rlim_max = before->rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+/* Two races whose first address is silent. While the first one lasts, there are no descriptors. */
+static void an_address_is_tried_when_there_is_a_descriptor_for_it(void **state)
+{
+    need_namespace();
+    struct rlimit limit;
+    int port = serve_both(*state);
+    system_record *record = system_new_record(SYSTEM_NONE);
+    em_connect_options short_lived = {.size = sizeof short_lived, .connect_timeout_ns = 600 * EM_MILLISECONDS};
+    em_connection *client = dial(*state, "broken6.test", port, record), *other;
+    assert_int_equal(em_loop_connect(*state, "broken6.test", port, &asking, &short_lived, &other), EM_OK);
+    while (em_connection_get_state(client) < EM_STATE_CONNECTING ||
+           em_connection_get_state(other) < EM_STATE_CONNECTING)
+        system_turn(*state);
+    forbid_descriptors(&limit);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_non_null(strstr(reason_text, "timed out while connecting; further addresses: Too many open files"));
+    assert_int_equal(record->completed + record->unbind, 0);
+    while (record->completed + record->unbind == 0)
+        system_turn(*state);
+    assert_int_equal(record->completed, 1);
+    expect_peer(client, HERE4);
+}
+
 /* Before a result of the lookup, with one attempt, with several. */
 static void closing_is_safe_at_any_time_of_a_race(void **state)
 {
@@ -397,6 +430,7 @@ int main(void)
         SYSTEM_TEST(the_deadline_names_all_addresses_that_were_silent),
         SYSTEM_TEST(a_race_that_meets_itself_is_refused),
         SYSTEM_TEST(a_thousand_races_leave_no_descriptor_behind),
+        SYSTEM_TEST(an_address_is_tried_when_there_is_a_descriptor_for_it),
         SYSTEM_TEST(closing_is_safe_at_any_time_of_a_race),
         SYSTEM_TEST(a_loop_may_be_destroyed_at_any_time_of_a_race),
         SYSTEM_TEST(a_race_goes_on_in_a_child_that_takes_the_loop_over),

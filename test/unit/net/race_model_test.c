@@ -16,7 +16,7 @@ enum { RACES = 100000, MOST_EVENTS = 512, MOST_ANSWERS = 16 };
 
 #define STEP_NS (10 * EM_MILLISECONDS)
 
-typedef enum event_kind { ANSWERED, STARTED, CONNECTED, FAILED, WON, CANCELLED } event_kind;
+typedef enum event_kind { ANSWERED, STARTED, PUT_BACK, CONNECTED, FAILED, WON, CANCELLED } event_kind;
 
 typedef struct event {
     event_kind kind;
@@ -125,7 +125,7 @@ static uint64_t expected_start_ns(const model *m)
         return 0;
     uint64_t due_ns = 0;
     for (unsigned i = 0; i < m->events; i++) {
-        if (m->log[i].kind == STARTED)
+        if (m->log[i].kind == STARTED || m->log[i].kind == PUT_BACK)
             due_ns = m->log[i].ns + m->settings.attempt_delay_ns;
         else if (m->log[i].kind == FAILED)
             due_ns = m->log[i].ns;
@@ -185,6 +185,17 @@ static void expect_same(const model *m, const emi_race_step *step, const emi_rac
     assert_true(emi_addresses_are_equal(emi_race_address(&m->race, step->attempt), &address));
 }
 
+/* There is no descriptor for the attempt that was to be started. Only that it fails if it is the only one is noted, and
+ * otherwise when. */
+static void put_back(model *m, unsigned attempt)
+{
+    if (count(m, STARTED) == count(m, FAILED) + 1)
+        note(m, FAILED, 0, attempt);
+    else
+        m->log[m->events - 1].kind = PUT_BACK;
+    emi_race_put_back(&m->race, attempt, EM_NO_DESCRIPTORS, m->now_ns);
+}
+
 /* Returns whether the race has ended. */
 static bool act(model *m)
 {
@@ -194,6 +205,8 @@ static bool act(model *m)
         expect_same(m, &step, &wanted);
         if (step.action >= EMI_RACE_WAIT)
             return step.action != EMI_RACE_WAIT;
+        if (step.action == EMI_RACE_START && random_below(&m->seed, 16) == 0)
+            put_back(m, step.attempt);
     }
 }
 

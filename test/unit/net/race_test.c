@@ -441,6 +441,40 @@ static void delays_without_end_do_not_overflow(void **state)
     expect_start(&race, MS(5), 1, "192.0.2.2");
 }
 
+static void an_address_that_there_was_no_descriptor_for_is_tried_later(void **state)
+{
+    (void)state;
+    emi_race race;
+    emi_race_begin(&race, &usual);
+    resolved(&race, "192.0.2.1 192.0.2.2", 0);
+    resolved(&race, "2001:db8::1", 0);
+    expect_start(&race, 0, 0, "2001:db8::1");
+    expect_start(&race, MS(250), 1, "192.0.2.1");
+    emi_race_put_back(&race, 1, EM_NO_DESCRIPTORS, MS(250));
+    assert_int_equal(race.shortage, EM_NO_DESCRIPTORS);
+    expect_wait(&race, MS(250), MS(500));
+    expect_start(&race, MS(500), 1, "192.0.2.1");
+    assert_int_equal(race.shortage, EM_OK);
+    expect_start(&race, MS(750), 2, "192.0.2.2");
+    emi_race_put_back(&race, 2, EM_NO_DESCRIPTORS, MS(750));
+    emi_race_failed(&race, 0, EM_CONNECTION_REFUSED, MS(800)); /* which has given a descriptor back */
+    expect_start(&race, MS(800), 2, "192.0.2.2");
+}
+
+static void without_a_descriptor_for_any_attempt_the_race_fails(void **state)
+{
+    (void)state;
+    emi_race race;
+    emi_race_begin(&race, &usual);
+    resolved(&race, "192.0.2.1 192.0.2.2", 0);
+    not_found(&race, EMI_RACE_IPV6, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        expect_start(&race, 0, i, i == 0 ? "192.0.2.1" : "192.0.2.2");
+        emi_race_put_back(&race, i, EM_NO_DESCRIPTORS, 0);
+    }
+    expect_failure(&race, EM_NO_DESCRIPTORS);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -467,6 +501,8 @@ int main(void)
         cmocka_unit_test(a_family_whose_lookup_failed_tells_more_than_one_without_addresses),
         cmocka_unit_test(families_are_compared_by_the_policy_of_rfc_6724),
         cmocka_unit_test(delays_without_end_do_not_overflow),
+        cmocka_unit_test(an_address_that_there_was_no_descriptor_for_is_tried_later),
+        cmocka_unit_test(without_a_descriptor_for_any_attempt_the_race_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
