@@ -26,9 +26,9 @@ module EventMachine
           @nameservers = servers && Array(servers)
         end
 
-        # Looks up the IPv4 addresses of a name. What needs no name server has its outcome before this returns: a name in
-        # the hosts file, a literal address, and the reserved names under localhost, .invalid and .onion. Must be called
-        # while a reactor runs.
+        # Looks up the IPv4 addresses of a name. What needs no name server has its outcome before this returns: a name
+        # in the hosts file, a literal address, and the reserved names under localhost, .invalid and .onion. Must be
+        # called while a reactor runs.
         # @param hostname [String]
         # @return [Request] a {Deferrable}
         # @raise [ArgumentError] if the name is not a String
