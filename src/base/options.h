@@ -8,9 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <eventmachine/loop.h>
 #include <eventmachine/status.h>
 
-/** No version of any struct is larger, so that a greater size is a mistake: memory that was not initialized, mostly. */
+/** No version of any struct is larger. A greater size is a mistake, mostly memory that was not initialized. */
 #define EMI_LARGEST_STRUCT_BYTES ((size_t)4096)
 
 /** Whether a struct that the caller provides, and that begins with its size, can be of this size. */
@@ -30,6 +31,12 @@ em_status emi_read_named_options(const char *name, void *own, size_t own_bytes, 
 static inline em_status emi_read_options(void *own, size_t own_bytes, const void *given)
 {
     return emi_read_named_options("options", own, own_bytes, given);
+}
+
+/** Whether it is one of the values of em_switch, and not memory that was not initialized. */
+static inline bool emi_is_switch(em_switch given)
+{
+    return (unsigned)given <= EM_OFF;
 }
 
 /** Whether a handler is given and has none of the callbacks that this library does not know yet. */

@@ -5,12 +5,13 @@
  */
 #include "dns/dns_answer.h"
 
-#include <netinet/in.h>
 #include <string.h>
+
+#include <eventmachine/timer.h>
 
 #include "dns/dns_records.h"
 
-/* RFC 2308, section 5, allows three hours at most. */
+/* RFC 2308, section 5, recommends three hours at most. */
 enum { LONGEST_NEGATIVE_SECONDS = 3 * 3600, LONGEST_SECONDS = 7 * 24 * 3600 };
 
 /* The state of reading one message. */
@@ -203,7 +204,7 @@ em_status emi_answer_make_failure(const emi_memory *memory, const char *name, em
 
 void emi_answer_age(emi_answer *answer, uint64_t now_ns)
 {
-    uint32_t age = now_ns > answer->made_ns ? (uint32_t)((now_ns - answer->made_ns) / UINT64_C(1000000000)) : 0;
+    uint32_t age = now_ns > answer->made_ns ? (uint32_t)((now_ns - answer->made_ns) / EM_SECONDS) : 0;
     uint32_t added = age - answer->aged_seconds;
     for (size_t i = 0; i < answer->view.record_count; i++) {
         uint32_t *left = &answer->records[i].ttl_seconds;

@@ -9,16 +9,13 @@
 
 #if EMI_HAVE_CARES
 
-#include <stdlib.h>
 #include <string.h>
+
+#include <eventmachine/timer.h>
 
 #include "dns/dns_client.h"
 
 enum { UDP_BYTES = 1232 };
-
-#define NS_PER_SECOND UINT64_C(1000000000)
-#define NS_PER_MICROSECOND UINT64_C(1000)
-#define NS_PER_MILLISECOND UINT64_C(1000000)
 
 /* Responses */
 
@@ -79,10 +76,10 @@ static void set_timer(emi_dns_client *client)
         emi_loop_timer_cancel(client->loop, &client->timer);
         return;
     }
-    uint64_t delay_ns = (uint64_t)left.tv_sec * NS_PER_SECOND + (uint64_t)left.tv_usec * NS_PER_MICROSECOND;
+    uint64_t delay_ns = (uint64_t)left.tv_sec * EM_SECONDS + (uint64_t)left.tv_usec * EM_MICROSECONDS;
     emi_loop_refresh_time(client->loop);
     /* c-ares' clock is coarser. A timer that fires early would fire again and again. */
-    emi_loop_timer_set(client->loop, &client->timer, emi_loop_due_ns(client->loop, delay_ns + NS_PER_MILLISECOND));
+    emi_loop_timer_set(client->loop, &client->timer, emi_loop_due_ns(client->loop, delay_ns + EM_MILLISECONDS));
 }
 
 static void settle(emi_dns_client *client)

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <eventmachine/timer.h>
+
+#include "base/options.h"
 #include "base/status_detail.h"
 
 enum { DEFAULT_TIMEOUT_MS = 5000, LONGEST_TIMEOUT_MS = 30000, DEFAULT_ATTEMPTS = 2, MOST_ATTEMPTS = 5, MOST_DOTS = 15 };
@@ -208,11 +211,6 @@ static em_status check_search(const em_resolver_options *options)
     return EM_OK;
 }
 
-static bool is_switch(em_switch given)
-{
-    return given == EM_DEFAULT || given == EM_ON || given == EM_OFF;
-}
-
 em_status emi_dns_options_check(const em_resolver_options *options)
 {
     em_status status = check_servers(options);
@@ -225,12 +223,13 @@ em_status emi_dns_options_check(const em_resolver_options *options)
     if (options->attempts > MOST_ATTEMPTS)
         return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: attempts is above 5");
     if (options->timeout_ns > 0 &&
-        (options->timeout_ns < 1000000 || options->timeout_ns / 1000000 > LONGEST_TIMEOUT_MS))
+        (options->timeout_ns < EM_MILLISECONDS || options->timeout_ns / EM_MILLISECONDS > LONGEST_TIMEOUT_MS))
         return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: timeout_ns is not between 1 ms and 30 s");
     if (options->cache_entry_count > 1048576)
         return refuse(EM_INVALID_ARGUMENT, "em_resolver_options: cache_entry_count is above 1048576");
-    bool are_switches = is_switch(options->use_search) && is_switch(options->rotate) && is_switch(options->use_tcp) &&
-                        is_switch(options->edns) && is_switch(options->use_system) && is_switch(options->use_cache);
+    bool are_switches = emi_is_switch(options->use_search) && emi_is_switch(options->rotate) &&
+                        emi_is_switch(options->use_tcp) && emi_is_switch(options->edns) &&
+                        emi_is_switch(options->use_system) && emi_is_switch(options->use_cache);
     return are_switches
                ? EM_OK
                : refuse(EM_INVALID_ARGUMENT, "em_resolver_options: a switch is neither EM_DEFAULT, EM_ON nor EM_OFF");
@@ -262,7 +261,7 @@ void emi_dns_config_apply(emi_dns_config *config, const em_resolver_options *opt
     if (options->attempts > 0)
         config->attempts = options->attempts;
     if (options->timeout_ns > 0)
-        config->timeout_ms = (uint32_t)(options->timeout_ns / 1000000);
+        config->timeout_ms = (uint32_t)(options->timeout_ns / EM_MILLISECONDS);
     apply_switch(&config->rotate, options->rotate);
     apply_switch(&config->use_tcp, options->use_tcp);
     apply_switch(&config->edns, options->edns);

@@ -14,13 +14,15 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <eventmachine/timer.h>
+
 #include "dns/dns_client.h"
 #include "system/new_socket.h"
 #include "system/socket.h"
 #include "system/system_error.h"
 
 /* For how long a server that has not answered is asked last. */
-#define AVOID_NS UINT64_C(30000000000)
+#define AVOID_NS (30 * EM_SECONDS)
 
 /* Datagrams that are read after one event. c-ares would go on as long as there are any. */
 enum { MOST_RECEIVED = 16 };

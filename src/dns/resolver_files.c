@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#define CHECK_EVERY_NS UINT64_C(1000000000)
+#include <eventmachine/timer.h>
+
+#define CHECK_EVERY_NS EM_SECONDS
 
 static const char *path_of(const char *given, const char *usual)
 {

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <eventmachine/timer.h>
+
 static unsigned count_dots(const char *name)
 {
     unsigned dots = 0;
@@ -109,7 +111,7 @@ static void finish(emi_cache_entry *entry, emi_answer *answer)
     entry->answer = answer;
     if (was_shared && answer && answer->may_keep && answer->ttl_seconds > 0 && entry->question.config->use_cache &&
         entry->question.config == resolver->config && emi_dns_cache_add(&resolver->cache, entry) == EM_OK) {
-        entry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * UINT64_C(1000000000);
+        entry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * EM_SECONDS;
         emi_dns_cache_keep(&resolver->cache, entry);
     } else {
         emi_cache_entry_free(&resolver->cache, entry);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "net/files_private.h"
 #include "net/net_private.h"
 #include "system/file.h"
@@ -39,11 +40,6 @@ static em_status refuse_range(const request *given, uint64_t size)
     return EM_INVALID_ARGUMENT;
 }
 
-static bool is_switch(em_switch value)
-{
-    return (unsigned)value <= EM_OFF;
-}
-
 static em_status read_request(request *own, em_connection *connection, uint64_t offset, uint64_t length,
                               const em_file_options *options)
 {
@@ -52,7 +48,7 @@ static em_status read_request(request *own, em_connection *connection, uint64_t 
     own->offset = offset;
     own->length = length;
     em_status status = emi_read_named_options("em_file_options", &own->options, sizeof own->options, options);
-    if (status == EM_OK && !(is_switch(own->options.close_descriptor) && is_switch(own->options.copy)))
+    if (status == EM_OK && !(emi_is_switch(own->options.close_descriptor) && emi_is_switch(own->options.copy)))
         status = emi_status_without_detail(EM_INVALID_ARGUMENT);
     return status == EM_OK ? emi_connection_check_room(connection, 0) : status;
 }

@@ -91,16 +91,12 @@ static em_status check_descriptors(const em_process_options *options)
     return EM_OK;
 }
 
-static bool is_switch(em_switch value)
-{
-    return value == EM_DEFAULT || value == EM_ON || value == EM_OFF;
-}
-
 static em_status check_rest(emi_process_setup *setup)
 {
     em_process_options *options = &setup->options;
     bool has_terminal = setup->streams[EM_PROCESS_INPUT].kind == EM_PROCESS_TERMINAL;
-    if (!is_switch(options->inherit_descriptors) || !is_switch(options->new_group) || !is_switch(options->new_session))
+    if (!emi_is_switch(options->inherit_descriptors) || !emi_is_switch(options->new_group) ||
+        !emi_is_switch(options->new_session))
         return refuse("a switch is none of EM_ON and EM_OFF");
     if (options->destroy_signal < 0)
         return refuse("destroy_signal is negative");

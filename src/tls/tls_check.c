@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/status_detail.h"
+#include "base/options.h"
 #include "tls/tls_private.h"
 
 enum {
@@ -48,7 +49,7 @@ static em_status check_switches(const em_tls_context_options *options)
                                   options->ocsp_require,
                                   options->refuse_unknown_names};
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
-        if ((unsigned)switches[i] > EM_OFF)
+        if (!emi_is_switch(switches[i]))
             return refuse("a switch is neither EM_DEFAULT nor EM_ON nor EM_OFF");
     return EM_OK;
 }

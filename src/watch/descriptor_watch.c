@@ -123,11 +123,6 @@ static const emi_channel_events events = {
 
 /* Watching */
 
-static bool is_switch(em_switch given)
-{
-    return given == EM_DEFAULT || given == EM_ON || given == EM_OFF;
-}
-
 static em_status check_handler(const em_descriptor_watch_handler *handler)
 {
     return EMI_IS_HANDLER(handler) ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
@@ -136,7 +131,7 @@ static em_status check_handler(const em_descriptor_watch_handler *handler)
 static em_status read_options(em_descriptor_watch_options *own, const em_descriptor_watch_options *given)
 {
     em_status status = emi_read_named_options("em_descriptor_watch_options", own, sizeof *own, given);
-    if (status == EM_OK && (!is_switch(own->notify_readable) || !is_switch(own->notify_writable)))
+    if (status == EM_OK && (!emi_is_switch(own->notify_readable) || !emi_is_switch(own->notify_writable)))
         status = emi_status_with_detail(EM_INVALID_ARGUMENT, "em_descriptor_watch_options: a switch is out of range");
     return status;
 }

@@ -89,8 +89,8 @@ static em_status read_options(em_file_watch_options *own, const em_file_watch_op
     em_status status = emi_read_named_options("em_file_watch_options", own, sizeof *own, given);
     if (status != EM_OK)
         return status;
-    bool is_switch = (unsigned)own->follow_links <= EM_OFF;
-    return is_switch && own->reserved == 0 ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
+    bool are_valid = emi_is_switch(own->follow_links) && own->reserved == 0;
+    return are_valid ? EM_OK : emi_status_without_detail(EM_INVALID_ARGUMENT);
 }
 
 static em_status begin(em_loop *loop, const char *path, const em_file_watch_handler *handler,
