@@ -298,11 +298,12 @@ typedef struct em_reason {
 
     /**
      * What was being done, and how it ended, for logs: "connect to 127.0.0.1:81: Connection refused", "resolve
-     * www.example.org: timed out while resolving the name", "connection with 127.0.0.1:5000: closed by the peer". Where
-     * several addresses were tried, the text has them all: "connect to www.example.org (192.0.2.1:80, 192.0.2.2:80):
+     * www.example.org: timed out while resolving the name", "connection with 127.0.0.1:5000: closed by the peer". If
+     * several addresses were tried, the text lists them: "connect to www.example.org (192.0.2.1:80, 192.0.2.2:80):
      * Connection refused; [2001:db8::1]:80: Network is unreachable".
-     * Errors of the system are worded by strerror(3). The wording may change, so do not compare it. In UTF-8, provided
-     * that the name is. Never NULL; owned by the connection and valid until its unbind has returned.
+     *
+     * Errors of the system are worded by strerror(3). The wording may change, so do not compare it. At most 2047 bytes,
+     * in UTF-8 if the name is. Never NULL; owned by the connection and valid until its unbind has returned.
      */
     const char *text;
 } em_reason;
