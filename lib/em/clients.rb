@@ -17,7 +17,7 @@ module EventMachine
     # @yieldparam connection [Connection] the new object, after its `post_init`
     # @return [Connection]
     # @raise [ConnectionError] for errors that are known without the network: malformed addresses and names, a name
-    #   under `.invalid`, a port out of range
+    #   under `.invalid` or `.onion`, a port out of range
     # @raise [ArgumentError, TypeError] for an unsuitable handler; nothing is opened then
     def connect(server, port = nil, handler = nil, *args, &block)
       bind_connect(nil, nil, server, port, handler, *args, &block)
