@@ -6,17 +6,29 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
+#include "dns/dns_name.h"
+#include "system/random.h"
+
 enum { FIRST_BUCKETS = 64 };
 
-static uint32_t hash_of(const char *name, unsigned type)
+/* The case of letters makes no difference. */
+static uint32_t hash_of(const emi_dns_cache *cache, const char *name, unsigned type)
 {
-    return emi_name_hash(name, emi_name_length(name)) ^ type * 16777619U;
+    unsigned char folded[EMI_LONGEST_NAME + 2];
+    size_t length = emi_name_length(name);
+    for (size_t i = 0; i < length; i++)
+        folded[i] = emi_ascii_lower((unsigned char)name[i]);
+    folded[length] = (unsigned char)(type >> 8);
+    folded[length + 1] = (unsigned char)type;
+    return (uint32_t)emi_keyed_hash(cache->key, folded, length + 2);
 }
 
 void emi_dns_cache_init(emi_dns_cache *cache, const emi_memory *memory, size_t most_entries)
 {
     *cache = (emi_dns_cache){.memory = memory, .most_entries = most_entries};
     emi_list_init(&cache->by_use);
+    emi_random_bytes(&cache->key, sizeof cache->key); /* without it nothing can be asked either */
 }
 
 emi_cache_entry *emi_cache_entry_create(const emi_memory *memory, const char *name, unsigned type,
@@ -27,7 +39,6 @@ emi_cache_entry *emi_cache_entry_create(const emi_memory *memory, const char *na
     if (!entry)
         return NULL;
     memcpy(entry->name, name, length);
-    entry->hash = hash_of(name, type);
     entry->question.name = entry->name;
     entry->question.type = (uint16_t)type;
     entry->question.config = emi_dns_config_retain(config);
@@ -55,7 +66,7 @@ emi_cache_entry *emi_dns_cache_find(emi_dns_cache *cache, const char *name, unsi
 {
     if (cache->bucket_count == 0)
         return NULL;
-    uint32_t hash = hash_of(name, type);
+    uint32_t hash = hash_of(cache, name, type);
     emi_cache_entry *each = cache->buckets[hash & (cache->bucket_count - 1)];
     while (each && (each->hash != hash || each->question.type != type || !emi_names_are_equal(each->name, name)))
         each = each->next;
@@ -93,6 +104,7 @@ em_status emi_dns_cache_add(emi_dns_cache *cache, emi_cache_entry *entry)
     em_status status = cache->count >= cache->bucket_count ? grow(cache) : EM_OK;
     if (status != EM_OK)
         return status;
+    entry->hash = hash_of(cache, entry->name, entry->question.type);
     emi_cache_entry **bucket = &cache->buckets[entry->hash & (cache->bucket_count - 1)];
     entry->next = *bucket;
     *bucket = entry;

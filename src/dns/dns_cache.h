@@ -9,6 +9,7 @@
 #ifndef EMI_DNS_CACHE_H
 #define EMI_DNS_CACHE_H
 
+#include "base/keyed_hash.h"
 #include "dns/dns_answer.h"
 #include "dns/dns_transport.h"
 
@@ -29,6 +30,7 @@ struct emi_cache_entry {
 
 typedef struct emi_dns_cache {
     const emi_memory *memory;
+    emi_hash_key key; /* programs look up names that others have chosen */
     emi_cache_entry **buckets;
     uint32_t bucket_count; /* a power of two; 0: none yet */
     uint32_t count;

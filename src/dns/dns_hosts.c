@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "dns/dns_addresses.h"
 #include "dns/dns_name.h"
 

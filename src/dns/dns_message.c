@@ -4,11 +4,12 @@
  */
 #include "dns/dns_message.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <eventmachine/resolver.h>
+
+#include "base/ascii.h"
 
 enum {
     POINTER = 0xc0,
@@ -194,14 +195,6 @@ size_t emi_message_skip_name(emi_message message, size_t offset)
     return 0;
 }
 
-static bool same_bytes(const unsigned char *one, const unsigned char *other, int length)
-{
-    for (int i = 0; i < length; i++)
-        if (tolower(one[i]) != tolower(other[i]))
-            return false;
-    return true;
-}
-
 bool emi_message_same_names(emi_message message, size_t one, size_t other)
 {
     walk first = begin_walk(message, one);
@@ -210,7 +203,8 @@ bool emi_message_same_names(emi_message message, size_t one, size_t other)
     int length;
     do {
         length = next_label(&first, &label);
-        if (length < 0 || next_label(&second, &other_label) != length || !same_bytes(label, other_label, length))
+        if (length < 0 || next_label(&second, &other_label) != length ||
+            !emi_ascii_same(label, other_label, (size_t)length))
             return false;
     } while (length > 0);
     return true;

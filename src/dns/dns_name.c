@@ -4,15 +4,15 @@
  */
 #include "dns/dns_name.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
+
+#include "base/ascii.h"
 
 bool emi_name_is_under(const char *name, const char *top)
 {
     size_t length = emi_name_length(name);
     size_t tail = strlen(top);
-    if (length < tail || strncasecmp(name + length - tail, top, tail) != 0)
+    if (length < tail || !emi_ascii_same(name + length - tail, top, tail))
         return false;
     return length == tail || name[length - tail - 1] == '.';
 }
@@ -63,7 +63,7 @@ static bool is_well_formed(const char *name)
     if (length == EMI_LONGEST_NAME && name[length - 1] != '.')
         return false;
     for (size_t i = 0; i < length; i++)
-        if (isspace((unsigned char)name[i]) || iscntrl((unsigned char)name[i]))
+        if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
             return false;
     return true;
 }
@@ -96,12 +96,12 @@ uint32_t emi_name_hash(const char *name, size_t length)
 {
     uint32_t hash = 2166136261U;
     for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint32_t)tolower((unsigned char)name[i])) * 16777619U;
+        hash = (hash ^ emi_ascii_lower((unsigned char)name[i])) * 16777619U;
     return hash;
 }
 
 bool emi_names_are_equal(const char *one, const char *other)
 {
     size_t length = emi_name_length(one);
-    return emi_name_length(other) == length && strncasecmp(one, other, length) == 0;
+    return emi_name_length(other) == length && emi_ascii_same(one, other, length);
 }

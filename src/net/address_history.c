@@ -5,10 +5,11 @@
  */
 #include "net/address_history.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include <eventmachine/timer.h>
+
+#include "base/ascii.h"
 
 #define LONGEST_AGE_NS (600 * EM_SECONDS)
 
@@ -30,7 +31,7 @@ static uint64_t hash_of(const char *host, int port)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (const char *next = host; *next; next++)
-        hash = (hash ^ (uint64_t)tolower((unsigned char)*next)) * UINT64_C(1099511628211);
+        hash = (hash ^ emi_ascii_lower((unsigned char)*next)) * UINT64_C(1099511628211);
     hash = (hash ^ (uint64_t)port) * UINT64_C(1099511628211);
     return hash | 1;
 }

@@ -68,6 +68,24 @@ static void names_are_found_whatever_their_case_and_final_dot(void **state)
     assert_false(has("good.tes", EM_RECORD_A, 1));
 }
 
+/* So that nobody can choose names that all fall into one bucket. */
+static void the_hash_of_a_name_cannot_be_predicted(void **state)
+{
+    (void)state;
+    emi_dns_cache other;
+    emi_dns_cache_init(&other, memory(), 8);
+    uint32_t hash = add("good.test", EM_RECORD_A)->hash;
+    emi_inquiry *inquiry = emi_inquiry_create(memory(), "good.test", EM_RECORD_A, &config);
+    assert_int_equal(emi_dns_cache_add(&other, inquiry), EM_OK);
+    assert_int_not_equal(inquiry->hash, hash);
+    emi_dns_cache_remove(&other, inquiry);
+    emi_inquiry_free(&other, inquiry);
+    emi_dns_cache_free(&other);
+    inquiry = emi_dns_cache_find(&cache, "good.test", EM_RECORD_A, 1);
+    emi_dns_cache_remove(&cache, inquiry);
+    emi_inquiry_free(&cache, inquiry);
+}
+
 static void an_answer_expires(void **state)
 {
     (void)state;
@@ -134,6 +152,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         CACHE_TEST(names_are_found_whatever_their_case_and_final_dot),
+        CACHE_TEST(the_hash_of_a_name_cannot_be_predicted),
         CACHE_TEST(an_answer_expires),
         CACHE_TEST(the_least_recently_used_answers_make_room),
         CACHE_TEST(many_names_are_found_quickly_and_forgotten),
