@@ -158,6 +158,20 @@ static void resolve_prints_addresses(void **state)
     assert_int_equal(example_finish(&resolve), 1);
 }
 
+static void public_only_connects_to_no_address_of_this_network(void **state)
+{
+    static const char *const hosts[] = {
+        "localhost",       "127.0.0.1",    "10.255.0.1",      "172.31.255.255",   "100.127.0.1",
+        "169.254.169.254", "0.0.0.0",      "255.255.255.255", "::ffff:127.0.0.1", "::1",
+        "fd00::1",         "2002:7f00:1::"};
+    (void)state;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        example_program program = example_start("public_only", hosts[i], NULL, NULL);
+        example_expect(program.output, "eventmachine: permission denied (EM_PERMISSION_DENIED)\n");
+        assert_int_equal(example_finish(&program), 1);
+    }
+}
+
 /* Below those that the system chooses for clients. */
 static int quiet_port(void)
 {
@@ -379,6 +393,7 @@ int main(void)
         SYSTEM_TEST(capitals_copies_its_input_until_it_ends),
         SYSTEM_TEST(run_programs_prints_what_commands_print_and_how_they_end),
         SYSTEM_TEST(resolve_prints_addresses),
+        SYSTEM_TEST(public_only_connects_to_no_address_of_this_network),
         SYSTEM_TEST(chat_tells_the_others),
         SYSTEM_TEST(chat_disconnects_who_does_not_read_and_goes_on_for_the_others),
         SYSTEM_TEST(chat_has_a_limited_number_of_places),
