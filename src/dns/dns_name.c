@@ -41,6 +41,12 @@ static bool looks_like_ipv4(const char *name)
     return true;
 }
 
+/* getaddrinfo(3) of glibc takes "*" for no name at all, which means this machine. */
+static bool is_asterisk(const char *name)
+{
+    return strcmp(name, "*") == 0;
+}
+
 /* Labels of 1 to 63 bytes (RFC 1035, section 2.3.4), separated by dots, with or without a final one. */
 static bool has_good_labels(const char *name)
 {
@@ -80,7 +86,9 @@ em_status emi_name_check_query(const char *name)
 em_status emi_name_check(const char *name)
 {
     bool is_root = strcmp(name, ".") == 0;
-    return is_root || strchr(name, ':') || looks_like_ipv4(name) ? EM_INVALID_ADDRESS : emi_name_check_query(name);
+    if (is_root || strchr(name, ':') || looks_like_ipv4(name) || is_asterisk(name))
+        return EM_INVALID_ADDRESS;
+    return emi_name_check_query(name);
 }
 
 /* Comparing */

@@ -139,7 +139,7 @@ class ConnectFailureTest < ReactorTest
   end
 
   def test_names_that_cannot_exist_are_refused_at_once
-    ["host.invalid", "HOST.INVALID.", "300.1.2.3", "1.2.3.4.5", "12:34::z", "fe80:::1"].each do |host|
+    ["host.invalid", "HOST.INVALID.", "300.1.2.3", "1.2.3.4.5", "12:34::z", "fe80:::1", "127.0x1", "*"].each do |host|
       assert_equal "unable to resolve address: Name or service not known", raised(EM::ConnectionError, host, 80).message, host
     end
   end

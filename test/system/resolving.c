@@ -367,6 +367,8 @@ static void malformed_and_reserved_names_fail_at_once(void **state)
         {"127.1", EM_INVALID_ADDRESS},   {"0x7f000001", EM_INVALID_ADDRESS},  {"010.0.0.1", EM_INVALID_ADDRESS},
         {"a b", EM_INVALID_ADDRESS},     {"x.invalid", EM_NAME_NOT_FOUND},    {"x.onion", EM_NAME_NOT_FOUND},
         {"x.ONION.", EM_NAME_NOT_FOUND}, {"::1%nowhere", EM_INVALID_ADDRESS}, {".", EM_INVALID_ADDRESS},
+        {"127.0x1", EM_INVALID_ADDRESS}, {"0177.0.0X1", EM_INVALID_ADDRESS},  {"127.0x1.", EM_INVALID_ADDRESS},
+        {"1.0x", EM_INVALID_ADDRESS},    {"*", EM_INVALID_ADDRESS},
     };
     system_found found = {.calls = 0};
     for (size_t i = 0; i < COUNT(refused); i++) {
@@ -378,6 +380,18 @@ static void malformed_and_reserved_names_fail_at_once(void **state)
     }
     assert_int_equal(system_resolve(*state, "127.0.0.1")->address_count, 1);
     assert_string_equal(system_resolve(*state, "::1")->texts[0], "[::1]:0");
+}
+
+/* Each has a label that is no number. */
+static void names_that_look_like_numbers_at_the_beginning_are_names(void **state)
+{
+    static const char *const names[] = {"0xdead.example", "0xab.cd", "1.2.3.4x", "3com.example", "0x.example", "a.1"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        em_lookup lookup;
+        assert_int_equal(
+            em_loop_resolve(*state, names[i], NULL, (em_resolved)(void (*)(void))abort, NULL, NULL, &lookup), EM_OK);
+        assert_int_equal(em_loop_cancel_lookup(*state, lookup), EM_OK);
+    }
 }
 
 int main(void)
@@ -403,6 +417,7 @@ int main(void)
         SYSTEM_TEST(where_no_server_listens_the_lookup_is_refused),
         SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
         SYSTEM_TEST(malformed_and_reserved_names_fail_at_once),
+        SYSTEM_TEST(names_that_look_like_numbers_at_the_beginning_are_names),
     };
     return SYSTEM_RUN(tests);
 }
