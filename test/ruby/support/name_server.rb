@@ -9,6 +9,13 @@ require "socket"
 class NameServer
   attr_reader :queries
 
+  # Whether the library asks name servers: it was built with c-ares.
+  def self.asked?
+    return @asked unless @asked.nil?
+
+    @asked = `ldd #{Children::LIBRARY}/rubyeventmachine.so`.include?("cares")
+  end
+
   def initialize(host = "127.0.0.1")
     @host = host
     @udp = UDPSocket.new(host.include?(":") ? Socket::AF_INET6 : Socket::AF_INET)

@@ -43,8 +43,7 @@ class ResolverTest < ReactorTest
 
   # Without c-ares the system is asked, which does not know this server.
   def skip_without_servers
-    skip "the library was built without c-ares" if resolve("good.test", max_tries: 1).first == :failed
-    @server.queries.clear
+    skip "the library was built without c-ares" unless NameServer.asked?
   end
 
   def test_addresses_of_a_name
@@ -227,6 +226,7 @@ class ResolverTest < ReactorTest
   end
 
   def test_an_outcome_that_the_program_sets_ends_the_request
+    skip_without_servers
     EM.run do
       requests = Array.new(3) { Resolver.resolve("silent.test") }
       outcomes = []
