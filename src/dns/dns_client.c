@@ -110,15 +110,19 @@ static void watch(void *user, ares_socket_t descriptor, int readable, int writab
     emi_dns_socket_watch(user, descriptor, readable != 0, writable != 0);
 }
 
-/* Everything is given, so that c-ares reads no file and does not ask for the host's name. */
+/* Everything is given, so that c-ares reads no file and does not ask for the host's name. The server is only there to
+ * be replaced. */
 static int open_channel(emi_dns_client *client)
 {
     char lookups[] = "b", no_file[] = "/dev/null";
+    struct in_addr any = {.s_addr = INADDR_ANY};
     struct ares_options options = {
         .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
         .timeout = (int)client->config->timeout_ms,
         .tries = (int)client->config->attempts,
         .ndots = 1,
+        .servers = &any,
+        .nservers = 1,
         .lookups = lookups,
         .sock_state_cb = watch,
         .sock_state_cb_data = client,
@@ -131,8 +135,8 @@ static int open_channel(emi_dns_client *client)
         options.flags |= ARES_FLAG_EDNS;
     return ares_init_options(&client->channel, &options,
                              ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS |
-                                 ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB | ARES_OPT_EDNSPSZ |
-                                 ARES_OPT_RESOLVCONF | ARES_OPT_NOROTATE);
+                                 ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB |
+                                 ARES_OPT_EDNSPSZ | ARES_OPT_RESOLVCONF | ARES_OPT_NOROTATE);
 }
 
 em_status emi_dns_client_create(em_loop *loop, emi_dns_config *config, bool is_plain, emi_dns_client **created)

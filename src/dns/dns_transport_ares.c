@@ -12,9 +12,10 @@
 #include "dns/dns_client.h"
 #include "system/random.h"
 
-/* A client takes about 100 KiB, for c-ares' tables. The questions sent in one turn are limited so that other work of
- * the loop does not wait. */
-enum { MOST_CLIENTS = 128, MOST_IDLE_CLIENTS = 8, MOST_SENT_IN_A_TURN = 8, MOST_FREED_IN_A_TURN = 4, IDS = 128 };
+/* A client takes about 100 KiB, for c-ares' tables, and to make one costs as much as five questions. What is done in
+ * one turn is limited so that other work of the loop does not wait. */
+enum { MOST_CLIENTS = 128, MOST_IDLE_CLIENTS = 8, IDS = 128 };
+enum { MOST_SENT_IN_A_TURN = 8, MOST_CREATED_IN_A_TURN = 3, MOST_FREED_IN_A_TURN = 4 };
 
 struct emi_transport {
     em_loop *loop;
@@ -25,6 +26,7 @@ struct emi_transport {
     unsigned client_count;
     unsigned busy_count;
     unsigned idle_count;
+    unsigned created;     /* clients, in this turn */
     unsigned spare_count; /* sockets of idle clients */
     bool lacks_resources; /* memory or descriptors for another client, until one becomes idle */
     unsigned ids_left;
@@ -108,15 +110,16 @@ static void close_spare(emi_transport *transport)
     }
 }
 
+/* Of one that does not suit, the memory is used again. */
 static emi_dns_client *take_idle(emi_transport *transport, const emi_question *question)
 {
-    while (!emi_list_is_empty(&transport->idle)) {
-        emi_dns_client *client = EMI_CONTAINER(transport->idle.previous, emi_dns_client, link);
-        note_not_idle(transport, client);
-        if (emi_dns_client_suits(client, question))
-            return client;
-        destroy_client(transport, client);
-    }
+    if (emi_list_is_empty(&transport->idle))
+        return NULL;
+    emi_dns_client *client = EMI_CONTAINER(transport->idle.previous, emi_dns_client, link);
+    note_not_idle(transport, client);
+    if (emi_dns_client_suits(client, question))
+        return client;
+    destroy_client(transport, client);
     return NULL;
 }
 
@@ -131,6 +134,7 @@ static em_status take_client(emi_transport *transport, const emi_question *quest
         client->settled = make_idle;
         client->closing_sockets = &transport->closing;
         transport->client_count++;
+        transport->created++;
     }
     emi_list_append(&transport->busy, &client->link);
     transport->busy_count++;
@@ -241,7 +245,9 @@ bool emi_transport_has_work(const emi_transport *transport)
 
 void emi_transport_turn(emi_transport *transport)
 {
-    for (unsigned sent = 0; sent < MOST_SENT_IN_A_TURN && can_send(transport); sent++)
+    transport->created = 0;
+    for (unsigned sent = 0;
+         sent < MOST_SENT_IN_A_TURN && transport->created < MOST_CREATED_IN_A_TURN && can_send(transport); sent++)
         send_first(transport);
     for (unsigned freed = 0; freed < MOST_FREED_IN_A_TURN && has_too_much(transport); freed++)
         free_one(transport);

@@ -32,10 +32,17 @@ static void cancel_system_lookup(emi_lookup *lookup)
     lookup->system = NULL;
 }
 
-/* The deadline. */
+/* The deadline. Many look-ups may have the same one: what costs more is left to the turn that reports them, a few in
+ * each turn. */
 static void fire(emi_loop_timer *timer)
 {
     emi_lookup *lookup = EMI_CONTAINER(timer, emi_lookup, deadline);
+    lookup->is_overdue = true;
+    emi_lookup_make_ready(lookup);
+}
+
+void emi_lookup_end_overdue(emi_lookup *lookup)
+{
     cancel_system_lookup(lookup);
     end_searches(lookup, EM_RESOLVE_TIMEOUT);
 }

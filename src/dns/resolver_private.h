@@ -78,7 +78,8 @@ struct emi_lookup {
     emi_addresses *known;      /* found without a query, by the hosts file or the system; NULL: none */
     emi_system_lookup *system; /* while the system is asked */
     int port;
-    char name[]; /* as the user has spelled it */
+    bool is_overdue; /* its deadline has passed */
+    char name[];     /* as the user has spelled it */
 };
 
 struct emi_resolver {
@@ -148,6 +149,9 @@ em_status emi_lookup_create(emi_resolver *resolver, const emi_lookup_request *re
 
 /** Reports the lookup in the next turn, as far as its searches have ended. */
 void emi_lookup_make_ready(emi_lookup *lookup);
+
+/** Gives up what is in progress, because the deadline has passed. */
+void emi_lookup_end_overdue(emi_lookup *lookup);
 
 /** Gives up what is in progress and frees the lookup. Its callback is not called. */
 void emi_lookup_free(emi_lookup *lookup);

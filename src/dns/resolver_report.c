@@ -120,7 +120,8 @@ static em_status for_connections(em_status status)
 /* Returns whether the lookup still exists. */
 static bool report_family(emi_lookup *lookup, emi_search *search)
 {
-    found all = {.count = 0};
+    found all;
+    all.count = 0; /* the rest need not be zeroed for each look-up */
     emi_addresses addresses;
     em_status status = for_connections(collect(search, &all));
     sort(lookup, &all);
@@ -172,7 +173,8 @@ static em_status collect_all(emi_lookup *lookup, found *all)
 
 static void report_addresses(emi_lookup *lookup)
 {
-    found all = {.count = 0};
+    found all;
+    all.count = 0;
     em_status status = collect_all(lookup, &all);
     em_loop *loop = lookup->resolver->loop;
     em_lookup number = lookup->handle.signature;
@@ -184,7 +186,8 @@ static void report_addresses(emi_lookup *lookup)
 
 static void report_all(emi_lookup *lookup)
 {
-    found all = {.count = 0};
+    found all;
+    all.count = 0;
     emi_addresses addresses;
     em_status status = for_connections(collect_all(lookup, &all));
     copy_addresses(&addresses, &all);
@@ -231,6 +234,8 @@ static void report(emi_lookup *lookup)
         [EMI_REPORT_ADDRESSES] = report_addresses,
         [EMI_REPORT_ANSWER] = report_answer,
     };
+    if (lookup->is_overdue && !have_all_ended(lookup))
+        emi_lookup_end_overdue(lookup);
     if (lookup->report == EMI_REPORT_FAMILIES || have_all_ended(lookup))
         reports[lookup->report](lookup);
 }
