@@ -21,8 +21,9 @@ typedef struct reading {
     em_record *records; /* NULL while counting */
     unsigned type;
     unsigned count;
-    size_t owner; /* the name whose records are wanted: offset */
-    size_t alias; /* the data of its CNAME record; 0: none */
+    bool has_malformed; /* a record is left out */
+    size_t owner;       /* the name whose records are wanted: offset */
+    size_t alias;       /* the data of its CNAME record; 0: none */
     uint32_t ttl_seconds;
     bool has_ttl;
 } reading;
@@ -60,19 +61,30 @@ static bool follow_aliases(reading *state)
     return false;
 }
 
+/* Adds what the record needs, unless it is to be written. Returns false if it is malformed. */
+static bool count_record(reading *state, const emi_message_record *record)
+{
+    em_record counted;
+    emi_arena needed = {.base = NULL, .used = state->arena->used};
+    if (!emi_record_read(state->message, record, &needed, &counted))
+        return false;
+    if (!state->records)
+        state->arena->used = needed.used;
+    return true;
+}
+
 static bool take_record(void *user, const emi_message_record *record)
 {
     reading *state = user;
     if (record->type != state->type || !emi_message_same_names(state->message, record->name, state->owner))
         return true;
     /* A malformed record must not be written even in part: no memory was counted for it. */
-    em_record counted;
-    emi_arena needed = {.base = NULL, .used = state->arena->used};
-    if (!emi_record_read(state->message, record, &needed, &counted))
+    if ((!state->records || state->has_malformed) && !count_record(state, record)) {
+        state->has_malformed = true;
         return true;
+    }
     if (state->records)
         emi_record_read(state->message, record, state->arena, &state->records[state->count]);
-    state->arena->used = needed.used;
     limit_ttl(state, record->ttl_seconds);
     state->count++;
     return state->count < EMI_MOST_RECORDS;

@@ -143,17 +143,19 @@ static int next_label(walk *name, const unsigned char **label)
     }
 }
 
-static char *put_byte(char *to, unsigned char byte)
+static bool is_plain(unsigned char byte)
+{
+    return byte > ' ' && byte < 0x7f && byte != '.' && byte != '\\';
+}
+
+static char *put_escaped(char *to, unsigned char byte)
 {
     if (byte == '.' || byte == '\\') {
         *to++ = '\\';
         *to++ = (char)byte;
-    } else if (byte > ' ' && byte < 0x7f) {
-        *to++ = (char)byte;
-    } else {
-        to += snprintf(to, 5, "\\%03u", byte);
+        return to;
     }
-    return to;
+    return to + snprintf(to, 5, "\\%03u", byte);
 }
 
 int emi_message_read_name(emi_message message, size_t offset, size_t end, char *text)
@@ -166,7 +168,10 @@ int emi_message_read_name(emi_message message, size_t offset, size_t end, char *
         if (to > text)
             *to++ = '.';
         for (int i = 0; i < length; i++)
-            to = put_byte(to, label[i]);
+            if (is_plain(label[i]))
+                *to++ = (char)label[i];
+            else
+                to = put_escaped(to, label[i]);
     }
     *to = '\0';
     return length < 0 || name.end > end ? -1 : (int)(to - text);
@@ -206,6 +211,8 @@ bool emi_message_same_names(emi_message message, size_t one, size_t other)
         if (length < 0 || next_label(&second, &other_label) != length ||
             !emi_ascii_same(label, other_label, (size_t)length))
             return false;
+        if (label == other_label)
+            return true; /* what follows is the same, too */
     } while (length > 0);
     return true;
 }

@@ -400,14 +400,22 @@ static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capac
     return (ares_ssize_t)message.length;
 }
 
+/* send(2) is cheaper than sendmsg(2). */
+static ssize_t send_spans(int descriptor, const struct iovec *spans, int count)
+{
+    if (count == 1)
+        return send(descriptor, spans->iov_base, spans->iov_len, MSG_NOSIGNAL);
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)spans, .msg_iovlen = (size_t)count};
+    return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
 static ares_ssize_t send_message(ares_socket_t descriptor, const struct iovec *spans, int count, void *user)
 {
     emi_query_socket *given = find(user, descriptor);
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)spans, .msg_iovlen = (size_t)count};
-    ssize_t sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    ssize_t sent = send_spans(descriptor, spans, count);
     /* The error may be one of the socket's last question, and is gone when it has been reported. */
     if (sent < 0 && given && given->is_reused && given->sent == 0)
-        sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+        sent = send_spans(descriptor, spans, count);
     if (sent >= 0 && given)
         given->sent++;
     return sent;

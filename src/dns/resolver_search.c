@@ -92,14 +92,30 @@ static bool take(emi_search *search, emi_answer *answer)
     return false;
 }
 
-static void finish(emi_cache_entry *entry, emi_answer *answer)
+/* Keeps the answer for later lookups, or frees the entry. */
+static void keep(emi_cache_entry *entry, emi_answer *answer)
 {
     emi_resolver *resolver = entry->owner;
+    const emi_dns_config *config = entry->question.config;
+    entry->answer = answer;
+    if (entry->is_in_cache && answer && answer->may_keep && answer->ttl_seconds > 0 && config->use_cache &&
+        config == resolver->config) {
+        entry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * EM_SECONDS;
+        emi_dns_cache_keep(&resolver->cache, entry);
+    } else {
+        emi_dns_cache_remove(&resolver->cache, entry);
+        emi_cache_entry_free(&resolver->cache, entry);
+    }
+}
+
+/* Takes over a reference; NULL: there is no memory for an answer. Another name that is tried now may be this one again.
+ */
+static void finish(emi_cache_entry *entry, emi_answer *answer)
+{
     emi_list waiting;
     emi_list_init(&waiting);
     emi_list_move_all(&waiting, &entry->waiting);
-    bool was_shared = entry->is_in_cache;
-    emi_dns_cache_remove(&resolver->cache, entry);
+    keep(entry, answer ? emi_answer_retain(answer) : NULL);
     for (emi_list *link; (link = emi_list_take_first(&waiting));) {
         emi_search *search = EMI_CONTAINER(link, emi_search, link);
         search->entry = NULL;
@@ -108,14 +124,7 @@ static void finish(emi_cache_entry *entry, emi_answer *answer)
         else if (take(search, emi_answer_retain(answer)))
             emi_search_begin(search);
     }
-    entry->answer = answer;
-    if (was_shared && answer && answer->may_keep && answer->ttl_seconds > 0 && entry->question.config->use_cache &&
-        entry->question.config == resolver->config && emi_dns_cache_add(&resolver->cache, entry) == EM_OK) {
-        entry->expires_ns = resolver->loop->now_ns + answer->ttl_seconds * EM_SECONDS;
-        emi_dns_cache_keep(&resolver->cache, entry);
-    } else {
-        emi_cache_entry_free(&resolver->cache, entry);
-    }
+    emi_answer_release(answer);
 }
 
 /* RFC 6891, section 7: how a server responds that does not support EDNS. */
