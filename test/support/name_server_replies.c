@@ -378,6 +378,15 @@ static void reply_here_twice(exchange *all)
     reply_with_loopback(all, 60, 2);
 }
 
+/* Both may be kept. */
+static void reply_here_for_long(exchange *all)
+{
+    if (all->type == TYPE_A)
+        reply_with_loopback(all, 60, 1);
+    else
+        reply_no_data(all);
+}
+
 static void reply_here_and_fail_for_ipv6(exchange *all)
 {
     if (all->type == TYPE_AAAA)
@@ -431,6 +440,7 @@ static const struct behaviour {
     {"capitals", reply_in_capitals},
     {"here", reply_here},
     {"heretwice", reply_here_twice},
+    {"herelong", reply_here_for_long},
     {"herefailing", reply_here_and_fail_for_ipv6},
     {"heresilent", reply_here_and_never_for_ipv6},
 };

@@ -264,6 +264,66 @@ static void a_child_that_takes_over_gets_its_own_answers(void **state)
     name_server_stop(server);
 }
 
+static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user)
+{
+    (void)loop;
+    (void)lookup;
+    (void)addresses;
+    (void)count;
+    *(em_status *)user = status;
+}
+
+static void find_all(em_loop *loop, const em_status *statuses, unsigned count)
+{
+    for (unsigned i = 0; i < count;)
+        if (statuses[i] != EM_IN_PROGRESS)
+            i++;
+        else
+            em_loop_run_once(loop, 10000000);
+}
+
+static unsigned count_found(const em_status *statuses, unsigned count)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < count; i++)
+        found += statuses[i] == EM_OK;
+    return found;
+}
+
+/* Some sockets have just been answered then, and wait for their next question. */
+static void children_forked_amid_many_look_ups_find_all_of_them_as_their_parent_does(void **state)
+{
+    enum { MANY = 400, CHILDREN = 4 };
+    char name[32];
+    name_server *server = start(*state);
+    const char *list[1];
+    em_resolver_options patient = system_ask(server, list);
+    patient.timeout_ns = 30 * EM_SECONDS;
+    assert_int_equal(em_loop_set_resolver(*state, &patient), EM_OK);
+    em_status *statuses = system_memory(MANY * sizeof *statuses);
+    for (unsigned i = 0; i < MANY; i++) {
+        statuses[i] = EM_IN_PROGRESS;
+        snprintf(name, sizeof name, "good-%u.test", i);
+        assert_int_equal(em_loop_resolve(*state, name, NULL, note_status, &statuses[i], NULL, NULL), EM_OK);
+    }
+    for (unsigned children = 0; children < CHILDREN; children++) {
+        while (count_found(statuses, MANY) < MANY / CHILDREN * children + 1)
+            system_turn(*state);
+        pid_t child = fork();
+        if (child == 0) {
+            bool fine = em_loop_take_over(*state) == EM_OK;
+            if (fine)
+                find_all(*state, statuses, MANY);
+            _exit(fine && count_found(statuses, MANY) == MANY && em_loop_destroy(*state) == EM_OK ? 0 : 1);
+        }
+        wait_for_child(child);
+    }
+    find_all(*state, statuses, MANY);
+    assert_int_equal(count_found(statuses, MANY), MANY);
+    name_server_stop(server);
+}
+
 static void a_child_that_does_not_take_over_disturbs_nothing(void **state)
 {
     name_server *server = start(*state);
@@ -283,16 +343,6 @@ static void a_child_that_does_not_take_over_disturbs_nothing(void **state)
 }
 
 /* Memory */
-
-static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                        void *user)
-{
-    (void)loop;
-    (void)lookup;
-    (void)addresses;
-    (void)count;
-    *(em_status *)user = status;
-}
 
 static void ask_without_memory(name_server *server, failing_allocator *allocator, unsigned long nth)
 {
@@ -364,6 +414,7 @@ int main(void)
         SYSTEM_TEST(a_dead_name_server_is_not_taken_for_a_peer_that_refuses),
         SYSTEM_TEST(lookups_end_with_the_loop),
         SYSTEM_TEST(a_child_that_takes_over_gets_its_own_answers),
+        SYSTEM_TEST(children_forked_amid_many_look_ups_find_all_of_them_as_their_parent_does),
         SYSTEM_TEST(a_child_that_does_not_take_over_disturbs_nothing),
         SYSTEM_TEST(a_lookup_without_memory_fails_or_succeeds_and_loses_nothing),
         SYSTEM_TEST(nothing_grows_however_many_names_fail),

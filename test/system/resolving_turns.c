@@ -24,6 +24,14 @@ static name_server *start(em_loop *loop)
     return server;
 }
 
+static void use_patiently(em_loop *loop, const name_server *server)
+{
+    const char *list[1];
+    em_resolver_options options = system_ask(server, list);
+    options.timeout_ns = 30 * EM_SECONDS;
+    assert_int_equal(em_loop_set_resolver(loop, &options), EM_OK);
+}
+
 static void note(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
                  void *user)
 {
@@ -74,6 +82,7 @@ static void a_turn_reports_a_few_of_many_names_in_the_cache(void **state)
 {
     enum { MANY = 2000 };
     name_server *server = start(*state);
+    use_patiently(*state, server);
     counts *first = system_memory(sizeof *first), *all = system_memory(sizeof *all);
     begin_with(*state, "good.test", 0, first);
     run_until_ended(*state, 1, first);
@@ -118,14 +127,6 @@ static void expect_few_questions_in_each_turn(em_loop *loop)
     }
     system_turn(loop);
     assert_int_equal(system_descriptors(), first + MOST_AT_ONCE);
-}
-
-static void use_patiently(em_loop *loop, const name_server *server)
-{
-    const char *list[1];
-    em_resolver_options options = system_ask(server, list);
-    options.timeout_ns = 30 * EM_SECONDS;
-    assert_int_equal(em_loop_set_resolver(loop, &options), EM_OK);
 }
 
 static void a_turn_asks_a_few_of_many_questions(void **state)
