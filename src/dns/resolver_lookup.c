@@ -32,7 +32,7 @@ static void cancel_system_lookup(emi_lookup *lookup)
     lookup->system = NULL;
 }
 
-/* The deadline. Many look-ups may have the same one: what costs more is left to the turn that reports them, a few in
+/* The deadline. Many lookups may have the same one: what costs more is left to the turn that reports them, a few in
  * each turn. */
 static void fire(emi_loop_timer *timer)
 {

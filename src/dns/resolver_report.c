@@ -121,7 +121,7 @@ static em_status for_connections(em_status status)
 static bool report_family(emi_lookup *lookup, emi_search *search)
 {
     found all;
-    all.count = 0; /* the rest need not be zeroed for each look-up */
+    all.count = 0; /* the rest need not be zeroed for each lookup */
     emi_addresses addresses;
     em_status status = for_connections(collect(search, &all));
     sort(lookup, &all);

@@ -257,7 +257,7 @@ static void one_lookup_can_have_a_hosts_file_of_its_own_or_none(void **state)
     name_server_stop(server);
 }
 
-/* What the servers before say of the further names of the search list must not answer look-ups that begin now. */
+/* What the servers before say of the further names of the search list must not answer lookups that begin now. */
 static void a_lookup_that_began_before_the_change_shares_nothing(void **state)
 {
     system_need_transport(*state);

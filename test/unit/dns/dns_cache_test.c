@@ -75,15 +75,15 @@ static void the_hash_of_a_name_cannot_be_predicted(void **state)
     emi_dns_cache other;
     emi_dns_cache_init(&other, memory(), 8);
     uint32_t hash = add("good.test", EM_RECORD_A)->hash;
-    emi_inquiry *inquiry = emi_inquiry_create(memory(), "good.test", EM_RECORD_A, &config);
-    assert_int_equal(emi_dns_cache_add(&other, inquiry), EM_OK);
-    assert_int_not_equal(inquiry->hash, hash);
-    emi_dns_cache_remove(&other, inquiry);
-    emi_inquiry_free(&other, inquiry);
+    emi_cache_entry *entry = emi_cache_entry_create(memory(), "good.test", EM_RECORD_A, &config);
+    assert_int_equal(emi_dns_cache_add(&other, entry), EM_OK);
+    assert_int_not_equal(entry->hash, hash);
+    emi_dns_cache_remove(&other, entry);
+    emi_cache_entry_free(&other, entry);
     emi_dns_cache_free(&other);
-    inquiry = emi_dns_cache_find(&cache, "good.test", EM_RECORD_A, 1);
-    emi_dns_cache_remove(&cache, inquiry);
-    emi_inquiry_free(&cache, inquiry);
+    entry = emi_dns_cache_find(&cache, "good.test", EM_RECORD_A, 1);
+    emi_dns_cache_remove(&cache, entry);
+    emi_cache_entry_free(&cache, entry);
 }
 
 static void an_answer_expires(void **state)

@@ -60,12 +60,12 @@ static void cached_names_are_found_and_not_mixed_up(void **state)
     emi_dns_config config = {.references = 1, .memory = &allocator.allocator};
     emi_dns_cache cache;
     emi_dns_cache_init(&cache, &allocator.allocator, 8);
-    emi_inquiry *inquiry = emi_inquiry_create(&allocator.allocator, "I\xc3.test", EM_RECORD_A, &config);
-    assert_int_equal(emi_dns_cache_add(&cache, inquiry), EM_OK);
-    assert_ptr_equal(emi_dns_cache_find(&cache, "i\xc3.TEST", EM_RECORD_A, 0), inquiry);
+    emi_cache_entry *entry = emi_cache_entry_create(&allocator.allocator, "I\xc3.test", EM_RECORD_A, &config);
+    assert_int_equal(emi_dns_cache_add(&cache, entry), EM_OK);
+    assert_ptr_equal(emi_dns_cache_find(&cache, "i\xc3.TEST", EM_RECORD_A, 0), entry);
     assert_null(emi_dns_cache_find(&cache, "i\xe3.test", EM_RECORD_A, 0));
-    emi_dns_cache_remove(&cache, inquiry);
-    emi_inquiry_free(&cache, inquiry);
+    emi_dns_cache_remove(&cache, entry);
+    emi_cache_entry_free(&cache, entry);
     emi_dns_cache_free(&cache);
 }
 
