@@ -42,7 +42,8 @@ typedef struct em_connect_options {
     uint64_t resolution_delay_ns;
 
     /** The family of the address that is tried first: EM_ADDRESS_IPV6 or EM_ADDRESS_IPV4. EM_ADDRESS_NONE: the one with
-     * the higher precedence by RFC 6724, which is IPv6 in most cases. Whichever it is, the two families alternate. */
+     * the higher precedence by RFC 6724, which is IPv6 in most cases. Whichever it is, the two families alternate. An
+     * address that the loop remembers (see em_loop_connect) comes before the family that is given here. */
     em_address_family preferred_family;
 
     em_switch short_attempt_delay; /**< EM_ON: attempt_delay_ns may be as short as 10 ms. Default: off */

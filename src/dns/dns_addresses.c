@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-static bool has_address(const emi_addresses *addresses, const em_address *address)
+#include "system/socket.h"
+
+bool emi_addresses_have(const emi_addresses *addresses, const em_address *address)
 {
     for (unsigned i = 0; i < addresses->count; i++)
-        if (addresses->list[i].length == address->length &&
-            memcmp(addresses->list[i].storage.bytes, address->storage.bytes, address->length) == 0)
+        if (emi_addresses_are_equal(&addresses->list[i], address))
             return true;
     return false;
 }
@@ -38,7 +39,7 @@ static void make_room(emi_addresses *addresses, em_address_family family)
 
 void emi_addresses_add(emi_addresses *addresses, const em_address *address)
 {
-    if (has_address(addresses, address))
+    if (emi_addresses_have(addresses, address))
         return;
     if (addresses->count == EMI_MOST_ADDRESSES)
         make_room(addresses, em_address_get_family(address));

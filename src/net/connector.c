@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "dns/dns_addresses.h"
 #include "net/attempts.h"
 #include "net/early_options.h"
 #include "system/socket.h"
@@ -377,7 +378,7 @@ static void add_family(em_connection *connection, em_address_family family, cons
 {
     emi_addresses found = {.count = 0};
     for (size_t i = 0; i < count && found.count < EMI_MOST_ADDRESSES; i++)
-        if (em_address_get_family(&addresses[i]) == family)
+        if (em_address_get_family(&addresses[i]) == family && !emi_addresses_have(&found, &addresses[i]))
             found.list[found.count++] = addresses[i];
     emi_attempts_resolved(connection, family, found.count > 0 ? EM_OK : EM_NAME_NOT_FOUND, &found);
 }

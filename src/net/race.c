@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "dns/dns_addresses.h"
 #include "system/address_order.h"
 #include "system/socket.h"
 
@@ -29,14 +30,6 @@ void emi_race_hold(emi_race *race, bool is_held)
 }
 
 /* What is known of the addresses */
-
-static bool has(const emi_addresses *addresses, const em_address *address)
-{
-    for (unsigned i = 0; i < addresses->count; i++)
-        if (emi_addresses_are_equal(&addresses->list[i], address))
-            return true;
-    return false;
-}
 
 static unsigned untried(const emi_race *race, unsigned family)
 {
@@ -65,7 +58,7 @@ void emi_race_resolved(emi_race *race, emi_race_family family, em_status status,
     list->is_known = true;
     list->status = status;
     for (unsigned i = 0; status == EM_OK && i < addresses->count && list->addresses.count < EMI_MOST_ADDRESSES; i++)
-        if (!has(&list->addresses, &addresses->list[i]))
+        if (!emi_addresses_have(&list->addresses, &addresses->list[i]))
             list->addresses.list[list->addresses.count++] = addresses->list[i];
     if (was_first)
         race->first_known_ns = now_ns;

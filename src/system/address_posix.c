@@ -204,8 +204,33 @@ void emi_address_set_port(em_address *address, int port)
         memcpy(address->storage.bytes + offsetof(struct sockaddr_in6, sin6_port), &number, sizeof number);
 }
 
+static bool are_equal_ipv4(const em_address *one, const em_address *other)
+{
+    struct sockaddr_in a, b;
+    memcpy(&a, one->storage.bytes, sizeof a);
+    memcpy(&b, other->storage.bytes, sizeof b);
+    return a.sin_port == b.sin_port && a.sin_addr.s_addr == b.sin_addr.s_addr;
+}
+
+static bool are_equal_ipv6(const em_address *one, const em_address *other)
+{
+    struct sockaddr_in6 a, b;
+    memcpy(&a, one->storage.bytes, sizeof a);
+    memcpy(&b, other->storage.bytes, sizeof b);
+    return a.sin6_port == b.sin6_port && a.sin6_scope_id == b.sin6_scope_id &&
+           memcmp(&a.sin6_addr, &b.sin6_addr, sizeof a.sin6_addr) == 0;
+}
+
+/* Programs leave anything in the unused bytes of a sockaddr_in. */
 bool emi_addresses_are_equal(const em_address *one, const em_address *other)
 {
+    em_address_family family = em_address_get_family(one);
+    if (family != em_address_get_family(other))
+        return false;
+    if (family == EM_ADDRESS_IPV4)
+        return are_equal_ipv4(one, other);
+    if (family == EM_ADDRESS_IPV6)
+        return are_equal_ipv6(one, other);
     return one->length == other->length && memcmp(one->storage.bytes, other->storage.bytes, one->length) == 0;
 }
 

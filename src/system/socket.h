@@ -129,7 +129,7 @@ em_status emi_socket_set_keepalive_timers(int socket, int idle_seconds, int inte
 /** Changes the port of an IPv4 or IPv6 address. */
 void emi_address_set_port(em_address *address, int port);
 
-/** Whether two addresses are the same, ports included. */
+/** Whether two addresses are the same, ports and zones included. */
 bool emi_addresses_are_equal(const em_address *one, const em_address *other);
 
 /** Whether it is one of 127.0.0.0/8 or ::1. */

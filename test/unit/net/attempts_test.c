@@ -356,6 +356,32 @@ static void each_address_is_tried_once_and_no_more_than_sixteen(void **state)
     expect_reason(&told, EM_CONNECTION_REFUSED);
 }
 
+/* Those after sixteen duplicates are tried, and what is in the unused bytes of a sockaddr_in makes no difference. */
+static void duplicates_do_not_hide_the_addresses_behind_them(void **state)
+{
+    simulated_loop *fixture = *state;
+    em_address addresses[EMI_MOST_ADDRESSES + 2];
+    recorder told;
+    em_connect_options options = {.size = sizeof options, .user = &told};
+    recorder_init(&told, fixture);
+    for (unsigned i = 0; i <= EMI_MOST_ADDRESSES; i++) {
+        addresses[i] = simulated_race_address(1);
+        addresses[i].storage.bytes[15] = (uint8_t)i;
+    }
+    addresses[EMI_MOST_ADDRESSES + 1] = simulated_race_address(2);
+    em_connection *connection;
+    assert_int_equal(
+        em_loop_connect_addresses(fixture->loop, addresses, COUNT(addresses), &recording, &options, &connection),
+        EM_OK);
+    run_turns(fixture, 1);
+    simulated_refuse_connect(simulated_take_connect(fixture->backend), EM_CONNECTION_REFUSED);
+    run_turns(fixture, 1);
+    simulated_accept_connect(take(fixture, 2));
+    run_turns(fixture, 2);
+    expect_events(&told, "IC");
+    recorder_free(&told);
+}
+
 static void a_late_loop_starts_no_attempt_that_is_not_needed(void **state)
 {
     simulated_loop *fixture = *state;
@@ -389,6 +415,7 @@ int main(void)
         TEST(the_family_that_comes_first_can_be_chosen),
         TEST(bad_lists_and_options_are_refused_and_nothing_is_called),
         TEST(each_address_is_tried_once_and_no_more_than_sixteen),
+        TEST(duplicates_do_not_hide_the_addresses_behind_them),
         TEST(a_late_loop_starts_no_attempt_that_is_not_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
