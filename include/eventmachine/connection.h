@@ -342,7 +342,8 @@ EM_API int em_connection_get_descriptor(const em_connection *connection);
 
 /**
  * Returns the pending error of the socket and clears it (SO_ERROR, socket(7)). EM_OK if there is none, and always for a
- * descriptor that is not a socket; EM_CLOSED if the connection has ended.
+ * descriptor that is not a socket; EM_CLOSED if the connection has ended. An error of a connection that is not
+ * established yet ends it, with this reason.
  */
 EM_API em_status em_connection_take_error(em_connection *connection);
 

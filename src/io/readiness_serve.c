@@ -8,9 +8,18 @@
 #include "system/socket.h"
 #include "system/socket_state.h"
 
+/* The program may have taken the error off the socket (SO_ERROR, socket(7)). Then what is left of it is that there is
+ * no peer. */
+static em_status result_of_connect(const emi_channel *channel)
+{
+    em_address peer;
+    em_status status = emi_socket_take_error(channel->descriptor);
+    return status == EM_OK && channel->hung_up ? emi_socket_peer_address(channel->descriptor, &peer) : status;
+}
+
 static void finish_connect(emi_channel *channel)
 {
-    em_status status = emi_socket_take_error(channel->descriptor);
+    em_status status = result_of_connect(channel);
     channel->connecting = false;
     if (status != EM_OK)
         emi_channel_fail(channel, status);

@@ -137,7 +137,10 @@ em_status em_connection_take_error(em_connection *connection)
         return EM_CLOSED;
     if (connection->channel.descriptor == EMI_NO_SOCKET || connection->channel.descriptor_kind != EMI_SOCKET)
         return EM_OK;
-    return emi_socket_take_error(connection->channel.descriptor);
+    em_status status = emi_socket_take_error(connection->channel.descriptor);
+    if (status != EM_OK && connection->object.state == EM_STATE_CONNECTING)
+        emi_connection_end(connection, status); /* nobody else will find it */
+    return status;
 }
 
 /* Socket options */

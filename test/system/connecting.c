@@ -27,6 +27,33 @@ static void a_closed_port_ends_with_connection_refused(void **state)
     assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
 }
 
+/* The program takes the error off the socket (SO_ERROR) before the loop does. */
+static void a_refused_connection_whose_error_is_taken_is_not_established(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    em_connection *client = system_dial(*state, system_closed_port(), &system_recorder, record);
+    em_status taken = EM_OK;
+    while (record->unbind == 0 && (taken = em_connection_take_error(client)) == EM_OK)
+        assert_true(em_loop_run_once(*state, 0) >= 0);
+    assert_true(record->unbind == 1 || taken == EM_CONNECTION_REFUSED);
+    while (record->unbind == 0)
+        system_turn(*state);
+    assert_int_equal(record->completed, 0);
+    assert_int_equal(record->reason, EM_CONNECTION_REFUSED);
+}
+
+static void nor_is_one_whose_error_is_taken_from_its_descriptor(void **state)
+{
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    em_connection *client = system_dial(*state, system_closed_port(), &system_recorder, record);
+    int error = 0;
+    socklen_t length = sizeof error;
+    assert_int_equal(getsockopt(em_connection_get_descriptor(client), SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->completed, 0);
+    assert_int_equal(record->reason, error == ECONNREFUSED ? EM_NOT_CONNECTED : EM_CONNECTION_REFUSED);
+}
+
 static void a_port_that_never_answers_ends_at_the_connect_timeout(void **state)
 {
     int port;
@@ -313,6 +340,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_closed_port_ends_with_connection_refused),
+        SYSTEM_TEST(a_refused_connection_whose_error_is_taken_is_not_established),
+        SYSTEM_TEST(nor_is_one_whose_error_is_taken_from_its_descriptor),
         SYSTEM_TEST(a_port_that_never_answers_ends_at_the_connect_timeout),
         SYSTEM_TEST(what_is_wrong_in_itself_fails_at_once_and_calls_nothing),
         SYSTEM_TEST(a_unix_socket_that_is_not_there_fails_at_once),
