@@ -112,6 +112,39 @@ static void the_reason_names_the_family_that_could_not_be_looked_up(void **state
     name_server_stop(server);
 }
 
+static void a_name_without_addresses_ends_at_once_with_a_reason_of_its_own(void **state)
+{
+    name_server *server = start(*state);
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    dial(*state, "nothing.test", 80, record);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->completed, 0);
+    assert_int_equal(record->reason, EM_NO_RECORDS);
+    name_server_stop(server);
+}
+
+#define DEADLINE_NS (200 * EM_MILLISECONDS)
+
+static uint64_t measure_silent_name_server(em_loop *loop)
+{
+    system_record *record = system_new_record(SYSTEM_UNBIND);
+    em_connect_options options = {.size = sizeof options, .user = record, .connect_timeout_ns = DEADLINE_NS};
+    uint64_t begun_ns = system_now_ns();
+    assert_int_equal(em_loop_connect(loop, "silent.test", 80, &system_recorder, &options, NULL), EM_OK);
+    assert_int_equal(em_loop_run(loop), EM_OK);
+    assert_int_equal(record->reason, EM_RESOLVE_TIMEOUT);
+    uint64_t took_ns = em_loop_get_time_ns(loop) - begun_ns;
+    assert_true(took_ns >= DEADLINE_NS);
+    return took_ns;
+}
+
+static void a_silent_name_server_ends_the_connection_at_its_deadline(void **state)
+{
+    name_server *server = start(*state);
+    system_expect_at_best(DEADLINE_NS + 100 * EM_MILLISECONDS, measure_silent_name_server, *state);
+    name_server_stop(server);
+}
+
 /* The name's time to live is 0, so a second lookup would send another query. There is none. */
 static void what_was_checked_is_what_is_connected_to(void **state)
 {
@@ -210,6 +243,8 @@ int main(void)
         SYSTEM_TEST(what_is_sent_while_the_name_is_looked_up_arrives_in_order),
         SYSTEM_TEST(an_address_that_the_server_names_twice_is_tried_once),
         SYSTEM_TEST(the_reason_names_the_family_that_could_not_be_looked_up),
+        SYSTEM_TEST(a_name_without_addresses_ends_at_once_with_a_reason_of_its_own),
+        SYSTEM_TEST(a_silent_name_server_ends_the_connection_at_its_deadline),
         SYSTEM_TEST(what_was_checked_is_what_is_connected_to),
         SYSTEM_TEST(a_connection_by_name_can_be_closed_at_any_time),
         SYSTEM_TEST(loops_of_several_threads_resolve_and_end_independently),

@@ -152,6 +152,32 @@ static void broken_ipv4_delays_nothing(void **state)
     system_expect_at_best(100 * EM_MILLISECONDS, measure_broken_ipv4, *state);
 }
 
+/* The first address is of IPv4 and silent. Each try has a loop of its own, as above. */
+static uint64_t measure_preferred_ipv4(em_loop *loop)
+{
+    (void)loop;
+    em_loop *fresh = system_create_loop((em_loop_options){.size = 0});
+    system_record *record = system_new_record(SYSTEM_COMPLETED | SYSTEM_UNBIND);
+    em_connect_options options = {.size = sizeof options, .user = record, .preferred_family = EM_ADDRESS_IPV4};
+    em_connection *client;
+    int port = serve_both(fresh);
+    uint64_t begun_ns = system_now_ns();
+    assert_int_equal(em_loop_connect(fresh, "broken4.test", port, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_run(fresh), EM_OK);
+    assert_int_equal(record->completed, 1);
+    uint64_t took_ns = em_loop_get_time_ns(fresh) - begun_ns;
+    assert_true(took_ns >= 250 * EM_MILLISECONDS);
+    expect_peer(client, HERE6);
+    assert_int_equal(em_loop_destroy(fresh), EM_OK);
+    return took_ns;
+}
+
+static void broken_ipv4_that_is_preferred_delays_a_connection_by_less_than_300_ms(void **state)
+{
+    need_namespace();
+    system_expect_at_best(300 * EM_MILLISECONDS, measure_preferred_ipv4, *state);
+}
+
 static int known_port;
 
 static uint64_t measure_known_address(em_loop *loop)
@@ -422,6 +448,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(broken_ipv6_delays_a_connection_by_less_than_300_ms),
         SYSTEM_TEST(broken_ipv4_delays_nothing),
+        SYSTEM_TEST(broken_ipv4_that_is_preferred_delays_a_connection_by_less_than_300_ms),
         SYSTEM_TEST(a_broken_address_delays_only_the_first_connection),
         SYSTEM_TEST(an_address_without_a_route_delays_nothing),
         SYSTEM_TEST(seven_silent_addresses_do_not_hide_the_eighth),

@@ -94,6 +94,24 @@ static void an_earlier_attempt_may_still_win(void **state)
     recorder_free(&told);
 }
 
+static void addresses_that_are_farther_away_than_the_delay_can_be_reached(void **state)
+{
+    simulated_loop *fixture = *state;
+    recorder told;
+    begin(&told, fixture, both, 2);
+    simulated_peer *first = take(fixture, -1);
+    run_for(fixture, MS(250));
+    take(fixture, 1);
+    run_for(fixture, MS(50));
+    simulated_accept_connect(first); /* after 300 ms */
+    run_turns(fixture, 2);
+    expect_events(&told, "IC");
+    em_address peer, expected = simulated_race_address(-1);
+    assert_int_equal(em_connection_get_peer_address(told.connection, &peer), EM_OK);
+    assert_true(emi_addresses_are_equal(&peer, &expected));
+    recorder_free(&told);
+}
+
 static void with_a_fast_first_address_nothing_else_is_tried(void **state)
 {
     simulated_loop *fixture = *state;
@@ -401,6 +419,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(the_families_alternate_and_the_first_to_connect_wins),
         TEST(an_earlier_attempt_may_still_win),
+        TEST(addresses_that_are_farther_away_than_the_delay_can_be_reached),
         TEST(with_a_fast_first_address_nothing_else_is_tried),
         TEST(two_attempts_that_connect_in_one_turn_make_one_connection),
         TEST(a_failure_starts_the_next_attempt_without_waiting),
