@@ -3,6 +3,7 @@
  * One deadline for connecting and the handshake of a filter, as TLS is one (timeout_includes_tls).
  */
 #include "support/filtered.h"
+#include "support/simulated_race.h"
 
 #include <string.h>
 
@@ -113,6 +114,25 @@ static void a_finished_handshake_has_no_deadline(void **state)
     filtered_free(&own);
 }
 
+/* The first address refuses, the second one is silent, the third one accepts. */
+static void a_handshake_gets_what_a_race_has_left(void **state)
+{
+    static const int numbers[] = {1, 2, 3};
+    simulated_loop *fixture = *state;
+    filtered own;
+    memset(&own, 0, sizeof own);
+    recorder_init(&own.told, fixture);
+    assert_int_equal(simulated_race_begin(&own.told, numbers, COUNT(numbers), &one_second), EM_OK);
+    filtered_install(&own, &handshake, 0);
+    run_turns(fixture, 1);
+    simulated_refuse_connect(simulated_take_connect(fixture->backend), EM_CONNECTION_REFUSED);
+    run_turns(fixture, 1);
+    assert_non_null(simulated_take_connect(fixture->backend));
+    run_for(fixture, 250 * EM_MILLISECONDS);
+    establish_after(&own, 150 * EM_MILLISECONDS);
+    expect_end_after(&own, 600 * EM_MILLISECONDS);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up_loop, tear_down_loop)
@@ -124,6 +144,7 @@ int main(void)
         TEST(a_handshake_that_begins_later_has_its_own_time),
         TEST(without_the_option_the_handshake_has_its_own_time),
         TEST(a_finished_handshake_has_no_deadline),
+        TEST(a_handshake_gets_what_a_race_has_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
