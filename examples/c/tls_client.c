@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * A client with TLS that verifies the server: sends one line and prints what is answered, until the server closes or is
- * silent for five seconds. Try it, with tls_echo running: tls_client localhost 8443 hello authority.pem
+ * silent for five seconds. If the host has several addresses, the first that is secured is used. Try it, with tls_echo
+ * running: tls_client localhost 8443 hello authority.pem
  */
 #include <eventmachine.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 typedef struct conversation {
-    em_tls_options tls;
     const char *line;
     em_status outcome;
 } conversation;
@@ -16,12 +16,6 @@ typedef struct conversation {
 static void post_init(em_connection *connection)
 {
     conversation *mine = em_connection_get_user(connection);
-    mine->outcome = em_connection_start_tls(connection, &mine->tls);
-    if (mine->outcome != EM_OK) {
-        em_status_report(mine->outcome);
-        em_connection_close(connection);
-        return;
-    }
     /* Nothing of this leaves until the server has proved who it is. */
     em_connection_send_text(connection, mine->line);
     em_connection_send_text(connection, "\n");
@@ -47,10 +41,12 @@ static void unbind(em_connection *connection, em_status reason)
 
 static const em_handler client = {.post_init = post_init, .receive_data = receive_data, .unbind = unbind};
 
-static em_status converse(em_loop *loop, conversation *mine, const char *host, const char *port)
+static em_status converse(em_loop *loop, conversation *mine, em_tls_context *context, const char *host,
+                          const char *port)
 {
+    em_tls_options tls = {.size = sizeof tls, .context = context};
     em_stream_options stream = {.size = sizeof stream, .inactivity_timeout_ns = 5 * EM_SECONDS};
-    em_connect_options options = {.size = sizeof options, .user = mine, .stream = &stream};
+    em_connect_options options = {.size = sizeof options, .user = mine, .stream = &stream, .tls = &tls};
     em_status status = em_loop_connect(loop, host, (int)strtol(port, NULL, 10), &client, &options, NULL);
     return status == EM_OK ? em_loop_run(loop) : status;
 }
@@ -62,14 +58,15 @@ int main(int count, char **arguments)
         return 2;
     }
     em_tls_context_options options = {.size = sizeof options, .ca_file = count == 5 ? arguments[4] : NULL};
-    conversation mine = {.tls = {.size = sizeof mine.tls, .hostname = arguments[1]}, .line = arguments[3]};
+    conversation mine = {.line = arguments[3]};
+    em_tls_context *context;
     em_loop *loop = NULL;
-    em_status status = em_tls_context_create(&options, &mine.tls.context);
+    em_status status = em_tls_context_create(&options, &context);
     if (status == EM_OK)
         status = em_loop_create(NULL, &loop);
     if (status == EM_OK)
-        status = converse(loop, &mine, arguments[1], arguments[2]);
+        status = converse(loop, &mine, context, arguments[1], arguments[2]);
     em_loop_destroy(loop);
-    em_tls_context_release(mine.tls.context);
+    em_tls_context_release(context);
     return status != EM_OK ? em_status_report(status) : mine.outcome != EM_OK;
 }

@@ -10,6 +10,7 @@
 #include <eventmachine/connection.h>
 #include <eventmachine/handler.h>
 #include <eventmachine/loop.h>
+#include <eventmachine/tls.h>
 
 EM_BEGIN_DECLARATIONS
 
@@ -50,10 +51,36 @@ typedef struct em_connect_options {
 
     /** EM_ON: connect_timeout_ns covers the TLS handshake as well, if em_connection_start_tls is called before
      * connection_completed returns. If the handshake is not finished in time, unbind's reason is
-     * EM_TLS_HANDSHAKE_TIMEOUT, as after handshake_timeout_ns. Default: off */
+     * EM_TLS_HANDSHAKE_TIMEOUT, as after handshake_timeout_ns. Default: off, but always on with `tls`, for which EM_OFF
+     * is refused */
     em_switch timeout_includes_tls;
 
     unsigned reserved; /**< 0 */
+
+    /**
+     * TLS that begins by itself. Each address that is connected does a handshake of its own, and the first that has
+     * finished it with a verified certificate wins. Until then, the next addresses are tried as if it were not
+     * connected yet. So an address that accepts connections and never answers, or has the wrong certificate, costs no
+     * more than one that is dead.
+     *
+     * connection_completed is called after the handshake, and then ssl_handshake_completed. What is sent before is kept
+     * and sent encrypted, to the winner only. Until then, em_connection_get_state returns EM_STATE_CONNECTING, and
+     * em_connection_start_tls and em_connection_get_tls_info return EM_INVALID_STATE. connect_timeout_ns covers
+     * everything. When it passes during a handshake, the reason is EM_TLS_HANDSHAKE_TIMEOUT. In addition, each
+     * handshake has the options' handshake_timeout_ns. If all addresses fail, the reason is the most telling status,
+     * such as EM_TLS_WRONG_NAME, and its text lists what each address did.
+     *
+     * The callbacks of the context are called on this connection, several times if there are several handshakes, which
+     * may alternate. verify_peer decides about the address whose certificate it gets, and the race goes on if it
+     * rejects one.
+     *
+     * hostname: if it is NULL, the host that em_loop_connect gets, or the address if there is only one. role: not
+     * EM_TLS_SERVER. Not for Unix-domain sockets (EM_UNSUPPORTED). The call returns the errors that
+     * em_connection_start_tls can return, EM_UNSUPPORTED without OpenSSL, and leaves all others to unbind, also those
+     * of the local end of a literal address. Copied; the context is retained. NULL: no TLS, until
+     * em_connection_start_tls is called.
+     */
+    const em_tls_options *tls;
 } em_connect_options;
 
 /**

@@ -5,6 +5,9 @@
  */
 #include "net/attempts.h"
 
+#include <string.h>
+
+#include "net/securing.h"
 #include "system/clock.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
@@ -43,6 +46,7 @@ static emi_race_settings settings_of(const emi_net *net, const emi_connector *co
         .resolution_delay_ns =
             options->resolution_delay_ns ? options->resolution_delay_ns : EMI_DEFAULT_RESOLUTION_DELAY_NS,
         .preferred = preferred_family(net, connector),
+        .needs_tls = connector->tls != NULL,
     };
 }
 
@@ -67,10 +71,16 @@ em_status emi_attempts_create(em_connection *connection)
     return EM_OK;
 }
 
+/* A handshake is left in a forked child, in which no channel is released. */
 static void free_attempts(emi_attempts *attempts)
 {
+    const emi_memory *memory = &attempts->net->loop->memory;
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++) {
+        emi_securing_free(attempts->list[i].securing);
+        emi_release(memory, attempts->list[i].detail);
+    }
     emi_list_remove(&attempts->link);
-    emi_release(&attempts->net->loop->memory, attempts);
+    emi_release(memory, attempts);
 }
 
 void emi_net_free_attempts(emi_net *net)
@@ -79,63 +89,157 @@ void emi_net_free_attempts(emi_net *net)
         free_attempts(EMI_CONTAINER(link, emi_attempts, link));
 }
 
+static bool are_over(const emi_attempts *attempts)
+{
+    return !attempts->connection || emi_connection_has_ended(attempts->connection);
+}
+
 /* One attempt. Closing its socket never waits. */
+
+static const em_address *address_of(const emi_attempt *attempt)
+{
+    return emi_race_address(&attempt->all->race, number_of(attempt));
+}
 
 static void release(emi_attempt *attempt)
 {
     emi_channel *channel = &attempt->channel;
     if (!channel->backend || channel->released)
         return;
+    if (attempt->securing)
+        emi_securing_stop(attempt->securing);
     if (attempt->all->may_linger)
         emi_socket_forget_linger(channel->descriptor);
     emi_channel_release(channel);
 }
 
-static void fail(emi_attempt *attempt, em_status status)
+/* Without memory the text is missing. */
+static void note_detail(emi_attempt *attempt, const char *detail)
 {
-    emi_attempts *attempts = attempt->all;
-    release(attempt);
-    emi_race_failed(&attempts->race, number_of(attempt), status, emi_clock_now_ns());
-    emi_connection_end_wait_for_decision(attempts->connection);
-    emi_attempts_go_on(attempts->connection);
+    size_t bytes = detail ? strlen(detail) + 1 : 0;
+    attempt->detail = bytes > 0 ? emi_allocate(&attempt->all->net->loop->memory, bytes) : NULL;
+    if (attempt->detail)
+        memcpy(attempt->detail, detail, bytes);
 }
 
-static bool is_over(const emi_attempts *attempts)
+static void give_up(emi_attempt *attempt, em_status status, const char *detail)
 {
-    return !attempts->connection || emi_connection_has_ended(attempts->connection);
+    note_detail(attempt, detail);
+    release(attempt);
+    emi_race_failed(&attempt->all->race, number_of(attempt), status, emi_clock_now_ns());
 }
+
+static void fail(emi_attempt *attempt, em_status status, const char *detail)
+{
+    em_connection *connection = attempt->all->connection;
+    give_up(attempt, status, detail);
+    emi_connection_end_wait_for_decision(connection);
+    emi_attempts_go_on(connection);
+}
+
+/* Securing one */
+
+static void secured(emi_securing *securing)
+{
+    emi_attempt *attempt = attempt_of(securing->channel);
+    emi_race_secured(&attempt->all->race, number_of(attempt));
+    emi_attempts_go_on(attempt->all->connection);
+}
+
+static void not_secured(emi_securing *securing, em_status status, const char *detail)
+{
+    fail(attempt_of(securing->channel), status, detail);
+}
+
+static const emi_securing_events securing_events = {.secured = secured, .failed = not_secured};
+
+static void secure(emi_attempt *attempt)
+{
+    emi_attempts *attempts = attempt->all;
+    em_status status = emi_securing_create(attempts->connection, &attempt->channel, address_of(attempt),
+                                           &securing_events, &attempt->securing);
+    if (status != EM_OK) {
+        fail(attempt, status, em_status_get_detail(status));
+        return;
+    }
+    emi_securing_serve(attempt->securing);
+    if (!are_over(attempts))
+        emi_attempts_go_on(attempts->connection); /* there is another deadline */
+}
+
+/* What its channel reports */
 
 static void connected(emi_channel *channel)
 {
     emi_attempt *attempt = attempt_of(channel);
     emi_attempts *attempts = attempt->all;
     unsigned number = number_of(attempt);
-    if (is_over(attempts))
+    if (are_over(attempts))
         return;
-    if (emi_connector_has_met_itself(channel->descriptor, emi_race_address(&attempts->race, number))) {
-        fail(attempt, EM_CONNECTION_REFUSED);
+    if (emi_connector_has_met_itself(channel->descriptor, address_of(attempt))) {
+        fail(attempt, EM_CONNECTION_REFUSED, NULL);
         return;
     }
     emi_race_connected(&attempts->race, number);
-    emi_attempts_go_on(attempts->connection);
+    if (emi_race_is_securing(&attempts->race, number))
+        secure(attempt);
+    else
+        emi_attempts_go_on(attempts->connection);
 }
 
+/* EPIPE is a reset that a send has met, as in connection_events.c. */
 static void failed(emi_channel *channel, em_status reason)
 {
-    if (!is_over(attempt_of(channel)->all))
-        fail(attempt_of(channel), reason);
+    emi_attempt *attempt = attempt_of(channel);
+    if (!are_over(attempt->all))
+        fail(attempt, reason == EM_BROKEN_PIPE ? EM_CONNECTION_RESET : reason, NULL);
+}
+
+static void data(emi_channel *channel, const void *bytes, size_t length)
+{
+    if (!are_over(attempt_of(channel)->all))
+        emi_securing_data(attempt_of(channel)->securing, bytes, length);
+}
+
+static void end_of_wire(emi_channel *channel)
+{
+    if (!are_over(attempt_of(channel)->all))
+        emi_securing_end(attempt_of(channel)->securing);
+}
+
+static unsigned gather(emi_channel *channel, emi_span *spans)
+{
+    const emi_attempt *attempt = attempt_of(channel);
+    return are_over(attempt->all) ? 0 : emi_securing_gather(attempt->securing, spans);
+}
+
+static bool sent(emi_channel *channel, size_t length)
+{
+    emi_securing_sent(attempt_of(channel)->securing, length);
+    return false;
 }
 
 static void released(emi_channel *channel)
 {
-    emi_attempts *attempts = attempt_of(channel)->all;
+    emi_attempt *attempt = attempt_of(channel);
+    emi_attempts *attempts = attempt->all;
+    emi_securing_free(attempt->securing);
+    attempt->securing = NULL;
     attempts->attached--;
     emi_loop_note_released(attempts->net->loop, channel);
     if (!attempts->connection && attempts->attached == 0)
         free_attempts(attempts);
 }
 
-static const emi_channel_events attempt_events = {.connected = connected, .failed = failed, .released = released};
+static const emi_channel_events attempt_events = {
+    .data = data,
+    .end = end_of_wire,
+    .connected = connected,
+    .gather = gather,
+    .sent = sent,
+    .failed = failed,
+    .released = released,
+};
 
 static em_status start(emi_attempt *attempt, const em_address *address)
 {
@@ -195,9 +299,15 @@ static void win(emi_attempts *attempts, unsigned number)
 {
     em_connection *connection = attempts->connection;
     emi_connector *connector = connection->extras->connector;
-    connector->address = *emi_race_address(&attempts->race, number);
+    emi_attempt *winner = &attempts->list[number];
+    em_status status = winner->securing ? emi_securing_hand_over(winner->securing) : EM_OK;
+    if (status != EM_OK) {
+        emi_connection_end(connection, status);
+        return;
+    }
+    connector->address = *address_of(winner);
     note_winner(attempts, &connector->address);
-    emi_loop_move_channel(connection->object.loop, &connection->channel, &attempts->list[number].channel);
+    emi_loop_move_channel(connection->object.loop, &connection->channel, &winner->channel);
     connection->channel.events->connected(&connection->channel);
 }
 
@@ -215,6 +325,36 @@ static void wait_until(emi_attempts *attempts, uint64_t until_ns)
     emi_connection_arm(attempts->connection);
 }
 
+/* Handshakes */
+
+bool emi_attempts_are_securing(const emi_attempts *attempts)
+{
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++)
+        if (emi_race_is_securing(&attempts->race, i))
+            return true;
+    return false;
+}
+
+static uint64_t earliest_deadline_ns(const emi_attempts *attempts)
+{
+    uint64_t earliest_ns = UINT64_MAX;
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++)
+        if (emi_race_is_securing(&attempts->race, i) && attempts->list[i].securing->deadline_ns < earliest_ns)
+            earliest_ns = attempts->list[i].securing->deadline_ns;
+    return earliest_ns;
+}
+
+static void give_up_slow_ones(emi_attempts *attempts)
+{
+    uint64_t now_ns = attempts->net->loop->now_ns;
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++) {
+        emi_attempt *attempt = &attempts->list[i];
+        if (emi_race_is_securing(&attempts->race, i) && attempt->securing->deadline_ns <= now_ns &&
+            !emi_securing_is_excused(attempt->securing))
+            give_up(attempt, EM_TLS_HANDSHAKE_TIMEOUT, emi_securing_progress(attempt->securing));
+    }
+}
+
 void emi_attempts_go_on(em_connection *connection)
 {
     emi_attempts *attempts = connection->extras->connector->attempts;
@@ -227,9 +367,11 @@ void emi_attempts_go_on(em_connection *connection)
         case EMI_RACE_CANCEL:
             release(&attempts->list[step.attempt]);
             break;
-        case EMI_RACE_WAIT:
-            wait_until(attempts, step.until_ns);
+        case EMI_RACE_WAIT: {
+            uint64_t deadline_ns = earliest_deadline_ns(attempts);
+            wait_until(attempts, deadline_ns < step.until_ns ? deadline_ns : step.until_ns);
             return;
+        }
         case EMI_RACE_WON:
             win(attempts, step.attempt);
             return;
@@ -242,10 +384,14 @@ void emi_attempts_go_on(em_connection *connection)
 
 bool emi_attempts_are_decided(const emi_attempts *attempts)
 {
-    for (unsigned i = 0; i < attempts->race.attempt_count; i++)
-        if (emi_race_is_running(&attempts->race, i) &&
-            (emi_socket_look(attempts->list[i].channel.descriptor) & EMI_SOCKET_TAKES_MORE))
+    for (unsigned i = 0; i < attempts->race.attempt_count; i++) {
+        const emi_attempt *attempt = &attempts->list[i];
+        if (emi_race_is_securing(&attempts->race, i) && emi_securing_has_input(attempt->securing))
             return true;
+        if (emi_race_is_running(&attempts->race, i) && !emi_race_is_securing(&attempts->race, i) &&
+            (emi_socket_look(attempt->channel.descriptor) & EMI_SOCKET_TAKES_MORE))
+            return true;
+    }
     return false;
 }
 
@@ -257,6 +403,7 @@ void emi_attempts_act(em_connection *connection)
         attempts->was_postponed = true;
         wait_until(attempts, connection->object.loop->now_ns);
     } else {
+        give_up_slow_ones(attempts);
         emi_attempts_go_on(connection);
     }
 }

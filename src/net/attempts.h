@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
  * The attempts of one connection to connect to several addresses at the same time: the race of race.h over sockets.
- * Each attempt has a channel. That of the winner is moved to the connection's channel, and the others are released. The
- * memory stays until `released` was called for all of them, so it may outlive the connection.
+ * Each attempt has a channel, and with TLS a handshake. Those of the winner go to the connection, and the other
+ * channels are released. The memory stays until `released` was called for all of them, so it may outlive the
+ * connection.
  */
 #ifndef EMI_ATTEMPTS_H
 #define EMI_ATTEMPTS_H
@@ -10,9 +11,14 @@
 #include "net/net_private.h"
 #include "net/race.h"
 
+/** The TLS handshake of an attempt, see securing.h. */
+typedef struct emi_securing emi_securing;
+
 typedef struct emi_attempt {
     emi_channel channel;
     emi_attempts *all;
+    emi_securing *securing; /* NULL: none has begun */
+    char *detail;           /* why it has failed in words, beyond its status; or NULL */
 } emi_attempt;
 
 struct emi_attempts {
@@ -45,6 +51,9 @@ void emi_attempts_go_on(em_connection *connection);
 
 /** The same, called by the timer. */
 void emi_attempts_act(em_connection *connection);
+
+/** Whether one of them is being secured. */
+bool emi_attempts_are_securing(const emi_attempts *attempts);
 
 /** Returns whether the system has decided about one of them, and the loop has not noticed it yet. */
 bool emi_attempts_are_decided(const emi_attempts *attempts);

@@ -5,14 +5,19 @@
  *
  *   resolve www.example.org: host name not found
  *   connect to www.example.org (192.0.2.1:80, 192.0.2.2:80): Connection refused; [2001:db8::1]:80: No route to host
+ *   connect to www.example.org (192.0.2.1:443): the peer ended TLS with an alert (alert 40: handshake failure); …
  */
 #include "net/connecting_reason.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "net/attempts.h"
+#include "net/securing.h"
 #include "system/system_error.h"
+
+enum { MOST_DETAIL_BYTES = 120 };
 
 void emi_text_add(emi_text *text, const char *format, ...)
 {
@@ -57,24 +62,62 @@ static void describe_lookup(const em_connection *connection, emi_text *text)
 typedef struct outcome {
     em_status status;
     int system_error;
+    const char *detail; /* of a handshake; or NULL */
 } outcome;
 
-static outcome reason_of(const em_connection *connection)
+static bool is_timeout(em_status status)
 {
-    return (outcome){(em_status)connection->object.reason, connection->object.system_error};
+    return status == EM_CONNECT_TIMEOUT || status == EM_TLS_HANDSHAKE_TIMEOUT;
+}
+
+/* Each that is running when the time is over names its own stage. */
+static outcome outcome_of_running(const em_connection *connection, unsigned number)
+{
+    const emi_attempts *attempts = connection->extras->connector->attempts;
+    em_status reason = (em_status)connection->object.reason;
+    if (!is_timeout(reason))
+        return (outcome){reason, connection->object.system_error, NULL};
+    if (!emi_race_is_securing(&attempts->race, number))
+        return (outcome){EM_CONNECT_TIMEOUT, 0, NULL};
+    return (outcome){EM_TLS_HANDSHAKE_TIMEOUT, 0, emi_securing_progress(attempts->list[number].securing)};
 }
 
 static outcome outcome_of(const em_connection *connection, unsigned number)
 {
-    const emi_race *race = &connection->extras->connector->attempts->race;
-    if (emi_race_is_running(race, number))
-        return reason_of(connection);
-    return (outcome){(em_status)race->attempts[number].status, race->attempts[number].system_error};
+    const emi_attempts *attempts = connection->extras->connector->attempts;
+    const emi_race_attempt *attempt = &attempts->race.attempts[number];
+    if (emi_race_is_running(&attempts->race, number))
+        return outcome_of_running(connection, number);
+    return (outcome){(em_status)attempt->status, attempt->system_error, attempts->list[number].detail};
+}
+
+static bool have_same_status(outcome one, outcome other)
+{
+    return one.status == other.status && one.system_error == other.system_error;
 }
 
 static bool are_equal(outcome one, outcome other)
 {
-    return one.status == other.status && one.system_error == other.system_error;
+    return have_same_status(one, other) &&
+           (one.detail && other.detail ? strcmp(one.detail, other.detail) == 0 : one.detail == other.detail);
+}
+
+/* The connection's reason is that of an attempt, whose detail it gets here. */
+static outcome reason_of(const em_connection *connection)
+{
+    outcome reason = {(em_status)connection->object.reason, connection->object.system_error, NULL};
+    for (unsigned i = 0; i < connection->extras->connector->attempts->race.attempt_count; i++)
+        if (have_same_status(outcome_of(connection, i), reason))
+            return outcome_of(connection, i);
+    return reason;
+}
+
+/* Details are shortened, so that all addresses have room in the text. */
+static void add_outcome(outcome each, const char *words, emi_text *text)
+{
+    emi_text_add(text, ": %s", words);
+    if (each.detail && strcmp(each.detail, words) != 0)
+        emi_text_add(text, " (%.*s)", MOST_DETAIL_BYTES, each.detail);
 }
 
 /* Adds the addresses with this outcome, and returns how many there are. */
@@ -108,7 +151,7 @@ static void describe_other_outcomes(const em_connection *connection, emi_text *t
         if (are_equal(each, reason_of(connection)) || !is_first_with_outcome(connection, i))
             continue;
         add_addresses(connection, each, "; ", text);
-        emi_text_add(text, ": %s", emi_status_in_words(each.status, each.system_error));
+        add_outcome(each, emi_status_in_words(each.status, each.system_error), text);
     }
 }
 
@@ -139,8 +182,10 @@ static void describe_attempts(const em_connection *connection, emi_text *text)
     emi_text_add(text, "connect to ");
     if (has_name)
         emi_text_add(text, "%.255s", connector->host);
-    unsigned count = add_addresses(connection, reason_of(connection), has_name ? " (" : "", text);
-    emi_text_add(text, "%s: %s", has_name && count > 0 ? ")" : "", emi_reason_in_words(connection));
+    outcome reason = reason_of(connection);
+    unsigned count = add_addresses(connection, reason, has_name ? " (" : "", text);
+    emi_text_add(text, "%s", has_name && count > 0 ? ")" : "");
+    add_outcome(reason, emi_reason_in_words(connection), text);
     describe_other_outcomes(connection, text);
     describe_shortage(&connector->attempts->race, text);
     describe_families(&connector->attempts->race, text);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { TEXT_BYTES = 2048 };
+enum { TEXT_BYTES = 4096 };
 
 static void describe_established(em_connection *connection, emi_text *text)
 {

@@ -172,11 +172,14 @@ void emi_connection_end_wait_for_decision(em_connection *connection)
         connection->extras->excused_ns = 0;
 }
 
-/* With a reset if bytes are left to be sent, because a partial reply must not look complete. */
+/* With a reset if bytes are left to be sent, because a partial reply must not look complete. An attempt that is
+ * connected, but not secured, names the stage. */
 static void give_up(em_connection *connection, em_status reason)
 {
     if (reason == EM_WRITE_TIMEOUT)
         emi_socket_reset(connection->channel.descriptor);
+    if (reason == EM_CONNECT_TIMEOUT && emi_connector_is_securing(connection))
+        reason = EM_TLS_HANDSHAKE_TIMEOUT;
     emi_connection_end(connection, reason);
 }
 

@@ -7,11 +7,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "net/net_private.h"
-#include "tls/tls.h"
-
-/* The longest host name with a port. */
-enum { PEER_BYTES = 512 };
+#include "net/connection_tls.h"
 
 static em_status refuse(em_status status, const char *text)
 {
@@ -26,15 +22,16 @@ static em_status check(const em_connection *connection)
         status = emi_loop_check(connection->object.loop);
     if (status != EM_OK)
         return status;
-    if (emi_gate_of(connection))
+    const emi_connector *connector = connection->extras ? connection->extras->connector : NULL;
+    if (emi_gate_of(connection) || (connector && connector->tls))
         return refuse(EM_INVALID_STATE, "TLS was started on this connection already");
     if (emi_gate_check(connection) == EM_INVALID_STATE)
         return refuse(EM_INVALID_STATE, "one side of the connection has ended");
     return EM_OK;
 }
 
-static em_status read_options(const em_connection *connection, const em_tls_options *given, em_tls_options *own,
-                              bool *is_server)
+em_status emi_connection_read_tls_options(const em_connection *connection, const em_tls_options *given,
+                                          em_tls_options *own, bool *is_server)
 {
     em_status status = emi_read_named_options("em_tls_options", own, sizeof *own, given);
     if (status != EM_OK)
@@ -60,8 +57,8 @@ static bool name_destination(const em_connection *connection, char *text)
     if (!connector)
         return false;
     if (connector->host[0] != '\0')
-        return snprintf(text, PEER_BYTES, "%s:%u", connector->host, connector->port) < PEER_BYTES;
-    return connector->address.length > 0 && em_address_to_text(&connector->address, text, PEER_BYTES) > 0;
+        return snprintf(text, EMI_TLS_PEER_BYTES, "%s:%u", connector->host, connector->port) < EMI_TLS_PEER_BYTES;
+    return connector->address.length > 0 && em_address_to_text(&connector->address, text, EMI_TLS_PEER_BYTES) > 0;
 }
 
 /* The text under which the peer's sessions are kept. Returns NULL if the peer has no name. */
@@ -72,13 +69,12 @@ static const char *name_peer(em_connection *connection, char *text)
         return text;
     if (em_connection_get_peer_address(connection, &address) != EM_OK)
         return NULL;
-    return em_address_to_text(&address, text, PEER_BYTES) > 0 ? text : NULL;
+    return em_address_to_text(&address, text, EMI_TLS_PEER_BYTES) > 0 ? text : NULL;
 }
 
-static em_status open_filter(em_connection *connection, const em_tls_options *options, bool is_server,
-                             emi_filter **filter)
+em_status emi_connection_open_filter(em_connection *connection, const em_tls_options *options, bool is_server,
+                                     const char *peer, emi_filter **filter)
 {
-    char text[PEER_BYTES];
     emi_gates *gates;
     em_status status = emi_gates_of(emi_net_at(connection->object.loop), &gates);
     if (status != EM_OK)
@@ -87,7 +83,7 @@ static em_status open_filter(em_connection *connection, const em_tls_options *op
         .options = options,
         .is_server = is_server,
         .connection = connection,
-        .peer = is_server ? NULL : name_peer(connection, text),
+        .peer = peer,
         .memory = &connection->object.loop->memory,
         .wire_pool = &gates->wires,
     };
@@ -99,11 +95,14 @@ em_status em_connection_start_tls(em_connection *connection, const em_tls_option
     em_tls_options options;
     bool is_server;
     emi_filter *filter;
+    char text[EMI_TLS_PEER_BYTES];
     em_status status = check(connection);
     if (status == EM_OK)
-        status = read_options(connection, given, &options, &is_server);
-    if (status == EM_OK)
-        status = open_filter(connection, &options, is_server, &filter);
+        status = emi_connection_read_tls_options(connection, given, &options, &is_server);
+    if (status != EM_OK)
+        return status;
+    const char *peer = is_server ? NULL : name_peer(connection, text);
+    status = emi_connection_open_filter(connection, &options, is_server, peer, &filter);
     if (status != EM_OK)
         return status;
     status = emi_gate_open(connection, filter, options.handshake_timeout_ns);

@@ -2,12 +2,13 @@
 /*
  * Opening connections: resolves the names of both ends and connects, all under one deadline. There are two ways to
  * connect. To one address, the connection's own channel connects, within the call. Several addresses, those of a name
- * or of a list, take part in a race, see attempts.c.
+ * or of a list, take part in a race, see attempts.c; and so does one address that is to be secured by TLS.
  */
 #include <string.h>
 
 #include "dns/dns_addresses.h"
 #include "net/attempts.h"
+#include "net/connection_tls.h"
 #include "net/early_options.h"
 #include "system/socket.h"
 #include "system/socket_state.h"
@@ -135,9 +136,15 @@ bool emi_connector_act(em_connection *connection)
 bool emi_connector_is_decided(const em_connection *connection)
 {
     const emi_connector *connector = connection->extras->connector;
-    if (connector->attempts)
-        return emi_attempts_are_decided(connector->attempts);
+    if (connector->attempts) /* a connection alone decides nothing with TLS */
+        return !connector->tls && emi_attempts_are_decided(connector->attempts);
     return connector->due_ns == UINT64_MAX && (emi_socket_look(connection->channel.descriptor) & EMI_SOCKET_TAKES_MORE);
+}
+
+bool emi_connector_is_securing(const em_connection *connection)
+{
+    const emi_attempts *attempts = connection->extras->connector->attempts;
+    return attempts && emi_attempts_are_securing(attempts);
 }
 
 void emi_connector_close(em_connection *connection)
@@ -151,6 +158,7 @@ void emi_connector_close(em_connection *connection)
         emi_resolve_cancel(connector->local_lookup);
     if (connector->attempts)
         emi_attempts_close(connector->attempts);
+    emi_connector_drop_tls(connection);
     connection->extras->connector = NULL;
     emi_early_options_free(&connection->object.loop->memory, connector->early_options);
     emi_release(&connection->object.loop->memory, connector);
@@ -281,6 +289,15 @@ static em_status prepare_attempts(em_connection *connection)
     return EM_OK;
 }
 
+/* hostname: what the peer's certificate must be for, if the options do not say it. */
+static em_status take_tls(em_connection *connection, const char *hostname)
+{
+    em_connect_options *options = &connection->extras->connector->options;
+    const em_tls_options *given = options->tls;
+    options->tls = NULL; /* the caller's */
+    return emi_connector_set_tls(connection, given, hostname);
+}
+
 em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_handler *handler,
                           const em_connect_options *options, em_connection **made)
 {
@@ -301,10 +318,52 @@ em_status em_loop_connect(em_loop *loop, const char *host, int port, const em_ha
     connector->port = (uint16_t)port;
     status = emi_local_end_try(&connector->local, &connector->options);
     if (status == EM_OK)
+        status = take_tls(connection, host);
+    if (status == EM_OK)
         status = emi_resolve_families(loop, host, port, finish_resolving, connection, &connector->lookup);
     if (status == EM_OK)
         status = prepare_attempts(connection);
     return begin(connection, status, made);
+}
+
+static void add_family(em_connection *connection, em_address_family family, const em_address *addresses, size_t count)
+{
+    emi_addresses found = {.count = 0};
+    for (size_t i = 0; i < count && found.count < EMI_MOST_ADDRESSES; i++)
+        if (em_address_get_family(&addresses[i]) == family && !emi_addresses_have(&found, &addresses[i]))
+            found.list[found.count++] = addresses[i];
+    emi_attempts_resolved(connection, family, found.count > 0 ? EM_OK : EM_NAME_NOT_FOUND, &found);
+}
+
+/* The race begins with the next turn, which reports its failures. */
+static em_status start_at_all(em_connection *connection, const em_address *addresses, size_t count)
+{
+    emi_connector *connector = connection->extras->connector;
+    if (connector->options.preferred_family == EM_ADDRESS_NONE)
+        connector->options.preferred_family = em_address_get_family(&addresses[0]);
+    connector->address = addresses[0];
+    em_status status = prepare_attempts(connection);
+    if (status != EM_OK)
+        return status;
+    add_family(connection, EM_ADDRESS_IPV6, addresses, count);
+    add_family(connection, EM_ADDRESS_IPV4, addresses, count);
+    if (connector->local_lookup)
+        return EM_OK;
+    emi_connection_enter(connection, EM_STATE_CONNECTING);
+    connector->due_ns = connection->object.loop->now_ns;
+    return EM_OK;
+}
+
+/* With TLS one address races alone. */
+static em_status start_with_tls(em_connection *connection, const em_address *address)
+{
+    char host[EM_ADDRESS_TEXT_BYTES];
+    if (!is_tcp(address))
+        return emi_status_with_detail(EM_UNSUPPORTED, "em_connect_options: tls is for TCP only");
+    em_address_to_text(address, host, sizeof host);
+    *strrchr(host, ':') = '\0'; /* without the port */
+    em_status status = take_tls(connection, host);
+    return status == EM_OK ? start_at_all(connection, address, 1) : status;
 }
 
 /* To one address: where nothing has to be looked up, the attempt is made within the call. For Unix-domain sockets the
@@ -313,6 +372,8 @@ static em_status start_at(em_connection *connection, const em_address *address, 
 {
     emi_connector *connector = connection->extras->connector;
     bool is_unix = em_address_get_family(address) == EM_ADDRESS_UNIX;
+    if (connector->options.tls)
+        return begin(connection, start_with_tls(connection, address), made);
     if (is_unix) {
         connector->local = (emi_local_end){.is_given = false};
         connector->options.bind_host = NULL;
@@ -374,34 +435,6 @@ static em_status check_addresses(const em_address *addresses, size_t count)
     return status;
 }
 
-static void add_family(em_connection *connection, em_address_family family, const em_address *addresses, size_t count)
-{
-    emi_addresses found = {.count = 0};
-    for (size_t i = 0; i < count && found.count < EMI_MOST_ADDRESSES; i++)
-        if (em_address_get_family(&addresses[i]) == family && !emi_addresses_have(&found, &addresses[i]))
-            found.list[found.count++] = addresses[i];
-    emi_attempts_resolved(connection, family, found.count > 0 ? EM_OK : EM_NAME_NOT_FOUND, &found);
-}
-
-/* The race begins with the next turn, which reports its failures. */
-static em_status start_at_all(em_connection *connection, const em_address *addresses, size_t count)
-{
-    emi_connector *connector = connection->extras->connector;
-    if (connector->options.preferred_family == EM_ADDRESS_NONE)
-        connector->options.preferred_family = em_address_get_family(&addresses[0]);
-    connector->address = addresses[0];
-    em_status status = prepare_attempts(connection);
-    if (status != EM_OK)
-        return status;
-    add_family(connection, EM_ADDRESS_IPV6, addresses, count);
-    add_family(connection, EM_ADDRESS_IPV4, addresses, count);
-    if (connector->local_lookup)
-        return EM_OK;
-    emi_connection_enter(connection, EM_STATE_CONNECTING);
-    connector->due_ns = connection->object.loop->now_ns;
-    return EM_OK;
-}
-
 em_status em_loop_connect_addresses(em_loop *loop, const em_address *addresses, size_t count, const em_handler *handler,
                                     const em_connect_options *options, em_connection **made)
 {
@@ -411,5 +444,8 @@ em_status em_loop_connect_addresses(em_loop *loop, const em_address *addresses, 
     em_status status = check_addresses(addresses, count);
     if (status == EM_OK)
         status = prepare(loop, "", handler, options, &connection);
-    return status == EM_OK ? begin(connection, start_at_all(connection, addresses, count), made) : status;
+    if (status != EM_OK)
+        return status;
+    status = take_tls(connection, NULL);
+    return begin(connection, status == EM_OK ? start_at_all(connection, addresses, count) : status, made);
 }

@@ -22,18 +22,26 @@ em_status emi_gate_check(const em_connection *connection)
     return status;
 }
 
-/* How much more time a handshake gets because the loop was late or has not read the peer's input yet. Granted once. */
-static uint64_t excused_ns(const emi_gate *gate)
+uint64_t emi_gate_excused_ns(uint64_t late_ns, uint64_t handshake_timeout_ns, bool has_input)
 {
-    const em_loop *loop = gate->connection->object.loop;
-    uint64_t late_ns = loop->now_ns - gate->deadline.timer.due_ns;
-    uint64_t most_ns = gate->handshake_timeout_ns;
+    uint64_t most_ns = handshake_timeout_ns;
     uint64_t granted_ns = late_ns < most_ns / LATENESS_FACTOR ? late_ns * LATENESS_FACTOR : most_ns;
-    bool waits_for_us = emi_list_is_linked(&gate->due) ||
-                        (emi_socket_look(gate->connection->channel.descriptor) & EMI_SOCKET_HAS_INPUT);
-    if (waits_for_us && granted_ns < most_ns / LATENESS_FACTOR)
+    if (has_input && granted_ns < most_ns / LATENESS_FACTOR)
         granted_ns = most_ns / LATENESS_FACTOR;
     return granted_ns;
+}
+
+const char *emi_gate_progress(bool has_heard)
+{
+    return has_heard ? "the peer has sent something, but not all of its part" : "the peer has sent nothing";
+}
+
+static uint64_t excused_ns(const emi_gate *gate)
+{
+    bool has_input = emi_list_is_linked(&gate->due) ||
+                     (emi_socket_look(gate->connection->channel.descriptor) & EMI_SOCKET_HAS_INPUT);
+    uint64_t late_ns = gate->connection->object.loop->now_ns - gate->deadline.timer.due_ns;
+    return emi_gate_excused_ns(late_ns, gate->handshake_timeout_ns, has_input);
 }
 
 static void expire(emi_loop_timer *timer)
@@ -46,8 +54,7 @@ static void expire(emi_loop_timer *timer)
         emi_loop_timer_set(connection->object.loop, timer, emi_loop_due_ns(connection->object.loop, granted_ns));
         return;
     }
-    gate->detail =
-        gate->has_heard ? "the peer has sent something, but not all of its part" : "the peer has sent nothing";
+    gate->detail = emi_gate_progress(gate->has_heard);
     emi_connection_end(connection, EM_TLS_HANDSHAKE_TIMEOUT);
 }
 
@@ -90,14 +97,10 @@ static void install(emi_gate *gate)
     connection->extras->gate = gate;
     connection->channel.events = &emi_gate_events;
     connection->channel.offers_room = false;
-    take_queue(gate);
-    if (!emi_connection_is_open(connection))
-        return;
-    emi_gate_start_deadline(gate);
-    emi_gates_add_due(gate);
 }
 
-static em_status make_gate(em_connection *connection, emi_gate **made)
+/* The gate gets the filter, and is not installed yet. */
+static em_status make_gate(em_connection *connection, emi_filter *filter, emi_gate **made)
 {
     emi_gates *gates;
     emi_connection_extras *extras = emi_connection_extras_of(connection);
@@ -105,9 +108,16 @@ static em_status make_gate(em_connection *connection, emi_gate **made)
     if (status != EM_OK)
         return status;
     *made = emi_allocate_zeroed(&connection->object.loop->memory, sizeof **made);
-    if (!*made)
+    emi_gate *gate = *made;
+    if (!gate)
         return EM_NO_MEMORY;
-    (*made)->gates = gates;
+    gate->gates = gates;
+    gate->connection = connection;
+    gate->filter = filter;
+    filter->pool = &gates->wires;
+    emi_loop_timer_init(&gate->deadline, expire);
+    emi_list_init(&gate->due);
+    emi_list_init(&gate->active);
     return EM_OK;
 }
 
@@ -118,19 +128,35 @@ em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t 
     if (status == EM_OK)
         status = emi_connection_empty_pipe(connection);
     if (status == EM_OK)
-        status = make_gate(connection, &gate);
+        status = make_gate(connection, filter, &gate);
     if (status != EM_OK)
         return status;
-    gate->connection = connection;
-    gate->filter = filter;
     gate->handshake_timeout_ns = handshake_timeout_ns > 0 ? handshake_timeout_ns : EMI_DEFAULT_HANDSHAKE_TIMEOUT_NS;
     gate->wire_sent_bytes = connection->bytes_sent;
     gate->is_starved = true;
     gate->was_ready = filter->is_ready;
-    filter->pool = &gate->gates->wires;
-    emi_loop_timer_init(&gate->deadline, expire);
-    emi_list_init(&gate->due);
-    emi_list_init(&gate->active);
+    take_queue(gate);
+    install(gate);
+    if (emi_connection_is_open(connection)) {
+        emi_gate_start_deadline(gate);
+        emi_gates_add_due(gate);
+    }
+    return EM_OK;
+}
+
+/* What the filter may hold back is asked for when the connection is established. */
+em_status emi_gate_open_ready(em_connection *connection, emi_filter *filter, unsigned char *held, size_t held_bytes,
+                              uint64_t wire_sent_bytes)
+{
+    emi_gate *gate;
+    em_status status = make_gate(connection, filter, &gate);
+    if (status != EM_OK)
+        return status;
+    gate->held = held;
+    gate->held_bytes = held_bytes;
+    gate->wire_sent_bytes = wire_sent_bytes;
+    gate->has_begun = true;
+    gate->has_heard = true;
     install(gate);
     return EM_OK;
 }

@@ -27,6 +27,7 @@ static void connected(emi_channel *channel)
     emi_connection_connected(channel);
     if (!emi_connection_is_open(connection))
         return;
+    emi_gate_note_ready(connection->extras->gate); /* of an attempt that has won, see emi_gate_open_ready */
     emi_gate_start_deadline(connection->extras->gate);
     emi_gate_serve(connection->extras->gate);
 }

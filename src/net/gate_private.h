@@ -76,6 +76,7 @@ typedef struct emi_gate {
 struct emi_gates {
     em_loop *loop;
     emi_list due;
+    emi_list securing; /* attempts to connect whose handshakes the next turn serves without an event, see securing.h */
     emi_list active;
     emi_loop_timer idle;   /* calls `release_buffers` of idle filters; pending while a gate is active */
     emi_outbox_pool wires; /* of the wire outboxes. Plain bytes count in the loop's own pool */
@@ -97,6 +98,15 @@ struct emi_gates {
  */
 em_status emi_gate_open(em_connection *connection, emi_filter *filter, uint64_t handshake_timeout_ns);
 
+/**
+ * Installs a filter whose handshake is done in a connection that is about to be established. It has no filter yet.
+ * ssl_handshake_completed follows connection_completed. What was sent before leaves filtered. held: wire bytes that
+ * were received behind the handshake, or NULL. wire_sent_bytes: those that the system has accepted. On success filter
+ * and held bytes belong to the gate. EM_NO_MEMORY.
+ */
+em_status emi_gate_open_ready(em_connection *connection, emi_filter *filter, unsigned char *held, size_t held_bytes,
+                              uint64_t wire_sent_bytes);
+
 /** Returns the error that emi_gate_open would return, without changing anything: EM_OK, EM_CLOSED, EM_FORKED,
  * EM_INVALID_STATE. */
 em_status emi_gate_check(const em_connection *connection);
@@ -110,6 +120,13 @@ void emi_gate_free(emi_gate *gate);
 /** Starts the handshake's deadline, unless the handshake is over. */
 void emi_gate_start_deadline(emi_gate *gate);
 
+/** How much more time a handshake gets because the loop was late, or has not read the peer's input yet. To be granted
+ * once. */
+uint64_t emi_gate_excused_ns(uint64_t late_ns, uint64_t handshake_timeout_ns, bool has_input);
+
+/** How far the peer has got with a handshake that is too slow, in words. */
+const char *emi_gate_progress(bool has_heard);
+
 /* gate_events.c */
 
 extern const emi_channel_events emi_gate_events;
@@ -119,6 +136,9 @@ extern const emi_channel_events emi_gate_events;
 /** Passes wire bytes to the filter, and the plain bytes that it returns to the program. What cannot be consumed now is
  * held. */
 void emi_gate_receive(emi_gate *gate, emi_bytes input);
+
+/** If the filter is ready and the program does not know yet, calls ssl_handshake_completed. */
+void emi_gate_note_ready(emi_gate *gate);
 
 /** Called by a turn: does the same with the bytes that the gate or the filter holds. */
 void emi_gate_serve(emi_gate *gate);
@@ -174,8 +194,11 @@ void emi_gate_send_end_now(emi_gate *gate);
 /** Lets the next turn serve it, after those that were added before. */
 void emi_gates_add_due(emi_gate *gate);
 
-/** Serves the gates that are due; handshakes only while there is time for them. */
+/** Serves the gates and the attempts that are due; handshakes only while there is time for them. */
 void emi_gates_turn(emi_gates *gates);
+
+/** Whether something is due. */
+bool emi_gates_have_work(const emi_gates *gates);
 
 /** Whether there is time left for handshakes in this turn. */
 bool emi_gates_has_time(const emi_gates *gates);

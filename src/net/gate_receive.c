@@ -120,7 +120,7 @@ static emi_filter_result call_open(emi_gate *gate, emi_bytes *input, void *plain
     return result;
 }
 
-static void note_ready(emi_gate *gate)
+void emi_gate_note_ready(emi_gate *gate)
 {
     em_connection *connection = gate->connection;
     if (!gate->filter->is_ready || gate->was_ready)
@@ -184,7 +184,7 @@ static bool open_once(emi_gate *gate, emi_bytes *input)
     EMI_INVARIANT(!gate->is_starved || is_first || input->length == 0);
     drop_unsendable(gate);
     EMI_INVARIANT(length == 0 || gate->was_ready);
-    note_ready(gate);
+    emi_gate_note_ready(gate);
     if (length > 0)
         deliver(gate->connection, plain, length);
     else if (!emi_connection_has_ended(gate->connection) && result == EMI_FILTER_ENDED)

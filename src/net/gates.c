@@ -8,13 +8,8 @@
  * others wait in the order of their arrival while established connections are served.
  */
 #include "net/gate_private.h"
-#include "net/net_private.h"
+#include "net/securing.h"
 #include "system/clock.h"
-
-static emi_gate *gate_of_due(emi_list *link)
-{
-    return EMI_CONTAINER(link, emi_gate, due);
-}
 
 void emi_gates_add_due(emi_gate *gate)
 {
@@ -27,25 +22,45 @@ bool emi_gates_has_time(const emi_gates *gates)
     return gates->spent_ns < EMI_HANDSHAKE_BUDGET_NS;
 }
 
-static bool may_serve(const emi_gates *gates, const emi_gate *gate)
+static void serve_gate(emi_gates *gates, emi_list *link)
 {
-    return !emi_loop_is_forked(gates->loop) && (gate->filter->is_ready || emi_gates_has_time(gates));
+    emi_gate *gate = EMI_CONTAINER(link, emi_gate, due);
+    if (!emi_loop_is_forked(gates->loop) && (gate->filter->is_ready || emi_gates_has_time(gates)))
+        emi_gate_serve(gate);
+    else
+        emi_gates_add_due(gate);
 }
 
-/* Gates that become due meanwhile are served by the next turn. */
+static void serve_attempt(emi_gates *gates, emi_list *link)
+{
+    if (!emi_loop_is_forked(gates->loop) && emi_gates_has_time(gates))
+        emi_securing_serve(EMI_CONTAINER(link, emi_securing, due));
+    else
+        emi_list_append(&gates->securing, link);
+}
+
+/* Gates and attempts take turns. Those that become due meanwhile are served by the next turn. */
 void emi_gates_turn(emi_gates *gates)
 {
-    emi_list due;
+    emi_list due, securing;
     emi_list_init(&due);
+    emi_list_init(&securing);
     emi_list_move_all(&due, &gates->due);
+    emi_list_move_all(&securing, &gates->securing);
     gates->spent_ns = 0;
-    for (emi_list *link; (link = emi_list_take_first(&due));) {
-        emi_gate *gate = gate_of_due(link);
-        if (may_serve(gates, gate))
-            emi_gate_serve(gate);
-        else
-            emi_gates_add_due(gate);
+    while (!emi_list_is_empty(&due) || !emi_list_is_empty(&securing)) {
+        emi_list *gate = emi_list_take_first(&due);
+        if (gate)
+            serve_gate(gates, gate);
+        emi_list *attempt = emi_list_take_first(&securing);
+        if (attempt)
+            serve_attempt(gates, attempt);
     }
+}
+
+bool emi_gates_have_work(const emi_gates *gates)
+{
+    return !emi_list_is_empty(&gates->due) || !emi_list_is_empty(&gates->securing);
 }
 
 /* Memory of idle filters */
@@ -92,6 +107,7 @@ em_status emi_gates_create(em_loop *loop, emi_gates **created)
     gates->loop = loop;
     gates->spent_ns = 0;
     emi_list_init(&gates->due);
+    emi_list_init(&gates->securing);
     emi_list_init(&gates->active);
     emi_loop_timer_init(&gates->idle, release_idle_ones);
     emi_outbox_pool_init(&gates->wires, &loop->memory, 0);
@@ -103,7 +119,7 @@ void emi_gates_destroy(emi_gates *gates)
 {
     if (!gates)
         return;
-    EMI_INVARIANT(emi_list_is_empty(&gates->due) && emi_list_is_empty(&gates->active) && gates->wires.bytes == 0);
+    EMI_INVARIANT(!emi_gates_have_work(gates) && emi_list_is_empty(&gates->active) && gates->wires.bytes == 0);
     emi_loop_timer_cancel(gates->loop, &gates->idle);
     emi_outbox_pool_clear(&gates->wires);
     emi_release(&gates->loop->memory, gates);

@@ -23,7 +23,7 @@ static void turn(emi_service *service)
 static bool has_work(const emi_service *service)
 {
     const emi_net *net = (const emi_net *)(const void *)service;
-    return net->gates && !emi_list_is_empty(&net->gates->due);
+    return net->gates && emi_gates_have_work(net->gates);
 }
 
 static void descriptor_freed(emi_service *service)

@@ -185,6 +185,8 @@ static em_status check_connect_options(const em_connect_options *options)
         return refuse_connect_option("em_connect_options: preferred_family is neither IPv4 nor IPv6");
     if (options->reserved != 0)
         return refuse_connect_option("em_connect_options: reserved must be 0");
+    if (options->tls && options->timeout_includes_tls == EM_OFF)
+        return refuse_connect_option("em_connect_options: with tls, the timeout always includes TLS");
     return check_attempt_delay(options);
 }
 

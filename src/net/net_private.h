@@ -49,6 +49,9 @@ typedef struct emi_attempts emi_attempts;
 /** A socket option that was set before there is a socket, see early_options.h. */
 typedef struct emi_early_option emi_early_option;
 
+/** Options of TLS, see connection_tls.h. */
+typedef struct emi_connector_tls emi_connector_tls;
+
 /** The state of opening a connection; see connector.c. */
 typedef struct emi_connector {
     emi_lookup *lookup;         /* while resolving */
@@ -60,6 +63,7 @@ typedef struct emi_connector {
     uint64_t pause_ns;          /* before the next attempt while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
+    emi_connector_tls *tls; /* that the attempts use; NULL: the connection is established without TLS */
     emi_local_end local;
     emi_lookup *local_lookup;        /* while its name is resolved */
     emi_early_option *early_options; /* the first; NULL: none */
@@ -469,6 +473,9 @@ uint64_t emi_connector_due_ns(const em_connection *connection);
 
 /** Returns whether the system has decided about an attempt, and the loop has not noticed it yet. */
 bool emi_connector_is_decided(const em_connection *connection);
+
+/** Returns whether one of several attempts is connected and does its TLS handshake. */
+bool emi_connector_is_securing(const em_connection *connection);
 
 /* local_end.c */
 

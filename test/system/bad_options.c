@@ -95,6 +95,30 @@ static void connect_options_that_make_no_sense_are_refused(void **state)
     assert_int_equal(em_loop_connect_unix_domain(*state, "@em", &system_recorder, &bad, NULL), EM_INVALID_ARGUMENT);
 }
 
+static void options_of_tls_that_make_no_sense_are_refused_before_anything_is_connected(void **state)
+{
+    const em_tls_options of_server = {.size = sizeof of_server, .role = EM_TLS_SERVER};
+    const em_tls_options with_reserved = {.size = sizeof with_reserved, .reserved = 1};
+    const em_tls_options short_of_size = {.size = sizeof(size_t) - 1};
+    const em_tls_options good = {.size = sizeof good, .hostname = "localhost"};
+    const em_connect_options bad[] = {
+        {.size = sizeof *bad, .tls = &of_server},
+        {.size = sizeof *bad, .tls = &with_reserved},
+        {.size = sizeof *bad, .tls = &short_of_size},
+        {.size = sizeof *bad, .tls = &good, .timeout_includes_tls = EM_OFF},
+    };
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    for (size_t i = 0; i < COUNT(bad) * COUNT(hosts); i++)
+        assert_int_equal(
+            em_loop_connect(*state, hosts[i % COUNT(hosts)], 1, &system_recorder, &bad[i / COUNT(hosts)], NULL),
+            EM_INVALID_ARGUMENT);
+    const em_connect_options options = {.size = sizeof options, .tls = &good};
+    assert_int_equal(em_loop_connect_unix_domain(*state, "@em", &system_recorder, &options, NULL), EM_UNSUPPORTED);
+    if (!em_has_tls())
+        assert_int_equal(em_loop_connect(*state, "localhost", 1, &system_recorder, &options, NULL), EM_UNSUPPORTED);
+    assert_int_equal(system_stats(*state).connections_open, 0);
+}
+
 static void a_setter_refuses_what_makes_no_sense_and_changes_nothing(void **state)
 {
     system_record *record = system_new_record(SYSTEM_NONE);
@@ -115,6 +139,7 @@ int main(void)
         SYSTEM_TEST(stream_options_that_make_no_sense_are_refused),
         SYSTEM_TEST(server_options_that_make_no_sense_are_refused),
         SYSTEM_TEST(connect_options_that_make_no_sense_are_refused),
+        SYSTEM_TEST(options_of_tls_that_make_no_sense_are_refused_before_anything_is_connected),
         SYSTEM_TEST(a_setter_refuses_what_makes_no_sense_and_changes_nothing),
     };
     return SYSTEM_RUN(tests);

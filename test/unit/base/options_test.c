@@ -18,7 +18,7 @@
     _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type), #type)
 ENDS_WITHOUT_PADDING(em_loop_options, pool_idle_ns);
 ENDS_WITHOUT_PADDING(em_stream_options, drain_timeout_ns);
-ENDS_WITHOUT_PADDING(em_connect_options, reserved);
+ENDS_WITHOUT_PADDING(em_connect_options, tls);
 ENDS_WITHOUT_PADDING(em_attach_options, nonblocking);
 ENDS_WITHOUT_PADDING(em_descriptor_watch_options, notify_writable);
 ENDS_WITHOUT_PADDING(em_server_options, stream);
