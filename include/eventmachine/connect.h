@@ -71,8 +71,8 @@ typedef struct em_connect_options {
      * such as EM_TLS_WRONG_NAME, and its text lists what each address did.
      *
      * The callbacks of the context are called on this connection, several times if there are several handshakes, which
-     * may alternate. verify_peer decides about the address whose certificate it gets, and the race goes on if it
-     * rejects one.
+     * may alternate. verify_peer decides about the address whose certificate it gets, which
+     * em_connection_get_peer_address returns meanwhile. If it rejects one, the race goes on.
      *
      * hostname: if it is NULL, the host that em_loop_connect gets, or the address if there is only one. role: not
      * EM_TLS_SERVER. Not for Unix-domain sockets (EM_UNSUPPORTED). The call returns the errors that

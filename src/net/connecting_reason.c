@@ -71,7 +71,7 @@ static bool is_timeout(em_status status)
 }
 
 /* Each that is running when the time is over names its own stage. */
-static outcome outcome_of_running(const em_connection *connection, unsigned number)
+static outcome outcome_of_others(const em_connection *connection, unsigned number)
 {
     const emi_attempts *attempts = connection->extras->connector->attempts;
     em_status reason = (em_status)connection->object.reason;
@@ -86,8 +86,8 @@ static outcome outcome_of(const em_connection *connection, unsigned number)
 {
     const emi_attempts *attempts = connection->extras->connector->attempts;
     const emi_race_attempt *attempt = &attempts->race.attempts[number];
-    if (emi_race_is_running(&attempts->race, number))
-        return outcome_of_running(connection, number);
+    if (attempt->state != EMI_ATTEMPT_FAILED)
+        return outcome_of_others(connection, number);
     return (outcome){(em_status)attempt->status, attempt->system_error, attempts->list[number].detail};
 }
 

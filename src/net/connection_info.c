@@ -29,7 +29,8 @@ void emi_connection_note_peer(em_connection *connection, const em_address *peer)
     }
 }
 
-/* The peer's address as it was remembered; length 0 if it was not. */
+/* The peer's address as it was remembered, or that of the attempt whose certificate is being judged; length 0 if there
+ * is none. */
 static void remembered_peer(const em_connection *connection, em_address *address)
 {
     *address = (em_address){.length = 0};
@@ -40,6 +41,8 @@ static void remembered_peer(const em_connection *connection, em_address *address
             .sin_addr.s_addr = connection->peer_ipv4,
         };
         em_address_from_sockaddr(&ipv4, sizeof ipv4, address);
+    } else if (connection->extras && connection->extras->connector && connection->extras->connector->judged) {
+        *address = *connection->extras->connector->judged;
     } else if (connection->extras) {
         *address = connection->extras->peer;
     }

@@ -63,7 +63,8 @@ typedef struct emi_connector {
     uint64_t pause_ns;          /* before the next attempt while the server's queue is full */
     em_connect_options options; /* without what it refers to */
     em_stream_options stream;
-    emi_connector_tls *tls; /* that the attempts use; NULL: the connection is established without TLS */
+    emi_connector_tls *tls;   /* that the attempts use; NULL: the connection is established without TLS */
+    const em_address *judged; /* while a handshake goes on, with whom; NULL: none does */
     emi_local_end local;
     emi_lookup *local_lookup;        /* while its name is resolved */
     emi_early_option *early_options; /* the first; NULL: none */

@@ -54,6 +54,7 @@ em_status emi_securing_create(em_connection *connection, emi_channel *channel, c
     securing->events = events;
     securing->channel = channel;
     securing->connection = connection;
+    securing->address = address;
     securing->gates = emi_net_at(loop)->gates;
     securing->filter = filter;
     securing->timeout_ns = timeout_of(connection);
@@ -106,12 +107,15 @@ static void call_open(emi_securing *securing, emi_bytes *input)
 {
     emi_gates *gates = securing->gates;
     emi_filter *filter = securing->filter;
+    emi_connector *connector = securing->connection->extras->connector;
     emi_bytes none = {.length = 0};
     size_t length = 0;
     bool is_first = !securing->has_begun;
     securing->has_begun = true;
     uint64_t begun_ns = emi_clock_now_ns();
+    connector->judged = securing->address;
     emi_filter_result result = filter->operations->open(filter, is_first ? &none : input, gates->plain, &length);
+    connector->judged = NULL;
     gates->spent_ns += emi_clock_now_ns() - begun_ns;
     EMI_INVARIANT(length == 0); /* a call that makes it ready returns no plain bytes */
     securing->is_starved = result == EMI_FILTER_STARVED;

@@ -22,6 +22,7 @@ struct emi_securing {
     const emi_securing_events *events;
     emi_channel *channel;
     em_connection *connection; /* that wants the attempt; NULL once it was stopped */
+    const em_address *address;
     emi_gates *gates;
     emi_filter *filter; /* NULL once the connection has it */
     emi_list due;       /* in the list of those that the next turn serves without an event */
@@ -36,7 +37,7 @@ struct emi_securing {
     bool is_excused : 1; /* it got more time because the loop was late */
 };
 
-/** Creates the handshake of the attempt to reach this address, whose channel is connected. */
+/** Creates the handshake of the attempt to reach this address, whose channel is connected. The address must stay. */
 em_status emi_securing_create(em_connection *connection, emi_channel *channel, const em_address *address,
                               const emi_securing_events *events, emi_securing **securing);
 
