@@ -219,10 +219,21 @@ void secure_client_free(secure_client *client)
 
 em_status secure_client_dial(secure_client *client, secure_server *const *servers, size_t count)
 {
+    return secure_client_dial_in(client, servers[0]->loop, servers, count);
+}
+
+em_status secure_client_dial_in(secure_client *client, em_loop *loop, secure_server *const *servers, size_t count)
+{
     em_address addresses[16];
     for (size_t i = 0; i < count; i++)
         addresses[i] = servers[i]->address;
-    return em_loop_connect_addresses(servers[0]->loop, addresses, count, &racing, &client->options, NULL);
+    return em_loop_connect_addresses(loop, addresses, count, &racing, &client->options, NULL);
+}
+
+em_status secure_client_dial_name(secure_client *client, em_loop *loop, const char *host, int port)
+{
+    client->tls.hostname = NULL;
+    return em_loop_connect(loop, host, port, &racing, &client->options, NULL);
 }
 
 void secure_client_await(em_loop *loop, const secure_client *client, const char *events)

@@ -62,6 +62,11 @@ em_tls_context *secure_client_context(em_tls_context_options options);
 
 /** Lets it race to these servers. */
 em_status secure_client_dial(secure_client *client, secure_server *const *servers, size_t count);
+/** The same in another loop than theirs. */
+em_status secure_client_dial_in(secure_client *client, em_loop *loop, secure_server *const *servers, size_t count);
+
+/** The same by name, with the name as the default of what the certificate must be for. */
+em_status secure_client_dial_name(secure_client *client, em_loop *loop, const char *host, int port);
 
 /** Turns until the client has these events, and no others before. */
 void secure_client_await(em_loop *loop, const secure_client *client, const char *events);
