@@ -58,10 +58,10 @@ typedef struct em_connect_options {
     unsigned reserved; /**< 0 */
 
     /**
-     * TLS that begins by itself. Each address that is connected does a handshake of its own, and the first that has
-     * finished it with a verified certificate wins. Until then, the next addresses are tried as if it were not
-     * connected yet. So an address that accepts connections and never answers, or has the wrong certificate, costs no
-     * more than one that is dead.
+     * TLS that begins by itself. Each address that is connected does a handshake of its own. The first that has
+     * finished it wins, provided that its certificate is verified, unless the context verifies none. Until then, the
+     * next addresses are tried as if it were not connected yet. So an address that accepts connections and never
+     * answers, or has the wrong certificate, costs no more than one that is dead.
      *
      * connection_completed is called after the handshake, and then ssl_handshake_completed. What is sent before is kept
      * and sent encrypted, to the winner only. Until then, em_connection_get_state returns EM_STATE_CONNECTING, and

@@ -29,7 +29,8 @@ typedef struct em_handler {
      * not. */
     void (*post_init)(em_connection *connection);
 
-    /** A connection opened by em_loop_connect is established. Not called for those accepted or attached. */
+    /** A connection opened by em_loop_connect is established, and secured if em_connect_options has `tls`. Not called
+     * for those accepted or attached. */
     void (*connection_completed)(em_connection *connection);
 
     /** Bytes have arrived, in the order in which they were sent. length: at least 1. `data` is valid until the callback

@@ -170,7 +170,7 @@ static void a_connection_that_is_accepted_when_the_time_is_over_is_too_late(void
 /* Of the tests' certificate. */
 static void the_default_of_the_host_name_is_the_address_that_is_given(void **state)
 {
-    static const char *const hosts[] = {"192.0.2.1", "::1", "192.0.2.2"};
+    static const char *const hosts[] = {"192.0.2.1", "::1", "192.0.2.2", "fe80::1%1"};
     for (size_t i = 0; i < COUNT(hosts); i++) {
         simulated_loop *fixture = *state;
         recorder told;
