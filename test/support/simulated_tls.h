@@ -14,8 +14,8 @@ typedef enum manner { GOOD, SILENT, WRONG_NAME, NOT_TLS, ENDS, RESETS, MANNERS }
 
 typedef struct tls_server {
     simulated_peer *peer;
-    manner manner;
     tls_end end;
+    manner manner;
     bool has_tls;
     bool has_acted;
 } tls_server;
