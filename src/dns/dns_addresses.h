@@ -7,9 +7,6 @@
 
 #include "dns/resolver.h"
 
-/** Whether one of them is this address. */
-bool emi_addresses_have(const emi_addresses *addresses, const em_address *address);
-
 /** Adds an address, unless it is there. If the list is full, those of one family leave room for eight of the other. */
 void emi_addresses_add(emi_addresses *addresses, const em_address *address);
 

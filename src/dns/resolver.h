@@ -19,6 +19,9 @@ typedef struct emi_addresses {
     em_address list[EMI_MOST_ADDRESSES];
 } emi_addresses;
 
+/** Whether one of them is this address. */
+bool emi_addresses_have(const emi_addresses *addresses, const em_address *address);
+
 /** A lookup in progress. */
 typedef struct emi_lookup emi_lookup;
 

@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "dns/dns_addresses.h"
 #include "net/attempts.h"
 #include "net/connection_tls.h"
 #include "net/early_options.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/invariant.h"
-#include "dns/dns_addresses.h"
 #include "system/address_order.h"
 #include "system/socket.h"
 
