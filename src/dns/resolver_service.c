@@ -106,7 +106,7 @@ static em_status open_resolver(em_loop *loop, emi_resolver **opened)
     emi_handle_table_init(&resolver->handles, &loop->memory, &loop->serial);
     emi_list_init(&resolver->all);
     emi_list_init(&resolver->ready);
-    loop->services[EMI_SERVICE_DNS] = &resolver->service;
+    emi_loop_add_service(loop, EMI_SERVICE_DNS, &resolver->service);
     *opened = resolver;
     return EM_OK;
 }

@@ -119,7 +119,8 @@ struct em_loop {
     unsigned fork_count;
     uint64_t runner; /* the thread that ran it last, see emi_thread_number */
     emi_objects objects;
-    emi_service *services[EMI_SERVICE_KINDS];
+    emi_service *services[EMI_SERVICE_KINDS]; /* NULL: not opened yet; see emi_loop_add_service */
+    unsigned service_limit;                   /* each turn looks at the kinds below it */
 
     void (*around_wait)(void *user, void (*wait)(void *wait_data), void *wait_data);
     void *around_wait_user;
@@ -189,6 +190,14 @@ void emi_call_queue_dispose(emi_call_queue *queue);
 
 /** Frees the memory of a queue, which is empty then. */
 void emi_call_queue_free(emi_call_queue *queue, const emi_memory *memory);
+
+/** From now on the loop has this service. A turn of a loop that only has the first ones looks at no others. */
+static inline void emi_loop_add_service(em_loop *loop, emi_service_kind kind, emi_service *service)
+{
+    loop->services[kind] = service;
+    if (loop->service_limit <= (unsigned)kind)
+        loop->service_limit = (unsigned)kind + 1;
+}
 
 /* Timers used by the library itself, see loop_timers.c. */
 

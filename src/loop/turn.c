@@ -60,7 +60,7 @@ static void run_ticks(em_loop *loop)
 
 static void run_services(em_loop *loop)
 {
-    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++)
+    for (unsigned kind = 0; kind < loop->service_limit; kind++)
         if (loop->services[kind] && loop->services[kind]->operations->turn)
             loop->services[kind]->operations->turn(loop->services[kind]);
 }
@@ -78,7 +78,7 @@ static bool has_work(const em_loop *loop)
         return true;
     if (emi_objects_have_work(loop) || atomic_load(&loop->has_posts) || atomic_load(&loop->backend->stopping))
         return true;
-    for (unsigned kind = 0; kind < EMI_SERVICE_KINDS; kind++) {
+    for (unsigned kind = 0; kind < loop->service_limit; kind++) {
         const emi_service *service = loop->services[kind];
         if (service && service->operations->has_work && service->operations->has_work(service))
             return true;

@@ -75,7 +75,7 @@ em_status emi_net_of(em_loop *loop, emi_net **net)
     emi_list_init(&made->backing_off);
     emi_list_init(&made->lingering);
     emi_list_init(&made->attempts);
-    loop->services[EMI_SERVICE_NET] = &made->service;
+    emi_loop_add_service(loop, EMI_SERVICE_NET, &made->service);
     *net = made;
     return EM_OK;
 }

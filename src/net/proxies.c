@@ -167,6 +167,6 @@ em_status emi_proxies_prepare(em_loop *loop)
     made->most_pipes = MOST_PIPES;
     emi_list_init(&made->waiting);
     emi_list_init(&made->spare);
-    loop->services[EMI_SERVICE_PROXIES] = &made->service;
+    emi_loop_add_service(loop, EMI_SERVICE_PROXIES, &made->service);
     return EM_OK;
 }

@@ -108,7 +108,7 @@ static em_status open_jobs(em_loop *loop, jobs_service **opened)
     jobs->service.operations = &operations;
     jobs->loop = loop;
     emi_handle_table_init(&jobs->table, &loop->memory, &loop->serial);
-    loop->services[EMI_SERVICE_JOBS] = &jobs->service;
+    emi_loop_add_service(loop, EMI_SERVICE_JOBS, &jobs->service);
     *opened = jobs;
     return EM_OK;
 }

@@ -192,7 +192,7 @@ static em_status open_pool(em_loop *loop, emi_pool **opened)
         pool->lanes[i].most_threads = most_threads(loop, (emi_pool_lane)i);
         emi_list_init(&pool->lanes[i].waiting);
     }
-    loop->services[EMI_SERVICE_POOL] = &pool->service;
+    emi_loop_add_service(loop, EMI_SERVICE_POOL, &pool->service);
     *opened = pool;
     return EM_OK;
 }

@@ -300,7 +300,7 @@ static em_status open_service(em_loop *loop)
     made->service.operations = &service_operations;
     made->loop = loop;
     emi_list_init(&made->notifiers);
-    loop->services[EMI_SERVICE_FILE_WATCHES] = &made->service;
+    emi_loop_add_service(loop, EMI_SERVICE_FILE_WATCHES, &made->service);
     return EM_OK;
 }
 

@@ -117,7 +117,7 @@ static em_status open_service(em_loop *loop, signals_service **opened)
     made->service.operations = &service_operations;
     made->loop = loop;
     emi_list_init(&made->watches);
-    loop->services[EMI_SERVICE_SIGNAL_WATCHES] = &made->service;
+    emi_loop_add_service(loop, EMI_SERVICE_SIGNAL_WATCHES, &made->service);
     return EM_OK;
 }
 
