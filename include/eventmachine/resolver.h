@@ -147,9 +147,9 @@ typedef struct em_resolver_options {
     em_switch edns;
 
     /** Whether addresses are looked up by getaddrinfo(3) in threads (see em_loop_options.pool_threads), which also asks
-     * the other sources of nsswitch.conf(5). Nothing is cached then. The options above have no effect then, and
-     * em_loop_query still asks the name servers. Default: on if the environment variable EM_RESOLVER is "system" or the
-     * library was built without c-ares, where it cannot be turned off. */
+     * the other sources of nsswitch.conf(5). With it, nothing is cached, the options above have no effect, and
+     * em_loop_query still asks the name servers. Default: on if the environment variable EM_RESOLVER is "system".
+     * Always on if the library was built without c-ares. */
     em_switch use_system;
 
     /** Whether answers are kept for their time to live. Default: on. */

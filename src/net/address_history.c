@@ -83,13 +83,6 @@ void emi_address_history_note(emi_address_history **history, const emi_memory *m
     *place = (entry){.hash = hash, .noted_ns = now_ns, .address = *address};
 }
 
-void emi_address_history_forget(emi_address_history *history, const char *host, int port)
-{
-    entry *known = history ? find(history, hash_of(host, port)) : NULL;
-    if (known)
-        known->hash = 0;
-}
-
 void emi_address_history_destroy(emi_address_history *history, const emi_memory *memory)
 {
     emi_release(memory, history);

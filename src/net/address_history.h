@@ -24,9 +24,6 @@ bool emi_address_history_find(emi_address_history *history, const char *host, in
 void emi_address_history_note(emi_address_history **history, const emi_memory *memory, const char *host,
                               const em_address *address, uint64_t now_ns);
 
-/** Forgets what was noted for a host and port. */
-void emi_address_history_forget(emi_address_history *history, const char *host, int port);
-
 void emi_address_history_destroy(emi_address_history *history, const emi_memory *memory);
 
 #endif
