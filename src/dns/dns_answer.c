@@ -200,12 +200,12 @@ em_status emi_answer_read(const emi_memory *memory, emi_message message, const c
 em_status emi_answer_make_failure(const emi_memory *memory, const char *name, em_status status, int response_code,
                                   emi_answer **made)
 {
-    size_t length = strlen(name);
-    emi_answer *answer = allocate(memory, 0, length + 1);
+    size_t bytes = strlen(name) + 1;
+    emi_answer *answer = allocate(memory, 0, bytes);
     if (!answer)
         return EM_NO_MEMORY;
     char *copied = (char *)(answer + 1);
-    memcpy(copied, name, length);
+    memcpy(copied, name, bytes);
     answer->view.name = copied;
     answer->view.canonical_name = copied;
     answer->view.response_code = response_code;

@@ -126,7 +126,8 @@ static bool read_fields(input *from, em_record *record, field_reader *read)
     record->fields = fields;
     for (size_t i = 0; i < record->field_count; i++) {
         em_record_field field;
-        read(from, &field);
+        if (!read(from, &field))
+            return false;
         if (field.key == PARAMETER_PORT && field.length_bytes == 2)
             record->port = emi_message_read16(from->message, from->at);
         field.bytes = copy(from->arena, from->message.bytes + from->at, field.length_bytes, 1);

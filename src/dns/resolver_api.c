@@ -188,7 +188,7 @@ static void write_ipv6(const em_address *address, char *text, size_t capacity)
     struct sockaddr_in6 ipv6;
     char digits[32 * 2 + 1];
     memcpy(&ipv6, address->storage.bytes, sizeof ipv6);
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         unsigned byte = ipv6.sin6_addr.s6_addr[15 - i];
         snprintf(digits + 4 * i, 5, "%x.%x.", byte & 0xf, byte >> 4);
     }

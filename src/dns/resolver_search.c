@@ -146,11 +146,11 @@ static void answered(emi_question *question, em_status status, emi_message messa
     }
     if (status == EM_NO_DESCRIPTORS && emi_transport_ask_later(resolver->transport, question))
         return;
-    emi_answer *answer = NULL;
+    emi_answer *answer = NULL; /* it stays so if there is no memory */
     if (status == EM_OK)
-        status = emi_answer_read(memory, message, entry->name, question->type, &answer);
+        (void)emi_answer_read(memory, message, entry->name, question->type, &answer);
     else if (status != EM_NO_MEMORY)
-        status = emi_answer_make_failure(memory, entry->name, status, question->response_code, &answer);
+        (void)emi_answer_make_failure(memory, entry->name, status, question->response_code, &answer);
     if (answer)
         answer->made_ns = resolver->loop->now_ns;
     finish(entry, answer);

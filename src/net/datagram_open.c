@@ -132,7 +132,7 @@ static em_status add_socket(em_loop *loop, const origin *from, const em_datagram
 {
     emi_net *net;
     em_datagram_options options;
-    em_datagram_socket *socket;
+    em_datagram_socket *socket = NULL;
     em_status status = check_handler(handler);
     if (status == EM_OK)
         status = emi_net_of(loop, &net);

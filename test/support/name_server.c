@@ -140,9 +140,9 @@ static int open_socket(int type, int port)
 
 static int port_of(int fd)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {.sin_port = 0};
     socklen_t length = sizeof address;
-    getsockname(fd, (struct sockaddr *)&address, &length);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
     return ntohs(address.sin_port);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "dns/dns_config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,11 +55,12 @@ static void servers_are_taken_in_their_order(void **state)
 static void more_servers_and_suffixes_than_fit_are_left_out(void **state)
 {
     (void)state;
-    char text[4096] = "search";
+    char text[4096];
+    int length = snprintf(text, sizeof text, "search");
     for (int i = 0; i < 30; i++)
-        strcat(text, " a.test");
+        length += snprintf(text + length, sizeof text - (size_t)length, " a.test");
     for (int i = 0; i < 30; i++)
-        strcat(text, "\nnameserver 127.0.0.1");
+        length += snprintf(text + length, sizeof text - (size_t)length, "\nnameserver 127.0.0.1");
     read_text(text);
     assert_int_equal(config.server_count, EMI_MOST_SERVERS);
     assert_int_equal(config.suffix_count, EMI_MOST_SUFFIXES);
