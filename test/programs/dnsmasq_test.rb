@@ -24,7 +24,6 @@ class DnsmasqTest < ProgramTest
     super
     skip "dnsmasq is not installed" unless find("dnsmasq")
     skip "this user may not make network namespaces" unless system(*namespace, "true", %i[out err] => File::NULL)
-    skip "the library was built without c-ares" unless `ldd #{Children::LIBRARY}/rubyeventmachine.so`.include?("cares")
   end
 
   def find(program)
@@ -36,10 +35,18 @@ class DnsmasqTest < ProgramTest
   end
 
   def test_names_lead_to_connections
+    expect_connections({})
+  end
+
+  def test_names_lead_to_connections_also_with_the_resolver_of_the_system
+    expect_connections({ "EM_RESOLVER" => "system" })
+  end
+
+  def expect_connections(environment)
     Dir.mktmpdir do |directory|
       File.write(File.join(directory, "hosts"), "127.0.0.1 other FROM-hosts\n")
       File.write(File.join(directory, "resolv.conf"), "search zone.test\nnameserver 127.0.0.1\noptions timeout:1\n")
-      output = IO.popen([*namespace, *ruby_app("names", directory)], err: %i[child out], &:read)
+      output = IO.popen([environment, *namespace, *ruby_app("names", directory)], err: %i[child out], &:read)
       assert_equal EXPECTED, output.lines[0...-1].join, output
     end
   end

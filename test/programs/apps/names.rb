@@ -57,6 +57,11 @@ class Client < EM::Connection
     @done = done
   end
 
+  # Programs do this before there is a socket.
+  def post_init
+    set_sock_opt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+  end
+
   def connection_completed
     puts "#{@name}: connected"
     @connected = true
