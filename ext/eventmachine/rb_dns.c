@@ -102,7 +102,9 @@ static VALUE begin_lookup(VALUE self, VALUE name, VALUE servers, VALUE seconds)
 {
     em_loop *loop = rb_em_loop("begin_lookup");
     const char *texts[MOST_SERVERS];
-    em_resolver_options resolver = {.size = sizeof resolver, .servers = texts, .attempts = 1};
+    /* The files are read in Ruby. */
+    em_resolver_options resolver = {
+        .size = sizeof resolver, .servers = texts, .attempts = 1, .hosts_file = "", .resolv_conf = ""};
     em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4};
     em_lookup lookup;
     const char *text = StringValueCStr(name);
