@@ -98,6 +98,7 @@ static void ask_for_everything(side *acting)
     em_connection *connection = acting->connection;
     em_connection_get_peer_address(connection, &address);
     em_connection_get_local_address(connection, &address);
+    em_connection_set_keepalive(connection, EM_ON, 100, 0, 0); /* also before there is a socket */
     FUZZ_CHECK(em_loop_find_connection(acting->node->loop, em_connection_get_signature(connection)) == connection);
     if (acting->node->in_turn)
         FUZZ_CHECK(em_loop_destroy(acting->node->loop) == EM_INVALID_STATE);
