@@ -91,6 +91,18 @@ class InstallPackagesTest < Minitest::Test
     assert_match(/As root, run: apt-get install absent$/, output)
   end
 
+  def test_without_root_and_sudo_optional_packages_are_only_mentioned
+    debian("libthere-dev")
+    command("id", "echo 1000")
+    list("other", "libthere-dev <limits.h>\nlibmore-dev <more.h> optional\n")
+    output, status = install("other")
+    assert_predicate status, :success?
+    assert_match(/As root, run: apt-get install libmore-dev$/, output)
+    output, status = install("other", "list")
+    refute_predicate status, :success?
+    assert_match(/As root, run: apt-get install absent libmore-dev$/, output)
+  end
+
   def test_fails_if_apt_get_fails
     debian
     command("apt-get", "exit 100")
