@@ -91,7 +91,7 @@ static em_status connect_to_address(em_connection *connection)
     connector->was_tried = true;
     connection->is_tcp = is_tcp(&connector->address);
     connection->channel.exact_reads = connection->is_tcp;
-    connection->may_linger = connector->stream.linger_seconds > 0;
+    connection->may_linger = connection->may_linger || connector->stream.linger_seconds > 0;
     status = emi_loop_attach_channel(connection->object.loop, &connection->channel, EMI_STREAM, socket, EMI_OURS);
     if (status != EM_OK) {
         emi_socket_close(socket);

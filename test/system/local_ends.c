@@ -222,6 +222,29 @@ static void what_is_wrong_with_a_local_name_at_once_fails_at_once(void **state)
     assert_int_equal(system_stats(*state).connections_open, 0);
 }
 
+/* The option is set while the local end is looked up. Nobody reads, so close(2) would wait. */
+static void lingering_that_is_set_early_does_not_block_the_loop(void **state)
+{
+    static const char data[1 << 20];
+    system_record *record = system_new_record(SYSTEM_COMPLETED | SYSTEM_UNBIND);
+    struct linger very_long = {.l_onoff = 1, .l_linger = 1000};
+    em_connection *client;
+    int port;
+    int listener = system_listen(1, &port);
+    assert_int_equal(dial(*state, "127.0.0.1", port, "four.test", record, &client), EM_OK);
+    assert_int_equal(em_connection_set_socket_option(client, SOL_SOCKET, SO_LINGER, &very_long, sizeof very_long),
+                     EM_OK);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->completed, 1);
+    for (unsigned i = 0; i < 16; i++)
+        assert_true(em_connection_send(client, data, sizeof data) >= 0);
+    system_turn(*state);
+    assert_int_equal(em_connection_close(client), EM_OK);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->unbind, 1);
+    close(listener);
+}
+
 /* Whatever the peer's addresses will be. */
 static void a_local_address_that_cannot_be_had_fails_at_once_also_for_a_name(void **state)
 {
@@ -332,6 +355,7 @@ int main(void)
         SYSTEM_TEST(a_local_end_that_fits_no_address_is_of_a_wrong_family),
         SYSTEM_TEST(a_local_name_that_does_not_resolve_ends_the_connection),
         SYSTEM_TEST(what_is_wrong_with_a_local_name_at_once_fails_at_once),
+        SYSTEM_TEST(lingering_that_is_set_early_does_not_block_the_loop),
         SYSTEM_TEST(a_local_address_that_cannot_be_had_fails_at_once_also_for_a_name),
         SYSTEM_TEST(a_local_port_that_one_family_has_is_enough_for_a_name),
         SYSTEM_TEST(a_local_name_does_not_block_the_loop_and_counts_to_the_deadline),
