@@ -113,6 +113,14 @@ em_status emi_dns_cache_add(emi_dns_cache *cache, emi_cache_entry *entry)
     return EM_OK;
 }
 
+/* Everything that a kept answer takes, with its place in the table and the ranks that it may get. */
+static size_t bytes_of(const emi_cache_entry *entry)
+{
+    const emi_answer *answer = entry->answer;
+    return sizeof *entry + strlen(entry->name) + 1 + 2 * sizeof entry + answer->size_bytes +
+           answer->view.record_count * sizeof *answer->ranks;
+}
+
 void emi_dns_cache_remove(emi_dns_cache *cache, emi_cache_entry *entry)
 {
     if (!entry->is_in_cache)
@@ -127,7 +135,7 @@ void emi_dns_cache_remove(emi_dns_cache *cache, emi_cache_entry *entry)
         return;
     emi_list_remove(&entry->by_use);
     cache->kept--;
-    cache->kept_bytes -= entry->answer->size_bytes;
+    cache->kept_bytes -= bytes_of(entry);
 }
 
 static bool is_too_full(const emi_dns_cache *cache)
@@ -140,7 +148,7 @@ void emi_dns_cache_keep(emi_dns_cache *cache, emi_cache_entry *entry)
     EMI_INVARIANT(entry->is_in_cache && entry->answer);
     emi_list_append(&cache->by_use, &entry->by_use);
     cache->kept++;
-    cache->kept_bytes += entry->answer->size_bytes;
+    cache->kept_bytes += bytes_of(entry);
     while (is_too_full(cache))
         forget(cache, EMI_CONTAINER(cache->by_use.next, emi_cache_entry, by_use));
 }

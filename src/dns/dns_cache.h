@@ -41,7 +41,7 @@ typedef struct emi_dns_cache {
 } emi_dns_cache;
 
 /** The average size of an answer that is allowed for: a cache of n entries keeps n times as many bytes at most. */
-#define EMI_CACHE_ENTRY_BYTES ((size_t)512)
+#define EMI_CACHE_ENTRY_BYTES ((size_t)1024)
 
 void emi_dns_cache_init(emi_dns_cache *cache, const emi_memory *memory, size_t most_entries);
 

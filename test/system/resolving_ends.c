@@ -401,6 +401,39 @@ static void nothing_grows_however_many_names_fail(void **state)
     name_server_stop(server);
 }
 
+/* Long names, many records: what the header says of the memory holds for all. */
+static void the_cache_takes_no_more_memory_than_it_may(void **state)
+{
+    enum { ENTRIES = 300, MANY = 1000, BYTES = ENTRIES * 1024 };
+    static const struct kind {
+        const char *label;
+        int digits;
+    } kinds[] = {{"good", 1}, {"many", 1}, {"good", 60}};
+    system_need_transport(*state);
+    name_server *server = name_server_start(0);
+    em_loop *loop = system_create_loop((em_loop_options){.allocator = counted_memory_allocator()});
+    const char *list[1];
+    em_resolver_options options = system_ask(server, list);
+    options.cache_entry_count = ENTRIES;
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        assert_int_equal(em_loop_set_resolver(loop, &options), EM_OK);
+        size_t before = counted_memory_get().bytes;
+        for (size_t n = 0; n < MANY; n++) {
+            char name[256];
+            int digits = kinds[i].digits;
+            snprintf(name, sizeof name, "%s.%0*zu.%0*d.%0*d", kinds[i].label, digits, n, digits, 1, digits, 2);
+            em_status result = EM_IN_PROGRESS;
+            assert_int_equal(em_loop_resolve(loop, name, NULL, note_status, &result, NULL, NULL), EM_OK);
+            while (result == EM_IN_PROGRESS)
+                system_turn(loop);
+            assert_int_equal(result, EM_OK);
+        }
+        assert_in_range(counted_memory_get().bytes, before + BYTES / 2, before + BYTES + 16384);
+    }
+    assert_int_equal(em_loop_destroy(loop), EM_OK);
+    name_server_stop(server);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -418,6 +451,7 @@ int main(void)
         SYSTEM_TEST(a_child_that_does_not_take_over_disturbs_nothing),
         SYSTEM_TEST(a_lookup_without_memory_fails_or_succeeds_and_loses_nothing),
         SYSTEM_TEST(nothing_grows_however_many_names_fail),
+        SYSTEM_TEST(the_cache_takes_no_more_memory_than_it_may),
     };
     return SYSTEM_RUN(tests);
 }
