@@ -304,17 +304,20 @@ static ares_ssize_t drop(void)
     return -1;
 }
 
-/* Some servers that do not support EDNS respond with a header alone, and "format error" in it. c-ares would ignore it,
- * because it has no question. */
+/* Some servers that do not understand a query respond with "format error" and without the question. c-ares would ignore
+ * it. */
 static size_t add_question(const emi_question *question, unsigned char *bytes, size_t length, size_t capacity)
 {
     emi_message message = {.bytes = bytes, .length = length};
-    if (length != EMI_MESSAGE_HEADER_BYTES || capacity < EMI_LONGEST_QUERY_BYTES || !(bytes[2] & 0x80) ||
-        emi_message_response_code(message) != EMI_FORMAT_ERROR || emi_message_read16(message, 0) != question->id)
+    if (length < EMI_MESSAGE_HEADER_BYTES || capacity < EMI_LONGEST_QUERY_BYTES || !(bytes[2] & 0x80) ||
+        emi_message_read16(message, 4) != 0 || emi_message_read16(message, 0) != question->id)
+        return length;
+    int code = emi_message_response_code(message);
+    if (code != EMI_FORMAT_ERROR && code != EMI_NOT_IMPLEMENTED)
         return length;
     length = emi_message_write_query(bytes, question->name, question->type, question->id, 0);
     bytes[2] |= 0x80;
-    bytes[3] = EMI_FORMAT_ERROR;
+    bytes[3] = (unsigned char)code;
     return length;
 }
 

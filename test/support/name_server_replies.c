@@ -192,6 +192,21 @@ static void reply_format_error_with_edns(exchange *all)
     send_reply(all);
 }
 
+/* No question, but the EDNS record of the query. */
+static void reply_format_error_without_question(exchange *all)
+{
+    if (!all->has_edns) {
+        reply_good(all);
+        return;
+    }
+    begin_reply(all, 1);
+    all->reply[5] = 0;
+    all->reply[11] = 1;
+    all->length = 12;
+    put_bytes(all, all->query + all->question_end, all->query_length - all->question_end);
+    send_reply(all);
+}
+
 static void reply_never(exchange *all)
 {
     (void)all;
@@ -424,6 +439,7 @@ static const struct behaviour {
     {"refused", reply_refused},
     {"notimp", reply_not_implemented_with_edns},
     {"formerr", reply_format_error_with_edns},
+    {"formerrwithedns", reply_format_error_without_question},
     {"silent", reply_never},
     {"truncated", reply_truncated},
     {"cut", reply_truncated_always},
