@@ -44,7 +44,8 @@ static em_status read_bracketed(const char *text, em_address *server)
     if (end[1] == '\0')
         return em_address_from_text(literal, EMI_DNS_PORT, server);
     char *rest;
-    long port = end[1] == ':' ? strtol(end + 2, &rest, 10) : 0;
+    bool has_port = end[1] == ':' && end[2] >= '0' && end[2] <= '9';
+    long port = has_port ? strtol(end + 2, &rest, 10) : 0;
     return port < 1 || port > 65535 || *rest ? EM_INVALID_ADDRESS : em_address_from_text(literal, (int)port, server);
 }
 
@@ -103,22 +104,32 @@ static void read_suffixes(emi_dns_config *config, char **rest)
 
 /* Options */
 
-static unsigned read_number(const char *text, unsigned least, unsigned most)
+/* What is no number is skipped; a number out of range counts as the limit. */
+static void read_number(const char *text, unsigned least, unsigned most, unsigned *number)
 {
+    if (!text[0] || text[strspn(text, "0123456789")])
+        return;
     unsigned long value = strtoul(text, NULL, 10);
     if (value < least)
-        return least;
-    return value > most ? most : (unsigned)value;
+        value = least;
+    *number = value > most ? most : (unsigned)value;
+}
+
+static void read_timeout(emi_dns_config *config, const char *text)
+{
+    unsigned seconds = config->timeout_ms / 1000;
+    read_number(text, 1, LONGEST_TIMEOUT_MS / 1000, &seconds);
+    config->timeout_ms = seconds * 1000;
 }
 
 static void read_option(emi_dns_config *config, const char *word)
 {
     if (strncmp(word, "ndots:", 6) == 0)
-        config->ndots = read_number(word + 6, 0, MOST_DOTS);
+        read_number(word + 6, 0, MOST_DOTS, &config->ndots);
     else if (strncmp(word, "timeout:", 8) == 0)
-        config->timeout_ms = read_number(word + 8, 1, LONGEST_TIMEOUT_MS / 1000) * 1000;
+        read_timeout(config, word + 8);
     else if (strncmp(word, "attempts:", 9) == 0)
-        config->attempts = read_number(word + 9, 1, MOST_ATTEMPTS);
+        read_number(word + 9, 1, MOST_ATTEMPTS, &config->attempts);
     else if (strcmp(word, "rotate") == 0)
         config->rotate = true;
     else if (strcmp(word, "use-vc") == 0 || strcmp(word, "usevc") == 0)

@@ -83,6 +83,10 @@ static void options_are_limited_to_what_is_sensible(void **state)
     assert_int_equal(config.attempts, 1);
     assert_int_equal(config.timeout_ms, 30000);
     assert_true(config.rotate && config.use_tcp && config.no_ipv6);
+    read_text("options ndots:x ndots: ndots:-1 attempts:4x timeout:-5 timeout:+3 timeout:\n");
+    assert_int_equal(config.ndots, 1);
+    assert_int_equal(config.attempts, 2);
+    assert_int_equal(config.timeout_ms, 5000);
     read_text("options ndots:0\n");
     assert_int_equal(config.ndots, 0);
 }
@@ -115,8 +119,8 @@ static void servers_of_the_options_may_have_ports(void **state)
     assert_string_equal(server_text(1), "[2001:db8::1]:5353");
     assert_string_equal(server_text(2), "[::1]:53");
     assert_int_equal(config.ndots, 2);
-    static const char *const bad[] = {"",     "x",      "1.2.3.4:", "1.2.3.4:0",  "1.2.3.4:70000",
-                                      "[::1", "[::1]x", "[::1]:x",  "1.2.3.4:53x"};
+    static const char *const bad[] = {"",       "x",       "1.2.3.4:",    "1.2.3.4:0",   "1.2.3.4:70000", "[::1",
+                                      "[::1]x", "[::1]:x", "1.2.3.4:53x", "1.2.3.4:+53", "[::1]: 53"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         servers[0] = bad[i];
         assert_int_equal(emi_dns_options_check(&options), EM_INVALID_ADDRESS);
