@@ -20,14 +20,15 @@ typedef struct emi_file_stamp {
     int64_t changed_ns;
     int64_t modified_seconds;
     int64_t modified_ns;
+    bool is_fresh; /**< the file was changed so lately that another change may get the same time */
 } emi_file_stamp;
 
-/** Takes the stamp of a file, by one stat(2). */
+/** Takes the stamp of a file, by one stat(2). A fresh stamp equals no other one. */
 void emi_text_file_stamp(const char *path, emi_file_stamp *stamp);
 
 static inline bool emi_file_stamps_equal(const emi_file_stamp *a, const emi_file_stamp *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+    return !a->is_fresh && !b->is_fresh && a->device == b->device && a->inode == b->inode && a->size == b->size &&
            a->changed_seconds == b->changed_seconds && a->changed_ns == b->changed_ns &&
            a->modified_seconds == b->modified_seconds && a->modified_ns == b->modified_ns;
 }

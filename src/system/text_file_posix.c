@@ -10,13 +10,22 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "system/socket.h"
 #include "system/system_error.h"
 #include "system/text_file.h"
 
-enum { LARGEST_FILE_BYTES = 16 << 20 };
+/* Some file systems keep times of two seconds. */
+enum { LARGEST_FILE_BYTES = 16 << 20, FRESH_SECONDS = 2 };
+
+static bool is_fresh(const struct stat *info)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec - info->st_mtim.tv_sec <= FRESH_SECONDS && now.tv_sec >= info->st_mtim.tv_sec;
+}
 
 void emi_text_file_stamp(const char *path, emi_file_stamp *stamp)
 {
@@ -32,6 +41,7 @@ void emi_text_file_stamp(const char *path, emi_file_stamp *stamp)
         .changed_ns = info.st_ctim.tv_nsec,
         .modified_seconds = info.st_mtim.tv_sec,
         .modified_ns = info.st_mtim.tv_nsec,
+        .is_fresh = is_fresh(&info),
     };
 }
 
