@@ -77,9 +77,10 @@ static void keep_rank(emi_answer *answer, size_t record, uint64_t rank)
 static void find_rank(found *all, unsigned i)
 {
     em_address source;
-    bool has_route = emi_find_source_address(&all->list[i], &source);
-    all->ranks[i] = emi_address_rank(&all->list[i], has_route ? &source : NULL);
-    if (all->answers[i])
+    em_status status = emi_find_source_address(&all->list[i], &source);
+    all->ranks[i] = emi_address_rank(&all->list[i], status == EM_OK ? &source : NULL);
+    /* What could not be found out now is asked for the next time. */
+    if (all->answers[i] && status != EM_NO_DESCRIPTORS && status != EM_NO_MEMORY)
         keep_rank(all->answers[i], all->records[i], all->ranks[i]);
 }
 

@@ -5,12 +5,10 @@
 #ifndef EMI_SOURCE_ADDRESS_H
 #define EMI_SOURCE_ADDRESS_H
 
-#include <stdbool.h>
-
 #include <eventmachine/address.h>
 
-/** Finds the source address for an IPv4 or IPv6 destination by connecting a datagram socket, which sends nothing. False
- * if there is no route to it. Makes four system calls. */
-bool emi_find_source_address(const em_address *destination, em_address *source);
+/** Finds the source address for an IPv4 or IPv6 destination by connecting a datagram socket, which sends nothing. Makes
+ * four system calls. What the system says if there is no route to it. EM_NO_DESCRIPTORS, EM_NO_MEMORY. */
+em_status emi_find_source_address(const em_address *destination, em_address *source);
 
 #endif

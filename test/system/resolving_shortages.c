@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "dns/resolver_private.h"
 #include "support/system_names.h"
 #include "support/unit.h"
 
@@ -105,19 +106,22 @@ static name_server *start(em_loop *loop)
     return server;
 }
 
-/* There are fewer descriptors than questions under way. "truncated" needs two for each. */
+/* There are fewer descriptors than questions under way. */
 static void names_wait_for_descriptors(void **state)
 {
     enum { MANY = 1000 };
-    static const char *const labels[] = {"good", "truncated"};
     name_server *server = start(*state);
+    const char *list[1];
+    em_resolver_options patient = system_ask(server, list);
+    patient.timeout_ns = 5 * EM_SECONDS;
+    assert_int_equal(em_loop_set_resolver(*state, &patient), EM_OK);
     em_status *statuses = system_memory(MANY * sizeof *statuses);
     const em_lookup_options options = {.size = sizeof options, .family = EM_ADDRESS_IPV4};
     shortage made = {.count = 0};
     limit_descriptors(&made, 64);
     for (size_t i = 0; i < MANY; i++) {
         char name[32];
-        snprintf(name, sizeof name, "%s-%zu.test", labels[i % 8 == 0], i);
+        snprintf(name, sizeof name, "good-%zu.test", i);
         statuses[i] = EM_IN_PROGRESS;
         assert_int_equal(em_loop_resolve(*state, name, &options, note_status, &statuses[i], NULL, NULL), EM_OK);
     }
@@ -129,6 +133,33 @@ static void names_wait_for_descriptors(void **state)
     }
     end_shortage(&made);
     assert_int_equal(found, MANY);
+    name_server_stop(server);
+}
+
+static bool has_rank(em_loop *loop, const char *name, unsigned type)
+{
+    emi_resolver *resolver;
+    assert_int_equal(emi_resolver_of(loop, &resolver), EM_OK);
+    const emi_inquiry *inquiry = emi_dns_cache_find(&resolver->cache, name, type, loop->now_ns);
+    assert_non_null(inquiry);
+    return inquiry->answer->ranks && inquiry->answer->ranks[0] != 0;
+}
+
+/* Which addresses have a route is kept with the answer, but not what could not be found out. */
+static void the_order_of_addresses_without_descriptors_is_not_kept(void **state)
+{
+    name_server *server = start(*state);
+    system_query(*state, "good.test", EM_RECORD_A);
+    system_query(*state, "good.test", EM_RECORD_AAAA);
+    shortage all = {.count = 0};
+    take_all_descriptors(&all);
+    em_status status = try_to_resolve(*state, "good.test");
+    end_shortage(&all);
+    assert_int_equal(status, EM_OK);
+    assert_false(has_rank(*state, "good.test", EM_RECORD_A));
+    assert_int_equal(try_to_resolve(*state, "good.test"), EM_OK);
+    assert_true(has_rank(*state, "good.test", EM_RECORD_A));
+    assert_true(has_rank(*state, "good.test", EM_RECORD_AAAA));
     name_server_stop(server);
 }
 
@@ -150,6 +181,7 @@ int main(void)
         SYSTEM_TEST(files_are_read_once_there_are_descriptors_again),
         SYSTEM_TEST(a_file_that_cannot_be_opened_now_is_not_forgotten),
         SYSTEM_TEST(names_wait_for_descriptors),
+        SYSTEM_TEST(the_order_of_addresses_without_descriptors_is_not_kept),
         SYSTEM_TEST(without_any_descriptor_a_name_fails),
     };
     int file = mkstemp(hosts_file);
