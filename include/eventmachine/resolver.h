@@ -204,7 +204,8 @@ EM_API em_status em_loop_resolve(em_loop *loop, const char *name, const em_looku
 /**
  * Queries the name servers for records of one type. The name is sent as it stands: the hosts file and the search list
  * are not used, and a final dot makes no difference. "." is the root. No server is asked for a name under localhost: it
- * has the addresses 127.0.0.1 and ::1. To find the name of an address, query EM_RECORD_PTR for the name that
+ * has the addresses 127.0.0.1 and ::1. An address in the place of a name is refused for EM_RECORD_A and EM_RECORD_AAAA
+ * (EM_INVALID_ADDRESS). To find the name of an address, query EM_RECORD_PTR for the name that
  * em_address_to_reverse_name writes.
  *
  * type: em_record_type, or any other number from 1 to 65535. All else is as for em_loop_resolve. EM_UNSUPPORTED: the

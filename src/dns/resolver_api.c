@@ -118,8 +118,9 @@ em_status em_loop_query(em_loop *loop, const char *name, unsigned type, const em
     em_resolver_options resolver;
     emi_lookup_request request = {.name = name, .types = {type}, .type_count = 1, .is_query = true};
     status = read_lookup_options(&request, &own, &resolver, options);
+    bool is_for_addresses = type == EM_RECORD_A || type == EM_RECORD_AAAA;
     if (status == EM_OK)
-        status = emi_name_check_query(name);
+        status = is_for_addresses ? emi_name_check(name) : emi_name_check_query(name);
     if (status != EM_OK)
         return status;
     emi_lookup *begun;

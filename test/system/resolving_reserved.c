@@ -96,6 +96,10 @@ static void a_name_of_numbers_is_no_name(void **state)
         assert_int_equal(
             em_loop_resolve(*state, refused[i], NULL, (em_resolved)(void (*)(void))abort, NULL, NULL, NULL),
             EM_INVALID_ADDRESS);
+    for (size_t i = 0; i < COUNT(refused); i++)
+        assert_int_equal(
+            em_loop_query(*state, refused[i], EM_RECORD_A, NULL, (em_queried)(void (*)(void))abort, NULL, NULL, NULL),
+            EM_INVALID_ADDRESS);
     for (size_t i = 0; i < COUNT(names); i++)
         system_resolve(*state, names[i]);
     assert_int_equal(name_server_queries(server), 2 * COUNT(names));

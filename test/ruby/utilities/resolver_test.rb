@@ -90,6 +90,81 @@ class ResolverTest < ReactorTest
     end
   end
 
+  # Never a name, whatever other programs take them for.
+  def test_addresses_are_not_looked_up
+    ["192.0.2.1", "2001:db8::1"].each { |text| assert_equal [:succeeded, [text]], resolve(text) }
+    ["127.1", "1.2.3.4.5", "0x7f.1"].each { |text| assert_equal :failed, resolve(text).first }
+    assert_empty @server.queries
+  end
+
+  def test_reserved_names_are_not_asked_for
+    skip_without_servers
+    Resolver.instance_variable_set(:@hosts, {})
+    assert_equal [:succeeded, ["127.0.0.1"]], resolve("any.localhost")
+    assert_equal [:failed, "host name not found"], resolve("x.onion")
+    assert_empty @server.queries
+  end
+
+  def test_a_name_that_is_no_text_fails
+    ["\xff.test".b, "good.test".encode("UTF-16LE"), "good\0.test"].each do |name|
+      Resolver.nameservers = []
+      assert_equal :failed, resolve(name).first
+    end
+  end
+
+  def test_a_name_server_that_is_no_address_fails
+    ["bogus", 53].each do |server|
+      Resolver.nameservers = [server]
+      assert_equal :failed, resolve("good.test").first
+    end
+  end
+
+  # Whoever has set it.
+  def test_after_an_outcome_nothing_goes_on
+    skip_without_servers
+    endings = [->(request) { request.timeout(0.05, "late") }, ->(request) { request.fail("late") }]
+    endings.each do |ending|
+      EM.run do
+        request = Resolver.resolve("silent.test")
+        EM.next_tick { EM.next_tick { ending.call(request) } }
+        request.errback do |reason|
+          assert_equal "late", reason
+          assert_nil Resolver.socket.instance_variable_get(:@timer)
+          assert_empty EventMachine::DNS.instance_variable_get(:@lookups)
+          EM.stop
+        end
+      end
+    end
+  end
+
+  # Each has a socket, which takes replies from it alone.
+  def test_packets_to_servers_with_ports
+    skip "there are no datagram sockets" unless EM.respond_to?(:open_datagram_socket)
+    servers = [@server, NameServer.new, NameServer.new("::1")]
+    received = []
+    EM.run do
+      socket = Resolver.socket
+      socket.define_singleton_method(:receive_data) { |bytes| EM.stop if (received << bytes).size == 3 }
+      servers.each do |server|
+        socket.nameserver = server.address
+        socket.send_packet(question.encode)
+      end
+    end
+    assert_equal [1, 1, 1], servers.map { |server| server.queries.size }
+  ensure
+    servers[1..].each(&:stop)
+  end
+
+  def question
+    Resolv::DNS::Message.new(1).tap { |message| message.add_question("good.test", Resolv::DNS::Resource::IN::A) }
+  end
+
+  def test_a_packet_without_a_server_is_refused
+    skip "there are no datagram sockets" unless EM.respond_to?(:open_datagram_socket)
+    Resolver.nameservers = []
+    EM.run_block { assert_raises(ArgumentError) { Resolver.socket.send_packet("x") } }
+  end
+
   def test_a_name_in_the_hosts_file_is_found_at_once
     Resolver.instance_variable_set(:@hosts, { "here" => ["192.0.2.9"] })
     EM.run_block do
