@@ -461,6 +461,28 @@ static const struct behaviour {
     {"heresilent", reply_here_and_never_for_ipv6},
 };
 
+void name_server_begin(exchange *all, unsigned code)
+{
+    begin_reply(all, code);
+}
+
+void name_server_add(exchange *all, unsigned count, unsigned owner, unsigned type, unsigned ttl, const void *data,
+                     size_t length)
+{
+    put_record(all, owner, type, ttl, data, length);
+    count_record(all, count);
+}
+
+void name_server_send(exchange *all)
+{
+    send_reply(all);
+}
+
+void name_server_reply_good(exchange *all)
+{
+    reply_good(all);
+}
+
 void name_server_reply(exchange *all)
 {
     for (size_t i = 0; i < COUNT(behaviours); i++)
@@ -468,5 +490,6 @@ void name_server_reply(exchange *all)
             behaviours[i].reply(all);
             return;
         }
-    reply_no_such_name(all);
+    if (!name_server_reply_hostile(all))
+        reply_no_such_name(all);
 }
