@@ -76,12 +76,19 @@ static void on_answer(em_loop *loop, em_lookup lookup, em_status status, const e
     finish(lookup, status, answer->response_code, &found);
 }
 
-/* From the system's resolver, which has no response codes. */
+/* From the system's resolver, which has no response codes. -1: it has not found out. */
+static int response_code_of(em_status status)
+{
+    if (status == EM_NAME_NOT_FOUND)
+        return 3;
+    return status == EM_OK || status == EM_NO_RECORDS ? 0 : -1;
+}
+
 static void on_addresses(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
                          void *user)
 {
     list found = {.addresses = addresses, .count = count};
-    finish(lookup, status, status == EM_NAME_NOT_FOUND ? 3 : status == EM_OK ? 0 : -1, &found);
+    finish(lookup, status, response_code_of(status), &found);
 }
 
 static size_t read_servers(VALUE servers, const char **texts)

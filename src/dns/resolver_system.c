@@ -41,6 +41,10 @@ static em_status status_of(int error)
     case EAI_SYSTEM:
     case EAI_FAIL:
         return EM_RESOLVER_FAILED;
+#ifdef EAI_NODATA
+    case EAI_NODATA: /* the name has other records */
+        return EM_NO_RECORDS;
+#endif
     default:
         return EM_NAME_NOT_FOUND;
     }

@@ -356,6 +356,26 @@ static void where_no_server_listens_the_lookup_is_refused(void **state)
     assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_CONNECTION_REFUSED);
 }
 
+static void a_server_that_is_started_again_is_found(void **state)
+{
+    static const em_switch transports[] = {EM_OFF, EM_ON};
+    system_need_transport(*state);
+    for (size_t i = 0; i < COUNT(transports); i++) {
+        name_server *server = name_server_start(0);
+        const char *list[1];
+        em_resolver_options options = system_ask(server, list);
+        options.use_tcp = transports[i];
+        assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
+        assert_int_equal(system_query(*state, "good-1.test", EM_RECORD_A)->status, EM_OK);
+        int port = name_server_port(server);
+        name_server_stop(server);
+        assert_int_equal(system_query(*state, "good-2.test", EM_RECORD_A)->status, EM_CONNECTION_REFUSED);
+        server = name_server_start(port);
+        assert_int_equal(system_query(*state, "good-2.test", EM_RECORD_A)->status, EM_OK);
+        name_server_stop(server);
+    }
+}
+
 static void nothing_is_left_to_do_after_the_last_answer(void **state)
 {
     name_server *server = start(*state);
@@ -426,6 +446,7 @@ int main(void)
         SYSTEM_TEST(a_silent_server_comes_first_again_after_half_a_minute),
         SYSTEM_TEST(if_one_server_fails_the_next_is_asked),
         SYSTEM_TEST(where_no_server_listens_the_lookup_is_refused),
+        SYSTEM_TEST(a_server_that_is_started_again_is_found),
         SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
         SYSTEM_TEST(malformed_and_reserved_names_fail_at_once),
         SYSTEM_TEST(names_that_look_like_numbers_at_the_beginning_are_names),

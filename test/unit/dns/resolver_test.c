@@ -31,6 +31,7 @@ static const entry entries[] = {
     {.name = "both.test", .configured = {"127.0.0.2"}, .all = {"::1", "127.0.0.2"}},
     {.name = "half.test", .configured = {"127.0.0.2"}, .all_error = EAI_AGAIN},
     {.name = "unknown.test", .configured_error = EAI_NONAME, .all_error = EAI_AGAIN},
+    {.name = "mail.test", .configured_error = EAI_NODATA, .all_error = EAI_NODATA},
     {.name = "memory.test", .configured_error = EAI_MEMORY, .all = {"::1"}},
 };
 
@@ -129,6 +130,7 @@ static void the_first_result_stands_if_the_second_lookup_finds_nothing(void **st
     expect("half.test", "127.0.0.2:80", NULL, 2);
     expect_failure("unknown.test", EM_NAME_NOT_FOUND, 2);
     expect_failure("memory.test", EM_NO_MEMORY, 1);
+    expect_failure("mail.test", EM_NO_RECORDS, 2);
 }
 
 static void names_under_localhost_are_not_looked_up(void **state)
