@@ -83,12 +83,18 @@ static void note_disposal(void *user)
     ((system_found *)user)->disposals++;
 }
 
-em_lookup system_begin_resolve(em_loop *loop, const char *name, system_found *found)
+em_lookup system_begin_resolve_with(em_loop *loop, const char *name, const em_lookup_options *options,
+                                    system_found *found)
 {
     em_lookup lookup;
-    assert_int_equal(em_loop_resolve(loop, name, NULL, note_addresses, found, note_disposal, &lookup), EM_OK);
+    assert_int_equal(em_loop_resolve(loop, name, options, note_addresses, found, note_disposal, &lookup), EM_OK);
     assert_int_equal(found->calls, 0);
     return lookup;
+}
+
+em_lookup system_begin_resolve(em_loop *loop, const char *name, system_found *found)
+{
+    return system_begin_resolve_with(loop, name, NULL, found);
 }
 
 em_lookup system_begin_query(em_loop *loop, const char *name, unsigned type, system_found *found)

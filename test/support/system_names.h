@@ -34,6 +34,8 @@ void system_use_server(em_loop *loop, const name_server *server);
 
 /** Begins a lookup of all addresses, or a query. `found` must outlive it. */
 em_lookup system_begin_resolve(em_loop *loop, const char *name, system_found *found);
+em_lookup system_begin_resolve_with(em_loop *loop, const char *name, const em_lookup_options *options,
+                                    system_found *found);
 em_lookup system_begin_query(em_loop *loop, const char *name, unsigned type, system_found *found);
 
 /** Runs the loop until the callback has been called. */

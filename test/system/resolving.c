@@ -340,11 +340,18 @@ static void if_one_server_fails_the_next_is_asked(void **state)
     options.servers = list;
     options.server_count = 2;
     assert_int_equal(em_loop_set_resolver(*state, &options), EM_OK);
-    system_query(*state, "failing.test", EM_RECORD_A);
-    assert_true(name_server_queries(second) > 0);
-    unsigned queries = name_server_queries(second);
-    system_query(*state, "unknown.test", EM_RECORD_A); /* this is final */
-    assert_int_equal(name_server_queries(second), queries);
+    static const char *const failures[] = {"failing.test", "refused.test"};
+    static const char *const final[] = {"unknown.test", "nothing.test"};
+    for (size_t i = 0; i < COUNT(failures); i++) {
+        unsigned queries = name_server_queries(second);
+        system_query(*state, failures[i], EM_RECORD_A);
+        assert_true(name_server_queries(second) > queries);
+    }
+    for (size_t i = 0; i < COUNT(final); i++) {
+        unsigned queries = name_server_queries(second);
+        system_query(*state, final[i], EM_RECORD_A);
+        assert_int_equal(name_server_queries(second), queries);
+    }
     name_server_stop(first);
     name_server_stop(second);
 }
@@ -354,6 +361,34 @@ static void where_no_server_listens_the_lookup_is_refused(void **state)
     name_server *server = start(*state);
     name_server_stop(server);
     assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_CONNECTION_REFUSED);
+}
+
+/* Their sockets are closed and their numbers used again all the time, while another server is asked. */
+static void thousands_of_refused_queries_disturb_no_others(void **state)
+{
+    enum { MANY = 3000 };
+    name_server *good = start(*state);
+    const char *list[1];
+    em_resolver_options options = system_ask(good, list);
+    list[0] = "127.0.0.1:1"; /* no port that a query may have */
+    const em_lookup_options elsewhere = {.size = sizeof elsewhere, .family = EM_ADDRESS_IPV4, .resolver = &options};
+    unsigned descriptors = system_descriptors();
+    em_status *statuses = system_memory(MANY * sizeof *statuses);
+    for (size_t i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "good-%zu.test", i);
+        statuses[i] = EM_IN_PROGRESS;
+        assert_int_equal(
+            em_loop_resolve(*state, name, i % 2 ? NULL : &elsewhere, note_status, &statuses[i], NULL, NULL), EM_OK);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        while (statuses[i] == EM_IN_PROGRESS)
+            system_turn(*state);
+        assert_int_equal(statuses[i], i % 2 ? EM_OK : EM_CONNECTION_REFUSED);
+    }
+    system_turn(*state);
+    assert_int_equal(system_descriptors(), descriptors);
+    name_server_stop(good);
 }
 
 static void a_server_that_is_started_again_is_found(void **state)
@@ -446,6 +481,7 @@ int main(void)
         SYSTEM_TEST(a_silent_server_comes_first_again_after_half_a_minute),
         SYSTEM_TEST(if_one_server_fails_the_next_is_asked),
         SYSTEM_TEST(where_no_server_listens_the_lookup_is_refused),
+        SYSTEM_TEST(thousands_of_refused_queries_disturb_no_others),
         SYSTEM_TEST(a_server_that_is_started_again_is_found),
         SYSTEM_TEST(nothing_is_left_to_do_after_the_last_answer),
         SYSTEM_TEST(malformed_and_reserved_names_fail_at_once),
