@@ -34,6 +34,9 @@ static em_status read_file(const emi_memory *memory, const char *path, char **te
 {
     size_t length;
     em_status status = emi_text_file_read(memory, path, text, &length);
+    /* A zero byte ends its line, and not the file. */
+    for (char *zero = *text; zero && (zero = memchr(zero, '\0', length - (size_t)(zero - *text)));)
+        *zero = '\n';
     return status == EM_NO_MEMORY || status == EM_NO_DESCRIPTORS ? status : EM_OK;
 }
 

@@ -306,7 +306,21 @@ static void options_that_cannot_be_set_change_nothing(void **state)
     name_server_stop(server);
 }
 
-/* Zero bytes, long lines, no line at all. What can be read in it counts. */
+static void a_zero_byte_hides_nothing_behind_its_line(void **state)
+{
+    static const char hosts[] = "192.0.2.1 one\n192.0.2.2 two\0garbage\n\0\0\n192.0.2.3 three\0";
+    name_server *server = start(*state, "", "");
+    FILE *file = fopen(hosts_file, "w");
+    assert_int_equal(fwrite(hosts, 1, sizeof hosts, file), sizeof hosts);
+    assert_int_equal(fclose(file), 0);
+    use_files(*state, server);
+    assert_string_equal(first_address(*state, "one", NULL), "192.0.2.1:0");
+    assert_string_equal(first_address(*state, "two", NULL), "192.0.2.2:0");
+    assert_string_equal(first_address(*state, "three", NULL), "192.0.2.3:0");
+    name_server_stop(server);
+}
+
+/* Long lines, no line at all. What can be read in it counts. */
 static void files_that_are_not_text_do_no_harm(void **state)
 {
     enum { LENGTH = 100000 };
@@ -362,6 +376,7 @@ int main(void)
         SYSTEM_TEST(one_lookup_can_have_a_hosts_file_of_its_own_or_none),
         SYSTEM_TEST(a_lookup_that_began_before_the_change_shares_nothing),
         SYSTEM_TEST(options_that_cannot_be_set_change_nothing),
+        SYSTEM_TEST(a_zero_byte_hides_nothing_behind_its_line),
         SYSTEM_TEST(files_that_are_not_text_do_no_harm),
         SYSTEM_TEST(a_fifo_in_the_place_of_a_file_does_not_block),
     };
