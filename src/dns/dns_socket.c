@@ -16,6 +16,7 @@
 
 #include <eventmachine/timer.h>
 
+#include "base/ascii.h"
 #include "dns/dns_client.h"
 #include "system/new_socket.h"
 #include "system/socket.h"
@@ -321,6 +322,18 @@ static size_t add_question(const emi_question *question, unsigned char *bytes, s
     return length;
 }
 
+/* c-ares compares the question as well, but what is noted of a response must not be what a forger says. */
+static bool is_response_to(const emi_question *question, emi_message message)
+{
+    unsigned char query[EMI_LONGEST_QUERY_BYTES];
+    size_t length = emi_message_write_query(query, question->name, question->type, question->id, 0);
+    size_t end_of_name = length - 4;
+    return message.length >= length && emi_message_read16(message, 0) == question->id &&
+           emi_ascii_same(message.bytes + EMI_MESSAGE_HEADER_BYTES, query + EMI_MESSAGE_HEADER_BYTES,
+                          end_of_name - EMI_MESSAGE_HEADER_BYTES) &&
+           memcmp(message.bytes + end_of_name, query + end_of_name, 4) == 0;
+}
+
 static void note_response(emi_dns_client *client, emi_query_socket *given, emi_message message)
 {
     emi_question *question = client->question;
@@ -397,7 +410,7 @@ static ares_ssize_t receive(ares_socket_t descriptor, void *buffer, size_t capac
         return count;
     emi_message message = {.bytes = buffer};
     message.length = adjust(client->question, buffer, (size_t)count, capacity);
-    if (!emi_message_is_sound(message))
+    if (!emi_message_is_sound(message) || !is_response_to(client->question, message))
         return drop();
     note_response(client, given, message);
     return (ares_ssize_t)message.length;

@@ -85,6 +85,18 @@ static void reply_with_a_negative_ttl(exchange *all)
     name_server_send(all);
 }
 
+/* The right id, and another name or type: nothing of it counts. */
+static void reply_to_another_question(exchange *all)
+{
+    static const size_t changed[] = {QUESTION + 1, 0};
+    for (size_t i = 0; i < COUNT(changed); i++) {
+        name_server_begin(all, 2);
+        all->reply[changed[i] > 0 ? changed[i] : all->question_end - 3] ^= 0x01;
+        all->reply[2] |= 0x02;
+        name_server_send(all);
+    }
+}
+
 /* Streams */
 
 static void put_message(exchange *all)
@@ -177,6 +189,7 @@ static const struct behaviour {
     {"full", reply_with_full_sections},
     {"beside", reply_beside_the_answers},
     {"negativettl", reply_with_a_negative_ttl},
+    {"otherquestion", reply_to_another_question},
     {"bytewise", reply_byte_by_byte},
     {"thousands", reply_with_thousands},
     {"othersfirst", reply_to_others_first},

@@ -57,6 +57,16 @@ static void a_hostile_server_cannot_deceive(void **state)
     name_server_stop(server);
 }
 
+static void a_reply_to_another_question_is_no_reply(void **state)
+{
+    name_server *server = start(*state);
+    const system_found *found = system_query(*state, "otherquestion.test", EM_RECORD_A);
+    assert_int_equal(found->status, EM_RESOLVE_TIMEOUT);
+    assert_int_equal(found->response_code, -1);
+    assert_int_equal(name_server_queries(server), 2); /* over UDP only */
+    name_server_stop(server);
+}
+
 static void a_time_to_live_that_is_negative_is_none(void **state)
 {
     name_server *server = start(*state);
@@ -193,6 +203,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_hostile_server_cannot_deceive),
+        SYSTEM_TEST(a_reply_to_another_question_is_no_reply),
         SYSTEM_TEST(a_time_to_live_that_is_negative_is_none),
         SYSTEM_TEST(everything_at_any_time_ends_each_look_up_once),
     };
