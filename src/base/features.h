@@ -14,12 +14,14 @@
 #define EMI_HAVE_ABSTRACT_UNIX 1
 #define EMI_O_PATH O_PATH /* the flag of descriptors that are open for nothing, open(2); 0: there is none */
 #define EMI_HAVE_INOTIFY 1
+#define EMI_EAI_NODATA EAI_NODATA /* of getaddrinfo(3): the name has no address; 0: there is none */
 #else
 #define EMI_HAVE_EPOLL 0
 #define EMI_HAVE_EVENTFD 0
 #define EMI_HAVE_ABSTRACT_UNIX 0
 #define EMI_O_PATH 0
 #define EMI_HAVE_INOTIFY 0
+#define EMI_EAI_NODATA 0
 #endif
 
 /* The build defines EM_WITH_LIBURING if liburing is available. */

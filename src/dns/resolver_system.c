@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/container.h"
+#include "base/features.h"
 #include "dns/dns_addresses.h"
 #include "dns/dns_name.h"
 #include "pool/pool.h"
@@ -41,12 +42,8 @@ static em_status status_of(int error)
     case EAI_SYSTEM:
     case EAI_FAIL:
         return EM_RESOLVER_FAILED;
-#ifdef EAI_NODATA
-    case EAI_NODATA: /* the name has other records */
-        return EM_NO_RECORDS;
-#endif
     default:
-        return EM_NAME_NOT_FOUND;
+        return error == EMI_EAI_NODATA ? EM_NO_RECORDS : EM_NAME_NOT_FOUND;
     }
 }
 
