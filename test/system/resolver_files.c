@@ -172,6 +172,7 @@ static void the_search_list_is_used_by_the_number_of_dots(void **state)
         {"search one.test two.test\noptions ndots:2\n", "good.y", EM_OK, 1},
         {"search one.test\nsearch two.test\n", "x", EM_NAME_NOT_FOUND, 2},
         {"domain one.test\n", "x", EM_NAME_NOT_FOUND, 2},
+        {"search one.test ONE.test one.test\n", "x", EM_NAME_NOT_FOUND, 2},
         {"search a. b. c. d. e. f. g. h.\n", "x", EM_NAME_NOT_FOUND, 9},
         {"search one.test\n", "nothing", EM_NO_RECORDS, 1},
     };
