@@ -78,9 +78,9 @@ module EventMachine
 
         # @return [Array<String>, nil] addresses; none if there is no such name; nil if a name server must be asked
         def known(hostname)
-          name = hostname.downcase.delete_suffix(".")
+          name = key_of(hostname)
           return hosts[name] if hosts.key?(name)
-          return [hostname] if Resolv::IPv4::Regex.match?(hostname) || Resolv::IPv6::Regex.match?(hostname)
+          return [hostname] if address?(hostname)
 
           case name[/[^.]+\z/]
           when "localhost" then ["127.0.0.1"] # RFC 6761
@@ -95,12 +95,28 @@ module EventMachine
         def read_hosts
           lines_of(HOSTS_FILE).each_with_object({}) do |line, found|
             address, *names = line.sub(/#.*/m, "").split
-            names.each { |name| (found[name.downcase.delete_suffix(".")] ||= []) << address }
+            names.each { |name| (found[key_of(name)] ||= []) << address } if address && address?(address)
           end
         end
 
+        def address?(text)
+          Resolv::AddressRegex.match?(in_utf8(text))
+        end
+
+        # Names are the same whatever the case of the letters of ASCII.
+        def key_of(name)
+          in_utf8(name).downcase(:ascii).delete_suffix(".")
+        end
+
+        def in_utf8(text)
+          text.dup.force_encoding(Encoding::UTF_8).scrub
+        end
+
+        # Of a regular file: reading from a FIFO would stop the reactor.
         def lines_of(path)
-          File.readlines(path, encoding: Encoding::BINARY).map { |line| line.force_encoding(Encoding::UTF_8).scrub }
+          return [] unless File.file?(path)
+
+          File.readlines(path, encoding: Encoding::BINARY).map { |line| in_utf8(line) }
         rescue SystemCallError
           []
         end

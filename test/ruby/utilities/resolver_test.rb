@@ -5,6 +5,7 @@
 require "test_helper"
 require "em/resolver"
 require "minitest/mock"
+require "tmpdir"
 require_relative "../support/name_server"
 
 # EM::DNS: the resolver of Ruby programs.
@@ -178,6 +179,20 @@ class ResolverTest < ReactorTest
     lines = ["# 1.1.1.1 no\n", "192.0.2.1 One one.alias # two\n", "\n", "::1 one\n"]
     Resolver.stub(:lines_of, lines) do
       assert_equal({ "one" => ["192.0.2.1", "::1"], "one.alias" => ["192.0.2.1"] }, Resolver.hosts)
+    end
+  end
+
+  def test_lines_of_the_hosts_file_without_an_address_are_skipped
+    Resolver.stub(:lines_of, ["\n", "nonsense one\n", "1.2.3 two\n", "192.0.2.1 three\n"]) do
+      assert_equal({ "three" => ["192.0.2.1"] }, Resolver.hosts)
+    end
+  end
+
+  def test_a_fifo_in_the_place_of_a_file_does_not_block
+    Dir.mktmpdir do |directory|
+      path = File.join(directory, "hosts")
+      File.mkfifo(path)
+      assert_empty Resolver.send(:lines_of, path)
     end
   end
 
