@@ -42,6 +42,11 @@ class ConnectFailureTest < ReactorTest
     assert_equal %i[initialize post_init unbind], connection.events
   end
 
+  def test_asking_for_the_error_does_not_hide_the_refusal
+    connection = failed("127.0.0.1", closed_port, &:error?)
+    assert_equal [%i[initialize post_init unbind], Errno::ECONNREFUSED], [connection.events, connection.reason]
+  end
+
   def test_unbind_is_not_called_before_connect_has_returned
     returned = false
     early = nil
