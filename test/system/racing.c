@@ -193,6 +193,23 @@ static void a_broken_address_delays_only_the_first_connection(void **state)
     system_expect_at_best(100 * EM_MILLISECONDS, measure_known_address, *state);
 }
 
+static void a_remembered_address_comes_before_the_preferred_family(void **state)
+{
+    need_namespace();
+    known_port = serve_both(*state);
+    time_to_connect(*state, "broken6.test", known_port, HERE4);
+    system_record *record = system_new_record(SYSTEM_COMPLETED | SYSTEM_UNBIND);
+    em_connect_options options = {.size = sizeof options,
+                                  .user = record,
+                                  .preferred_family = EM_ADDRESS_IPV6,
+                                  .attempt_delay_ns = EM_FOREVER}; /* no second attempt */
+    em_connection *client;
+    assert_int_equal(em_loop_connect(*state, "broken6.test", known_port, &system_recorder, &options, &client), EM_OK);
+    assert_int_equal(em_loop_run(*state), EM_OK);
+    assert_int_equal(record->completed, 1);
+    expect_peer(client, HERE4);
+}
+
 static uint64_t measure_address_without_route(em_loop *loop)
 {
     return time_to_connect(loop, "unreachable6.test", serve_both(loop), HERE4);
@@ -450,6 +467,7 @@ int main(void)
         SYSTEM_TEST(broken_ipv4_delays_nothing),
         SYSTEM_TEST(broken_ipv4_that_is_preferred_delays_a_connection_by_less_than_300_ms),
         SYSTEM_TEST(a_broken_address_delays_only_the_first_connection),
+        SYSTEM_TEST(a_remembered_address_comes_before_the_preferred_family),
         SYSTEM_TEST(an_address_without_a_route_delays_nothing),
         SYSTEM_TEST(seven_silent_addresses_do_not_hide_the_eighth),
         SYSTEM_TEST(with_a_fast_first_address_exactly_one_connection_is_made),
