@@ -21,9 +21,11 @@ typedef struct reading {
     em_record *records; /* NULL while counting */
     unsigned type;
     unsigned count;
-    bool has_malformed; /* a record is left out */
-    size_t owner;       /* the name whose records are wanted: offset */
-    size_t alias;       /* the data of its CNAME record; 0: none */
+    bool has_malformed;     /* a record is left out */
+    size_t owner;           /* the name whose records are wanted: offset */
+    size_t alias;           /* the data of its CNAME record; 0: none */
+    size_t owner_start;     /* see emi_message_name_start */
+    const char *owner_name; /* as text; NULL: it has none */
     uint32_t ttl_seconds;
     bool has_ttl;
 } reading;
@@ -62,11 +64,11 @@ static bool follow_aliases(reading *state)
 }
 
 /* Adds what the record needs, unless it is to be written. Returns false if it is malformed. */
-static bool count_record(reading *state, const emi_message_record *record)
+static bool count_record(reading *state, const emi_message_record *record, const char *name)
 {
     em_record counted;
     emi_arena needed = {.base = NULL, .used = state->arena->used};
-    if (!emi_record_read(state->message, record, &needed, &counted))
+    if (!emi_record_read(state->message, record, name, &needed, &counted))
         return false;
     if (!state->records)
         state->arena->used = needed.used;
@@ -76,15 +78,19 @@ static bool count_record(reading *state, const emi_message_record *record)
 static bool take_record(void *user, const emi_message_record *record)
 {
     reading *state = user;
-    if (record->type != state->type || !emi_message_same_names(state->message, record->name, state->owner))
+    if (record->type != state->type)
         return true;
+    bool is_pointer = emi_message_name_start(state->message, record->name) == state->owner_start;
+    if (!is_pointer && !emi_message_same_names(state->message, record->name, state->owner))
+        return true;
+    const char *name = is_pointer ? state->owner_name : NULL;
     /* A malformed record must not be written even in part: no memory was counted for it. */
-    if ((!state->records || state->has_malformed) && !count_record(state, record)) {
+    if ((!state->records || state->has_malformed) && !count_record(state, record, name)) {
         state->has_malformed = true;
         return true;
     }
     if (state->records)
-        emi_record_read(state->message, record, state->arena, &state->records[state->count]);
+        emi_record_read(state->message, record, name, state->arena, &state->records[state->count]);
     limit_ttl(state, record->ttl_seconds);
     state->count++;
     return state->count < EMI_MOST_RECORDS;
@@ -125,14 +131,14 @@ static void set_lifetime(emi_answer *answer, reading *state)
     answer->ttl_seconds = state->ttl_seconds < longest ? state->ttl_seconds : longest;
 }
 
-/* Fills in the memory behind the struct, in this order. answer: NULL while counting. */
-static void fill(emi_answer *answer, reading *state, const char *name)
+/* Fills in the memory behind the struct, in this order. answer: NULL while counting. owner: the name of the records as
+ * text; "": it has none. */
+static void fill(emi_answer *answer, reading *state, const char *name, const char *owner)
 {
-    char text[EMI_NAME_TEXT_BYTES];
     emi_arena *arena = state->arena;
     const char *copied = emi_arena_copy_text(arena, name, strlen(name));
-    int length = emi_message_read_name(state->message, state->owner, state->message.length, text);
-    const char *canonical = length > 0 ? emi_arena_copy_text(arena, text, (size_t)length) : copied;
+    const char *canonical = owner[0] ? emi_arena_copy_text(arena, owner, strlen(owner)) : copied;
+    state->owner_name = owner[0] ? (answer ? canonical : owner) : NULL;
     state->count = 0;
     emi_message_each(state->message, EMI_ANSWERS, take_record, state);
     if (answer) {
@@ -157,9 +163,13 @@ static emi_answer *allocate(const emi_memory *memory, size_t records_bytes, size
 
 static em_status read_records(const emi_memory *memory, reading *state, const char *name, emi_answer **made)
 {
+    char owner[EMI_NAME_TEXT_BYTES];
     emi_arena counted = {.base = NULL};
     state->arena = &counted;
-    fill(NULL, state, name);
+    state->owner_start = emi_message_name_start(state->message, state->owner);
+    if (emi_message_read_name(state->message, state->owner, state->message.length, owner) < 0)
+        owner[0] = '\0';
+    fill(NULL, state, name, owner);
     size_t records_bytes = state->count * sizeof(em_record);
     emi_answer *answer = allocate(memory, records_bytes, counted.used);
     if (!answer)
@@ -167,7 +177,7 @@ static em_status read_records(const emi_memory *memory, reading *state, const ch
     emi_arena arena = {.base = (char *)(answer + 1) + records_bytes};
     state->arena = &arena;
     state->records = answer->records;
-    fill(answer, state, name);
+    fill(answer, state, name, owner);
     answer->view.record_count = state->count;
     *made = answer;
     return EM_OK;

@@ -187,6 +187,15 @@ static bool is_name(emi_message message, size_t offset)
     return length == 0;
 }
 
+size_t emi_message_name_start(emi_message message, size_t offset)
+{
+    walk name = begin_walk(message, offset);
+    while (name.at < message.length && (message.bytes[name.at] & POINTER) == POINTER)
+        if (!follow_pointer(&name))
+            return 0;
+    return name.at < message.length ? name.at : 0;
+}
+
 size_t emi_message_skip_name(emi_message message, size_t offset)
 {
     while (offset < message.length) {

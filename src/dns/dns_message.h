@@ -75,6 +75,10 @@ static inline bool emi_message_is_truncated(emi_message message)
  * does not end before the offset `end`. Only its bytes up to the first pointer count for that. */
 int emi_message_read_name(emi_message message, size_t offset, size_t end, char *text);
 
+/** Returns the offset of the first label of a name, to which pointers may lead; 0: it is malformed. Names with the same
+ * one are the same. */
+size_t emi_message_name_start(emi_message message, size_t offset);
+
 /** Returns the offset after a name, whose pointers are not followed; 0: it is malformed. */
 size_t emi_message_skip_name(emi_message message, size_t offset);
 

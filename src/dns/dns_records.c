@@ -166,15 +166,23 @@ static bool read_data(input *from, em_record *record)
     return true;
 }
 
-bool emi_record_read(emi_message message, const emi_message_record *given, emi_arena *arena, em_record *record)
+static bool read_name(emi_message message, size_t offset, emi_arena *arena, em_record *record)
 {
-    *record = (em_record){.type = given->type, .ttl_seconds = given->ttl_seconds, .data_bytes = given->data_length};
-    input from = {.message = message, .at = given->data, .end = given->data + given->data_length, .arena = arena};
     char text[EMI_NAME_TEXT_BYTES];
-    int length = emi_message_read_name(message, given->name, message.length, text);
-    if (length < 0 || !read_data(&from, record))
+    int length = emi_message_read_name(message, offset, message.length, text);
+    if (length >= 0)
+        record->name = emi_arena_copy_text(arena, text, (size_t)length);
+    return length >= 0;
+}
+
+bool emi_record_read(emi_message message, const emi_message_record *given, const char *name, emi_arena *arena,
+                     em_record *record)
+{
+    *record = (em_record){
+        .name = name, .type = given->type, .ttl_seconds = given->ttl_seconds, .data_bytes = given->data_length};
+    input from = {.message = message, .at = given->data, .end = given->data + given->data_length, .arena = arena};
+    if (!read_data(&from, record) || (!name && !read_name(message, given->name, arena, record)))
         return false;
-    record->name = emi_arena_copy_text(arena, text, (size_t)length);
     record->data = copy(arena, message.bytes + given->data, given->data_length, 0);
     return true;
 }

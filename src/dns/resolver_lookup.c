@@ -97,7 +97,7 @@ static em_status find_known(const emi_lookup *lookup, const em_resolver_options 
     const char *name = lookup->name;
     addresses->count = 1;
     if (em_address_from_text(name, lookup->port, &addresses->list[0]) == EM_OK ||
-        emi_resolve_known(name, lookup->port, addresses) == EM_OK)
+        (emi_name_is_under(name, "localhost") && emi_resolve_known(name, lookup->port, addresses) == EM_OK))
         return EM_OK;
     return find_in_hosts(lookup, options, addresses);
 }

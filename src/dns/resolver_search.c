@@ -12,7 +12,6 @@
  */
 #include "dns/resolver_private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <eventmachine/timer.h>
@@ -39,6 +38,19 @@ static unsigned count_names(const emi_search *search, unsigned *as_it_stands)
     return config->suffix_count + 1;
 }
 
+/* Returns false if the name would be too long. */
+static bool join(char *text, const char *name, const char *suffix)
+{
+    size_t length = strlen(name), rest = strlen(suffix);
+    if (length + (rest > 0) + rest > EMI_LONGEST_NAME)
+        return false;
+    memcpy(text, name, length);
+    if (rest > 0)
+        text[length++] = '.';
+    memcpy(text + length, suffix, rest + 1);
+    return true;
+}
+
 /* Returns false if there is no further name. Names that are too long are left out. */
 static bool next_name(emi_search *search, char *text)
 {
@@ -50,8 +62,7 @@ static bool next_name(emi_search *search, char *text)
         const char *suffix = "";
         if (number != as_it_stands)
             suffix = lookup->config->suffixes[number < as_it_stands ? number : number - 1];
-        int length = snprintf(text, EMI_LONGEST_NAME + 1, suffix[0] ? "%s.%s" : "%s%s", lookup->name, suffix);
-        if (length <= EMI_LONGEST_NAME)
+        if (join(text, lookup->name, suffix))
             return true;
     }
     return false;
