@@ -214,7 +214,8 @@ module EventMachine
       EventMachine.get_sock_opt(@signature, level, option)
     end
 
-    # setsockopt(2)
+    # setsockopt(2). May be called at once, in `post_init` for instance: while there is no socket yet, because a name is
+    # being resolved, the option is kept for the one that connects.
     # @param level [Integer]
     # @param option [Integer]
     # @param value [Integer, Boolean, String] a String is passed as it is, everything else as a C int
