@@ -158,8 +158,8 @@ typedef struct em_resolver_options {
     const char *hosts_file;  /**< NULL: /etc/hosts. "": none. At most 16 MiB */
     const char *resolv_conf; /**< NULL: /etc/resolv.conf. "": none. At most 16 MiB */
 
-    /** How many answers are kept, at most 1 048 576, with at most 1024 bytes each on average, including all that belongs
-     * to them. The least recently used ones are dropped. 0: 4096. */
+    /** How many answers are kept, at most 1 048 576, with at most 1024 bytes each on average, including all that
+     * belongs to them. The least recently used ones are dropped. 0: 4096. */
     size_t cache_entry_count;
 } em_resolver_options;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * A hostile name server, see test/support/name_server_hostile.c: each look-up ends once, with the right result or a
+ * A hostile name server, see test/support/name_server_hostile.c: each lookup ends once, with the right result or a
  * failure, and leaves nothing behind.
  */
 #include <stdio.h>
@@ -76,7 +76,7 @@ static void a_time_to_live_that_is_negative_is_none(void **state)
     name_server_stop(server);
 }
 
-/* Whatever the server does, and whenever: every look-up that is cancelled at a random moment is disposed of once, and
+/* Whatever the server does, and whenever: every lookup that is cancelled at a random moment is disposed of once, and
  * every other one is called back once. Callbacks cancel others, begin new ones, and set the resolver again. */
 
 enum { MANY = 400 };

@@ -140,9 +140,9 @@ static bool has_rank(em_loop *loop, const char *name, unsigned type)
 {
     emi_resolver *resolver;
     assert_int_equal(emi_resolver_of(loop, &resolver), EM_OK);
-    const emi_inquiry *inquiry = emi_dns_cache_find(&resolver->cache, name, type, loop->now_ns);
-    assert_non_null(inquiry);
-    return inquiry->answer->ranks && inquiry->answer->ranks[0] != 0;
+    const emi_cache_entry *entry = emi_dns_cache_find(&resolver->cache, name, type, loop->now_ns);
+    assert_non_null(entry);
+    return entry->answer->ranks && entry->answer->ranks[0] != 0;
 }
 
 /* Which addresses have a route is kept with the answer, but not what could not be found out. */
