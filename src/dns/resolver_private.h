@@ -48,7 +48,9 @@ struct emi_search {
     emi_answer *answer;     /* the latest; NULL: none yet */
     emi_answer *remembered; /* a server's failure for one of the names */
     unsigned type;
-    unsigned tried; /* names of the search list */
+    unsigned tried;    /* names of the search list */
+    unsigned found_at; /* as `tried` was when there was such a name; 0: there was none */
+    bool waits;        /* for what the other family finds under the present name */
     em_status status;
     bool has_ended;
     bool is_reported;

@@ -7,7 +7,7 @@
  * - There is such a name, without a record of the type: that is the result. The name may have addresses of the other
  *   family, and the two families must not come from two names.
  * - The servers failed for this name: the next one is tried. If none is found, the failure is the result, because it
- *   does not mean that there is no such name.
+ *   does not mean that there is no such name. So the next name waits until the other family is known to fail, too.
  * - No server has answered: that is the result, as it would be for every name.
  */
 #include "dns/resolver_private.h"
@@ -68,11 +68,29 @@ static bool next_name(emi_search *search, char *text)
     return false;
 }
 
+static void leave_entry(emi_search *search)
+{
+    emi_cache_entry *entry = search->entry;
+    search->entry = NULL;
+    if (!entry)
+        return;
+    emi_list_remove(&search->link);
+    if (!emi_list_is_empty(&entry->waiting))
+        return;
+    emi_resolver *resolver = entry->owner;
+    emi_transport_drop(resolver->transport, &entry->question);
+    emi_dns_cache_remove(&resolver->cache, entry);
+    emi_cache_entry_free(&resolver->cache, entry);
+}
+
+static void release_other(const emi_search *search);
+
 static void end(emi_search *search, em_status status)
 {
     search->status = status;
     search->has_ended = true;
     emi_lookup_make_ready(search->lookup);
+    release_other(search);
 }
 
 static void end_with_answer(emi_search *search)
@@ -85,22 +103,82 @@ static void end_with_answer(emi_search *search)
     end(search, search->answer ? search->answer->status : EM_NAME_NOT_FOUND);
 }
 
+/* Two families */
+
+/* That of the other family; NULL: there is none. */
+static emi_search *other_of(const emi_search *search)
+{
+    emi_lookup *lookup = search->lookup;
+    if (lookup->search_count < 2)
+        return NULL;
+    return &lookup->searches[search == &lookup->searches[0]];
+}
+
+static bool has_further_name(const emi_search *search)
+{
+    unsigned as_it_stands;
+    return search->tried < count_names(search, &as_it_stands);
+}
+
+/* The other family may still find the name that the servers failed for. */
+static bool must_wait(const emi_search *search)
+{
+    const emi_search *other = other_of(search);
+    return other && other->entry && other->tried <= search->tried && has_further_name(search);
+}
+
+/* Whether the other family has found this name, or one before it. */
+static bool is_found_by_other(const emi_search *search)
+{
+    const emi_search *other = other_of(search);
+    return other && other->found_at > 0 && other->found_at <= search->tried;
+}
+
+/* This search has ended, or goes on with its next name: so does the other one, if it has waited for that. */
+static void release_other(const emi_search *search)
+{
+    emi_search *other = other_of(search);
+    if (!other || other->has_ended)
+        return;
+    bool is_beyond = search->found_at > 0 && other->tried > search->found_at;
+    if (is_beyond || (other->waits && is_found_by_other(other))) {
+        leave_entry(other);
+        end_with_answer(other);
+    } else if (other->waits && (search->has_ended || search->tried >= other->tried)) {
+        other->waits = false;
+        emi_search_begin(other);
+    }
+}
+
+static void end_where_it_exists(emi_search *search, em_status status)
+{
+    if (status == EM_OK || status == EM_NO_RECORDS)
+        search->found_at = search->tried;
+    emi_answer_release(search->remembered);
+    search->remembered = NULL;
+    end_with_answer(search);
+}
+
 /* Takes over a reference. Returns whether the next name is to be tried. */
 static bool take(emi_search *search, emi_answer *answer)
 {
     emi_answer_release(search->answer);
     search->answer = answer;
-    if (answer->status == EM_NAME_NOT_FOUND)
-        return true;
-    if (answer->status == EM_RESOLVER_FAILED) {
-        if (!search->remembered)
-            search->remembered = emi_answer_retain(answer);
-        return true;
+    bool has_failed = answer->status == EM_RESOLVER_FAILED;
+    if (!has_failed && answer->status != EM_NAME_NOT_FOUND) {
+        end_where_it_exists(search, answer->status);
+        return false;
     }
-    emi_answer_release(search->remembered);
-    search->remembered = NULL;
-    end_with_answer(search);
-    return false;
+    if (has_failed && !search->remembered)
+        search->remembered = emi_answer_retain(answer);
+    if (is_found_by_other(search)) {
+        end_with_answer(search);
+        return false;
+    }
+    search->waits = has_failed && must_wait(search);
+    if (!search->waits)
+        release_other(search);
+    return !search->waits;
 }
 
 /* Keeps the answer for later lookups, or frees the entry. */
@@ -243,17 +321,7 @@ void emi_search_begin(emi_search *search)
 
 void emi_search_clear(emi_search *search)
 {
-    emi_cache_entry *entry = search->entry;
-    search->entry = NULL;
-    if (entry) {
-        emi_list_remove(&search->link);
-        if (emi_list_is_empty(&entry->waiting)) {
-            emi_resolver *resolver = entry->owner;
-            emi_transport_drop(resolver->transport, &entry->question);
-            emi_dns_cache_remove(&resolver->cache, entry);
-            emi_cache_entry_free(&resolver->cache, entry);
-        }
-    }
+    leave_entry(search);
     emi_answer_release(search->answer);
     emi_answer_release(search->remembered);
     search->answer = NULL;

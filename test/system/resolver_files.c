@@ -189,6 +189,21 @@ static void the_search_list_is_used_by_the_number_of_dots(void **state)
     }
 }
 
+/* Their addresses would be those of different hosts. */
+static void two_families_do_not_come_from_two_names(void **state)
+{
+    system_need_transport(*state);
+    name_server *server = start(*state, "", "search one.test two.test\n");
+    for (unsigned i = 0; i < 2; i++) { /* the second time IPv4 is in the cache */
+        system_found *found = system_resolve(*state, "halffailing");
+        assert_int_equal(found->status, EM_OK);
+        assert_int_equal(found->address_count, 1);
+        assert_string_equal(found->texts[0], "192.0.2.1:0");
+    }
+    assert_int_equal(name_server_queries(server), 5); /* each attempt for IPv6, and one for IPv4 */
+    name_server_stop(server);
+}
+
 static void a_failure_within_the_search_list_is_not_taken_for_no_such_name(void **state)
 {
     system_need_transport(*state);
@@ -370,6 +385,7 @@ int main(void)
         SYSTEM_TEST(a_change_of_the_hosts_file_is_noticed),
         SYSTEM_TEST(a_change_of_resolv_conf_empties_the_cache),
         SYSTEM_TEST(the_search_list_is_used_by_the_number_of_dots),
+        SYSTEM_TEST(two_families_do_not_come_from_two_names),
         SYSTEM_TEST(a_failure_within_the_search_list_is_not_taken_for_no_such_name),
         SYSTEM_TEST(families_that_the_file_excludes_are_not_asked_for),
         SYSTEM_TEST(what_is_unknown_in_the_file_is_skipped),
