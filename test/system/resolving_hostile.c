@@ -139,12 +139,13 @@ static void begin_one(chaos *all)
     struct one *made = &all->list[all->begun++];
     made->all = all;
     char name[64];
-    static const char *const others[] = {"good", "unknown", "silent", "cut", "refused", "localhost", "formerr"};
+    static const char *const others[] = {"good",      "unknown", "silent",      "cut",        "refused",
+                                         "localhost", "formerr", "halffailing", "herefailing"};
     unsigned kind = below(all, COUNT(expected) + COUNT(others));
     if (kind < COUNT(expected))
         snprintf(name, sizeof name, "%s", expected[kind].name);
     else
-        snprintf(name, sizeof name, "%s.test", others[kind - COUNT(expected)]);
+        snprintf(name, sizeof name, "%s%s", others[kind - COUNT(expected)], below(all, 2) ? ".test" : "");
     const em_lookup_options options = {.size = sizeof options, .timeout_ns = below(all, 3) ? 0 : 30000000};
     em_status status =
         below(all, 2)
@@ -162,11 +163,23 @@ static void cancel_one(chaos *all)
     assert_true(status == EM_OK || status == EM_NOT_FOUND);
 }
 
+/* With a search list, by which the two families of a name wait for each other. */
+static void use_server(chaos *all)
+{
+    static const char *const suffixes[] = {"one.test", "two.test", "three.test"};
+    const char *list[1];
+    em_resolver_options options = system_ask(all->server, list);
+    options.use_search = EM_DEFAULT;
+    options.search = suffixes;
+    options.search_count = COUNT(suffixes);
+    assert_int_equal(em_loop_set_resolver(all->loop, &options), EM_OK);
+}
+
 static void act(chaos *all)
 {
     switch (below(all, 16)) {
     case 0:
-        system_use_server(all->loop, all->server);
+        use_server(all);
         break;
     case 1:
     case 2:
@@ -186,6 +199,7 @@ static void everything_at_any_time_ends_each_look_up_once(void **state)
         all->loop = *state;
         all->server = server;
         all->random = seed;
+        use_server(all);
         for (unsigned i = 0; i < 30; i++)
             begin_one(all);
         while (all->ended < all->begun) {
