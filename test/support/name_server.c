@@ -8,6 +8,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +36,8 @@ struct name_server {
     atomic_uint ports;
     atomic_uint ids;
     atomic_bool is_silent;
+    bool is_apart;
+    sem_t is_running;
     bool seen_ports[SEEN];
     bool seen_ids[SEEN];
 };
@@ -114,6 +118,9 @@ static void *run(void *argument)
     name_server *server = argument;
     name_server_exchange *all = calloc(1, sizeof *all);
     all->forger = server->forger;
+    if (server->is_apart)
+        assert_int_equal(unshare(CLONE_FILES), 0);
+    sem_post(&server->is_running);
     struct pollfd waiting[] = {
         {server->datagrams, POLLIN, 0}, {server->streams, POLLIN, 0}, {server->stop[0], POLLIN, 0}};
     while (poll(waiting, 3, -1) > 0 && !waiting[2].revents) {
@@ -161,15 +168,29 @@ static void open_sockets(name_server *server, int port)
     listen(server->streams, 64);
 }
 
-name_server *name_server_start(int port)
+static name_server *start(int port, bool is_apart)
 {
     name_server *server = calloc(1, sizeof *server);
     assert_non_null(server);
+    server->is_apart = is_apart;
+    assert_int_equal(sem_init(&server->is_running, 0, 0), 0);
     open_sockets(server, port);
     assert_int_equal(pipe(server->stop), 0);
     snprintf(server->address, sizeof server->address, "127.0.0.1:%d", server->port);
     assert_int_equal(pthread_create(&server->thread, NULL, run, server), 0);
+    while (sem_wait(&server->is_running) != 0)
+        continue;
     return server;
+}
+
+name_server *name_server_start(int port)
+{
+    return start(port, false);
+}
+
+name_server *name_server_start_apart(void)
+{
+    return start(0, true);
 }
 
 const char *name_server_address(const name_server *server)
@@ -211,5 +232,6 @@ void name_server_stop(name_server *server)
     close(server->forger);
     close(server->stop[0]);
     close(server->stop[1]);
+    sem_destroy(&server->is_running);
     free(server);
 }

@@ -11,6 +11,10 @@ typedef struct name_server name_server;
 /** Starts a server; port: 0 for any. */
 name_server *name_server_start(int port);
 
+/** The same, on any port, with a table of descriptors apart from that of the test, unshare(2): it can accept
+ * connections when the test has no descriptors left. */
+name_server *name_server_start_apart(void);
+
 /** The server for em_resolver_options: "127.0.0.1:port". */
 const char *name_server_address(const name_server *server);
 

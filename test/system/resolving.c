@@ -386,7 +386,8 @@ static void thousands_of_refused_queries_disturb_no_others(void **state)
             system_turn(*state);
         assert_int_equal(statuses[i], i % 2 ? EM_OK : EM_CONNECTION_REFUSED);
     }
-    system_turn(*state);
+    for (unsigned turns = 0; turns < 100 && system_descriptors() > descriptors; turns++)
+        em_loop_run_once(*state, 0); /* a few sockets that were kept for further questions are closed in each turn */
     assert_int_equal(system_descriptors(), descriptors);
     name_server_stop(good);
 }

@@ -101,7 +101,7 @@ static void a_file_that_cannot_be_opened_now_is_not_forgotten(void **state)
 static name_server *start(em_loop *loop)
 {
     system_need_transport(loop);
-    name_server *server = name_server_start(0);
+    name_server *server = name_server_start_apart();
     system_use_server(loop, server);
     return server;
 }
