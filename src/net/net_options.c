@@ -4,15 +4,11 @@
  * before anything is made of them, so a bad option leaves nothing behind. The local end of a connection has its own
  * file, local_end.c.
  */
+#include "base/options.h"
 #include "net/server_private.h"
 #include "system/socket.h"
 
 enum { PERMISSION_BITS = 0777 };
-
-static bool is_switch(em_switch given)
-{
-    return given == EM_DEFAULT || given == EM_ON || given == EM_OFF;
-}
 
 /* Streams */
 
@@ -24,14 +20,14 @@ static bool are_water_marks(size_t low_bytes, size_t high_bytes)
 /* A time without the switch would be dropped in silence. */
 static bool is_linger(const em_stream_options *options)
 {
-    return is_switch(options->linger) && options->linger_seconds >= 0 &&
+    return emi_is_switch(options->linger) && options->linger_seconds >= 0 &&
            (options->linger == EM_ON || options->linger_seconds == 0);
 }
 
 static bool are_sensible(const em_stream_options *options)
 {
-    return are_water_marks(options->low_water_bytes, options->high_water_bytes) && is_switch(options->no_delay) &&
-           is_switch(options->keepalive) && is_linger(options) && options->send_buffer_bytes >= 0 &&
+    return are_water_marks(options->low_water_bytes, options->high_water_bytes) && emi_is_switch(options->no_delay) &&
+           emi_is_switch(options->keepalive) && is_linger(options) && options->send_buffer_bytes >= 0 &&
            options->receive_buffer_bytes >= 0;
 }
 
@@ -113,9 +109,9 @@ em_status emi_read_server_options(emi_server_settings *own, const em_server_opti
         status = read_stream_options(&own->stream, options->stream);
     if (status != EM_OK)
         return status;
-    bool sensible = options->backlog >= 0 && is_switch(options->reuse_address) && is_switch(options->reuse_port) &&
-                    is_switch(options->v6_only) && is_switch(options->replace_socket_file) &&
-                    (has_file || !wants_file(options));
+    bool sensible = options->backlog >= 0 && emi_is_switch(options->reuse_address) &&
+                    emi_is_switch(options->reuse_port) && emi_is_switch(options->v6_only) &&
+                    emi_is_switch(options->replace_socket_file) && (has_file || !wants_file(options));
     status = sensible ? read_file_access(&own->file_access, options) : EM_INVALID_ARGUMENT;
     options->stream = NULL; /* these are the caller's */
     options->socket_file_owner = NULL;
@@ -126,7 +122,7 @@ em_status emi_read_server_options(emi_server_settings *own, const em_server_opti
 em_status emi_read_attach_options(em_attach_options *own, em_stream_options *stream, const em_attach_options *given)
 {
     em_status status = emi_read_named_options("em_attach_options", own, sizeof *own, given);
-    if (status == EM_OK && (!is_switch(own->close_descriptor) || !is_switch(own->nonblocking)))
+    if (status == EM_OK && (!emi_is_switch(own->close_descriptor) || !emi_is_switch(own->nonblocking)))
         status = EM_INVALID_ARGUMENT;
     if (status == EM_OK)
         status = read_stream_options(stream, own->stream);
@@ -177,8 +173,8 @@ static em_status check_attempt_delay(const em_connect_options *options)
 
 static em_status check_connect_options(const em_connect_options *options)
 {
-    if (!is_switch(options->reuse_address) || !is_switch(options->short_attempt_delay) ||
-        !is_switch(options->timeout_includes_tls))
+    if (!emi_is_switch(options->reuse_address) || !emi_is_switch(options->short_attempt_delay) ||
+        !emi_is_switch(options->timeout_includes_tls))
         return refuse_connect_option("em_connect_options: a switch is neither EM_DEFAULT, EM_ON nor EM_OFF");
     if (options->preferred_family != EM_ADDRESS_NONE && options->preferred_family != EM_ADDRESS_IPV4 &&
         options->preferred_family != EM_ADDRESS_IPV6)
