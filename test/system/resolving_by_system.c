@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups by the system, in threads. This program has a getaddrinfo(3) of its own: names that begin with "slow" hang
+ * Lookups by the system, in threads. This program has a getaddrinfo(3) of its own: names that begin with "slow" hang
  * until the test lets them go, and every other name is 192.0.2.1.
  */
 #include <netdb.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups while descriptors are short. The name server is in a thread of the test.
+ * Lookups while descriptors are short. The name server runs in a thread of the test.
  */
 #include <fcntl.h>
 #include <stdio.h>

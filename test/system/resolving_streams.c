@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Ruby OR BSD-2-Clause */
 /*
- * Look-ups over TCP only. The name server, in a thread of the test, closes each connection after one reply.
+ * Lookups over TCP only. The name server, in a thread of the test, closes each connection after one reply.
  */
 #include "support/system_names.h"
 #include "support/unit.h"
