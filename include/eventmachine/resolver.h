@@ -63,8 +63,8 @@ typedef struct em_record {
     uint16_t priority;    /**< SRV, SVCB, HTTPS: priority; MX: preference. Lower values come first */
     uint16_t weight;      /**< SRV */
     uint16_t port;        /**< SRV: port; SVCB, HTTPS: the parameter "port", 0 if there is none */
-    /** CNAME, NS, PTR, MX, SRV, SVCB, HTTPS: the name that the record refers to. SOA: the primary name server. "" is
-     * the root. To look the name up or connect to it without the search list, append a dot. */
+    /** CNAME, NS, PTR, MX, SRV, SVCB, HTTPS: the name that the record refers to. SOA: the primary name server. To
+     * look it up or connect to it without the search list, append a dot. */
     const char *target;
     em_address address;            /**< A, AAAA: with port 0 */
     const em_record_field *fields; /**< TXT: its strings. SVCB, HTTPS: its parameters */
