@@ -28,7 +28,7 @@ void emi_dns_cache_init(emi_dns_cache *cache, const emi_memory *memory, size_t m
 {
     *cache = (emi_dns_cache){.memory = memory, .most_entries = most_entries};
     emi_list_init(&cache->by_use);
-    emi_random_bytes(&cache->key, sizeof cache->key); /* without it nothing can be asked either */
+    emi_random_bytes(&cache->key, sizeof cache->key); /* if this fails, no question can be asked either */
 }
 
 emi_cache_entry *emi_cache_entry_create(const emi_memory *memory, const char *name, unsigned type,

@@ -40,7 +40,7 @@ typedef struct emi_dns_cache {
     size_t most_entries;
 } emi_dns_cache;
 
-/** The average size of an answer that is allowed for: a cache of n entries keeps n times as many bytes at most. */
+/** The average size of an entry that is allowed for: a cache of n entries takes n times as many bytes at most. */
 #define EMI_CACHE_ENTRY_BYTES ((size_t)1024)
 
 void emi_dns_cache_init(emi_dns_cache *cache, const emi_memory *memory, size_t most_entries);

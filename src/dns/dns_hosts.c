@@ -13,7 +13,7 @@
 
 static const char separators[] = " \t\r\v\f";
 
-/* Of one name. A file of nothing else would make each lookup slow. */
+/* The most lines of one name, so that no file makes its lookup slow. */
 enum { MOST_LINES = 256 };
 
 typedef struct emi_host {

@@ -43,7 +43,7 @@ typedef enum emi_section { EMI_ANSWERS = 0, EMI_AUTHORITIES = 1 } emi_section;
  * EMI_LONGEST_QUERY_BYTES. */
 size_t emi_message_write_query(unsigned char *bytes, const char *name, unsigned type, uint16_t id, unsigned udp_bytes);
 
-/** Writes what is said of a name under localhost (RFC 6761, section 6.3): 127.0.0.1 for type A, ::1 for AAAA, and no
+/** Writes the response for a name under localhost (RFC 6761, section 6.3): 127.0.0.1 for type A, ::1 for AAAA, and no
  * record for other types. Returns its length, at most EMI_LONGEST_QUERY_BYTES + 28. */
 size_t emi_message_write_loopback(unsigned char *bytes, const char *name, unsigned type);
 

@@ -36,12 +36,12 @@ struct emi_query_socket {
     int server; /* its index; -1: not connected yet */
     int domain;
     bool is_datagram;
-    bool is_reused;    /* it was connected before */
-    unsigned sent;     /* messages */
-    unsigned replies;  /* with the id of the question */
-    unsigned received; /* datagrams since the last event */
-    /* Of a stream: how much of the message that is coming has come, with the two bytes of its length, and its
-     * beginning. */
+    bool is_reused;     /* it was connected before */
+    unsigned sent;      /* messages */
+    unsigned responses; /* with the id of the question */
+    unsigned received;  /* datagrams since the last event */
+    /* Of a stream: how many bytes of the current message have been received, including the two of its length, and the
+     * first of them. */
     size_t position;
     unsigned char head[6];
 };
@@ -130,7 +130,7 @@ static emi_query_socket *take_spare(emi_dns_client *client, int domain, int type
         return NULL;
     client->spare = NULL;
     spare->is_reused = true;
-    spare->sent = spare->replies = 0;
+    spare->sent = spare->responses = 0;
     return spare;
 }
 
@@ -160,13 +160,13 @@ static void release_socket(emi_dns_client *client, emi_query_socket *given)
         emi_channel_release(&given->channel);
 }
 
-/* Whether nothing more can come for the question: neither a second reply nor an error. */
+/* Whether nothing more can come for the question: neither a second response nor an error. */
 static bool is_done(const emi_dns_client *client, const emi_query_socket *given)
 {
-    return client->is_answered && given->sent == 1 && given->replies == 1;
+    return client->is_answered && given->sent == 1 && given->responses == 1;
 }
 
-/* Not every kernel that says so has done it: each socket is checked once. */
+/* On some kernels the call succeeds and the port stays, so each socket is checked once. */
 static bool release_port(const emi_query_socket *given)
 {
     em_address local;
@@ -265,7 +265,7 @@ static bool has_heard_from(const emi_dns_client *client, int server)
 {
     for (emi_list *link = client->sockets.next; link != &client->sockets; link = link->next) {
         const emi_query_socket *each = EMI_CONTAINER(link, emi_query_socket, link);
-        if (each->server == server && each->replies > 0)
+        if (each->server == server && each->responses > 0)
             return true;
     }
     return false;
@@ -340,7 +340,7 @@ static void note_response(emi_dns_client *client, emi_query_socket *given, emi_m
     if (emi_message_read16(message, 0) != question->id)
         return;
     int code = emi_message_response_code(message);
-    given->replies++;
+    given->responses++;
     client->config->avoid_until_ns[given->server] = 0;
     question->response_code = code;
     if (emi_message_is_truncated(message))

@@ -29,7 +29,7 @@ static em_status set(const emi_early_option *option, int socket)
                                     keepalive->count);
 }
 
-/* Linux says so in two ways. */
+/* Linux returns ENOPROTOOPT or EOPNOTSUPP for an option of the other address family. */
 static bool is_of_another_family(em_status status)
 {
     return status == EM_NO_PROTOCOL_OPTION || status == EM_UNSUPPORTED;
