@@ -122,6 +122,12 @@ static void reply_good(exchange *all)
     reply_well(all, 60);
 }
 
+static void reply_twice(exchange *all)
+{
+    reply_good(all);
+    send_reply(all);
+}
+
 static void reply_without_ttl(exchange *all)
 {
     reply_well(all, 0);
@@ -431,6 +437,7 @@ static const struct behaviour {
     void (*reply)(exchange *all);
 } behaviours[] = {
     {"good", reply_good},
+    {"twice", reply_twice},
     {"briefly", reply_without_ttl},
     {"unknown", reply_no_such_name},
     {"nothing", reply_no_data},
