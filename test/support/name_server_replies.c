@@ -161,28 +161,26 @@ static void reply_no_ipv6(exchange *all)
         reply_good(all);
 }
 
-static void reply_code(exchange *all, unsigned code)
-{
-    begin_reply(all, code);
-    send_reply(all);
-}
-
 static void reply_server_failure(exchange *all)
 {
-    reply_code(all, 2);
+    begin_reply(all, 2);
+    send_reply(all);
 }
 
 static void reply_refused(exchange *all)
 {
-    reply_code(all, 5);
+    begin_reply(all, 5);
+    send_reply(all);
 }
 
 static void reply_not_implemented_with_edns(exchange *all)
 {
-    if (all->has_edns)
-        reply_code(all, 4);
-    else
+    if (!all->has_edns) {
         reply_good(all);
+        return;
+    }
+    begin_reply(all, 4);
+    send_reply(all);
 }
 
 /* Nothing but a header, as some servers do. */
