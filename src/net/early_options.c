@@ -103,7 +103,7 @@ static em_status find_end(emi_early_option **first, emi_early_option ***end)
     unsigned count = 0;
     for (*end = first; **end; *end = &(**end)->next)
         count++;
-    return count < MOST_OPTIONS ? EM_OK : EM_LIMIT;
+    return count < MOST_OPTIONS ? EM_OK : emi_status_without_detail(EM_LIMIT);
 }
 
 static void set_on_attempt(const void *option, int socket)
@@ -139,7 +139,7 @@ static em_status keep(em_connection *connection, emi_early_option *option)
 em_status emi_early_option_set(em_connection *connection, int level, int option, const void *value, size_t bytes)
 {
     if (bytes > LONGEST_VALUE)
-        return EM_LIMIT;
+        return emi_status_without_detail(EM_LIMIT);
     emi_early_option *made = emi_allocate_zeroed(&connection->object.loop->memory, sizeof *made + bytes);
     if (!made)
         return EM_NO_MEMORY;

@@ -100,7 +100,7 @@ static void secured(em_connection *connection)
 static void receive(em_connection *connection, const void *data, size_t length)
 {
     client *own = em_connection_get_user(connection);
-    FUZZ_CHECK(own->is_secured && own->received + length <= 4 && memcmp(data, "once" + own->received, length) == 0);
+    FUZZ_CHECK(own->is_secured && own->received + length <= 4 && memcmp(data, &"once"[own->received], length) == 0);
     own->received += length;
     fuzz_count.bytes += length;
     if (own->received < 4)
