@@ -17,6 +17,7 @@ enum { MANY = 400, MOST_AT_ONCE = 128 };
 typedef struct setting {
     name_server *server;
     int port;
+    bool has_files;
 } setting;
 
 static setting start(em_loop *loop)
@@ -36,6 +37,8 @@ static em_loop *create_loop(const setting *given)
     const char *list[1];
     em_resolver_options resolver = system_ask(given->server, list);
     resolver.timeout_ns = 30 * EM_SECONDS;
+    if (given->has_files)
+        resolver.hosts_file = resolver.resolv_conf = NULL;
     if (em_loop_create(&options, &loop) != EM_OK || em_loop_set_resolver(loop, &resolver) != EM_OK)
         return NULL;
     ended = found = 0;
@@ -91,6 +94,17 @@ static bool look_up_what_is_cached(void *user)
     is_fine = is_fine && em_loop_run_once(loop, 0) == EM_OK;
     system_calls_end_part();
     return is_fine && ended == 3 && em_loop_destroy(loop) == EM_OK;
+}
+
+static bool look_up_many_times(void *user)
+{
+    em_loop *loop = create_loop(user);
+    bool is_fine = loop && begin(loop, "good.test") == EM_OK && run_until_ended(loop, 1);
+    system_calls_begin_part();
+    for (unsigned i = 0; is_fine && i < MANY; i++)
+        is_fine = begin(loop, "good.test") == EM_OK;
+    system_calls_end_part();
+    return is_fine && run_until_ended(loop, 1 + MANY) && em_loop_destroy(loop) == EM_OK;
 }
 
 static void complete(em_connection *connection)
@@ -162,6 +176,29 @@ static void a_cached_name_costs_no_system_call(void **state)
     name_server_stop(given.server);
 }
 
+/* stat(2) and openat(2), in the first part. */
+static unsigned count_looks(const system_calls *calls)
+{
+    unsigned count = calls->counts[0][SYS_openat] + calls->counts[0][SYS_newfstatat] + calls->counts[0][SYS_statx];
+#if defined(SYS_stat)
+    count += calls->counts[0][SYS_stat]; /* newer architectures have only the others */
+#endif
+    return count;
+}
+
+static void the_files_of_names_are_looked_at_once_per_second_and_not_for_each_name(void **state)
+{
+    setting given = start(*state);
+    system_calls calls;
+    given.has_files = true;
+    uint64_t begun_ns = system_now_ns();
+    system_calls_count(look_up_many_times, &given, &calls);
+    uint64_t seconds = (system_now_ns() - begun_ns) / EM_SECONDS + 1;
+    assert_int_equal(calls.part_count, 1);
+    assert_in_range(count_looks(&calls), 0, 2 * seconds);
+    name_server_stop(given.server);
+}
+
 /* How often the loop waits depends on what the other end does meanwhile. */
 static bool is_about_waiting(unsigned number)
 {
@@ -213,6 +250,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_cached_name_costs_no_system_call),
+        SYSTEM_TEST(the_files_of_names_are_looked_at_once_per_second_and_not_for_each_name),
         SYSTEM_TEST(a_connection_to_a_cached_name_costs_no_system_call_more_than_to_its_address),
         SYSTEM_TEST(many_questions_need_few_sockets),
     };
