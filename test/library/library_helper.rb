@@ -94,8 +94,8 @@ module Compiling
 
   # @return [String] the executable file
   def compile(source)
-    libraries = ["#{ROOT}/build/asan/libeventmachine.a", *("-luring" if uring?), *(%w[-lssl -lcrypto] if tls?)]
-    run_compiler(source, *libraries)
+    libraries = [*("-luring" if uring?), *("-lcares" if cares?), *(%w[-lssl -lcrypto] if tls?)]
+    run_compiler(source, "#{ROOT}/build/asan/libeventmachine.a", *libraries)
   end
 
   # Compiles what is a part of a program: its functions need no user.
@@ -107,6 +107,8 @@ module Compiling
   def tls? = File.read("#{ROOT}/build/asan/CMakeCache.txt").match?(/^FIND_PACKAGE_MESSAGE_DETAILS_OpenSSL:/)
 
   def uring? = File.read("#{ROOT}/build/asan/CMakeCache.txt").match?(/^HAVE_LIBURING:\w+=1$/)
+
+  def cares? = File.read("#{ROOT}/build/asan/CMakeCache.txt").match?(/^HAVE_CARES:\w+=1$/)
 
   # @param changes [Hash] what stands for what, such as a free port for 8081
   def replace(source, changes)

@@ -292,7 +292,7 @@ static unsigned count_found(const em_status *statuses, unsigned count)
 }
 
 /* Some sockets have just been answered then, and wait for their next question. */
-static void children_forked_amid_many_look_ups_find_all_of_them_as_their_parent_does(void **state)
+static void children_forked_amid_many_lookups_find_all_of_them_as_their_parent_does(void **state)
 {
     enum { MANY = 400, CHILDREN = 4 };
     char name[32];
@@ -447,7 +447,7 @@ int main(void)
         SYSTEM_TEST(a_dead_name_server_is_not_taken_for_a_peer_that_refuses),
         SYSTEM_TEST(lookups_end_with_the_loop),
         SYSTEM_TEST(a_child_that_takes_over_gets_its_own_answers),
-        SYSTEM_TEST(children_forked_amid_many_look_ups_find_all_of_them_as_their_parent_does),
+        SYSTEM_TEST(children_forked_amid_many_lookups_find_all_of_them_as_their_parent_does),
         SYSTEM_TEST(a_child_that_does_not_take_over_disturbs_nothing),
         SYSTEM_TEST(a_lookup_without_memory_fails_or_succeeds_and_loses_nothing),
         SYSTEM_TEST(nothing_grows_however_many_names_fail),

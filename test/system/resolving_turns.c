@@ -94,7 +94,7 @@ static void a_turn_reports_a_few_of_many_names_in_the_cache(void **state)
     name_server_stop(server);
 }
 
-static void a_turn_ends_a_few_of_many_look_ups_with_the_same_deadline(void **state)
+static void a_turn_ends_a_few_of_many_lookups_with_the_same_deadline(void **state)
 {
     enum { MANY = 1000 };
     name_server *server = start(*state);
@@ -172,7 +172,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         SYSTEM_TEST(a_turn_reports_a_few_of_many_names_that_are_known),
         SYSTEM_TEST(a_turn_reports_a_few_of_many_names_in_the_cache),
-        SYSTEM_TEST(a_turn_ends_a_few_of_many_look_ups_with_the_same_deadline),
+        SYSTEM_TEST(a_turn_ends_a_few_of_many_lookups_with_the_same_deadline),
         SYSTEM_TEST(a_turn_asks_a_few_of_many_questions),
         SYSTEM_TEST(a_turn_asks_a_few_of_the_questions_that_many_timers_begin),
     };
