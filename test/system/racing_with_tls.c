@@ -179,7 +179,6 @@ static void a_second_connection_resumes_the_session_of_the_first(void **state)
 
 static void read_hosts(em_loop *loop, char **path)
 {
-    system_need_transport(loop);
     *path = text_to_file("hosts", "127.0.0.2 www.example.com\n127.0.0.1 www.example.com\n");
     em_resolver_options resolver = {.size = sizeof resolver, .hosts_file = *path};
     assert_int_equal(em_loop_set_resolver(loop, &resolver), EM_OK);
@@ -189,6 +188,7 @@ static void read_hosts(em_loop *loop, char **path)
 static void the_address_that_was_secured_is_tried_first_the_next_time(void **state)
 {
     char *path;
+    system_need_transport(*state);
     secure_client *clients[] = {secure_client_new(), secure_client_new()};
     secure_server *good = secure_server_start(*state, SECURE_GOOD);
     system_record *silent = system_new_record(SYSTEM_NONE);
