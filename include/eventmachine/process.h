@@ -208,8 +208,9 @@ EM_API em_status em_process_kill_group(em_process *process, int signal);
 /**
  * Ends the process in steps, while the loop goes on. First its input is closed once everything waiting there has been
  * sent (em_connection_close_write). If the process is still running terminate_after_ns later, it gets SIGTERM; as long
- * as it goes on reading its input, that time starts again. kill_after_ns after SIGTERM it gets SIGKILL. With new_group
- * or new_session, the group gets the signals.
+ * as it goes on reading its input, that time starts again. So it does, up to eight times, if the loop notices its end
+ * half of that time late, because the loop has not received the process's output either. kill_after_ns after SIGTERM it
+ * gets SIGKILL. With new_group or new_session, the group gets the signals.
  *
  * Output that the process still writes is received. Once it has ended, a stream on which nothing arrives for
  * terminate_after_ns is closed (EM_INACTIVITY_TIMEOUT), even if other processes still have it open. If even SIGKILL

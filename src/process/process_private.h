@@ -36,9 +36,11 @@ struct em_process {
     uint64_t silence_timeout_ns;               /* once it has ended; 0: no limit */
     uint64_t delays_ns[EMI_TERMINATE_STEPS];   /* before each step */
     emi_loop_timer timer;                      /* for the next step */
+    uint64_t due_ns;                           /* when that is due */
     size_t input_bytes;                        /* that waited to be sent when that was scheduled */
     int destroy_signal;
     uint8_t step;         /* emi_terminate_step */
+    uint8_t excuses;      /* how often the step was put off because the loop was late */
     uint8_t open_streams; /* connections whose unbind has not returned */
     bool leads_group;
     bool has_terminal;

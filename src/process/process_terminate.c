@@ -13,6 +13,8 @@
 #define DEFAULT_KILL_NS EM_SECONDS
 #define DEFAULT_GIVE_UP_NS (5 * EM_SECONDS)
 
+enum { MOST_EXCUSES = 8 };
+
 static uint64_t or_default(uint64_t given_ns, uint64_t default_ns)
 {
     return given_ns > 0 ? given_ns : default_ns;
@@ -30,7 +32,8 @@ static void schedule(em_process *process, emi_terminate_step step)
 {
     em_loop *loop = process->object.loop;
     process->step = (uint8_t)step;
-    emi_loop_timer_set(loop, &process->timer, emi_loop_due_ns(loop, process->delays_ns[step]));
+    process->due_ns = emi_loop_due_ns(loop, process->delays_ns[step]);
+    emi_loop_timer_set(loop, &process->timer, process->due_ns);
 }
 
 static void give_up(em_process *process)
@@ -48,12 +51,29 @@ static bool still_reads(em_process *process)
     return process->input_bytes < before;
 }
 
+/* While the loop is late, it takes no output either, and a process that cannot write its output cannot end. The number
+ * of excuses is limited, because a loop may be late all the time. */
+static bool is_excused(em_process *process)
+{
+    uint64_t now_ns = process->object.loop->now_ns;
+    uint64_t late_ns = now_ns > process->due_ns ? now_ns - process->due_ns : 0;
+    return late_ns >= process->delays_ns[process->step] / 2 && process->excuses++ < MOST_EXCUSES;
+}
+
+static bool gets_more_time(em_process *process)
+{
+    if (!still_reads(process))
+        return is_excused(process);
+    process->excuses = 0;
+    return true;
+}
+
 static void fire(emi_loop_timer *timer)
 {
     em_process *process = EMI_CONTAINER(timer, em_process, timer);
     switch ((emi_terminate_step)process->step) {
     case EMI_TERMINATE_SIGTERM:
-        if (still_reads(process)) {
+        if (gets_more_time(process)) {
             schedule(process, EMI_TERMINATE_SIGTERM);
             break;
         }

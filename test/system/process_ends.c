@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,6 +135,33 @@ static void a_process_that_ignores_term_is_killed_while_the_loop_goes_on(void **
     assert_int_equal(process->status.signal, SIGKILL);
     assert_true(process->exited_ns - begun_ns >= 2 * STEP_MS * EM_MILLISECONDS);
     assert_true(*beats > 2);
+}
+
+static void receive_slowly(em_connection *connection, const void *data, size_t length)
+{
+    const struct timespec pause = {.tv_nsec = 150 * 1000000};
+    system_record *record = em_connection_get_user(connection);
+    (void)data;
+    record->bytes += length;
+    nanosleep(&pause, NULL);
+}
+
+/* Each callback takes longer than a step. */
+static void a_process_whose_output_a_slow_program_has_not_taken_is_not_terminated(void **state)
+{
+    static const em_handler slow = {.receive_data = receive_slowly};
+    static const char block[400 * 1024];
+    system_record *output = system_new_record(SYSTEM_NONE);
+    const em_process_stream_options pipe = {
+        .size = sizeof pipe, .kind = EM_PROCESS_PIPE, .handler = &slow, .user = output};
+    em_process_options options = short_steps();
+    options.output = &pipe;
+    system_process *process = system_start_shell_with(*state, "cat", options);
+    em_connection_send_borrowed(process->input->connection, block, sizeof block, NULL, NULL);
+    em_process_terminate(process->process);
+    system_await_process_unbind(*state, process);
+    assert_int_equal(output->bytes, sizeof block);
+    assert_int_equal(process->status.end, EM_PROCESS_EXITED);
 }
 
 static void a_process_that_goes_on_reading_its_input_is_not_terminated(void **state)
@@ -451,6 +479,7 @@ int main(void)
         SYSTEM_TEST(a_process_that_stays_is_terminated),
         SYSTEM_TEST(a_process_that_ignores_term_is_killed_while_the_loop_goes_on),
         SYSTEM_TEST(a_process_that_goes_on_reading_its_input_is_not_terminated),
+        SYSTEM_TEST(a_process_whose_output_a_slow_program_has_not_taken_is_not_terminated),
         SYSTEM_TEST(a_group_is_terminated_with_its_leader),
         SYSTEM_TEST(closing_the_output_does_not_end_a_process),
         SYSTEM_TEST(a_process_that_ends_with_its_input_open_is_reaped),
