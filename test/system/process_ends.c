@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,11 +138,10 @@ static void a_process_that_ignores_term_is_killed_while_the_loop_goes_on(void **
 
 static void receive_slowly(em_connection *connection, const void *data, size_t length)
 {
-    const struct timespec pause = {.tv_nsec = 150 * 1000000};
     system_record *record = em_connection_get_user(connection);
     (void)data;
     record->bytes += length;
-    nanosleep(&pause, NULL);
+    usleep(150000);
 }
 
 /* Each callback takes longer than a step. */
