@@ -141,3 +141,21 @@ void system_need_transport(em_loop *loop)
     assert_int_equal(status, EM_OK);
     assert_int_equal(em_loop_cancel_lookup(loop, lookup), EM_OK);
 }
+
+name_server *system_start_name_server(em_loop *loop)
+{
+    system_need_transport(loop);
+    name_server *server = name_server_start(0);
+    system_use_server(loop, server);
+    return server;
+}
+
+void system_note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user)
+{
+    (void)loop;
+    (void)lookup;
+    (void)addresses;
+    (void)count;
+    *(em_status *)user = status;
+}

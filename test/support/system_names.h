@@ -32,6 +32,13 @@ em_resolver_options system_ask(const name_server *server, const char *list[1]);
 /** Sets the loop's resolver to these, of one server. */
 void system_use_server(em_loop *loop, const name_server *server);
 
+/** Starts a server and sets the loop's resolver to it. Skips the test where no name server can be asked. */
+name_server *system_start_name_server(em_loop *loop);
+
+/** For em_loop_resolve: stores the status where `user` points. */
+void system_note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
+                        void *user);
+
 /** Begins a lookup of all addresses, or a query. `found` must outlive it. */
 em_lookup system_begin_resolve(em_loop *loop, const char *name, system_found *found);
 em_lookup system_begin_resolve_with(em_loop *loop, const char *name, const em_lookup_options *options,

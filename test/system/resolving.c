@@ -9,27 +9,9 @@
 #include "support/system_names.h"
 #include "support/unit.h"
 
-static name_server *start(em_loop *loop)
-{
-    system_need_transport(loop);
-    name_server *server = name_server_start(0);
-    system_use_server(loop, server);
-    return server;
-}
-
-static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                        void *user)
-{
-    (void)loop;
-    (void)lookup;
-    (void)addresses;
-    (void)count;
-    *(em_status *)user = status;
-}
-
 static void a_name_has_the_addresses_that_the_server_says(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_resolve(*state, "good.test");
     assert_int_equal(found->status, EM_OK);
     assert_int_equal(found->address_count, 2);
@@ -69,7 +51,7 @@ static void each_failure_of_a_server_has_its_status(void **state)
         {"hundredth.test", EM_OK, "192.0.2.1:0"},
         {"formerrwithedns.test", EM_OK, "192.0.2.1:0"},
     };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     for (size_t i = 0; i < COUNT(expected); i++) {
         system_found *found = system_query(*state, expected[i].name, EM_RECORD_A);
         if (found->status != expected[i].status)
@@ -86,7 +68,7 @@ static void each_failure_of_a_server_has_its_status(void **state)
 
 static void the_names_of_an_answer_are_the_users_and_the_canonical_one(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_query(*state, "Alias.Test", EM_RECORD_A);
     assert_string_equal(found->name, "Alias.Test");
     assert_string_equal(found->canonical_name, "Two.test");
@@ -98,7 +80,7 @@ static void the_names_of_an_answer_are_the_users_and_the_canonical_one(void **st
 
 static void an_answer_has_the_response_code(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->response_code, 0);
     assert_int_equal(system_query(*state, "failing.test", EM_RECORD_A)->response_code, 2);
     assert_int_equal(system_query(*state, "unknown.test", EM_RECORD_A)->response_code, 3);
@@ -109,7 +91,7 @@ static void an_answer_has_the_response_code(void **state)
 
 static void records_of_each_type_are_read(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_query(*state, "good.test", EM_RECORD_MX);
     assert_int_equal(found->record.priority, 10);
     assert_string_equal(found->target, "mail.good.test");
@@ -147,7 +129,7 @@ static void the_name_of_an_address_is_asked_for_under_arpa(void **state)
 
 static void at_most_sixteen_addresses_of_a_family_are_reported(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     assert_int_equal(system_resolve(*state, "many.test")->address_count, 16);
     name_server_stop(server);
 }
@@ -156,7 +138,7 @@ static void an_answer_is_kept_for_its_time_to_live(void **state)
 {
     static const char *const kept[] = {"good.test", "unknown.test", "nothing.test", "GOOD.test."};
     static const char *const asked_again[] = {"briefly.test", "failing.test"};
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     for (size_t i = 0; i < COUNT(kept); i++) {
         system_query(*state, kept[i], EM_RECORD_A);
         unsigned queries = name_server_queries(server);
@@ -175,7 +157,7 @@ static void an_answer_is_kept_for_its_time_to_live(void **state)
 static void a_name_that_many_want_is_asked_for_once(void **state)
 {
     enum { MANY = 50 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_memory(MANY * sizeof *found);
     for (size_t i = 0; i < MANY; i++)
         system_begin_query(*state, "briefly.test", EM_RECORD_A, &found[i]);
@@ -190,7 +172,7 @@ static void a_name_that_many_want_is_asked_for_once(void **state)
 static void each_query_has_a_port_and_an_id_of_its_own(void **state)
 {
     enum { MANY = 300 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_memory(MANY * sizeof *found);
     for (size_t i = 0; i < MANY; i++) {
         char name[32];
@@ -219,7 +201,7 @@ static void find_many_at_once(em_loop *loop, const name_server *server, const ch
         char name[32];
         snprintf(name, sizeof name, "%s-%u.test", label, i);
         statuses[i] = EM_IN_PROGRESS;
-        assert_int_equal(em_loop_resolve(loop, name, &options, note_status, &statuses[i], NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_resolve(loop, name, &options, system_note_status, &statuses[i], NULL, NULL), EM_OK);
     }
     for (unsigned i = 0; i < many; i++) {
         while (statuses[i] == EM_IN_PROGRESS)
@@ -230,7 +212,7 @@ static void find_many_at_once(em_loop *loop, const name_server *server, const ch
 
 static void ten_thousand_names_at_once_are_all_found(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     find_many_at_once(*state, server, "good", 10000);
     assert_true(system_descriptors() < 200);
     name_server_stop(server);
@@ -239,7 +221,7 @@ static void ten_thousand_names_at_once_are_all_found(void **state)
 /* Sockets are used for one query after the other. The second reply may wait in a socket that is used again. */
 static void a_second_reply_is_not_taken_for_one_to_the_next_query(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     find_many_at_once(*state, server, "twice", 2000);
     assert_int_equal(name_server_queries(server), 2000);
     name_server_stop(server);
@@ -248,7 +230,7 @@ static void a_second_reply_is_not_taken_for_one_to_the_next_query(void **state)
 static void silent_names_do_not_hold_up_a_good_one(void **state)
 {
     enum { SILENT = 60 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *silent = system_memory(SILENT * sizeof *silent);
     for (size_t i = 0; i < SILENT; i++) {
         char name[32];
@@ -264,13 +246,13 @@ static void silent_names_do_not_hold_up_a_good_one(void **state)
 /* The resolver alone would wait for more than a minute. */
 static void a_deadline_ends_a_lookup(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     const char *list[1];
     em_resolver_options patient = system_ask(server, list);
     patient.timeout_ns = UINT64_C(30000000000);
     em_lookup_options options = {.size = sizeof options, .timeout_ns = 10000000, .resolver = &patient};
     em_status status = EM_IN_PROGRESS;
-    assert_int_equal(em_loop_resolve(*state, "silent.test", &options, note_status, &status, NULL, NULL), EM_OK);
+    assert_int_equal(em_loop_resolve(*state, "silent.test", &options, system_note_status, &status, NULL, NULL), EM_OK);
     while (status == EM_IN_PROGRESS)
         system_turn(*state);
     assert_int_equal(status, EM_RESOLVE_TIMEOUT);
@@ -290,9 +272,10 @@ static void bad_options_of_a_lookup_are_refused(void **state)
         {.size = sizeof *refused, .resolver = &bad},
     };
     for (size_t i = 0; i < COUNT(refused); i++)
-        assert_true(em_loop_resolve(*state, "x.test", &refused[i], note_status, &status, NULL, NULL) < 0);
-    assert_int_equal(em_loop_resolve(NULL, "x.test", NULL, note_status, &status, NULL, NULL), EM_INVALID_ARGUMENT);
-    assert_int_equal(em_loop_resolve(*state, NULL, NULL, note_status, &status, NULL, NULL), EM_INVALID_ARGUMENT);
+        assert_true(em_loop_resolve(*state, "x.test", &refused[i], system_note_status, &status, NULL, NULL) < 0);
+    assert_int_equal(em_loop_resolve(NULL, "x.test", NULL, system_note_status, &status, NULL, NULL),
+                     EM_INVALID_ARGUMENT);
+    assert_int_equal(em_loop_resolve(*state, NULL, NULL, system_note_status, &status, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_resolve(*state, "x.test", NULL, NULL, &status, NULL, NULL), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_cancel_lookup(NULL, 1), EM_INVALID_ARGUMENT);
     assert_int_equal(em_loop_cancel_lookup(*state, 1), EM_NOT_FOUND);
@@ -300,7 +283,7 @@ static void bad_options_of_a_lookup_are_refused(void **state)
 
 static void nothing_is_left_to_do_after_the_last_answer(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     unsigned descriptors = system_descriptors();
     system_query(*state, "good.test", EM_RECORD_A);
     system_turn(*state);

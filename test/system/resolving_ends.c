@@ -16,14 +16,6 @@
 #include "support/system_names.h"
 #include "support/unit.h"
 
-static name_server *start(em_loop *loop)
-{
-    system_need_transport(loop);
-    name_server *server = name_server_start(0);
-    system_use_server(loop, server);
-    return server;
-}
-
 static void wait_for_queries(em_loop *loop, name_server *server, unsigned queries)
 {
     while (name_server_queries(server) < queries)
@@ -32,7 +24,7 @@ static void wait_for_queries(em_loop *loop, name_server *server, unsigned querie
 
 static void a_lookup_can_be_cancelled_before_it_is_sent(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_memory(sizeof *found);
     em_lookup lookup = system_begin_resolve(*state, "good.test", found);
     assert_int_equal(em_loop_cancel_lookup(*state, lookup), EM_OK);
@@ -46,7 +38,7 @@ static void a_lookup_can_be_cancelled_before_it_is_sent(void **state)
 
 static void a_lookup_can_be_cancelled_while_the_server_is_silent(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     unsigned descriptors = system_descriptors();
     system_found *found = system_memory(sizeof *found);
     em_lookup lookup = system_begin_resolve(*state, "silent.test", found);
@@ -61,7 +53,7 @@ static void a_lookup_can_be_cancelled_while_the_server_is_silent(void **state)
 
 static void a_lookup_that_is_known_can_be_cancelled_before_it_is_reported(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_resolve(*state, "good.test");
     system_found *found = system_memory(sizeof *found);
     em_lookup cached = system_begin_resolve(*state, "good.test", found);
@@ -76,7 +68,7 @@ static void a_lookup_that_is_known_can_be_cancelled_before_it_is_reported(void *
 
 static void one_of_two_that_want_the_same_name_can_be_cancelled(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *one = system_memory(sizeof *one), *other = system_memory(sizeof *other);
     em_lookup lookup = system_begin_query(*state, "good.test", EM_RECORD_A, one);
     system_begin_query(*state, "good.test", EM_RECORD_A, other);
@@ -115,7 +107,7 @@ static void refuse_to_be_destroyed(system_found *found)
 
 static void everything_is_allowed_in_a_callback(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     second = system_memory(sizeof *second);
     system_found *first = system_memory(3 * sizeof *first);
     first[0].then = cancel_second;
@@ -167,7 +159,7 @@ static void note_family(void *user, em_address_family family, em_status status, 
 
 static void each_family_is_reported_when_it_is_known(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     families found = {.calls = 0};
     assert_int_equal(emi_resolve_families(*state, "four.test", 80, note_family, &found, &found.lookup), EM_OK);
     assert_int_equal(found.calls, 0);
@@ -186,7 +178,7 @@ static void each_family_is_reported_when_it_is_known(void **state)
 
 static void a_lookup_by_families_can_be_cancelled_by_the_first(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     families found = {.cancels = true};
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.lookup), EM_OK);
@@ -201,7 +193,7 @@ static void a_lookup_by_families_can_be_cancelled_by_the_first(void **state)
 /* "Connection refused" would seem to come from the peer. */
 static void a_dead_name_server_is_not_taken_for_a_peer_that_refuses(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     name_server_stop(server);
     families found = {.calls = 0};
     assert_int_equal(emi_resolve_families(*state, "good.test", 80, note_family, &found, &found.lookup), EM_OK);
@@ -215,7 +207,7 @@ static void a_dead_name_server_is_not_taken_for_a_peer_that_refuses(void **state
 
 static void lookups_end_with_the_loop(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_memory(4 * sizeof *found);
     system_begin_resolve(*state, "silent.test", &found[0]);
     wait_for_queries(*state, server, 2);
@@ -241,7 +233,7 @@ static void wait_for_child(pid_t child)
 
 static void a_child_that_takes_over_gets_its_own_answers(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_memory(sizeof *found);
     system_begin_query(*state, "silent.test", EM_RECORD_A, found);
     system_found *good = system_memory(sizeof *good);
@@ -262,16 +254,6 @@ static void a_child_that_takes_over_gets_its_own_answers(void **state)
     assert_int_equal(good->status, EM_OK);
     system_wait_for(*state, found);
     name_server_stop(server);
-}
-
-static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                        void *user)
-{
-    (void)loop;
-    (void)lookup;
-    (void)addresses;
-    (void)count;
-    *(em_status *)user = status;
 }
 
 static void find_all(em_loop *loop, const em_status *statuses, unsigned count)
@@ -296,7 +278,7 @@ static void children_forked_amid_many_lookups_find_all_of_them_as_their_parent_d
 {
     enum { MANY = 400, CHILDREN = 4 };
     char name[32];
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     const char *list[1];
     em_resolver_options patient = system_ask(server, list);
     patient.timeout_ns = 30 * EM_SECONDS;
@@ -305,7 +287,7 @@ static void children_forked_amid_many_lookups_find_all_of_them_as_their_parent_d
     for (unsigned i = 0; i < MANY; i++) {
         statuses[i] = EM_IN_PROGRESS;
         snprintf(name, sizeof name, "good-%u.test", i);
-        assert_int_equal(em_loop_resolve(*state, name, NULL, note_status, &statuses[i], NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_resolve(*state, name, NULL, system_note_status, &statuses[i], NULL, NULL), EM_OK);
     }
     for (unsigned children = 0; children < CHILDREN; children++) {
         while (count_found(statuses, MANY) < MANY / CHILDREN * children + 1)
@@ -326,7 +308,7 @@ static void children_forked_amid_many_lookups_find_all_of_them_as_their_parent_d
 
 static void a_child_that_does_not_take_over_disturbs_nothing(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_memory(2 * sizeof *found);
     system_begin_query(*state, "silent.test", EM_RECORD_A, &found[0]);
     wait_for_queries(*state, server, 1);
@@ -354,7 +336,7 @@ static void ask_without_memory(name_server *server, failing_allocator *allocator
     assert_true(status == EM_OK || status == EM_NO_MEMORY);
     em_status result = EM_IN_PROGRESS;
     if (status == EM_OK)
-        status = em_loop_resolve(loop, "good.test", NULL, note_status, &result, NULL, NULL);
+        status = em_loop_resolve(loop, "good.test", NULL, system_note_status, &result, NULL, NULL);
     assert_true(status == EM_OK || status == EM_NO_MEMORY);
     while (status == EM_OK && result == EM_IN_PROGRESS)
         system_turn(loop);
@@ -366,7 +348,7 @@ static void ask_without_memory(name_server *server, failing_allocator *allocator
 
 static void a_lookup_without_memory_fails_or_succeeds_and_loses_nothing(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     failing_allocator allocator;
     failing_allocator_init(&allocator);
     for (unsigned long nth = 1; nth < 60; nth++)
@@ -389,7 +371,7 @@ static void nothing_grows_however_many_names_fail(void **state)
         char name[32];
         snprintf(name, sizeof name, "%s-%u.test", i % 2 ? "unknown" : "failing", i);
         em_status result = EM_IN_PROGRESS;
-        assert_int_equal(em_loop_resolve(loop, name, NULL, note_status, &result, NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_resolve(loop, name, NULL, system_note_status, &result, NULL, NULL), EM_OK);
         while (result == EM_IN_PROGRESS)
             system_turn(loop);
         if (i == MANY / 2)
@@ -423,7 +405,7 @@ static void the_cache_takes_no_more_memory_than_it_may(void **state)
             int digits = kinds[i].digits;
             snprintf(name, sizeof name, "%s.%0*zu.%0*d.%0*d", kinds[i].label, digits, n, digits, 1, digits, 2);
             em_status result = EM_IN_PROGRESS;
-            assert_int_equal(em_loop_resolve(loop, name, NULL, note_status, &result, NULL, NULL), EM_OK);
+            assert_int_equal(em_loop_resolve(loop, name, NULL, system_note_status, &result, NULL, NULL), EM_OK);
             while (result == EM_IN_PROGRESS)
                 system_turn(loop);
             assert_int_equal(result, EM_OK);

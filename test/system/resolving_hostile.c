@@ -10,14 +10,6 @@
 #include "support/system_names.h"
 #include "support/unit.h"
 
-static name_server *start(em_loop *loop)
-{
-    system_need_transport(loop);
-    name_server *server = name_server_start(0);
-    system_use_server(loop, server);
-    return server;
-}
-
 static const struct expected {
     const char *name;
     em_status status;
@@ -38,7 +30,7 @@ static const struct expected {
 
 static void a_hostile_server_cannot_deceive(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     unsigned descriptors = system_descriptors();
     for (size_t i = 0; i < COUNT(expected); i++) {
         system_found *found = system_query(*state, expected[i].name, EM_RECORD_A);
@@ -59,7 +51,7 @@ static void a_hostile_server_cannot_deceive(void **state)
 
 static void a_reply_to_another_question_is_no_reply(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     const system_found *found = system_query(*state, "otherquestion.test", EM_RECORD_A);
     assert_int_equal(found->status, EM_RESOLVE_TIMEOUT);
     assert_int_equal(found->response_code, -1);
@@ -69,7 +61,7 @@ static void a_reply_to_another_question_is_no_reply(void **state)
 
 static void a_time_to_live_that_is_negative_is_none(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     assert_int_equal(system_query(*state, "negativettl.test", EM_RECORD_A)->record.ttl_seconds, 0);
     assert_int_equal(system_query(*state, "negativettl.test", EM_RECORD_A)->status, EM_OK);
     assert_int_equal(name_server_queries(server), 2);
@@ -193,7 +185,7 @@ static void act(chaos *all)
 
 static void everything_at_any_time_ends_each_look_up_once(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     for (unsigned seed = 1; seed <= 3; seed++) {
         chaos *all = system_memory(sizeof *all);
         all->loop = *state;

@@ -8,14 +8,6 @@
 #include "support/system_names.h"
 #include "support/unit.h"
 
-static name_server *start(em_loop *loop)
-{
-    system_need_transport(loop);
-    name_server *server = name_server_start(0);
-    system_use_server(loop, server);
-    return server;
-}
-
 static em_status query_at_once(em_loop *loop, const char *name)
 {
     return em_loop_query(loop, name, EM_RECORD_TXT, NULL, (em_queried)(void (*)(void))abort, NULL, NULL, NULL);
@@ -24,7 +16,7 @@ static em_status query_at_once(em_loop *loop, const char *name)
 static void names_under_invalid_and_onion_are_refused_for_queries(void **state)
 {
     static const char *const names[] = {"invalid", "a.INVALID.", "onion", "a.b.Onion"};
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     for (size_t i = 0; i < COUNT(names); i++)
         assert_int_equal(query_at_once(*state, names[i]), EM_NAME_NOT_FOUND);
     assert_int_equal(system_query(*state, "good.onion.test", EM_RECORD_A)->status, EM_OK);
@@ -35,7 +27,7 @@ static void names_under_invalid_and_onion_are_refused_for_queries(void **state)
 static void a_query_for_localhost_is_answered_here(void **state)
 {
     static const char *const names[] = {"localhost", "LocalHost.", "a.b.localhost"};
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     for (size_t i = 0; i < COUNT(names); i++) {
         char text[EM_ADDRESS_TEXT_BYTES];
         system_found *found = system_query(*state, names[i], EM_RECORD_A);
@@ -59,7 +51,7 @@ static void a_query_for_localhost_is_answered_here(void **state)
 static void reserved_suffixes_are_not_sent(void **state)
 {
     const char *list[1], *suffixes[] = {"localhost"}, *refused[] = {"tor.onion"};
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     em_resolver_options options = system_ask(server, list);
     options.use_search = EM_ON;
     options.search_count = 1;
@@ -75,7 +67,7 @@ static void reserved_suffixes_are_not_sent(void **state)
 /* The test's server says "no such name". */
 static void the_root_can_be_queried(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     system_found *found = system_query(*state, ".", EM_RECORD_NS);
     assert_int_equal(found->status, EM_NAME_NOT_FOUND);
     assert_string_equal(found->name, ".");
@@ -91,7 +83,7 @@ static void a_name_of_numbers_is_no_name(void **state)
     static const char *const refused[] = {"1",           "0x7f.1",        "127.0x1",     "127.0.0.0x1",
                                           "0177.0.0.01", "127.0.0.0X01.", "1.2.3.4.0x5", "4294967295"};
     static const char *const names[] = {"0xbad.test", "1.test", "0xdead.beef", "good.1", "0x7f.x", "1e3"};
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     for (size_t i = 0; i < COUNT(refused); i++)
         assert_int_equal(
             em_loop_resolve(*state, refused[i], NULL, (em_resolved)(void (*)(void))abort, NULL, NULL, NULL),

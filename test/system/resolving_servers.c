@@ -9,29 +9,12 @@
 #include "support/system_names.h"
 #include "support/unit.h"
 
-static name_server *start(em_loop *loop)
-{
-    system_need_transport(loop);
-    name_server *server = name_server_start(0);
-    system_use_server(loop, server);
-    return server;
-}
-
-static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                        void *user)
-{
-    (void)loop;
-    (void)lookup;
-    (void)addresses;
-    (void)count;
-    *(em_status *)user = status;
-}
-
 /* The first is refused, the second is silent: found after one timeout, and at once the next time. */
 static void the_next_server_is_asked_and_remembered(void **state)
 {
     system_need_transport(*state);
-    name_server *refused = name_server_start(0), *silent = name_server_start(0), *good = start(*state);
+    name_server *refused = name_server_start(0), *silent = name_server_start(0),
+                *good = system_start_name_server(*state);
     char refused_address[32];
     snprintf(refused_address, sizeof refused_address, "%s", name_server_address(refused));
     name_server_stop(refused);
@@ -53,7 +36,7 @@ static void the_next_server_is_asked_and_remembered(void **state)
 static void a_silent_server_comes_first_again_after_half_a_minute(void **state)
 {
     system_need_transport(*state);
-    name_server *silent = name_server_start(0), *good = start(*state);
+    name_server *silent = name_server_start(0), *good = system_start_name_server(*state);
     const char *list[] = {name_server_address(silent), name_server_address(good)};
     em_resolver_options options = system_ask(good, (const char *[1]){NULL});
     options.servers = list;
@@ -80,7 +63,7 @@ static void a_silent_server_comes_first_again_after_half_a_minute(void **state)
 static void if_one_server_fails_the_next_is_asked(void **state)
 {
     system_need_transport(*state);
-    name_server *first = name_server_start(0), *second = start(*state);
+    name_server *first = name_server_start(0), *second = system_start_name_server(*state);
     const char *list[] = {name_server_address(first), name_server_address(second)};
     em_resolver_options options = system_ask(second, (const char *[1]){NULL});
     options.servers = list;
@@ -104,7 +87,7 @@ static void if_one_server_fails_the_next_is_asked(void **state)
 
 static void where_no_server_listens_the_lookup_is_refused(void **state)
 {
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     name_server_stop(server);
     assert_int_equal(system_query(*state, "good.test", EM_RECORD_A)->status, EM_CONNECTION_REFUSED);
 }
@@ -113,7 +96,7 @@ static void where_no_server_listens_the_lookup_is_refused(void **state)
 static void thousands_of_refused_queries_disturb_no_others(void **state)
 {
     enum { MANY = 3000 };
-    name_server *good = start(*state);
+    name_server *good = system_start_name_server(*state);
     const char *list[1];
     em_resolver_options options = system_ask(good, list);
     list[0] = "127.0.0.1:1"; /* no port that a query may have */
@@ -125,7 +108,8 @@ static void thousands_of_refused_queries_disturb_no_others(void **state)
         snprintf(name, sizeof name, "good-%zu.test", i);
         statuses[i] = EM_IN_PROGRESS;
         assert_int_equal(
-            em_loop_resolve(*state, name, i % 2 ? NULL : &elsewhere, note_status, &statuses[i], NULL, NULL), EM_OK);
+            em_loop_resolve(*state, name, i % 2 ? NULL : &elsewhere, system_note_status, &statuses[i], NULL, NULL),
+            EM_OK);
     }
     for (size_t i = 0; i < MANY; i++) {
         while (statuses[i] == EM_IN_PROGRESS)

@@ -50,20 +50,10 @@ static void end_shortage(shortage *made)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &made->before), 0);
 }
 
-static void note_status(em_loop *loop, em_lookup lookup, em_status status, const em_address *addresses, size_t count,
-                        void *user)
-{
-    (void)loop;
-    (void)lookup;
-    (void)addresses;
-    (void)count;
-    *(em_status *)user = status;
-}
-
 static em_status try_to_resolve(em_loop *loop, const char *name)
 {
     em_status status = EM_IN_PROGRESS;
-    em_status begun = em_loop_resolve(loop, name, NULL, note_status, &status, NULL, NULL);
+    em_status begun = em_loop_resolve(loop, name, NULL, system_note_status, &status, NULL, NULL);
     while (begun == EM_OK && status == EM_IN_PROGRESS)
         system_turn(loop);
     return begun == EM_OK ? status : begun;
@@ -123,7 +113,7 @@ static void names_wait_for_descriptors(void **state)
         char name[32];
         snprintf(name, sizeof name, "good-%zu.test", i);
         statuses[i] = EM_IN_PROGRESS;
-        assert_int_equal(em_loop_resolve(*state, name, &options, note_status, &statuses[i], NULL, NULL), EM_OK);
+        assert_int_equal(em_loop_resolve(*state, name, &options, system_note_status, &statuses[i], NULL, NULL), EM_OK);
     }
     unsigned found = 0;
     for (size_t i = 0; i < MANY; i++) {

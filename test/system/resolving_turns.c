@@ -16,14 +16,6 @@ typedef struct counts {
     unsigned most_in_a_turn;
 } counts;
 
-static name_server *start(em_loop *loop)
-{
-    system_need_transport(loop);
-    name_server *server = name_server_start(0);
-    system_use_server(loop, server);
-    return server;
-}
-
 static void use_patiently(em_loop *loop, const name_server *server)
 {
     const char *list[1];
@@ -81,7 +73,7 @@ static void a_turn_reports_a_few_of_many_names_that_are_known(void **state)
 static void a_turn_reports_a_few_of_many_names_in_the_cache(void **state)
 {
     enum { MANY = 2000 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     use_patiently(*state, server);
     counts *first = system_memory(sizeof *first), *all = system_memory(sizeof *all);
     begin_with(*state, "good.test", 0, first);
@@ -97,7 +89,7 @@ static void a_turn_reports_a_few_of_many_names_in_the_cache(void **state)
 static void a_turn_ends_a_few_of_many_lookups_with_the_same_deadline(void **state)
 {
     enum { MANY = 1000 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     counts *all = system_memory(sizeof *all);
     unsigned descriptors = system_descriptors();
     for (unsigned i = 0; i < MANY; i++)
@@ -132,7 +124,7 @@ static void expect_few_questions_in_each_turn(em_loop *loop)
 static void a_turn_asks_a_few_of_many_questions(void **state)
 {
     enum { MANY = 1000 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     use_patiently(*state, server);
     counts *all = system_memory(sizeof *all);
     for (unsigned i = 0; i < MANY; i++)
@@ -155,7 +147,7 @@ static void begin_one(em_loop *loop, em_timer timer, void *user)
 static void a_turn_asks_a_few_of_the_questions_that_many_timers_begin(void **state)
 {
     enum { MANY = 1000 };
-    name_server *server = start(*state);
+    name_server *server = system_start_name_server(*state);
     use_patiently(*state, server);
     of_timers = system_memory(sizeof *of_timers);
     fired = 0;
